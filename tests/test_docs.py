@@ -19,7 +19,7 @@ def anchors_of(page: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
-def test_files_that_a_page_names_exist(page: Path) -> None:
+def test_files_named_in_a_page_exist(page: Path) -> None:
     named = {name for name in re.findall(r"`([\w./*-]+)`", page.read_text()) if name.startswith(FOLDERS)}
     # docs/security.md names tests relative to tests/.
     missing = [name for name in named if not any(any(root.glob(name.rstrip("/"))) for root in (ROOT, ROOT / "tests"))]

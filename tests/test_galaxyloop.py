@@ -16,12 +16,12 @@ def test_the_version_is_that_of_the_installed_package() -> None:
     assert galaxyloop.__version__ == version("galaxyloop")
 
 
-def test_the_names_are_those_of_the_code() -> None:
+def test_the_public_names_exist_in_the_code() -> None:
     assert prediction.Predictor is Predictor
     assert export.export is run.export
 
 
-def test_the_package_itself_imports_nothing_of_the_code() -> None:
+def test_importing_the_package_imports_no_code() -> None:
     script = "import sys, galaxyloop; print({'backend', 'sync', 'torch'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"

@@ -132,7 +132,7 @@ def nodes_on_circles(edges: set[tuple[str, str]]) -> set[str]:
 
 
 @pytest.mark.parametrize("package", FLOORS)
-def test_every_folder_has_its_floor(package: str) -> None:
+def test_every_folder_has_a_layer(package: str) -> None:
     names = {path.stem for path in (ROOT / package).iterdir() if path.suffix == ".py" or any(path.glob("*.py"))} - {"__init__"}
     assert names == set(FLOORS[package])
 
@@ -145,12 +145,12 @@ def test_no_module_imports_from_a_higher_folder(package: str) -> None:
     assert not upward, "; ".join(map(str, upward))
 
 
-def test_no_imports_between_modules_form_a_circle() -> None:
+def test_imports_between_modules_have_no_cycle() -> None:
     edges = {(edge.importer, edge.imported) for package in FLOORS for edge in imports(package, run_time_only=True)}
     assert not nodes_on_circles(edges)
 
 
-def test_no_imports_between_folders_form_a_circle() -> None:
+def test_imports_between_folders_have_no_cycle() -> None:
     folders = {(folder_of(edge.importer), folder_of(edge.imported)) for package in FLOORS for edge in imports(package)}
     # A folder's __init__ may import from its subfolders, and these may import from the files of the folder.
     apart = {(importer, imported) for importer, imported in folders if not f"{importer}.".startswith(f"{imported}.")}
@@ -181,6 +181,6 @@ def test_every_folder_of_the_code_has_tests(package: str) -> None:
     assert not sorted(folder for folder in folders if not any((place / folder).is_dir() for place in places))
 
 
-def test_no_file_has_a_name_that_names_nothing() -> None:
+def test_no_file_has_a_generic_name() -> None:
     paths = [path for place in (*FLOORS, "benchmarks", "tests") for path in (ROOT / place).rglob("*.py")]
     assert not [path for path in paths if path.stem in VAGUE_NAMES]

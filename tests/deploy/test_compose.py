@@ -62,7 +62,7 @@ def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize("name", SERVICES)
-def test_every_container_has_no_more_rights_than_it_needs_and_limits(name: str) -> None:
+def test_every_container_has_minimal_rights_and_limits(name: str) -> None:
     service = SERVICES[name]
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
@@ -75,19 +75,19 @@ def test_every_container_has_no_more_rights_than_it_needs_and_limits(name: str) 
 
 
 @pytest.mark.parametrize("words", [["backend"], ["worker"]])
-def test_every_command_is_one_of_galaxyloops(words: list[str]) -> None:
+def test_every_command_exists_in_galaxyloop(words: list[str]) -> None:
     (service,) = words
     assert CliRunner().invoke(app, [*SERVICES[service]["command"], "--help"]).exit_code == 0
     assert 'ENTRYPOINT ["galaxyloop"]' in STAGES["galaxyloop"]
 
 
-def test_a_health_check_is_a_command_of_galaxyloop_too() -> None:
+def test_every_health_check_is_a_command_of_galaxyloop() -> None:
     _, program, *words = SERVICES["worker"]["healthcheck"]["test"]
     assert program == "galaxyloop"
     assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
 
 
-def test_the_gpus_command_is_one_of_galaxyloops() -> None:
+def test_the_command_of_the_gpu_file_exists_in_galaxyloop() -> None:
     _, *words = GPU["services"]["pretrain"]["entrypoint"]
     assert CliRunner().invoke(app, [*words, "--help"]).exit_code == 0
 
@@ -98,7 +98,7 @@ def test_every_variable_is_a_setting(service: str) -> None:
     assert set(re.findall(r"(?:GALAXYLOOP|LABEL_STUDIO)_\w+(?==)", STAGES["galaxyloop"])) <= variables()
 
 
-def test_backends_and_workers_see_the_same_settings_files_and_secrets() -> None:
+def test_backends_and_workers_have_the_same_settings_files_and_secrets() -> None:
     for part in ("environment", "volumes", "secrets", "image"):
         assert SERVICES["backend"][part] == SERVICES["worker"][part]
 
@@ -116,13 +116,13 @@ def test_a_secret_of_galaxyloop_is_named_after_its_setting() -> None:
     assert set(SERVICES["backend"]["secrets"]) <= {name.lower() for name in variables()}
 
 
-def test_no_secret_stands_in_the_file_itself() -> None:
+def test_the_compose_file_contains_no_secret() -> None:
     for service in SERVICES.values():
         for name, value in service.get("environment", {}).items():
             assert name.endswith("_FILE") or not re.search("PASSWORD|SECRET|API_KEY", name), (name, value)
 
 
-def test_the_script_makes_every_secret_once_for_our_eyes_only(tmp_path: Path) -> None:
+def test_the_script_creates_every_secret_once_readable_by_its_owner(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     made = []
     for _ in range(2):
@@ -135,14 +135,14 @@ def test_the_script_makes_every_secret_once_for_our_eyes_only(tmp_path: Path) ->
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
-def test_the_secrets_are_neither_committed_nor_built_into_an_image() -> None:
+def test_secrets_are_neither_committed_nor_in_the_build_context() -> None:
     assert "secrets/" in (ROOT / ".gitignore").read_text().splitlines()
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     assert "*" in rules
     assert "!secrets" not in rules
 
 
-def test_postgresqls_image_runs_the_script_and_does_not_read_it_into_its_own() -> None:
+def test_the_postgresql_script_is_executable() -> None:
     (script,) = [volume.split(":")[0] for volume in SERVICES["postgres"]["volumes"] if volume.endswith(":ro")]
     assert os.access(ROOT / script, os.X_OK)
 
@@ -151,7 +151,7 @@ def test_postgresqls_image_runs_the_script_and_does_not_read_it_into_its_own() -
 
 
 @pytest.mark.parametrize("service", OURS)
-def test_none_of_ours_runs_as_root(service: str) -> None:
+def test_no_galaxyloop_container_runs_as_root(service: str) -> None:
     assert "user" not in SERVICES[service]
     last = re.findall(r"^USER (\S+)$", STAGES[SERVICES[service]["build"]["target"]], re.MULTILINE)
     assert last == ["galaxyloop"]
@@ -159,24 +159,24 @@ def test_none_of_ours_runs_as_root(service: str) -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_service_has_a_health_check_and_comes_back(service: str) -> None:
+def test_every_service_has_a_health_check_and_restarts(service: str) -> None:
     assert SERVICES[service]["healthcheck"]["test"]
     assert SERVICES[service]["restart"] == "unless-stopped"
 
 
-def test_backends_and_workers_are_several() -> None:
+def test_several_backends_and_workers_run() -> None:
     assert all(SERVICES[service]["deploy"]["replicas"] > 1 for service in ("backend", "worker"))
 
 
 # -- networks --
 
 
-def test_label_studio_and_the_backends_meet_on_one_network_only() -> None:
+def test_label_studio_and_the_backends_share_only_one_network() -> None:
     """With two networks, the name of the backends would have addresses in both, and Label Studio would reject half of them."""
     assert set(SERVICES["backend"]["networks"]) & set(SERVICES["label-studio"]["networks"]) == {"calls"}
 
 
-def test_the_backends_address_is_a_name_that_they_have_where_label_studio_is() -> None:
+def test_the_backend_url_is_an_alias_on_the_network_of_label_studio() -> None:
     """The name has a dot, because Label Studio accepts no other host for events (tested in tests/e2e/services)."""
     address = urlsplit(SERVICES["backend"]["environment"]["GALAXYLOOP_BACKEND_URL"])
     assert SERVICES["backend"]["networks"]["calls"]["aliases"] == [address.hostname]
@@ -184,24 +184,24 @@ def test_the_backends_address_is_a_name_that_they_have_where_label_studio_is() -
     assert f"EXPOSE {address.port}" in STAGES["galaxyloop"]
 
 
-def test_whom_label_studio_lets_log_in_is_who_comes_by_its_public_address() -> None:
+def test_label_studio_accepts_logins_from_its_public_url() -> None:
     environment = SERVICES["label-studio"]["environment"]
     assert environment["CSRF_TRUSTED_ORIGINS"] == environment["LABEL_STUDIO_HOST"]
 
 
-def test_databases_and_queue_are_reached_from_inside_only() -> None:
+def test_databases_and_queue_are_only_on_internal_networks() -> None:
     for service in ("postgres", "redis"):
         assert "ports" not in SERVICES[service]
         assert all(COMPOSE["networks"][name]["internal"] for name in SERVICES[service]["networks"])
     assert "redis" not in {name for name in SERVICES if "loop" not in SERVICES[name]["networks"]}
 
 
-def test_label_studio_itself_is_open_to_this_machine_only_until_somebody_says_otherwise() -> None:
+def test_label_studio_listens_on_loopback_by_default() -> None:
     (port,) = SERVICES["label-studio"]["ports"]
     assert ":-127.0.0.1:" in port
 
 
-def test_label_studio_calls_what_it_would_call_anyway_and_the_backends_network() -> None:
+def test_label_studio_may_call_only_the_network_of_the_backends() -> None:
     sources = [*STUDIO.glob("python*/site-packages/label_studio/core/utils/io.py")]
     if not sources:
         pytest.skip("no Label Studio: `make test` sets it up")
@@ -225,7 +225,7 @@ def test_label_studio_calls_what_it_would_call_anyway_and_the_backends_network()
 # -- the images --
 
 
-def test_what_the_images_are_made_of_is_there_and_not_left_out() -> None:
+def test_files_that_the_images_copy_exist_in_the_build_context() -> None:
     rules = (ROOT / ".dockerignore").read_text().splitlines()
     for line in re.findall(r"^COPY (.+) \S+$", DOCKERFILE, re.MULTILINE):
         for source in line.split():
@@ -233,17 +233,17 @@ def test_what_the_images_are_made_of_is_there_and_not_left_out() -> None:
             assert f"!{source.split('/')[0]}" in rules
 
 
-def test_label_studios_image_is_named_after_the_version_that_is_pinned() -> None:
+def test_the_label_studio_image_has_the_pinned_version() -> None:
     pins = (ROOT / "constraints-label-studio.txt").read_text().splitlines()
     assert f"label-studio=={SERVICES['label-studio']['image'].split(':')[1]}" in pins
 
 
-def test_the_image_has_the_drivers() -> None:
+def test_the_image_installs_the_drivers() -> None:
     (extras,) = re.findall(r"'\.\[(.+)\]'", STAGES["galaxyloop"])
     assert "services" in extras.split(",")
 
 
-def test_everything_that_is_no_code_is_installed_with_the_package() -> None:
+def test_data_files_are_installed_with_the_package() -> None:
     """An image installs the package, while a developer's checkout has all files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
     installed = {

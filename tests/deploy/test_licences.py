@@ -56,7 +56,7 @@ def terms_of(package: Distribution) -> str:
     return " or ".join(text[:BEGINNING] for text in texts)
 
 
-def test_nothing_is_copyleft_beyond_the_lgpl() -> None:
+def test_no_dependency_has_a_stronger_copyleft_than_the_lgpl() -> None:
     packages = brought()
     assert len(packages) > 60
     strong = {name: terms_of(package) for name, package in packages.items() if STRONG.search(terms_of(package))}

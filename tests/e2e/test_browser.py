@@ -259,7 +259,7 @@ def submit(page: Page, task: int) -> dict[str, Any]:
     return stored
 
 
-def test_a_task_opens_with_its_class_and_outlines_drawn_and_the_galaxy_can_be_seen(
+def test_a_task_opens_with_its_class_and_outlines(
     page: Page, demo: Any, wait: Callable[..., Any], picture: Callable[[Page, str], None]
 ) -> None:
     version = live_version(demo)
@@ -283,7 +283,7 @@ def test_a_task_opens_with_its_class_and_outlines_drawn_and_the_galaxy_can_be_se
     picture(page, "task")
 
 
-def test_a_click_with_ctrl_on_an_outlined_galaxy_outlines_it_anew_and_one_with_alt_takes_away(
+def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     page: Page, demo: Any, picture: Callable[[Page, str], None]
 ) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
@@ -332,9 +332,7 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any,
     assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
 
 
-def test_a_class_is_chosen_by_a_key_and_a_suggestion_that_waits_at_the_submit_is_lost_and_teaches_nothing(
-    page: Page, demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pending_suggestion_is_not_submitted(page: Page, demo: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Label Studio stores the prompt instead of the suggestion, as docs/annotating.md warns."""
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[3]
     open_task(page, demo, task)
@@ -365,9 +363,7 @@ def test_the_instructions_are_shown_before_labelling(page: Page, demo: Any) -> N
         assert words in shown.inner_text()
 
 
-def test_after_a_batch_the_next_tasks_carry_the_new_versions_annotations(
-    page: Page, demo: Any, wait: Callable[..., Any]
-) -> None:
+def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wait: Callable[..., Any]) -> None:
     old = live_version(demo)
     tasks = waiting_tasks(demo, old)
     truth = classes_by_colour(demo, tasks)

@@ -71,7 +71,7 @@ def galaxy(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_shipped_config_opens_with_all_that_the_backend_fills(
+def test_a_shipped_config_opens_with_all_predictions(
     page: Page, client: LabelStudioClient, galaxy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path))

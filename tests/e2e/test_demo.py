@@ -46,7 +46,7 @@ def predictions(demo: Any) -> list[dict[str, Any]]:
         return list(client.get("/api/predictions/", project=int(demo.values["GALAXYLOOP_PROJECT_ID"])))
 
 
-def test_its_env_file_says_where_everything_is(demo: Any) -> None:
+def test_the_env_file_has_the_urls_and_is_private(demo: Any) -> None:
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     assert demo.values["LABEL_STUDIO_URL"] == f"http://127.0.0.1:{demo.ports[0]}"
     assert demo.values["GALAXYLOOP_BACKEND_URL"] == f"http://127.0.0.1:{demo.ports[1]}"
@@ -56,14 +56,14 @@ def test_its_env_file_says_where_everything_is(demo: Any) -> None:
     assert (demo.data / "env").stat().st_mode & 0o077 == 0
 
 
-def test_it_prints_the_address_and_the_login(demo: Any) -> None:
+def test_the_demo_prints_the_url_and_the_login(demo: Any) -> None:
     assert f"{demo.values['LABEL_STUDIO_URL']}/projects/{demo.values['GALAXYLOOP_PROJECT_ID']}/" in demo.output
     assert demo.values["GALAXYLOOP_LABEL_STUDIO_USER"] in demo.output
     assert demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"] in demo.output
     assert demo.values["LABEL_STUDIO_API_KEY"] not in demo.output
 
 
-def test_every_tile_of_the_deep_field_is_annotated_before_the_first_page_is_opened(demo: Any) -> None:
+def test_every_tile_is_pre_annotated_before_the_demo_is_ready(demo: Any) -> None:
     # Predictions of the first version, because other tests may have trained a second one.
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
@@ -76,7 +76,7 @@ def test_every_tile_of_the_deep_field_is_annotated_before_the_first_page_is_open
         assert 0 <= prediction["score"] <= 1
 
 
-def test_tasks_still_to_do_carry_one_prediction_of_the_version_that_is_live(demo: Any) -> None:
+def test_open_tasks_have_one_prediction_of_the_live_version(demo: Any) -> None:
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         live = project_state(client, project).model_version
@@ -86,7 +86,7 @@ def test_tasks_still_to_do_carry_one_prediction_of_the_version_that_is_live(demo
 
 
 @pytest.mark.parametrize("position", [0, 1], ids=["of Label Studio", "of the backend"])
-def test_a_taken_port_is_one_clear_sentence(demo: Any, new_demo: Callable[..., Any], position: int) -> None:
+def test_a_port_in_use_is_reported_in_one_sentence(demo: Any, new_demo: Callable[..., Any], position: int) -> None:
     second = new_demo()
     own = list(second.ports)
     own[position] = demo.ports[position]
@@ -100,7 +100,7 @@ def test_a_taken_port_is_one_clear_sentence(demo: Any, new_demo: Callable[..., A
     assert second.processes() == {}
 
 
-def test_a_killed_worker_is_started_again(demo: Any, wait: Callable[..., Any]) -> None:
+def test_a_killed_worker_is_restarted(demo: Any, wait: Callable[..., Any]) -> None:
     def worker() -> int | None:
         return next((number for number, command in demo.processes().items() if command.endswith(" worker")), None)
 
@@ -111,7 +111,7 @@ def test_a_killed_worker_is_started_again(demo: Any, wait: Callable[..., Any]) -
     assert demo.running
 
 
-def test_a_second_start_goes_on_with_the_same_data(demo: Any, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_second_start_uses_the_same_data(demo: Any, capsys: pytest.CaptureFixture[str]) -> None:
     before, values = stored(demo), demo.values
     assert demo.end() == 0
     seconds = demo.start()
@@ -122,7 +122,7 @@ def test_a_second_start_goes_on_with_the_same_data(demo: Any, capsys: pytest.Cap
     assert seconds < SECOND_START_S
 
 
-def test_a_moved_port_moves_the_backend_rather_than_adding_one(
+def test_another_port_changes_the_backend_instead_of_adding_one(
     new_demo: Callable[..., Any], own_images: Path, wait: Callable[..., Any]
 ) -> None:
     """Also checks the user's own images, because each start takes half a minute."""

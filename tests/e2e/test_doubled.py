@@ -44,7 +44,7 @@ def of_version(client: LabelStudioClient, project: int, version: str) -> list[di
     return sorted((one for one in found if one["model_version"] == version), key=lambda one: int(one["id"]))
 
 
-def test_the_oldest_stays_and_other_versions_are_left_alone(client: LabelStudioClient, project: int) -> None:
+def test_the_oldest_prediction_and_other_versions_are_kept(client: LabelStudioClient, project: int) -> None:
     first, second, _ = (task.id for task in read_tasks(client, project))
     oldest = of_version(client, project, "v0002")[0]
     assert delete_duplicates(client, project, "v0002") == [first]
@@ -55,7 +55,7 @@ def test_the_oldest_stays_and_other_versions_are_left_alone(client: LabelStudioC
     assert delete_duplicates(client, project, "v0002") == []
 
 
-def test_what_an_annotation_was_made_from_stays(client: LabelStudioClient, project: int) -> None:
+def test_the_parent_of_an_annotation_is_kept(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
     _, newer = (one["id"] for one in of_version(client, project, "v0002") if one["task"] == first)
     note = annotate(client, first, newer)
@@ -64,7 +64,7 @@ def test_what_an_annotation_was_made_from_stays(client: LabelStudioClient, proje
     assert client.get(f"/api/annotations/{note}/")["parent_prediction"] == newer
 
 
-def test_of_two_that_annotations_were_made_from_one_gets_another_name(client: LabelStudioClient, project: int) -> None:
+def test_one_of_two_parents_of_annotations_is_renamed(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
     both = [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first]
     notes = [annotate(client, first, number) for number in both]

@@ -177,7 +177,7 @@ def new_editor(page: Page, label_studio: Any, tmp_path_factory: pytest.TempPathF
         yield make
 
 
-def test_what_nobody_touches_comes_back_bit_for_bit_under_its_id(new_editor: Callable[[], Editor]) -> None:
+def test_an_unedited_region_is_submitted_unchanged_under_its_id(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
     annotation = editor.submit()
     parent = find_parent(editor.client, annotation)
@@ -187,7 +187,7 @@ def test_what_nobody_touches_comes_back_bit_for_bit_under_its_id(new_editor: Cal
     assert editor.effort(annotation) == UNTOUCHED
 
 
-def test_what_is_moved_relabelled_deleted_and_drawn_is_measured(new_editor: Callable[[], Editor]) -> None:
+def test_moved_relabelled_deleted_and_added_regions_are_measured(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
     editor.select(40, 30)
     editor.drag((40, 30), (50, 30))
@@ -217,7 +217,7 @@ def test_what_is_moved_relabelled_deleted_and_drawn_is_measured(new_editor: Call
     }
 
 
-def test_a_class_that_is_cleared_and_chosen_anew_is_one_edit(new_editor: Callable[[], Editor]) -> None:
+def test_a_class_that_is_cleared_and_chosen_again_is_one_edit(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
     for name, checked in (("Spiral", False), ("Elliptical", True)):
         before = editor.said()
@@ -226,7 +226,7 @@ def test_a_class_that_is_cleared_and_chosen_anew_is_one_edit(new_editor: Callabl
     assert editor.effort(editor.submit()) == UNTOUCHED | {"class": Effort(edited=1)}
 
 
-def test_who_comes_back_to_a_draft_loses_the_parent_and_is_measured_all_the_same(new_editor: Callable[[], Editor]) -> None:
+def test_an_annotation_from_a_draft_is_measured_without_its_parent(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
     before = editor.said()
     editor.page.locator('input[name="Elliptical"]').check(force=True)

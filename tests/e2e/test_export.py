@@ -127,7 +127,7 @@ def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFac
     return run
 
 
-def test_coco_brings_every_mask_box_and_point_back(export: Callable[..., Path]) -> None:
+def test_coco_contains_every_mask_box_and_point(export: Callable[..., Path]) -> None:
     folder = export("--format", "coco")
     coco = COCO(folder / "annotations" / "train.json")
     assert len(coco.imgs) == TASKS
@@ -145,7 +145,7 @@ def test_coco_brings_every_mask_box_and_point_back(export: Callable[..., Path]) 
         assert found["boxes"]["provenance"]["made_by"] == "human"
 
 
-def test_yolo_brings_every_mask_and_box_back(export: Callable[..., Path]) -> None:
+def test_yolo_contains_every_mask_and_box(export: Callable[..., Path]) -> None:
     folder = export("--format", "yolo")
     names = yaml.safe_load((folder / "segment" / "data.yaml").read_text())["names"]
     for number, file in enumerate(sorted((folder / "segment" / "labels" / "train").glob("*.txt"))):
@@ -162,7 +162,7 @@ def test_yolo_brings_every_mask_and_box_back(export: Callable[..., Path]) -> Non
         assert (x - width / 2, y - height / 2, width, height) == pytest.approx((box.x, box.y, box.width, box.height), abs=1e-3)
 
 
-def test_fits_brings_every_mask_back(export: Callable[..., Path]) -> None:
+def test_fits_contains_every_mask(export: Callable[..., Path]) -> None:
     folder = export("--format", "fits")
     files = sorted((folder / "train").iterdir())
     assert len(files) == TASKS
@@ -177,7 +177,7 @@ def test_fits_brings_every_mask_back(export: Callable[..., Path]) -> None:
 @pytest.mark.parametrize(
     ("format", "name"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
 )
-def test_catalogues_have_a_row_an_object_and_an_answer(export: Callable[..., Path], format: str, name: str) -> None:
+def test_catalogues_have_one_row_per_object_and_answer(export: Callable[..., Path], format: str, name: str) -> None:
     table = Table.read(export("--format", format) / name)
     assert len(table) == TASKS * 8
     ellipses = table[[str(kind) == "ellipse" for kind in table["kind"]]]
@@ -196,7 +196,7 @@ def test_parquet_opens_with_datasets(export: Callable[..., Path], tmp_path: Path
         assert (coco_mask.decode(rle).astype(bool) == mask_of(number)).all()
 
 
-def test_json_goes_into_label_studio_again(export: Callable[..., Path], client: LabelStudioClient) -> None:
+def test_json_can_be_imported_into_label_studio(export: Callable[..., Path], client: LabelStudioClient) -> None:
     tasks = json.loads((export("--format", "json") / "train.json").read_text())
     again = create_project(client, "Imported again", CONFIG)
     stored = [{"data": task["data"], "annotations": [{"result": task["annotations"][0]["result"]}]} for task in tasks]
@@ -218,7 +218,7 @@ def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> No
     assert "broken" in (folder / "problems.csv").read_text()
 
 
-def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, project: int, tmp_path: Path) -> None:
+def test_an_empty_split_is_reported(label_studio: Any, project: int, tmp_path: Path) -> None:
     words = ["--output", str(tmp_path / "data"), "--format", "json", "--split", "0.98,0.01,0.01"]
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
     command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
@@ -228,7 +228,7 @@ def test_a_split_that_ends_empty_is_said_on_the_terminal(label_studio: Any, proj
     assert "no task is in test" in done.stdout
 
 
-def test_a_folder_that_holds_something_is_refused_in_a_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
+def test_a_folder_with_files_is_rejected_in_one_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path), "--format", "json"]
     settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key}

@@ -90,7 +90,7 @@ def test_an_image_in_a_bucket_is_fetched(export: Callable[[str], Path]) -> None:
     assert Image.open(file).size == SIZE
 
 
-def test_the_json_names_the_bucket_and_goes_into_another_project_as_it_is(
+def test_json_with_bucket_references_can_be_imported_elsewhere(
     export: Callable[[str], Path], client: LabelStudioClient
 ) -> None:
     tasks = json.loads((export("json") / "train.json").read_text())

@@ -78,7 +78,7 @@ def make_png(tmp_path: Path) -> Callable[[str], Path]:
 # --- the connection
 
 
-def test_a_wrong_key_is_refused_in_one_sentence_without_the_key(label_studio: tuple[str, str]) -> None:
+def test_a_wrong_key_is_rejected_without_printing_the_key(label_studio: tuple[str, str]) -> None:
     head, claims, _ = label_studio[1].split(".")
     forged = f"{head}.{claims}.{'A' * 43}"
     with LabelStudioClient(label_studio[0], forged) as stranger, pytest.raises(LabelStudioError) as error:
@@ -88,29 +88,29 @@ def test_a_wrong_key_is_refused_in_one_sentence_without_the_key(label_studio: tu
     assert claims not in str(error.value)
 
 
-def test_a_token_that_label_studio_forgot_is_renewed(client: LabelStudioClient) -> None:
+def test_a_token_that_label_studio_no_longer_accepts_is_renewed(client: LabelStudioClient) -> None:
     client.get("/api/projects/")
     client._access_token = client._access_token[:-4] + "AAAA"
     assert client.get("/api/projects/")["count"] >= 0
 
 
-def test_a_refusal_says_what_label_studio_said(client: LabelStudioClient) -> None:
+def test_an_error_contains_the_message_of_label_studio(client: LabelStudioClient) -> None:
     with pytest.raises(LabelStudioError, match=r"refused POST /api/projects/: .*label_config"):
         create_project(client, "Galaxies", "<View><Nonsense/>")
 
 
-def test_authorization_opens_what_the_api_key_opens(client: LabelStudioClient) -> None:
+def test_the_authorization_header_is_accepted(client: LabelStudioClient) -> None:
     headers = {"Authorization": client.authorization()}
     assert httpx.get(f"{client.url}/api/current-user/whoami", headers=headers).is_success
 
 
-def test_a_second_login_says_to_give_the_token_that_there_is(label_studio: tuple[str, str]) -> None:
+def test_a_second_login_asks_for_the_existing_token(label_studio: tuple[str, str]) -> None:
     with pytest.raises(LabelStudioError, match="already has a personal access token") as error:
         login(label_studio[0], "admin@example.com", "galaxies-for-tests")
     assert error.value.status == 409
 
 
-def test_a_wrong_password_is_refused(label_studio: tuple[str, str]) -> None:
+def test_a_wrong_password_is_rejected(label_studio: tuple[str, str]) -> None:
     with pytest.raises(LabelStudioError, match=r"refuses the password of admin@example\.com"):
         login(label_studio[0], "admin@example.com", "not this one")
 
@@ -131,7 +131,7 @@ def test_images_are_uploaded_once(client: LabelStudioClient, project: int, make_
     assert all(httpx.get(client.url + reference, headers=headers).is_success for reference in references)
 
 
-def test_more_images_than_one_request_takes_arrive_all(
+def test_images_of_several_requests_are_all_uploaded(
     client: LabelStudioClient, project: int, make_png: Callable[[str], Path]
 ) -> None:
     files = [make_png(f"{number}.png") for number in range(60)]
@@ -139,12 +139,12 @@ def test_more_images_than_one_request_takes_arrive_all(
     assert project_state(client, project).task_count == 60
 
 
-def test_a_file_that_label_studio_does_not_take_is_named(client: LabelStudioClient, project: int, tmp_path: Path) -> None:
+def test_a_file_that_label_studio_rejects_is_named(client: LabelStudioClient, project: int, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"does not take m31\.fits"):
         upload_images(client, project, [tmp_path / "m31.fits"])
 
 
-def test_tasks_say_which_are_done(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
+def test_annotated_tasks_are_marked(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     annotate(client, tasks[0])
     annotate(client, tasks[1], was_cancelled=True)
     found = read_tasks(client, project)
@@ -154,7 +154,7 @@ def test_tasks_say_which_are_done(client: LabelStudioClient, project: int, tasks
     assert found[2].data == {"image": f"/data/upload/{project}/00000000-2.png"}
 
 
-def test_a_task_changes_with_every_change_of_its_annotations_and_with_nothing_else(
+def test_the_time_stamp_of_a_task_changes_only_with_its_annotations(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
     def stamp() -> str:
@@ -175,7 +175,7 @@ def test_a_task_changes_with_every_change_of_its_annotations_and_with_nothing_el
     assert len(set(stamps)) == len(stamps)
 
 
-def test_annotations_come_back_as_submitted(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
+def test_annotations_are_read_as_submitted(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     push(client, project, predictions(tasks, version="v0001"))
     parent = prediction_of(client, tasks[0], "v0001")
     first = annotate(client, tasks[0], parent_prediction=parent)
@@ -204,9 +204,7 @@ def test_annotations_of_many_tasks_are_read_in_several_requests(client: LabelStu
     assert [note.task_id for note in read_annotations(client, project)] == tasks
 
 
-def test_a_reader_sees_every_change_and_asks_only_for_what_changed(
-    client: LabelStudioClient, project: int, tasks: list[int]
-) -> None:
+def test_a_reader_requests_only_changed_annotations(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     reader = AnnotationReader(client, project)
     assert reader.read() == []
     first, second = annotate(client, tasks[0]), annotate(client, tasks[1])
@@ -237,9 +235,7 @@ def rename_label(client: LabelStudioClient, project: int, old: str, new: str) ->
     client.send("POST", "/api/labels/bulk", json=body)
 
 
-def test_a_label_that_is_renamed_everywhere_is_noticed_without_a_time_stamp(
-    client: LabelStudioClient, project: int, tasks: list[int]
-) -> None:
+def test_a_renamed_label_is_detected_without_a_time_stamp(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     clock = Clock()
     reader = AnnotationReader(client, project, clock=clock)
     for task in tasks[:2]:
@@ -253,9 +249,7 @@ def test_a_label_that_is_renamed_everywhere_is_noticed_without_a_time_stamp(
     assert [note.result for note in after] == [choice("Spiral")] * 2
 
 
-def test_a_new_labelling_config_makes_all_annotations_be_read_anew(
-    client: LabelStudioClient, project: int, tasks: list[int]
-) -> None:
+def test_all_annotations_are_read_again_after_a_new_config(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     reader = AnnotationReader(client, project)
     annotate(client, tasks[0])
     reader.read(label_config="before")
@@ -263,7 +257,7 @@ def test_a_new_labelling_config_makes_all_annotations_be_read_anew(
     assert [note.result for note in reader.read(label_config="after")] == [choice("Spiral")]
 
 
-def test_reading_leaves_nothing_on_label_studios_disk(
+def test_reading_leaves_no_file_on_the_disk_of_label_studio(
     client: LabelStudioClient, project: int, tasks: list[int], label_studio_data: Path
 ) -> None:
     annotate(client, tasks[0])
@@ -274,14 +268,16 @@ def test_reading_leaves_nothing_on_label_studios_disk(
 # --- predictions
 
 
-def test_a_push_that_was_killed_is_resumed_without_doubling(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
+def test_a_killed_import_of_predictions_continues_without_duplicates(
+    client: LabelStudioClient, project: int, tasks: list[int]
+) -> None:
     assert push(client, project, predictions(tasks[:4], version="v0001")) == 4
     assert push(client, project, predictions(tasks, version="v0001"), chunk=1) == 6
     assert push(client, project, predictions(tasks, version="v0001")) == 6
     assert [len(client.get("/api/predictions/", task=task)) for task in tasks] == [1] * 6
 
 
-def test_versions_are_told_apart_even_where_one_name_holds_the_other(
+def test_versions_are_distinguished_if_one_name_contains_the_other(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
     push(client, project, predictions(tasks[:2], version="v0001") + predictions(tasks, version="v00012"))
@@ -290,7 +286,7 @@ def test_versions_are_told_apart_even_where_one_name_holds_the_other(
     assert predicted_tasks(client, project, "v0002") == set()
 
 
-def test_one_bad_prediction_does_not_take_the_others_with_it(
+def test_one_invalid_prediction_does_not_affect_the_others(
     client: LabelStudioClient, project: int, tasks: list[int], caplog: pytest.LogCaptureFixture
 ) -> None:
     batch = predictions(tasks, version="v0001")
@@ -301,7 +297,7 @@ def test_one_bad_prediction_does_not_take_the_others_with_it(
     assert "No such label" in caplog.text
 
 
-def test_a_task_that_is_deleted_meanwhile_costs_one_more_request_and_no_other_prediction(
+def test_a_task_deleted_during_the_import_loses_no_other_prediction(
     client: LabelStudioClient, project: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": f"/data/{number}.png"} for number in range(300)])
@@ -323,9 +319,7 @@ def test_a_task_that_is_deleted_meanwhile_costs_one_more_request_and_no_other_pr
     assert predicted_tasks(client, project, "v0001") == {*tasks} - {tasks[7], tasks[200]}
 
 
-def test_a_task_with_more_versions_than_label_studio_lists_is_known_by_each_of_them(
-    client: LabelStudioClient, project: int, tasks: list[int]
-) -> None:
+def test_a_task_with_many_versions_is_found_by_each_version(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     names = [f"v{number:04d}-3f9a7c" for number in range(60)]
     batch = [item for name in names for item in predictions(tasks[:2], version=name)]
     client.send("POST", f"/api/projects/{project}/import/predictions", json=batch)
@@ -335,7 +329,7 @@ def test_a_task_with_more_versions_than_label_studio_lists_is_known_by_each_of_t
     assert predicted_tasks(client, project, "v0059-3f9a7", task_ids=tasks) == set()
 
 
-def test_a_prediction_is_replaced_in_place_unless_an_annotation_was_made_from_it(
+def test_a_prediction_without_annotations_is_replaced_in_place(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
     push(client, project, predictions(tasks[:2], version="v0001") + predictions(tasks, version="somebody's"))
@@ -352,14 +346,14 @@ def test_a_prediction_is_replaced_in_place_unless_an_annotation_was_made_from_it
     assert client.get(f"/api/projects/{project}/model-versions/")["somebody's"] == len(tasks)
 
 
-def test_two_predictions_of_one_version_for_one_task_are_a_mistake(
+def test_two_predictions_of_one_version_for_a_task_raise_an_error(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
     with pytest.raises(ValueError, match="give one per task"):
         push(client, project, predictions([tasks[0], tasks[0]], version="v0001"))
 
 
-def test_pruning_spares_what_is_not_named_and_what_was_annotated_from(
+def test_pruning_keeps_other_versions_and_parents_of_annotations(
     client: LabelStudioClient, project: int, tasks: list[int], recording_backend: Any
 ) -> None:
     for version in ("v0001", "v0002", "v0003", "v00011", "somebody's"):
@@ -375,7 +369,7 @@ def test_pruning_spares_what_is_not_named_and_what_was_annotated_from(
     assert prune(client, project, {"v0001"}) == 0
 
 
-def test_why_the_version_before_is_kept_an_annotation_begun_from_a_pruned_prediction_is_refused(
+def test_label_studio_rejects_an_annotation_of_a_deleted_prediction(
     client: LabelStudioClient, project: int, tasks: list[int]
 ) -> None:
     push(client, project, predictions(tasks, version="v0001"))
@@ -395,7 +389,7 @@ def attached(client: LabelStudioClient, project: int) -> tuple[list[Any], list[A
     return [{**row, "updated_at": None} for row in backends], hooks
 
 
-def test_an_attached_backend_gets_its_credentials_with_every_event(
+def test_an_attached_backend_receives_its_credentials_with_every_event(
     client: LabelStudioClient, project: int, tasks: list[int], recording_backend: Any
 ) -> None:
     params = {"batch": 5}
@@ -436,7 +430,7 @@ def test_attaching_twice_changes_nothing(client: LabelStudioClient, project: int
     assert after[1][0]["headers"] != before[1][0]["headers"]
 
 
-def test_what_a_person_attached_by_hand_is_put_right(client: LabelStudioClient, project: int, recording_backend: Any) -> None:
+def test_a_manually_attached_backend_is_corrected(client: LabelStudioClient, project: int, recording_backend: Any) -> None:
     for _ in range(2):
         client.send("POST", "/api/ml", json={"project": project, "url": recording_backend.url + "/", "title": "mine"})
     attach_backend(client, project, url=recording_backend.url, title="v0001", basic_auth=AUTH)
@@ -461,7 +455,7 @@ def test_renaming_the_backend_renames_the_version_that_annotators_see(
     assert sent
 
 
-def test_renaming_puts_right_a_project_that_forgot_its_version(
+def test_renaming_the_backend_corrects_a_project_without_a_version(
     client: LabelStudioClient, project: int, recording_backend: Any
 ) -> None:
     attach_backend(client, project, url=recording_backend.url, title="v0001")
@@ -470,17 +464,17 @@ def test_renaming_puts_right_a_project_that_forgot_its_version(
     assert project_state(client, project).model_version == "v0001"
 
 
-def test_renaming_what_is_not_attached_says_so(client: LabelStudioClient, project: int) -> None:
+def test_renaming_a_backend_that_is_not_attached_raises_an_error(client: LabelStudioClient, project: int) -> None:
     with pytest.raises(LabelStudioError, match="attach it first"):
         rename_backend(client, project, url="http://127.0.0.1:1", title="v0002")
 
 
-def test_a_backend_that_is_down_is_named(client: LabelStudioClient, project: int) -> None:
+def test_an_unreachable_backend_is_named(client: LabelStudioClient, project: int) -> None:
     with pytest.raises(LabelStudioError, match=r"http://127\.0\.0\.1:1"):
         attach_backend(client, project, url="http://127.0.0.1:1", title="v0001")
 
 
-def test_uncertainty_sampling_gives_the_least_certain_task_first(
+def test_uncertainty_sampling_returns_the_most_uncertain_task_first(
     client: LabelStudioClient, project: int, tasks: list[int], recording_backend: Any
 ) -> None:
     batch = predictions(tasks, version="v0001")
@@ -496,7 +490,7 @@ def test_uncertainty_sampling_gives_the_least_certain_task_first(
 # --- the server
 
 
-def test_a_taken_port_is_one_clear_sentence(
+def test_a_port_in_use_is_reported_in_one_sentence(
     label_studio: tuple[str, str], label_studio_executable: Path, tmp_path: Path
 ) -> None:
     port = int(label_studio[0].rsplit(":", 1)[1])
@@ -506,7 +500,7 @@ def test_a_taken_port_is_one_clear_sentence(
         assert not list(tmp_path.iterdir())
 
 
-def test_a_stopped_server_is_unavailable_and_comes_back_with_what_it_had(
+def test_a_restarted_label_studio_has_the_same_data(
     label_studio_executable: Path, label_studio_data: Path, tmp_path: Path, free_port: int
 ) -> None:
     shutil.copytree(label_studio_data, tmp_path / "data")

@@ -83,7 +83,9 @@ def label_studio_ml(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait()
 
 
-def test_predictions_are_those_of_our_own_server(label_studio_ml: str, request_body: dict[str, Any], tmp_path: Path) -> None:
+def test_predictions_equal_those_of_galaxyloops_server(
+    label_studio_ml: str, request_body: dict[str, Any], tmp_path: Path
+) -> None:
     setup = {"project": "3.1795415082", "schema": CONFIG, "hostname": "", "access_token": "", "extra_params": None}
     assert httpx.post(f"{label_studio_ml}/setup", json=setup, timeout=60).is_success
     theirs = httpx.post(f"{label_studio_ml}/predict", json=request_body, timeout=60).json()["results"]
@@ -96,6 +98,6 @@ def test_predictions_are_those_of_our_own_server(label_studio_ml: str, request_b
         assert [region["value"] for region in their["result"]] == [region["value"] for region in our["result"]]
 
 
-def test_an_event_is_taken(label_studio_ml: str) -> None:
+def test_an_event_is_accepted(label_studio_ml: str) -> None:
     event = {"action": "ANNOTATION_CREATED", "project": {"id": 3}, "annotation": {"id": 1}}
     assert httpx.post(f"{label_studio_ml}/webhook", json=event, timeout=60).is_success

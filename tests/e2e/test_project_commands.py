@@ -36,7 +36,7 @@ def run(
     return lambda *words: CliRunner().invoke(app, ["project", *(str(word) for word in words)])
 
 
-def test_a_project_is_made_attached_and_told_of(
+def test_a_project_is_created_attached_and_described(
     client: LabelStudioClient, run: Callable[..., Result], recording_backend: Any
 ) -> None:
     made = run("create", "--title", "Ring galaxies", "--config", "rings_and_bars")
@@ -62,7 +62,7 @@ def test_a_project_is_made_attached_and_told_of(
     assert f"{row['title']}, not published yet" in told
 
 
-def test_a_backend_that_would_never_be_asked_is_said_to_be_so(
+def test_a_backend_that_label_studio_does_not_call_is_reported(
     client: LabelStudioClient, run: Callable[..., Result], recording_backend: Any, label_studio: tuple[str, str]
 ) -> None:
     project = create_project(client, "Two backends", "<View/>")
@@ -74,20 +74,18 @@ def test_a_backend_that_would_never_be_asked_is_said_to_be_so(
 
 
 @pytest.mark.parametrize("words", [("status", 4711), ("attach", 4711)])
-def test_a_project_that_is_not_there_is_refused_in_one_sentence(run: Callable[..., Result], words: tuple[Any, ...]) -> None:
+def test_a_missing_project_is_rejected_in_one_sentence(run: Callable[..., Result], words: tuple[Any, ...]) -> None:
     result = run(*words)
     assert result.exit_code == 2
     (sentence,) = result.stderr.splitlines()
     assert sentence == "galaxyloop: Label Studio has no project 4711 that this key may see"
 
 
-def test_a_title_that_label_studio_does_not_take_is_refused(run: Callable[..., Result]) -> None:
+def test_a_title_that_label_studio_rejects_is_reported(run: Callable[..., Result]) -> None:
     assert "a project's title needs 3 to 50 characters, not 'ab'" in run("create", "--title", "ab", "--config", "boxes").stderr
 
 
-def test_what_a_config_has_that_is_not_supported_is_named(
-    run: Callable[..., Result], recording_backend: Any, tmp_path: Path
-) -> None:
+def test_unsupported_parts_of_a_config_are_named(run: Callable[..., Result], recording_backend: Any, tmp_path: Path) -> None:
     config = tmp_path / "config.xml"
     config.write_text(
         '<View><Image name="image" value="$image"/><Image name="other" value="https://pictures.example/$name.png"/>'

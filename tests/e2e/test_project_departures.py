@@ -92,7 +92,7 @@ def test_the_list_shows_each_project_and_whether_the_backend_is_attached(
     assert [cell.strip() for cell in others[2:7]] == ["[Not] attached", "0", "0", "not attached", ""]
 
 
-def test_a_detached_project_has_no_backend_and_no_webhook_and_keeps_its_versions(
+def test_detaching_removes_backend_and_webhook_and_keeps_versions(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     run("project", "attach", project)
@@ -107,7 +107,7 @@ def test_a_detached_project_has_no_backend_and_no_webhook_and_keeps_its_versions
     assert check_presence(services, project) == ""
 
 
-def test_a_project_is_forgotten_after_a_yes(
+def test_a_project_is_deleted_after_confirmation(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     run("project", "attach", project)
@@ -119,7 +119,7 @@ def test_a_project_is_forgotten_after_a_yes(
     assert "is not registered here: there is nothing to delete" in run("project", "forget", project, "--yes").stderr
 
 
-def test_a_project_that_is_deleted_in_label_studio_is_gone_and_can_be_forgotten(
+def test_a_project_deleted_in_label_studio_is_gone_and_can_be_forgotten(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     run("project", "attach", project)
@@ -136,7 +136,7 @@ def test_a_project_that_is_deleted_in_label_studio_is_gone_and_can_be_forgotten(
     assert services.registry.projects() == []
 
 
-def test_a_key_that_label_studio_refuses_forgets_nothing(
+def test_nothing_is_deleted_if_label_studio_rejects_the_key(
     run: Callable[..., Result], project: int, services: Services, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("project", "attach", project)
@@ -147,7 +147,7 @@ def test_a_key_that_label_studio_refuses_forgets_nothing(
 
 
 @pytest.mark.parametrize("before", [False, True], ids=["new", "with another backend"])
-def test_a_failed_attach_leaves_the_project_as_it_was(
+def test_a_failed_attach_does_not_change_the_project(
     run: Callable[..., Result],
     client: LabelStudioClient,
     project: int,
@@ -169,7 +169,7 @@ def test_a_failed_attach_leaves_the_project_as_it_was(
     assert run("project", "attach", project).exit_code == 0
 
 
-def test_a_failed_attach_keeps_what_an_earlier_one_made(
+def test_a_failed_attach_keeps_an_earlier_one(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services, recording_backend: Any
 ) -> None:
     run("project", "attach", project, "--batch", 25)
@@ -181,7 +181,7 @@ def test_a_failed_attach_keeps_what_an_earlier_one_made(
     assert services.registry.project(project).extra_params == {"batch": 25}
 
 
-def test_a_config_that_is_too_large_is_refused_before_anything_is_made(
+def test_a_config_that_is_too_large_is_rejected_before_any_change(
     run: Callable[..., Result], client: LabelStudioClient, services: Services
 ) -> None:
     padding = " " * MAX_CHARACTERS
@@ -202,7 +202,7 @@ def test_a_large_taxonomy_is_attached(run: Callable[..., Result], client: LabelS
     assert str(project_state(client, project).model_version).startswith("v0001")
 
 
-def test_commands_promise_the_workers_work_only_while_one_runs(
+def test_commands_announce_work_only_while_a_worker_runs(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/a.png"}, {"image": "/b.png"}])
@@ -239,7 +239,7 @@ def test_metrics_count_the_tasks_without_a_prediction(
     assert f'galaxyloop_tasks_without_prediction{{project="{project}"}} 1.0' in text
 
 
-def test_a_backend_that_is_removed_in_label_studio_is_one_line_in_the_log(
+def test_a_backend_removed_in_label_studio_is_logged_once(
     run: Callable[..., Result],
     client: LabelStudioClient,
     project: int,

@@ -51,12 +51,12 @@ def test_these_configs_are_shipped() -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_a_config_says_what_it_is_for(name: str) -> None:
+def test_a_config_starts_with_a_comment(name: str) -> None:
     assert SHIPPED[name].startswith("<!-- ")
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_label_studio_accepts_a_config_and_we_fill_all_of_it(name: str) -> None:
+def test_label_studio_accepts_a_config_and_all_controls_are_predicted(name: str) -> None:
     interface = LabelInterface(SHIPPED[name])
     interface.validate()
     config = shipped(name)
@@ -65,13 +65,13 @@ def test_label_studio_accepts_a_config_and_we_fill_all_of_it(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])
-def test_every_class_of_the_model_has_a_label_of_its_own(name: str) -> None:
+def test_every_class_of_the_model_has_its_own_label(name: str) -> None:
     (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
     assert len(set(match_labels(CLASSES, control).values())) == len(CLASSES)
 
 
 @pytest.mark.parametrize("name", ["masks.xml", "everything.xml", "low_surface_brightness.xml"])
-def test_every_label_of_a_prompt_is_one_of_the_objects_and_is_answered_with_it(name: str) -> None:
+def test_every_prompt_label_is_an_object_label_and_gets_that_label(name: str) -> None:
     config = shipped(name)
     prompts = [control for control in config.controls if control.smart]
     (target,) = (control for control in config.controls if control.tag in MASKS)
@@ -90,7 +90,7 @@ def test_no_two_labels_on_the_page_have_the_same_name(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_every_label_has_a_key_of_its_own(name: str) -> None:
+def test_every_label_has_its_own_hot_key(name: str) -> None:
     """For a label without a key Label Studio uses any free key, and `M` would no longer select the smart tool."""
     keys = list(hotkeys(name).values())
     assert all(keys)
@@ -99,27 +99,27 @@ def test_every_label_has_a_key_of_its_own(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name != "decision_tree.xml"])
-def test_classes_have_the_keys_from_one_on(name: str) -> None:
+def test_classes_have_the_hot_keys_from_1(name: str) -> None:
     (first, *_) = (control for control in shipped(name).controls if control.labels)
     keys = hotkeys(name)
     assert [keys[first.name, label.shown] for label in first.labels] == list("123456789")[: len(first.labels)]
 
 
-def test_morphology_and_everything_ask_for_the_same_classes_with_the_same_keys() -> None:
+def test_morphology_and_everything_have_the_same_classes_and_hot_keys() -> None:
     asked = [{key: value for key, value in hotkeys(name).items() if key[0] == "morphology"} for name in
              ("morphology.xml", "everything.xml")]  # fmt: skip
     assert asked[0] == asked[1]
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml", "rings_and_bars.xml"])
-def test_a_class_can_be_refused(name: str) -> None:
+def test_every_config_offers_a_label_for_unclear_images(name: str) -> None:
     (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
     assert {"Star or artifact", "Can't tell"} <= {label.value for label in control.labels}
     assert "Can't tell" not in match_labels([*CLASSES, "star", "artifact", "galaxy"], control).values()
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_shapes_are_outlines_that_show_what_is_inside(name: str) -> None:
+def test_shapes_are_drawn_as_outlines(name: str) -> None:
     for element in fromstring(SHIPPED[name]).iter():
         if element.tag in OBJECTS and element.get("smartOnly") != "true" and element.tag != "BrushLabels":
             assert (element.get("opacity"), element.get("strokeWidth")) == ("0.05", "2")
@@ -143,7 +143,7 @@ def hotkeys(name: str) -> dict[tuple[str, str], str]:
 
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ("morphology.xml", "decision_tree.xml")])
-def test_shapes_are_filled_for_galaxies(name: str) -> None:
+def test_detected_galaxies_get_the_label_galaxy(name: str) -> None:
     shapes = [control for control in shipped(name).controls if control.tag.endswith("Labels")]
     assert shapes
     for control in shapes:
@@ -151,7 +151,7 @@ def test_shapes_are_filled_for_galaxies(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_the_backend_fills_a_config_on_its_first_day(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
     galaxy, output = tmp_path / "galaxy.png", tmp_path / "tasks.json"
     Image.fromarray(np.asarray(hubble_deep_field())[SPIRAL]).resize((384, 384)).save(galaxy)
@@ -167,7 +167,7 @@ def test_the_backend_fills_a_config_on_its_first_day(name: str, tmp_path: Path, 
     assert expected
 
 
-def test_numbers_are_filled_once_they_have_been_taught() -> None:
+def test_numbers_are_predicted_after_training() -> None:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(40, 8)).astype(np.float32)
     numbers = [control for control in controls_to_fill(shipped("parameters.xml")) if control.tag == "Number"]

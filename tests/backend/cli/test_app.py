@@ -96,7 +96,7 @@ def refused(*words: str) -> str:
     return sentence
 
 
-def test_help_names_every_command_without_loading_torch() -> None:
+def test_help_lists_every_command_without_importing_torch() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from backend.cli.app import app\n"
         "print(CliRunner().invoke(app, ['--help']).output)\n"
@@ -108,17 +108,17 @@ def test_help_names_every_command_without_loading_torch() -> None:
 
 
 @pytest.mark.parametrize("words", [[], ["project"]])
-def test_without_a_command_it_says_which_there_are(words: list[str]) -> None:
+def test_without_a_command_the_help_is_printed(words: list[str]) -> None:
     assert "Usage" in run(*words).output
 
 
-def test_status_of_an_empty_folder_is_an_empty_table(services: Services) -> None:
+def test_status_of_an_empty_data_folder_is_an_empty_table(services: Services) -> None:
     result = run("status")
     assert result.exit_code == 0
     assert "last status" in result.output
 
 
-def test_status_says_what_is_live_and_what_the_loop_last_did(project: int) -> None:
+def test_status_shows_the_live_version_and_the_last_status(project: int) -> None:
     output = run("status").output
     assert all(words in output for words in ("7", "v0002", "not yet", "v0002 went live"))
 
@@ -128,7 +128,7 @@ def test_versions_are_listed_with_their_evidence(project: int) -> None:
     assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "shape is better"))
 
 
-def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_versions_show_the_measurements_of_the_gate_for_each_control(project: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "250")
     output = run("versions", "7").output
     assert "better: +0.250 (+0.150 to +0.350)" in output
@@ -138,7 +138,7 @@ def test_versions_tell_what_the_gate_measured_of_each_control(project: int, monk
     assert "0.300" not in output
 
 
-def test_versions_tell_what_annotators_did_with_their_predictions(services: Services, project: int) -> None:
+def test_versions_show_the_effort_of_annotators(services: Services, project: int) -> None:
     found = Effort(accepted=13, edited=5, rejected=2, added=3, compared=4, overlap=3.2)
     effort_store = EffortStore(services.engine)
     effort_store.write(7, [Entry(1, "monday", 2, {"boxes": found, "shape": Effort(added=1)})])
@@ -148,7 +148,7 @@ def test_versions_tell_what_annotators_did_with_their_predictions(services: Serv
     assert [name, "shape", "0", "1"] in rows
 
 
-def test_versions_tell_how_many_annotations_could_not_be_measured(services: Services, project: int) -> None:
+def test_versions_show_the_number_of_annotations_without_a_measurement(services: Services, project: int) -> None:
     assert "not measured" not in run("versions", "7").output
     EffortStore(services.engine).write(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
     assert "another model's: 2 annotations" in run("versions", "7").output
@@ -166,13 +166,13 @@ def test_problems_are_listed_by_task_and_reason(services: Services, project: int
     assert "project 99" in refused("project", "problems", "99")
 
 
-def test_versions_tell_how_many_tasks_were_left_out(services: Services, project: int) -> None:
+def test_versions_show_the_number_of_tasks_left_out(services: Services, project: int) -> None:
     services.registry.promote(7, 2, evidence={"reason": "better", "left_out": 18})
     assert "tasks left out: 18" in run("versions", "7").output
 
 
 @pytest.mark.parametrize("typed", ["v0001", "1", ""])
-def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Services, project: int, typed: str) -> None:
+def test_rollback_is_effective_immediately_and_marks_the_project(services: Services, project: int, typed: str) -> None:
     base = services.registry.version(7, 1).name
     result = run("rollback", "7", typed or base)
     assert result.exit_code == 0
@@ -182,33 +182,33 @@ def test_rolling_back_goes_live_at_once_and_rings_for_publication(services: Serv
 
 
 @pytest.mark.parametrize("words", [["versions", "99"], ["rollback", "99", "v0001"]])
-def test_an_unknown_project_is_one_sentence(services: Services, words: list[str]) -> None:
+def test_an_unknown_project_is_rejected_in_one_sentence(services: Services, words: list[str]) -> None:
     assert "project 99" in refused(*words)
 
 
 @pytest.mark.parametrize("version", ["v0009", "v0001-3f9a7d", "latest", "9" * 30])
-def test_an_unknown_version_is_one_sentence(project: int, version: str) -> None:
+def test_an_unknown_version_is_rejected_in_one_sentence(project: int, version: str) -> None:
     assert version in refused("rollback", "7", version)
 
 
-def test_a_version_for_another_config_does_not_come_back(services: Services, project: int) -> None:
+def test_a_version_for_another_config_cannot_be_rolled_back_to(services: Services, project: int) -> None:
     services.registry.register_project(7, label_config="<View>new</View>", extra_params=None)
     assert "another labelling config" in refused("rollback", "7", "v0002")
 
 
 @pytest.mark.parametrize("words", [["versions", "seven"], ["versions"], ["rollback", "7"], ["versions", "9" * 20], ["orbit"]])
-def test_words_that_make_no_command_are_refused(services: Services, words: list[str]) -> None:
+def test_invalid_arguments_are_rejected(services: Services, words: list[str]) -> None:
     assert run(*words).exit_code == 2
 
 
 @pytest.mark.parametrize(
     "words", [["project", "attach", "7"], ["project", "create", "--title", "galaxies", "--config", "morphology"]]
 )
-def test_without_an_api_key_it_asks_for_one(services: Services, words: list[str]) -> None:
+def test_a_missing_api_key_is_named(services: Services, words: list[str]) -> None:
     assert "personal access token" in refused(*words)
 
 
-def test_a_config_that_is_neither_shipped_nor_a_file_is_named(services: Services) -> None:
+def test_an_unknown_config_is_named(services: Services) -> None:
     assert "no-such-config" in refused("project", "create", "--title", "galaxies", "--config", "no-such-config")
 
 
@@ -216,19 +216,19 @@ def test_a_config_that_is_neither_shipped_nor_a_file_is_named(services: Services
     ("command", "name", "value"),
     [("status", "GALAXYLOOP_PORT", "http"), ("server", "GALAXYLOOP_BATCH", "0"), ("worker", "GALAXYLOOP_LEASE_S", "-1")],
 )
-def test_a_setting_that_makes_no_sense_is_named(
+def test_an_invalid_setting_is_named(
     services: Services, monkeypatch: pytest.MonkeyPatch, command: str, name: str, value: Any
 ) -> None:
     monkeypatch.setenv(name, value)
     assert name in refused(command)
 
 
-def test_a_server_without_a_password_listens_on_loopback_only(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_without_a_password_listens_only_on_loopback(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_HOST", "0.0.0.0")
     assert "GALAXYLOOP_BASIC_AUTH_PASSWORD" in refused("server")
 
 
-def test_pretraining_needs_a_file_of_images(services: Services, tmp_path: Path) -> None:
+def test_pretraining_without_images_is_rejected(services: Services, tmp_path: Path) -> None:
     output = str(tmp_path / "encoder.safetensors")
     assert "missing.parquet" in refused("pretrain", str(tmp_path / "missing.parquet"), "--output", output)
     text = tmp_path / "text.parquet"
@@ -236,7 +236,7 @@ def test_pretraining_needs_a_file_of_images(services: Services, tmp_path: Path) 
     assert "text.parquet" in refused("pretrain", str(text), "--output", output)
 
 
-def test_the_last_line_of_a_failed_command_is_its_own(tmp_path: Path) -> None:
+def test_a_failed_command_ends_with_its_own_message(tmp_path: Path) -> None:
     """Triton, if installed with torch, lists leaked objects after Python's end."""
     environment = os.environ | {"GALAXYLOOP_DATA_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": "", "PYTHONPATH": os.getcwd()}
     done = subprocess.run(

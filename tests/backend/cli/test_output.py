@@ -10,7 +10,7 @@ import typer
 from backend.cli.output import open_output
 
 
-def test_the_file_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
+def test_the_file_appears_when_the_block_ends(tmp_path: Path) -> None:
     output = tmp_path / "new" / "file.bin"
     with open_output(output) as file:
         file.write(b"whole")
@@ -19,7 +19,7 @@ def test_the_file_takes_its_place_when_the_block_ends(tmp_path: Path) -> None:
     assert list(output.parent.iterdir()) == [output]
 
 
-def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
+def test_an_error_keeps_the_old_file_and_leaves_no_other(tmp_path: Path) -> None:
     output = tmp_path / "file.bin"
     output.write_bytes(b"old")
     with pytest.raises(TypeError), open_output(output) as file:
@@ -28,9 +28,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [output]
 
 
-def test_a_place_where_nothing_can_be_written_is_named_before_the_work(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_an_output_that_cannot_be_written_is_named_before_the_work(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").write_text("")
     for output in (tmp_path, tmp_path / "file" / "below.bin"):
         with pytest.raises(typer.Exit), open_output(output):

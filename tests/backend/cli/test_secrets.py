@@ -83,7 +83,7 @@ def assert_secret(words: str, monkeypatch: pytest.MonkeyPatch, failure: dict[str
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("failure", FAILURES)
 @pytest.mark.parametrize("words", COMMANDS)
-def test_a_command_that_fails_shows_no_secret(
+def test_a_failed_command_prints_no_secret(
     words: str, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_secret(words, monkeypatch, FAILURES[failure], caplog)
@@ -92,7 +92,7 @@ def test_a_command_that_fails_shows_no_secret(
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("failure", [name for name in FAILURES if name.startswith("database")])
 @pytest.mark.parametrize("words", ["server", "worker"])
-def test_a_process_that_cannot_start_shows_no_secret(
+def test_a_process_that_cannot_start_prints_no_secret(
     words: str, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert_secret(words, monkeypatch, FAILURES[failure], caplog)

@@ -50,13 +50,13 @@ def test_every_job_is_done_once(worker: type[Any]) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_no_job_is_no_work(worker: type[Any]) -> None:
+def test_without_jobs_no_result_is_returned(worker: type[Any]) -> None:
     with open_cluster(None) as cluster:
         assert list(cluster.map(worker, 100, ())) == []
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_jobs_are_taken_when_somebody_is_free(worker: type[Any]) -> None:
+def test_jobs_are_read_when_a_worker_is_free(worker: type[Any]) -> None:
     taken = []
 
     def jobs() -> Iterator[int]:
@@ -72,13 +72,13 @@ def test_jobs_are_taken_when_somebody_is_free(worker: type[Any]) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_what_a_job_raises_comes_as_it_was_raised(worker: type[Any]) -> None:
+def test_the_exception_of_a_job_is_raised_unchanged(worker: type[Any]) -> None:
     with open_cluster(None) as cluster, pytest.raises(KeyError, match="no negative jobs"):
         list(cluster.map(worker, 0, [-1]))
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_workers_that_die_are_replaced_however_many_and_their_jobs_done_again(tmp_path: Path) -> None:
+def test_dead_workers_are_replaced_and_their_jobs_repeated(tmp_path: Path) -> None:
     class DiesOfEveryThirdJobOnce:
         def __init__(self, given: str) -> None:
             self.traces = Path(given)
@@ -96,7 +96,7 @@ def test_workers_that_die_are_replaced_however_many_and_their_jobs_done_again(tm
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_job_that_kills_its_workers_ends_the_work_with_a_sentence(tmp_path: Path) -> None:
+def test_a_job_that_kills_its_workers_raises_an_error(tmp_path: Path) -> None:
     class Dies:
         def __init__(self, given: str) -> None:
             self.traces = Path(given)
@@ -145,7 +145,7 @@ machines.shutdown()
 
 
 @pytest.mark.slow
-def test_a_machine_may_leave_or_break_down_meanwhile() -> None:
+def test_the_work_continues_after_a_machine_has_left_the_cluster() -> None:
     """Run in a separate process, with a cluster of two machines that this process is not connected to."""
     said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray logs the failure too
     assert said == ["done: 2 [0, 1]"] * 2
@@ -170,7 +170,7 @@ except ClusterError as error:
 """
 
 
-def test_an_address_that_nobody_answers_at_is_one_sentence_at_once(silent_port: int) -> None:
+def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int) -> None:
     began = time.monotonic()
     said = run_apart(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
     assert said.startswith(f"no Ray cluster answers at 127.0.0.1:{silent_port}")
@@ -179,23 +179,23 @@ def test_an_address_that_nobody_answers_at_is_one_sentence_at_once(silent_port: 
 
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://host:port", ":6379"])
-def test_what_is_no_address_is_one_sentence(address: str) -> None:
+def test_an_invalid_address_is_rejected_in_one_sentence(address: str) -> None:
     assert "host:port of its head node" in run_apart(REFUSED.format(address=address))
 
 
-def test_a_missing_extra_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_extra_is_named_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no ray here')")
     said = run_apart(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
     assert said == "--engine ray needs Ray, which is not installed here: pip install 'galaxyloop[ray]'"
 
 
-def test_a_process_finds_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
+def test_a_process_connects_to_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
     script = "from backend.cluster.ray_cluster import open_cluster\n"
     script += f"with open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
     assert run_apart(script) == "2"
 
 
 @pytest.mark.slow
-def test_ray_is_not_loaded_before_somebody_asks_for_it() -> None:
+def test_ray_is_imported_only_when_a_cluster_is_opened() -> None:
     modules = "backend.cli.app, backend.prelabel.project, backend.survey.run"
     assert run_apart(f"import sys, {modules}; print('ray' in sys.modules)") == "False"

@@ -10,7 +10,7 @@ def test_jobs_are_taken_in_order_until_none_is_left() -> None:
     assert [queue.take(), queue.take(), queue.take()] == [Attempt("a"), Attempt("b"), None]
 
 
-def test_a_job_that_is_given_back_goes_first_also_when_all_others_are_given_out() -> None:
+def test_a_returned_job_comes_before_new_jobs() -> None:
     queue = JobQueue("ab")
     first = queue.take()
     assert first is not None
@@ -20,7 +20,7 @@ def test_a_job_that_is_given_back_goes_first_also_when_all_others_are_given_out(
     assert queue.take() == Attempt("b", deaths=1)
 
 
-def test_a_job_is_given_to_so_many_workers_and_no_more() -> None:
+def test_a_job_is_repeated_at_most_three_times() -> None:
     queue = JobQueue("a")
     for _ in range(MOST_RETRIES):
         attempt = queue.take()

@@ -34,7 +34,7 @@ def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services
     return folder
 
 
-def test_a_version_predicts_the_same_after_a_journey(
+def test_a_bundled_version_predicts_the_same(
     version: Path, predicting: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
     task = Task(1, {"image": files.put("/data/upload/9/carried.png", png())})
@@ -47,7 +47,7 @@ def test_a_version_predicts_the_same_after_a_journey(
     assert there[0].model_version == "v0002"
 
 
-def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tmp_path: Path, predicting: Services) -> None:
+def test_a_bundle_contains_heads_of_other_versions(version: Path, tmp_path: Path, predicting: Services) -> None:
     own, shipped = tmp_path / "v0003", tmp_path / "v0001"
     bundle = bundle_version(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
     assert bundle.predictor(predicting.predictors).models  # only that head can predict the control
@@ -55,21 +55,21 @@ def test_heads_that_a_version_takes_from_others_travel_with_it(version: Path, tm
     assert not bundle.predictor(predicting.predictors).models
 
 
-def test_without_a_folder_the_shipped_heads_travel(tmp_path: Path, predicting: Services) -> None:
+def test_a_bundle_without_a_folder_uses_the_shipped_heads(tmp_path: Path, predicting: Services) -> None:
     for folder in (None, tmp_path / "not there"):
         bundle = bundle_version(folder, name="v0001", label_config=CONFIG, settings=predicting.settings)
         assert bundle.files == {}
         assert bundle.predictor(predicting.predictors).version == "v0001"
 
 
-def test_the_cache_is_named_so_that_it_is_found_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_data_folder_of_a_bundle_is_an_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     bundle = bundle_version(None, name="v0001", label_config=CONFIG, settings=Settings(data_dir=Path("data")))
     assert bundle.settings.data_dir == tmp_path / "data"
 
 
 @pytest.mark.slow
-def test_of_all_secrets_the_access_token_alone_travels_and_of_a_survey_none() -> None:
+def test_a_bundle_contains_no_secret_except_the_access_token() -> None:
     secrets: Any = {name: f"hidden-{name}" for name, field in Settings.model_fields.items() if field.annotation is SecretStr}
     urls = {"database_url": "postgresql://me:hidden-there@db/galaxyloop", "queue_url": "redis://:hidden-here@queue"}
     settings = Settings(**secrets | urls | {"s3_access_key_id": "hidden-key"})

@@ -37,19 +37,19 @@ def cube() -> bytes:
 
 
 @pytest.mark.slow
-def test_there_are_tiles_enough_for_several_batches(tiles: list[Path]) -> None:
+def test_the_deep_field_gives_enough_tiles_for_several_batches(tiles: list[Path]) -> None:
     assert len(tiles) >= 36
     assert len({file.name for file in tiles}) == len({file.read_bytes() for file in tiles}) == len(tiles)
 
 
-def test_a_tile_is_a_square_that_a_browser_shows(tiles: list[Path]) -> None:
+def test_a_tile_is_a_square_png(tiles: list[Path]) -> None:
     for file in tiles:
         with Image.open(file) as tile:
             assert (tile.format, tile.mode) == ("PNG", "RGB")
             assert tile.width == tile.height >= 256
 
 
-def test_a_tile_has_a_galaxy_in_its_middle(tiles: list[Path]) -> None:
+def test_a_tile_has_a_galaxy_at_its_centre(tiles: list[Path]) -> None:
     for file in tiles[:5]:
         pixels = decode(file.read_bytes())
         middle = pixels.shape[0] / 2
@@ -57,7 +57,7 @@ def test_a_tile_has_a_galaxy_in_its_middle(tiles: list[Path]) -> None:
         assert nearest < pixels.shape[0] / 8
 
 
-def test_cutting_again_keeps_what_is_there(tiles: list[Path]) -> None:
+def test_a_second_call_keeps_existing_tiles(tiles: list[Path]) -> None:
     before = {file: file.stat().st_mtime_ns for file in tiles}
     assert cut_deep_field(tiles[0].parent) == tiles
     assert {file: file.stat().st_mtime_ns for file in tiles} == before
@@ -79,13 +79,13 @@ def prepare(images: Path) -> dict[str, Path | ImageError]:
 
 
 @pytest.mark.parametrize(("name", "format_"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("A.JPEG", "JPEG")])
-def test_what_a_browser_shows_stays_as_it_is(images: Path, name: str, format_: str) -> None:
+def test_png_and_jpeg_files_are_not_converted(images: Path, name: str, format_: str) -> None:
     (images / name).write_bytes(image(format_))
     assert prepare(images) == {name: images / name}
 
 
 @pytest.mark.parametrize(("name", "content"), [("a.tif", image("TIFF")), ("a.fits", cube()), ("A.FIT", cube())])
-def test_what_a_browser_does_not_show_becomes_a_png_of_its_size(images: Path, name: str, content: bytes) -> None:
+def test_other_formats_are_converted_to_png_of_the_same_size(images: Path, name: str, content: bytes) -> None:
     (images / name).write_bytes(content)
     shown = prepare(images)[name]
     assert isinstance(shown, Path)
@@ -93,7 +93,7 @@ def test_what_a_browser_does_not_show_becomes_a_png_of_its_size(images: Path, na
     assert decode(shown.read_bytes()).shape == decode(content).shape
 
 
-def test_images_of_the_same_name_in_two_folders_stay_apart(images: Path) -> None:
+def test_images_of_the_same_name_in_two_folders_get_different_files(images: Path) -> None:
     for folder, side in (("one", 20), ("two", 30)):
         (images / folder).mkdir()
         (images / folder / "a.tif").write_bytes(image("TIFF", side))
@@ -101,7 +101,7 @@ def test_images_of_the_same_name_in_two_folders_stay_apart(images: Path) -> None
     assert sides == [20, 30]
 
 
-def test_a_broken_image_is_named_and_the_others_are_shown(images: Path) -> None:
+def test_a_broken_image_is_reported_and_the_others_are_converted(images: Path) -> None:
     for name, content in {"a.png": image("PNG"), "b.png": b"no image", "c.fits": cube()[:100], "d.png": image("PNG")}.items():
         (images / name).write_bytes(content)
     prepared = prepare(images)
@@ -109,7 +109,7 @@ def test_a_broken_image_is_named_and_the_others_are_shown(images: Path) -> None:
     assert [isinstance(shown, ImageError) for shown in prepared.values()] == [False, True, True, False]
 
 
-def test_other_files_are_passed_over(images: Path) -> None:
+def test_other_files_are_ignored(images: Path) -> None:
     (images / "notes.txt").write_text("seeing was bad")
     (images / "folder.png").mkdir()
     assert prepare(images) == {}

@@ -18,7 +18,7 @@ class Usage(NamedTuple):
     free: int
 
 
-def test_a_folder_with_room_is_made_and_left_empty(tmp_path: Path) -> None:
+def test_a_writable_folder_is_created_and_left_empty(tmp_path: Path) -> None:
     assert check_data_folder(tmp_path / "data").ok
     assert list((tmp_path / "data").iterdir()) == []
 
@@ -30,12 +30,12 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     assert check.message.startswith(f"{tmp_path / 'data'} cannot be written")
 
 
-def test_a_full_disk_is_told_of_before_it_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_nearly_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: Usage(2**28))
     assert check_data_folder(tmp_path).message == f"{tmp_path} has 0.2 GiB free: make room for 1 GiB or more"
 
 
-def test_the_models_are_as_they_were_shipped_and_all_are_listed() -> None:
+def test_all_shipped_model_files_are_listed_and_unchanged() -> None:
     check = check_models()
     assert check.ok, (
         f"{check.message}: after a change of weights, in backend/: "
@@ -45,7 +45,7 @@ def test_the_models_are_as_they_were_shipped_and_all_are_listed() -> None:
     assert listed == sorted(str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("weights/**/*") if file.is_file())
 
 
-def test_a_model_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:
+def test_a_missing_or_changed_model_file_is_named(tmp_path: Path) -> None:
     for line in MODELS.read_text().splitlines():
         file = line.split()[1]
         (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def test_a_model_that_is_missing_or_changed_is_named(tmp_path: Path) -> None:
     assert "detector" not in says
 
 
-def test_the_doctor_goes_as_far_as_it_can_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_runs_all_possible_checks_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     environment: dict[str, Any] = {
         "GALAXYLOOP_DATA_DIR": str(tmp_path),
         "LABEL_STUDIO_URL": "http://127.0.0.1:1",

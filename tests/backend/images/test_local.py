@@ -17,7 +17,7 @@ def image_store() -> LocalImageStore:
     return LocalImageStore(max_bytes=100_000, max_pixels=30_000)
 
 
-def test_files_are_read_in_order_and_errors_stand_in_their_places() -> None:
+def test_files_and_errors_are_returned_in_order() -> None:
     def read(path: str) -> str:
         if path == "b":
             raise ImageError("broken")
@@ -28,7 +28,7 @@ def test_files_are_read_in_order_and_errors_stand_in_their_places() -> None:
     assert str(second[1]) == "broken"
 
 
-def test_no_more_is_read_ahead_than_asked() -> None:
+def test_at_most_the_given_number_of_files_is_prefetched() -> None:
     begun: list[str] = []
     third = threading.Event()
 
@@ -48,7 +48,7 @@ def test_no_more_is_read_ahead_than_asked() -> None:
     reading.close()  # type: ignore[attr-defined]
 
 
-def test_whatever_is_raised_for_one_file_the_others_are_read() -> None:
+def test_an_exception_for_one_file_does_not_stop_the_others() -> None:
     (bad, reason), good = prefetch_files(["0", "2"], lambda path: 1 // int(path), ahead=1)
     assert bad == "0"
     assert "ZeroDivisionError" in str(reason)
@@ -60,7 +60,7 @@ def test_the_same_file_under_two_names_has_one_key(image_store: LocalImageStore,
     assert image_store.open(str(pictures / "b.png")).key == image_store.open(str(pictures / "copy.png")).key
 
 
-def test_a_held_picture_is_not_read_again(image_store: LocalImageStore, pictures: Path) -> None:
+def test_a_held_image_is_not_read_again(image_store: LocalImageStore, pictures: Path) -> None:
     path = str(pictures / "b.png")
     picture = image_store.open_decoded(path)
     image_store.hold({path: picture})
@@ -75,11 +75,13 @@ def test_a_held_picture_is_not_read_again(image_store: LocalImageStore, pictures
     ("name", "reason"),
     [("missing.png", "no such file"), ("deep", "not a file"), ("broken.jpg", "starts with")],
 )
-def test_why_a_file_cannot_be_read_is_said(image_store: LocalImageStore, pictures: Path, name: str, reason: str) -> None:
+def test_the_reason_of_an_unreadable_file_is_given(
+    image_store: LocalImageStore, pictures: Path, name: str, reason: str
+) -> None:
     with pytest.raises(ImageError, match=reason):
         image_store.open_decoded(str(pictures / name))
 
 
-def test_a_large_file_is_refused_with_the_setting_that_allows_it(pictures: Path, png: Callable[..., bytes]) -> None:
+def test_a_large_file_is_rejected_and_the_setting_is_named(pictures: Path, png: Callable[..., bytes]) -> None:
     with pytest.raises(ImageError, match="GALAXYLOOP_IMAGE_MAX_BYTES"):
         LocalImageStore(max_bytes=100, max_pixels=30_000).open(str(pictures / "b.png"))

@@ -32,7 +32,7 @@ def image_store(open_image_store: Callable[..., ImageStore]) -> ImageStore:
     return open_image_store()
 
 
-def test_a_picture_is_brightness_between_0_and_1(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
+def test_pixels_are_brightness_between_0_and_1(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
     picture = image_store.open(files.put(UPLOAD, png(size=(40, 30), spots=((20, 15, 3),))))
     assert picture.pixels.shape == (30, 40, 3)
     assert 0 <= picture.pixels.min() < 0.2 < 0.7 < picture.pixels.max() <= 1
@@ -48,18 +48,20 @@ def test_an_upload_is_fetched_once_for_all_processes(
     assert files.asked == [UPLOAD]
 
 
-def test_what_may_change_is_fetched_again(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
+def test_references_that_may_change_are_fetched_again(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
     before = image_store.open(files.put(LOCAL_FILE, png(seed=1))).key
     assert image_store.open(files.put(LOCAL_FILE, png(seed=2))).key != before
 
 
-def test_the_key_follows_the_content_not_the_name(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
+def test_the_key_depends_on_the_content_and_not_on_the_name(
+    image_store: ImageStore, files: Any, png: Callable[..., bytes]
+) -> None:
     content = png()
     other = UPLOAD.replace("0123", "4567")
     assert image_store.open(files.put(UPLOAD, content)).key == image_store.open(files.put(other, content)).key
 
 
-def test_a_picture_that_left_the_cache_is_fetched_again(
+def test_an_image_evicted_from_the_cache_is_fetched_again(
     image_store: ImageStore, services: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
     key = image_store.open(files.put(UPLOAD, png())).key
@@ -68,13 +70,13 @@ def test_a_picture_that_left_the_cache_is_fetched_again(
     assert files.asked == [UPLOAD, UPLOAD]
 
 
-def test_nothing_is_decoded_before_somebody_looks(image_store: ImageStore, files: Any) -> None:
+def test_an_image_is_decoded_at_first_use(image_store: ImageStore, files: Any) -> None:
     picture = image_store.open(files.put(UPLOAD, b"this is no image"))
     with pytest.raises(ImageError):
         _ = picture.pixels
 
 
-def test_a_picture_with_too_many_pixels_is_refused(
+def test_an_image_with_too_many_pixels_is_rejected(
     open_image_store: Callable[..., ImageStore], files: Any, png: Callable[..., bytes]
 ) -> None:
     files.put(UPLOAD, png(size=(40, 30), spots=()))
@@ -83,6 +85,6 @@ def test_a_picture_with_too_many_pixels_is_refused(
 
 
 @pytest.mark.parametrize("reference", ["/data/upload/1/missing.png", "/api/projects", "http://elsewhere.org/a.png", ""])
-def test_a_reference_that_leads_nowhere_says_so(image_store: ImageStore, reference: str) -> None:
+def test_a_reference_to_a_missing_file_raises_an_error(image_store: ImageStore, reference: str) -> None:
     with pytest.raises(ImageError):
         image_store.open(reference)

@@ -42,7 +42,7 @@ def pass_time(services: Services, seconds: float) -> None:
         session.commit()
 
 
-def test_a_process_is_seen_while_it_runs_and_has_ended_afterwards(services: Services) -> None:
+def test_a_process_is_alive_while_it_runs_and_ended_afterwards(services: Services) -> None:
     assert read_processes(services.engine, "worker") == []
     with Heartbeat(services.engine, "worker").run():
         (process,) = read_processes(services.engine, "worker")
@@ -52,7 +52,7 @@ def test_a_process_is_seen_while_it_runs_and_has_ended_afterwards(services: Serv
     assert (process.state, process.alive) == ("ended", False)
 
 
-def test_heartbeats_go_on_while_the_main_loop_works(services: Services) -> None:
+def test_heartbeats_continue_while_the_main_loop_is_busy(services: Services) -> None:
     with Heartbeat(services.engine, "worker", every_s=0.02).run() as heartbeat, heartbeat.record_work(7):
         (before,) = read_processes(services.engine, "worker")
         assert before.project_id == 7
@@ -75,11 +75,11 @@ def test_heartbeats_go_on_while_the_main_loop_works(services: Services) -> None:
         ({"ended": True}, "ended"),
     ],
 )
-def test_the_state_follows_from_the_heartbeat_and_the_loop(change: dict[str, Any], state: str) -> None:
+def test_the_state_depends_on_the_heartbeat_and_the_main_loop(change: dict[str, Any], state: str) -> None:
     assert replace(WORKING, **change).state == state
 
 
-def test_a_killed_process_is_lost_and_one_that_runs_comes_first(
+def test_a_killed_process_is_lost_and_running_ones_are_listed_first(
     services: Services, open_services: Callable[..., Services]
 ) -> None:
     settings = services.settings
@@ -102,7 +102,7 @@ with Heartbeat(open_database({settings.database!r}), "worker").run():
         assert [process.state for process in read_processes(services.engine, "worker")] == ["alive", "lost"]
 
 
-def test_a_new_process_forgets_those_that_have_ended(services: Services) -> None:
+def test_a_new_process_deletes_the_rows_of_ended_ones(services: Services) -> None:
     for _ in range(3):
         with Heartbeat(services.engine, "worker").run():
             assert len(read_processes(services.engine, "worker")) == 1

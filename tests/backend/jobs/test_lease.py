@@ -69,25 +69,25 @@ def happens(condition: Callable[[], bool]) -> bool:
     return condition()
 
 
-def test_the_second_worker_gets_nothing(engine: Engine) -> None:
+def test_a_second_worker_gets_no_lease(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=LONG_S) as first, hold_lease(engine, 1, seconds=LONG_S) as second:
         assert first is not None
         assert not first.is_set()
         assert second is None
 
 
-def test_another_project_is_free(engine: Engine) -> None:
+def test_a_lease_does_not_hold_another_project(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=LONG_S) as one, hold_lease(engine, 2, seconds=LONG_S) as other:
         assert one is not None
         assert other is not None
 
 
-def test_a_project_nobody_knows_is_not_to_be_had(engine: Engine) -> None:
+def test_an_unregistered_project_has_no_lease(engine: Engine) -> None:
     with hold_lease(engine, 99, seconds=LONG_S) as lost:
         assert lost is None
 
 
-def test_a_lease_of_a_clock_that_ran_ahead_is_free(engine: Engine) -> None:
+def test_a_lease_far_in_the_future_counts_as_expired(engine: Engine) -> None:
     """The clock was an hour ahead, the worker was killed, the clock was corrected."""
     change(engine, lease_owner="killed", lease_until=time.time() + 3600)
     with hold_lease(engine, 1, seconds=30) as lease:
@@ -95,20 +95,20 @@ def test_a_lease_of_a_clock_that_ran_ahead_is_free(engine: Engine) -> None:
         assert lease.before == "killed"
 
 
-def test_it_is_free_at_once_after_the_work(engine: Engine) -> None:
+def test_the_lease_is_released_after_the_work(engine: Engine) -> None:
     for _ in range(2):
         with hold_lease(engine, 1, seconds=LONG_S) as lost:
             assert lost is not None
 
 
-def test_it_is_free_at_once_after_work_that_failed(engine: Engine) -> None:
+def test_the_lease_is_released_after_failed_work(engine: Engine) -> None:
     with pytest.raises(RuntimeError, match="a cycle failed"), hold_lease(engine, 1, seconds=LONG_S):
         raise RuntimeError("a cycle failed")
     with hold_lease(engine, 1, seconds=LONG_S) as lost:
         assert lost is not None
 
 
-def test_one_that_gets_nothing_takes_nothing_away(engine: Engine) -> None:
+def test_a_failed_attempt_does_not_release_the_lease_of_another(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=LONG_S):
         with hold_lease(engine, 1, seconds=LONG_S):
             pass
@@ -116,7 +116,7 @@ def test_one_that_gets_nothing_takes_nothing_away(engine: Engine) -> None:
             assert third is None
 
 
-def test_a_dead_workers_project_is_taken_over_once_its_lease_has_run_out(engine: Engine) -> None:
+def test_a_project_of_a_killed_worker_is_free_after_the_lease_expires(engine: Engine) -> None:
     change(engine, lease_owner="a worker that was killed", lease_until=time.time() + SHORT_S)
     with hold_lease(engine, 1, seconds=LONG_S) as early:
         assert early is None
@@ -125,7 +125,7 @@ def test_a_dead_workers_project_is_taken_over_once_its_lease_has_run_out(engine:
         assert late is not None
 
 
-def test_work_that_takes_longer_than_the_lease_keeps_it(engine: Engine) -> None:
+def test_a_lease_is_renewed_during_long_work(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=SHORT_S) as lost:
         assert lost is not None
         first = held_until(engine)
@@ -133,7 +133,7 @@ def test_work_that_takes_longer_than_the_lease_keeps_it(engine: Engine) -> None:
         assert not lost.is_set()
 
 
-def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None:
+def test_the_lease_event_is_set_after_a_takeover(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=SHORT_S) as lost:
         assert lost is not None
         change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
@@ -141,7 +141,7 @@ def test_a_worker_learns_that_its_project_was_taken_over(engine: Engine) -> None
     assert held_until(engine) > time.time()  # leaving does not free another worker's lease
 
 
-def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine: Engine) -> None:
+def test_renewals_continue_after_a_locked_database(engine: Engine) -> None:
     hurry = {"timeout": 0.01} if engine.dialect.name == "sqlite" else {"options": "-c lock_timeout=10ms"}
     impatient = create_engine(engine.url, connect_args=hurry)
     with hold_lease(impatient, 1, seconds=SHORT_S) as lost:
@@ -154,7 +154,7 @@ def test_a_database_that_is_locked_for_a_while_does_not_end_the_renewals(engine:
         assert not lost.is_set()
 
 
-def test_of_many_workers_at_once_one_gets_the_project(engine: Engine) -> None:
+def test_one_of_many_simultaneous_workers_gets_the_lease(engine: Engine) -> None:
     taken, all_asked = threading.Event(), threading.Barrier(8)
 
     def work() -> bool:
@@ -172,7 +172,7 @@ def test_of_many_workers_at_once_one_gets_the_project(engine: Engine) -> None:
     assert sorted(worker.result() for worker in workers) == [False] * 7 + [True]
 
 
-def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> None:
+def test_a_lease_names_the_previous_lease(engine: Engine) -> None:
     names = []
     for _ in range(3):
         with hold_lease(engine, 1, seconds=LONG_S) as lease:
@@ -182,7 +182,7 @@ def test_whoever_takes_a_project_learns_who_had_it_before(engine: Engine) -> Non
     assert len({name for _, name in names}) == 3
 
 
-def test_it_runs_out_by_itself_after_a_request_without_an_answer(engine: Engine) -> None:
+def test_the_lease_expires_after_a_request_without_an_answer(engine: Engine) -> None:
     """Label Studio may still store the content of the request, as after a kill."""
     with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         raise LabelStudioUnavailable("Label Studio failed at POST", status=504)
@@ -191,7 +191,7 @@ def test_it_runs_out_by_itself_after_a_request_without_an_answer(engine: Engine)
         assert next_one is None
 
 
-def test_it_is_free_at_once_after_a_request_that_never_left(engine: Engine) -> None:
+def test_the_lease_is_released_after_a_request_that_was_not_sent(engine: Engine) -> None:
     nowhere = LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0)
     with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         nowhere.send("POST", "/api/projects/1/import/predictions", json=[])
@@ -199,7 +199,7 @@ def test_it_is_free_at_once_after_a_request_that_never_left(engine: Engine) -> N
         assert next_one is not None
 
 
-def test_a_worker_whose_request_got_no_answer_lets_the_lease_run_out_too(
+def test_a_worker_without_an_answer_lets_its_lease_expire(
     open_services: Callable[..., Services], silent_label_studio: str
 ) -> None:
     services = open_services(label_studio_url=silent_label_studio, webhook_debounce_s=0)
@@ -210,7 +210,7 @@ def test_a_worker_whose_request_got_no_answer_lets_the_lease_run_out_too(
     assert holder(services.engine, 1) is not None
 
 
-def test_who_holds_a_project_is_named(engine: Engine) -> None:
+def test_the_holder_of_a_project_is_named(engine: Engine) -> None:
     assert holder(engine, 1) is None
     with hold_lease(engine, 1, seconds=LONG_S):
         held = holder(engine, 1)

@@ -22,6 +22,6 @@ print(held - resident_mb())
 """
 
 
-def test_freed_pieces_below_a_held_one_are_returned() -> None:
+def test_freed_memory_below_a_used_block_is_returned() -> None:
     run = subprocess.run([sys.executable, "-c", MEASURED], capture_output=True, text=True, check=True)
     assert float(run.stdout) > 150

@@ -88,7 +88,7 @@ def test_a_message_is_json_and_never_a_pickle(place: Place) -> None:
     assert sorted(json.loads(message)["args"] for message in place.messages()) == [[7], [8]]
 
 
-def test_a_pickle_that_somebody_slips_in_is_not_opened(place: Place, tmp_path: Path) -> None:
+def test_a_pickle_in_the_queue_is_not_loaded(place: Place, tmp_path: Path) -> None:
     queue, trap = place.open(), tmp_path / "trap"
     if place.redis is None:
         queue.schedule(7, delay_s=3600)
@@ -97,12 +97,12 @@ def test_a_pickle_that_somebody_slips_in_is_not_opened(place: Place, tmp_path: P
     assert not trap.exists()
 
 
-def test_a_process_that_only_queues_does_not_work(place: Place) -> None:
+def test_a_process_that_only_queues_runs_no_job(place: Place) -> None:
     with pytest.raises(RuntimeError, match="queues jobs and does not work on them"):
         place.open()._job.call_local(7)
 
 
-def test_a_worker_looks_first_and_then_answers_what_another_process_queued(place: Place) -> None:
+def test_a_worker_reconciles_first_and_then_runs_queued_jobs(place: Place) -> None:
     place.open().schedule(7, delay_s=0)
     command = [sys.executable, "-c", WORKER, place.file, place.redis.url if place.redis else ""]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
@@ -114,19 +114,19 @@ def test_a_worker_looks_first_and_then_answers_what_another_process_queued(place
 # -- Redis alone --
 
 
-def test_a_queue_in_redis_makes_no_file(redis: Any, tmp_path: Path) -> None:
+def test_a_queue_in_redis_creates_no_file(redis: Any, tmp_path: Path) -> None:
     JobQueue(tmp_path / "made" / "queue.db", url=redis.url)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_redis_that_is_away_is_told_in_a_sentence(tmp_path: Path) -> None:
+def test_unreachable_redis_is_reported_in_one_sentence(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "queue.db", url="redis://127.0.0.1:1/0")
     for ask in (queue.queued, lambda: queue.schedule(7, delay_s=0)):
         with pytest.raises(QueueUnavailable, match=r"the queue cannot be used: .*127.0.0.1:1.*refused"):
             ask()
 
 
-def test_a_worker_takes_up_its_work_when_redis_comes_back(redis: Any, tmp_path: Path) -> None:
+def test_a_worker_continues_when_redis_is_available_again(redis: Any, tmp_path: Path) -> None:
     redis.stop()
     command = [sys.executable, "-c", WORKER, tmp_path / "queue.db", redis.url]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -142,7 +142,7 @@ def test_a_worker_takes_up_its_work_when_redis_comes_back(redis: Any, tmp_path: 
     assert "Traceback" not in errors
 
 
-def test_what_huey_says_of_redis_that_is_away_is_one_line(tmp_path: Path) -> None:
+def test_the_log_of_huey_about_unreachable_redis_is_one_line(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "queue.db", url="redis://127.0.0.1:1/0")
     try:
         queue.queued()
@@ -155,18 +155,18 @@ def test_what_huey_says_of_redis_that_is_away_is_one_line(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("url", ["queue", "http://redis:6379"])
-def test_what_is_no_address_of_redis_is_refused(url: str, tmp_path: Path) -> None:
+def test_an_invalid_redis_url_is_rejected(url: str, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="GALAXYLOOP_QUEUE_URL is not a URL such as redis://"):
         JobQueue(tmp_path / "queue.db", url=url)
 
 
-def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_driver_is_named_with_the_install_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr("backend.jobs.queue.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs its driver: pip install 'galaxyloop\[services\]'"):
         JobQueue(tmp_path / "queue.db", url="redis://redis:6379/0")
 
 
-def test_a_queue_is_used_by_many_at_once(place: Place) -> None:
+def test_many_threads_can_use_a_queue_at_the_same_time(place: Place) -> None:
     queue, errors = place.open(), []
 
     def schedule(project: int) -> None:

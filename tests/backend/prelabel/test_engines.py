@@ -14,7 +14,9 @@ CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="morphology" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices></View>"""
 
 
-def test_a_worker_predicts_as_this_process(predicting: Services, files: Any, png: Callable[..., bytes]) -> None:
+def test_a_cluster_worker_predicts_the_same_as_this_process(
+    predicting: Services, files: Any, png: Callable[..., bytes]
+) -> None:
     project = predicting.registry.register_project(701, label_config=CONFIG, extra_params=None)
     tasks = [Task(1, {"image": files.put("/data/upload/701/1.png", png())}), Task(2, {"image": "/data/upload/701/missing.png"})]
     with local_engine(predicting, project) as engine:

@@ -19,13 +19,13 @@ def project(services: Services) -> Project:
     return services.registry.register_project(7, label_config="<View/>", extra_params=None)
 
 
-def test_the_lease_is_held_inside_and_free_afterwards(services: Services, project: Project) -> None:
+def test_the_lease_is_held_in_the_block_and_free_afterwards(services: Services, project: Project) -> None:
     with exclusive_project(services, project):
         assert holder(services.engine, 7) is not None
     assert holder(services.engine, 7) is None
 
 
-def test_it_waits_for_another_process_and_names_it(
+def test_pre_labelling_waits_for_another_process_and_names_it(
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("backend.prelabel.exclusive.RETRY_S", 0.01)
@@ -47,7 +47,7 @@ def test_it_waits_for_another_process_and_names_it(
     assert len(caplog.records) == 1
 
 
-def test_another_live_version_is_an_error(services: Services, project: Project) -> None:
+def test_a_new_live_version_raises_an_error(services: Services, project: Project) -> None:
     with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=1) as (folder, number):
         (folder / "heads.json").write_text("{}")
     services.registry.promote(7, number)

@@ -44,7 +44,7 @@ def projects_in_tables(services: Services) -> dict[str, set[int]]:
         }
 
 
-def test_nothing_is_left_of_a_project_and_all_of_another(two: Services) -> None:
+def test_all_data_of_one_project_and_of_no_other_are_deleted(two: Services) -> None:
     assert two.queue.queued() == {7, 8}
     assert forget_project(two, 7, patience_s=0)
     assert all(7 not in projects for projects in projects_in_tables(two).values())
@@ -53,7 +53,7 @@ def test_nothing_is_left_of_a_project_and_all_of_another(two: Services) -> None:
     assert two.queue.queued() == {8}
 
 
-def test_jobs_are_forgotten_in_redis_too(open_services: Callable[..., Services], redis: object) -> None:
+def test_jobs_in_redis_are_deleted(open_services: Callable[..., Services], redis: object) -> None:
     services = open_services(queue_url=redis.url)  # type: ignore[attr-defined]
     redis.client.flushall()  # type: ignore[attr-defined]
     for project in (7, 8):
@@ -63,7 +63,7 @@ def test_jobs_are_forgotten_in_redis_too(open_services: Callable[..., Services],
     assert services.queue.queued() == {8}
 
 
-def test_a_project_that_a_worker_has_is_not_forgotten(two: Services) -> None:
+def test_a_project_held_by_a_worker_is_not_deleted(two: Services) -> None:
     with (
         hold_lease(two.engine, 7, seconds=30),
         pytest.raises(ProjectInUseError, match=r"project 7 is used by process \d+ on .*: stop it"),
@@ -73,11 +73,11 @@ def test_a_project_that_a_worker_has_is_not_forgotten(two: Services) -> None:
     assert forget_project(two, 7, patience_s=0)
 
 
-def test_a_project_that_nobody_knows_is_nothing_to_forget(services: Services) -> None:
+def test_an_unregistered_project_has_no_data_to_delete(services: Services) -> None:
     assert not forget_project(services, 7, patience_s=0)
 
 
-def test_a_project_that_was_forgotten_begins_anew(two: Services) -> None:
+def test_a_deleted_project_can_be_registered_again(two: Services) -> None:
     forget_project(two, 7, patience_s=0)
     two.registry.register_project(7, label_config=CONFIG, extra_params=None)
     assert [version.number for version in two.registry.versions(7)] == [1]

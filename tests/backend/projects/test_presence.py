@@ -63,7 +63,7 @@ def away(services: Services) -> str:
     return services.registry.project(7).away
 
 
-def test_a_deleted_project_is_gone_and_comes_back_when_it_answers_again(services: Services, attached: Studio) -> None:
+def test_a_deleted_project_is_gone_until_label_studio_returns_it_again(services: Services, attached: Studio) -> None:
     attached.forgets()
     assert check_presence(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
     assert away(services) == GONE
@@ -72,9 +72,7 @@ def test_a_deleted_project_is_gone_and_comes_back_when_it_answers_again(services
     assert (check_presence(services, 7), away(services)) == ("", "")
 
 
-def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for(
-    services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_deleted_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:
     attached.forgets()
     with caplog.at_level(logging.INFO, logger="galaxyloop"):
         for _ in range(3):
@@ -85,21 +83,21 @@ def test_a_deleted_project_is_one_line_in_the_log_however_often_it_is_looked_for
     assert services.pending_events.pending() == {}
 
 
-def test_another_label_studio_says_nothing_about_a_project(services: Services, attached: Studio) -> None:
+def test_an_answer_of_another_label_studio_changes_no_project(services: Services, attached: Studio) -> None:
     attached.forgets()
     attached.has_organization(ELSEWHERE)
     assert "is another Label Studio than the one that project 7 was attached in" in check_presence(services, 7)
     assert away(services) == ""
 
 
-def test_another_project_of_the_same_number_is_not_worked_on(services: Services, attached: Studio) -> None:
+def test_another_project_with_the_same_number_gets_no_cycle(services: Services, attached: Studio) -> None:
     attached.has_project(created_at=AGAIN)
     assert "is not the one that was attached here" in check_presence(services, 7)
     assert "galaxyloop project forget 7" in check_presence(services, 7)
     assert away(services) == ""
 
 
-def test_a_key_that_may_read_nothing_proves_nothing(services: Services, attached: Studio) -> None:
+def test_a_key_without_rights_does_not_mark_a_project_as_gone(services: Services, attached: Studio) -> None:
     attached.forgets()
     attached.forgets(ORGANIZATIONS)
     with pytest.raises(LabelStudioError):
@@ -107,13 +105,13 @@ def test_a_key_that_may_read_nothing_proves_nothing(services: Services, attached
     assert away(services) == ""
 
 
-def test_a_project_of_an_older_registry_is_gone_when_label_studio_says_so(services: Services, studio: Studio) -> None:
+def test_a_project_without_an_origin_can_be_marked_as_gone(services: Services, studio: Studio) -> None:
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     assert services.registry.project(7).origin == ""
     assert check_presence(services, 7).startswith("deleted in Label Studio")
 
 
-def test_a_detached_project_rests_until_it_is_attached_again(services: Services, attached: Studio) -> None:
+def test_a_detached_project_gets_no_cycle_until_it_is_attached(services: Services, attached: Studio) -> None:
     assert record_detached(services, 7) == "detached; its versions are kept, and it continues after galaxyloop project attach 7"
     attached.has_backend("http://elsewhere:9090")
     assert check_presence(services, 7).startswith("detached")
@@ -122,16 +120,14 @@ def test_a_detached_project_rests_until_it_is_attached_again(services: Services,
     assert (check_presence(services, 7), away(services)) == ("", "")
 
 
-def test_a_refusal_is_logged_once_and_not_at_every_look(
-    services: Services, attached: Studio, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_detached_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:
     for _ in range(3):
         services.pending_events.mark_now(7)
         handle_events(services, ProjectSession(services.label_studio, 7))  # the file server has no tasks
     assert [record.levelname for record in caplog.records if "label_studio_refused" in record.getMessage()] == ["ERROR"]
 
 
-def test_a_project_that_only_an_event_named_is_forgotten(services: Services, studio: Studio) -> None:
+def test_a_project_known_only_from_an_event_is_deleted(services: Services, studio: Studio) -> None:
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     assert check_presence(services, 7).startswith("deleted in Label Studio")
     reconcile(services)
@@ -139,7 +135,7 @@ def test_a_project_that_only_an_event_named_is_forgotten(services: Services, stu
 
 
 @pytest.mark.parametrize("trained", [True, False])
-def test_a_project_that_was_attached_or_trained_is_not_forgotten(services: Services, attached: Studio, trained: bool) -> None:
+def test_an_attached_or_trained_project_is_not_deleted(services: Services, attached: Studio, trained: bool) -> None:
     if trained:
         services.registry.set_origin(7, "")
         with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=9):

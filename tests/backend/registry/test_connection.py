@@ -27,16 +27,16 @@ def nowhere() -> str:
         return f"postgresql://galaxyloop@127.0.0.1:{probe.getsockname()[1]}/galaxyloop"
 
 
-def test_the_password_need_not_stand_in_the_url(postgresql: Any) -> None:
+def test_the_password_can_be_separate_from_the_url(postgresql: Any) -> None:
     url = postgresql.emptied_database().replace(f":{postgresql.password}@", "@")
     wait_for(connect(url, password=postgresql.password), patience_s=0)
 
 
-def test_plain_postgresql_is_spoken_to_with_the_driver_that_we_install() -> None:
+def test_a_postgresql_url_uses_the_installed_driver() -> None:
     assert connect("postgresql://galaxyloop@postgres/galaxyloop").driver == "psycopg"
 
 
-def test_a_wrong_password_is_told_and_not_shown(postgresql: Any) -> None:
+def test_a_wrong_password_is_reported_without_the_password(postgresql: Any) -> None:
     url = postgresql.url("postgres").replace(postgresql.password, "guessed")
     with pytest.raises(
         DatabaseUnavailable, match=r"the database postgres at 127.0.0.1:\d+ cannot be used: .*password"
@@ -45,7 +45,7 @@ def test_a_wrong_password_is_told_and_not_shown(postgresql: Any) -> None:
     assert "guessed" not in str(raised.value)
 
 
-def test_a_database_that_is_not_there_is_named_with_the_reason(nowhere: str) -> None:
+def test_a_missing_database_is_named_with_the_reason(nowhere: str) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"the database galaxyloop at 127.0.0.1:\d+ cannot be used: .*refused"):
         open_database(nowhere)
 
@@ -64,18 +64,18 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
         ("", "is not a URL such as postgresql://"),
     ],
 )
-def test_what_cannot_hold_the_registry_is_refused(url: str, sentence: str) -> None:
+def test_other_kinds_of_databases_are_rejected(url: str, sentence: str) -> None:
     with pytest.raises(ValueError, match=sentence):
         connect(url)
 
 
-def test_a_missing_driver_is_named_with_what_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_driver_is_named_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.registry.connection.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs psycopg: pip install 'galaxyloop\[services\]'"):
         connect("postgresql://galaxyloop@postgres/galaxyloop")
 
 
-def test_a_database_that_is_about_to_start_is_waited_for(postgresql: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_starting_database_is_awaited(postgresql: Any, caplog: pytest.LogCaptureFixture) -> None:
     url = postgresql.emptied_database()
     postgresql.stop()
     later = threading.Timer(1.0, postgresql.start)
@@ -87,7 +87,7 @@ def test_a_database_that_is_about_to_start_is_waited_for(postgresql: Any, caplog
         assert "event=waiting_for_database" in caplog.text
 
 
-def test_after_a_restart_of_the_database_the_next_question_is_answered(postgresql: Any) -> None:
+def test_the_next_query_after_a_database_restart_succeeds(postgresql: Any) -> None:
     engine = open_database(postgresql.emptied_database())
     with Session(engine) as session:
         before = read_clock(session)
@@ -97,7 +97,7 @@ def test_after_a_restart_of_the_database_the_next_question_is_answered(postgresq
         assert read_clock(session) > before
 
 
-def test_the_time_is_the_databases_own(postgresql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_time_is_read_from_the_database(postgresql: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     engine, now = connect(postgresql.emptied_database()), time.time()
     monkeypatch.setattr(time, "time", lambda: now + 3600)
     with Session(engine) as session:
@@ -105,7 +105,7 @@ def test_the_time_is_the_databases_own(postgresql: Any, monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize("hours", [-1, 1])
-def test_a_machine_whose_clock_is_wrong_takes_no_project_away(
+def test_a_machine_with_a_wrong_clock_takes_over_no_project(
     postgresql: Any, open_services: Callable[..., Services], monkeypatch: pytest.MonkeyPatch, hours: int
 ) -> None:
     services, now = open_services(database_url=postgresql.emptied_database()), time.time()

@@ -92,7 +92,7 @@ def held(services: Services, project: int) -> str:
     return "test"
 
 
-def test_a_whole_version_answers(predicting: Services, project: int) -> None:
+def test_an_undamaged_version_predicts(predicting: Services, project: int) -> None:
     assert find_version_damage(predicting.registry, project, 3) == ""
     assert answering(predicting, project) == "v0003"
     assert replace_damaged(predicting.registry, project, holder=held(predicting, project)) == ""
@@ -100,7 +100,7 @@ def test_a_whole_version_answers(predicting: Services, project: int) -> None:
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
-def test_of_a_damaged_version_the_last_good_one_answers_under_its_own_name(
+def test_the_last_undamaged_version_predicts_under_its_own_name(
     predicting: Services, project: int, damage: Callable[[Path], None]
 ) -> None:
     registry = predicting.registry
@@ -118,7 +118,7 @@ def test_of_a_damaged_version_the_last_good_one_answers_under_its_own_name(
 
 
 @pytest.mark.parametrize("damage", [truncate, empty_index, list_for_index, remove_head])
-def test_damage_of_a_version_without_checksums_is_noticed_when_its_heads_are_read(
+def test_damage_without_checksums_is_detected_when_heads_are_read(
     predicting: Services, project: int, damage: Callable[[Path], None]
 ) -> None:
     """Versions of earlier releases have a manifest that lists no files."""
@@ -131,7 +131,7 @@ def test_damage_of_a_version_without_checksums_is_noticed_when_its_heads_are_rea
     assert replace_damaged(predicting.registry, project, holder=held(predicting, project)).startswith("v0003-")
 
 
-def test_a_version_that_takes_a_head_of_a_damaged_one_is_damaged_too(predicting: Services, project: int) -> None:
+def test_a_version_with_a_head_of_a_damaged_version_is_damaged(predicting: Services, project: int) -> None:
     registry = predicting.registry
     registry.promote(project, 3, heads={"class": 2})
     truncate(registry.path(project, 2))
@@ -141,14 +141,14 @@ def test_a_version_that_takes_a_head_of_a_damaged_one_is_damaged_too(predicting:
     assert registry.project(project).live_version == 1
 
 
-def test_the_base_version_answers_where_all_are_damaged(predicting: Services, project: int) -> None:
+def test_the_base_version_predicts_if_all_others_are_damaged(predicting: Services, project: int) -> None:
     for number in (2, 3):
         shutil.rmtree(predicting.registry.path(project, number))
     assert answering(predicting, project) == "v0001"
     assert [one.number for one in list_replacements(predicting.registry, project, label_config=CONFIG)] == [2, 1]
 
 
-def test_a_version_that_was_restored_can_be_brought_back(predicting: Services, project: int, tmp_path: Path) -> None:
+def test_a_restored_version_can_be_made_live_again(predicting: Services, project: int, tmp_path: Path) -> None:
     registry = predicting.registry
     shutil.copytree(registry.path(project, 3), tmp_path / "backup")
     shutil.rmtree(registry.path(project, 3))
@@ -166,7 +166,7 @@ def test_the_doctor_names_a_damaged_version(predicting: Services, project: int) 
     assert f"project {project}: v0003-" in check.message
 
 
-def test_a_request_is_answered_and_the_worker_is_called(predicting: Services, project: int, files: Any, png: Any) -> None:
+def test_a_request_for_a_damaged_version_marks_the_project(predicting: Services, project: int, files: Any, png: Any) -> None:
     replace_bytes(predicting.registry.path(project, 3))
     task = {"id": 1, "data": {"image": files.put("/data/upload/700/1.png", png())}}
     with TestClient(create_app(predicting)) as client:

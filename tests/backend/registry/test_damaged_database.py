@@ -25,13 +25,13 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "galaxyloop.db"
 
 
-def test_a_file_that_is_no_database_is_named_with_what_to_do(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_database_is_named_with_a_remedy(tmp_path: Path) -> None:
     (tmp_path / "galaxyloop.db").write_bytes(JUNK)
     with pytest.raises(DatabaseUnavailable, match=r"galaxyloop\.db cannot be used: file is not a database; restore it"):
         open_database(f"sqlite:///{tmp_path}/galaxyloop.db")
 
 
-def test_damaged_pages_are_noticed_by_the_check(file: Path) -> None:
+def test_the_check_detects_damaged_pages(file: Path) -> None:
     content = bytearray(file.read_bytes())
     content[4096 * 2 :] = b"\x7f" * (len(content) - 4096 * 2)
     file.write_bytes(content)
@@ -39,7 +39,7 @@ def test_damaged_pages_are_noticed_by_the_check(file: Path) -> None:
         check_tables(open_database(f"sqlite:///{file}"))
 
 
-def test_a_missing_table_is_noticed_by_the_check(file: Path) -> None:
+def test_the_check_detects_a_missing_table(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("DROP TABLE versions")
     engine = open_database(f"sqlite:///{file}")
@@ -47,14 +47,14 @@ def test_a_missing_table_is_noticed_by_the_check(file: Path) -> None:
         check_tables(engine)
 
 
-def test_a_database_of_a_newer_galaxyloop_is_refused(file: Path) -> None:
+def test_a_database_of_a_newer_galaxyloop_is_rejected(file: Path) -> None:
     with sqlite3.connect(file) as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
     with pytest.raises(DatabaseUnavailable, match="a newer galaxyloop wrote the database"):
         open_database(f"sqlite:///{file}")
 
 
-def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     """SQLite reports a file that must not grow as a full disk."""
 
     def bound(connection: Any, _: Any) -> None:
@@ -70,7 +70,7 @@ def test_a_full_disk_is_a_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [["status"], ["check"], ["versions", "7"], ["worker"], ["server"], ["doctor"]])
 @pytest.mark.parametrize("damaged", ["galaxyloop.db", "queue.db"])
-def test_every_command_says_it_in_a_sentence(command: list[str], damaged: str, tmp_path: Path) -> None:
+def test_every_command_reports_a_damaged_database_in_one_sentence(command: list[str], damaged: str, tmp_path: Path) -> None:
     (tmp_path / damaged).write_bytes(JUNK)
     environment = {"GALAXYLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "400"}
     result = CliRunner().invoke(app, command, env=environment)
@@ -79,7 +79,7 @@ def test_every_command_says_it_in_a_sentence(command: list[str], damaged: str, t
     assert f"{tmp_path / damaged} cannot be used: file is not a database" in result.output
 
 
-def test_a_queue_that_is_damaged_while_in_use_costs_no_event(tmp_path: Path) -> None:
+def test_damage_of_the_queue_during_use_loses_no_event(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "queue.db")
     queue.schedule(7, delay_s=60)
     queue._huey.storage.close()

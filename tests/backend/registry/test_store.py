@@ -47,7 +47,7 @@ def verdicts(registry: Registry) -> dict[str, str]:
 # -- projects --
 
 
-def test_a_new_project_lives_on_the_base_version(registry: Registry) -> None:
+def test_the_base_version_of_a_new_project_is_live(registry: Registry) -> None:
     assert registry.project(7).live_version == 1
     assert verdicts(registry) == {"v0001": "base"}
 
@@ -57,26 +57,26 @@ def test_an_unknown_project_is_named_in_the_error(registry: Registry) -> None:
         registry.project(8)
 
 
-def test_meeting_again_keeps_what_is_live_and_learns_the_new_config(registry: Registry) -> None:
+def test_a_second_registration_updates_only_the_config(registry: Registry) -> None:
     registry.promote(7, write(registry))
     project = registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None)
     assert (project.live_version, project.label_config) == (2, OTHER_CONFIG)
 
 
-def test_extra_params_stay_when_a_request_does_not_carry_them(registry: Registry) -> None:
+def test_extra_params_are_kept_if_a_request_has_none(registry: Registry) -> None:
     registry.register_project(7, label_config=CONFIG, extra_params={"batch": 25})
     assert registry.register_project(7, label_config=OTHER_CONFIG, extra_params=None).extra_params == {"batch": 25}
     assert registry.register_project(7, label_config=OTHER_CONFIG, extra_params={}).extra_params == {}
 
 
-def test_meeting_a_known_project_writes_nothing(registry: Registry) -> None:
+def test_registering_an_unchanged_project_writes_nothing(registry: Registry) -> None:
     statements: list[str] = []
     event.listen(registry.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
     registry.register_project(7, label_config=CONFIG, extra_params={})
     assert {statement.split()[0] for statement in statements} == {"SELECT"}
 
 
-def test_a_project_may_be_met_by_many_at_once(services: Services) -> None:
+def test_many_threads_can_register_a_project_at_the_same_time(services: Services) -> None:
     registry = services.registry
     with ThreadPoolExecutor(16) as pool:
         met = [pool.submit(registry.register_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
@@ -95,13 +95,13 @@ def test_a_version_is_a_folder_and_a_row_with_its_origin(registry: Registry) -> 
     assert (registry.path(7, number) / "heads.json").read_text() == "heads"
 
 
-def test_numbers_count_up_and_are_never_used_twice(registry: Registry) -> None:
+def test_version_numbers_increase_and_are_not_reused(registry: Registry) -> None:
     numbers = [write(registry) for _ in range(3)]
     registry.reject(7, numbers[-1], evidence={})
     assert [*numbers, write(registry)] == [2, 3, 4, 5]
 
 
-def test_a_version_that_fails_on_the_way_is_not_there_at_all(registry: Registry) -> None:
+def test_a_failed_version_leaves_no_row_and_no_folder(registry: Registry) -> None:
     with (
         suppress(OSError),
         registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, number),
@@ -112,7 +112,7 @@ def test_a_version_that_fails_on_the_way_is_not_there_at_all(registry: Registry)
     assert verdicts(registry) == {"v0001": "base"}
 
 
-def test_what_a_failed_or_killed_training_left_is_swept_away_by_the_next(registry: Registry) -> None:
+def test_leftovers_of_a_killed_training_are_deleted_by_the_next(registry: Registry) -> None:
     home = registry.path(7, 2).parent
     (home / ".unfinished-killed").mkdir(parents=True)
     (home / "v0002").mkdir()  # moved, but killed before its row was written
@@ -122,7 +122,7 @@ def test_what_a_failed_or_killed_training_left_is_swept_away_by_the_next(registr
     assert sorted(file.name for file in (home / "v0002").iterdir()) == ["heads.json", "version.json"]
 
 
-def test_a_version_of_nothing_does_not_exist(registry: Registry) -> None:
+def test_an_unknown_version_raises_an_error(registry: Registry) -> None:
     with pytest.raises(RegistryError, match="project 7 has no version 9"):
         registry.version(7, 9)
 
@@ -130,7 +130,7 @@ def test_a_version_of_nothing_does_not_exist(registry: Registry) -> None:
 # -- going live --
 
 
-def test_going_live_retires_the_one_before(registry: Registry) -> None:
+def test_a_promotion_retires_the_previous_version(registry: Registry) -> None:
     for _ in range(2):
         registry.promote(7, write(registry), evidence={"reason": "better"})
     assert verdicts(registry) == {"v0001": "base", "v0002": "retired", "v0003": "live"}
@@ -144,7 +144,7 @@ def test_a_new_live_version_is_not_published_yet(registry: Registry) -> None:
     assert (registry.project(7).published_version, registry.project(7).published_tasks) == (None, 0)
 
 
-def test_rolling_back_is_the_same_step_and_keeps_the_evidence(registry: Registry) -> None:
+def test_a_rollback_keeps_the_evidence(registry: Registry) -> None:
     for reason in ("first", "second"):
         registry.promote(7, write(registry), evidence={"reason": reason})
     registry.promote(7, 2)
@@ -152,7 +152,7 @@ def test_rolling_back_is_the_same_step_and_keeps_the_evidence(registry: Registry
     assert registry.version(7, 2).evidence == {"reason": "first"}
 
 
-def test_the_base_version_can_come_back(registry: Registry) -> None:
+def test_the_base_version_can_be_made_live_again(registry: Registry) -> None:
     registry.promote(7, write(registry))
     registry.promote(7, 1)
     assert registry.project(7).live_version == 1
@@ -167,7 +167,7 @@ def test_a_version_for_another_config_cannot_go_live(registry: Registry) -> None
     assert registry.project(7).live_version == 1
 
 
-def test_going_live_happens_wholly_or_not_at_all(registry: Registry) -> None:
+def test_a_promotion_is_atomic(registry: Registry) -> None:
     registry.promote(7, write(registry))
     number = write(registry)
 
@@ -183,13 +183,13 @@ def test_going_live_happens_wholly_or_not_at_all(registry: Registry) -> None:
     assert verdicts(registry) == {"v0001": "base", "v0002": "live", "v0003": "trained"}
 
 
-def test_another_process_sees_the_live_version_at_its_next_read(registry: Registry, services: Services) -> None:
+def test_another_process_reads_the_new_live_version(registry: Registry, services: Services) -> None:
     other = Services(services.settings).registry
     registry.promote(7, write(registry))
     assert other.project(7).live_version == 2
 
 
-def test_of_many_that_go_live_at_once_the_last_one_is_live_and_no_other(registry: Registry) -> None:
+def test_after_simultaneous_promotions_exactly_one_version_is_live(registry: Registry) -> None:
     numbers = [write(registry) for _ in range(8)]
     for _ in range(4):
         with ThreadPoolExecutor(8) as pool:
@@ -211,7 +211,7 @@ def late(registry: Registry) -> str:
     return before.name
 
 
-def test_whoever_holds_the_lease_may_make_a_version_and_let_it_go_live(registry: Registry) -> None:
+def test_the_holder_of_the_lease_can_create_and_promote_a_version(registry: Registry) -> None:
     with hold_lease(registry.engine, 7, seconds=60) as held:
         assert held is not None
         number = write(registry, holder=held.name)
@@ -219,14 +219,14 @@ def test_whoever_holds_the_lease_may_make_a_version_and_let_it_go_live(registry:
     assert verdicts(registry) == {"v0001": "base", "v0002": "live"}
 
 
-def test_a_worker_that_was_frozen_makes_no_version(registry: Registry, late: str) -> None:
+def test_a_worker_without_the_lease_creates_no_version(registry: Registry, late: str) -> None:
     with pytest.raises(LeaseLostError, match="project 7 was taken over by another worker"):
         write(registry, holder=late)
     assert verdicts(registry) == {"v0001": "base"}
     assert not registry.path(7, 2).exists()
 
 
-def test_a_worker_that_was_frozen_lets_nothing_go_live_and_rejects_nothing(registry: Registry, late: str) -> None:
+def test_a_worker_without_the_lease_promotes_and_rejects_no_version(registry: Registry, late: str) -> None:
     number = write(registry)
     with pytest.raises(LeaseLostError):
         registry.promote(7, number, holder=late)
@@ -240,12 +240,12 @@ def test_a_worker_that_was_frozen_lets_nothing_go_live_and_rejects_nothing(regis
 
 
 @given(st.integers(1, 10**8))
-def test_a_name_says_its_number(number: int) -> None:
+def test_a_version_name_contains_its_number(number: int) -> None:
     name = new_version_name(number, "3f9a7c")
     assert version_number(name) == version_number(name.partition("-")[0]) == version_number(str(number)) == number
 
 
-def test_all_versions_of_a_project_carry_its_tag_and_no_other_projects_versions_do(registry: Registry) -> None:
+def test_version_names_contain_the_tag_of_their_project(registry: Registry) -> None:
     registry.promote(7, write(registry))
     registry.register_project(8, label_config=CONFIG, extra_params=None)
     base, second = (version.name for version in registry.versions(7))
@@ -256,13 +256,13 @@ def test_all_versions_of_a_project_carry_its_tag_and_no_other_projects_versions_
     assert registry.project(7).live_name == second
 
 
-def test_a_second_registry_gives_the_same_project_other_names(services: Services, tmp_path: Path) -> None:
+def test_a_second_registry_gives_the_same_project_other_version_names(services: Services, tmp_path: Path) -> None:
     registries = [services.registry, Registry(open_database(f"sqlite:///{tmp_path}/other.db"), folder=tmp_path)]
     names = {one.register_project(7, label_config=CONFIG, extra_params=None).live_name for one in registries}
     assert len(names) == 2
 
 
-def test_a_version_is_looked_up_by_its_name_or_its_number_and_not_by_another_projects_name(registry: Registry) -> None:
+def test_a_version_is_found_by_its_name_or_number(registry: Registry) -> None:
     (base,) = registry.versions(7)
     assert {registry.version_named(7, text).name for text in (base.name, "v0001", "v1", "1")} == {base.name}
     other = registry.register_project(8, label_config=CONFIG, extra_params=None).live_name
@@ -271,7 +271,7 @@ def test_a_version_is_looked_up_by_its_name_or_its_number_and_not_by_another_pro
 
 
 @pytest.mark.parametrize("name", ["", "v", "latest", "-1", "v1.5", "9" * 30, "v0007 ", "v0007-", "v0007-somebody"])
-def test_what_is_no_version_name_is_refused(name: str) -> None:
+def test_an_invalid_version_name_is_rejected(name: str) -> None:
     with pytest.raises(RegistryError, match="called like v0007"):
         version_number(name)
 
@@ -279,7 +279,7 @@ def test_what_is_no_version_name_is_refused(name: str) -> None:
 # -- heads --
 
 
-def test_whose_heads_a_version_has_is_written_as_it_goes_live_and_stays(registry: Registry) -> None:
+def test_the_origin_of_heads_is_stored_at_promotion_and_kept(registry: Registry) -> None:
     first, second = write(registry), write(registry, fingerprint="b")
     assert registry.version(7, first).heads == {}
     registry.promote(7, second, evidence={"reason": "r"}, heads={"boxes": first, "class": second, "stars": 1})

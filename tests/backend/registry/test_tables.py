@@ -57,25 +57,25 @@ def database_of_revision(url: str, revision: str) -> Iterator[Connection]:
     engine.dispose()
 
 
-def test_opening_makes_the_folder_and_the_tables(url: str) -> None:
+def test_opening_creates_the_folder_and_the_tables(url: str) -> None:
     engine = open_database(url)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Base.metadata.tables}
 
 
-def test_the_migrations_make_what_the_classes_declare(url: str) -> None:
+def test_the_migrations_create_the_declared_tables(url: str) -> None:
     with open_database(url).connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         assert compare_metadata(context, Base.metadata) == []
 
 
-def test_opening_again_keeps_what_is_there(url: str) -> None:
+def test_opening_again_keeps_the_rows(url: str) -> None:
     with open_database(url).begin() as connection:
         connection.execute(insert(ProjectRow).values(id=7, label_config="<View/>"))
     with open_database(url).connect() as connection:
         assert connection.execute(select(ProjectRow.id)).scalar() == 7
 
 
-def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
+def test_migrations_keep_the_versions_of_a_database_of_the_first_release(url: str, tmp_path: Path) -> None:
     with database_of_revision(url, "0001") as connection:
         connection.exec_driver_sql("INSERT INTO projects VALUES (7, '<View/>', '{}', 1, 1, 0, 0, 0, false, NULL, 0, '', 0)")
         connection.exec_driver_sql("INSERT INTO versions VALUES (7, 1, 0, 'c', '', 0, 'base', '{\"reason\": \"shipped\"}')")
@@ -84,7 +84,7 @@ def test_a_database_of_the_first_release_keeps_its_versions_when_it_is_brought_u
     assert (version.name, version.evidence, version.effort) == ("v0001", {"reason": "shipped"}, {})
 
 
-def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(url: str, tmp_path: Path) -> None:
+def test_versions_without_a_tag_keep_their_names_after_the_migration(url: str, tmp_path: Path) -> None:
     with database_of_revision(url, "0002") as connection:
         for project, live in ((7, 12), (8, 1)):
             connection.exec_driver_sql(
@@ -108,7 +108,7 @@ def test_versions_made_before_names_had_a_tag_keep_theirs_and_new_ones_get_one(u
     assert len(tags) == 2
 
 
-def test_events_that_were_pending_before_the_columns_were_renamed_are_pending_after(url: str) -> None:
+def test_pending_events_are_kept_by_the_migration(url: str) -> None:
     with database_of_revision(url, "0007") as connection:
         for project, times in ((7, "1.5, 2.5"), (8, "NULL, NULL")):
             connection.exec_driver_sql(
@@ -126,7 +126,7 @@ def test_readers_do_not_wait_for_a_writer(url: str) -> None:
         assert reader.execute(select(func.count()).select_from(ProjectRow)).scalar() == 0
 
 
-def test_a_kill_while_the_tables_are_made_leaves_none_of_them(url: str) -> None:
+def test_a_kill_during_the_migrations_leaves_no_table(url: str) -> None:
     script = f"""
 import os
 from sqlalchemy import event
@@ -144,7 +144,7 @@ open_database({url!r})
     assert "versions" in inspect(open_database(url)).get_table_names()
 
 
-def test_two_processes_may_open_a_new_database_at_the_same_moment(
+def test_two_processes_can_open_a_new_database_at_the_same_time(
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:
     server: Any = request.getfixturevalue("postgresql") if database else None

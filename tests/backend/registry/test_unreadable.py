@@ -35,7 +35,7 @@ def unreadable(services: Services) -> UnreadableList:
 
 @settings(max_examples=20, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(items, items)
-def test_a_list_takes_the_place_of_the_one_before(
+def test_a_list_replaces_the_previous_one(
     unreadable: UnreadableList, before: list[Unreadable], after: list[Unreadable]
 ) -> None:
     unreadable.replace(PROJECT, before)

@@ -82,17 +82,17 @@ def predict(client: TestClient, references: list[Any], *, config: str = CONFIG, 
 
 
 @pytest.mark.parametrize("request_", requests("/health"))
-def test_health_says_that_it_is_up(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_health_reports_up(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     assert send(client, request_, files, png)["status"] == "UP"
 
 
 @pytest.mark.parametrize("request_", requests("/setup"))
-def test_setup_names_the_version(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_setup_returns_the_live_version(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     assert re.fullmatch(r"v0001-[0-9a-f]{6}", send(client, request_, files, png)["model_version"])
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) is None))
-def test_tasks_get_one_valid_prediction_each(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_each_task_gets_one_valid_prediction(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     body = request_["body"]
     config, version = body["label_config"], setup(client, body["project"], body["label_config"])["model_version"]
     results = send(client, request_, files, png)["results"]
@@ -108,7 +108,7 @@ def labels(body: dict[str, Any]) -> set[str]:
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: bool(prompts(body)) and labels(body) == {"Arm"}))
-def test_prompts_get_a_mask_with_a_new_id_each_time(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_each_prompt_gets_a_mask_with_a_new_id(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     config, seen = request_["body"]["label_config"], {prompt["id"] for prompt in prompts(request_["body"]) or []}
     for _ in range(2):
         (prediction,) = send(client, request_, files, png)["results"]
@@ -121,14 +121,14 @@ def test_prompts_get_a_mask_with_a_new_id_each_time(client: TestClient, files: A
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: "Star" in labels(body)))
-def test_a_prompt_with_a_label_that_no_mask_has_gets_nothing(
+def test_a_prompt_with_a_label_without_mask_gets_no_region(
     client: TestClient, files: Any, png: Callable[..., bytes], request_: dict[str, Any]
 ) -> None:
     assert [one["result"] for one in send(client, request_, files, png)["results"]] == [[]]
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) == []))
-def test_a_context_without_prompts_gets_nothing(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_a_context_without_prompts_gets_no_region(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     answer = send(client, request_, files, png)
     assert [one["result"] for one in answer["results"]] == [[]]
     assert answer["model_version"] == answer["results"][0]["model_version"]
@@ -136,7 +136,9 @@ def test_a_context_without_prompts_gets_nothing(client: TestClient, files: Any, 
 
 
 @pytest.mark.parametrize("request_", requests("/webhook"))
-def test_an_event_rings_and_queues_a_job(services: Services, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_an_event_marks_the_project_and_queues_a_job(
+    services: Services, files: Any, png: Any, request_: dict[str, Any]
+) -> None:
     project = request_["body"]["project"]["id"]
     assert send(TestClient(create_app(services)), request_, files, png) == {"status": "accepted"}
     assert set(services.pending_events.pending()) == services.queue.queued() == {project}
@@ -145,14 +147,14 @@ def test_an_event_rings_and_queues_a_job(services: Services, files: Any, png: An
 
 
 @pytest.mark.parametrize("request_", requests("/versions"))
-def test_versions_are_a_list(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
+def test_versions_are_returned_as_a_list(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     assert any(name.startswith("v0001-") for name in send(client, request_, files, png)["versions"])
 
 
 # -- versions and setup --
 
 
-def test_setup_versions_and_predictions_name_the_same_version(client: TestClient, predicting: Services, files: Any) -> None:
+def test_setup_versions_and_predictions_return_the_same_version(client: TestClient, predicting: Services, files: Any) -> None:
     project, registry = next(PROJECTS), predicting.registry
     for _ in range(2):
         name = setup(client, project, CONFIG)["model_version"]
@@ -169,7 +171,7 @@ def test_setup_versions_and_predictions_name_the_same_version(client: TestClient
 @pytest.mark.parametrize(
     "config", ["<View/>", "<View>", "", '<!DOCTYPE x [<!ENTITY a "b">]><View>&a;</View>', "<View>" * 10**5]
 )
-def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config: str) -> None:
+def test_a_config_without_a_supported_control_gets_a_warning(client: TestClient, config: str) -> None:
     project = next(PROJECTS)
     answer = setup(client, project, config)
     assert answer["model_version"].startswith("v0001-")
@@ -177,7 +179,7 @@ def test_a_config_with_nothing_to_fill_gets_a_warning(client: TestClient, config
     assert predict(client, [""], config=config, project=project)["results"][0]["result"] == []
 
 
-def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: TestClient, predicting: Services) -> None:
+def test_a_new_config_marks_the_project(client: TestClient, predicting: Services) -> None:
     project = next(PROJECTS)
     setup(client, project, CONFIG)
     predicting.pending_events.acknowledge(project, predicting.pending_events.pending()[project])
@@ -187,7 +189,7 @@ def test_a_new_config_rings_so_that_the_loop_makes_a_version_for_it(client: Test
     assert project in predicting.pending_events.pending()
 
 
-def test_a_projects_batch_comes_with_setup_and_stays(client: TestClient, predicting: Services) -> None:
+def test_the_batch_of_a_project_is_set_by_setup_and_kept(client: TestClient, predicting: Services) -> None:
     project = next(PROJECTS)
     setup(client, project, CONFIG, extra_params={"batch": 25})
     setup(client, project, CONFIG, extra_params=None)  # as Label Studio does when the backend is renamed
@@ -197,7 +199,7 @@ def test_a_projects_batch_comes_with_setup_and_stays(client: TestClient, predict
 # -- predictions --
 
 
-def test_a_broken_image_empties_its_own_task_only(client: TestClient, files: Any, png: Callable[..., bytes]) -> None:
+def test_a_broken_image_empties_only_its_own_prediction(client: TestClient, files: Any, png: Callable[..., bytes]) -> None:
     good = files.put("/data/upload/6/good.png", png())
     bad = [
         files.put("/data/upload/6/text.png", b"text"),
@@ -213,7 +215,7 @@ def test_a_broken_image_empties_its_own_task_only(client: TestClient, files: Any
     assert all(0 <= one["score"] <= 1 for one in results)
 
 
-def test_an_image_that_is_too_long_empties_its_own_task_only(
+def test_an_image_that_is_too_long_empties_only_its_own_prediction(
     client: TestClient, predicting: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
     strip = io.BytesIO()
@@ -229,7 +231,7 @@ def test_an_image_that_is_too_long_empties_its_own_task_only(
     assert [bool(one["result"]) for one in answer.json()["results"]] == [True, False, True]
 
 
-def test_no_task_gets_no_prediction(client: TestClient) -> None:
+def test_a_request_without_tasks_gets_no_prediction(client: TestClient) -> None:
     assert predict(client, [])["results"] == []
 
 
@@ -253,7 +255,7 @@ def test_health_setup_and_prompts_do_not_wait_for_a_bulk_request(
 # -- events --
 
 
-def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Services) -> None:
+def test_fifty_simultaneous_events_are_marked_in_few_transactions(services: Services) -> None:
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     app, marks = create_app(services), []
 
@@ -272,20 +274,20 @@ def test_fifty_events_at_once_are_all_heard_in_few_transactions(services: Servic
     assert services.queue.queued() == {7}
 
 
-def test_an_event_of_a_project_nobody_attached_changes_nothing(services: Services) -> None:
+def test_an_event_of_an_unregistered_project_changes_nothing(services: Services) -> None:
     answer = TestClient(create_app(services)).post("/webhook", json={"action": "PROJECT_DELETED", "project": {"id": 88}})
     assert answer.json() == {"status": "accepted"}
     assert services.queue.queued() == set()
 
 
-def test_what_rang_at_a_closed_door_is_rung_for_at_the_start(open_services: Callable[..., Services]) -> None:
+def test_the_server_marks_all_projects_when_it_starts(open_services: Callable[..., Services]) -> None:
     open_services().registry.register_project(7, label_config=CONFIG, extra_params=None)
     services = open_services()
     with TestClient(create_app(services)):
         assert set(services.pending_events.pending()) == services.queue.queued() == {7}
 
 
-def test_metrics_count_what_happened(services: Services) -> None:
+def test_metrics_count_events_and_predictions(services: Services) -> None:
     client = TestClient(create_app(services))
     for action in ("ANNOTATION_CREATED", "SOMETHING_NEW"):
         client.post("/webhook", json={"action": action, "project": {"id": 7, "label_config": CONFIG}})
@@ -296,7 +298,7 @@ def test_metrics_count_what_happened(services: Services) -> None:
     assert 'galaxyloop_events_pending{project="7"} 1.0' in text
 
 
-def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
+def test_metrics_contain_running_processes_and_pending_events(services: Services) -> None:
     client = TestClient(create_app(services))
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     assert 'galaxyloop_processes_alive{kind="worker"} 0.0' in client.get("/metrics").text
@@ -312,7 +314,7 @@ def test_metrics_tell_who_is_alive_and_what_waits(services: Services) -> None:
     assert 'galaxyloop_tasks_without_prediction{project="7"}' not in text  # the file server has no API for it
 
 
-def test_the_protocol_is_described(client: TestClient) -> None:
+def test_openapi_describes_the_protocol(client: TestClient) -> None:
     paths = client.get("/openapi.json").json()["paths"]
     assert {"/health", "/setup", "/predict", "/webhook", "/versions", "/metrics"} == paths.keys()
     assert paths["/predict"]["post"]["requestBody"]["content"]["application/json"]["schema"]["$ref"].endswith("/PredictRequest")
@@ -330,7 +332,7 @@ def taxonomy_of(characters: int) -> str:
 
 
 @pytest.mark.parametrize("characters", [1_200_000, MAX_CHARACTERS])
-def test_every_endpoint_takes_a_config_that_the_parser_takes(client: TestClient, characters: int) -> None:
+def test_every_endpoint_accepts_a_config_that_the_parser_accepts(client: TestClient, characters: int) -> None:
     config, project = taxonomy_of(characters), next(PROJECTS)
     assert len(config) == characters
     assert setup(client, project, config)["model_version"].startswith("v0001")
@@ -339,13 +341,13 @@ def test_every_endpoint_takes_a_config_that_the_parser_takes(client: TestClient,
     assert predict(client, [], config=config, project=project)["results"] == []
 
 
-def test_a_config_that_the_parser_refuses_is_refused_in_a_sentence(client: TestClient) -> None:
+def test_a_config_that_the_parser_rejects_gets_an_explanation(client: TestClient) -> None:
     answer = client.post("/setup", json={"project": "7", "schema": taxonomy_of(MAX_CHARACTERS + 1)})
     assert answer.status_code == 422
     assert answer.json()["detail"] == f"schema: String should have at most {MAX_CHARACTERS} characters"
 
 
-def test_what_a_config_has_that_is_not_supported_is_named(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
+def test_unsupported_parts_of_a_config_are_named(client: TestClient, caplog: pytest.LogCaptureFixture) -> None:
     pages = '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
     project = next(PROJECTS)
     answers = [setup(client, project, CONFIG.replace("</View>", pages)) for _ in range(2)]
@@ -354,7 +356,7 @@ def test_what_a_config_has_that_is_not_supported_is_named(client: TestClient, ca
 
 
 @pytest.mark.parametrize("task", [0, -1, 10**12, 10**30])
-def test_a_task_that_no_project_can_have_is_predicted_all_the_same(
+def test_a_task_with_an_id_beyond_the_database_is_predicted(
     client: TestClient, files: Any, png: Callable[..., bytes], task: int
 ) -> None:
     image = files.put("/data/upload/6/odd.png", png())
@@ -363,7 +365,7 @@ def test_a_task_that_no_project_can_have_is_predicted_all_the_same(
     assert (answer.status_code, len(answer.json()["results"])) == (200, 1)
 
 
-def test_what_a_requested_prediction_was_made_of_is_known(
+def test_the_input_of_a_requested_prediction_is_recorded(
     client: TestClient, predicting: Services, files: Any, png: Any
 ) -> None:
     project = next(PROJECTS)

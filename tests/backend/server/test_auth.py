@@ -60,13 +60,13 @@ def client(open_client: Callable[..., TestClient]) -> Iterator[TestClient]:
 
 
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_the_right_credentials_are_let_in(client: TestClient, method: str, path: str, body: dict[str, Any] | None) -> None:
+def test_valid_credentials_are_accepted(client: TestClient, method: str, path: str, body: dict[str, Any] | None) -> None:
     assert client.request(method, path, json=body, headers=GOOD).status_code == 200
 
 
 @pytest.mark.parametrize("headers", WRONG.values(), ids=WRONG.keys())
 @pytest.mark.parametrize(("method", "path", "body"), CALLS)
-def test_any_others_are_told_to_authenticate(
+def test_other_credentials_are_rejected_with_401(
     client: TestClient, method: str, path: str, body: dict[str, Any] | None, headers: dict[str, Any]
 ) -> None:
     answer = client.request(method, path, json=body, headers=headers)
@@ -74,39 +74,39 @@ def test_any_others_are_told_to_authenticate(
     assert isinstance(answer.json()["detail"], str)
 
 
-def test_who_may_not_call_is_not_read(client: TestClient) -> None:
+def test_the_body_of_an_unauthorized_request_is_not_parsed(client: TestClient) -> None:
     assert client.post("/predict", content=b"not json").status_code == 401
 
 
-def test_health_is_for_everybody(client: TestClient) -> None:
+def test_health_needs_no_credentials(client: TestClient) -> None:
     assert client.get("/health").json()["status"] == "UP"
 
 
-def test_an_event_comes_with_the_webhooks_secret(client: TestClient) -> None:
+def test_an_event_with_the_webhook_secret_is_accepted(client: TestClient) -> None:
     assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 200
 
 
-def test_the_secret_opens_nothing_but_the_webhook(client: TestClient) -> None:
+def test_the_webhook_secret_is_accepted_only_by_the_webhook(client: TestClient) -> None:
     assert client.get("/versions", headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 401
 
 
-def test_the_train_button_comes_with_basic_auth(client: TestClient) -> None:
+def test_start_training_is_accepted_with_basic_auth(client: TestClient) -> None:
     assert client.post("/webhook", json=EVENT | {"action": "START_TRAINING"}, headers=GOOD).status_code == 200
 
 
-def test_without_a_password_everybody_may_call(open_client: Callable[..., TestClient]) -> None:
+def test_without_a_password_no_credentials_are_needed(open_client: Callable[..., TestClient]) -> None:
     client = open_client()
     assert {client.request(method, path, json=body).status_code for method, path, body in CALLS} == {200}
 
 
-def test_with_a_secret_alone_only_events_are_checked(open_client: Callable[..., TestClient]) -> None:
+def test_with_only_a_secret_only_events_are_checked(open_client: Callable[..., TestClient]) -> None:
     client = open_client(webhook_secret=SECRET)
     assert client.get("/versions").status_code == 200
     assert client.post("/webhook", json=EVENT).status_code == 401
     assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: SECRET}).status_code == 200
 
 
-def test_with_a_password_alone_events_need_it(open_client: Callable[..., TestClient]) -> None:
+def test_with_only_a_password_events_need_the_password(open_client: Callable[..., TestClient]) -> None:
     client = open_client(basic_auth_password=PASSWORD)
     assert client.post("/webhook", json=EVENT, headers={WEBHOOK_SECRET_HEADER: ""}).status_code == 401
     assert client.post("/webhook", json=EVENT, headers=GOOD).status_code == 200

@@ -56,13 +56,13 @@ def ended_after(connection: socket.socket) -> float:
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: "])
-def test_a_request_whose_head_does_not_end_is_closed(sent: bytes, address: tuple[str, int]) -> None:
+def test_a_connection_with_an_unfinished_head_is_closed(sent: bytes, address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(sent)
         assert ended_after(connection) < 10 * HEAD_TIMEOUT_S
 
 
-def test_a_head_that_comes_in_drops_has_no_longer(address: tuple[str, int]) -> None:
+def test_a_slowly_sent_head_has_the_same_time_limit(address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         began = time.monotonic()
         with suppress(OSError):  # reset or broken pipe
@@ -72,7 +72,7 @@ def test_a_head_that_comes_in_drops_has_no_longer(address: tuple[str, int]) -> N
         assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
 
 
-def test_a_second_request_that_does_not_end_is_closed_as_the_first(address: tuple[str, int]) -> None:
+def test_a_second_unfinished_request_is_closed_as_the_first(address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
         began = time.monotonic()
@@ -84,7 +84,7 @@ def test_a_second_request_that_does_not_end_is_closed_as_the_first(address: tupl
         assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
 
 
-def test_a_head_that_is_too_long_is_refused(address: tuple[str, int]) -> None:
+def test_a_head_that_is_too_long_is_rejected(address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         connection.settimeout(5)
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\nX-Long: " + b"a" * (MAX_HEAD_BYTES + 1))
@@ -101,7 +101,7 @@ def test_requests_in_one_packet_are_answered_in_order(address: tuple[str, int]) 
         assert received.count(b'"status":"UP"') == 2
 
 
-def test_an_answer_may_take_longer_than_a_head(address: tuple[str, int], files: Any) -> None:
+def test_the_time_limit_does_not_apply_to_answers(address: tuple[str, int], files: Any) -> None:
     slow = "/data/upload/751/1.png"
     files.held[slow] = threading.Event()
     body = {"tasks": [{"id": 1, "data": {"image": slow}}], "project": "751.1", "label_config": CONFIG, "params": {}}
@@ -109,14 +109,14 @@ def test_an_answer_may_take_longer_than_a_head(address: tuple[str, int], files: 
     assert httpx.post(f"http://{address[0]}:{address[1]}/predict", json=body, timeout=30).status_code == 200
 
 
-def test_a_connection_that_is_kept_serves_many_requests(address: tuple[str, int]) -> None:
+def test_a_kept_connection_serves_many_requests(address: tuple[str, int]) -> None:
     with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
         for pause in (0, 0.1, 0.1):
             time.sleep(pause)
             assert client.get("/health").json()["status"] == "UP"
 
 
-def test_one_connection_too_many_is_closed_and_the_others_go_on(address: tuple[str, int]) -> None:
+def test_a_connection_beyond_the_limit_is_closed_and_the_others_work(address: tuple[str, int]) -> None:
     with httpx.Client(base_url=f"http://{address[0]}:{address[1]}") as client:
         client.get("/health")
         idle = [socket.create_connection(address) for _ in range(MOST + 4)]
@@ -128,7 +128,7 @@ def test_one_connection_too_many_is_closed_and_the_others_go_on(address: tuple[s
     assert httpx.get(f"http://{address[0]}:{address[1]}/health").status_code == 200
 
 
-def test_a_body_that_does_not_end_is_refused(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unfinished_body_is_rejected(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 0.3)
     with socket.create_connection(address) as connection:
         head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
@@ -138,13 +138,13 @@ def test_a_body_that_does_not_end_is_refused(address: tuple[str, int], monkeypat
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
-def test_a_body_that_does_not_call_itself_json_is_refused(kind: str, address: tuple[str, int]) -> None:
+def test_a_body_without_a_json_content_type_is_rejected(kind: str, address: tuple[str, int]) -> None:
     """A page of another site may send these content types without a preflight request."""
     answer = httpx.post(f"http://{address[0]}:{address[1]}/setup", content=b"{}", headers={"Content-Type": kind})
     assert answer.status_code == 415
 
 
-def test_an_abandoned_request_keeps_nobody_waiting(address: tuple[str, int], files: Any) -> None:
+def test_an_abandoned_request_does_not_delay_others(address: tuple[str, int], files: Any) -> None:
     """The first images are not available; the client disconnects, the others are not fetched, the next request is served."""
     first, later = "/data/upload/750/1.png", "/data/upload/750/2.png"
     files.held[first] = threading.Event()

@@ -38,7 +38,7 @@ def model_class(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, files: Any) -> 
     return GalaxyLoop
 
 
-def test_predict_takes_the_calls_of_both(model_class: Any, files: Any, png: Callable[..., bytes]) -> None:
+def test_predict_accepts_the_calls_of_both_releases(model_class: Any, files: Any, png: Callable[..., bytes]) -> None:
     data = {"image": files.put("/data/upload/3/model.png", png())}
     of_1_0 = model_class(CONFIG).predict([{"id": 1, "project": 3, "data": data}], login=None, password=None, context=None)
     of_2 = model_class(CONFIG, project_id="3").predict([{"id": 1, "data": data}])
@@ -47,7 +47,7 @@ def test_predict_takes_the_calls_of_both(model_class: Any, files: Any, png: Call
     assert old["value"]["choices"][0] in ("Spiral", "Elliptical")
 
 
-def test_fit_takes_the_calls_of_both_and_rings(model_class: Any, tmp_path: Path) -> None:
+def test_fit_accepts_the_calls_of_both_releases_and_marks_the_project(model_class: Any, tmp_path: Path) -> None:
     from backend.services import Services
     from backend.settings import Settings
 

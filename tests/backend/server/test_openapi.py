@@ -27,7 +27,7 @@ def contract(predicting: Services) -> Iterator[Any]:
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_the_server_keeps_its_contract(name: str, contract: Any) -> None:
+def test_the_server_conforms_to_its_openapi_description(name: str, contract: Any) -> None:
     method, path = name.split()
 
     @given(contract[path][method].as_strategy())
@@ -38,6 +38,6 @@ def test_the_server_keeps_its_contract(name: str, contract: Any) -> None:
     check()
 
 
-def test_no_path_is_left_out(contract: Any) -> None:
+def test_openapi_describes_every_path(contract: Any) -> None:
     described = [result.ok() for result in contract.get_all_operations()]
     assert sorted(f"{operation.method} {operation.path}" for operation in described) == sorted(OPERATIONS)

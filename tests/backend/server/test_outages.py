@@ -54,7 +54,7 @@ def without_postgresql(postgresql: Any) -> Iterator[Any]:
     yield from stopped(postgresql)
 
 
-def test_an_event_while_redis_is_down_is_acknowledged_rings_and_is_queued_once_it_is_back(
+def test_an_event_while_redis_is_down_is_stored_and_queued_later(
     services: Services, client: TestClient, without_redis: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert client.post("/webhook", json=EVENT).json() == {"status": "accepted"}
@@ -65,19 +65,19 @@ def test_an_event_while_redis_is_down_is_acknowledged_rings_and_is_queued_once_i
     assert services.queue.queued() == {7}
 
 
-def test_a_pressed_training_while_redis_is_down_is_kept(services: Services, client: TestClient, without_redis: Any) -> None:
+def test_a_training_request_while_redis_is_down_is_kept(services: Services, client: TestClient, without_redis: Any) -> None:
     assert client.post("/webhook", json=EVENT | {"action": "START_TRAINING"}).status_code == 200
     assert services.registry.project(7).training_requested
 
 
-def test_what_was_queued_is_queued_again_after_redis_has_lost_it(services: Services, redis: Any) -> None:
+def test_lost_jobs_are_queued_again(services: Services, redis: Any) -> None:
     services.mark([7])
     redis.client.flushall()
     queue_pending(services)
     assert services.queue.queued() == {7}
 
 
-def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_right_one(
+def test_requests_fail_with_503_while_the_database_is_down(
     services: Services, client: TestClient, without_postgresql: Any, postgresql: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     answered = client.post("/webhook", json=EVENT)
@@ -92,7 +92,7 @@ def test_while_the_database_is_down_the_answer_is_a_sentence_and_afterwards_the_
     assert set(services.pending_events.pending()) == {7}
 
 
-def test_a_restart_of_the_database_between_two_requests_is_not_noticed(client: TestClient, postgresql: Any) -> None:
+def test_requests_succeed_after_a_restart_of_the_database(client: TestClient, postgresql: Any) -> None:
     before = client.get("/versions", params={"project": 7}).json()
     assert len(before["versions"]) == 1
     postgresql.stop()
@@ -100,7 +100,7 @@ def test_a_restart_of_the_database_between_two_requests_is_not_noticed(client: T
     assert client.get("/versions", params={"project": 7}).json() == before
 
 
-def test_a_worker_that_finds_no_database_tries_again_later(
+def test_a_worker_without_a_database_retries_later(
     services: Services, without_postgresql: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -109,7 +109,7 @@ def test_a_worker_that_finds_no_database_tries_again_later(
     assert services.queue.queued() == {7}
 
 
-def test_what_a_killed_worker_was_at_is_queued_by_the_next_look_of_another(
+def test_the_job_of_a_killed_worker_is_queued_by_the_next_reconciliation(
     services: Services, open_services: Callable[..., Services]
 ) -> None:
     services.mark([7])
@@ -119,14 +119,14 @@ def test_what_a_killed_worker_was_at_is_queued_by_the_next_look_of_another(
     assert another.queue.queued() == {7}
 
 
-def test_what_a_clock_that_ran_ahead_has_queued_is_queued_again(services: Services, redis: Any) -> None:
+def test_a_job_queued_by_a_fast_clock_is_queued_again(services: Services, redis: Any) -> None:
     services.pending_events.mark([7])
     services.schedule(7, delay_s=3600)
     queue_pending(services)
     assert services.queue.queued(within_s=60) == {7}
 
 
-def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patience(services: Services) -> None:
+def test_an_event_with_a_time_in_the_future_waits_at_most_the_patience(services: Services) -> None:
     with services.engine.begin() as connection:
         ahead = time.time() + 3600
         connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(events_first_at=ahead, events_last_at=ahead))
@@ -134,13 +134,13 @@ def test_a_bell_that_rang_by_a_clock_that_ran_ahead_waits_no_longer_than_patienc
     assert services.queue.queued(within_s=services.settings.webhook_patience_s + 1) == {7}
 
 
-def test_a_reconciliation_rings_for_every_project(services: Services) -> None:
+def test_a_reconciliation_marks_every_project(services: Services) -> None:
     services.registry.register_project(8, label_config="<View/>", extra_params=None)
     reconcile(services)
     assert set(services.pending_events.pending()) == services.queue.queued() == {7, 8}
 
 
-def test_while_a_worker_answers_a_job_waits_that_would_wake_another(services: Services, redis: Any) -> None:
+def test_a_job_stays_queued_during_the_cycle_of_a_worker(services: Services, redis: Any) -> None:
     services.mark_now(7)
     redis.client.flushall()
     handle_events(services, ProjectSession(services.label_studio, 7))

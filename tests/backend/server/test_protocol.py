@@ -61,12 +61,12 @@ def changed(path: str, **changes: Any) -> bytes:
 
 
 @given(st.integers(1, MAX_ID), st.integers(0, 10**12))
-def test_a_project_id_comes_with_or_without_its_time_of_creation(number: int, created: int) -> None:
+def test_a_project_id_is_read_with_or_without_its_time_of_creation(number: int, created: int) -> None:
     assert project_id_of(number) == project_id_of(str(number)) == project_id_of(f"{number}.{created}") == number
 
 
 @pytest.mark.parametrize("path", BODIES)
-def test_the_bodies_that_are_spoilt_below_are_good(client: TestClient, path: str) -> None:
+def test_the_unchanged_bodies_are_valid(client: TestClient, path: str) -> None:
     assert client.post(path, json=BODIES[path]).status_code == 200
 
 
@@ -88,7 +88,7 @@ def test_the_bodies_that_are_spoilt_below_are_good(client: TestClient, path: str
     ],
     ids=["empty", "cut", "list", "null", "number", "text", "nan", "not-utf-8", "surrogate", "deep-lists", "deep-objects"],
 )
-def test_what_is_no_json_object_is_refused(client: TestClient, path: str, content: bytes) -> None:
+def test_a_body_that_is_not_a_json_object_is_rejected(client: TestClient, path: str, content: bytes) -> None:
     refused(client, path, content)
 
 
@@ -97,17 +97,17 @@ def test_what_is_no_json_object_is_refused(client: TestClient, path: str, conten
     "project",
     [None, "", "abc", "-3", -3, 0, "0", 1.5e40, float("nan"), float("inf"), [], {}, True, 10**12, "9" * 5000, "x" * 10**5],
 )
-def test_what_is_no_project_is_refused(client: TestClient, path: str, project: Any) -> None:
+def test_an_invalid_project_is_rejected(client: TestClient, path: str, project: Any) -> None:
     assert refused(client, path, changed(path, project=project)).startswith("project: ")
 
 
 @pytest.mark.parametrize("project", [None, 7, "abc", [], {}, {"id": None}, {"id": "abc"}, {"id": -3}, {"id": 10**12}])
-def test_an_event_about_no_project_is_refused(client: TestClient, project: Any) -> None:
+def test_an_event_without_a_project_is_rejected(client: TestClient, project: Any) -> None:
     assert refused(client, "/webhook", changed("/webhook", project=project)).startswith("project")
 
 
 @pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in BODIES[path] if key in NEEDED])
-def test_what_is_missing_is_named(client: TestClient, path: str, missing: str) -> None:
+def test_a_missing_field_is_named(client: TestClient, path: str, missing: str) -> None:
     body = {key: value for key, value in BODIES[path].items() if key != missing}
     assert refused(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")
 
@@ -133,20 +133,20 @@ def test_what_is_missing_is_named(client: TestClient, path: str, missing: str) -
         ("/webhook", {"action": "x" * 1000}),
     ],
 )
-def test_a_field_of_the_wrong_kind_is_named(client: TestClient, path: str, changes: dict[str, Any]) -> None:
+def test_a_field_of_the_wrong_type_is_named(client: TestClient, path: str, changes: dict[str, Any]) -> None:
     (name,) = changes
     assert refused(client, path, changed(path, **changes)).startswith(name)
 
 
 @pytest.mark.parametrize("path", [*BODIES, "/versions"])
-def test_a_body_that_is_too_large_is_refused(open_services: Callable[..., Services], path: str) -> None:
+def test_a_body_that_is_too_large_is_rejected(open_services: Callable[..., Services], path: str) -> None:
     small = TestClient(create_app(open_services(max_body_bytes=1000)))
     answer = small.post(path, content=b" " * 1001, headers=JSON)
     assert (answer.status_code, answer.json()) == (413, {"detail": "the body is larger than 1000 bytes"})
 
 
 @pytest.mark.parametrize("project", ["abc", "-1", "0", "1e9", "99999999999999999999"])
-def test_versions_of_what_is_no_project_are_refused(client: TestClient, project: str) -> None:
+def test_versions_of_an_invalid_project_are_rejected(client: TestClient, project: str) -> None:
     answer = client.get("/versions", params={"project": project})
     assert answer.status_code == 422
     assert answer.json()["detail"].startswith("project: ")
@@ -155,12 +155,12 @@ def test_versions_of_what_is_no_project_are_refused(client: TestClient, project:
 @pytest.mark.parametrize(
     ("sent", "read"), [(None, None), ("", None), ('{"batch": 3}', {"batch": 3}), ({"batch": 3}, {"batch": 3})]
 )
-def test_extra_params_come_as_an_object_or_as_its_text(sent: Any, read: Any) -> None:
+def test_extra_params_are_read_as_an_object_or_as_json_text(sent: Any, read: Any) -> None:
     assert SetupRequest.model_validate(BODIES["/setup"] | {"extra_params": sent}).extra_params == read
 
 
 @given(value=json_values, path=st.sampled_from(list(BODIES)), data=st.data())
-def test_whatever_stands_in_a_field_the_answer_is_no_traceback(
+def test_the_answer_is_never_a_traceback_for_any_field_value(
     client: TestClient, value: Any, path: str, data: st.DataObject
 ) -> None:
     key = data.draw(st.sampled_from(list(BODIES[path])))
@@ -169,11 +169,11 @@ def test_whatever_stands_in_a_field_the_answer_is_no_traceback(
 
 
 @given(context=st.fixed_dictionaries({"result": json_values}))
-def test_whatever_a_context_holds_it_has_one_answer(client: TestClient, context: dict[str, Any]) -> None:
+def test_any_context_gets_one_answer(client: TestClient, context: dict[str, Any]) -> None:
     answer = client.post("/predict", content=changed("/predict", params={"context": context}), headers=JSON)
     assert [one["result"] for one in answer.json()["results"]] == [[]]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook", "/train", "/"])
-def test_other_methods_and_places_are_refused(client: TestClient, path: str) -> None:
+def test_other_methods_and_paths_are_rejected(client: TestClient, path: str) -> None:
     assert client.get(path).status_code in (404, 405)

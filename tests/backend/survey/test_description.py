@@ -25,7 +25,7 @@ def changed(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
     return {name for name, value in one.items() if other[name] != value}
 
 
-def test_an_input_is_known_by_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_input_is_described_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
     here = describe("pictures/**", version(), part_images=10)
@@ -36,7 +36,7 @@ def test_an_input_is_known_by_where_it_is(tmp_path: Path, monkeypatch: pytest.Mo
     assert describe("s3://sky/**", version(), part_images=10)["input"] == "s3://sky/**"
 
 
-def test_whatever_would_change_a_part_is_described() -> None:
+def test_everything_that_changes_a_part_is_described() -> None:
     plain = describe("in", version(), part_images=10)
     assert changed(plain, describe("in", version(), part_images=11)) == {"images_a_part"}
     assert changed(plain, describe("in", version(CONFIG + "<!-- -->"), part_images=10)) == {"labelling_config"}
@@ -45,7 +45,7 @@ def test_whatever_would_change_a_part_is_described() -> None:
     assert {"galaxyloop", "stretch", "heads", "encoder"} < plain.keys()
 
 
-def test_a_sam_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
+def test_a_sam_checkpoint_is_described_by_its_content(tmp_path: Path) -> None:
     file = tmp_path / "sam_vit_b.pth"
     file.write_bytes(b"weights")
     first = describe("in", version(sam_checkpoint=file), part_images=10)
@@ -55,6 +55,6 @@ def test_a_sam_checkpoint_is_known_by_its_content(tmp_path: Path) -> None:
     assert changed(first, describe("in", version(sam_checkpoint=file), part_images=10)) == {"sam_checkpoint"}
 
 
-def test_a_sam_checkpoint_that_is_not_there_is_one_sentence(tmp_path: Path) -> None:
+def test_a_missing_sam_checkpoint_is_reported_in_one_sentence(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"the SAM checkpoint .*gone\.pth cannot be read: No such file"):
         describe("in", version(sam_checkpoint=tmp_path / "gone.pth"), part_images=10)

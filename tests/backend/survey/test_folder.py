@@ -38,14 +38,14 @@ def out(tmp_path: Path) -> Path:
     return tmp_path / "out"
 
 
-def test_a_new_folder_holds_the_run_and_its_plan(out: Path) -> None:
+def test_a_new_folder_contains_the_run_and_its_plan(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         assert (folder.parts, folder.images, folder.finished_parts()) == (2, 2, set())
         assert list(folder.missing_parts(set())) == list(enumerate(PLAN))
     assert sorted(file.name for file in out.iterdir()) == ["_plan.jsonl.gz", "_run.json"]
 
 
-def test_a_run_that_was_broken_off_goes_on_by_its_first_plan(out: Path) -> None:
+def test_an_interrupted_run_continues_with_its_first_plan(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(1, b"part")
     with open_folder(out, RUN, no_plan()) as folder:
@@ -53,7 +53,7 @@ def test_a_run_that_was_broken_off_goes_on_by_its_first_plan(out: Path) -> None:
         assert [number for number, _ in folder.missing_parts(folder.finished_parts())] == [0]
 
 
-def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
+def test_a_continued_run_uses_the_state_of_its_start(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         assert read_begun_run(out) is None, "what has made no part may be begun otherwise"
         folder.write_part(1, b"part")
@@ -62,7 +62,7 @@ def test_a_run_goes_on_with_what_was_kept_when_it_was_begun(out: Path) -> None:
         assert folder.run["folder"] == "/here"
 
 
-def test_a_folder_that_is_not_there_has_begun_nothing(out: Path) -> None:
+def test_a_missing_folder_has_no_run(out: Path) -> None:
     assert read_begun_run(out) is None
 
 
@@ -78,14 +78,16 @@ def test_a_folder_that_is_not_there_has_begun_nothing(out: Path) -> None:
         (lambda plan: plan.write_bytes(gzip.compress(b'[["a.png"]]\n')), "is damaged"),
     ],
 )
-def test_a_plan_that_is_lost_or_damaged_is_one_sentence(out: Path, damage: Callable[[Path], object], sentence: str) -> None:
+def test_a_missing_or_damaged_plan_is_reported_in_one_sentence(
+    out: Path, damage: Callable[[Path], object], sentence: str
+) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         damage(out / "_plan.jsonl.gz")
         with pytest.raises(SurveyError, match=f"the plan .* {sentence}.*: name a new folder"):
             list(folder.missing_parts(set()))
 
 
-def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_is_flushed_to_disk_before_it_is_renamed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
 
     def note(handle: int) -> None:
@@ -104,7 +106,7 @@ def test_what_is_written_is_on_the_disk_before_it_has_its_name(out: Path, monkey
     assert named == [event for name in written for event in ("file", f"to {name}", "out")]
 
 
-def test_a_part_is_there_wholly_or_not_at_all(out: Path) -> None:
+def test_a_part_is_written_atomically(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(0, b"part")
         (out / ".unfinished-1").write_bytes(b"killed here")
@@ -115,7 +117,7 @@ def test_a_part_is_there_wholly_or_not_at_all(out: Path) -> None:
     assert (out / "part-000000.parquet").stat().st_mode & 0o777 == 0o644
 
 
-def test_the_parts_of_another_run_are_left_alone(out: Path) -> None:
+def test_a_folder_with_parts_of_another_run_is_rejected(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(0, b"part")
     with (
@@ -126,14 +128,14 @@ def test_the_parts_of_another_run_are_left_alone(out: Path) -> None:
     assert (out / "part-000000.parquet").read_bytes() == b"part"
 
 
-def test_a_run_that_made_no_part_yet_may_be_begun_otherwise(out: Path) -> None:
+def test_a_run_without_parts_can_be_replaced(out: Path) -> None:
     with open_folder(out, RUN, PLAN):
         pass
     with open_folder(out, RUN | {"version": "v0002"}, PLAN[:1]) as folder:
         assert folder.images == 1
 
 
-def test_a_folder_with_other_files_is_left_alone(out: Path) -> None:
+def test_a_folder_with_other_files_is_rejected(out: Path) -> None:
     out.mkdir()
     (out / "thesis.tex").write_text("years of work")
     with pytest.raises(SurveyError, match="holds files that do not belong to a survey"), open_folder(out, RUN, PLAN):
@@ -141,21 +143,21 @@ def test_a_folder_with_other_files_is_left_alone(out: Path) -> None:
     assert [file.name for file in out.iterdir()] == ["thesis.tex"]
 
 
-def test_a_file_is_no_folder(out: Path) -> None:
+def test_a_file_as_output_is_rejected(out: Path) -> None:
     out.write_text("a file")
     with pytest.raises(SurveyError, match="is a file: name a folder"), open_folder(out, RUN, PLAN):
         pass
 
 
 @pytest.mark.parametrize("content", ["{", "", "[]", "{}"])
-def test_a_damaged_description_is_one_sentence(out: Path, content: str) -> None:
+def test_a_damaged_description_is_reported_in_one_sentence(out: Path, content: str) -> None:
     out.mkdir()
     (out / "_run.json").write_text(content)
     with pytest.raises(SurveyError, match="is damaged"), open_folder(out, RUN, PLAN):
         pass
 
 
-def test_one_process_at_a_time_works_in_a_folder(out: Path) -> None:
+def test_a_second_process_in_a_folder_is_rejected(out: Path) -> None:
     script = "import sys; from pathlib import Path; from backend.survey.folder import open_folder; "
     script += "from backend.survey.errors import SurveyError\n"
     script += (

@@ -37,7 +37,7 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path, name: str) -> None:
     assert [number for number, _ in read_plan(tmp_path / "plan", parts=3, without={0, 2})] == [1]
 
 
-def test_a_plan_that_was_broken_off_leaves_nothing(tmp_path: Path) -> None:
+def test_an_interrupted_plan_leaves_no_file(tmp_path: Path) -> None:
     def parts() -> object:
         yield [Span("a.png")]
         raise RuntimeError("killed")

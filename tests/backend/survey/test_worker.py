@@ -83,7 +83,7 @@ def shipped(name: str) -> str:
     return resources("labeling_configs").joinpath(f"{name}.xml").read_text()
 
 
-def test_a_row_an_image_and_a_reason_where_it_cannot_be_read(images: list[str]) -> None:
+def test_each_image_has_a_row_with_the_reason_if_it_is_unreadable(images: list[str]) -> None:
     part = part_of(shipped("morphology"), images)
     rows = rows_of(part)
     assert (part.images, part.unreadable, len(rows)) == (4, 1, 4)
@@ -94,7 +94,7 @@ def test_a_row_an_image_and_a_reason_where_it_cannot_be_read(images: list[str]) 
     assert [(row["width"], row["height"]) for row in rows if row["width"]] == [(200, 100), (64, 80), (200, 100)]
 
 
-def test_a_row_says_what_the_annotator_says(images: list[str]) -> None:
+def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
     xml = shipped("everything")
     builder, backend = predictor(xml)
     said = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
@@ -116,7 +116,7 @@ def test_a_row_says_what_the_annotator_says(images: list[str]) -> None:
             assert found["height"] == pytest.approx((y.max() - y.min()) * row["height"] / 100, abs=1)
 
 
-def test_masks_are_cocos_run_lengths(images: list[str]) -> None:
+def test_masks_are_stored_as_coco_run_lengths(images: list[str]) -> None:
     for row in rows_of(part_of(VIEW.format(OBJECTS.format("BrushLabels")), images[:1])):
         assert row["objects"]
         for found in row["objects"]:
@@ -127,7 +127,7 @@ def test_masks_are_cocos_run_lengths(images: list[str]) -> None:
             assert mask[0, 0] == 0
 
 
-def test_an_image_that_a_head_cannot_take_is_a_row_with_its_reason(images: list[str], tmp_path: Path) -> None:
+def test_an_image_that_a_head_rejects_has_a_row_with_the_reason(images: list[str], tmp_path: Path) -> None:
     Image.new("L", (20_001, 1)).save(tmp_path / "strip.png")
     fits.PrimaryHDU(np.ones((1, 50), np.float32)).writeto(tmp_path / "spectrum.fits")
     names = [
@@ -146,20 +146,20 @@ def test_an_image_that_a_head_cannot_take_is_a_row_with_its_reason(images: list[
     assert rows[3]["id"].endswith("na\\udcffme.png")
 
 
-def test_ellipses_stand_beside_their_boxes(images: list[str]) -> None:
+def test_ellipses_are_stored_with_their_boxes(images: list[str]) -> None:
     (row,) = rows_of(part_of(VIEW.format(OBJECTS.format("EllipseLabels")), images[:1]))
     for found in row["objects"]:
         assert found["x"] < found["ellipse"]["x"] < found["x"] + found["width"]
         assert found["ellipse"]["radius_x"] > 0
 
 
-def test_no_object_is_an_empty_list(images: list[str]) -> None:
+def test_an_image_without_objects_has_an_empty_list(images: list[str]) -> None:
     row = rows_of(part_of(VIEW.format(OBJECTS.format("RectangleLabels")), images[3:]))[0]
     assert row["objects"] == []
     assert row["score"] == 1
 
 
-def test_numbers_have_their_deviation(images: list[str], tmp_path: Path) -> None:
+def test_numbers_are_stored_with_their_deviation(images: list[str], tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     head = Parameters.fit(rng.normal(0, 1, (30, 1280)), rng.normal(0.5, 0.1, 30))
     ProjectHeads({"redshift": head}).save(tmp_path, parse(VIEW.format(NUMBER)))
@@ -169,19 +169,19 @@ def test_numbers_have_their_deviation(images: list[str], tmp_path: Path) -> None
     assert row["redshift"]["deviation"] == pytest.approx(deviation[0], rel=1e-2)
 
 
-def test_a_control_that_is_called_like_a_column_gives_way(images: list[str]) -> None:
+def test_a_control_named_as_a_fixed_column_gets_a_prefix(images: list[str]) -> None:
     row = rows_of(part_of(VIEW.format(CHOICES.format("score")), images[:1]))[0]
     assert set(row["control_score"]) == {"Spiral", "Elliptical"}
     assert isinstance(row["score"], float)
 
 
-def test_embeddings_are_lists_of_a_fixed_size_and_the_file_says_whose_it_is(images: list[str]) -> None:
+def test_embeddings_have_a_fixed_size_and_the_file_describes_the_run(images: list[str]) -> None:
     file = parquet.ParquetFile(io.BytesIO(part_of(shipped("morphology"), images).content))
     assert file.schema_arrow.field("embedding").type == pa.list_(pa.float16(), 1280)
     assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == run_of(version(shipped("morphology")))
 
 
-def test_batches_do_not_change_what_is_written(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_output_does_not_depend_on_batches(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     whole = rows_of(part_of(shipped("morphology"), images * 3))
     monkeypatch.setattr("backend.survey.worker.BATCH_PIXELS", 1)
     single = rows_of(part_of(shipped("morphology"), images * 3))
@@ -191,27 +191,27 @@ def test_batches_do_not_change_what_is_written(images: list[str], monkeypatch: p
             np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
-def test_a_part_with_no_readable_image_is_a_part(images: list[str]) -> None:
+def test_a_part_without_readable_images_is_written(images: list[str]) -> None:
     part = part_of(shipped("everything"), [images[1], "gone.png"])
     assert (part.images, part.unreadable) == (2, 2)
     assert [row["error"] for row in rows_of(part)][1] == "there is no such file"
 
 
 @pytest.mark.parametrize(("controls", "reason"), [("", "no control that the heads can predict"), (NUMBER, "no control")])
-def test_a_config_that_nothing_can_be_said_of_is_one_sentence(controls: str, reason: str) -> None:
+def test_a_config_without_a_supported_control_is_rejected(controls: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         worker_of(VIEW.format(controls))
 
 
 @pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint"])
-def test_a_machine_with_another_galaxyloop_makes_no_part(name: str) -> None:
+def test_a_machine_with_another_galaxyloop_computes_no_part(name: str) -> None:
     bundle = version(shipped("morphology"))
     sentence = f"its {name.replace('_', ' ')} is .* and not 'other'; install the same galaxyloop on every machine"
     with pytest.raises(SurveyError, match=sentence):
         SurveyWorker((bundle, Path.cwd(), run_of(bundle) | {name: "other"}))
 
 
-def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_part_fails_if_access_to_all_its_images_is_denied(s3: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def deny(self: S3Client, address: str, *, max_bytes: int) -> bytes:
         raise DeniedError("the object cannot be read: AccessDenied")
 
@@ -224,7 +224,7 @@ def test_images_that_are_all_denied_are_not_to_blame_but_a_few_may_be(s3: Any, m
     assert worker.work(Job(4, images[:2])).unreadable == 2
 
 
-def test_images_that_a_machine_does_not_see_are_not_to_blame(tmp_path: Path) -> None:
+def test_a_part_fails_if_the_input_is_not_visible_on_the_machine(tmp_path: Path) -> None:
     for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
         bundle = version(shipped("morphology"))
         worker = SurveyWorker((bundle, tmp_path, run_of(bundle) | {"input": word}))
@@ -232,7 +232,7 @@ def test_images_that_a_machine_does_not_see_are_not_to_blame(tmp_path: Path) -> 
             worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
 
 
-def test_relative_paths_lead_where_the_person_stands(
+def test_relative_paths_start_in_the_folder_of_the_user(
     images: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)

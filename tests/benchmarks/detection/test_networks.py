@@ -15,7 +15,7 @@ SIDE = 64
 SMALL = SwinConfig(image_px=64, width=24, depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
 
 
-def test_the_frozen_encoder_does_not_learn_and_the_rest_does() -> None:
+def test_only_the_frozen_encoder_is_not_trained() -> None:
     torch.manual_seed(0)
     encoder = Encoder(SMALL)
     before = {name: value.clone() for name, value in encoder.state_dict().items()}
@@ -34,7 +34,7 @@ def test_more_scenes_get_more_steps() -> None:
 
 
 @pytest.mark.parametrize("seed", range(6))
-def test_boxes_turn_with_the_picture(seed: int) -> None:
+def test_boxes_rotate_with_the_image(seed: int) -> None:
     scene = next(scene for scene in map(SceneGenerator().draw, range(20)) if len(scene) > 2)
     image, target = _turned(scene, np.random.default_rng(seed))
     assert image.shape == (3, 256, 256)

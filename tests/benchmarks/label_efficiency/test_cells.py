@@ -21,13 +21,13 @@ def test_a_cell_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert cell.test() == pytest.approx(PROBABILITIES, rel=0.002)
 
 
-def test_probabilities_close_to_one_stay_apart() -> None:
+def test_probabilities_close_to_one_stay_distinct() -> None:
     close = np.array([[1 - 1e-6, 1e-6], [1 - 2e-6, 2e-6]])
     first, second = Cell("resnet18", "64px", 10, 0, (5, 5), 1.0, Cell.pack(close)).test()[:, 0]
     assert 1 > first > second
 
 
-def test_before_the_first_cell_there_are_none(tmp_path: Path) -> None:
+def test_a_missing_file_has_no_cells(tmp_path: Path) -> None:
     assert read(tmp_path / "cells.jsonl", settings=["64px"]) == []
 
 
@@ -37,7 +37,7 @@ def test_cells_of_other_pixels_are_left_out(tmp_path: Path) -> None:
     assert [cell.setting for cell in read(tmp_path / "cells.jsonl", settings=["128px"])] == ["128px"]
 
 
-def test_a_half_written_line_is_passed_over_and_does_not_spoil_the_next(tmp_path: Path) -> None:
+def test_an_incomplete_line_is_ignored(tmp_path: Path) -> None:
     file = tmp_path / "cells.jsonl"
     append(file, CELL)
     file.write_text(file.read_text() + file.read_text()[:40])
@@ -45,21 +45,21 @@ def test_a_half_written_line_is_passed_over_and_does_not_spoil_the_next(tmp_path
     assert [cell.seed for cell in read(file, settings=["64px"])] == [0, 1]
 
 
-def test_right_and_sure_is_perfect() -> None:
+def test_correct_and_certain_probabilities_score_best() -> None:
     score = score_of(np.eye(3), np.arange(3))
     assert (score.brier, score.ece) == (0, 0)
 
 
-def test_wrong_and_sure_is_the_worst() -> None:
+def test_wrong_and_certain_probabilities_score_worst() -> None:
     score = score_of(np.eye(3), np.array([1, 2, 0]))
     assert (score.brier, score.ece) == (2, 1)
 
 
-def test_sure_as_often_as_right_is_calibrated() -> None:
+def test_confidence_equal_to_accuracy_is_calibrated() -> None:
     probabilities = np.tile([0.75, 0.25], (4, 1))
     assert score_of(probabilities, np.array([0, 0, 0, 1])).ece == pytest.approx(0)
 
 
-def test_the_gap_between_sure_and_right_is_the_error() -> None:
+def test_the_calibration_error_is_the_gap_of_confidence_and_accuracy() -> None:
     probabilities = np.tile([0.75, 0.25], (4, 1))
     assert score_of(probabilities, np.array([0, 0, 1, 1])).ece == pytest.approx(0.25)

@@ -29,7 +29,7 @@ def test_each_rung_has_its_number_of_different_galaxies(pool: tuple[NDArray[np.f
     assert {rung: len(set(labelled)) for rung, labelled in ask(pool, RUNGS).items()} == {rung: rung for rung in RUNGS}
 
 
-def test_a_higher_rung_holds_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+def test_a_higher_rung_contains_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     asked = ask(pool, RUNGS)
     assert (asked[35][:20] == asked[20]).all()
 
@@ -38,11 +38,11 @@ def test_the_first_ten_are_drawn_at_random(pool: tuple[NDArray[np.float32], NDAr
     assert (ask(pool, RUNGS)[10] == np.random.default_rng(1).permutation(200)[:10]).all()
 
 
-def test_asking_for_fewer_rungs_changes_none(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+def test_fewer_rungs_do_not_change_the_remaining_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     assert (ask(pool, (35,))[35] == ask(pool, RUNGS)[35]).all()
 
 
-def test_labels_of_galaxies_that_were_not_asked_for_are_not_read(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
+def test_labels_of_galaxies_that_were_not_queried_are_not_read(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     embeddings, labels = pool
     asked = ask(pool, (35,))[35]
     hidden = np.full_like(labels, 3)
@@ -50,13 +50,13 @@ def test_labels_of_galaxies_that_were_not_asked_for_are_not_read(pool: tuple[NDA
     assert (ask((embeddings, hidden), (35,))[35] == asked).all()
 
 
-def test_while_all_labels_are_the_same_galaxies_are_drawn_at_random(
+def test_galaxies_are_drawn_at_random_while_all_labels_are_equal(
     pool: tuple[NDArray[np.float32], NDArray[np.int64]],
 ) -> None:
     embeddings, labels = pool
     assert (ask((embeddings, np.zeros_like(labels)), (20,))[20] == np.random.default_rng(1).permutation(200)[:20]).all()
 
 
-def test_labels_that_are_all_the_same_tell_nothing_apart() -> None:
+def test_equal_labels_give_equal_probabilities() -> None:
     probabilities = fit_and_predict(np.eye(10, 8, dtype=np.float32), np.zeros(10, np.int64), np.ones((3, 8), np.float32))
     assert (probabilities == 0.25).all()

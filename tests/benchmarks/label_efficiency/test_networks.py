@@ -36,7 +36,7 @@ def test_more_labels_get_more_steps() -> None:
     assert [steps_for(labels) for labels in (10, 100, 1000, 2984)] == sorted({steps_for(n) for n in (10, 100, 1000, 2984)})
 
 
-def test_what_differs_is_learned(galaxies: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> None:
+def test_a_network_learns_a_visible_difference(galaxies: tuple[NDArray[np.uint8], NDArray[np.int64]]) -> None:
     frames, labels = galaxies
     probabilities = train(small, frames, labels, recipe=Recipe(0.1), seed=0).predict(frames)
     assert probabilities.sum(axis=1) == pytest.approx(np.ones(20))
@@ -48,7 +48,7 @@ def test_the_same_seed_gives_the_same_network(galaxies: tuple[NDArray[np.uint8],
     assert (first == second).all()
 
 
-def test_a_galaxy_has_no_up() -> None:
+def test_predictions_do_not_depend_on_the_orientation() -> None:
     trained = Trained(build_resnet18(4).eval(), torch.zeros(4), bfloat16=False)
     frames = np.random.default_rng(0).integers(0, 255, size=(4, 32, 32, 3), dtype=np.uint8)
     assert trained.predict(frames) == pytest.approx(trained.predict(np.rot90(frames, axes=(1, 2)).copy()), abs=1e-4)

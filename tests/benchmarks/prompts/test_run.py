@@ -35,16 +35,16 @@ def disc(middle: tuple[float, float], radius: float = 10) -> Mask:
     return inside
 
 
-def test_clicks_to_an_overlap_count_the_click_that_reaches_it() -> None:
+def test_the_click_that_reaches_the_overlap_is_counted() -> None:
     clicked = Clicked((0.5, 0.8, 0.86, 0.84, 0.91))
     assert [clicked.until(goal, most=20) for goal in (0.5, 0.85, 0.9)] == [1, 3, 5]
 
 
-def test_an_overlap_that_is_never_reached_counts_the_most_clicks() -> None:
+def test_an_overlap_that_is_not_reached_counts_as_the_largest_number() -> None:
     assert Clicked((0.5, 0.8)).until(0.85, most=20) == 20
 
 
-def test_clicking_goes_on_for_the_least_clicks_and_then_until_it_is_enough() -> None:
+def test_clicking_continues_until_the_overlap_is_reached() -> None:
     wanted, better = disc(LEFT), [disc(LEFT, radius) for radius in (5, 9.8, 9, 9.8, 9)]
 
     def segment(clicks: Sequence[Click]) -> Mask:
@@ -63,28 +63,28 @@ def opponent(request: pytest.FixtureRequest) -> Callable[[Sequence[Click]], Mask
     return watershed_at_click(pixels, recipe=RECIPES[request.param.partition(", ")[2]])
 
 
-def test_a_click_picks_the_galaxy_under_it_and_not_its_neighbour(opponent: Callable[[Sequence[Click]], Mask]) -> None:
+def test_a_click_selects_the_galaxy_under_it_and_not_its_neighbour(opponent: Callable[[Sequence[Click]], Mask]) -> None:
     mask = opponent([(*LEFT, True)])
     assert mask[disc(LEFT, 6)].all()
     assert not mask[disc(RIGHT, 10)].any()
 
 
-def test_a_first_click_beside_a_galaxy_picks_the_nearest(opponent: Callable[[Sequence[Click]], Mask]) -> None:
+def test_a_first_click_beside_a_galaxy_selects_the_nearest(opponent: Callable[[Sequence[Click]], Mask]) -> None:
     np.testing.assert_array_equal(opponent([(5.5, 50.5, True)]), opponent([(*LEFT, True)]))
 
 
-def test_further_clicks_add_the_other_galaxy_and_take_it_away(opponent: Callable[[Sequence[Click]], Mask]) -> None:
+def test_further_clicks_add_and_remove_the_other_galaxy(opponent: Callable[[Sequence[Click]], Mask]) -> None:
     one, both = opponent([(*LEFT, True)]), opponent([(*LEFT, True), (*RIGHT, True)])
     assert both[disc(LEFT, 6) | disc(RIGHT, 6)].all()
     np.testing.assert_array_equal(opponent([(*LEFT, True), (*RIGHT, False)]), one)
 
 
-def test_what_the_first_click_was_on_stays(opponent: Callable[[Sequence[Click]], Mask]) -> None:
+def test_the_object_of_the_first_click_is_kept(opponent: Callable[[Sequence[Click]], Mask]) -> None:
     mask = opponent([(*LEFT, True), (LEFT[0] + 5, LEFT[1], False)])
     assert mask[int(LEFT[1]), int(LEFT[0])]
 
 
-def test_an_empty_sky_gives_the_clicked_pixels() -> None:
+def test_a_click_on_empty_sky_gives_the_clicked_pixels() -> None:
     black = np.zeros((50, 60, 3), np.float32)
     for segment in (source_extraction(black), watershed_at_click(black, recipe=RECIPES["scenes"])):
         mask = segment([(10.5, 20.5, True)])
@@ -112,7 +112,7 @@ def test_figures_are_means_over_objects_with_their_interval(objects: list[Object
     assert mean_of(some, reached(0.85)).mean == pytest.approx(2 / 3)
 
 
-def test_an_arm_that_is_better_by_the_same_everywhere_is_surely_better(objects: list[Object]) -> None:
+def test_a_constant_difference_has_a_narrow_interval(objects: list[Object]) -> None:
     worse, better = ([(value,) for value in values] for values in ((0.2, 0.5, 0.7), (0.3, 0.6, 0.8)))
     gain = difference(judged("b", *better, objects=objects), judged("a", *worse, objects=objects), overlap_after(1))
     assert [gain.low, gain.mean, gain.high] == pytest.approx([0.1] * 3)

@@ -8,7 +8,7 @@ import pytest
 from benchmarks.trust.steps import CHANCE, measure_step, summarise
 
 
-def test_a_step_that_makes_every_task_worse_falls() -> None:
+def test_a_step_that_makes_every_task_worse_is_a_decrease() -> None:
     before = np.linspace(0.5, 0.9, 50)
     after = before - 0.1 + 0.01 * np.sin(np.arange(50))
     step = measure_step(before, after, labels=20)
@@ -16,20 +16,20 @@ def test_a_step_that_makes_every_task_worse_falls() -> None:
     assert step.low < step.after - step.before < step.high < 0
 
 
-def test_a_step_that_makes_every_task_better_does_not_fall() -> None:
+def test_a_step_that_makes_every_task_better_is_not_a_decrease() -> None:
     before = np.linspace(0.5, 0.9, 50)
     step = measure_step(before, before + 0.1 + 0.01 * np.sin(np.arange(50)), labels=20)
     assert not step.falls
     assert step.low > 0
 
 
-def test_of_steps_without_a_change_one_in_twenty_falls() -> None:
+def test_one_in_twenty_steps_without_a_change_is_a_decrease() -> None:
     rng = np.random.default_rng(0)
     falls = [measure_step(np.zeros(100), rng.normal(size=100), labels=10).falls for _ in range(2000)]
     assert np.mean(falls) == pytest.approx(CHANCE, abs=0.015)
 
 
-def test_the_summary_names_the_worst_step_and_what_chance_would_do() -> None:
+def test_the_summary_contains_the_worst_step_and_the_chance_level() -> None:
     flat = measure_step(np.zeros(40), np.tile([0.01, -0.01], 20), labels=10)
     down = measure_step(np.ones(40), np.tile([0.8, 0.7], 20), labels=20)
     one = summarise([[flat] * 10, [flat] * 9 + [down]], trained=30, ends=[(0.5, 0.7), (0.5, 0.8)])
@@ -40,5 +40,5 @@ def test_the_summary_names_the_worst_step_and_what_chance_would_do() -> None:
     assert one.last == pytest.approx(0.75)
 
 
-def test_a_rule_that_lets_nothing_live_has_no_worst_step() -> None:
+def test_a_rule_without_live_versions_has_no_worst_step() -> None:
     assert summarise([[], []], trained=4, ends=[(0.5, 0.5), (0.5, 0.5)]).worst is None

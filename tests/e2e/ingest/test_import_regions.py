@@ -99,7 +99,7 @@ def write_coco(file: Path) -> Path:
     return file
 
 
-def test_predictions_come_back_to_the_pixel_and_twice_is_once(
+def test_predictions_are_imported_exactly_and_only_once(
     client: LabelStudioClient, project: int, import_regions: Callable[..., Result], tmp_path: Path
 ) -> None:
     coco = write_coco(tmp_path / "instances.json")
@@ -139,7 +139,7 @@ def test_predictions_come_back_to_the_pixel_and_twice_is_once(
     ] * 2
 
 
-def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
+def test_annotations_are_matched_by_sky_position_and_stored_once(
     client: LabelStudioClient,
     project: int,
     import_regions: Callable[..., Result],
@@ -190,7 +190,7 @@ def test_annotations_by_the_sky_and_classes_of_a_table_are_there_once(
     assert PixCoord(12, 10) not in written
 
 
-def test_what_is_exported_is_imported_again(
+def test_an_export_can_be_imported_again(
     client: LabelStudioClient, project: int, import_regions: Callable[..., Result], tmp_path: Path
 ) -> None:
     fits.writeto(tmp_path / "south_seg.fits", segmentation_map())
@@ -210,7 +210,7 @@ def test_what_is_exported_is_imported_again(
             assert [np.array_equal(*pair) for pair in zip(again, masks, strict=True)] == [True] * len(masks)
 
 
-def test_wrong_calls_end_with_two(import_regions: Callable[..., Result], tmp_path: Path) -> None:
+def test_wrong_calls_exit_with_2(import_regions: Callable[..., Result], tmp_path: Path) -> None:
     write_coco(tmp_path / "a.json")
     for words in (
         ("--model", "v0007-3f9a7c"),

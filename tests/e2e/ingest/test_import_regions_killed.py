@@ -48,7 +48,7 @@ def stored(client: LabelStudioClient, project: int, kind: str) -> list[int]:
 
 @pytest.mark.usefixtures("run")  # sets the environment, which the processes inherit
 @pytest.mark.parametrize("kind", ["annotations", "predictions"])
-def test_a_killed_import_that_is_started_again_stores_nothing_twice(
+def test_a_killed_import_stores_nothing_twice_when_repeated(
     client: LabelStudioClient, project: int, tmp_path: Path, kind: str
 ) -> None:
     file = write_coco(tmp_path / "boxes.json")

@@ -29,7 +29,7 @@ def uploads_of(client: LabelStudioClient, project: int) -> list[str]:
     return [str(one["file"]) for one in client.get(f"/api/projects/{project}/file-uploads", all="true")]
 
 
-def test_a_folder_imported_twice_is_there_once_and_what_is_broken_is_named(
+def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
@@ -54,7 +54,7 @@ def test_a_folder_imported_twice_is_there_once_and_what_is_broken_is_named(
     assert (tmp_path / "data" / tasks["c.tif"]["science"]).read_bytes() == (everything / "c.tif").read_bytes()
 
 
-def test_pictures_that_got_no_task_are_not_uploaded_again(
+def test_images_without_a_task_are_not_uploaded_again(
     client: LabelStudioClient, project: int, pictures: Callable[[int], Path], tmp_path: Path
 ) -> None:
     files = sorted(str(file) for file in pictures(60).iterdir())
@@ -75,7 +75,7 @@ def test_pictures_that_got_no_task_are_not_uploaded_again(
     assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (60, 60)
 
 
-def test_an_import_that_was_killed_goes_on(
+def test_a_killed_import_continues(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],

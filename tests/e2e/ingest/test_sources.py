@@ -27,7 +27,7 @@ CONFIG = """
 """
 
 
-def test_local_files_are_served_to_people_and_to_the_backend(
+def test_local_files_are_served_to_annotators_and_to_the_backend(
     client: LabelStudioClient, project: int, run: Callable[..., Result], picture: Callable[..., Any], everything: Path
 ) -> None:
     for _ in range(2):
@@ -42,7 +42,7 @@ def test_local_files_are_served_to_people_and_to_the_backend(
     assert project_state(client, project).task_count == 4
 
 
-def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
+def test_cut_outs_of_a_catalogue_have_its_columns(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
@@ -74,7 +74,7 @@ def test_a_catalogue_is_cut_out_of_a_mosaic_and_its_columns_travel(
     assert fits.getdata(tmp_path / "data" / first["science"]).shape == (2, 40, 40)
 
 
-def test_a_table_is_joined_to_pictures_by_their_ids(
+def test_a_table_is_joined_to_images_by_their_ids(
     client: LabelStudioClient, project: int, run: Callable[..., Result], pictures: Callable[[int], Path], tmp_path: Path
 ) -> None:
     folder, table = pictures(4), tmp_path / "ids.csv"
@@ -94,7 +94,7 @@ def test_a_table_is_joined_to_pictures_by_their_ids(
     ]
 
 
-def test_the_picture_stands_where_the_labelling_config_looks_for_it(
+def test_the_image_has_the_key_of_the_labelling_config(
     client: LabelStudioClient, run: Callable[..., Result], picture: Callable[..., Any], pictures: Callable[[int], Path]
 ) -> None:
     project = create_project(client, "Pictures called photo", CONFIG.replace("$image", "$photo"))
@@ -104,7 +104,7 @@ def test_the_picture_stands_where_the_labelling_config_looks_for_it(
         assert picture(task.data["photo"]) == (8, 8, 3)
 
 
-def test_a_project_that_cannot_take_pictures_is_told_before_any_is_stored(
+def test_a_project_without_an_image_is_rejected_before_the_upload(
     client: LabelStudioClient, run: Callable[..., Result], pictures: Callable[[int], Path]
 ) -> None:
     second = CONFIG.replace("</View>", '<Image name="other" value="$other"/></View>')
@@ -114,7 +114,7 @@ def test_a_project_that_cannot_take_pictures_is_told_before_any_is_stored(
     assert "Label Studio has no project 999999 that this key may see" in run(999999, "pictures").stderr
 
 
-def test_a_list_of_addresses_is_fetched_from_allowed_hosts_only(
+def test_urls_are_fetched_from_allowed_hosts_only(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
@@ -139,7 +139,7 @@ def test_a_list_of_addresses_is_fetched_from_allowed_hosts_only(
     assert [task.data["redshift"] for task in read_tasks(client, project)] == [0.5, 0.7]
 
 
-def test_a_survey_is_asked_once_for_each_galaxy(
+def test_one_request_per_galaxy_is_sent_to_a_survey(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
@@ -163,7 +163,7 @@ def test_a_survey_is_asked_once_for_each_galaxy(
     assert [task.data["ra"] for task in read_tasks(client, project)] == [150.0, 150.1]
 
 
-def test_a_bucket_is_opened_through_label_studio(
+def test_images_in_a_bucket_are_served_by_label_studio(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],

@@ -54,7 +54,7 @@ def project(loop: Loop) -> Project:
     return loop.project_of(CONFIG, loop.tiles, batch=BATCH)
 
 
-def test_the_page_shows_and_submits_what_was_predicted(project: Project, label_studio: Any, tmp_path: Path) -> None:
+def test_the_page_shows_and_submits_the_predictions(project: Project, label_studio: Any, tmp_path: Path) -> None:
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
@@ -88,7 +88,7 @@ def test_the_page_shows_and_submits_what_was_predicted(project: Project, label_s
             assert (mask_of(before) == mask_of(after)).all()
 
 
-def test_a_click_is_answered_by_a_bitmask(loop: Loop, project: Project) -> None:
+def test_a_click_gets_a_bitmask(loop: Loop, project: Project) -> None:
     prediction = next(one for one in project.predictions if by_type(one.result)["bitmasklabels"])
     mask = mask_of(by_type(prediction.result)["bitmasklabels"][0])
     row, column = (int(place) for place in np.argwhere(mask).mean(axis=0))
@@ -102,7 +102,7 @@ def test_a_click_is_answered_by_a_bitmask(loop: Loop, project: Project) -> None:
     assert mask_of(answer[0])[row, column]
 
 
-def test_heads_of_both_are_trained_and_their_shapes_exported(loop: Loop, project: Project, tmp_path: Path) -> None:
+def test_heads_of_both_controls_are_trained_and_their_shapes_exported(loop: Loop, project: Project, tmp_path: Path) -> None:
     predictions = {one.task: one.result for one in project.predictions}
     for task in [task for task in project.teachers(BATCH) if task in predictions]:
         loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": predictions[task]})

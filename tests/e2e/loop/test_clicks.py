@@ -35,7 +35,7 @@ def draw_picture(file: Path) -> Path:
     return file
 
 
-def test_a_prompt_on_a_pre_annotated_task_means_what_was_drawn(loop: Loop, tmp_path: Path) -> None:
+def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, tmp_path: Path) -> None:
     holder = create_project(loop.client, "picture to click", '<View><Image name="image" value="$image"/></View>')
     upload_images(loop.client, holder, [draw_picture(tmp_path / "two.png")])
     data = [{"image": str(task.data["image"])} for task in read_tasks(loop.client, holder)]

@@ -36,7 +36,7 @@ def everything(loop: Loop) -> Any:
     return titles, loop.client.get("/api/webhooks/"), [project.id for project in loop.services.registry.projects()]
 
 
-def test_where_all_is_well_every_check_passes_and_nothing_is_left_behind(loop: Loop) -> None:
+def test_all_checks_pass_and_leave_no_data(loop: Loop) -> None:
     loop.wait_until(lambda: is_alive(loop.services.engine, "worker"), "the worker has written a heartbeat")
     before = everything(loop)
     create_project(loop.client, TITLE, CONFIG)  # left by a doctor that was killed
@@ -58,7 +58,7 @@ def test_where_all_is_well_every_check_passes_and_nothing_is_left_behind(loop: L
     ],
     ids=["address", "password", "key", "Label Studio's address"],
 )
-def test_what_is_wrong_is_named_and_nothing_is_left_behind(loop: Loop, changes: dict[str, str], name: str, says: str) -> None:
+def test_a_failed_check_is_named_and_leaves_no_data(loop: Loop, changes: dict[str, str], name: str, says: str) -> None:
     before = everything(loop)
     code, checks = examine(loop, **changes)
     assert code == 1
@@ -67,7 +67,7 @@ def test_what_is_wrong_is_named_and_nothing_is_left_behind(loop: Loop, changes: 
     assert everything(loop) == before
 
 
-def test_another_database_than_the_servers_is_found_by_the_event_that_does_not_arrive(loop: Loop, tmp_path: Path) -> None:
+def test_a_different_database_of_the_server_is_detected_by_the_event(loop: Loop, tmp_path: Path) -> None:
     _, checks = examine(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
     assert checks["network switch for calls"][0]
     assert "the server must run with the same database" in checks["delivery of an event"][1]
@@ -89,7 +89,7 @@ def closed(
         yield request.param, server
 
 
-def test_a_closed_network_switch_is_named_and_an_attach_leaves_nothing_behind(
+def test_a_closed_network_switch_is_named_and_a_failed_attach_is_undone(
     loop: Loop, closed: tuple[str, LabelStudioServer]
 ) -> None:
     switch, server = closed

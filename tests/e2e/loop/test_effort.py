@@ -39,7 +39,7 @@ def wait_for(project: Project, effort: dict[str, Effort]) -> None:
     project.loop.wait_until(lambda: figures(project) == effort, f"the effort is {effort}", project)
 
 
-def test_what_was_kept_moved_deleted_and_added_stands_with_the_version_that_predicted(loop: Loop) -> None:
+def test_the_effort_is_recorded_for_the_version_that_predicted(loop: Loop) -> None:
     project = loop.project_of(CONFIG, loop.tiles)
     prediction = prediction_with_boxes(project, 3)
     result = [region | {"origin": "prediction"} for region in copy.deepcopy(prediction["result"])]

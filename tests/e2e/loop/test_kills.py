@@ -70,7 +70,7 @@ def change_all(project: Project, submitted: list[int]) -> None:
     project.edit(submitted, *(CLASSES[::-1] if as_at_first else CLASSES))
 
 
-def test_the_worker_may_be_killed_at_any_moment(
+def test_the_worker_can_be_killed_at_any_time(
     loop: Loop, annotations: tuple[Project, list[int]], moment: Callable[[Project], bool]
 ) -> None:
     project, submitted = annotations
@@ -83,9 +83,7 @@ def test_the_worker_may_be_killed_at_any_moment(
     project.assert_sound()
 
 
-def test_a_version_that_waits_to_be_judged_is_judged_though_more_was_annotated_since(
-    loop: Loop, annotations: tuple[Project, list[int]]
-) -> None:
+def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
     project, submitted = annotations
     before = loop.worker.said().count("event=trained")
     change_all(project, submitted)
@@ -98,7 +96,7 @@ def test_a_version_that_waits_to_be_judged_is_judged_though_more_was_annotated_s
     assert project.versions[-1].verdict in ("live", "rejected")
 
 
-def test_the_server_may_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
+def test_the_server_can_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
     project, submitted = annotations
     heard = loop.events().get("ANNOTATION_UPDATED", 0)
     person = threading.Thread(target=change_all, args=(project, submitted))
@@ -113,7 +111,9 @@ def test_the_server_may_be_killed_while_events_arrive(loop: Loop, annotations: t
     project.assert_sound()
 
 
-def test_people_may_annotate_while_backend_and_worker_are_down(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
+def test_annotations_during_an_outage_of_the_backend_are_found_later(
+    loop: Loop, annotations: tuple[Project, list[int]]
+) -> None:
     project, submitted = annotations
     loop.worker.kill()
     loop.server.kill()
@@ -124,7 +124,7 @@ def test_people_may_annotate_while_backend_and_worker_are_down(loop: Loop, annot
     project.assert_sound()
 
 
-def test_label_studio_may_be_down_in_the_middle_of_a_cycle(
+def test_label_studio_can_stop_during_a_cycle(
     loop: Loop, annotations: tuple[Project, list[int]], label_studio_server: LabelStudioServer
 ) -> None:
     project, submitted = annotations
@@ -141,7 +141,7 @@ def test_label_studio_may_be_down_in_the_middle_of_a_cycle(
     project.assert_sound()
 
 
-def test_a_worker_that_was_frozen_does_not_disturb_the_one_that_took_over(
+def test_a_frozen_worker_does_not_disturb_its_successor(
     loop: Loop, annotations: tuple[Project, list[int]], another_worker: object
 ) -> None:
     project, submitted = annotations

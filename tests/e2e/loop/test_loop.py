@@ -40,7 +40,7 @@ def project(loop: Loop) -> Project:
 # --- day 0
 
 
-def test_an_attached_project_is_predicted_in_every_control_before_anybody_annotates(loop: Loop) -> None:
+def test_all_controls_of_an_attached_project_are_predicted(loop: Loop) -> None:
     project = loop.new_project("everything")
     assert project.predicted_by(project.name_of(1)) == project.tasks
     assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "outline"}
@@ -48,13 +48,13 @@ def test_an_attached_project_is_predicted_in_every_control_before_anybody_annota
     project.assert_sound()
 
 
-def test_tasks_that_are_imported_later_are_predicted(project: Project) -> None:
+def test_tasks_imported_later_are_predicted(project: Project) -> None:
     project.import_again(3)
     project.loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
     assert project.loop.events()["TASKS_CREATED"] > 0
 
 
-def test_as_many_new_tasks_as_were_deleted_are_predicted(project: Project) -> None:
+def test_new_tasks_are_predicted_if_as_many_were_deleted(project: Project) -> None:
     gone, kept = project.tasks[:2], project.tasks[2:]
     for task in gone:
         project.loop.client.send("DELETE", f"/api/tasks/{task}/")
@@ -66,7 +66,7 @@ def test_as_many_new_tasks_as_were_deleted_are_predicted(project: Project) -> No
 # --- a batch
 
 
-def test_a_batch_is_learned_and_goes_live_with_its_evidence(taught: Project) -> None:
+def test_a_batch_trains_a_version_that_goes_live_with_its_evidence(taught: Project) -> None:
     base, version = taught.versions
     assert (base.verdict, version.verdict) == ("base", "live")
     assert version.learned_from == 8
@@ -77,25 +77,25 @@ def test_a_batch_is_learned_and_goes_live_with_its_evidence(taught: Project) -> 
     taught.assert_nothing_lost()
 
 
-def test_the_tasks_still_to_do_carry_the_new_version_and_no_task_has_it_twice(taught: Project) -> None:
+def test_open_tasks_have_one_prediction_of_the_new_version(taught: Project) -> None:
     assert taught.predicted_by(taught.name_of(2)) == taught.to_do()
     assert taught.title == taught.state.model_version == taught.name_of(2)
     taught.assert_sound()
 
 
-def test_events_come_with_the_secret_and_others_are_refused(taught: Project) -> None:
+def test_events_without_the_secret_are_rejected(taught: Project) -> None:
     assert taught.loop.events()["ANNOTATION_CREATED"] >= 8
     event = {"action": "ANNOTATION_CREATED", "project": {"id": taught.id}}
     assert httpx.post(f"{taught.loop.settings.public_url}/webhook", json=event, trust_env=False).status_code == 401
 
 
-def test_the_next_task_is_the_one_that_the_new_version_is_least_sure_of(taught: Project) -> None:
+def test_the_next_task_has_the_lowest_score_of_the_new_version(taught: Project) -> None:
     task = taught.loop.client.get(f"/api/projects/{taught.id}/next")["id"]
     scores = {one.task: one.score for one in taught.predictions if one.version == taught.name_of(2)}
     assert scores[task] == min(scores.values())
 
 
-def test_the_commands_tell_what_the_loop_did(taught: Project) -> None:
+def test_the_commands_show_the_results_of_the_loop(taught: Project) -> None:
     rows = [[cell.strip() for cell in line.split("│")] for line in taught.loop.command("status").splitlines()]
     (status,) = (row for row in rows if row[1:2] == [str(taught.id)])
     assert status[2] == taught.name_of(2)
@@ -104,7 +104,7 @@ def test_the_commands_tell_what_the_loop_did(taught: Project) -> None:
     assert "cross-validation" in versions
 
 
-def test_held_out_tasks_come_at_random_between_the_others_and_judge_without_teaching(loop: Loop) -> None:
+def test_held_out_tasks_have_random_scores_and_are_only_compared(loop: Loop) -> None:
     project = loop.new_project(batch=11)
     held_out = project.held_out
     scores = {one.task: one.score for one in project.predictions}
@@ -118,7 +118,7 @@ def test_held_out_tasks_come_at_random_between_the_others_and_judge_without_teac
     project.assert_sound()
 
 
-def test_a_version_that_is_not_measured_as_better_stays_out(project: Project) -> None:
+def test_a_version_that_is_not_better_does_not_go_live(project: Project) -> None:
     teachers = project.teachers()
     project.annotate(teachers, *CLASSES)
     project.wait_for_version(2)
@@ -133,7 +133,7 @@ def test_a_version_that_is_not_measured_as_better_stays_out(project: Project) ->
     project.assert_sound()
 
 
-def test_a_ground_truth_annotation_judges_and_does_not_teach(project: Project) -> None:
+def test_a_ground_truth_annotation_is_used_only_for_comparison(project: Project) -> None:
     annotations = project.annotate(project.teachers(9), *CLASSES)
     project.loop.client.send("PATCH", f"/api/annotations/{annotations[0]}/", json={"ground_truth": True})
     project.press_start_training()
@@ -147,7 +147,7 @@ def test_a_ground_truth_annotation_judges_and_does_not_teach(project: Project) -
 # --- which annotations count
 
 
-def test_skips_drafts_and_empty_annotations_teach_nothing(project: Project) -> None:
+def test_skipped_draft_and_empty_annotations_are_not_used_for_training(project: Project) -> None:
     tasks = project.teachers(16)
     project.annotate(tasks[:8], *CLASSES, was_cancelled=True)
     for task in tasks[8:]:
@@ -177,7 +177,7 @@ def test_a_task_whose_annotation_is_deleted_is_predicted_again(project: Project)
     assert project.predicted_by(project.name_of(2)) == project.to_do() == sorted({*project.tasks} - {*project.teachers()[1:]})
 
 
-def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
+def test_two_annotations_of_a_task_give_a_soft_label(project: Project) -> None:
     client = project.loop.client
     other = client.send("POST", "/api/users/", json={"email": f"second-{project.id}@example.com", "username": "second"})["id"]
     (task,) = project.teachers(1)
@@ -196,14 +196,14 @@ def test_two_annotators_of_a_task_become_a_soft_label(project: Project) -> None:
 # --- when it trains
 
 
-def test_too_few_labels_are_a_reason_and_no_version(project: Project) -> None:
+def test_too_few_labels_give_a_reason_and_no_version(project: Project) -> None:
     project.annotate(project.teachers(3), *CLASSES)
     project.press_start_training()
     assert "not trained: morphology: there are 3 labelled images" in project.wait_until_quiet()
     assert project.numbers == [1]
 
 
-def test_one_class_only_is_a_reason_and_no_version(project: Project) -> None:
+def test_a_single_class_gives_a_reason_and_no_version(project: Project) -> None:
     project.annotate(project.teachers(), "Spiral")
     assert "all 8 labelled images have the same label (Spiral)" in project.wait_until_quiet()
     assert project.numbers == [1]
@@ -219,7 +219,7 @@ def test_start_training_trains_below_the_batch(project: Project) -> None:
     assert project.numbers == [1, 2]
 
 
-def test_a_project_has_a_batch_of_its_own(loop: Loop) -> None:
+def test_a_project_can_have_its_own_batch(loop: Loop) -> None:
     project = loop.new_project(batch=6)
     project.annotate(project.teachers(6), *CLASSES)
     assert project.wait_for_training(2).learned_from == 6
@@ -228,7 +228,7 @@ def test_a_project_has_a_batch_of_its_own(loop: Loop) -> None:
 # --- back and forth
 
 
-def test_a_rollback_brings_back_predictions_and_title_and_stays(project: Project) -> None:
+def test_a_rollback_restores_predictions_and_title_and_lasts(project: Project) -> None:
     project.annotate(project.teachers(), *CLASSES)
     project.wait_for_version(2)
     project.loop.command("rollback", str(project.id), "v0001")
@@ -238,7 +238,7 @@ def test_a_rollback_brings_back_predictions_and_title_and_stays(project: Project
     project.assert_sound()
 
 
-def test_a_changed_labelling_config_gets_a_version_of_its_own_and_the_old_one_comes_back_with_it(project: Project) -> None:
+def test_each_labelling_config_has_its_own_live_version(project: Project) -> None:
     before = project.state.label_config
     project.annotate(project.teachers(), *CLASSES)
     project.wait_for_version(2)

@@ -116,9 +116,7 @@ def exported_boxes(project: Project, folder: Path) -> dict[int, list[float]]:
     return {one["image_id"]: one["bbox"] for one in coco["annotations"]}
 
 
-def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
-    loop: Loop, pictures: list[Path], tmp_path: Path
-) -> None:
+def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, pictures: list[Path], tmp_path: Path) -> None:
     project = loop.project_of(config("Galaxy", "Star"), pictures)
     truth = true_boxes(project)
     for number, task in enumerate(teachers(project)):
@@ -147,7 +145,7 @@ def test_boxes_are_learned_where_the_page_shows_them_whatever_size_they_state(
     assert task not in learned_boxes(project)
 
 
-def test_a_label_that_is_renamed_everywhere_is_learned_by_its_new_name(loop: Loop, pictures: list[Path]) -> None:
+def test_a_renamed_label_is_trained_under_its_new_name(loop: Loop, pictures: list[Path]) -> None:
     project = loop.project_of(config("Galaxy", "Thing"), pictures)
     truth = true_boxes(project)
     for task in teachers(project):

@@ -81,14 +81,14 @@ def shared(loop: Loop) -> Project:
     return loop.new_project(batch=LABELS, before_attaching=import_others)
 
 
-def test_other_models_predictions_are_neither_taken_for_ours_nor_shown(shared: Project) -> None:
+def test_predictions_of_other_models_are_not_counted_or_shown(shared: Project) -> None:
     assert shared.predicted_by(shared.name_of(1)) == shared.tasks
     assert counts(shared) == {name: len(shared.tasks) for name in (*OTHER_MODELS, shared.name_of(1))}
     assert shared.state.model_version == shared.title == shared.name_of(1)
     assert shared.name_of(1) not in OTHER_MODELS
 
 
-def test_an_export_with_our_predictions_in_another_project_is_not_taken_for_its_own(loop: Loop, shared: Project) -> None:
+def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, shared: Project) -> None:
     exported = loop.client.get(f"/api/projects/{shared.id}/export", exportType="JSON", download_all_tasks="true")
     assert exported
 
@@ -112,7 +112,7 @@ def test_an_export_with_our_predictions_in_another_project_is_not_taken_for_its_
     assert counts(other)[shared.name_of(1)] == len(shared.tasks)
 
 
-def test_predictions_that_somebody_deletes_come_back(shared: Project) -> None:
+def test_deleted_predictions_are_stored_again(shared: Project) -> None:
     first, second, *_ = shared.tasks
     selected = {"project": str(shared.id), "selectedItems": {"all": False, "included": [first, second]}}
     shared.loop.client.send("POST", f"/api/dm/actions?id=delete_tasks_predictions&project={shared.id}", json=selected)
@@ -122,7 +122,7 @@ def test_predictions_that_somebody_deletes_come_back(shared: Project) -> None:
     assert shared.predicted_by(shared.name_of(1)) == shared.tasks
 
 
-def test_a_task_whose_image_changes_is_predicted_again_and_its_prediction_keeps_its_id(shared: Project) -> None:
+def test_a_task_with_a_changed_image_is_predicted_again_in_place(shared: Project) -> None:
     client = shared.loop.client
     first, second, *_ = read_tasks(client, shared.id)
     name = shared.name_of(1)
@@ -146,9 +146,7 @@ def test_a_task_whose_image_changes_is_predicted_again_and_its_prediction_keeps_
     assert stored(second.id)["updated_at"] == other["updated_at"]
 
 
-def test_a_picture_that_could_not_be_read_is_predicted_when_it_is_there_also_after_a_restart(
-    loop: Loop, label_studio_data: Path
-) -> None:
+def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_studio_data: Path) -> None:
     away: list[Path] = []
 
     def take_away(project: Project) -> None:
@@ -184,9 +182,7 @@ def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> Non
     project.assert_sound()
 
 
-def test_the_version_on_show_goes_from_one_to_the_next_and_is_never_blank_or_anothers(
-    shared: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_shown_version_changes_directly_from_one_to_the_next(shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     services, others = shared.loop.services, {name: counts(shared)[name] for name in OTHER_MODELS}
     with polled(shared) as seen:
         annotations = shared.annotate(shared.teachers(LABELS), *CLASSES)

@@ -22,7 +22,7 @@ from tests.e2e.prelabel.stored import each_once, predictions
 MORPHOLOGY = files("labeling_configs").joinpath("morphology.xml").read_text()
 
 
-def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
+def test_tasks_with_unreadable_images_are_listed_and_others_stored(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -39,22 +39,22 @@ def test_tasks_whose_picture_cannot_be_read_are_listed_and_the_others_are_in(
     assert each_once(client, project)
 
 
-def test_an_unknown_project_is_one_sentence(run: Callable[..., Result], label_studio: Any) -> None:
+def test_an_unknown_project_is_rejected_in_one_sentence(run: Callable[..., Result], label_studio: Any) -> None:
     assert run(999999).stderr == f"galaxyloop: Label Studio at {label_studio.url} has no project 999999\n"
 
 
-def test_an_empty_project_is_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
+def test_an_empty_project_is_rejected_in_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
     project = create_project(client, "Nothing in it", MORPHOLOGY)
     assert run(project).stderr == f"galaxyloop: project {project} has no task: import images first\n"
 
 
-def test_a_project_with_nothing_to_fill_is_one_sentence(run: Callable[..., Result], client: LabelStudioClient) -> None:
+def test_a_project_without_a_supported_control_is_rejected(run: Callable[..., Result], client: LabelStudioClient) -> None:
     xml = '<View><Image name="image" value="$image"/><TextArea name="note" toName="image"/></View>'
     project = create_project(client, "Notes only", xml)
     assert "has no control that galaxyloop predicts" in run(project).stderr
 
 
-def test_a_database_that_goes_away_meanwhile_is_one_sentence(
+def test_a_database_that_fails_during_the_run_is_reported(
     run: Callable[..., Result],
     new_project: Callable[..., int],
     environment: dict[str, str],

@@ -20,7 +20,7 @@ def annotate(client: LabelStudioClient, task: int) -> None:
     client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": [region]})
 
 
-def test_annotators_see_them_though_no_backend_is_attached(
+def test_annotators_see_predictions_without_an_attached_backend(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -28,7 +28,7 @@ def test_annotators_see_them_though_no_backend_is_attached(
     assert is_base(project_state(client, project).model_version)
 
 
-def test_only_unlabelled_leaves_out_what_is_annotated(
+def test_only_unlabelled_leaves_out_annotated_tasks(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -39,7 +39,7 @@ def test_only_unlabelled_leaves_out_what_is_annotated(
     assert is_base(project_state(client, project).model_version)
 
 
-def test_the_least_sure_go_first(
+def test_the_most_uncertain_tasks_are_predicted_first(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -53,7 +53,7 @@ def test_the_least_sure_go_first(
     assert each_once(client, project)
 
 
-def test_a_part_is_shown_where_there_was_nothing_and_hides_nothing_where_there_was(
+def test_an_incomplete_version_is_shown_only_if_none_was_shown(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -72,7 +72,7 @@ def test_a_part_is_shown_where_there_was_nothing_and_hides_nothing_where_there_w
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_cluster_stores_what_this_process_would(
+def test_a_cluster_stores_the_same_predictions_as_this_process(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     here, there = new_project(name="everything"), new_project(name="everything")

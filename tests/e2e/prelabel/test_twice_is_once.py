@@ -51,7 +51,7 @@ def test_every_task_gets_one_prediction_and_a_second_run_adds_none(
     assert each_once(client, project)
 
 
-def test_a_run_that_was_killed_goes_on_and_doubles_nothing(
+def test_a_killed_run_continues_without_duplicates(
     environment: dict[str, str],
     client: LabelStudioClient,
     new_project: Callable[..., int],
@@ -72,7 +72,7 @@ def test_a_run_that_was_killed_goes_on_and_doubles_nothing(
     assert each_once(client, project)
 
 
-def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
+def test_no_prediction_of_a_version_that_is_no_longer_live_is_stored(
     services: Services, new_project: Callable[..., int], client: LabelStudioClient
 ) -> None:
     project = new_project()
@@ -94,7 +94,7 @@ def test_nothing_is_stored_for_a_version_that_is_not_live_any_more(
     assert predictions(client, project) == []
 
 
-def test_a_prediction_that_is_stored_twice_is_one_after_the_next_run(
+def test_the_next_run_deletes_a_duplicate_prediction(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
@@ -108,7 +108,7 @@ def test_a_prediction_that_is_stored_twice_is_one_after_the_next_run(
     assert each_once(client, project)
 
 
-def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
+def test_a_task_that_is_opened_during_the_run_has_one_prediction(
     services: Services, client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     """Label Studio requests a prediction for an opened task, and stores it beside the imported one."""
@@ -127,7 +127,7 @@ def test_a_task_that_somebody_opens_while_it_is_stored_has_one_prediction(
     assert each_once(client, project)
 
 
-def test_a_run_that_got_no_answer_doubles_nothing_for_the_next(
+def test_a_run_after_one_without_an_answer_stores_no_duplicates(
     run: Callable[..., Result],
     environment: dict[str, str],
     client: LabelStudioClient,

@@ -23,14 +23,14 @@ def to_do(stack: Stack, project: int) -> int:
     return sum(not task.annotated for task in read_tasks(stack.client, project))
 
 
-def test_the_first_project_is_attached_with_no_token_fetched_by_hand(stack: Stack, project: int) -> None:
+def test_the_first_project_is_attached_without_a_manual_token(stack: Stack, project: int) -> None:
     said = stack.command("project", "status", str(project))
     assert "is attached" in said
     assert "events" in said
     assert "do not reach" not in said
 
 
-def test_label_studio_sends_its_events_to_the_name_that_compose_gives_the_backends(stack: Stack, project: int) -> None:
+def test_label_studio_sends_events_to_the_alias_of_the_backends(stack: Stack, project: int) -> None:
     at_docker = f"{BACKEND_URL}/webhook"
     made = stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": at_docker, "is_active": False})
     assert made["url"] == at_docker
@@ -50,14 +50,14 @@ def log_in(stack: Stack, origin: str) -> httpx.Response:
     return httpx.post(f"{stack.studio_url}/user/login/", data=form, headers=headers, trust_env=False)
 
 
-def test_people_log_in_through_a_server_that_speaks_tls(stack: Stack) -> None:
+def test_annotators_log_in_through_a_tls_proxy(stack: Stack) -> None:
     entered = log_in(stack, PUBLIC_URL)
     assert entered.is_redirect, entered.text
     assert "sessionid" in entered.cookies
     assert all("Secure" in cookie for cookie in entered.headers.get_list("set-cookie"))
 
 
-def test_nobody_logs_in_from_another_site(stack: Stack) -> None:
+def test_a_login_from_another_site_is_rejected(stack: Stack) -> None:
     assert log_in(stack, "https://elsewhere.example.org").status_code == httpx.codes.FORBIDDEN
 
 
@@ -66,7 +66,7 @@ def test_a_worker_is_healthy(stack: Stack) -> None:
     assert "can be used" in stack.command(*words[1:])
 
 
-def test_a_task_with_two_predictions_has_one_after_the_next_run(stack: Stack, project: int) -> None:
+def test_the_next_run_deletes_a_duplicate_prediction(stack: Stack, project: int) -> None:
     first = stack.client.get("/api/predictions/", project=project)[0]
     again = {name: first[name] for name in ("task", "result", "score", "model_version")}
     stack.client.send("POST", f"/api/projects/{project}/import/predictions", json=[again])
@@ -74,7 +74,7 @@ def test_a_task_with_two_predictions_has_one_after_the_next_run(stack: Stack, pr
     assert stack.predicted(project, "v0001") == len(read_tasks(stack.client, project))
 
 
-def test_label_studio_calls_no_other_private_address(stack: Stack, project: int) -> None:
+def test_label_studio_does_not_call_other_private_addresses(stack: Stack, project: int) -> None:
     for url in (f"http://127.0.0.1:{stack.port}", "http://10.213.57.1:9090", "http://192.168.1.1"):
         with pytest.raises(LabelStudioError, match="reserved network address"):
             stack.client.send("POST", "/api/ml", json={"project": project, "url": url, "title": "inside"})
@@ -82,7 +82,7 @@ def test_label_studio_calls_no_other_private_address(stack: Stack, project: int)
             stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": url})
 
 
-def test_neither_database_is_open_to_the_others_user(stack: Stack, postgresql: Any) -> None:
+def test_each_database_rejects_the_user_of_the_other(stack: Stack, postgresql: Any) -> None:
     password = stack.secret("label_studio_database_password")
     other = create_engine(f"postgresql+psycopg://label_studio:{password}@127.0.0.1:{postgresql.port}/galaxyloop")
     with pytest.raises(OperationalError, match="permission denied for database"):
@@ -96,7 +96,7 @@ def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, pr
     stack.assert_nothing_lost(project, "v0002")
 
 
-def test_a_worker_that_is_killed_while_it_trains_is_replaced_by_the_other(
+def test_another_worker_replaces_one_that_is_killed_during_training(
     stack: Stack, project: int, annotations: list[int], postgresql: Any
 ) -> None:
     def training(worker: Process) -> bool:
@@ -126,7 +126,7 @@ def test_a_worker_that_is_killed_while_it_trains_is_replaced_by_the_other(
     assert stack.predicted(project, live.partition("-")[0]) == to_do(stack, project)
 
 
-def test_a_backup_of_the_registry_brings_it_back(stack: Stack, project: int, postgresql: Any) -> None:
+def test_the_registry_is_restored_from_a_backup(stack: Stack, project: int, postgresql: Any) -> None:
     server = postgresql.environment
     (live,) = stack.live(project)
     asked = ["-U", "postgres"]

@@ -46,7 +46,7 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_where_nothing_runs_the_check_says_so_and_fails() -> None:
+def test_check_fails_if_no_process_runs() -> None:
     result = run("check")
     assert result.stdout == "database, queue and data folder can be used\n"
     assert refused("check") == (
@@ -55,7 +55,7 @@ def test_where_nothing_runs_the_check_says_so_and_fails() -> None:
     )
 
 
-def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> None:
+def test_check_passes_while_server_and_worker_run(engine: Engine) -> None:
     with Heartbeat(engine, "server").run(), Heartbeat(engine, "worker").run() as worker:
         assert run("check").exit_code == 0
         with worker.record_work(7):
@@ -63,9 +63,7 @@ def test_the_check_is_content_while_server_and_worker_run(engine: Engine) -> Non
     assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in refused("check")
 
 
-def test_the_health_check_of_a_worker_asks_for_the_worker_of_its_machine(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_check_worker_requires_a_worker_on_this_machine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with Heartbeat(engine, "worker").run():
         assert run("check", "--worker").exit_code == 0
     assert "no worker on this machine is alive: ended" in refused("check", "--worker")
@@ -77,7 +75,7 @@ def test_the_health_check_of_a_worker_asks_for_the_worker_of_its_machine(
     elsewhere.__exit__(None, None, None)
 
 
-def test_a_worker_that_hangs_is_not_alive(engine: Engine) -> None:
+def test_a_stuck_worker_is_not_alive(engine: Engine) -> None:
     with Heartbeat(engine, "worker", every_s=3600).run():
         with engine.begin() as connection:
             connection.execute(update(ProcessRow).values(turned_at=ProcessRow.turned_at - 1000))
@@ -85,46 +83,44 @@ def test_a_worker_that_hangs_is_not_alive(engine: Engine) -> None:
         assert "hangs: process" in refused("check")
 
 
-def test_postgresql_and_redis_can_be_used(postgresql: Any, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_check_passes_with_postgresql_and_redis(postgresql: Any, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
     monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", redis.url)
     assert run("check").stdout == "database, queue and data folder can be used\n"
 
 
-def test_a_queue_that_is_away_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_queue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", NO_QUEUE)
     assert "the queue cannot be used" in refused("check")
 
 
 @pytest.mark.parametrize("words", [["check"], ["status"], ["versions", "7"], ["project", "attach", "7"]])
-def test_a_database_that_is_away_is_named_at_once(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_database_is_named_without_delay(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
     assert "the database galaxyloop at 127.0.0.1:1 cannot be used" in refused(*words)
 
 
 @pytest.mark.parametrize("words", [["check"], ["status"]])
-def test_a_folder_that_cannot_be_made_is_named(words: list[str], tmp_path: Path) -> None:
+def test_a_data_folder_that_cannot_be_created_is_named(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
     assert f"the data folder {tmp_path / 'data'} cannot be used" in refused(*words)
 
 
 @pytest.mark.parametrize("name", ["GALAXYLOOP_DATABASE_URL", "GALAXYLOOP_QUEUE_URL"])
 @pytest.mark.parametrize("command", ["check", "status"])
-def test_an_address_that_makes_no_sense_is_named(command: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_url_is_named(command: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "nonsense")
     assert name in refused(command)
 
 
 @pytest.mark.parametrize("command", ["server", "worker"])
-def test_server_and_worker_wait_for_the_database_and_then_give_up_with_a_sentence(
-    command: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_server_and_worker_wait_for_the_database_before_they_fail(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
     monkeypatch.setattr(serve, "DATABASE_PATIENCE_S", 0.1)
     assert "cannot be used" in refused(command)
 
 
-def test_a_secret_that_cannot_be_read_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreadable_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     secret = tmp_path / "galaxyloop_webhook_secret"
     secret.write_text("hush")
 

@@ -32,7 +32,7 @@ def small_encoder(tmp_path: Path) -> Path:
     return path
 
 
-def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -> None:
+def test_embeddings_equal_those_of_the_backend(run: Run, pictures: Path, tmp_path: Path) -> None:
     assert run("embed", "pictures", "--output", "out.npz").exit_code == 1  # one file is not an image
     written = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
@@ -44,12 +44,12 @@ def test_embeddings_are_the_backends(run: Run, pictures: Path, tmp_path: Path) -
     np.testing.assert_allclose(written["embedding"], expected, rtol=1e-4, atol=1e-5)
 
 
-def test_an_encoder_of_ones_own_embeds(run: Run, pictures: Path, small_encoder: Path) -> None:
+def test_another_checkpoint_can_compute_embeddings(run: Run, pictures: Path, small_encoder: Path) -> None:
     assert run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder).exit_code == 1
     assert np.load("out.npz")["embedding"].shape == (3, 24)
 
 
-def test_batches_do_not_change_what_is_written(
+def test_the_output_does_not_depend_on_batches(
     run: Run, pictures: Path, small_encoder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run("embed", "pictures", "--output", "one.npz", "--checkpoint", small_encoder)
@@ -60,7 +60,7 @@ def test_batches_do_not_change_what_is_written(
     np.testing.assert_allclose(one["embedding"], two["embedding"], rtol=1e-4, atol=1e-5)
 
 
-def test_unreadable_images_are_listed_at_the_end_and_left_out(run: Run, pictures: Path, small_encoder: Path) -> None:
+def test_unreadable_images_are_left_out_and_listed_at_the_end(run: Run, pictures: Path, small_encoder: Path) -> None:
     result = run("embed", "pictures", "missing.png", "--output", "out.npz", "--checkpoint", small_encoder)
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
@@ -70,31 +70,33 @@ def test_unreadable_images_are_listed_at_the_end_and_left_out(run: Run, pictures
     assert len(np.load("out.npz")["id"]) == 3
 
 
-def test_with_no_readable_image_nothing_is_written(refused: Callable[..., str], pictures: Path, small_encoder: Path) -> None:
+def test_nothing_is_written_if_no_image_is_readable(refused: Callable[..., str], pictures: Path, small_encoder: Path) -> None:
     words = ("embed", "pictures/broken.jpg", "--output", "out.npz", "--checkpoint", str(small_encoder))
     assert "pictures/broken.jpg: the image starts with" in refused(*words)
     assert not Path("out.npz").exists()
 
 
 @pytest.mark.parametrize(("word", "reason"), [("pictures/deep/none", "no such file"), ("empty", "there is no image in empty")])
-def test_words_that_name_no_image_are_one_sentence(refused: Callable[..., str], pictures: Path, word: str, reason: str) -> None:
+def test_arguments_without_an_image_are_rejected_in_one_sentence(
+    refused: Callable[..., str], pictures: Path, word: str, reason: str
+) -> None:
     Path("empty").mkdir()
     assert reason in refused("embed", word, "--output", "out.npz")
 
 
-def test_a_checkpoint_that_is_none_is_one_sentence(refused: Callable[..., str], pictures: Path) -> None:
+def test_an_invalid_checkpoint_is_rejected_in_one_sentence(refused: Callable[..., str], pictures: Path) -> None:
     Path("encoder.pt").write_bytes(b"\x80\x04pickle")
     assert "encoder.pt" in refused("embed", "pictures", "--output", "out.npz", "--checkpoint", "encoder.pt")
     assert not Path("out.npz").exists()
 
 
-def test_nothing_is_kept_but_the_output(run: Run, pictures: Path, small_encoder: Path) -> None:
+def test_no_temporary_file_remains(run: Run, pictures: Path, small_encoder: Path) -> None:
     before = set(Path().iterdir())
     run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)
     assert set(Path().iterdir()) - before == {Path("out.npz")}
 
 
-def test_a_spectrum_among_the_images_is_a_line_of_the_list(run: Run, pictures: Path, small_encoder: Path) -> None:
+def test_a_spectrum_among_the_images_is_left_out_and_listed(run: Run, pictures: Path, small_encoder: Path) -> None:
     fits.PrimaryHDU(np.arange(200, dtype=np.float32).reshape(1, 200)).writeto("pictures/spectrum_1xN.fits")
     Image.new("L", (20_001, 1)).save("pictures/strip.png")
     result = run("embed", "pictures", "--output", "out.npz", "--checkpoint", small_encoder)

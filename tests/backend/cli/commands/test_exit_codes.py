@@ -29,7 +29,7 @@ EVERY = list(leaves(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)
-def test_an_unknown_option_is_a_wrong_call_of_every_command(run: Run, words: tuple[str, ...]) -> None:
+def test_an_unknown_option_is_a_wrong_call_for_every_command(run: Run, words: tuple[str, ...]) -> None:
     assert run(*words, "--no-such-option").exit_code == 2
 
 
@@ -65,7 +65,7 @@ def test_an_unknown_option_is_a_wrong_call_of_every_command(run: Run, words: tup
         "server --host 0.0.0.0",
     ],
 )
-def test_a_wrong_call_ends_with_2_and_begins_nothing(run: Run, png: Callable[..., bytes], words: str) -> None:
+def test_a_wrong_call_exits_with_2_before_any_work(run: Run, png: Callable[..., bytes], words: str) -> None:
     for name in ("folder", "empty"):
         Path(name).mkdir()
     for name in ("a.png", "folder/a.png"):
@@ -90,7 +90,7 @@ def test_a_wrong_call_ends_with_2_and_begins_nothing(run: Run, png: Callable[...
         "doctor",
     ],
 )
-def test_work_that_fails_ends_with_1(run: Run, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, words: str) -> None:
+def test_failed_work_exits_with_1(run: Run, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch, words: str) -> None:
     monkeypatch.setenv("LABEL_STUDIO_URL", "http://127.0.0.1:9")  # no server listens on this port
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k")
     Path("a.png").write_bytes(png())
@@ -99,11 +99,11 @@ def test_work_that_fails_ends_with_1(run: Run, png: Callable[..., bytes], monkey
     assert result.exit_code == 1, (result.output, result.exception)
 
 
-def test_a_setting_that_makes_no_sense_is_a_wrong_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_setting_is_a_wrong_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_THREADS", "many")
     assert run("status").exit_code == 2
 
 
-def test_the_rule_is_in_the_help(run: Run) -> None:
+def test_the_help_explains_the_exit_codes(run: Run) -> None:
     shown = " ".join(run("--help").output.split())
     assert all(sentence in shown for sentence in EXIT_CODES.split("; "))

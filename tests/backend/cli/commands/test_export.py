@@ -20,12 +20,12 @@ def run(*words: str) -> tuple[int, str]:
     return done.exit_code, done.stderr
 
 
-def test_the_options_are_the_registries_keys() -> None:
+def test_the_options_equal_the_keys_of_the_registries() -> None:
     assert {one.value for one in Format} == FORMATS.keys()
     assert {one.value for one in Consensus} == CONSENSUS.keys()
 
 
-def test_a_missing_extra_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_missing_extra_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert missing_packages() == []
     monkeypatch.setattr("sync.export.find_spec", lambda module: None if module == "crowdkit" else True)
     code, said = run("--format", "json", "--output", str(tmp_path / "out"))
@@ -33,7 +33,7 @@ def test_a_missing_extra_is_named_in_a_sentence(monkeypatch: pytest.MonkeyPatch,
     assert said == "galaxyloop: export needs crowd-kit, not installed here: pip install 'galaxyloop[export]'\n"
 
 
-def test_a_split_that_does_not_add_up_is_refused(tmp_path: Path) -> None:
+def test_fractions_that_do_not_sum_to_one_are_rejected(tmp_path: Path) -> None:
     code, said = run("--format", "json", "--output", str(tmp_path / "out"), "--split", "0.8,0.1")
     assert code == 2
     assert "add up to 1" in said
@@ -41,7 +41,7 @@ def test_a_split_that_does_not_add_up_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_nothing_of_torch_is_loaded_for_an_export() -> None:
+def test_an_export_does_not_import_torch() -> None:
     modules = ["sync.export.run", *FORMATS.values(), "crowdkit.aggregation.classification", "crowdkit.metrics.data"]
     script = f"import importlib, sys\nfor name in {modules!r}: importlib.import_module(name)\nassert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True)

@@ -67,7 +67,7 @@ def catalogue(tmp_path: Path) -> Path:
     ],
 )
 @pytest.mark.usefixtures("catalogue")
-def test_what_makes_no_sense_is_refused_in_one_sentence(
+def test_invalid_options_are_rejected_in_one_sentence(
     refused: Callable[..., str], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     (tmp_path / "empty").mkdir()
@@ -75,7 +75,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(
     assert sentence in refused("import", 7, *words)
 
 
-def test_a_catalogue_without_positions_says_what_to_name(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_catalogue_without_positions_names_the_options_for_columns(refused: Callable[..., str], tmp_path: Path) -> None:
     Table({"name": ["A"], "x": [1.0]}).write(tmp_path / "galaxies.ecsv")
     sentence = refused("import", 7, "--catalogue", "galaxies.ecsv", "--survey", "a")
     assert "no column of right ascension: name it with --ra, it has name, x" in sentence
@@ -89,14 +89,14 @@ def test_a_catalogue_without_positions_says_what_to_name(refused: Callable[..., 
     ],
 )
 @pytest.mark.usefixtures("catalogue")
-def test_an_extra_that_is_missing_is_named(
+def test_a_missing_extra_is_named(
     refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, module: str, words: list[str], extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
     assert f"install {extra}" in refused("import", 7, *words)
 
 
-def test_two_imports_into_one_project_at_once_are_refused_since_they_would_double(
+def test_a_second_simultaneous_import_into_a_project_is_rejected(
     refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))

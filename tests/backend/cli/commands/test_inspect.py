@@ -56,7 +56,7 @@ def answer(*words: Any, code: int = 0) -> dict[str, Any]:
     return found
 
 
-def test_a_fits_file_is_told_with_its_sky_bands_unit_and_zero_point(tmp_path: Path) -> None:
+def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image(sky(30), name="SCI", FILTER="r", BUNIT="nanomaggy"), image(name="WHT"))
     found = answer(file)
     assert (found["format"], found["shape"], found["bands"], found["unit"]) == ("FITS", [20, 30], ["r"], "nanomaggy")
@@ -76,18 +76,20 @@ def test_a_fits_file_is_told_with_its_sky_bands_unit_and_zero_point(tmp_path: Pa
         (sky(-120), -120, "left of north"),
     ],
 )
-def test_rotation_and_parity_are_those_of_the_picture(tmp_path: Path, header: fits.Header, rotation: float, east: str) -> None:
+def test_rotation_and_parity_refer_to_the_displayed_image(
+    tmp_path: Path, header: fits.Header, rotation: float, east: str
+) -> None:
     found = answer(written(tmp_path / "a.fits", image(header)))
     assert found["rotation_deg"] == pytest.approx(rotation, abs=0.01)
     assert found["east"] == east
 
 
-def test_hubbles_photometry_gives_a_zero_point(tmp_path: Path) -> None:
+def test_the_zero_point_is_computed_from_hubble_photometry_keywords(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image(PHOTFLAM=7.0331e-20, PHOTPLAM=8045.0, BUNIT="ELECTRONS/S"))
     assert answer(file)["zero_point"] == pytest.approx(25.94, abs=0.02)  # F814W of ACS
 
 
-def test_detectors_are_listed_and_one_is_chosen(tmp_path: Path) -> None:
+def test_all_detectors_are_listed_and_an_extension_can_be_chosen(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image(sky(), name="SCI"), image(name="SCI", ver=2, seed=1))
     both = answer(file)
     assert [shown["extension"] for shown in both["pictures"]] == ["SCI,1", "SCI,2"]
@@ -97,7 +99,7 @@ def test_detectors_are_listed_and_one_is_chosen(tmp_path: Path) -> None:
     assert "no extension 'SCI,3'" in answer(file, "--extension", "SCI,3", code=1)["problems"][0]
 
 
-def test_padding_and_missing_pixels_are_told(tmp_path: Path) -> None:
+def test_padding_and_missing_pixels_are_reported(tmp_path: Path) -> None:
     padded = image()
     padded.data[:5] = 0
     padded.data[5:7] = np.nan
@@ -105,28 +107,28 @@ def test_padding_and_missing_pixels_are_told(tmp_path: Path) -> None:
     assert [text.split(" of ")[0] for text in problems[-2:]] == ["10.0%", "25.0%"]
 
 
-def test_the_picture_is_what_annotators_see(tmp_path: Path) -> None:
+def test_the_written_png_equals_what_annotators_see(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image())
     run(file, "--picture", tmp_path / "out.png", "--stretch", "zscale")
     assert (tmp_path / "out.png").read_bytes() == display(file.read_bytes(), stretch="zscale").picture
 
 
 @pytest.mark.parametrize(("name", "form"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.tif", "TIFF")])
-def test_pictures_are_named_by_their_content(tmp_path: Path, name: str, form: str) -> None:
+def test_the_format_is_detected_by_content(tmp_path: Path, name: str, form: str) -> None:
     file = io.BytesIO()
     Image.fromarray(np.zeros((20, 30, 3), np.uint8)).save(file, form)
     (tmp_path / name).write_bytes(file.getvalue())
     assert (answer(tmp_path / name)["format"], answer(tmp_path / name)["shape"]) == (form, [20, 30])
 
 
-def test_packed_files_are_named(tmp_path: Path) -> None:
+def test_compression_of_a_file_is_reported(tmp_path: Path) -> None:
     file = io.BytesIO()
     fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(image().data, name="SCI")]).writeto(file)
     (tmp_path / "a.fits.gz").write_bytes(gzip.compress(file.getvalue()))
     assert answer(tmp_path / "a.fits.gz")["format"] == "FITS, compressed with RICE_1, gzipped"
 
 
-def test_a_catalogue_is_named_as_one(tmp_path: Path) -> None:
+def test_a_catalogue_is_reported_as_a_catalogue(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ra,dec\n1,2\n3,4\n")
     found = answer(tmp_path / "a.csv")
     assert (found["format"], found["rows"], found["columns"]) == ("catalogue", 2, ["ra", "dec"])
@@ -144,7 +146,7 @@ def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
     assert (problems[0], problems[-1]) == ("row 1: line 2 has 3 values for 2 columns", "2 more rows cannot be read")
 
 
-def test_one_broken_file_is_one_line_and_the_exit_code_says_so(tmp_path: Path) -> None:
+def test_one_broken_file_is_reported_and_the_exit_code_is_1(tmp_path: Path) -> None:
     written(tmp_path / "a.fits", image())
     (tmp_path / "b.fits").write_bytes((tmp_path / "a.fits").read_bytes()[:4000])
     written(tmp_path / "c.fits", fits.ImageHDU(np.ones((1, 50))))
@@ -155,12 +157,12 @@ def test_one_broken_file_is_one_line_and_the_exit_code_says_so(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("words", [("--stretch", "log"), ("--picture", "out.png", "b.fits"), ()])
-def test_a_wrong_call_is_code_2(tmp_path: Path, words: tuple[str, ...]) -> None:
+def test_a_wrong_call_exits_with_2(tmp_path: Path, words: tuple[str, ...]) -> None:
     file = (written(tmp_path / "a.fits", image()),) if words else ()
     assert run(*file, *words).exit_code == 2
 
 
-def test_it_loads_no_model(tmp_path: Path) -> None:
+def test_inspect_imports_no_model(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image(sky()))
     script = f"""
 import sys

@@ -38,7 +38,7 @@ def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Pa
         assert prediction["model_version"] == "galaxyloop-base"
 
 
-def test_tasks_stand_under_the_configs_key_in_the_order_of_the_paths(run: Run, pictures: Path) -> None:
+def test_tasks_have_the_configs_image_key_and_the_order_of_the_paths(run: Run, pictures: Path) -> None:
     Path("own.xml").write_text((CONFIGS / "morphology.xml").read_text().replace("$image", "$cutout"))
     tasks = predicted(run, "--config", "own.xml")
     assert [task["data"] for task in tasks] == [
@@ -54,13 +54,13 @@ def test_unreadable_images_are_listed_and_left_out(run: Run, pictures: Path) -> 
     assert len(json.loads(Path("out.json").read_text())) == 3
 
 
-def test_more_images_than_a_batch_are_all_predicted(run: Run, pictures: Path, png: Callable[..., bytes]) -> None:
+def test_all_images_are_predicted_if_they_exceed_a_batch(run: Run, pictures: Path, png: Callable[..., bytes]) -> None:
     for number in range(20):
         (pictures / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
     assert len(predicted(run, "--config", "boxes")) == 23
 
 
-def test_with_no_readable_image_nothing_is_written(refused: Callable[..., str], pictures: Path) -> None:
+def test_nothing_is_written_if_no_image_is_readable(refused: Callable[..., str], pictures: Path) -> None:
     sentence = refused("predict", "pictures/broken.jpg", "--config", "boxes", "--output", "out.json")
     assert "pictures/broken.jpg: the image starts with" in sentence
     assert not Path("out.json").exists()
@@ -78,18 +78,18 @@ def test_with_no_readable_image_nothing_is_written(refused: Callable[..., str], 
         ),
     ],
 )
-def test_a_config_that_cannot_be_filled_is_one_sentence(
+def test_a_config_without_a_supported_control_is_rejected(
     refused: Callable[..., str], pictures: Path, xml: str, reason: str
 ) -> None:
     Path("own.xml").write_text(xml)
     assert reason in refused("predict", "pictures", "--config", "own.xml", "--output", "out.json")
 
 
-def test_a_config_that_is_neither_shipped_nor_a_file_is_named(refused: Callable[..., str], pictures: Path) -> None:
+def test_an_unknown_config_is_named(refused: Callable[..., str], pictures: Path) -> None:
     assert "no-such-config" in refused("predict", "pictures", "--config", "no-such-config", "--output", "out.json")
 
 
-def test_an_image_that_is_too_long_to_be_searched_is_left_out_alone(run: Run, pictures: Path) -> None:
+def test_only_an_image_that_is_too_long_is_left_out(run: Run, pictures: Path) -> None:
     Image.new("L", (20_001, 1)).save("pictures/strip.png")
     result = run("predict", "pictures", "--config", "boxes", "--output", "out.json")
     assert result.exit_code == 1

@@ -28,7 +28,7 @@ def rows(folder: str = "out") -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: str(row["id"]))
 
 
-def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
+def test_every_image_has_one_row(survey: Run) -> None:
     done = survey("--part-images", 3)
     assert done.exit_code == 1, done.output
     assert done.stdout == (
@@ -44,7 +44,7 @@ def test_every_image_is_a_row_of_a_part(survey: Run) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_cluster_writes_the_same(run: Run, many: str) -> None:
+def test_a_cluster_writes_the_same_parts(run: Run, many: str) -> None:
     words = ("survey", many, "--config", "morphology", "--part-images", 64, "--output")
     assert run(*words, "here").exit_code == 0
     done = run(*words, "there", "--engine", "ray")
@@ -55,7 +55,7 @@ def test_a_cluster_writes_the_same(run: Run, many: str) -> None:
         np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
-def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) -> None:
+def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, pictures: Path, s3: Any) -> None:
     for name in ("a.PNG", "b.png", "broken.jpg"):
         s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
     done = run("survey", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
@@ -67,14 +67,14 @@ def test_a_bucket_is_surveyed_as_a_folder_is(run: Run, pictures: Path, s3: Any) 
     ]
 
 
-def test_what_a_project_has_learned_predicts(run: Run, pictures: Path, trained: Services) -> None:
+def test_the_live_heads_of_a_project_predict(run: Run, pictures: Path, trained: Services) -> None:
     done = run("survey", "pictures", "--output", "out", "--project", 7)
     assert done.exit_code == 1, done.output
     assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
 
-def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run, pictures: Path, trained: Services) -> None:
+def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(run: Run, pictures: Path, trained: Services) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7)
     refused = run(*words, "--version", "v0001", "--config", "morphology")
     assert refused.exit_code == 1, refused.output  # one file is not an image
@@ -115,7 +115,9 @@ def test_an_earlier_version_can_be_named_and_does_not_mix_with_another(run: Run,
         ),
     ],
 )
-def test_what_makes_no_sense_is_one_sentence(refused: Callable[..., str], words: tuple[str, ...], sentence: str) -> None:
+def test_invalid_options_are_rejected_in_one_sentence(
+    refused: Callable[..., str], words: tuple[str, ...], sentence: str
+) -> None:
     Path("empty").mkdir()
     Path("broken.parquet").write_text("no Parquet")
     assert sentence in refused(*words)
@@ -123,7 +125,7 @@ def test_what_makes_no_sense_is_one_sentence(refused: Callable[..., str], words:
 
 
 @pytest.mark.slow
-def test_an_address_without_a_cluster_is_one_sentence(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_without_a_cluster_is_rejected_in_one_sentence(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(pictures.parent)
     words = ["survey", "pictures", "--output", "out", "--config", "morphology"]
     words += ["--engine", "ray", "--ray-address", "127.0.0.1:1"]
@@ -133,7 +135,7 @@ def test_an_address_without_a_cluster_is_one_sentence(pictures: Path, monkeypatc
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_config_that_nothing_can_be_said_of_is_one_sentence_on_a_cluster_too(
+def test_a_config_without_a_supported_control_is_rejected_on_a_cluster(
     refused: Callable[..., str], pictures: Path, ray_cluster: str
 ) -> None:
     Path("own.xml").write_text('<View><Image name="i" value="$i"/><Number name="z" toName="i"/></View>')
@@ -159,7 +161,7 @@ app(sys.argv[1:])
 @pytest.mark.slow
 @pytest.mark.usefixtures("pictures")
 @pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "pictures", "--output", "out", "--config", "morphology")])
-def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
+def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
     own = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     own |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
     own |= {"GALAXYLOOP_THREADS": "1", "GALAXYLOOP_WORKER_NICENESS": "9"}
@@ -168,7 +170,7 @@ def test_it_steps_back_behind_the_server_and_keeps_to_its_threads(words: tuple[s
     assert f"{niceness} 1 1" in done.stderr.splitlines()
 
 
-def test_the_command_of_earlier_releases_still_works_with_one_warning(pictures: Path, run: Run) -> None:
+def test_the_earlier_form_of_the_command_works_with_one_warning(pictures: Path, run: Run) -> None:
     done = run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology")
     assert done.exit_code == 1  # one file is not an image
     assert done.stdout.startswith("out has 4 images in 1 parts")

@@ -31,7 +31,7 @@ def rows(folder: str = "out") -> list[dict[str, Any]]:
     return sorted(found, key=lambda row: str(row["id"]))
 
 
-def test_a_part_that_is_there_is_not_made_again(survey: Run) -> None:
+def test_an_existing_part_is_not_computed_again(survey: Run) -> None:
     survey("--part-images", 1)
     before = {name: Path("out", name).stat().st_mtime_ns for name in parts()}
     Path("out/part-000002.parquet").unlink()
@@ -41,7 +41,7 @@ def test_a_part_that_is_there_is_not_made_again(survey: Run) -> None:
     assert [name for name in before if before[name] != after[name]] == ["part-000002.parquet"]
 
 
-def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..., bytes]) -> None:
+def test_images_added_during_a_survey_change_no_part(survey: Run, png: Callable[..., bytes]) -> None:
     survey("--part-images", 2)
     expected = rows()
     Path("out/part-000000.parquet").unlink()
@@ -51,7 +51,7 @@ def test_images_that_come_meanwhile_change_no_part(survey: Run, png: Callable[..
 
 
 @pytest.mark.slow
-def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, many: str) -> None:
+def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many: str) -> None:
     words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", "8")
     process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + DEADLINE_S
@@ -70,9 +70,7 @@ def test_a_survey_that_was_killed_goes_on_and_has_every_image_once(run: Run, man
     assert all(row["error"] is None for row in rows())
 
 
-def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_changed(
-    run: Run, pictures: Path, trained: Services
-) -> None:
+def test_the_same_command_continues_after_a_new_version_and_a_new_config(run: Run, pictures: Path, trained: Services) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
     assert run(*words).exit_code == 1  # one file is not an image
     before = rows()
@@ -91,7 +89,7 @@ def test_the_same_command_goes_on_though_the_project_has_learned_and_its_config_
     ]
 
 
-def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_same_name(
+def test_a_survey_continues_from_any_working_directory(
     run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Callable[..., bytes]
 ) -> None:
     out = tmp_path / "out"
@@ -110,7 +108,7 @@ def test_a_run_goes_on_from_any_folder_and_is_not_mixed_with_a_folder_of_the_sam
 
 
 @pytest.mark.slow
-def test_a_parquet_file_that_has_changed_ends_the_survey(run: Run, many: str) -> None:
+def test_a_changed_parquet_file_ends_the_survey(run: Run, many: str) -> None:
     words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", 64)
     assert run(*words).exit_code == 0
     Path("out/part-000002.parquet").unlink()
@@ -124,7 +122,7 @@ def test_a_parquet_file_that_has_changed_ends_the_survey(run: Run, many: str) ->
     assert len(rows()) == 200
 
 
-def test_a_plan_that_was_cut_off_is_one_sentence(survey: Run) -> None:
+def test_a_truncated_plan_is_reported_in_one_sentence(survey: Run) -> None:
     survey("--part-images", 1)
     Path("out/part-000001.parquet").unlink()
     plan = Path("out/_plan.jsonl.gz")

@@ -32,32 +32,32 @@ def mask_of(run: Callable[..., Result], image: Path) -> Callable[..., NDArray[np
     return segment
 
 
-def test_a_point_gives_a_mask_of_the_images_size(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
+def test_a_point_gives_a_mask_of_the_size_of_the_image(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
     mask = mask_of("--point", "60,50")
     assert mask.shape == (100, 200)
     assert set(np.unique(mask)) == {0, 255}
     assert (mask[50, 60], mask[50, 150]) == (255, 0)
 
 
-def test_points_and_negatives_work_together(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
+def test_positive_and_negative_points_are_combined(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
     both = mask_of("--point", "60,50", "--point", "150,50")
     assert (both[50, 60], both[50, 150]) == (255, 255)
     edge = int(np.flatnonzero(both[50, :100]).max())
     assert mask_of("--point", "60,50", "--negative", f"{edge},50")[50, edge] == 0
 
 
-def test_a_box_says_which_galaxy(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
+def test_a_box_selects_the_galaxy(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
     mask = mask_of("--box", "130,30,170,70")
     assert (mask[50, 60], mask[50, 150]) == (0, 255)
 
 
-def test_a_mask_is_mended(mask_of: Callable[..., NDArray[np.uint8]], tmp_path: Path) -> None:
+def test_a_mask_is_refined(mask_of: Callable[..., NDArray[np.uint8]], tmp_path: Path) -> None:
     Image.fromarray(mask_of("--point", "60,50")).save(tmp_path / "begun.png")
     mask = mask_of("--mask", tmp_path / "begun.png", "--point", "150,50")
     assert (mask[50, 60], mask[50, 150]) == (255, 255)
 
 
-def test_nothing_under_the_point_gives_an_empty_mask(run: Callable[..., Result], tmp_path: Path) -> None:
+def test_a_point_on_empty_sky_gives_an_empty_mask(run: Callable[..., Result], tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "black.png")
     done = run("segment", "black.png", "--point", "5,5", "--output", "mask.png")
     assert done.exit_code == 0, done.output
@@ -76,25 +76,25 @@ def test_nothing_under_the_point_gives_an_empty_mask(run: Callable[..., Result],
         (("--mask", "nowhere.png"), "cannot be read"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_a_sentence(
+def test_invalid_options_are_rejected_in_one_sentence(
     refused: Callable[..., str], image: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     assert sentence in refused("segment", str(image), *words, "--output", "mask.png")
     assert not Path("mask.png").exists()
 
 
-def test_a_mask_of_another_size_is_refused_in_a_sentence(refused: Callable[..., str], image: Path, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_rejected_in_one_sentence(refused: Callable[..., str], image: Path, tmp_path: Path) -> None:
     Image.fromarray(np.full((10, 10), 255, np.uint8)).save(tmp_path / "small.png")
     assert "does not fit" in refused("segment", str(image), "--mask", "small.png", "--output", "mask.png")
 
 
-def test_a_file_that_is_no_image_is_refused_in_a_sentence(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_in_one_sentence(refused: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no image")
     refused("segment", "broken.png", "--point", "5,5", "--output", "mask.png")
 
 
 @pytest.mark.slow
-def test_a_sam_checkpoint_that_is_none_is_refused_in_a_sentence(
+def test_an_invalid_sam_checkpoint_is_rejected_in_one_sentence(
     refused: Callable[..., str], image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sam.pth").write_text("no weights")
