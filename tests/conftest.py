@@ -124,8 +124,8 @@ class PostgreSQL(Server):
         return [self._binaries / "postgres", "-D", self.folder / "data", "-p", str(self.port), *flags]
 
     def answers(self) -> bool:
-        asked: list[str | Path] = [self._binaries / "pg_isready", "-q", "-h", HOST, "-p", str(self.port)]
-        return subprocess.run(asked, check=False).returncode == 0
+        command: list[str | Path] = [self._binaries / "pg_isready", "-q", "-h", HOST, "-p", str(self.port)]
+        return subprocess.run(command, check=False).returncode == 0
 
     @property
     def environment(self) -> dict[str, str]:
@@ -189,10 +189,10 @@ class RedisServer(Server):
 def postgresql() -> Iterator[PostgreSQL]:
     """Run PostgreSQL for the session; a test that stops it restarts it."""
     newest = max(Path("/").glob(f"{POSTGRES_BINARIES[1:]}/initdb"), default=None)
-    found = newest or (Path(which) if (which := shutil.which("initdb")) else None)
-    if found is None:
+    program = newest or (Path(which) if (which := shutil.which("initdb")) else None)
+    if program is None:
         _missing("no PostgreSQL: apt-get install postgresql")
-    yield from _running(PostgreSQL(found.parent))
+    yield from _running(PostgreSQL(program.parent))
 
 
 @pytest.fixture(scope="session")

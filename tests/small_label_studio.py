@@ -149,8 +149,8 @@ class SmallLabelStudio(ThreadingHTTPServer):
         return 200, self._project()
 
     def _tasks(self, query: dict[str, str]) -> Answer:
-        wanted = json.loads(query.get("query", "{}"))
-        tasks = [task for task in self.tasks.values() if _matches(task, wanted)]
+        query_filter = json.loads(query.get("query", "{}"))
+        tasks = [task for task in self.tasks.values() if _matches(task, query_filter)]
         size, page = int(query["page_size"]), int(query["page"])
         return 200, {"tasks": [_listed(task) for task in tasks[size * (page - 1) : size * page]], "total": len(tasks)}
 

@@ -70,10 +70,10 @@ def read(file: Path) -> list[Cell]:
     return [Cell(**fields) for fields in json.loads(file.read_text())["cells"]] if file.exists() else []
 
 
-def score(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float) -> dict[str, float]:
+def score(finds: Sequence[Finds], truth: Sequence[Boxes], *, least_score: float) -> dict[str, float]:
     """Return the metrics of a cell from the detections in the test scenes and the true boxes."""
     finds = [_surest(find) for find in finds]
-    curves = {overlap: measure(finds, wanted, least_score=least_score, overlap=overlap) for overlap in OVERLAPS}
+    curves = {overlap: measure(finds, truth, least_score=least_score, overlap=overlap) for overlap in OVERLAPS}
     half = curves[0.5]
     return {
         "ap": float(np.mean([curve.average_precision for curve in curves.values()])),
@@ -86,9 +86,9 @@ def score(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float
     }
 
 
-def best_least_score(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> float:
+def best_least_score(finds: Sequence[Finds], truth: Sequence[Boxes]) -> float:
     """Return the score threshold with the best F1; the middle one of several equally good thresholds."""
-    values = np.asarray([measure(finds, wanted, least_score=least).f1 for least in LEAST_SCORES])
+    values = np.asarray([measure(finds, truth, least_score=least).f1 for least in LEAST_SCORES])
     best = np.flatnonzero(values >= values.max() - 1e-9)
     return float(LEAST_SCORES[best[len(best) // 2]])
 

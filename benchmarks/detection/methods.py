@@ -126,11 +126,11 @@ def _shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 
 def _finder(bench: Bench, detector: LearnedDetector) -> Finder:
-    def found(others: Sequence[Scene]) -> list[Finds]:
-        seen = [detector.predict(bench.pyramids.of(_picture(scene))) for scene in others]
-        return [(one.boxes.double().numpy(), one.scores.double().numpy()) for one in seen]
+    def detect(others: Sequence[Scene]) -> list[Finds]:
+        detections = [detector.predict(bench.pyramids.of(_picture(scene))) for scene in others]
+        return [(detection.boxes.double().numpy(), detection.scores.double().numpy()) for detection in detections]
 
-    return found
+    return detect
 
 
 def _extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
@@ -145,15 +145,17 @@ def _fitted_extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Find
 def _extracted(detector: SourceDetector) -> Finder:
     everything = replace(detector, least_score=0.0)  # as for the networks: one later step chooses the threshold of every method
 
-    def found(others: Sequence[Scene]) -> list[Finds]:
+    def detect(others: Sequence[Scene]) -> list[Finds]:
         finds = []
         for scene in others:
             sources = extract(scene.image, settings=everything.settings).sources
             chosen = everything.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
-            finds.append((box_edges([one.source.box for one in chosen]), np.array([one.score for one in chosen])))
+            finds.append(
+                (box_edges([detection.source.box for detection in chosen]), np.array([detection.score for detection in chosen]))
+            )
         return finds
 
-    return found
+    return detect
 
 
 def _drawn(scene: Scene) -> list[tuple[Box, str]]:

@@ -141,9 +141,9 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
             order += rng.permutation(len(scenes)).tolist()
         batch = [_turned(scenes[order.pop(0)], rng) for _ in range(recipe.batch)]
         images = [image.to(device) for image, _ in batch]
-        wanted = [{name: value.to(device) for name, value in target.items()} for _, target in batch]
+        targets = [{name: value.to(device) for name, value in target.items()} for _, target in batch]
         with torch.autocast(device.type, torch.bfloat16):
-            parts: dict[str, Tensor] = network(images, wanted)
+            parts: dict[str, Tensor] = network(images, targets)
         optimiser.zero_grad()
         torch.stack([part.float() for part in parts.values()]).sum().backward()
         nn.utils.clip_grad_norm_(learning, LARGEST_GRADIENT)
@@ -160,8 +160,8 @@ def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
     for scene in scenes:
         image = torch.from_numpy(scene.image).permute(2, 0, 1).contiguous().to(device)
         with torch.autocast(device.type, torch.bfloat16):
-            (found,) = network([image])
-        finds.append((found["boxes"].double().cpu().numpy(), found["scores"].double().cpu().numpy()))
+            (detections,) = network([image])
+        finds.append((detections["boxes"].double().cpu().numpy(), detections["scores"].double().cpu().numpy()))
     return finds
 
 

@@ -55,21 +55,19 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
 def _rows(cells: Sequence[Cell]) -> list[list[str]]:
     """Return one row for each method and number of scenes, with means over the seeds."""
     rows = []
-    for method, one in METHODS.items():
-        for size in sorted({cell.scenes for cell in cells if cell.method == method}):
-            group = [cell for cell in cells if (cell.method, cell.scenes) == (method, size)]
+    for key, method in METHODS.items():
+        for size in sorted({cell.scenes for cell in cells if cell.method == key}):
+            group = [cell for cell in cells if (cell.method, cell.scenes) == (key, size)]
             rivals = [cell for cell in cells if (cell.method, cell.scenes) == ("resnet50", size)]
-            ratio = (
-                (1 - _mean(group, "accuracy")) / (1 - _mean(rivals, "accuracy")) if rivals and method != "resnet50" else None
-            )
+            ratio = (1 - _mean(group, "accuracy")) / (1 - _mean(rivals, "accuracy")) if rivals and key != "resnet50" else None
             rows.append(
                 [
-                    one.title,
-                    f"{size:,}" if one.learns else "none",
-                    f"{mean(cell.boxes for cell in group):,.0f}" if one.learns else "",
+                    method.title,
+                    f"{size:,}" if method.learns else "none",
+                    f"{mean(cell.boxes for cell in group):,.0f}" if method.learns else "",
                     *(f"{_mean(group, name):.3f}" for name in COLUMNS),
                     "" if ratio is None else f"{ratio:.2f}",
-                    f"{_mean(group, 'seconds'):.0f}" if one.learns else "",
+                    f"{_mean(group, 'seconds'):.0f}" if method.learns else "",
                     str(len(group)),
                 ]
             )
@@ -79,10 +77,10 @@ def _rows(cells: Sequence[Cell]) -> list[list[str]]:
 def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
     """Return a sentence that lists the cells of a complete run that were not measured."""
     gaps = []
-    for method, one in METHODS.items():
-        left = [size for size in sizes if one.learns and size not in {cell.scenes for cell in cells if cell.method == method}]
+    for key, method in METHODS.items():
+        left = [size for size in sizes if method.learns and size not in {cell.scenes for cell in cells if cell.method == key}]
         if left:
-            gaps.append(f"{one.title}: {', '.join(f'{size:,}' for size in left)}")
+            gaps.append(f"{method.title}: {', '.join(f'{size:,}' for size in left)}")
     return f"Not measured (hours on two cores; a further run of the script adds them): {'; '.join(gaps)}." if gaps else ""
 
 
@@ -93,14 +91,14 @@ def _draw(cells: Sequence[Cell], file: Path) -> None:
         sizes = sorted({cell.scenes for cell in cells if cell.scenes}) or [1]
         for axes, name, label in zip(figure.subplots(1, 2), ("accuracy", "ap"), ("TP/(TP+FP+FN)", "AP"), strict=True):
             axes.set(xscale="log", xlabel="training scenes", ylabel=label)
-            for colour, (method, one) in enumerate(METHODS.items()):
-                own = [cell for cell in cells if cell.method == method]
+            for colour, (key, method) in enumerate(METHODS.items()):
+                own = [cell for cell in cells if cell.method == key]
                 known = sorted({cell.scenes for cell in own})
                 values = [_mean([cell for cell in own if cell.scenes == size], name) for size in known]
-                if known and one.learns:
-                    axes.plot(known, values, marker="o", markersize=3.5, label=one.title, color=f"C{colour}")
+                if known and method.learns:
+                    axes.plot(known, values, marker="o", markersize=3.5, label=method.title, color=f"C{colour}")
                 elif known:
-                    axes.axhline(values[0], linestyle="--", linewidth=1, label=one.title, color=f"C{colour}")
+                    axes.axhline(values[0], linestyle="--", linewidth=1, label=method.title, color=f"C{colour}")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.minorticks_off()
         handles, labels = figure.axes[0].get_legend_handles_labels()

@@ -48,11 +48,11 @@ def main() -> None:
         for name in options.methods:
             for seed in range(options.seeds):
                 method = METHODS[name]
-                wanted = (name, size, seed) if method.learns else (name, 0, 0)
+                key = (name, size, seed) if method.learns else (name, 0, 0)
                 known = {cell.name for cell in cells if cell.setting == method.setting(bench)}
-                if wanted in known or (name == "shipped" and bench.shipped is None):
+                if key in known or (name == "shipped" and bench.shipped is None):
                     continue
-                cell = _measure(wanted, method, bench)
+                cell = _measure(key, method, bench)
                 cells = [other for other in cells if other.name != cell.name] + [cell]
                 write_numbers(NAME, {"cells": as_numbers(cells)})
                 Console().print(f"{name} scenes={cell.scenes} seed={seed} AP={cell.ap:.3f} {cell.seconds:.0f} s")
@@ -60,9 +60,9 @@ def main() -> None:
     write_report(current, sizes=SIZES, side=SIDE, scenes=(VAL_SCENES, TEST_SCENES))
 
 
-def _measure(wanted: tuple[str, int, int], method: Method, bench: Bench) -> Cell:
+def _measure(key: tuple[str, int, int], method: Method, bench: Bench) -> Cell:
     """Train, choose the threshold on `val`, evaluate on `test`."""
-    name, size, seed = wanted
+    name, size, seed = key
     learning = bench.scenes.train(size, seed=seed) if size else []
     clock = time.monotonic if torch.cuda.is_available() else time.process_time  # other processes use the cores
     began = clock()

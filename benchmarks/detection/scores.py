@@ -33,7 +33,7 @@ class DetectionScores:
     accuracy: float
 
 
-def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: float, overlap: float = 0.5) -> DetectionScores:
+def measure(finds: Sequence[Finds], truth: Sequence[Boxes], *, least_score: float, overlap: float = 0.5) -> DetectionScores:
     """Compare the detections in n images with the true boxes.
 
     In order of decreasing score, each detection is matched with the unmatched object that it overlaps most, if the overlap is
@@ -44,7 +44,7 @@ def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: flo
     ----------
     finds : sequence of Finds
         Boxes and scores of each image.
-    wanted : sequence of Boxes
+    truth : sequence of Boxes
         True boxes of each image.
     least_score : float
         Threshold of all metrics but the average precision.
@@ -52,11 +52,11 @@ def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: flo
         Smallest intersection over union of a match.
     """
     scores = np.concatenate([score for _, score in finds]) if finds else np.empty(0)
-    hits = np.concatenate([_hits(find, boxes, overlap) for find, boxes in zip(finds, wanted, strict=True)])
-    total = sum(len(boxes) for boxes in wanted)
+    hits = np.concatenate([_hits(find, boxes, overlap) for find, boxes in zip(finds, truth, strict=True)])
+    total = sum(len(boxes) for boxes in truth)
     order = np.argsort(-scores, kind="stable")
-    found = np.cumsum(hits[order])
-    precision = found / np.arange(1, len(found) + 1)
+    true_positives = np.cumsum(hits[order])
+    precision = true_positives / np.arange(1, len(true_positives) + 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     average = float((envelope * hits[order]).sum() / max(total, 1))
     count = scores >= least_score
@@ -70,13 +70,13 @@ def measure(finds: Sequence[Finds], wanted: Sequence[Boxes], *, least_score: flo
     )
 
 
-def _hits(find: Finds, wanted: Boxes, overlap: float) -> NDArray[np.float64]:
+def _hits(find: Finds, truth: Boxes, overlap: float) -> NDArray[np.float64]:
     """Return 1 for each detection that is matched with an object and 0 for the others, shape (n,)."""
     boxes, scores = find
     hits = np.zeros(len(boxes))
-    if not len(boxes) or not len(wanted):
+    if not len(boxes) or not len(truth):
         return hits
-    free = box_overlaps(boxes, wanted)
+    free = box_overlaps(boxes, truth)
     for row in np.argsort(-scores, kind="stable"):
         taken = int(free[row].argmax())
         if free[row, taken] >= overlap:

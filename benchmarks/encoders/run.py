@@ -54,7 +54,9 @@ class Galaxies:
         """Return the embeddings, shape (n, d)."""
         parts = [self.files[start : start + BATCH] for start in range(0, len(self.files), BATCH)]
         pictures = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
-        return np.concatenate([embeddings.of(some) for some in track(pictures, "embedding", total=len(parts), transient=True)])
+        return np.concatenate(
+            [embeddings.of(batch) for batch in track(pictures, "embedding", total=len(parts), transient=True)]
+        )
 
 
 def read(data: Path, name: str, *, test: bool) -> Galaxies:
@@ -70,7 +72,7 @@ def read(data: Path, name: str, *, test: bool) -> Galaxies:
 
     part = [row for row in rows if belongs(row)]
     files = [data / name / row["file"] for row in part]
-    return Galaxies(files, np.array([[row[label] == one for one in CLASSES] for row in part], np.float64))
+    return Galaxies(files, np.array([[row[label] == class_ for class_ in CLASSES] for row in part], np.float64))
 
 
 def draws(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
@@ -98,7 +100,9 @@ def measure(encoder: Encoder, name: str, sets: dict[str, Galaxies], rungs: dict[
     """Measure all cells of one encoder."""
     cache = FileCache(Path(".cache/encoders"), max_bytes=2**32)
     embeddings = Embeddings(encoder, cache, fingerprint=name)
-    return {one: ladder(galaxies.embedded(embeddings), galaxies.targets, rungs[one]) for one, galaxies in sets.items()}
+    return {
+        dataset: ladder(galaxies.embedded(embeddings), galaxies.targets, rungs[dataset]) for dataset, galaxies in sets.items()
+    }
 
 
 @torch.inference_mode()
@@ -109,7 +113,7 @@ def averages(encoder: Encoder, galaxies: Galaxies) -> dict[str, NDArray[np.float
     for file in track(galaxies.files, "views", transient=True):
         image = torch.from_numpy(frame(decode(file.read_bytes()), side=side)).permute(2, 0, 1)[None]
         views.append([encoder(turned)[0] for turned in [*quarter_turns(image), *quarter_turns(image.flip(-1))]])
-    stacked = torch.stack([torch.stack(one) for one in views])
+    stacked = torch.stack([torch.stack(group) for group in views])
     return {name: stacked[:, :count].mean(dim=1).numpy() for name, count in AVERAGED.items()}
 
 
@@ -121,12 +125,12 @@ def random_encoder() -> Encoder:
 
 def row(name: str, cells: Cells) -> list[str]:
     """Return one row of the table."""
-    return [name, *(" / ".join(f"{score:.3f}" for score in cells[one].values()) for one in LADDER)]
+    return [name, *(" / ".join(f"{score:.3f}" for score in cells[dataset].values()) for dataset in LADDER)]
 
 
 def columns(first: str, rungs: dict[str, tuple[int, ...]]) -> list[str]:
     """Return the heading of a table."""
-    return [first, *(f"Galaxy Zoo {name[-1]}, {' / '.join(map(str, some))} labels" for name, some in rungs.items())]
+    return [first, *(f"Galaxy Zoo {name[-1]}, {' / '.join(map(str, counts))} labels" for name, counts in rungs.items())]
 
 
 def main(
@@ -137,8 +141,8 @@ def main(
     """Compare the encoders and write the section."""
     sets = {name: read(data, name, test=False) for name in LADDER}
     results = {"random Swin, 64 px": measure(random_encoder(), "random", sets, LADDER)}
-    for one in compared:
-        name, _, path = one.partition("=")
+    for argument in compared:
+        name, _, path = argument.partition("=")
         checkpoint = Path(path)
         results[name] = measure(load_encoder(checkpoint), fingerprint(checkpoint), sets, LADDER)
         print(row(name, results[name]), flush=True)
@@ -147,9 +151,9 @@ def main(
     text += markdown_table(columns("encoder", LADDER), [row(name, cells) for name, cells in results.items()])
     last, _, path = compared[-1].partition("=")
     encoder, averaged = load_encoder(Path(path)), {name: Cells() for name in AVERAGED}
-    for one, galaxies in sets.items():
+    for dataset, galaxies in sets.items():
         for name, embedded in averages(encoder, galaxies).items():
-            averaged[name][one] = ladder(embedded, galaxies.targets, LADDER[one])
+            averaged[name][dataset] = ladder(embedded, galaxies.targets, LADDER[dataset])
     results |= averaged
     text += f"\n\n**The same for embeddings of “{last}” averaged over views**\n\n"
     text += markdown_table(columns("", LADDER), [row(name, cells) for name, cells in averaged.items()])

@@ -23,7 +23,7 @@ def main() -> None:
     began, began_cpu = time.perf_counter(), time.process_time()
     if exporter == WHOLE:
         _encode_whole_images()
-    found = (
+    summary = (
         _ours(name, Path(source), Path(output), consensus, split)
         if exporter in (OURS, WHOLE)
         else _theirs(name, Path(source), Path(output))
@@ -31,7 +31,7 @@ def main() -> None:
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     size_mb = sum(file.stat().st_size for file in Path(output).rglob("*") if file.is_file()) / 2**20
-    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb, "output_mb": size_mb, **found}))
+    print(json.dumps({"seconds": seconds, "cpu_seconds": cpu_seconds, "peak_mb": peak_mb, "output_mb": size_mb, **summary}))
 
 
 def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> dict[str, Any]:

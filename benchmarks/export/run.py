@@ -58,7 +58,7 @@ def main() -> None:
                 with console.status(f"{count} tasks, {' '.join(method)}"):
                     numbers.append(measured(method, Path(folder), count))
                 console.print(numbers[-1], highlight=False)
-    table = markdown_table(COLUMNS, [table_row(one) for one in numbers])
+    table = markdown_table(COLUMNS, [table_row(run) for run in numbers])
     console.print(table, markup=False)
     if not quick:
         write_numbers("export", {"machine": machine, "measured": numbers})
@@ -88,14 +88,14 @@ def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
     return numbers | json.loads(done.stdout.splitlines()[-1])
 
 
-def table_row(one: Numbers) -> list[str]:
+def table_row(run: Numbers) -> list[str]:
     """Return one method as a row of the table."""
-    name = f"{one['format']}, {one['consensus']}, split" if one["split"] else one["format"]
-    head = [name, one["exporter"], f"{one['tasks']:,}"]
-    if "failed" in one:
+    name = f"{run['format']}, {run['consensus']}, split" if run["split"] else run["format"]
+    head = [name, run["exporter"], f"{run['tasks']:,}"]
+    if "failed" in run:
         return [*head, "failed", "", "", "", ""]
-    objects = "" if one["objects"] is None else f"{one['objects']:,}"
-    figures = [f"{one['seconds']:.1f}", f"{one['cpu_seconds']:.1f}", f"{one['peak_mb']:.0f}", f"{one['output_mb']:.0f}"]
+    objects = "" if run["objects"] is None else f"{run['objects']:,}"
+    figures = [f"{run['seconds']:.1f}", f"{run['cpu_seconds']:.1f}", f"{run['peak_mb']:.0f}", f"{run['output_mb']:.0f}"]
     return [*head, *figures, objects]
 
 

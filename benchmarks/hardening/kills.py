@@ -96,13 +96,13 @@ def _counted(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
     registry, client = fixture.services.registry, fixture.client
     made = [version for version in registry.versions(project) if version.verdict != "base"]
     submitted = {note.id for note in read_annotations(client, project)}
-    seen = set(read_stamps(registry.path(project, made[-1].number))) if made else set()
+    trained_on = set(read_stamps(registry.path(project, made[-1].number))) if made else set()
     live = registry.project(project).live_name
     names = Counter(version.name for version in made)
     return Kills(
         kills=kills,
         annotations=len(submitted),
-        lost=len(submitted - seen),
+        lost=len(submitted - trained_on),
         versions=len(made),
         doubled_versions=sum(count > 1 for count in names.values()),
         damaged_versions=sum(bool(find_damage(registry.path(project, version.number))) for version in made),

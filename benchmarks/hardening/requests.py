@@ -140,7 +140,7 @@ async def _many(port: int, request: bytes, events: int) -> list[tuple[float, boo
         return [await post(port, request, patience_s=PATIENCE_S) for _ in left]
 
     answers = await asyncio.gather(*(client() for _ in range(AT_ONCE)))
-    return [answer for some in answers for answer in some]
+    return [answer for batch in answers for answer in batch]
 
 
 def _malformed(dice: random.Random) -> tuple[str, bytes]:

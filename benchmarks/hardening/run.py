@@ -54,9 +54,9 @@ def main() -> None:
         ["events", f"{events.events:,} at {events.at_once} at once", f"p50 {events.p50_ms:.0f} ms, p99 {events.p99_ms:.0f} ms",
          f"{events.lost} lost", ""],
         *(
-            [one.kind, f"{one.requests:,}", f"{one.refused:,} refused", f"{one.failed} answers of 500",
-             f"{one.memory_before_mb:.0f} → {one.memory_after_mb:.0f} MB"]
-            for one in (malformed, images)
+            [result.kind, f"{result.requests:,}", f"{result.refused:,} refused", f"{result.failed} answers of 500",
+             f"{result.memory_before_mb:.0f} → {result.memory_after_mb:.0f} MB"]
+            for result in (malformed, images)
         ),
         ["kill -9", f"{kills.kills} while {kills.annotations} annotations were submitted",
          f"{kills.versions} versions, {kills.doubled_versions} twice, {kills.damaged_versions} damaged",
@@ -72,8 +72,8 @@ def main() -> None:
             "hardening",
             {"machine": machine}
             | {
-                name: asdict(one)
-                for name, one in (("events", events), ("malformed", malformed), ("images", images), ("kills", kills))
+                name: asdict(result)
+                for name, result in (("events", events), ("malformed", malformed), ("images", images), ("kills", kills))
             },
         )
         write_section("hardening", f"One run on {machine}.\n\n{table}")

@@ -112,11 +112,12 @@ def main() -> None:
         for count in (20,) if quick else COUNTS:
             pictures = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
             for method in _methods(with_s3=bool(s3)):
-                one = _measure(method, count, pictures[method.kind], client, environment | s3)
+                result = _measure(method, count, pictures[method.kind], client, environment | s3)
                 console.print(
-                    f"{one.images} {one.kind}, {one.method}: {one.images / one.seconds:.1f} a second, {one.peak_mib:.0f} MiB"
+                    f"{result.images} {result.kind}, {result.method}: {result.images / result.seconds:.1f} a second, "
+                    f"{result.peak_mib:.0f} MiB"
                 )
-                measured.append(one)
+                measured.append(result)
     if not quick:
         _write(measured)
 
@@ -213,19 +214,19 @@ def _bucket() -> Iterator[dict[str, str]]:
 
 
 def _write(measured: Sequence[Measured]) -> None:
-    write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(one) for one in measured]})
+    write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(result) for result in measured]})
     rows = [
         [
-            one.method,
-            one.kind,
-            str(one.images),
-            f"{one.seconds:.1f}",
-            f"{one.images / one.seconds:.1f}",
-            f"{one.cpu_seconds:.1f}",
-            f"{one.peak_mib:.0f}",
-            "" if one.again_seconds is None else f"{one.again_seconds:.1f}",
+            result.method,
+            result.kind,
+            str(result.images),
+            f"{result.seconds:.1f}",
+            f"{result.images / result.seconds:.1f}",
+            f"{result.cpu_seconds:.1f}",
+            f"{result.peak_mib:.0f}",
+            "" if result.again_seconds is None else f"{result.again_seconds:.1f}",
         ]
-        for one in measured
+        for result in measured
     ]
     columns = ["method, storage", "files", "images", "s", "images/s", "CPU, s", "peak memory, MiB", "second run, s"]
     write_section("ingest", f"One run on {machine_line()}.\n\n" + markdown_table(columns, rows))

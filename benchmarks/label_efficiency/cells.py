@@ -75,14 +75,14 @@ def read(file: Path, *, settings: Iterable[str]) -> list[Cell]:
     """Read the cells of these settings; skip a line that an interrupted run left incomplete."""
     if not file.exists():
         return []
-    wanted, cells = set(settings), []
+    known, cells = set(settings), []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         try:
             fields = json.loads(line)
         except json.JSONDecodeError:
             Console(stderr=True).print(f"{file}: line {number} is not whole, its cell will be measured again")
             continue
-        if fields["setting"] in wanted:
+        if fields["setting"] in known:
             cells.append(Cell(**{**fields, "found": tuple(fields["found"])}))
     return cells
 

@@ -39,19 +39,19 @@ def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
 
     The frames are enlarged to the encoder's image size: the pixels are those of the other methods, at the encoder's scale.
     """
-    kept = CACHE / f"{galaxies.pixels}-enlarged-{fingerprint(checkpoint)}.npy"
-    if not kept.exists():
+    file = CACHE / f"{galaxies.pixels}-enlarged-{fingerprint(checkpoint)}.npy"
+    if not file.exists():
         encoder = load_encoder(checkpoint)
-        found = []
+        batches = []
         for start in track(range(0, len(galaxies.frames), BATCH), "embedding", transient=True):
             frames = torch.from_numpy(galaxies.frames[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
             side = encoder.config.image_px
-            found.append(encoder.embed(functional.interpolate(frames, size=(side, side), mode="bicubic").clamp(0, 1)).numpy())
+            batches.append(encoder.embed(functional.interpolate(frames, size=(side, side), mode="bicubic").clamp(0, 1)).numpy())
         CACHE.mkdir(parents=True, exist_ok=True)
-        unfinished = kept.with_suffix(".unfinished.npy")
-        np.save(unfinished, np.concatenate(found))
-        unfinished.replace(kept)
-    embeddings: Floats = np.load(kept)
+        unfinished = file.with_suffix(".unfinished.npy")
+        np.save(unfinished, np.concatenate(batches))
+        unfinished.replace(file)
+    embeddings: Floats = np.load(file)
     return embeddings
 
 

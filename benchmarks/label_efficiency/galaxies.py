@@ -81,17 +81,17 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
     with (data / "gz1" / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["coarse5"] in CLASSES]
     name = pixels_of(side)
-    kept = CACHE / f"{name}.npy"
-    if not kept.exists():
+    cached = CACHE / f"{name}.npy"
+    if not cached.exists():
         files = [data / "gz1" / row["file"] for row in rows]
         frames = np.stack([cut_frame(file, side) for file in track(files, f"framing at {side} px", transient=True)])
         CACHE.mkdir(parents=True, exist_ok=True)
-        unfinished = kept.with_suffix(".unfinished.npy")
+        unfinished = cached.with_suffix(".unfinished.npy")
         np.save(unfinished, frames)
-        unfinished.replace(kept)
+        unfinished.replace(cached)
     return Galaxies(
         pixels=name,
-        frames=np.load(kept),
+        frames=np.load(cached),
         labels=np.array([CLASSES.index(row["coarse5"]) for row in rows]),
         split=np.array([row["split"] for row in rows]),
         apart=np.array([kept_for_choosing(row["sdss_dr7_objid"]) for row in rows]),

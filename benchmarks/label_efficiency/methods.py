@@ -100,13 +100,13 @@ class Method:
         """Measure cells and yield each one."""
         began = time.monotonic()
         for labelled, probabilities in self.run(bench, rungs, seed):
-            found = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
+            counts = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
             yield Cell(
                 method=name,
                 setting=self.setting(bench),
                 labels=len(labelled),
                 seed=seed,
-                found=tuple(found.tolist()),
+                found=tuple(counts.tolist()),
                 seconds=round(time.monotonic() - began, 2),
                 probabilities=Cell.pack(probabilities),
             )

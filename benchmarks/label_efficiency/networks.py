@@ -127,13 +127,13 @@ class Trained:
         than 0.002.
         """
         device = self.shift.device
-        found = []
+        batches = []
         for start in range(0, len(frames), BATCH):
             images = torch.from_numpy(frames[start : start + BATCH]).permute(0, 3, 1, 2).to(device).float() / 255
             with torch.autocast(device.type, torch.bfloat16, enabled=self.bfloat16):
                 views = [self.network(torch.rot90(images, turns, dims=(-2, -1))).float() for turns in range(4)]
-            found.append((torch.stack(views).mean(dim=0) - self.shift).softmax(dim=1).cpu())
-        return np.asarray(torch.cat(found).numpy(), np.float32)
+            batches.append((torch.stack(views).mean(dim=0) - self.shift).softmax(dim=1).cpu())
+        return np.asarray(torch.cat(batches).numpy(), np.float32)
 
 
 def train(

@@ -102,12 +102,12 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
     if not curves:
         Console().print("no method has a whole curve yet: nothing is reported")
         return
-    seen = f"{machine_line()}; {galaxies.side} px; {len(truth)} test galaxies; LVM {bench.config.family} {bench.weights}."
+    run = f"{machine_line()}; {galaxies.side} px; {len(truth)} test galaxies; LVM {bench.config.family} {bench.weights}."
     factors = _factors(curves)
     tables = [_auc_table(curves), _needed_table(curves), _factor_table(factors), _class_table(curves)]
     image = f"![Macro AUC against labels](images/{NAME}.png)"
-    write_section(NAME, "\n\n".join([seen, COUNTED, image, *tables]))
-    write_numbers(NAME, _numbers(curves, factors, galaxies, seen))
+    write_section(NAME, "\n\n".join([run, COUNTED, image, *tables]))
+    write_numbers(NAME, _numbers(curves, factors, galaxies, run))
     draw(
         [(METHODS[name].title, curve.rungs, curve.macro[0], *curve.band()) for name, curve in curves.items()],
         targets=TARGETS,
@@ -121,14 +121,14 @@ def _curve(name: str, cells: Sequence[Cell], truth: NDArray[np.int64], weights: 
     """Return a method's curve from the seeds that have all of its rungs; None if no seed has."""
     measured = {(cell.seed, cell.labels): cell for cell in cells}
     rungs = tuple(sorted({cell.labels for cell in cells}))
-    seeds = tuple(one for one in sorted({cell.seed for cell in cells}) if all((one, rung) in measured for rung in rungs))
+    seeds = tuple(seed for seed in sorted({cell.seed for cell in cells}) if all((seed, rung) in measured for rung in rungs))
     if not seeds:
         return None
     areas = np.empty((len(seeds), len(rungs), len(CLASSES), len(weights)))
     scores = np.empty((len(seeds), len(rungs), 2))
-    for i, one in enumerate(seeds):
+    for i, seed in enumerate(seeds):
         for j, rung in enumerate(rungs):
-            probabilities = measured[one, rung].test()
+            probabilities = measured[seed, rung].test()
             for k in range(len(CLASSES)):
                 areas[i, j, k] = auc_samples(probabilities[:, k], truth == k, weights=weights)
             score = score_of(probabilities, truth)
@@ -211,7 +211,7 @@ def _bounds_text(bounds: Bounds, form: str) -> str:
     return f"less than {bounds.high:{form}}"
 
 
-def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Galaxies, seen: str) -> dict[str, Any]:
+def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Galaxies, run: str) -> dict[str, Any]:
     """Return everything in the tables as JSON; an open bound is null."""
     methods = {}
     for name, curve in curves.items():
@@ -223,13 +223,13 @@ def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Gala
             "macro_auc": _rounded(curve.macro[0]),
             "macro_auc_low": _rounded(low),
             "macro_auc_high": _rounded(high),
-            "class_auc": {one: _rounded(curve.classes[:, k]) for k, one in enumerate(CLASSES)},
+            "class_auc": {class_: _rounded(curve.classes[:, k]) for k, class_ in enumerate(CLASSES)},
             "brier": _rounded(curve.brier),
             "ece": _rounded(curve.ece),
             "labels_needed": {str(target): _known(curve.needed[target]) for target in TARGETS},
         }
     ratios = [{"what": title, "auc": target, **_known(samples)} for title, target, samples in factors]
-    return {"run": seen, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "methods": methods, "ratios": ratios}
+    return {"run": run, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "methods": methods, "ratios": ratios}
 
 
 def _known(samples: Sequence[Bounds]) -> dict[str, list[float | None]]:

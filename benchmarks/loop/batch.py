@@ -102,15 +102,17 @@ def main() -> None:
 
 def _steps_table(steps: Sequence[Step], classes: Mapping[str, str]) -> str:
     columns = ["method", "batch", "step", "seconds", "CPU seconds", "result"]
-    rows = [[one.method, str(one.batch), one.name, f"{one.seconds:.1f}", f"{one.cpu_s:.1f}", one.result] for one in steps]
+    rows = [
+        [step.method, str(step.batch), step.name, f"{step.seconds:.1f}", f"{step.cpu_s:.1f}", step.result] for step in steps
+    ]
     return markdown_table(columns, rows, title=f"Batches of {BATCH}, everything.xml, {len(classes)} galaxies of {SIDE_PX} px")
 
 
 def _ratio_table(steps: Sequence[Step]) -> str:
     """Return the CPU seconds of whole batches with both methods, and their ratio."""
     rows = []
-    for batch in sorted({one.batch for one in steps if one.batch}):
-        before, now = (sum(one.cpu_s for one in steps if (one.method, one.batch) == (method, batch)) for method in METHODS)
+    for batch in sorted({step.batch for step in steps if step.batch}):
+        before, now = (sum(step.cpu_s for step in steps if (step.method, step.batch) == (method, batch)) for method in METHODS)
         rows.append([str(batch), f"{before:.1f}", f"{now:.1f}", f"{before / now:.1f}"])
     columns = ["batch", f"{METHODS[0]}, CPU seconds", f"{METHODS[1]}, CPU seconds", "ratio"]
     return markdown_table(columns, rows, title="Whole batches")
@@ -160,7 +162,7 @@ def _batches(
             batch,
             "read and train",
             partial(train, services, project, snapshot, allow_none=False),
-            lambda one: f"version {one}",
+            lambda outcome: f"version {outcome}",
         )
         yield step
         version = services.registry.version(PROJECT, number)
@@ -168,7 +170,7 @@ def _batches(
             ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
         judged = partial(judge, services, project, version, snapshot, project_tasks=known)
-        verdict, step = _timed(method, batch, "gate", judged, lambda one: f"goes live: {one.goes_live}")
+        verdict, step = _timed(method, batch, "gate", judged, lambda outcome: f"goes live: {outcome.goes_live}")
         yield step
         # The version is promoted with the heads that the gate selected, also if the gate rejected it.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
@@ -197,7 +199,7 @@ def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[in
 
 
 def _counted(predicted: Mapping[int, Prediction]) -> str:
-    return f"{len(predicted)} tasks, {sum(len(one.result) for one in predicted.values())} regions"
+    return f"{len(predicted)} tasks, {sum(len(prediction.result) for prediction in predicted.values())} regions"
 
 
 def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:

@@ -66,14 +66,14 @@ def main() -> None:
     columns = ["batch", "trained, s", "judged, s", f"next {NEXT} predicted, s", "all predictions, s", "worker, CPU s"]
     rows = [
         [
-            str(one.batch),
+            str(turn.batch),
             *(
                 "rejected" if value is None else f"{value:.1f}"
-                for value in (one.trained_s, one.judged_s, one.next_s, one.all_s)
+                for value in (turn.trained_s, turn.judged_s, turn.next_s, turn.all_s)
             ),
-            f"{one.worker_cpu_s:.1f}",
+            f"{turn.worker_cpu_s:.1f}",
         ]
-        for one in turns
+        for turn in turns
     ]
     title = (
         f"From the last submit of a batch of {BATCH}, {CONFIG}, {len(classes)} galaxies of {SIDE_PX} px, on a real Label Studio"
@@ -81,7 +81,7 @@ def main() -> None:
     table = markdown_table(columns, rows, title=title)
     print(table)
     if options.write:
-        load = ", ".join(f"{one:.1f}" for one in os.getloadavg())
+        load = ", ".join(f"{average:.1f}" for average in os.getloadavg())
         write_section("loop_batch_studio", f"One run on {machine_line()}; load averages at its end {load}.\n\n{table}")
 
 
@@ -115,7 +115,7 @@ def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path,
     began, cpu = time.monotonic(), _cpu_s(worker)
 
     def version() -> Version | None:
-        return next((one for one in fixture.services.registry.versions(project) if one.number == number), None)
+        return next((version for version in fixture.services.registry.versions(project) if version.number == number), None)
 
     def judged() -> bool:
         made = version()
@@ -140,7 +140,8 @@ def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path,
 def _stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
     """Return whether tasks have a prediction of a version; the last task is queried first."""
     return all(
-        any(one["model_version"] == name for one in fixture.client.get("/api/predictions/", task=task)) for task in tasks[::-1]
+        any(prediction["model_version"] == name for prediction in fixture.client.get("/api/predictions/", task=task))
+        for task in tasks[::-1]
     )
 
 
@@ -149,10 +150,10 @@ def _queue(fixture: LabelStudioFixture, project: int, todo: Mapping[int, Task]) 
     live = fixture.known(project).live_name
     shown = {}
     for task in todo.values():
-        for one in fixture.client.get("/api/predictions/", task=task.id):
-            if one["model_version"] == live:
-                shown[task.id] = one
-    return sorted(((todo[id_], one) for id_, one in shown.items()), key=lambda pair: pair[1]["score"] or 0.0)
+        for prediction in fixture.client.get("/api/predictions/", task=task.id):
+            if prediction["model_version"] == live:
+                shown[task.id] = prediction
+    return sorted(((todo[id_], prediction) for id_, prediction in shown.items()), key=lambda pair: pair[1]["score"] or 0.0)
 
 
 def _annotation(task: Task, prediction: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:

@@ -130,7 +130,9 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
     registry = fixture.services.registry
 
     def judged() -> bool:
-        return any(one.number == number and one.verdict in ("live", "rejected") for one in registry.versions(project))
+        return any(
+            version.number == number and version.verdict in ("live", "rejected") for version in registry.versions(project)
+        )
 
     fixture.wait_until(judged, f"version {number} of project {project} to be trained and judged")
     live_s = time.monotonic() - began
@@ -148,8 +150,8 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
 
 def _annotation(fixture: LabelStudioFixture, task: Task, *, version: str) -> dict[str, Any]:
     """Return a task's prediction as a simulated annotator submits it: the same objects, the class by the crop's brightness."""
-    found = fixture.client.get("/api/predictions/", task=task.id)
-    prediction = next(one for one in found if one["model_version"] == version)
+    predictions = fixture.client.get("/api/predictions/", task=task.id)
+    prediction = next(candidate for candidate in predictions if candidate["model_version"] == version)
     result = [dict(region, origin="prediction") for region in prediction["result"]]
     for region in result:
         if region["type"] == "choices":

@@ -73,7 +73,7 @@ class LabelStudioFixture:
         """
         project = create_project(self.client, f"{config} {tasks}", files("labeling_configs").joinpath(config).read_text())
         references = [self.references[index % len(self.references)] for index in range(tasks)]
-        self.client.send("POST", f"/api/projects/{project}/import", json=[{"image": one} for one in references])
+        self.client.send("POST", f"/api/projects/{project}/import", json=[{"image": reference} for reference in references])
         assert len(self.tasks(project)) == tasks
         return project
 
@@ -216,7 +216,7 @@ def _upload(client: LabelStudioClient, crops: list[Path]) -> tuple[tuple[str, ..
     references = tuple(str(task.data["image"]) for task in read_tasks(client, image_store))
     brightness = {crop.name: float(np.asarray(Image.open(crop)).mean()) for crop in crops}
     middle = median(brightness.values())
-    return references, frozenset(one for one in references if brightness[one.partition("-")[2]] > middle)
+    return references, frozenset(reference for reference in references if brightness[reference.partition("-")[2]] > middle)
 
 
 def _children(settings: Settings, logs: Path) -> tuple[Child, ...]:

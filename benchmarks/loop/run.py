@@ -117,14 +117,14 @@ def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
     columns = ["config", "tasks", "new images, s", "cached images, s", "Retrieve Predictions, s", "speed-up, cached"]
     rows = [
         [
-            one.config,
-            str(one.tasks),
-            f"{one.cold_s:.1f}",
-            _spread(one.warm_s),
-            _spread(one.retrieve_s),
-            f"{one.ratio:.1f}",
+            result.config,
+            str(result.tasks),
+            f"{result.cold_s:.1f}",
+            _spread(result.warm_s),
+            _spread(result.retrieve_s),
+            f"{result.ratio:.1f}",
         ]
-        for one in measured
+        for result in measured
     ]
     return (
         "Pre-labelling, compared with Label Studio's Retrieve Predictions action on the same server and version",
@@ -137,15 +137,15 @@ def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
     columns = ["server", "load", "events", "body, kB", "p50, ms", "p99, ms", "not acknowledged in 1 s"]
     rows = [
         [
-            one.server,
-            one.meanwhile,
-            str(one.events),
-            f"{one.body_bytes / 1000:.0f}",
-            f"{one.percentile(50):.0f}",
-            f"{one.percentile(99):.0f}",
-            str(one.lost),
+            result.server,
+            result.meanwhile,
+            str(result.events),
+            f"{result.body_bytes / 1000:.0f}",
+            f"{result.percentile(50):.0f}",
+            f"{result.percentile(99):.0f}",
+            str(result.lost),
         ]
-        for one in measured
+        for result in measured
     ]
     return f"Acknowledgement of webhooks, {AT_ONCE} events at once", columns, rows
 
@@ -153,11 +153,11 @@ def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
 def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
     columns = ["config", "tasks", "new version live, s", "first predictions, s", "all predictions, s", "rejected"]
     rows = []
-    for config, tasks in dict.fromkeys((one.config, one.tasks) for one in measured):
-        batches = [one for one in measured if (one.config, one.tasks) == (config, tasks)]
-        first = [one.first_s for one in batches if one.first_s is not None]
-        all_ = [one.all_s for one in batches if one.all_s is not None]
-        live = _spread([one.live_s for one in batches])
+    for config, tasks in dict.fromkeys((result.config, result.tasks) for result in measured):
+        batches = [result for result in measured if (result.config, result.tasks) == (config, tasks)]
+        first = [result.first_s for result in batches if result.first_s is not None]
+        all_ = [result.all_s for result in batches if result.all_s is not None]
+        live = _spread([result.live_s for result in batches])
         rejected = f"{len(batches) - len(all_)} of {len(batches)}"
         rows.append([config, str(tasks), live, _spread(first), _spread(all_), rejected])
     return "Time from the last submission of a batch of 10 to the new version's predictions", columns, rows
@@ -183,9 +183,9 @@ def _write(
     """Write the numbers as JSON, and as tables between the markers of the page."""
     numbers = {
         "machine": machine,
-        "prelabelling": [asdict(one) for one in prelabellings],
-        "acknowledgement": [asdict(one) for one in acknowledgements],
-        "turnaround": [asdict(one) for one in turnarounds],
+        "prelabelling": [asdict(result) for result in prelabellings],
+        "acknowledgement": [asdict(result) for result in acknowledgements],
+        "turnaround": [asdict(result) for result in turnarounds],
     }
     write_numbers("loop", numbers)
     tables = (

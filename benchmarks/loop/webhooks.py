@@ -134,10 +134,10 @@ async def _beside_bulk(fixture: LabelStudioFixture, project: int, request: bytes
         # One bulk request per round, so that every event arrives while the server predicts.
         predicting = asyncio.create_task(post(settings.port, bulk, patience_s=600.0))
         await asyncio.sleep(0.3)
-        some, missed = await _rounds(settings.port, request, 1)
+        new_times, missed = await _rounds(settings.port, request, 1)
         if predicting.done():
             raise RuntimeError("the bulk prediction was over before the events were: take more tasks")
-        times, lost = times + some, lost + missed
+        times, lost = times + new_times, lost + missed
         assert (await predicting)[1], "the bulk prediction failed"
     return times, lost
 

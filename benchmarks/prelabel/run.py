@@ -63,13 +63,13 @@ def main() -> None:
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     measured: list[Measured] = []
-    for one in _measured(QUICK if quick else FULL, console):
-        console.print(one, highlight=False)
-        measured.append(one)
+    for result in _measured(QUICK if quick else FULL, console):
+        console.print(result, highlight=False)
+        measured.append(result)
     tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="Rate after start-up")]
     console.print(*tables, sep="\n\n", markup=False)
     if not quick:
-        write_numbers("prelabel", {"machine": machine, "measured": [asdict(one) for one in measured]})
+        write_numbers("prelabel", {"machine": machine, "measured": [asdict(result) for result in measured]})
         write_section("prelabel", "\n\n".join([f"One run on {machine}.", *tables]))
 
 
@@ -93,8 +93,8 @@ Key = tuple[str, int | None, str]
 def _methods(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
     """Return the runs of each method and config, by size."""
     methods: dict[Key, dict[int, list[Measured]]] = {}
-    for one in measured:
-        methods.setdefault((one.method, one.workers, one.config), {}).setdefault(one.images, []).append(one)
+    for result in measured:
+        methods.setdefault((result.method, result.workers, result.config), {}).setdefault(result.images, []).append(result)
     return methods
 
 
@@ -103,9 +103,9 @@ def _rows(measured: Sequence[Measured]) -> list[list[str]]:
         [
             *_named(key),
             f"{images:,}",
-            _spread([one.seconds for one in runs]),
-            _spread([one.images / one.seconds for one in runs]),
-            f"{min(one.stored for one in runs):,}",
+            _spread([result.seconds for result in runs]),
+            _spread([result.images / result.seconds for result in runs]),
+            f"{min(result.stored for result in runs):,}",
         ]
         for key, sizes in _methods(measured).items()
         for images, runs in sizes.items()
@@ -117,7 +117,7 @@ def _growth(measured: Sequence[Measured]) -> list[list[str]]:
     for key, sizes in _methods(measured).items():
         if len(sizes) < 2:
             continue
-        seconds = {images: median(one.seconds for one in runs) for images, runs in sizes.items()}
+        seconds = {images: median(run.seconds for run in runs) for images, runs in sizes.items()}
         few, many = min(seconds), max(seconds)
         further = seconds[many] - seconds[few]
         rate = (many - few) / further if further > 0 else float("inf")

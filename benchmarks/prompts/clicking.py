@@ -36,21 +36,21 @@ class Clicked:
 
     def until(self, overlap: float, *, most: int) -> int:
         """Return the clicks until the overlap is reached; `most` if it is not reached."""
-        reached = [number for number, one in enumerate(self.overlaps[:most], start=1) if one >= overlap]
+        reached = [number for number, value in enumerate(self.overlaps[:most], start=1) if value >= overlap]
         return reached[0] if reached else most
 
 
-def click_through(segment: Segment, wanted: Mask, *, clicks: int, seed: int, enough: float = 1.0, least: int = 1) -> Clicked:
+def click_through(segment: Segment, truth: Mask, *, clicks: int, seed: int, enough: float = 1.0, least: int = 1) -> Clicked:
     """Click at most `clicks` times, or, after `least` clicks, until the overlap is `enough`; `seed` sets the jitter."""
     rng = np.random.default_rng(seed)
-    given: list[Click] = [first_click(wanted, rng, jitter=JITTER)]
+    placed: list[Click] = [first_click(truth, rng, jitter=JITTER)]
     overlaps: list[float] = []
     best = 0.0
     while True:
-        mask = segment(given)
-        overlaps.append(mask_overlap(mask, wanted))
+        mask = segment(placed)
+        overlaps.append(mask_overlap(mask, truth))
         best = max(best, overlaps[-1])
-        mend = next_click(mask, wanted, rng, jitter=JITTER)
-        if len(overlaps) == clicks or mend is None or (best >= enough and len(overlaps) >= least):
+        correction = next_click(mask, truth, rng, jitter=JITTER)
+        if len(overlaps) == clicks or correction is None or (best >= enough and len(overlaps) >= least):
             return Clicked(tuple(overlaps))
-        given.append(mend)
+        placed.append(correction)

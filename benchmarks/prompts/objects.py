@@ -73,7 +73,7 @@ class _Remembered:
 
 def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:
     """Return real galaxies and annotators' outlines of them."""
-    return [_picture(one.pixels, [one.mask], [False], encoder) for one in outlined_galaxies(data, part)]
+    return [_picture(galaxy.pixels, [galaxy.mask], [False], encoder) for galaxy in outlined_galaxies(data, part)]
 
 
 def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Iterator[StoredImage]:

@@ -75,19 +75,19 @@ def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segmen
     nearest = ndimage.distance_transform_edt(segments == 0, return_distances=False, return_indices=True)
 
     def segment(clicks: Sequence[Click]) -> Mask:
-        asked: dict[int, list[tuple[Place, bool]]] = {}
+        clicked: dict[int, list[tuple[Place, bool]]] = {}
         for number, (x, y, positive) in enumerate(clicks):
             place = min(int(y), smooth.shape[0] - 1), min(int(x), smooth.shape[1] - 1)
             if number == 0 or (positive and not segments[place]):
                 place = int(nearest[0][place]), int(nearest[1][place])
             if segments[place]:
-                asked.setdefault(int(segments[place]), []).append((place, positive))
+                clicked.setdefault(int(segments[place]), []).append((place, positive))
         mask = np.zeros(smooth.shape, dtype=bool)
-        for label, some in asked.items():
-            if all(positive for _, positive in some):
+        for label, places in clicked.items():
+            if all(positive for _, positive in places):
                 mask |= segments == label
-            elif any(positive for _, positive in some):
-                mask |= _divided(smooth, segments == label, some)
+            elif any(positive for _, positive in places):
+                mask |= _divided(smooth, segments == label, places)
         return mask
 
     return segment
@@ -112,7 +112,7 @@ def source_extraction(pixels: NDArray[np.float32]) -> Segment:
             if number is not None:
                 chosen[number] = click[2]
         chosen[first] = True
-        union: Mask = np.logical_or.reduce([outlines[number] for number, kept in chosen.items() if kept])
+        union: Mask = np.logical_or.reduce([outlines[number] for number, inside in chosen.items() if inside])
         return union
 
     return segment

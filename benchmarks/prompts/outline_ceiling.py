@@ -53,19 +53,19 @@ def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.flo
     """Return the overlap of the outline and the isophote at each level, shape (len(LEVELS),)."""
     height, width = galaxy.mask.shape
     side, points = max(height, width), encoder.config.points
-    seen = encoder.encode(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
-    isophotes = Isophotes.of(seen[-1][0, -1].numpy())
+    features = encoder.encode(galaxy.pixels, Tile(0, 0, width, height, encoder.shown_px / side))
+    isophotes = Isophotes.of(features[-1][0, -1].numpy())
     x, y, _ = first_click(galaxy.mask, np.random.default_rng(hand), jitter=JITTER)
     guess = isophotes.guess_from_click((x * points / side, y * points / side))
     least = -SETTINGS.largest_logit
     # The guess is the logarithm of brightness relative to the default level: another level shifts its zero.
-    found = []
+    overlaps = []
     for level in LEVELS:
         shift = SETTINGS.slope * np.log(level / SETTINGS.isophote)
         moved = torch.from_numpy(np.where(guess > least, guess - shift, least))[None, None].float()
         fine = torch.nn.functional.interpolate(moved, size=(side, side), mode="bilinear")[0, 0, :height, :width] > 0
-        found.append(mask_overlap(fine.numpy(), galaxy.mask))
-    return np.array(found)
+        overlaps.append(mask_overlap(fine.numpy(), galaxy.mask))
+    return np.array(overlaps)
 
 
 if __name__ == "__main__":

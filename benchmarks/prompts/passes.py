@@ -36,13 +36,13 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     network = segmenter.base.network
     scenery = sceneries(SIDE, 1)[0]
     pixels = scenery.pixels.astype(np.float32) / np.float32(255)
-    kept = CachedWindowEncoder(segmenter.windows, FileCache(folder, max_bytes=2**30))
-    windowed_image = WindowedImage(kept, scenery.size, pixels=lambda: pixels, key="passes")
+    window_encoder = CachedWindowEncoder(segmenter.windows, FileCache(folder, max_bytes=2**30))
+    windowed_image = WindowedImage(window_encoder, scenery.size, pixels=lambda: pixels, key="passes")
     rows, columns = scenery.masks[0].nonzero()
     x, y = float(columns.mean()), float(rows.mean())
     window = nearest_window(windowed_image.sides[0], (x, y), windowed_image.size, shown_px=windowed_image.shown_px)
-    seen = windowed_image.encode(window)
-    first_guess, embedding = FirstGuess.of(network, seen), network.embed(seen)
+    features = windowed_image.encode(window)
+    first_guess, embedding = FirstGuess.of(network, features), network.embed(features)
     place = (x * window.scale, y * window.scale)
     per_point = network.config.shown_px / network.config.points
     guess = first_guess.from_clicks(np.array([place]) / per_point)
@@ -53,8 +53,8 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     steps: dict[str, Callable[[], object]] = {
         "encoder on one window (only for the first click)": lambda: segmenter.windows.encode(pixels, window),
         "reading its cached features": lambda: windowed_image.encode(window),
-        "isophotes of the window": lambda: FirstGuess.of(network, seen),
-        "neck": lambda: network.embed(seen),
+        "isophotes of the window": lambda: FirstGuess.of(network, features),
+        "neck": lambda: network.embed(features),
         "prompt encoder and mask decoder": lambda: decode(network, embedding, prompts),
         "whole first click, features cached": lambda: segmenter.base.predict(
             windowed_image, Prompt.of(windowed_image.size, points=[(next(others), True)])

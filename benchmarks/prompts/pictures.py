@@ -15,7 +15,7 @@ from PIL import Image
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
 from backend.scenes.generator import SceneGenerator
 from benchmarks.prompts.clicking import JITTER
-from benchmarks.prompts.server import Asked, Serving
+from benchmarks.prompts.server import ClickRequest, Serving
 from sync.geometry.shapes import Mask, Size
 
 __all__ = ["Scenery", "click_on", "sceneries"]
@@ -46,36 +46,36 @@ class Scenery:
 
 def sceneries(side: int, count: int) -> list[Scenery]:
     """Return the first `count` scenes of a side with two galaxies of suitable area."""
-    generator, found, seed = SceneGenerator(), list[Scenery](), 0
-    while len(found) < count:
+    generator, drawn, seed = SceneGenerator(), list[Scenery](), 0
+    while len(drawn) < count:
         scene = generator.draw(seed, side)
         seed += 1
         areas = scene.masks.sum(axis=(1, 2))
         fine = [mask for mask, area in zip(scene.masks, areas, strict=True) if LEAST_AREA_PX <= area < LARGEST_SHARE * side**2]
         if len(fine) >= 2:
-            found.append(Scenery((scene.image * 255).round().astype(np.uint8), tuple(fine)))
-    return found
+            drawn.append(Scenery((scene.image * 255).round().astype(np.uint8), tuple(fine)))
+    return drawn
 
 
 def click_on(
-    server: Serving, scenery: Scenery, reference: str, wanted: Mask, *, clicks: int, seed: int
-) -> list[tuple[Asked, float]]:
+    server: Serving, scenery: Scenery, reference: str, truth: Mask, *, clicks: int, seed: int
+) -> list[tuple[ClickRequest, float]]:
     """Click an object: each further click is on the largest error of the last answer.
 
     Returns
     -------
-    list of (Asked, milliseconds)
+    list of (ClickRequest, milliseconds)
         One for each click, at most `clicks`.
     """
     rng = np.random.default_rng(seed)
-    given: tuple[Click, ...] = (first_click(wanted, rng, jitter=JITTER),)
-    timed: list[tuple[Asked, float]] = []
+    placed: tuple[Click, ...] = (first_click(truth, rng, jitter=JITTER),)
+    timed: list[tuple[ClickRequest, float]] = []
     while True:
-        asked = Asked(reference, scenery.size, given)
-        answer = server.click(asked)
-        timed.append((asked, answer.milliseconds))
-        mask = np.zeros_like(wanted) if answer.mask is None else answer.mask
-        mend = next_click(mask, wanted, rng, jitter=JITTER)
-        if len(timed) == clicks or mend is None:
+        request = ClickRequest(reference, scenery.size, placed)
+        answer = server.click(request)
+        timed.append((request, answer.milliseconds))
+        mask = np.zeros_like(truth) if answer.mask is None else answer.mask
+        correction = next_click(mask, truth, rng, jitter=JITTER)
+        if len(timed) == clicks or correction is None:
             return timed
-        given = (*given, mend)
+        placed = (*placed, correction)

@@ -128,8 +128,8 @@ def _watershed(recipe: Recipe) -> Method:
 def _head(name: str, head: PromptedMasks) -> Method:
     def of(picture: StoredImage) -> Segment:
         def segment(clicks: Sequence[Click]) -> Mask:
-            found = head.predict(picture.windowed_image, prompt_of_clicks(picture.windowed_image, clicks))
-            return np.zeros(picture.masks[0].shape, dtype=bool) if found is None else found[0]
+            result = head.predict(picture.windowed_image, prompt_of_clicks(picture.windowed_image, clicks))
+            return np.zeros(picture.masks[0].shape, dtype=bool) if result is None else result[0]
 
         return segment
 
@@ -139,14 +139,14 @@ def _head(name: str, head: PromptedMasks) -> Method:
 def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
     """Click through all objects; objects of an image follow one another and share the method's preparation of the image."""
     picture: StoredImage | None = None
-    for index, one in enumerate(objects):
-        if one.picture is not picture:
-            picture = one.picture
+    for index, object_ in enumerate(objects):
+        if object_.picture is not picture:
+            picture = object_.picture
             segment = method.segment(picture)
         for hand in range(hands):
             seed = hands * index + hand
-            clicked = click_through(segment, one.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
-            yield Judged(method.name, one, hand, seed, clicked)
+            clicked = click_through(segment, object_.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
+            yield Judged(method.name, object_, hand, seed, clicked)
 
 
 def _fitted(

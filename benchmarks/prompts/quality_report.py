@@ -57,7 +57,7 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
     sheets = []
     for group, judged in quality.groups.items():
         file = IMAGES / f"prompts_{group}.png"
-        draw_sheet([one for one in judged if one.method == SHIPPED and one.hand == 0], quality.shipped, file)
+        draw_sheet([result for result in judged if result.method == SHIPPED and result.hand == 0], quality.shipped, file)
         sheets.append(f"![Best, median and worst of the {group} after one click](images/{file.name})")
     _draw_curves(_groups(quality), CURVES)
     lines = [
@@ -88,9 +88,11 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
         titles = {group: f"{plan.part.upper()} PART, NOT FOR THE PAGE: {title}" for group, title in titles.items()}
     tables = []
     for group, judged in _groups(quality).items():
-        objects, pictures = len({id(one.object) for one in judged}), len({one.object.number for one in judged})
+        objects, pictures = len({id(result.object) for result in judged}), len({result.object.number for result in judged})
         title = titles[group].format(f"{objects} in {pictures} images")
-        tables.append(markdown_table(COLUMNS, [_row(method, some) for method, some in _by_method(judged).items()], title=title))
+        tables.append(
+            markdown_table(COLUMNS, [_row(method, results) for method, results in _by_method(judged).items()], title=title)
+        )
     tables.append(_differences(quality))
     return "\n\n".join(tables)
 
@@ -101,24 +103,27 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
     for group, judged in _groups(quality).items():
         numbers[group] = {
             method: {
-                "objects": len({id(one.object) for one in some}),
-                "iou": {n: mean_of(some, overlap_after(n)).rounded() for n in range(1, MOST_CLICKS + 1)},
-                "clicks": {goal: mean_of(some, until(goal)).rounded() for goal in GOALS},
-                "reached": {goal: mean_of(some, reached(goal)).rounded() for goal in GOALS},
+                "objects": len({id(result.object) for result in results}),
+                "iou": {n: mean_of(results, overlap_after(n)).rounded() for n in range(1, MOST_CLICKS + 1)},
+                "clicks": {goal: mean_of(results, until(goal)).rounded() for goal in GOALS},
+                "reached": {goal: mean_of(results, reached(goal)).rounded() for goal in GOALS},
             }
-            for method, some in _by_method(judged).items()
+            for method, results in _by_method(judged).items()
         }
     return numbers
 
 
 def _groups(quality: Quality) -> Groups:
     """Return the groups of results, with the blends among the scenes as a third group."""
-    blends = [one for one in quality.groups["scenes"] if one.object.blended]
+    blends = [result for result in quality.groups["scenes"] if result.object.blended]
     return {**quality.groups, **({"blends": blends} if blends else {})}
 
 
 def _by_method(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
-    return {method: [one for one in judged if one.method == method] for method in dict.fromkeys(one.method for one in judged)}
+    return {
+        method: [result for result in judged if result.method == method]
+        for method in dict.fromkeys(result.method for result in judged)
+    }
 
 
 def _row(method: str, judged: Sequence[Judged]) -> list[str]:
@@ -133,10 +138,10 @@ def _differences(quality: Quality) -> str:
     rows = []
     for group, judged in _groups(quality).items():
         methods = _by_method(judged)
-        for method, some in methods.items():
+        for method, results in methods.items():
             if method != SHIPPED:
-                gains = [difference(methods[SHIPPED], some, overlap_after(number)).show(3) for number in CLICKS]
-                rows.append([group, method, *gains, difference(methods[SHIPPED], some, until(GOALS[0])).show(1)])
+                gains = [difference(methods[SHIPPED], results, overlap_after(number)).show(3) for number in CLICKS]
+                rows.append([group, method, *gains, difference(methods[SHIPPED], results, until(GOALS[0])).show(1)])
     columns = ["objects", "shipped minus", *(f"IoU after {number}" for number in CLICKS), f"clicks to {GOALS[0]:.0%}"]
     return markdown_table(columns, rows, title="Difference between the shipped head and each other method, on the same objects")
 
@@ -147,8 +152,8 @@ def _draw_curves(groups: Groups, file: Path) -> None:
         figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
         for axes, (group, judged) in zip(figure.subplots(1, len(groups), sharey=True), groups.items(), strict=True):
             axes.set(title=group, xlabel="clicks", xticks=[1, 5, 10, 15, 20])
-            for colour, (method, some) in enumerate(_by_method(judged).items()):
-                values = [mean_of(some, overlap_after(number)).mean for number in range(1, MOST_CLICKS + 1)]
+            for colour, (method, results) in enumerate(_by_method(judged).items()):
+                values = [mean_of(results, overlap_after(number)).mean for number in range(1, MOST_CLICKS + 1)]
                 axes.plot(
                     range(1, MOST_CLICKS + 1), values, label=method if "fitted" not in method else None, color=f"C{colour}"
                 )

@@ -63,12 +63,12 @@ def speed(console: Console, *, quick: bool) -> None:
 def quality(data: Path, plan: Plan, console: Console) -> None:
     """Measure the quality of masks and write the section."""
     began = time.process_time()
-    found = measure_quality(data, plan, console)
+    result = measure_quality(data, plan, console)
     seconds = time.process_time() - began
-    console.print(quality_tables(found, plan), f"{seconds:.0f} s of one core", sep="\n\n", markup=False)
+    console.print(quality_tables(result, plan), f"{seconds:.0f} s of one core", sep="\n\n", markup=False)
     if plan.part == "test":
-        _keep("quality", quality_numbers(found, plan))
-        write_quality(found, plan, seconds)
+        _keep("quality", quality_numbers(result, plan))
+        write_quality(result, plan, seconds)
 
 
 def _keep(part: str, numbers: dict[str, Any]) -> None:

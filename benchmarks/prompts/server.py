@@ -27,7 +27,7 @@ from benchmarks.loop.fixture import free_port, wait_until
 from sync.controls import brushlabels, rle
 from sync.geometry.shapes import Mask, Size
 
-__all__ = ["Answer", "Asked", "Serving", "mask_region", "serving"]
+__all__ = ["Answer", "ClickRequest", "Serving", "mask_region", "serving"]
 
 PROJECT = 1
 PATIENCE_S = 300.0
@@ -35,7 +35,7 @@ CONFIG = files("labeling_configs").joinpath("masks.xml").read_text()
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class ClickRequest:
     """Content of a click's request: the image's reference, its (width, height), and all clicks on the object so far."""
 
     reference: str
@@ -89,9 +89,9 @@ class Serving:
         self._shelf.files[reference] = content
         return reference
 
-    def click(self, asked: Asked, *, regions: Sequence[dict[str, Any]] = ()) -> Answer:
+    def click(self, request: ClickRequest, *, regions: Sequence[dict[str, Any]] = ()) -> Answer:
         """Request a mask; `regions` are those of an existing annotation of the task."""
-        body = json.dumps(_body(asked, regions)).encode()
+        body = json.dumps(_body(request, regions)).encode()
         began = time.perf_counter()
         connection = HTTPConnection("127.0.0.1", self._port, timeout=PATIENCE_S)
         try:
@@ -103,8 +103,8 @@ class Serving:
         finally:
             connection.close()
         milliseconds = 1000 * (time.perf_counter() - began)
-        found = json.loads(content)["results"][0]["result"] if response.status == 200 else []
-        return Answer(milliseconds, brushlabels.decode(found[0]).shape if found else None)
+        regions_of_answer = json.loads(content)["results"][0]["result"] if response.status == 200 else []
+        return Answer(milliseconds, brushlabels.decode(regions_of_answer[0]).shape if regions_of_answer else None)
 
 
 @contextmanager
@@ -139,11 +139,11 @@ def mask_region(mask: Mask, number: int) -> dict[str, Any]:
     return _region("mask", "brushlabels", value, size) | {"id": f"drawn-{number}", "origin": "manual"}
 
 
-def _body(asked: Asked, regions: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    task: dict[str, Any] = {"id": 1, "data": {"image": asked.reference}}
+def _body(request: ClickRequest, regions: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    task: dict[str, Any] = {"id": 1, "data": {"image": request.reference}}
     if regions:
         task["annotations"] = [{"id": 1, "result": list(regions)}]
-    prompts = [_prompt(click, asked.size) for click in asked.clicks]
+    prompts = [_prompt(click, request.size) for click in request.clicks]
     return {"tasks": [task], "project": f"{PROJECT}.1", "label_config": CONFIG, "params": {"context": {"result": prompts}}}
 
 

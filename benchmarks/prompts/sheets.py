@@ -46,19 +46,19 @@ def draw_sheet(judged: Sequence[Judged], method: Method, file: Path) -> None:
     sheet.quantize(palette=sheet.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 
-def _draw(axes: Axes, one: Judged, method: Method) -> None:
-    wanted, picture = one.object.mask, one.object.picture
-    click = first_click(wanted, np.random.default_rng(one.seed), jitter=JITTER)
-    found = method.segment(picture)([click])
-    left, top, right, bottom = mask_bounds(wanted)
+def _draw(axes: Axes, result: Judged, method: Method) -> None:
+    truth, picture = result.object.mask, result.object.picture
+    click = first_click(truth, np.random.default_rng(result.seed), jitter=JITTER)
+    mask_of_method = method.segment(picture)([click])
+    left, top, right, bottom = mask_bounds(truth)
     room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
     axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # makes the faint parts visible
-    for mask, colour in ((wanted, WANTED), (found, FOUND)):
+    for mask, colour in ((truth, WANTED), (mask_of_method, FOUND)):
         if mask.any():
             axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)
     axes.plot(click[0] - 0.5, click[1] - 0.5, "x", color="white", markersize=6)
-    height, width = wanted.shape
+    height, width = truth.shape
     axes.set_xlim(max(left - room, 0) - 0.5, min(right + room, width) - 0.5)
     axes.set_ylim(min(bottom + room, height) - 0.5, max(top - room, 0) - 0.5)
     axes.set(xticks=[], yticks=[])
-    axes.set_title(f"IoU {mask_overlap(found, wanted):.2f}", fontsize=9)
+    axes.set_title(f"IoU {mask_overlap(mask_of_method, truth):.2f}", fontsize=9)

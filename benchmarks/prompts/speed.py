@@ -25,7 +25,7 @@ from segment_anything import sam_model_registry
 
 from benchmarks.prompts.passes import time_passes
 from benchmarks.prompts.pictures import Scenery, click_on, sceneries
-from benchmarks.prompts.server import Asked, Serving, mask_region, serving
+from benchmarks.prompts.server import ClickRequest, Serving, mask_region, serving
 
 __all__ = ["SIDES", "Effort", "Times", "measure_speed"]
 
@@ -69,18 +69,18 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
     scenes = {side: sceneries(side, min(effort.pictures, 10)) for side in SIDES}
     with serving(folder / "ours") as server:
         _warm_up(server, scenes[USUAL_SIDE][0])
-        asked: dict[int, list[Asked]] = {}
+        requests: dict[int, list[ClickRequest]] = {}
         for side in SIDES:
             console.print(f"clicks on pictures of {side} px")
-            some, asked[side] = _idle(server, scenes[side], side, effort)
-            times += some
+            side_times, requests[side] = _idle(server, scenes[side], side, effort)
+            times += side_times
         console.print("twenty clicks on an object, ten annotators, a hundred regions")
         growth = [_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.predictors])]
         times += [
-            Times(f"click {number + 1}", USUAL_SIDE, tuple(one[number][1] for one in growth if number < len(one)))
+            Times(f"click {number + 1}", USUAL_SIDE, tuple(clicks[number][1] for clicks in growth if number < len(clicks)))
             for number in range(ANNOTATOR_CLICKS)
         ]
-        sequences = [[click for click, _ in one] for one in growth]
+        sequences = [[request for request, _ in clicks] for clicks in growth]
         at_once = [server.put(scenery.file(4000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
         times += _together(server, sequences, at_once, kind="ten annotators, no pause", pace_s=0.0)
         paced = [server.put(scenery.file(5000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
@@ -89,14 +89,14 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
         console.print("beside a training")
         with _training(folder / "training"):
             for side in SIDES:
-                later = [one for one in asked[side] if len(one.clicks) > 1]
+                later = [request for request in requests[side] if len(request.clicks) > 1]
                 times.append(_timed(server, "later clicks, training", side, later))
                 times.append(_first_clicks(server, scenes[side], "first click, training", side, effort.pictures))
     console.print("SAM ViT-B")
     times += _vit_b(folder / "vit-b", scenes, effort)
     console.print("steps of a click")
     passes = time_passes(folder / "passes", times=effort.passes)
-    return {"times": [asdict(one) for one in times], "passes": passes}
+    return {"times": [asdict(entry) for entry in times], "passes": passes}
 
 
 def _warm_up(server: Serving, scenery: Scenery) -> None:
@@ -104,28 +104,28 @@ def _warm_up(server: Serving, scenery: Scenery) -> None:
     click_on(server, scenery, server.put(scenery.file(-1)), scenery.masks[0], clicks=3, seed=0)
 
 
-def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[Asked]]:
+def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[ClickRequest]]:
     """Time first clicks on new images, later clicks on the same object, and first clicks on another object of the image."""
-    first, later, another, asked = list[float](), list[float](), list[float](), list[Asked]()
+    first, later, another, requests = list[float](), list[float](), list[float](), list[ClickRequest]()
     for number in range(effort.pictures):
         scenery = scenes[number % len(scenes)]
         reference = server.put(scenery.file(number))
         timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=number)
-        asked += [one for one, _ in timed]
+        requests += [request for request, _ in timed]
         first.append(timed[0][1])
         later += [milliseconds for _, milliseconds in timed[1:]]
         another.append(click_on(server, scenery, reference, scenery.masks[1], clicks=1, seed=number)[0][1])
     kinds = (("first click", first), ("later clicks", later), ("first click on another object", another))
-    return [Times(kind, side, tuple(some)) for kind, some in kinds], asked
+    return [Times(kind, side, tuple(milliseconds)) for kind, milliseconds in kinds], requests
 
 
-def _twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[Asked, float]]:
+def _twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[ClickRequest, float]]:
     reference = server.put(scenery.file(1000 + seed))
     return click_on(server, scenery, reference, scenery.masks[0], clicks=ANNOTATOR_CLICKS, seed=seed)
 
 
 def _together(
-    server: Serving, sequences: Sequence[Sequence[Asked]], references: Sequence[str], *, kind: str, pace_s: float
+    server: Serving, sequences: Sequence[Sequence[ClickRequest]], references: Sequence[str], *, kind: str, pace_s: float
 ) -> Iterator[Times]:
     """Replay each sequence on a new image, all at the same time; first clicks are reported separately."""
     gate = threading.Barrier(len(sequences))
@@ -143,8 +143,9 @@ def _together(
 
     with ThreadPoolExecutor(len(sequences)) as pool:
         everyone = list(pool.map(annotate, range(len(sequences))))
-    for part, some in (("first", [one[0] for one in everyone]), ("later", [click for one in everyone for click in one[1:]])):
-        yield Times(f"{kind}, {part}", USUAL_SIDE, tuple(ms for ms, _ in some), sum(failed for _, failed in some))
+    first, later = [answers[0] for answers in everyone], [answer for answers in everyone for answer in answers[1:]]
+    for part, timed in (("first", first), ("later", later)):
+        yield Times(f"{kind}, {part}", USUAL_SIDE, tuple(ms for ms, _ in timed), sum(failed for _, failed in timed))
 
 
 def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
@@ -155,15 +156,15 @@ def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Tim
     regions = [mask_region(mask, number) for number, mask in enumerate(masks)]
     bare, laden = [], []
     for _ in range(max(effort.pictures // 2, 1)):
-        for asked, _ in timed:
-            bare.append(server.click(asked).milliseconds)
-            laden.append(server.click(asked, regions=regions).milliseconds)
+        for request, _ in timed:
+            bare.append(server.click(request).milliseconds)
+            laden.append(server.click(request, regions=regions).milliseconds)
     return [Times("later clicks, no regions", 1024, tuple(bare)), Times(f"later clicks, {REGIONS} regions", 1024, tuple(laden))]
 
 
-def _timed(server: Serving, kind: str, side: int, asked: Sequence[Asked]) -> Times:
-    answers = [server.click(one) for one in asked]
-    return Times(kind, side, tuple(one.milliseconds for one in answers), sum(one.mask is None for one in answers))
+def _timed(server: Serving, kind: str, side: int, requests: Sequence[ClickRequest]) -> Times:
+    answers = [server.click(request) for request in requests]
+    return Times(kind, side, tuple(answer.milliseconds for answer in answers), sum(answer.mask is None for answer in answers))
 
 
 def _first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: int, count: int) -> Times:
@@ -206,5 +207,5 @@ def _vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> It
             for side in sides:
                 yield _first_clicks(server, scenes[side], f"{name}, encoding", side, effort.vit_b)
                 scenery, reference = scenes[side][0], server.put(scenes[side][0].file(-2))
-                kept = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
-                yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in kept))
+                timed = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
+                yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in timed))

@@ -69,14 +69,14 @@ def speed_tables(numbers: Mapping[str, Any]) -> str:
         title="One click",
     )
     others = [
-        [one.kind, f"{one.side}²", *_shown(one).split(" / "), str(len(one.milliseconds)), str(one.failed)]
-        for one in times
-        if "annotators" in one.kind or "regions" in one.kind
+        [entry.kind, f"{entry.side}²", *_shown(entry).split(" / "), str(len(entry.milliseconds)), str(entry.failed)]
+        for entry in times
+        if "annotators" in entry.kind or "regions" in entry.kind
     ]
     many = markdown_table(
         ["", "image", "p50, ms", "p95, ms", "clicks", "failed"], others, title="Ten annotators at once, and 100 regions"
     )
-    growth = {one.kind: one for one in times if one.kind.startswith("click ")}
+    growth = {entry.kind: entry for entry in times if entry.kind.startswith("click ")}
     chosen = [kind for kind in ("click 1", "click 2", "click 5", "click 10", f"click {ANNOTATOR_CLICKS}") if kind in growth]
     clicks = markdown_table(
         ["", *chosen], [["p50, ms", *(f"{growth[kind].percentile(50):.0f}" for kind in chosen)]], title="Clicks on one object"
@@ -88,11 +88,11 @@ def speed_tables(numbers: Mapping[str, Any]) -> str:
 
 
 def _times(numbers: Mapping[str, Any]) -> list[Times]:
-    return [Times(one["kind"], one["side"], tuple(one["milliseconds"]), one["failed"]) for one in numbers["times"]]
+    return [Times(entry["kind"], entry["side"], tuple(entry["milliseconds"]), entry["failed"]) for entry in numbers["times"]]
 
 
 def _by_side(times: Sequence[Times]) -> list[list[str]]:
-    known = {(one.kind, one.side): one for one in times}
+    known = {(entry.kind, entry.side): entry for entry in times}
     return [[title, *(_cell(known.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
 
 
@@ -106,12 +106,12 @@ def _ratios(times: Sequence[Times]) -> list[list[str]]:
 
 def _aims(times: Sequence[Times]) -> list[list[str]]:
     """Return each aim, its measured value at the worst side, and whether it was reached."""
-    known = {(one.kind, one.side): one for one in times}
+    known = {(entry.kind, entry.side): entry for entry in times}
     warm = max(known["later clicks", side].percentile(50) for side in SIDES)
     faster = min(_faster(times, "first click", side) for side in SIDES)
     beside = max(known["later clicks, training", side].percentile(95) for side in SIDES)
-    failed = sum(one.failed for one in times if "annotators" in one.kind)
-    bare, laden = (one.percentile(50) for one in times if "regions" in one.kind)
+    failed = sum(entry.failed for entry in times if "annotators" in entry.kind)
+    bare, laden = (entry.percentile(50) for entry in times if "regions" in entry.kind)
     rows = [
         ("a warm click under 50 ms", f"p50 {warm:.0f} ms at most", warm < 50),
         ("a cold click 20 times faster than ViT-B", f"{faster:.0f} times at least", faster >= 20),
@@ -124,22 +124,22 @@ def _aims(times: Sequence[Times]) -> list[list[str]]:
 
 def _faster(times: Sequence[Times], kind: str, side: int) -> float:
     """Return the ratio of median times: ViT-B's click with its encoder, in the faster of its two ways, over our click."""
-    middle = {(one.kind, one.side): one.percentile(50) for one in times}
+    middle = {(entry.kind, entry.side): entry.percentile(50) for entry in times}
     alone = middle["SAM ViT-B on one thread, encoding", USUAL_SIDE]
     return min(middle[VIT_B, side], alone) / middle[kind, side]
 
 
-def _cell(one: Times | None) -> str:
-    return "" if one is None else f"{_shown(one)} ({len(one.milliseconds)})"
+def _cell(times: Times | None) -> str:
+    return "" if times is None else f"{_shown(times)} ({len(times.milliseconds)})"
 
 
-def _shown(one: Times) -> str:
-    return f"{one.percentile(50):,.0f} / {one.percentile(95):,.0f}"
+def _shown(times: Times) -> str:
+    return f"{times.percentile(50):,.0f} / {times.percentile(95):,.0f}"
 
 
 def _draw(times: Sequence[Times]) -> None:
     """Draw the twenty clicks on an object (left), and first and later clicks by side with ViT-B's, logarithmic (right)."""
-    known = {(one.kind, one.side): one for one in times}
+    known = {(entry.kind, entry.side): entry for entry in times}
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
         left, right = figure.subplots(1, 2)

@@ -78,9 +78,9 @@ def _by_object(judged: Sequence[Judged], figure: Figure) -> tuple[NDArray[np.int
     """Return the image's number and the mean over simulated annotators of each object, both of shape (objects,)."""
     hands: dict[int, list[float]] = {}
     pictures: dict[int, int] = {}
-    for one in judged:
-        hands.setdefault(id(one.object), []).append(figure(one.clicked))
-        pictures[id(one.object)] = one.object.number
+    for result in judged:
+        hands.setdefault(id(result.object), []).append(figure(result.clicked))
+        pictures[id(result.object)] = result.object.number
     return np.asarray(list(pictures.values())), np.asarray([np.mean(values) for values in hands.values()])
 
 

@@ -37,9 +37,9 @@ def main(folder: Path) -> None:
     assert isinstance(segmenter.windows, LvmWindows)
     window_encoder = CachedWindowEncoder(segmenter.windows, FileCache(folder, max_bytes=2**30))
     scenes = [scene for scene in map(_scene, range(SCENES)) if len(scene)]
-    seen = [_windowed_image(scene, window_encoder, number) for number, scene in enumerate(scenes)]
+    windowed_images = [_windowed_image(scene, window_encoder, number) for number, scene in enumerate(scenes)]
     while True:
-        _fit(segmenter.base, seen, [list(scene.masks) for scene in scenes])
+        _fit(segmenter.base, windowed_images, [list(scene.masks) for scene in scenes])
 
 
 def _scene(seed: int) -> Scene:

@@ -78,11 +78,11 @@ class LazyScene:
     def boxes(self) -> Boxes:
         """Return the boxes of all galaxies, shape (n, 4)."""
         name = key_of("boxes", self.key)
-        kept = self._cache.get(name)
-        if kept is None:
-            kept = json.dumps(self.scene.boxes.tolist()).encode()
-            self._cache.put(name, kept)
-        return np.asarray(json.loads(kept), np.float64).reshape(-1, 4)
+        content = self._cache.get(name)
+        if content is None:
+            content = json.dumps(self.scene.boxes.tolist()).encode()
+            self._cache.put(name, content)
+        return np.asarray(json.loads(content), np.float64).reshape(-1, 4)
 
     def forget(self) -> None:
         """Release the pixels."""
@@ -108,8 +108,8 @@ def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyram
     finds = []
     for image in images:
         look = pyramids.of_pixels(image) if isinstance(image, np.ndarray) else pyramids.of(image, size=(SIDE, SIDE))  # type: ignore[arg-type]
-        found = detector.predict(look)
-        finds.append((found.boxes.double().numpy(), found.scores.double().numpy()))
+        detections = detector.predict(look)
+        finds.append((detections.boxes.double().numpy(), detections.scores.double().numpy()))
     return finds
 
 
@@ -118,8 +118,13 @@ def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> l
     finds = []
     for image in images:
         sources = extract(image, settings=detector.settings).sources
-        found = detector.select(sources, size=(image.shape[1], image.shape[0]))
-        finds.append((box_edges([one.source.box for one in found]), np.array([one.score for one in found])))
+        detections = detector.select(sources, size=(image.shape[1], image.shape[0]))
+        finds.append(
+            (
+                box_edges([detection.source.box for detection in detections]),
+                np.array([detection.score for detection in detections]),
+            )
+        )
     return finds
 
 
@@ -134,13 +139,13 @@ def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     return images, boxes
 
 
-def at_the_galaxy(finds: Sequence[Finds], wanted: Sequence[Boxes]) -> list[Finds]:
+def at_the_galaxy(finds: Sequence[Finds], truth: Sequence[Boxes]) -> list[Finds]:
     """Return only the detections that overlap the marked galaxy."""
-    kept = []
-    for (boxes, scores), galaxy in zip(finds, wanted, strict=True):
+    selected = []
+    for (boxes, scores), galaxy in zip(finds, truth, strict=True):
         near = box_overlaps(boxes, galaxy)[:, 0] >= AT_THE_GALAXY if len(boxes) else np.zeros(0, bool)
-        kept.append((boxes[near], scores[near]))
-    return kept
+        selected.append((boxes[near], scores[near]))
+    return selected
 
 
 def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
@@ -222,5 +227,5 @@ if __name__ == "__main__":
     parser.add_argument("--scenes", type=int, default=SCENES)
     parser.add_argument("--steps", type=int, default=SCHEDULE.steps)
     parser.add_argument("--again", action="store_true", help="judge the shipped detector again; nothing is learned")
-    given = parser.parse_args()
-    main(given.data, given.scenes, replace(SCHEDULE, steps=given.steps), again=given.again)
+    options = parser.parse_args()
+    main(options.data, options.scenes, replace(SCHEDULE, steps=options.steps), again=options.again)

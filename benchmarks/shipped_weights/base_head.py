@@ -46,11 +46,11 @@ def read(data: Path, name: str) -> list[dict[str, str]]:
 
 def embed(rows: list[dict[str, str]], embeddings: Embeddings) -> NDArray[np.float32]:
     """Embed the images of rows, shape (n, d)."""
-    found = []
+    batches = []
     for start in track(range(0, len(rows), BATCH), "embedding", transient=True):
         files = [Path(row["file"]) for row in rows[start : start + BATCH]]
-        found.append(embeddings.of([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in files]))
-    return np.concatenate(found)
+        batches.append(embeddings.of([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in files]))
+    return np.concatenate(batches)
 
 
 def targets(rows: list[dict[str, str]]) -> NDArray[np.float64]:

@@ -57,31 +57,31 @@ def main(data: Path, *, onward: bool) -> None:
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
-    kept = CACHE / ("onward" if onward else "from-nothing")
+    folder = CACHE / ("onward" if onward else "from-nothing")
     for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
-        head = fitted(head, windows, schedule, number=number, kept=kept / f"training-{number}.pt")
+        head = fitted(head, windows, schedule, number=number, checkpoint=folder / f"training-{number}.pt")
     head.save(BASE_SEGMENTER)
-    shutil.rmtree(kept)  # so that the next training does not continue this one
+    shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
-    for what, wanted in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
-        for name, one in (("first guess", blank), ("learned", head)):
-            overlaps = np.mean([measured(one, CachedWindowEncoder(encoder, None), *each) for each in wanted], axis=0)
-            table.add_row(what, name, str(len(wanted)), *(f"{value:.3f}" for value in overlaps))
+    for what, objects in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
+        for name, compared in (("first guess", blank), ("learned", head)):
+            overlaps = np.mean([measured(compared, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
+            table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 
 
-def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, kept: Path) -> PromptedMasks:
+def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, checkpoint: Path) -> PromptedMasks:
     """Train, or continue the training whose state is in a file."""
     training = begin_training(head.network, schedule)
-    if kept.exists():
-        training.restore(torch.load(kept, weights_only=True))
+    if checkpoint.exists():
+        training.restore(torch.load(checkpoint, weights_only=True))
     started, losses = time.monotonic(), []
     while training.done < schedule.steps:
         examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
         losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
         if training.done % KEPT_EVERY == 0:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            with atomic_write(kept) as file:
+            checkpoint.parent.mkdir(parents=True, exist_ok=True)
+            with atomic_write(checkpoint) as file:
                 torch.save(training.state(), file)
             print(
                 f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
@@ -105,17 +105,15 @@ def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
                 yield scene.image, mask
 
 
-def measured(
-    head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], wanted: Mask
-) -> list[float]:
+def measured(head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], truth: Mask) -> list[float]:
     """Return the overlap after each click."""
     windowed_image = window_encoder.of_pixels(pixels)
 
     def segment(clicks: list[Click]) -> Mask:
-        found = head.predict(windowed_image, prompt_of_clicks(windowed_image, clicks))
-        return np.zeros_like(wanted) if found is None else found[0]
+        result = head.predict(windowed_image, prompt_of_clicks(windowed_image, clicks))
+        return np.zeros_like(truth) if result is None else result[0]
 
-    clicked = click_through(segment, wanted, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
+    clicked = click_through(segment, truth, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
     return [clicked.after(number) for number in range(1, CLICKS + 1)]
 
 
@@ -123,5 +121,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--onward", action="store_true", help="from the shipped head, by all schedules but the first")
-    given = parser.parse_args()
-    main(given.data, onward=given.onward)
+    options = parser.parse_args()
+    main(options.data, onward=options.onward)

@@ -49,9 +49,9 @@ def main() -> None:
         tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder,
         open_fixture(Path(folder), crops=CROPS, console=console) as fixture,
     ):
-        seen, requests = _soak(fixture, 60 * minutes, console)
+        memory_mb_of, requests = _soak(fixture, 60 * minutes, console)
     rows = []
-    for name, memory in seen.items():
+    for name, memory in memory_mb_of.items():
         settled = memory[int(SETTLED * len(memory)) :]
         growth = settled[-1] - settled[0]
         rows.append(
@@ -62,7 +62,7 @@ def main() -> None:
     console.print(table)
     if minutes >= 20:
         machine = machine_line()
-        write_numbers("soak", {"machine": machine, "minutes": minutes, "requests": requests, "memory_mb": seen})
+        write_numbers("soak", {"machine": machine, "minutes": minutes, "requests": requests, "memory_mb": memory_mb_of})
         write_section("soak", f"One run on {machine}.\n\n{table}")
 
 
@@ -76,18 +76,18 @@ def _soak(fixture: LabelStudioFixture, seconds: float, console: Console) -> tupl
     ]
     for thread in threads:
         thread.start()
-    seen: dict[str, list[float]] = {child.name: [] for child in fixture.children}
+    memory_mb_of: dict[str, list[float]] = {child.name: [] for child in fixture.children}
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         time.sleep(EVERY_S)
         for child in fixture.children:
-            seen[child.name].append(memory_mb(child.pid))
-        if len(seen["server"]) % 6 == 0:
-            console.print(", ".join(f"{name} {memory[-1]:.0f} MB" for name, memory in seen.items()))
+            memory_mb_of[child.name].append(memory_mb(child.pid))
+        if len(memory_mb_of["server"]) % 6 == 0:
+            console.print(", ".join(f"{name} {memory[-1]:.0f} MB" for name, memory in memory_mb_of.items()))
     over.set()
     for thread in threads:
         thread.join()
-    return seen, counts["requests"]
+    return memory_mb_of, counts["requests"]
 
 
 def _request(fixture: LabelStudioFixture, project: int, over: threading.Event, counts: dict[str, int]) -> None:

@@ -77,9 +77,9 @@ def main() -> None:
         [Method(OURS_AVERAGED, own_px, 1, "cpu"), Method("resnet18", own_px, 1, "cpu")] if quick else list(_methods(own_px))
     )
     measured = [_measured(method, console) for method in methods]
-    peaks = [_peak_mb(one, console) for one in measured]
+    peaks = [_peak_mb(result, console) for result in measured]
     growth = [] if quick else [_measured(Method(OURS, side, 1, "cpu"), console) for side in SIDES]
-    speeds = markdown_table(COLUMNS, [_row(one, peak) for one, peak in zip(measured, peaks, strict=True)])
+    speeds = markdown_table(COLUMNS, [_row(result, peak) for result, peak in zip(measured, peaks, strict=True)])
     grows = _growth_table(measured[0], growth)
     console.print(speeds, grows, sep="\n\n", markup=False)
     if not quick:
@@ -145,9 +145,9 @@ def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
         ["batch size, four views", count, f"{1000 * seconds / int(count):.1f}"]
         for count, seconds in averaged["seconds_for"].items()
     ]
-    for one in by_side:
-        side = one["method"]["side"]
-        rows.append(["image side, one view", f"{side} px", f"{1000 / median(one['rates'][_fastest(one)]):.1f}"])
+    for result in by_side:
+        side = result["method"]["side"]
+        rows.append(["image side, one view", f"{side} px", f"{1000 / median(result['rates'][_fastest(result)]):.1f}"])
     return markdown_table(columns, rows, title="Time per image, on one thread")
 
 
@@ -158,11 +158,11 @@ def _spread(rates: Sequence[float]) -> str:
 
 def _plot(measured: Sequence[Numbers]) -> None:
     """Draw the fastest rate of every network at its own side and at the usual one, on one thread and in memory."""
-    shown = [one for one in measured if (one["method"]["device"], one["method"]["threads"]) == ("cpu", 1)]
-    names = [f"{one['method']['network']}, {one['method']['side']} px" for one in shown]
-    rates = [median(one["rates"][_fastest(one)]) for one in shown]
+    shown = [result for result in measured if (result["method"]["device"], result["method"]["threads"]) == ("cpu", 1)]
+    names = [f"{result['method']['network']}, {result['method']['side']} px" for result in shown]
+    rates = [median(result["rates"][_fastest(result)]) for result in shown]
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    colours = ["#e8590c" if one["method"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for one in shown]
+    colours = ["#e8590c" if result["method"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for result in shown]
     bars = axes.barh(names, rates, color=colours)
     axes.bar_label(bars, fmt="%.3g", padding=3)
     axes.invert_yaxis()

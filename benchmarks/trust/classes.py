@@ -144,15 +144,15 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
         scores.append(np.stack(rows))
     marks = [False] * len(judging) + [True] * len(training)
 
-    def against(one: int, other: int) -> Comparison:
-        return compare(scores[one], scores[other], cross_validated=marks, folds=plan.folds)
+    def against(first: int, other: int) -> Comparison:
+        return compare(scores[first], scores[other], cross_validated=marks, folds=plan.folds)
 
-    seen = [
+    changes = [
         set(loop.galaxies.targets[list(learned)].argmax(axis=1).tolist()) if learned else set() for _, learned in compared_heads
     ]
     offset = base_offset(loop.galaxies.embeddings[:1], loop.galaxies.control, BASE)
     shipped = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
-    new = seen[0] - seen[1] - shipped
+    new = changes[0] - changes[1] - shipped
     labels = tuple(loop.galaxies.control.labels[index].value for index in sorted(new))
     decision = decide(against(0, 1), against(0, 2), against(1, 2), new_labels=labels)
     taken = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}[decision.taken]

@@ -129,21 +129,22 @@ def _summary(runs: list[Run]) -> Summary:
 
 
 def _line(runs: list[Run]) -> str:
-    one = _summary(runs)
-    return f"trained {one.trained} live {one.live} falls {one.falls} of {one.expected:.1f} {one.first:.3f} -> {one.last:.3f}"
+    summary = _summary(runs)
+    counts = f"trained {summary.trained} live {summary.live} falls {summary.falls} of {summary.expected:.1f}"
+    return f"{counts} {summary.first:.3f} -> {summary.last:.3f}"
 
 
 def _tables(runs: dict[tuple[str, str], list[Run]]) -> list[str]:
     rows = []
     for (name, rule), each in runs.items():
-        one = _summary(each)
+        summary = _summary(each)
         worst = "-"
-        if one.worst is not None:
-            fall = one.worst.after - one.worst.before
-            worst = f"{fall:+.3f} ({one.worst.low:+.3f} to {one.worst.high:+.3f})"
+        if summary.worst is not None:
+            fall = summary.worst.after - summary.worst.before
+            worst = f"{fall:+.3f} ({summary.worst.low:+.3f} to {summary.worst.high:+.3f})"
         rows.append([
-            name, rule, str(one.runs), str(one.trained), str(one.live), f"{one.falls} ({one.expected:.1f})",
-            f"{one.p_value:.2g}", worst, f"{one.first:.3f}", f"{one.last:.3f}",
+            name, rule, str(summary.runs), str(summary.trained), str(summary.live), f"{summary.falls} ({summary.expected:.1f})",
+            f"{summary.p_value:.2g}", worst, f"{summary.first:.3f}", f"{summary.last:.3f}",
         ])  # fmt: skip
     columns = [
         "set", "rule", "orders", "trained", "live", "steps that get worse (expected by chance)", "p", "worst step (95 %)",

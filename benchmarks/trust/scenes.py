@@ -48,8 +48,10 @@ def draw_scenes(data: Path) -> Scenes:
     """Draw scenes with galaxies that no shipped head was trained on."""
     generator = generator_of(data, part="test")
     scenes = [generator.draw(seed, SIDE_PX) for seed in range(SCENES)]
-    boxes = [[Box(left, top, right - left, bottom - top) for left, top, right, bottom in one.boxes.tolist()] for one in scenes]
-    images = [one.image for one in scenes]
+    boxes = [
+        [Box(left, top, right - left, bottom - top) for left, top, right, bottom in scene.boxes.tolist()] for scene in scenes
+    ]
+    images = [scene.image for scene in scenes]
     return Scenes(images, boxes, [score_grid(image, drawn) for image, drawn in zip(images, boxes, strict=True)])
 
 
@@ -79,10 +81,12 @@ class _Heads:
     def judge(self, learned: tuple[int, ...], scene: int) -> tuple[float, float, int]:
         """Return F1, mean score of the detections, and their number; of the shipped head if `learned` is empty."""
         if (learned, scene) not in self.known:
-            found = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
-            overlaps = box_overlaps(box_edges(self.scenes.boxes[scene]), box_edges([one.source.box for one in found]))
-            sure = float(np.mean([one.score for one in found])) if found else 1.0
-            self.known[learned, scene] = (f1(overlaps >= 0.5), sure, len(found))
+            detections = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
+            overlaps = box_overlaps(
+                box_edges(self.scenes.boxes[scene]), box_edges([detection.source.box for detection in detections])
+            )
+            sure = float(np.mean([detection.score for detection in detections])) if detections else 1.0
+            self.known[learned, scene] = (f1(overlaps >= 0.5), sure, len(detections))
         return self.known[learned, scene]
 
     def scores(self, learned: tuple[int, ...], rows: Sequence[int]) -> NDArray[np.float64]:
@@ -134,8 +138,8 @@ def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], j
         scores.append(np.concatenate([heads.scores(learned, judging), resampled]))
     marks = [False] * len(judging) + [True] * len(candidate)
 
-    def against(one: int, other: int) -> Comparison:
-        return compare(scores[one], scores[other], cross_validated=marks, folds=plan.folds)
+    def against(first: int, other: int) -> Comparison:
+        return compare(scores[first], scores[other], cross_validated=marks, folds=plan.folds)
 
     rows = [*judging, *candidate]
     with_some = [row for row in rows if heads.scenes.boxes[row]]

@@ -127,7 +127,7 @@ class RecordingBackend:
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
         """Return the bodies of the requests to `path`."""
-        return [body for asked, _, body in list(self.requests) if asked == path]
+        return [body for requested, _, body in list(self.requests) if requested == path]
 
     def wait_for_event(self, action: str, *, timeout_s: float = 10.0) -> tuple[dict[str, str], dict[str, Any]]:
         """Wait for the first event of this action and return its headers and body."""
@@ -249,12 +249,12 @@ class Demo:
 
     def processes(self) -> dict[int, str]:
         """Return the command line of each of its processes, by process id."""
-        found = {}
+        commands = {}
         for folder in Path("/proc").glob("[0-9]*"):
             with contextlib.suppress(OSError):  # a process of another user, or one that has ended
                 if self._mark.encode() in (folder / "environ").read_bytes().split(b"\0"):
-                    found[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-        return found
+                    commands[int(folder.name)] = (folder / "cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+        return commands
 
     def end(self, *demands: signal.Signals) -> int:
         """Send these signals in turn (default SIGINT), check that all processes have ended, and return the exit status."""

@@ -111,7 +111,9 @@ def area(region: dict[str, Any]) -> float:
 def whole_outlines(prediction: dict[str, Any]) -> list[dict[str, Any]]:
     """Return the outlines of a prediction that do not touch the border, the largest first."""
     outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
-    return sorted((one for one in outlines if min(edges(one)) > 1 and max(edges(one)) < 99), key=area, reverse=True)
+    return sorted(
+        (outline for outline in outlines if min(edges(outline)) > 1 and max(edges(outline)) < 99), key=area, reverse=True
+    )
 
 
 def mask_of(region: dict[str, Any]) -> Mask:
@@ -141,12 +143,16 @@ def waiting_tasks(demo: Any, version: str) -> dict[int, dict[str, Any]]:
     with demo.client() as client:
         todo = {task.id for task in read_tasks(client, project_of(demo)) if not task.annotated}
         stored = client.get("/api/predictions/", project=project_of(demo))
-    found = {one["task"]: one for one in stored if one["task"] in todo and one["model_version"] == version}
+    shown = {
+        prediction["task"]: prediction
+        for prediction in stored
+        if prediction["task"] in todo and prediction["model_version"] == version
+    }
 
     def largest(task: int) -> float:
-        return max(map(area, whole_outlines(found[task])), default=0.0)
+        return max(map(area, whole_outlines(shown[task])), default=0.0)
 
-    return {task: found[task] for task in sorted(found, key=largest, reverse=True)}
+    return {task: shown[task] for task in sorted(shown, key=largest, reverse=True)}
 
 
 def live_version(demo: Any) -> str:
@@ -176,17 +182,19 @@ def regions(page: Page, kind: str) -> list[dict[str, Any]]:
 def pixels_like(page: Page, colour: tuple[int, int, int]) -> int:
     """Count the pixels on screen with a tint of this colour."""
     shown = np.asarray(Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB"), np.float64)
-    wanted = np.array(colour) - np.mean(colour)
+    direction = np.array(colour) - np.mean(colour)
     leaning = shown - shown.mean(axis=2, keepdims=True)
     strength = np.linalg.norm(leaning, axis=2)
-    alike = leaning @ wanted / (np.maximum(strength, 1) * np.linalg.norm(wanted))
+    alike = leaning @ direction / (np.maximum(strength, 1) * np.linalg.norm(direction))
     return int(((alike > 0.97) & (strength > 40)).sum())
 
 
 def picture_of(demo: Any, task: int) -> Image.Image:
     """Return the uploaded image of a task."""
     with demo.client() as client:
-        (name,) = (str(one.data["image"]).split("-", 1)[1] for one in read_tasks(client, project_of(demo)) if one.id == task)
+        (name,) = (
+            str(entry.data["image"]).split("-", 1)[1] for entry in read_tasks(client, project_of(demo)) if entry.id == task
+        )
     return Image.open(demo.data / "images" / name).convert("L")
 
 
@@ -306,10 +314,10 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     assert (holds(first, edge), holds(second, edge)) == (True, False)
     assert holds(second, middle)
     accept(page)
-    kept = regions(page, "polygonlabels")
-    assert before <= len(kept) <= before + 1
+    remaining = regions(page, "polygonlabels")
+    assert before <= len(remaining) <= before + 1
     assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
-    assert any(region["value"]["points"] == second["value"]["points"] for region in kept)
+    assert any(region["value"]["points"] == second["value"]["points"] for region in remaining)
 
 
 def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any, picture: Callable[[Page, str], None]) -> None:
@@ -336,12 +344,12 @@ def test_a_pending_suggestion_is_not_submitted(page: Page, demo: Any, tmp_path: 
     """Label Studio stores the prompt instead of the suggestion, as docs/annotating.md warns."""
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[3]
     open_task(page, demo, task)
-    wanted = next(name for name in CLASSES if name != chosen(prediction))
-    page.keyboard.press(str(CLASSES.index(wanted) + 1))
+    class_ = next(name for name in CLASSES if name != chosen(prediction))
+    page.keyboard.press(str(CLASSES.index(class_) + 1))
     switch_on_auto_annotation(page)
     ask(page, CLICK, middle_of(whole_outlines(prediction)[0]))
     stored = submit(page, task)["result"]
-    assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[wanted]]
+    assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[class_]]
     assert [region["from_name"] for region in stored if region["type"] == "keypointlabels"] == ["click"]
     outlines = [region for region in stored if region["from_name"] == "outline"]
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
@@ -428,8 +436,8 @@ def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
 def corrected(prediction: dict[str, Any], name: str) -> dict[str, Any]:
     """Return an annotation made from a prediction, with another class and without the faintest object."""
     outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
-    kept = [region for region in prediction["result"] if region is not outlines[-1] or len(outlines) < 2]
-    for region in kept:
+    remaining = [region for region in prediction["result"] if region is not outlines[-1] or len(outlines) < 2]
+    for region in remaining:
         if region["type"] == "choices":
             region["value"] = {"choices": [name]}
-    return {"result": kept, "parent_prediction": prediction["id"], "lead_time": 8.0}
+    return {"result": remaining, "parent_prediction": prediction["id"], "lead_time": 8.0}

@@ -32,11 +32,11 @@ def stored(demo: Any) -> dict[str, Any]:
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         return {
-            "projects": [one["id"] for one in client.get("/api/projects/")["results"]],
+            "projects": [entry["id"] for entry in client.get("/api/projects/")["results"]],
             "tasks": [(task.id, task.data) for task in read_tasks(client, project)],
-            "predictions": Counter((one["task"], one["model_version"]) for one in predictions(demo)),
-            "backends": [(one["id"], one["url"], one["title"]) for one in client.get("/api/ml", project=project)],
-            "webhooks": [(one["id"], one["url"]) for one in client.get("/api/webhooks/", project=project)],
+            "predictions": Counter((entry["task"], entry["model_version"]) for entry in predictions(demo)),
+            "backends": [(entry["id"], entry["url"], entry["title"]) for entry in client.get("/api/ml", project=project)],
+            "webhooks": [(entry["id"], entry["url"]) for entry in client.get("/api/webhooks/", project=project)],
         }
 
 
@@ -68,7 +68,9 @@ def test_every_tile_is_pre_annotated_before_the_demo_is_ready(demo: Any) -> None
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
         tasks = read_tasks(client, project)
-    first = {one["task"]: one for one in predictions(demo) if one["model_version"].startswith("v0001-")}
+    first = {
+        prediction["task"]: prediction for prediction in predictions(demo) if prediction["model_version"].startswith("v0001-")
+    }
     assert len(tasks) >= FEWEST_TILES
     assert first.keys() == {task.id for task in tasks}
     for prediction in first.values():
@@ -81,7 +83,7 @@ def test_open_tasks_have_one_prediction_of_the_live_version(demo: Any) -> None:
     with demo.client() as client:
         live = project_state(client, project).model_version
         waiting = [task.id for task in read_tasks(client, project) if not task.annotated]
-    counts = Counter(one["task"] for one in predictions(demo) if one["model_version"] == live)
+    counts = Counter(prediction["task"] for prediction in predictions(demo) if prediction["model_version"] == live)
     assert [counts[task] for task in waiting] == [1] * len(waiting)
 
 
@@ -92,10 +94,10 @@ def test_a_port_in_use_is_reported_in_one_sentence(demo: Any, new_demo: Callable
     own[position] = demo.ports[position]
     second.ports = tuple(own)
     assert second.run().wait(60) == 1
-    said = second.output.splitlines()
-    assert len(said) == 1, said
-    assert f"port {demo.ports[position]}" in said[0]
-    assert "taken" in said[0]
+    lines = second.output.splitlines()
+    assert len(lines) == 1, lines
+    assert f"port {demo.ports[position]}" in lines[0]
+    assert "in use" in lines[0]
     assert not (second.data / "galaxyloop").exists()
     assert second.processes() == {}
 
@@ -135,7 +137,7 @@ def test_another_port_changes_the_backend_instead_of_adding_one(
         names = sorted(reference.split("-", 1)[1] for reference in images)
         assert names == ["a.png", "b.jpg", "c.tif.png", "deep-d.fits.png"]
         assert [line for line in demo.output.splitlines() if "left out" in line and "broken.fits" in line]
-        assert sorted(Counter(one["task"] for one in predictions(demo)).values()) == [1, 1, 1, 1]
+        assert sorted(Counter(prediction["task"] for prediction in predictions(demo)).values()) == [1, 1, 1, 1]
 
         moved = new_demo().ports
         assert demo.end(signal.SIGTERM, signal.SIGINT, signal.SIGINT) == 0

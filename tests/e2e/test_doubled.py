@@ -29,8 +29,8 @@ def project(client: LabelStudioClient) -> int:
 
 
 def predict(client: LabelStudioClient, project: int, task: int, version: str) -> None:
-    one = {"task": task, "result": [], "model_version": version}
-    client.send("POST", f"/api/projects/{project}/import/predictions", json=[one])
+    prediction = {"task": task, "result": [], "model_version": version}
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=[prediction])
 
 
 def annotate(client: LabelStudioClient, task: int, prediction: int) -> int:
@@ -40,35 +40,38 @@ def annotate(client: LabelStudioClient, task: int, prediction: int) -> int:
 
 
 def of_version(client: LabelStudioClient, project: int, version: str) -> list[dict[str, Any]]:
-    found = client.get("/api/predictions/", project=project)
-    return sorted((one for one in found if one["model_version"] == version), key=lambda one: int(one["id"]))
+    stored = client.get("/api/predictions/", project=project)
+    return sorted(
+        (prediction for prediction in stored if prediction["model_version"] == version),
+        key=lambda prediction: int(prediction["id"]),
+    )
 
 
 def test_the_oldest_prediction_and_other_versions_are_kept(client: LabelStudioClient, project: int) -> None:
     first, second, _ = (task.id for task in read_tasks(client, project))
     oldest = of_version(client, project, "v0002")[0]
     assert delete_duplicates(client, project, "v0002") == [first]
-    kept = of_version(client, project, "v0002")
-    assert Counter(one["task"] for one in kept) == {first: 1, second: 1}
-    assert oldest["id"] in {one["id"] for one in kept}
-    assert Counter(one["task"] for one in of_version(client, project, "v0001")) == {first: 2, second: 1}
+    remaining = of_version(client, project, "v0002")
+    assert Counter(prediction["task"] for prediction in remaining) == {first: 1, second: 1}
+    assert oldest["id"] in {prediction["id"] for prediction in remaining}
+    assert Counter(prediction["task"] for prediction in of_version(client, project, "v0001")) == {first: 2, second: 1}
     assert delete_duplicates(client, project, "v0002") == []
 
 
 def test_the_parent_of_an_annotation_is_kept(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
-    _, newer = (one["id"] for one in of_version(client, project, "v0002") if one["task"] == first)
+    _, newer = (prediction["id"] for prediction in of_version(client, project, "v0002") if prediction["task"] == first)
     note = annotate(client, first, newer)
     delete_duplicates(client, project, "v0002")
-    assert [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first] == [newer]
+    assert [prediction["id"] for prediction in of_version(client, project, "v0002") if prediction["task"] == first] == [newer]
     assert client.get(f"/api/annotations/{note}/")["parent_prediction"] == newer
 
 
 def test_one_of_two_parents_of_annotations_is_renamed(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
-    both = [one["id"] for one in of_version(client, project, "v0002") if one["task"] == first]
+    both = [prediction["id"] for prediction in of_version(client, project, "v0002") if prediction["task"] == first]
     notes = [annotate(client, first, number) for number in both]
     delete_duplicates(client, project, "v0002")
     assert delete_duplicates(client, project, "v0002") == []
     assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == both
-    assert [one["id"] for one in of_version(client, project, "v0002 (annotated)")] == [both[1]]
+    assert [prediction["id"] for prediction in of_version(client, project, "v0002 (annotated)")] == [both[1]]

@@ -53,19 +53,19 @@ UNTOUCHED = {
 
 def predicted() -> list[dict[str, Any]]:
     """Return one region of each object control, and three boxes with their centres at (40, 30), (100, 30) and (160, 30)."""
-    found = {control.name: control for control in PARSED.controls}
+    controls = {control.name: control for control in PARSED.controls}
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
     mask = (columns - 220) ** 2 / 15**2 + (rows - 120) ** 2 / 11**2 <= 1
     outline = Polygon(np.array([[20.3, 150], [60, 152.2], [63, 180.1], [32.7, 190]]))
     boxes = [Box(x - 15.1, 17.3, 30.2, 25.4) for x in (40, 100, 160)]
     return [
-        choices.encode(["Spiral"], control=found["class"]),
-        taxonomy.encode([("Disk", "Arms")], control=found["tree"]),
-        number.encode(0.31415926, control=found["redshift"]),
-        *(rectanglelabels.encode(box, control=found["boxes"], label="Galaxy", size=SIZE) for box in boxes),
-        ellipselabels.encode(Ellipse(60, 100, 14.3, 9.1, 33.3), control=found["ellipses"], label="Galaxy", size=SIZE),
-        brushlabels.encode(mask, control=found["masks"], label="Galaxy", size=SIZE),
-        polygonlabels.encode(outline, control=found["outlines"], label="Galaxy", size=SIZE),
+        choices.encode(["Spiral"], control=controls["class"]),
+        taxonomy.encode([("Disk", "Arms")], control=controls["tree"]),
+        number.encode(0.31415926, control=controls["redshift"]),
+        *(rectanglelabels.encode(box, control=controls["boxes"], label="Galaxy", size=SIZE) for box in boxes),
+        ellipselabels.encode(Ellipse(60, 100, 14.3, 9.1, 33.3), control=controls["ellipses"], label="Galaxy", size=SIZE),
+        brushlabels.encode(mask, control=controls["masks"], label="Galaxy", size=SIZE),
+        polygonlabels.encode(outline, control=controls["outlines"], label="Galaxy", size=SIZE),
     ]
 
 
@@ -182,7 +182,9 @@ def test_an_unedited_region_is_submitted_unchanged_under_its_id(new_editor: Call
     annotation = editor.submit()
     parent = find_parent(editor.client, annotation)
     assert parent is not None
-    assert {region["id"]: region["value"] for region in annotation.result} == {one["id"]: one["value"] for one in parent.result}
+    assert {region["id"]: region["value"] for region in annotation.result} == {
+        region["id"]: region["value"] for region in parent.result
+    }
     assert {region["origin"] for region in annotation.result} == {"prediction"}
     assert editor.effort(annotation) == UNTOUCHED
 
@@ -212,8 +214,8 @@ def test_moved_relabelled_deleted_and_added_regions_are_measured(new_editor: Cal
     assert boxes.mean_overlap == pytest.approx(moved_and_relabelled, abs=0.02)
     assert effort["outlines"].edited == 1
     assert [region["origin"] for region in annotation.result if region["from_name"] == "outlines"] == ["prediction"]
-    assert {name: one for name, one in effort.items() if name not in ("boxes", "outlines")} == {
-        name: one for name, one in UNTOUCHED.items() if name not in ("boxes", "outlines")
+    assert {name: value for name, value in effort.items() if name not in ("boxes", "outlines")} == {
+        name: value for name, value in UNTOUCHED.items() if name not in ("boxes", "outlines")
     }
 
 

@@ -133,16 +133,16 @@ def test_coco_contains_every_mask_box_and_point(export: Callable[..., Path]) -> 
     assert len(coco.imgs) == TASKS
     for number, (identity, image) in enumerate(sorted(coco.imgs.items())):
         assert Image.open(folder / "images" / image["file_name"]).size == SIZE
-        found = {one["control"]: one for one in coco.loadAnns(coco.getAnnIds(imgIds=[identity]))}
-        assert found["boxes"]["bbox"] == pytest.approx(
+        entries = {entry["control"]: entry for entry in coco.loadAnns(coco.getAnnIds(imgIds=[identity]))}
+        assert entries["boxes"]["bbox"] == pytest.approx(
             [box_of(number).x, box_of(number).y, box_of(number).width, box_of(number).height], abs=1e-3
         )
-        assert (coco.annToMask(found["masks"]) == mask_of(number)).all()
-        assert found["points"]["keypoints"][:2] == pytest.approx([12.5, 7.25], abs=1e-3)
-        made = found["masks"]["provenance"]
+        assert (coco.annToMask(entries["masks"]) == mask_of(number)).all()
+        assert entries["points"]["keypoints"][:2] == pytest.approx([12.5, 7.25], abs=1e-3)
+        made = entries["masks"]["provenance"]
         assert (made["made_by"], made["state"], made["version"]) == ("model", "accepted", VERSION)
-        assert found["masks"]["score"] == 0.75
-        assert found["boxes"]["provenance"]["made_by"] == "human"
+        assert entries["masks"]["score"] == 0.75
+        assert entries["boxes"]["provenance"]["made_by"] == "human"
 
 
 def test_yolo_contains_every_mask_and_box(export: Callable[..., Path]) -> None:
@@ -191,7 +191,7 @@ def test_parquet_opens_with_datasets(export: Callable[..., Path], tmp_path: Path
     for number, row in enumerate(rows):
         assert row["image"].size == SIZE
         assert np.asarray(row["image"])[0, 0, 0] == 20 * number
-        (mask,) = [one for one in row["objects"] if one["kind"] == "mask"]
+        (mask,) = [entry for entry in row["objects"] if entry["kind"] == "mask"]
         rle = {"size": mask["mask_size"], "counts": mask["mask_counts"]}
         assert (coco_mask.decode(rle).astype(bool) == mask_of(number)).all()
 
@@ -203,7 +203,7 @@ def test_json_can_be_imported_into_label_studio(export: Callable[..., Path], cli
     client.send("POST", f"/api/projects/{again}/import", json=stored)
     for number, task in enumerate(read_tasks(client, again)):
         (annotation,) = client.get(f"/api/tasks/{task.id}/annotations/")
-        (region,) = [one for one in annotation["result"] if one["type"] == "brushlabels"]
+        (region,) = [candidate for candidate in annotation["result"] if candidate["type"] == "brushlabels"]
         assert (decode(region["value"]["rle"], size=SIZE) == mask_of(number)).all()
 
 

@@ -147,11 +147,11 @@ def test_a_file_that_label_studio_rejects_is_named(client: LabelStudioClient, pr
 def test_annotated_tasks_are_marked(client: LabelStudioClient, project: int, tasks: list[int]) -> None:
     annotate(client, tasks[0])
     annotate(client, tasks[1], was_cancelled=True)
-    found = read_tasks(client, project)
-    assert [task.id for task in found] == tasks
-    assert [task.annotated for task in found] == [True, False, False, False, False, False]
-    assert [task.annotations for task in found] == [1, 1, 0, 0, 0, 0]
-    assert found[2].data == {"image": f"/data/upload/{project}/00000000-2.png"}
+    read = read_tasks(client, project)
+    assert [task.id for task in read] == tasks
+    assert [task.annotated for task in read] == [True, False, False, False, False, False]
+    assert [task.annotations for task in read] == [1, 1, 0, 0, 0, 0]
+    assert read[2].data == {"image": f"/data/upload/{project}/00000000-2.png"}
 
 
 def test_the_time_stamp_of_a_task_changes_only_with_its_annotations(
@@ -182,15 +182,15 @@ def test_annotations_are_read_as_submitted(client: LabelStudioClient, project: i
     second = annotate(client, tasks[3], result=[], was_cancelled=True)
     third = annotate(client, tasks[0])
     client.send("POST", f"/api/tasks/{tasks[1]}/drafts", json={"result": choice("Spiral")})
-    found = read_annotations(client, project)
-    assert [note.id for note in found] == [first, second, third]
-    assert [note.task_id for note in found] == [tasks[0], tasks[3], tasks[0]]
-    assert [note.was_cancelled for note in found] == [False, True, False]
-    assert [note.parent_prediction for note in found] == [parent, None, None]
-    assert found[0].result == choice("Smooth")
-    assert found[0].data == {"image": f"/data/upload/{project}/00000000-0.png"}
-    assert found[0].lead_time == 2.5
-    assert isinstance(found[0].completed_by, int)
+    read = read_annotations(client, project)
+    assert [note.id for note in read] == [first, second, third]
+    assert [note.task_id for note in read] == [tasks[0], tasks[3], tasks[0]]
+    assert [note.was_cancelled for note in read] == [False, True, False]
+    assert [note.parent_prediction for note in read] == [parent, None, None]
+    assert read[0].result == choice("Smooth")
+    assert read[0].data == {"image": f"/data/upload/{project}/00000000-0.png"}
+    assert read[0].lead_time == 2.5
+    assert isinstance(read[0].completed_by, int)
     assert [note.id for note in read_annotations(client, project, task_ids={tasks[3]})] == [second]
     assert read_annotations(client, project, task_ids=[]) == []
 
@@ -341,8 +341,8 @@ def test_a_prediction_without_annotations_is_replaced_in_place(
     assert ids[tasks[0]] == [first]
     assert ids.keys() == set(tasks[:3])
     assert all(client.get(f"/api/predictions/{id_}/")["result"] == choice("Smooth") for (id_,) in ids.values())
-    kept = client.get(f"/api/predictions/{second}/")
-    assert (kept["model_version"], kept["result"]) == ("v0001" + KEPT_SUFFIX, choice("Spiral"))
+    parent = client.get(f"/api/predictions/{second}/")
+    assert (parent["model_version"], parent["result"]) == ("v0001" + KEPT_SUFFIX, choice("Spiral"))
     assert client.get(f"/api/projects/{project}/model-versions/")["somebody's"] == len(tasks)
 
 
@@ -421,11 +421,11 @@ def test_attaching_twice_changes_nothing(client: LabelStudioClient, project: int
     before = attached(client, project)
     assert attach() == first
     assert attached(client, project) == before
-    assert [len(found) for found in before] == [1, 1]
+    assert [len(rows) for rows in before] == [1, 1]
     assert before[0][0]["is_interactive"]
     assert attach(basic_auth=("galaxyloop", "another"), extra_params={"batch": 3}) == first
     after = attached(client, project)
-    assert [len(found) for found in after] == [1, 1]
+    assert [len(rows) for rows in after] == [1, 1]
     assert after[0][0]["extra_params"] == {"batch": 3}
     assert after[1][0]["headers"] != before[1][0]["headers"]
 

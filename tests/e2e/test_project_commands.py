@@ -53,13 +53,13 @@ def test_a_project_is_created_attached_and_described(
     assert hook["headers"][WEBHOOK_SECRET_HEADER] == "a-secret"
     state = project_state(client, project)
     assert (state.sampling, state.model_version) == ("Uncertainty sampling", row["title"])
-    told = run("status", project).stdout
-    assert "Ring galaxies" in told
-    assert "structure, outline" in told
-    assert f"{recording_backend.url} is attached" in told
-    assert "are sent and lost: no server runs" in told
-    assert "does not run and never has: start galaxyloop worker" in told
-    assert f"{row['title']}, not published yet" in told
+    status = run("status", project).stdout
+    assert "Ring galaxies" in status
+    assert "structure, outline" in status
+    assert f"{recording_backend.url} is attached" in status
+    assert "are sent and lost: no server runs" in status
+    assert "does not run, and none has run before: start galaxyloop worker" in status
+    assert f"{row['title']}, not published yet" in status
 
 
 def test_a_backend_that_label_studio_does_not_call_is_reported(
@@ -93,9 +93,9 @@ def test_unsupported_parts_of_a_config_are_named(run: Callable[..., Result], rec
         '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
     )
     project = int(run("create", "--title", "Not all of it", "--config", config).stdout)
-    attached, told = run("attach", project).stdout, run("status", project).stdout
+    attached, status = run("attach", project).stdout, run("status", project).stdout
     overview = CliRunner().invoke(app, ["status"]).stdout
-    for said in (attached, told.replace("\n", " "), overview):
-        assert "the Repeater on '$images'" in said
-        assert "the Image 'other' shows 'https://pictures.example/$name.png'" in said
+    for output in (attached, status.replace("\n", " "), overview):
+        assert "the Repeater on '$images'" in output
+        assert "the Image 'other' shows 'https://pictures.example/$name.png'" in output
     assert f"not supported in project {project}: " in overview

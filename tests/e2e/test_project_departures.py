@@ -59,8 +59,8 @@ def project(client: LabelStudioClient) -> int:
 def settings_of(client: LabelStudioClient, project: int) -> dict[str, Any]:
     """Return everything that attaching may change."""
     read = client.get(f"/api/projects/{project}/")
-    kept = ("model_version", "sampling", "show_collab_predictions", "evaluate_predictions_automatically")
-    return {name: read[name] for name in kept} | {
+    names = ("model_version", "sampling", "show_collab_predictions", "evaluate_predictions_automatically")
+    return {name: read[name] for name in names} | {
         "backends": [row["id"] for row in client.get("/api/ml", project=project)],
         "webhooks": [hook["id"] for hook in client.get("/api/webhooks/", project=project)],
     }
@@ -159,11 +159,11 @@ def test_a_failed_attach_does_not_change_the_project(
     if before:
         client.send("POST", "/api/webhooks/", json={"url": f"{NOWHERE}/webhook", "project": project, "is_active": False})
         client.send("POST", "/api/ml", json={"url": recording_backend.url, "project": project, "title": "theirs"})
-    there = settings_of(client, project)
+    settings_before = settings_of(client, project)
     monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", NOWHERE if not before else "http://localhost:1")
     failed = run("project", "attach", project)
     assert (failed.exit_code, "which must run now" in failed.stderr) == (1, True)
-    assert settings_of(client, project) == there
+    assert settings_of(client, project) == settings_before
     assert services.registry.projects() == []
     monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", recording_backend.url)
     assert run("project", "attach", project).exit_code == 0
@@ -173,11 +173,11 @@ def test_a_failed_attach_keeps_an_earlier_one(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services, recording_backend: Any
 ) -> None:
     run("project", "attach", project, "--batch", 25)
-    there = settings_of(client, project)
+    before = settings_of(client, project)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("GALAXYLOOP_BACKEND_URL", NOWHERE)
         assert run("project", "attach", project).exit_code == 1
-    assert settings_of(client, project) == there
+    assert settings_of(client, project) == before
     assert services.registry.project(project).extra_params == {"batch": 25}
 
 
@@ -186,10 +186,10 @@ def test_a_config_that_is_too_large_is_rejected_before_any_change(
 ) -> None:
     padding = " " * MAX_CHARACTERS
     project = create_project(client, "Far too large", CONFIG.replace("</View>", f"{padding}</View>"))
-    there = settings_of(client, project)
+    before = settings_of(client, project)
     failed = run("project", "attach", project)
     assert (failed.exit_code, f"{MAX_CHARACTERS} are the most we read" in failed.stderr) == (1, True)
-    assert settings_of(client, project) == there
+    assert settings_of(client, project) == before
     assert services.registry.projects() == []
 
 
@@ -206,11 +206,14 @@ def test_commands_announce_work_only_while_a_worker_runs(
     run: Callable[..., Result], client: LabelStudioClient, project: int, services: Services
 ) -> None:
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/a.png"}, {"image": "/b.png"}])
-    told = run("project", "attach", project).stdout
-    assert "no worker stores its first predictions now: it does not run and never has: start galaxyloop worker" in told
-    assert "clicks and events are lost" in told
+    output = run("project", "attach", project).stdout
+    assert (
+        "no worker stores its first predictions now: it does not run, and none has run before: start galaxyloop worker"
+        in output
+    )
+    assert "clicks and events are lost" in output
     status = run("status").stdout
-    assert "worker does not run and never has" in status
+    assert "worker does not run, and none has run before" in status
     assert "2 tasks" in status
     with Heartbeat(services.engine, "worker").run(), Heartbeat(services.engine, "server").run():
         assert run("project", "attach", project).stdout == (
@@ -220,9 +223,9 @@ def test_commands_announce_work_only_while_a_worker_runs(
         assert "are sent to the backend, and a server runs" in run("project", "status", project).stdout
         assert "worker runs: process" in run("status").stdout
     assert "no worker stores its predictions now: it does not run: process" in run("rollback", project, "v0001").stdout
-    told = run("project", "status", project).stdout
-    assert "are sent and lost: no server runs" in told
-    assert "tasks without its prediction" in told
+    output = run("project", "status", project).stdout
+    assert "are sent and lost: no server runs" in output
+    assert "tasks without its prediction" in output
 
 
 def test_metrics_count_the_tasks_without_a_prediction(

@@ -24,13 +24,13 @@ def worker() -> type[Any]:
     """Return a class that adds a job to a given number; it is defined here so that Ray sends it by value."""
 
     class Adder:
-        def __init__(self, given: int) -> None:
-            self.given = given
+        def __init__(self, argument: int) -> None:
+            self.argument = argument
 
         def work(self, job: int) -> int:
             if job < 0:
                 raise KeyError("no negative jobs")
-            return self.given + job
+            return self.argument + job
 
     return Adder
 
@@ -80,8 +80,8 @@ def test_the_exception_of_a_job_is_raised_unchanged(worker: type[Any]) -> None:
 @pytest.mark.usefixtures("ray_cluster")
 def test_dead_workers_are_replaced_and_their_jobs_repeated(tmp_path: Path) -> None:
     class DiesOfEveryThirdJobOnce:
-        def __init__(self, given: str) -> None:
-            self.traces = Path(given)
+        def __init__(self, argument: str) -> None:
+            self.traces = Path(argument)
 
         def work(self, job: int) -> int:
             trace = self.traces / str(job)
@@ -98,8 +98,8 @@ def test_dead_workers_are_replaced_and_their_jobs_repeated(tmp_path: Path) -> No
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_job_that_kills_its_workers_raises_an_error(tmp_path: Path) -> None:
     class Dies:
-        def __init__(self, given: str) -> None:
-            self.traces = Path(given)
+        def __init__(self, argument: str) -> None:
+            self.traces = Path(argument)
 
         def work(self, job: int) -> int:
             (self.traces / str(os.getpid())).touch()
@@ -147,8 +147,8 @@ machines.shutdown()
 @pytest.mark.slow
 def test_the_work_continues_after_a_machine_has_left_the_cluster() -> None:
     """Run in a separate process, with a cluster of two machines that this process is not connected to."""
-    said = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray logs the failure too
-    assert said == ["done: 2 [0, 1]"] * 2
+    lines = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray logs the failure too
+    assert lines == ["done: 2 [0, 1]"] * 2
 
 
 def run_apart(script: str, **environment: str) -> str:
@@ -172,9 +172,9 @@ except ClusterError as error:
 
 def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int) -> None:
     began = time.monotonic()
-    said = run_apart(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
-    assert said.startswith(f"no Ray cluster answers at 127.0.0.1:{silent_port}")
-    assert len(said.splitlines()) == 1
+    message = run_apart(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
+    assert message.startswith(f"no Ray cluster answers at 127.0.0.1:{silent_port}")
+    assert len(message.splitlines()) == 1
     assert time.monotonic() - began < 20
 
 
@@ -185,8 +185,8 @@ def test_an_invalid_address_is_rejected_in_one_sentence(address: str) -> None:
 
 def test_a_missing_extra_is_named_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no ray here')")
-    said = run_apart(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
-    assert said == "--engine ray needs Ray, which is not installed here: pip install 'galaxyloop[ray]'"
+    message = run_apart(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
+    assert message == "--engine ray needs Ray, which is not installed here: pip install 'galaxyloop[ray]'"
 
 
 def test_a_process_connects_to_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:

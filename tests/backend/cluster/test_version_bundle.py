@@ -39,12 +39,12 @@ def test_a_bundled_version_predicts_the_same(
 ) -> None:
     task = Task(1, {"image": files.put("/data/upload/9/carried.png", png())})
     heads = ProjectHeads.load(version, parse(CONFIG))
-    here = predicting.predictors.build(parse(CONFIG), heads, version="v0002").predict([task])
+    local = predicting.predictors.build(parse(CONFIG), heads, version="v0002").predict([task])
     bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
     shutil.rmtree(version)
-    there = pickle.loads(pickle.dumps(bundle)).predictor(predicting.predictors).predict([task])
-    assert [_plain(one.as_json()) for one in there] == [_plain(one.as_json()) for one in here]
-    assert there[0].model_version == "v0002"
+    remote = pickle.loads(pickle.dumps(bundle)).predictor(predicting.predictors).predict([task])
+    assert [_plain(prediction.as_json()) for prediction in remote] == [_plain(prediction.as_json()) for prediction in local]
+    assert remote[0].model_version == "v0002"
 
 
 def test_a_bundle_contains_heads_of_other_versions(version: Path, tmp_path: Path, predicting: Services) -> None:

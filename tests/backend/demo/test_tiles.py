@@ -74,8 +74,8 @@ def images(tmp_path: Path) -> Path:
 
 
 def prepare(images: Path) -> dict[str, Path | ImageError]:
-    found = prepare_folder(images, images.parent / "shown")
-    return {str(source.relative_to(images)): shown for source, shown in found}
+    files = prepare_folder(images, images.parent / "shown")
+    return {str(source.relative_to(images)): shown for source, shown in files}
 
 
 @pytest.mark.parametrize(("name", "format_"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("A.JPEG", "JPEG")])

@@ -77,8 +77,8 @@ def test_a_second_worker_gets_no_lease(engine: Engine) -> None:
 
 
 def test_a_lease_does_not_hold_another_project(engine: Engine) -> None:
-    with hold_lease(engine, 1, seconds=LONG_S) as one, hold_lease(engine, 2, seconds=LONG_S) as other:
-        assert one is not None
+    with hold_lease(engine, 1, seconds=LONG_S) as first, hold_lease(engine, 2, seconds=LONG_S) as other:
+        assert first is not None
         assert other is not None
 
 

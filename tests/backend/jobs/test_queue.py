@@ -135,10 +135,10 @@ def test_a_worker_continues_when_redis_is_available_again(redis: Any, tmp_path: 
         assert worker.stdout.readline() == "looked\n"
         redis.start()
         JobQueue(tmp_path / "queue.db", url=redis.url).schedule(7, delay_s=0)
-        said, errors = worker.communicate(timeout=60)
+        output, errors = worker.communicate(timeout=60)
     finally:
         worker.kill()
-    assert "answered 7" in said, errors
+    assert "answered 7" in output, errors
     assert "Traceback" not in errors
 
 
@@ -147,8 +147,8 @@ def test_the_log_of_huey_about_unreachable_redis_is_one_line(tmp_path: Path) -> 
     try:
         queue.queued()
     except QueueUnavailable as away:
-        told = (type(away), away, away.__traceback__)
-    record = logging.LogRecord("huey", logging.ERROR, "", 0, "Error reading from queue", (), told)
+        exc_info = (type(away), away, away.__traceback__)
+    record = logging.LogRecord("huey", logging.ERROR, "", 0, "Error reading from queue", (), exc_info)
     assert queue._without_traceback(record)
     assert record.exc_info is None
     assert record.getMessage().startswith("event=queue_unavailable error=")

@@ -20,15 +20,15 @@ def test_a_cluster_worker_predicts_the_same_as_this_process(
     project = predicting.registry.register_project(701, label_config=CONFIG, extra_params=None)
     tasks = [Task(1, {"image": files.put("/data/upload/701/1.png", png())}), Task(2, {"image": "/data/upload/701/missing.png"})]
     with local_engine(predicting, project) as engine:
-        (here,) = engine(tasks)
+        (local,) = engine(tasks)
     bundle = bundle_version(None, name=project.live_name, label_config=CONFIG, settings=predicting.settings)
-    there = TaskWorker(bundle).work(tasks)
-    assert [task.id for task, _ in there] == [1, 2]
-    assert [(one.score, one.model_version, one.problem) for _, one in there] == [
-        (one.score, one.model_version, one.problem) for _, one in here
+    remote = TaskWorker(bundle).work(tasks)
+    assert [task.id for task, _ in remote] == [1, 2]
+    assert [(prediction.score, prediction.model_version, prediction.problem) for _, prediction in remote] == [
+        (prediction.score, prediction.model_version, prediction.problem) for _, prediction in local
     ]
-    assert there[0][1].result[0]["value"] == here[0][1].result[0]["value"]
-    assert "missing.png" in there[1][1].problem
+    assert remote[0][1].result[0]["value"] == local[0][1].result[0]["value"]
+    assert "missing.png" in remote[1][1].problem
 
 
 def test_tasks_are_predicted_in_batches(predicting: Services) -> None:

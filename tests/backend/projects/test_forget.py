@@ -48,7 +48,7 @@ def test_all_data_of_one_project_and_of_no_other_are_deleted(two: Services) -> N
     assert two.queue.queued() == {7, 8}
     assert forget_project(two, 7, patience_s=0)
     assert all(7 not in projects for projects in projects_in_tables(two).values())
-    assert {"projects", "versions", "efforts"} <= {name for name, found in projects_in_tables(two).items() if found == {8}}
+    assert {"projects", "versions", "efforts"} <= {name for name, ids in projects_in_tables(two).items() if ids == {8}}
     assert [path.name for path in two.settings.versions_dir.iterdir()] == ["8"]
     assert two.queue.queued() == {8}
 

@@ -109,9 +109,9 @@ def test_the_last_undamaged_version_predicts_under_its_own_name(
     assert answering(predicting, project) == "v0002"
     assert describe_damage(registry, project)[0].startswith(f"project {project}: v0003-")
 
-    said = replace_damaged(registry, project, holder=held(predicting, project))
-    assert said.startswith("v0003-")
-    assert "is damaged (" in said
+    sentence = replace_damaged(registry, project, holder=held(predicting, project))
+    assert sentence.startswith("v0003-")
+    assert "is damaged (" in sentence
     assert registry.project(project).live_version == 2
     assert registry.version(project, 3).verdict == DAMAGED
     assert "rollback" in describe_damage(registry, project)[0]
@@ -145,7 +145,7 @@ def test_the_base_version_predicts_if_all_others_are_damaged(predicting: Service
     for number in (2, 3):
         shutil.rmtree(predicting.registry.path(project, number))
     assert answering(predicting, project) == "v0001"
-    assert [one.number for one in list_replacements(predicting.registry, project, label_config=CONFIG)] == [2, 1]
+    assert [version.number for version in list_replacements(predicting.registry, project, label_config=CONFIG)] == [2, 1]
 
 
 def test_a_restored_version_can_be_made_live_again(predicting: Services, project: int, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def test_extra_params_are_kept_if_a_request_has_none(registry: Registry) -> None
 
 def test_registering_an_unchanged_project_writes_nothing(registry: Registry) -> None:
     statements: list[str] = []
-    event.listen(registry.engine, "before_cursor_execute", lambda *given: statements.append(given[2]))
+    event.listen(registry.engine, "before_cursor_execute", lambda *arguments: statements.append(arguments[2]))
     registry.register_project(7, label_config=CONFIG, extra_params={})
     assert {statement.split()[0] for statement in statements} == {"SELECT"}
 
@@ -79,8 +79,8 @@ def test_registering_an_unchanged_project_writes_nothing(registry: Registry) -> 
 def test_many_threads_can_register_a_project_at_the_same_time(services: Services) -> None:
     registry = services.registry
     with ThreadPoolExecutor(16) as pool:
-        met = [pool.submit(registry.register_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
-    assert {one.result().live_version for one in met} == {1}
+        futures = [pool.submit(registry.register_project, 8, label_config=CONFIG, extra_params={"batch": 3}) for _ in range(64)]
+    assert {future.result().live_version for future in futures} == {1}
     assert [version.number for version in registry.versions(8)] == [1]
     assert registry.project(8).live_name == registry.versions(8)[0].name
 
@@ -171,8 +171,8 @@ def test_a_promotion_is_atomic(registry: Registry) -> None:
     registry.promote(7, write(registry))
     number = write(registry)
 
-    def fail(*given: object) -> None:
-        if "UPDATE projects SET live_version" in str(given[2]):
+    def fail(*arguments: object) -> None:
+        if "UPDATE projects SET live_version" in str(arguments[2]):
             raise OSError("killed")
 
     event.listen(registry.engine, "before_cursor_execute", fail)
@@ -193,7 +193,7 @@ def test_after_simultaneous_promotions_exactly_one_version_is_live(registry: Reg
     numbers = [write(registry) for _ in range(8)]
     for _ in range(4):
         with ThreadPoolExecutor(8) as pool:
-            assert all(one is None for one in pool.map(lambda number: registry.promote(7, number), numbers))
+            assert all(result is None for result in pool.map(lambda number: registry.promote(7, number), numbers))
         live = [version.number for version in registry.versions(7) if version.verdict == "live"]
         assert live == [registry.project(7).live_version]
 
@@ -258,7 +258,7 @@ def test_version_names_contain_the_tag_of_their_project(registry: Registry) -> N
 
 def test_a_second_registry_gives_the_same_project_other_version_names(services: Services, tmp_path: Path) -> None:
     registries = [services.registry, Registry(open_database(f"sqlite:///{tmp_path}/other.db"), folder=tmp_path)]
-    names = {one.register_project(7, label_config=CONFIG, extra_params=None).live_name for one in registries}
+    names = {each.register_project(7, label_config=CONFIG, extra_params=None).live_name for each in registries}
     assert len(names) == 2
 
 

@@ -109,28 +109,28 @@ def labels(body: dict[str, Any]) -> set[str]:
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: bool(prompts(body)) and labels(body) == {"Arm"}))
 def test_each_prompt_gets_a_mask_with_a_new_id(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
-    config, seen = request_["body"]["label_config"], {prompt["id"] for prompt in prompts(request_["body"]) or []}
+    config, known_ids = request_["body"]["label_config"], {prompt["id"] for prompt in prompts(request_["body"]) or []}
     for _ in range(2):
         (prediction,) = send(client, request_, files, png)["results"]
         (region,) = prediction["result"]
         assert (region["from_name"], region["type"]) == ("mask", "brushlabels")
         assert region["value"]["brushlabels"] == ["Arm"]
-        assert region["id"] not in seen
+        assert region["id"] not in known_ids
         assert check_prediction(prediction, parse(config), LabelInterface(config)) == []
-        seen.add(region["id"])
+        known_ids.add(region["id"])
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: "Star" in labels(body)))
 def test_a_prompt_with_a_label_without_mask_gets_no_region(
     client: TestClient, files: Any, png: Callable[..., bytes], request_: dict[str, Any]
 ) -> None:
-    assert [one["result"] for one in send(client, request_, files, png)["results"]] == [[]]
+    assert [prediction["result"] for prediction in send(client, request_, files, png)["results"]] == [[]]
 
 
 @pytest.mark.parametrize("request_", requests("/predict", lambda body: prompts(body) == []))
 def test_a_context_without_prompts_gets_no_region(client: TestClient, files: Any, png: Any, request_: dict[str, Any]) -> None:
     answer = send(client, request_, files, png)
-    assert [one["result"] for one in answer["results"]] == [[]]
+    assert [prediction["result"] for prediction in answer["results"]] == [[]]
     assert answer["model_version"] == answer["results"][0]["model_version"]
     assert answer["model_version"].startswith("v0001-")
 
@@ -211,8 +211,8 @@ def test_a_broken_image_empties_only_its_own_prediction(client: TestClient, file
         [],
     ]
     results = predict(client, [good, *bad, good])["results"]
-    assert [bool(one["result"]) for one in results] == [True, *[False] * len(bad), True]
-    assert all(0 <= one["score"] <= 1 for one in results)
+    assert [bool(prediction["result"]) for prediction in results] == [True, *[False] * len(bad), True]
+    assert all(0 <= prediction["score"] <= 1 for prediction in results)
 
 
 def test_an_image_that_is_too_long_empties_only_its_own_prediction(
@@ -228,7 +228,7 @@ def test_an_image_that_is_too_long_empties_only_its_own_prediction(
     body = {"tasks": tasks, "project": f"{next(PROJECTS)}.1", "label_config": config, "params": {"context": None}}
     answer = client.post("/predict", json=body)
     assert answer.status_code == 200
-    assert [bool(one["result"]) for one in answer.json()["results"]] == [True, False, True]
+    assert [bool(prediction["result"]) for prediction in answer.json()["results"]] == [True, False, True]
 
 
 def test_a_request_without_tasks_gets_no_prediction(client: TestClient) -> None:
@@ -259,9 +259,9 @@ def test_fifty_simultaneous_events_are_marked_in_few_transactions(services: Serv
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     app, marks = create_app(services), []
 
-    def listen(*given: Any) -> None:
-        if "UPDATE projects SET events" in given[2]:
-            marks.append(given[2])
+    def listen(*arguments: Any) -> None:
+        if "UPDATE projects SET events" in arguments[2]:
+            marks.append(arguments[2])
 
     async def ring_fifty_times() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backend") as caller:

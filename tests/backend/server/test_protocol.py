@@ -171,7 +171,7 @@ def test_the_answer_is_never_a_traceback_for_any_field_value(
 @given(context=st.fixed_dictionaries({"result": json_values}))
 def test_any_context_gets_one_answer(client: TestClient, context: dict[str, Any]) -> None:
     answer = client.post("/predict", content=changed("/predict", params={"context": context}), headers=JSON)
-    assert [one["result"] for one in answer.json()["results"]] == [[]]
+    assert [prediction["result"] for prediction in answer.json()["results"]] == [[]]
 
 
 @pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook", "/train", "/"])

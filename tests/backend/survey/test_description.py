@@ -20,9 +20,9 @@ def version(label_config: str = CONFIG, **settings: Any) -> VersionBundle:
     return bundle_version(None, name="v0001", label_config=label_config, settings=Settings(**settings))
 
 
-def changed(one: dict[str, Any], other: dict[str, Any]) -> set[str]:
-    assert one.keys() == other.keys()
-    return {name for name, value in one.items() if other[name] != value}
+def changed(first: dict[str, Any], other: dict[str, Any]) -> set[str]:
+    assert first.keys() == other.keys()
+    return {name for name, value in first.items() if other[name] != value}
 
 
 def test_the_input_is_described_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

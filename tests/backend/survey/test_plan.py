@@ -17,8 +17,8 @@ SPANS = st.lists(
 
 
 def images(spans: list[Span]) -> list[tuple[str, int | None, str | None]]:
-    rows = ((one, row) for one in spans for row in range(one.count))
-    return [(one.source, None if one.first is None else one.first + row, one.fingerprint) for one, row in rows]
+    rows = ((span, row) for span in spans for row in range(span.count))
+    return [(span.source, None if span.first is None else span.first + row, span.fingerprint) for span, row in rows]
 
 
 @given(SPANS, st.integers(1, 20))

@@ -97,32 +97,34 @@ def test_each_image_has_a_row_with_the_reason_if_it_is_unreadable(images: list[s
 def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
     xml = shipped("everything")
     builder, backend = predictor(xml)
-    said = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
-    seen = builder.extractor.extract_features(images, embed=True)
-    for row, prediction, one in zip(rows_of(part_of(xml, images)), said, seen, strict=True):
+    predictions = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
+    extracted = builder.extractor.extract_features(images, embed=True)
+    for row, prediction, features in zip(rows_of(part_of(xml, images)), predictions, extracted, strict=True):
         if row["error"] is not None:
             assert prediction.problem == row["error"]
             continue
         assert (row["version"], row["score"]) == ("v0001", pytest.approx(prediction.score, abs=1e-5))
-        np.testing.assert_allclose(row["embedding"], one.embedding, rtol=1e-3, atol=1e-4)
+        np.testing.assert_allclose(row["embedding"], features.embedding, rtol=1e-3, atol=1e-4)
         (chosen,) = (region for region in prediction.result if region["from_name"] == "morphology")
         assert max(row["morphology"], key=row["morphology"].get) == chosen["value"]["choices"][0]
         assert max(row["morphology"].values()) == pytest.approx(chosen["score"], abs=1e-5)
         outlines = [region for region in prediction.result if region["from_name"] == "outline"]
-        assert [found["score"] for found in row["outline"]] == pytest.approx([one["score"] for one in outlines], abs=1e-5)
-        for found, region in zip(row["outline"], outlines, strict=True):
+        assert [detection["score"] for detection in row["outline"]] == pytest.approx(
+            [region["score"] for region in outlines], abs=1e-5
+        )
+        for detection, region in zip(row["outline"], outlines, strict=True):
             x, y = np.array(region["value"]["points"]).T
-            assert found["x"] == pytest.approx(x.min() * row["width"] / 100, abs=1)
-            assert found["height"] == pytest.approx((y.max() - y.min()) * row["height"] / 100, abs=1)
+            assert detection["x"] == pytest.approx(x.min() * row["width"] / 100, abs=1)
+            assert detection["height"] == pytest.approx((y.max() - y.min()) * row["height"] / 100, abs=1)
 
 
 def test_masks_are_stored_as_coco_run_lengths(images: list[str]) -> None:
     for row in rows_of(part_of(VIEW.format(OBJECTS.format("BrushLabels")), images[:1])):
         assert row["objects"]
-        for found in row["objects"]:
+        for detection in row["objects"]:
             size = [row["height"], row["width"]]
-            mask = coco.decode(coco.frPyObjects({"size": size, "counts": found["mask_counts"]}, *size))
-            middle = int(found["y"] + found["height"] / 2), int(found["x"] + found["width"] / 2)
+            mask = coco.decode(coco.frPyObjects({"size": size, "counts": detection["mask_counts"]}, *size))
+            middle = int(detection["y"] + detection["height"] / 2), int(detection["x"] + detection["width"] / 2)
             assert mask[middle] == 1
             assert mask[0, 0] == 0
 
@@ -148,9 +150,9 @@ def test_an_image_that_a_head_rejects_has_a_row_with_the_reason(images: list[str
 
 def test_ellipses_are_stored_with_their_boxes(images: list[str]) -> None:
     (row,) = rows_of(part_of(VIEW.format(OBJECTS.format("EllipseLabels")), images[:1]))
-    for found in row["objects"]:
-        assert found["x"] < found["ellipse"]["x"] < found["x"] + found["width"]
-        assert found["ellipse"]["radius_x"] > 0
+    for detection in row["objects"]:
+        assert detection["x"] < detection["ellipse"]["x"] < detection["x"] + detection["width"]
+        assert detection["ellipse"]["radius_x"] > 0
 
 
 def test_an_image_without_objects_has_an_empty_list(images: list[str]) -> None:
@@ -186,9 +188,9 @@ def test_the_output_does_not_depend_on_batches(images: list[str], monkeypatch: p
     monkeypatch.setattr("backend.survey.worker.BATCH_PIXELS", 1)
     single = rows_of(part_of(shipped("morphology"), images * 3))
     assert [row["id"] for row in whole] == [row["id"] for row in single]
-    for one, other in zip(whole, single, strict=True):
-        if one["error"] is None:
-            np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
+    for row, other in zip(whole, single, strict=True):
+        if row["error"] is None:
+            np.testing.assert_allclose(row["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
 def test_a_part_without_readable_images_is_written(images: list[str]) -> None:

@@ -15,7 +15,7 @@ WANTED = [np.array([[0.0, 0, 10, 10], [20, 20, 40, 30]]), np.empty((0, 4))]
 
 
 def finds(*boxes: list[tuple[list[float], float]]) -> list[Finds]:
-    return [(np.array([b for b, _ in one]).reshape(-1, 4), np.array([s for _, s in one])) for one in boxes]
+    return [(np.array([b for b, _ in scene]).reshape(-1, 4), np.array([s for _, s in scene])) for scene in boxes]
 
 
 def test_all_objects_without_false_detections_score_one() -> None:

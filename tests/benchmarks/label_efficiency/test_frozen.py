@@ -30,8 +30,8 @@ def test_each_rung_has_its_number_of_different_galaxies(pool: tuple[NDArray[np.f
 
 
 def test_a_higher_rung_contains_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
-    asked = ask(pool, RUNGS)
-    assert (asked[35][:20] == asked[20]).all()
+    queried = ask(pool, RUNGS)
+    assert (queried[35][:20] == queried[20]).all()
 
 
 def test_the_first_ten_are_drawn_at_random(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
@@ -44,10 +44,10 @@ def test_fewer_rungs_do_not_change_the_remaining_ones(pool: tuple[NDArray[np.flo
 
 def test_labels_of_galaxies_that_were_not_queried_are_not_read(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     embeddings, labels = pool
-    asked = ask(pool, (35,))[35]
+    queried = ask(pool, (35,))[35]
     hidden = np.full_like(labels, 3)
-    hidden[asked] = labels[asked]
-    assert (ask((embeddings, hidden), (35,))[35] == asked).all()
+    hidden[queried] = labels[queried]
+    assert (ask((embeddings, hidden), (35,))[35] == queried).all()
 
 
 def test_galaxies_are_drawn_at_random_while_all_labels_are_equal(

@@ -58,7 +58,7 @@ def test_a_decreasing_curve_is_averaged() -> None:
 
 @given(CURVES, st.floats(0.5, 1), st.floats(0, 0.2))
 def test_a_higher_target_never_needs_fewer_labels(scores: list[float], target: float, more: float) -> None:
-    lower, higher = (labels_needed(RUNGS, scores, target=one) for one in (target, target + more))
+    lower, higher = (labels_needed(RUNGS, scores, target=goal) for goal in (target, target + more))
     assert lower.low <= higher.low * (1 + 1e-9)
     assert lower.high <= higher.high * (1 + 1e-9)
 
@@ -139,8 +139,8 @@ def test_the_first_curve_is_the_mean_over_seeds() -> None:
 
 
 def test_with_equal_seeds_only_the_galaxies_vary() -> None:
-    one = np.random.default_rng(0).random((1, 3, 8))
-    assert resampled_curves(np.repeat(one, 4, axis=0), seed=0) == pytest.approx(one[0].T)
+    curve = np.random.default_rng(0).random((1, 3, 8))
+    assert resampled_curves(np.repeat(curve, 4, axis=0), seed=0) == pytest.approx(curve[0].T)
 
 
 def test_different_seeds_make_the_curves_vary() -> None:

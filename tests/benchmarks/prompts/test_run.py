@@ -45,14 +45,14 @@ def test_an_overlap_that_is_not_reached_counts_as_the_largest_number() -> None:
 
 
 def test_clicking_continues_until_the_overlap_is_reached() -> None:
-    wanted, better = disc(LEFT), [disc(LEFT, radius) for radius in (5, 9.8, 9, 9.8, 9)]
+    truth, better = disc(LEFT), [disc(LEFT, radius) for radius in (5, 9.8, 9, 9.8, 9)]
 
     def segment(clicks: Sequence[Click]) -> Mask:
         return better[len(clicks) - 1]
 
-    assert len(click_through(segment, wanted, clicks=20, seed=0, enough=0.9, least=1).overlaps) == 2
-    assert len(click_through(segment, wanted, clicks=20, seed=0, enough=0.9, least=4).overlaps) == 4
-    assert len(click_through(segment, wanted, clicks=3, seed=0, enough=0.9, least=4).overlaps) == 3
+    assert len(click_through(segment, truth, clicks=20, seed=0, enough=0.9, least=1).overlaps) == 2
+    assert len(click_through(segment, truth, clicks=20, seed=0, enough=0.9, least=4).overlaps) == 4
+    assert len(click_through(segment, truth, clicks=3, seed=0, enough=0.9, least=4).overlaps) == 3
 
 
 @pytest.fixture(params=["watershed, outlines", "watershed, scenes", "extraction"])
@@ -74,9 +74,9 @@ def test_a_first_click_beside_a_galaxy_selects_the_nearest(opponent: Callable[[S
 
 
 def test_further_clicks_add_and_remove_the_other_galaxy(opponent: Callable[[Sequence[Click]], Mask]) -> None:
-    one, both = opponent([(*LEFT, True)]), opponent([(*LEFT, True), (*RIGHT, True)])
+    left, both = opponent([(*LEFT, True)]), opponent([(*LEFT, True), (*RIGHT, True)])
     assert both[disc(LEFT, 6) | disc(RIGHT, 6)].all()
-    np.testing.assert_array_equal(opponent([(*LEFT, True), (*RIGHT, False)]), one)
+    np.testing.assert_array_equal(opponent([(*LEFT, True), (*RIGHT, False)]), left)
 
 
 def test_the_object_of_the_first_click_is_kept(opponent: Callable[[Sequence[Click]], Mask]) -> None:
@@ -92,7 +92,7 @@ def test_a_click_on_empty_sky_gives_the_clicked_pixels() -> None:
 
 
 def judged(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) -> list[Judged]:
-    return [Judged(method, one, 0, 0, Clicked(values)) for one, values in zip(objects, overlaps, strict=True)]
+    return [Judged(method, object_, 0, 0, Clicked(values)) for object_, values in zip(objects, overlaps, strict=True)]
 
 
 @pytest.fixture
@@ -104,12 +104,12 @@ def objects() -> list[Object]:
 
 
 def test_figures_are_means_over_objects_with_their_interval(objects: list[Object]) -> None:
-    some = judged("a", (0.9,), (0.6, 0.86), (0.3, 0.4), objects=objects)
-    mean = mean_of(some, overlap_after(1))
+    results = judged("a", (0.9,), (0.6, 0.86), (0.3, 0.4), objects=objects)
+    mean = mean_of(results, overlap_after(1))
     assert mean.mean == pytest.approx(0.6)
     assert mean.low <= 0.6 <= mean.high
-    assert mean_of(some, until(0.85)).mean == pytest.approx((1 + 2 + MOST_CLICKS) / 3)
-    assert mean_of(some, reached(0.85)).mean == pytest.approx(2 / 3)
+    assert mean_of(results, until(0.85)).mean == pytest.approx((1 + 2 + MOST_CLICKS) / 3)
+    assert mean_of(results, reached(0.85)).mean == pytest.approx(2 / 3)
 
 
 def test_a_constant_difference_has_a_narrow_interval(objects: list[Object]) -> None:

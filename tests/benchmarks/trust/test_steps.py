@@ -32,12 +32,12 @@ def test_one_in_twenty_steps_without_a_change_is_a_decrease() -> None:
 def test_the_summary_contains_the_worst_step_and_the_chance_level() -> None:
     flat = measure_step(np.zeros(40), np.tile([0.01, -0.01], 20), labels=10)
     down = measure_step(np.ones(40), np.tile([0.8, 0.7], 20), labels=20)
-    one = summarise([[flat] * 10, [flat] * 9 + [down]], trained=30, ends=[(0.5, 0.7), (0.5, 0.8)])
-    assert (one.runs, one.trained, one.live, one.falls) == (2, 30, 20, 1)
-    assert one.expected == pytest.approx(1)
-    assert one.p_value > 0.5
-    assert one.worst == down
-    assert one.last == pytest.approx(0.75)
+    summary = summarise([[flat] * 10, [flat] * 9 + [down]], trained=30, ends=[(0.5, 0.7), (0.5, 0.8)])
+    assert (summary.runs, summary.trained, summary.live, summary.falls) == (2, 30, 20, 1)
+    assert summary.expected == pytest.approx(1)
+    assert summary.p_value > 0.5
+    assert summary.worst == down
+    assert summary.last == pytest.approx(0.75)
 
 
 def test_a_rule_without_live_versions_has_no_worst_step() -> None:

@@ -133,7 +133,11 @@ def test_predictions_are_imported_exactly_and_only_once(
     fits.writeto(tmp_path / "survey.fits", segmentation_map(), sky_of(1).to_header())  # a map whose name matches no task
     done = import_regions(tmp_path / "survey.fits", "--label", "Galaxy", "--model", "survey")
     assert done.exit_code == 0, done.output
-    mapped = [one for one in client.get("/api/predictions/", task=tasks["south"]) if one["model_version"] == "survey"]
+    mapped = [
+        prediction
+        for prediction in client.get("/api/predictions/", task=tasks["south"])
+        if prediction["model_version"] == "survey"
+    ]
     assert [np.array_equal(*pair) for pair in zip(masks_of(mapped[0]["result"]), [labels == 4, labels == 9], strict=True)] == [
         True
     ] * 2

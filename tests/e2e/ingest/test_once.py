@@ -26,7 +26,7 @@ ROOT = Path(__file__).parents[3]
 
 
 def uploads_of(client: LabelStudioClient, project: int) -> list[str]:
-    return [str(one["file"]) for one in client.get(f"/api/projects/{project}/file-uploads", all="true")]
+    return [str(upload["file"]) for upload in client.get(f"/api/projects/{project}/file-uploads", all="true")]
 
 
 def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
@@ -49,8 +49,8 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     assert (tasks["d.fits"]["unit"], tasks["d.fits"]["bands"]) == ("nJy", ["r"])
     assert {picture(data["image"]) for data in tasks.values()} == {(24, 32, 3)}
     assert len(uploads_of(client, project)) == 4
-    kept = tmp_path / "data" / tasks["d.fits"]["science"]
-    assert kept.read_bytes() == (everything / "d.fits").read_bytes()
+    original = tmp_path / "data" / tasks["d.fits"]["science"]
+    assert original.read_bytes() == (everything / "d.fits").read_bytes()
     assert (tmp_path / "data" / tasks["c.tif"]["science"]).read_bytes() == (everything / "c.tif").read_bytes()
 
 
@@ -90,8 +90,8 @@ def test_a_killed_import_continues(
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    there = project_state(client, project).task_count
-    assert 0 < there < MANY
-    assert f"{MANY - there} imported, {there} already in the project, 0 left out" in run(project, folder).stdout
+    imported = project_state(client, project).task_count
+    assert 0 < imported < MANY
+    assert f"{MANY - imported} imported, {imported} already in the project, 0 left out" in run(project, folder).stdout
     assert project_state(client, project).task_count == len(known_content(client, project)) == MANY
     assert len(uploads_of(client, project)) == MANY

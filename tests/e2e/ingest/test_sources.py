@@ -87,8 +87,8 @@ def test_a_table_is_joined_to_images_by_their_ids(
     assert f"row 3 of {table}: line 4 has 5 values for 4 columns" in result.stderr
     assert f"row 4 of {table} (77): no picture is called so" in result.stderr
     named = {task.data["filename"]: task.data for task in read_tasks(client, project)}
-    kept = ("objid", "ra", "dec", "class")
-    assert [[named[f"{number:03d}.png"][key] for key in kept] for number in (0, 1)] == [
+    columns = ("objid", "ra", "dec", "class")
+    assert [[named[f"{number:03d}.png"][key] for key in columns] for number in (0, 1)] == [
         ["000", 150.5, 2.0, "Spiral"],
         ["1", 151.0, 3.0, "Smooth"],
     ]
@@ -154,12 +154,12 @@ def test_one_request_per_galaxy_is_sent_to_a_survey(
     fits.PrimaryHDU(noise(0), wcs.to_header()).writeto(cut_out)
     catalogue = tmp_path / "galaxies.csv"
     catalogue.write_text("ra,dec\n150,2\n150.1,2\n")
-    with served(lambda path: cut_out.getvalue()) as (host, asked):
+    with served(lambda path: cut_out.getvalue()) as (host, requested):
         monkeypatch.setattr(astroquery.hips2fitsClass, "server", f"http://{host}/hips2fits")
         for imported in (2, 0):
             result = run(project, "--catalogue", catalogue, "--survey", "CDS/P/some/g", "--pixels", 32)
             assert f"{imported} imported, {2 - imported} already in the project, 0 left out" in result.stdout, result.stderr
-        assert len(asked) == 2
+        assert len(requested) == 2
     assert [task.data["ra"] for task in read_tasks(client, project)] == [150.0, 150.1]
 
 
@@ -176,7 +176,7 @@ def test_images_in_a_bucket_are_served_by_label_studio(
         result = run(project, everything, "--storage", "s3", "--bucket", "galaxies")
     assert "0 imported, 5 already in the project, 2 left out" in result.stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
-    stored = {one["Key"] for one in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
+    stored = {entry["Key"] for entry in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
     names = {f"{data['content_id']}.{kind}" for data, kind in zip(tasks.values(), ("png", "jpg", "png", "png"), strict=True)}
     science = {f"{tasks['c.tif']['content_id']}.tif", f"{tasks['d.fits']['content_id']}.fits"}
     assert stored == {f"galaxyloop/{project}/{name}" for name in names | science}
@@ -214,11 +214,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
 @contextmanager
 def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
     """Yield the host of a server that answers with the result of `find` for a path, and the list of requested paths."""
-    asked: list[str] = []
+    requested: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked.append(self.path)
+            requested.append(self.path)
             content = find(self.path)
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Length", str(len(content or b"")))
@@ -230,5 +230,5 @@ def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}", asked
+        yield f"127.0.0.1:{server.server_address[1]}", requested
         server.shutdown()

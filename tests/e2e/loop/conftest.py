@@ -167,11 +167,14 @@ class Project:
 
     @property
     def predictions(self) -> list[Stored]:
-        found = self.loop.client.get("/api/predictions/", project=self.id)
-        return [Stored(int(one["task"]), one["model_version"], one["score"], one["result"]) for one in found]
+        predictions = self.loop.client.get("/api/predictions/", project=self.id)
+        return [
+            Stored(int(prediction["task"]), prediction["model_version"], prediction["score"], prediction["result"])
+            for prediction in predictions
+        ]
 
     def predicted_by(self, version: str) -> list[int]:
-        return sorted(one.task for one in self.predictions if one.version == version)
+        return sorted(prediction.task for prediction in self.predictions if prediction.version == version)
 
     def to_do(self) -> list[int]:
         return [task.id for task in read_tasks(self.loop.client, self.id) if not task.annotated]
@@ -219,7 +222,9 @@ class Project:
     def wait_for_training(self, number: int) -> Version:
         """Wait until a version is trained and the gate has decided."""
         self.loop.wait_until(
-            lambda: any(one.number == number and one.verdict != "trained" for one in self.versions), f"{number} judged", self
+            lambda: any(version.number == number and version.verdict != "trained" for version in self.versions),
+            f"{number} judged",
+            self,
         )
         self.wait_until_quiet()
         return self.loop.services.registry.version(self.id, number)
@@ -228,7 +233,11 @@ class Project:
         """Check the invariants that hold after any kill."""
         live = self.record.live_name
         assert self.state.model_version == self.title == live
-        duplicates = [key for key, count in Counter((one.task, one.version) for one in self.predictions).items() if count > 1]
+        duplicates = [
+            key
+            for key, count in Counter((prediction.task, prediction.version) for prediction in self.predictions).items()
+            if count > 1
+        ]
         assert not duplicates
         assert set(self.to_do()) <= set(self.predicted_by(live))
         trained = [version for version in self.versions if version.verdict != "base"]
@@ -239,13 +248,13 @@ class Project:
             assert version.verdict in ("live", "retired", "rejected"), f"{version.name} was never judged"
         made_from = Counter((version.fingerprint, version.config_hash) for version in trained)
         assert not [key for key, count in made_from.items() if count > 1]
-        said = Counter(number for project, number in TRAINED.findall(self.loop.worker.said()) if int(project) == self.id)
-        assert not [number for number, count in said.items() if count > 1]
+        trainings = Counter(number for project, number in TRAINED.findall(self.loop.worker.said()) if int(project) == self.id)
+        assert not [number for number, count in trainings.items() if count > 1]
 
     def assert_nothing_lost(self) -> None:
         """Check that the newest version was trained on every submitted annotation in its current state."""
-        there = {one.id: one.updated_at for one in read_annotations(self.loop.client, self.id)}
-        assert self.learned(self.versions[-1]) == there
+        stamps = {annotation.id: annotation.updated_at for annotation in read_annotations(self.loop.client, self.id)}
+        assert self.learned(self.versions[-1]) == stamps
 
 
 @dataclass
@@ -353,8 +362,8 @@ class Loop:
         """Return the number of events that the server has received, by action."""
         auth = (self.settings.basic_auth_user, self.settings.basic_auth_password.get_secret_value())
         text = httpx.get(f"{self.settings.public_url}/metrics", auth=auth, trust_env=False).raise_for_status().text
-        found = re.findall(r'^galaxyloop_events_total\{action="(\w+)"\} (\S+)$', text, re.MULTILINE)
-        return {action: int(float(count)) for action, count in found}
+        counters = re.findall(r'^galaxyloop_events_total\{action="(\w+)"\} (\S+)$', text, re.MULTILINE)
+        return {action: int(float(count)) for action, count in counters}
 
     def wait_until(
         self, condition: Callable[[], Any], what: str, project: Project | None = None, *, every_s: float = 0.05
@@ -364,7 +373,7 @@ class Loop:
         while not condition():
             if time.monotonic() > deadline:
                 status = f"\nstatus: {project.record.status}" if project else ""
-                logs = "\n".join(f"--- {one.name}\n{one.last_lines(30)}" for one in (self.server, self.worker))
+                logs = "\n".join(f"--- {child.name}\n{child.last_lines(30)}" for child in (self.server, self.worker))
                 pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}{status}\n{logs}")
             time.sleep(every_s)
 

@@ -58,7 +58,7 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
     chromium = shutil.which("chromium")
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
-    predictions = {one.task: by_type(one.result) for one in project.predictions}
+    predictions = {prediction.task: by_type(prediction.result) for prediction in project.predictions}
     task = max(predictions, key=lambda number: len(predictions[number]["bitmasklabels"]))
     predicted = predictions[task]
     assert all(predicted.values())
@@ -89,7 +89,7 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
 
 
 def test_a_click_gets_a_bitmask(loop: Loop, project: Project) -> None:
-    prediction = next(one for one in project.predictions if by_type(one.result)["bitmasklabels"])
+    prediction = next(candidate for candidate in project.predictions if by_type(candidate.result)["bitmasklabels"])
     mask = mask_of(by_type(prediction.result)["bitmasklabels"][0])
     row, column = (int(place) for place in np.argwhere(mask).mean(axis=0))
     control = parse(CONFIG).control("click")
@@ -103,7 +103,7 @@ def test_a_click_gets_a_bitmask(loop: Loop, project: Project) -> None:
 
 
 def test_heads_of_both_controls_are_trained_and_their_shapes_exported(loop: Loop, project: Project, tmp_path: Path) -> None:
-    predictions = {one.task: one.result for one in project.predictions}
+    predictions = {entry.task: entry.result for entry in project.predictions}
     for task in [task for task in project.teachers(BATCH) if task in predictions]:
         loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": predictions[task]})
     project.wait_for_training(2)
@@ -111,6 +111,6 @@ def test_heads_of_both_controls_are_trained_and_their_shapes_exported(loop: Loop
     assert "heads=mask,outline" in trained
     loop.command("export", str(project.id), "--output", str(tmp_path / "data"), "--format", "coco")
     coco = COCO(tmp_path / "data/annotations/train.json")
-    controls = {one["control"] for one in coco.anns.values()}
+    controls = {entry["control"] for entry in coco.anns.values()}
     assert controls == {"mask", "outline"}
-    assert all(coco.annToMask(one).any() for one in coco.anns.values())
+    assert all(coco.annToMask(entry).any() for entry in coco.anns.values())

@@ -40,14 +40,14 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
     upload_images(loop.client, holder, [draw_picture(tmp_path / "two.png")])
     data = [{"image": str(task.data["image"])} for task in read_tasks(loop.client, holder)]
     project = loop.import_project("clicks", CONFIG, data)
-    shown = [region for one in project.predictions for region in one.result]
+    shown = [region for prediction in project.predictions for region in prediction.result]
     (backend,) = loop.client.get("/api/ml", project=project.id)
     controls = {control.name: control for control in parse(CONFIG).controls}
 
     def ask(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
         body = {"task": project.tasks[0], "context": {"result": list(prompts)}}
-        said = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
-        return list(said["data"]["result"]) if said.get("data") else []
+        answer = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
+        return list(answer["data"]["result"]) if answer.get("data") else []
 
     def click(place: tuple[int, int], *, positive: bool = True) -> dict[str, Any]:
         point = keypointlabels.encode(Point(*place), control=controls["click"], label="Galaxy", size=SIZE)

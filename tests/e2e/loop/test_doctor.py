@@ -93,17 +93,17 @@ def test_a_closed_network_switch_is_named_and_a_failed_attach_is_undone(
     loop: Loop, closed: tuple[str, LabelStudioServer]
 ) -> None:
     switch, server = closed
-    there = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": login(server.url, USER, PASSWORD)}
-    code, checks = examine(loop, **there)
+    variables = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": login(server.url, USER, PASSWORD)}
+    code, checks = examine(loop, **variables)
     assert code == 1
     switches = {name: says for name, (ok, says) in checks.items() if name.startswith("network switch") and not ok}
     wrong = "network switch for events" if "SSRF" in switch else "network switch for calls"
     assert list(switches) == [wrong]
     assert f"{switch}=false" in switches[wrong]
-    with LabelStudioClient(server.url, there["LABEL_STUDIO_API_KEY"]) as client:
+    with LabelStudioClient(server.url, variables["LABEL_STUDIO_API_KEY"]) as client:
         project = create_project(client, "Closed", CONFIG)
         before = client.get(f"/api/projects/{project}/")
-        result = CliRunner().invoke(app, ["project", "attach", str(project)], env=loop.environment | there)
+        result = CliRunner().invoke(app, ["project", "attach", str(project)], env=loop.environment | variables)
         assert (result.exit_code, "does not call the local or private address" in result.stderr) == (1, True)
         assert (client.get("/api/ml", project=project), client.get("/api/webhooks/", project=project)) == ([], [])
         assert client.get(f"/api/projects/{project}/") == before

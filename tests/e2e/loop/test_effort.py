@@ -23,7 +23,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 def prediction_with_boxes(project: Project, count: int) -> dict[str, Any]:
     """Return a prediction with at least `n` boxes, as the page receives it."""
     stored = project.loop.client.get("/api/predictions/", project=project.id)
-    return next(one for one in stored if len(boxes_of(one["result"])) >= count)
+    return next(prediction for prediction in stored if len(boxes_of(prediction["result"])) >= count)
 
 
 def boxes_of(result: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -52,15 +52,15 @@ def test_the_effort_is_recorded_for_the_version_that_predicted(loop: Loop) -> No
     body = {"result": submitted, "parent_prediction": prediction["id"]}
     annotation = loop.client.send("POST", f"/api/tasks/{prediction['task']}/annotations/", json=body)
 
-    kept = len(boxes_of(result)) - 2
+    accepted = len(boxes_of(result)) - 2
     masks = Effort(accepted=sum(region["from_name"] == "mask" for region in result))
     shape = Effort(accepted=1)
-    boxes = Effort(accepted=kept, edited=1, rejected=1, added=1, compared=1, overlap=pytest.approx(1 / 3))
+    boxes = Effort(accepted=accepted, edited=1, rejected=1, added=1, compared=1, overlap=pytest.approx(1 / 3))
     wait_for(project, {"boxes": boxes, "mask": masks, "morphology": shape})
     versions = loop.command("versions", str(project.id))
     (row,) = (line.replace("│", " ").split() for line in versions.splitlines() if " boxes " in line)
-    assert row[:3] == [project.name_of(1), "boxes", str(kept + 2)]
-    assert row[-4:] == [f"{1 / (kept + 2):.0%}", "0.333", f"{1 / (kept + 2):.0%}", "1"]
+    assert row[:3] == [project.name_of(1), "boxes", str(accepted + 2)]
+    assert row[-4:] == [f"{1 / (accepted + 2):.0%}", "0.333", f"{1 / (accepted + 2):.0%}", "1"]
 
     for region in submitted:
         if region["from_name"] == "morphology":

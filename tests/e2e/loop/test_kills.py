@@ -98,10 +98,10 @@ def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, an
 
 def test_the_server_can_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
     project, submitted = annotations
-    heard = loop.events().get("ANNOTATION_UPDATED", 0)
+    received = loop.events().get("ANNOTATION_UPDATED", 0)
     person = threading.Thread(target=change_all, args=(project, submitted))
     person.start()
-    loop.wait_until(lambda: loop.events().get("ANNOTATION_UPDATED", 0) >= heard + 3, "three events", project)
+    loop.wait_until(lambda: loop.events().get("ANNOTATION_UPDATED", 0) >= received + 3, "three events", project)
     loop.server.kill()
     person.join()
     loop.server.start()

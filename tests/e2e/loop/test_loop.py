@@ -43,7 +43,10 @@ def project(loop: Loop) -> Project:
 def test_all_controls_of_an_attached_project_are_predicted(loop: Loop) -> None:
     project = loop.new_project("everything")
     assert project.predicted_by(project.name_of(1)) == project.tasks
-    assert {region["from_name"] for one in project.predictions for region in one.result} == {"morphology", "outline"}
+    assert {region["from_name"] for prediction in project.predictions for region in prediction.result} == {
+        "morphology",
+        "outline",
+    }
     assert project.title == project.state.model_version == project.name_of(1)
     project.assert_sound()
 
@@ -55,12 +58,12 @@ def test_tasks_imported_later_are_predicted(project: Project) -> None:
 
 
 def test_new_tasks_are_predicted_if_as_many_were_deleted(project: Project) -> None:
-    gone, kept = project.tasks[:2], project.tasks[2:]
-    for task in gone:
+    deleted, remaining = project.tasks[:2], project.tasks[2:]
+    for task in deleted:
         project.loop.client.send("DELETE", f"/api/tasks/{task}/")
-    project.import_again(len(gone))
+    project.import_again(len(deleted))
     project.loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
-    assert set(kept) < set(project.tasks)
+    assert set(remaining) < set(project.tasks)
 
 
 # --- a batch
@@ -73,7 +76,7 @@ def test_a_batch_trains_a_version_that_goes_live_with_its_evidence(taught: Proje
     assert version.evidence["compared_with"] == base.name
     assert "morphology is better" in version.evidence["reason"]
     assert version.heads == {"morphology": 2}
-    assert set(taught.learned(version)) == {one.id for one in read_annotations(taught.loop.client, taught.id)}
+    assert set(taught.learned(version)) == {annotation.id for annotation in read_annotations(taught.loop.client, taught.id)}
     taught.assert_nothing_lost()
 
 
@@ -91,7 +94,7 @@ def test_events_without_the_secret_are_rejected(taught: Project) -> None:
 
 def test_the_next_task_has_the_lowest_score_of_the_new_version(taught: Project) -> None:
     task = taught.loop.client.get(f"/api/projects/{taught.id}/next")["id"]
-    scores = {one.task: one.score for one in taught.predictions if one.version == taught.name_of(2)}
+    scores = {prediction.task: prediction.score for prediction in taught.predictions if prediction.version == taught.name_of(2)}
     assert scores[task] == min(scores.values())
 
 
@@ -107,7 +110,7 @@ def test_the_commands_show_the_results_of_the_loop(taught: Project) -> None:
 def test_held_out_tasks_have_random_scores_and_are_only_compared(loop: Loop) -> None:
     project = loop.new_project(batch=11)
     held_out = project.held_out
-    scores = {one.task: one.score for one in project.predictions}
+    scores = {prediction.task: prediction.score for prediction in project.predictions}
     others = [score for task, score in scores.items() if task not in held_out]
     assert 1 <= len(held_out) <= 12  # of 24
     assert all(min(others) <= scores[task] <= max(others) for task in held_out)
@@ -122,9 +125,9 @@ def test_a_version_that_is_not_better_does_not_go_live(project: Project) -> None
     teachers = project.teachers()
     project.annotate(teachers, *CLASSES)
     project.wait_for_version(2)
-    one, other = teachers[:4], project.teachers(12)[8:]
+    first, other = teachers[:4], project.teachers(12)[8:]
     project.annotate(other, *CLASSES)
-    notes = read_annotations(project.loop.client, project.id, task_ids=one)
+    notes = read_annotations(project.loop.client, project.id, task_ids=first)
     project.edit([note.id for note in notes], *CLASSES[::-1])  # half of the labels are wrong now
     version = project.wait_for_training(3)
     assert version.verdict == "rejected"
@@ -140,7 +143,7 @@ def test_a_ground_truth_annotation_is_used_only_for_comparison(project: Project)
     project.wait_until_quiet()
     trained = project.versions[-1]
     assert trained.learned_from in (7, 8)
-    noted = {one.id: one.ground_truth for one in read_annotations(project.loop.client, project.id)}
+    noted = {annotation.id: annotation.ground_truth for annotation in read_annotations(project.loop.client, project.id)}
     assert noted == {id_: id_ == annotations[0] for id_ in annotations}
 
 

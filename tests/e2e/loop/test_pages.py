@@ -69,14 +69,14 @@ def annotate(project: Project, config: str, place: dict[str, Any]) -> None:
 def exported(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the annotations of a COCO export, each with its image."""
     project.loop.command("export", str(project.id), "--format", "coco", "--output", str(folder))
-    said = json.loads((folder / "annotations" / "train.json").read_text())
-    images = {image["id"]: image for image in said["images"]}
-    return [(one, images[one["image_id"]]) for one in said["annotations"]]
+    coco = json.loads((folder / "annotations" / "train.json").read_text())
+    images = {image["id"]: image for image in coco["images"]}
+    return [(entry, images[entry["image_id"]]) for entry in coco["annotations"]]
 
 
 def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
     project = loop.import_project("pages", PAGES, [{"images": list(pair)} for pair in pictures])
-    boxes = [region for one in project.predictions for region in one.result if region["from_name"] == "boxes"]
+    boxes = [region for prediction in project.predictions for region in prediction.result if region["from_name"] == "boxes"]
     assert {region["item_index"] for region in boxes} == {0, 1}
     assert all(where(region) == region["item_index"] for region in boxes)
 
@@ -85,17 +85,20 @@ def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]
     for page, answers in ((0, [0]), (1, [1]), (7, [])):
         prompt = keypointlabels.encode(Point(*SPOTS[page % 2]), control=click, label="Galaxy", size=SIZE) | {"item_index": page}
         body = {"task": project.tasks[0], "context": {"result": [prompt]}}
-        said = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
-        regions = said["data"]["result"] if said.get("data") else []
+        answer = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
+        regions = answer["data"]["result"] if answer.get("data") else []
         assert [region["item_index"] for region in regions] == answers
         for region in regions:
             x, y = SPOTS[page]
             assert brushlabels.decode(region).shape[y, x]
 
     annotate(project, PAGES, {"item_index": 1})
-    shown = [one for one in project.predictions if one.version == project.record.live_name]
+    shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
     assert all(
-        where(region) == region["item_index"] for one in shown for region in one.result if region["from_name"] == "boxes"
+        where(region) == region["item_index"]
+        for prediction in shown
+        for region in prediction.result
+        if region["from_name"] == "boxes"
     )
     for annotation, image in exported(project, tmp_path / "out"):
         assert image["page"] == 1
@@ -106,14 +109,14 @@ def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]
 def test_a_region_belongs_to_its_image(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
     tasks = [{"g": first, "bands": [{"r": second}]} for first, second in pictures]
     project = loop.import_project("two images", TWO_IMAGES, tasks)
-    boxes = [region for one in project.predictions for region in one.result]
+    boxes = [region for prediction in project.predictions for region in prediction.result]
     assert {region["to_name"] for region in boxes} == {"g", "r"}
     assert all(("g", "r")[where(region)] == region["to_name"] for region in boxes)
 
     annotate(project, TWO_IMAGES, {"to_name": "r"})
-    shown = [one for one in project.predictions if one.version == project.record.live_name]
-    assert all(("g", "r")[where(region)] == region["to_name"] for one in shown for region in one.result)
-    found = exported(project, tmp_path / "out")
-    assert len(found) == ANNOTATED
-    assert {image["image"] for _, image in found} == {"r"}
-    assert all(image["coco_url"] == pictures[image["task"] - project.tasks[0]][1] for _, image in found)
+    shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
+    assert all(("g", "r")[where(region)] == region["to_name"] for prediction in shown for region in prediction.result)
+    annotations = exported(project, tmp_path / "out")
+    assert len(annotations) == ANNOTATED
+    assert {image["image"] for _, image in annotations} == {"r"}
+    assert all(image["coco_url"] == pictures[image["task"] - project.tasks[0]][1] for _, image in annotations)

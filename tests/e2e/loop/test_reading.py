@@ -85,7 +85,7 @@ def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
     snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
     sizes_of = project.loop.services.predictors.extractor.sizes
     examples = gather_examples(snapshot.annotations, parsed, parsed.controls, sizes_of=sizes_of)["boxes"]
-    return {image.task: [(one.box, one.label) for one in drawn] for image, drawn in examples.labels.items()}
+    return {image.task: [(box.box, box.label) for box in drawn] for image, drawn in examples.labels.items()}
 
 
 def predicted_boxes(project: Project, version: str) -> dict[int, list[tuple[Box, str]]]:
@@ -113,7 +113,7 @@ def exported_boxes(project: Project, folder: Path) -> dict[int, list[float]]:
     )  # annotations with other sizes are reported
     coco = json.loads((folder / "annotations" / "train.json").read_text())
     assert {(image["width"], image["height"]) for image in coco["images"]} == {(WIDTH, HEIGHT)}
-    return {one["image_id"]: one["bbox"] for one in coco["annotations"]}
+    return {entry["image_id"]: entry["bbox"] for entry in coco["annotations"]}
 
 
 def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, pictures: list[Path], tmp_path: Path) -> None:

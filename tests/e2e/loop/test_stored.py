@@ -29,7 +29,7 @@ OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
 @contextmanager
 def polled(project: Project) -> Iterator[list[str | None]]:
     """Yield the successive values of the project's model version, polled by a separate client."""
-    seen: list[str | None] = []
+    shown: list[str | None] = []
     end = threading.Event()
     settings = project.loop.settings
 
@@ -37,14 +37,14 @@ def polled(project: Project) -> Iterator[list[str | None]]:
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             while not end.is_set():
                 version = client.get(f"/api/projects/{project.id}/")["model_version"]
-                if [version] != seen[-1:]:
-                    seen.append(version)
+                if [version] != shown[-1:]:
+                    shown.append(version)
                 time.sleep(0.02)
 
     thread = threading.Thread(target=poll)
     thread.start()
     try:
-        yield seen
+        yield shown
     finally:
         end.set()
         thread.join()
@@ -52,8 +52,8 @@ def polled(project: Project) -> Iterator[list[str | None]]:
 
 def counts(project: Project) -> dict[str, int]:
     """Return the number of predictions in Label Studio, by version."""
-    found: dict[str, int] = project.loop.client.get(f"/api/projects/{project.id}/model-versions/")
-    return found
+    numbers: dict[str, int] = project.loop.client.get(f"/api/projects/{project.id}/model-versions/")
+    return numbers
 
 
 def reconcile(project: Project) -> None:
@@ -63,9 +63,13 @@ def reconcile(project: Project) -> None:
 
 def result_of(project: Project, task: int, version: int = 1) -> list[Any] | None:
     """Return the regions of a task's only prediction by a version."""
-    found = [one.result for one in project.predictions if (one.task, one.version) == (task, project.name_of(version))]
-    assert len(found) <= 1
-    return found[0] if found else None
+    results = [
+        prediction.result
+        for prediction in project.predictions
+        if (prediction.task, prediction.version) == (task, project.name_of(version))
+    ]
+    assert len(results) <= 1
+    return results[0] if results else None
 
 
 def import_others(project: Project) -> None:
@@ -97,9 +101,9 @@ def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, sha
             {
                 "data": read.data,
                 "predictions": [
-                    {"result": one.result, "score": one.score, "model_version": one.version}
-                    for one in shared.predictions
-                    if one.task == read.id
+                    {"result": prediction.result, "score": prediction.score, "model_version": prediction.version}
+                    for prediction in shared.predictions
+                    if prediction.task == read.id
                 ],
             }
             for read in read_tasks(loop.client, shared.id)
@@ -128,8 +132,10 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(shared: Project
     name = shared.name_of(1)
 
     def stored(task: int) -> dict[str, Any]:
-        (found,) = [one for one in client.get("/api/predictions/", task=task) if one["model_version"] == name]
-        return dict(found)
+        (prediction,) = [
+            candidate for candidate in client.get("/api/predictions/", task=task) if candidate["model_version"] == name
+        ]
+        return dict(prediction)
 
     def values(prediction: dict[str, Any]) -> list[Any]:
         # Without the score, which is random for held-out tasks.
@@ -184,7 +190,7 @@ def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> Non
 
 def test_the_shown_version_changes_directly_from_one_to_the_next(shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     services, others = shared.loop.services, {name: counts(shared)[name] for name in OTHER_MODELS}
-    with polled(shared) as seen:
+    with polled(shared) as shown:
         annotations = shared.annotate(shared.teachers(LABELS), *CLASSES)
         shared.wait_for_version(2)
         shared.edit(annotations, *CLASSES[::-1])
@@ -195,7 +201,7 @@ def test_the_shown_version_changes_directly_from_one_to_the_next(shared: Project
         shared.loop.command("rollback", str(shared.id), shared.name_of(2))
         shared.wait_for_version(2)
     assert deleted > 0
-    assert seen == [shared.name_of(number) for number in (1, 2, 3, 2)]
+    assert shown == [shared.name_of(number) for number in (1, 2, 3, 2)]
     assert shared.name_of(1) not in counts(shared)
     assert {name: counts(shared)[name] for name in OTHER_MODELS} == others
     shared.assert_sound()

@@ -94,11 +94,11 @@ def impatient_proxy(label_studio: Any) -> Iterator[tuple[str, list[threading.Tim
     class Hand(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            kept = {name: value for name, value in self.headers.items() if name.lower() in ("authorization", "content-type")}
+            headers = {name: value for name, value in self.headers.items() if name.lower() in ("authorization", "content-type")}
 
             def ask() -> httpx.Response:
                 url = label_studio.url + self.path
-                return httpx.request(self.command, url, content=content, headers=kept, timeout=60, trust_env=False)
+                return httpx.request(self.command, url, content=content, headers=headers, timeout=60, trust_env=False)
 
             if self.path.endswith("/import/predictions"):
                 late.append(threading.Timer(LATE_S, ask))

@@ -13,15 +13,19 @@ __all__ = ["each_once", "is_base", "predictions", "stored", "task_of"]
 
 
 def predictions(client: LabelStudioClient, project: int) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.get("/api/predictions/", project=project)
-    return found
+    stored: list[dict[str, Any]] = client.get("/api/predictions/", project=project)
+    return stored
 
 
 def each_once(client: LabelStudioClient, project: int) -> bool:
     """Return whether every task has exactly one prediction, all of the base version."""
-    found = predictions(client, project)
-    each = Counter(one["task"] for one in found) == Counter(task.id for task in read_tasks(client, project))
-    return each and all(is_base(one["model_version"]) for one in found) and len({one["model_version"] for one in found}) == 1
+    stored = predictions(client, project)
+    each = Counter(prediction["task"] for prediction in stored) == Counter(task.id for task in read_tasks(client, project))
+    return (
+        each
+        and all(is_base(prediction["model_version"]) for prediction in stored)
+        and len({prediction["model_version"] for prediction in stored}) == 1
+    )
 
 
 def is_base(version: str | None) -> bool:

@@ -35,7 +35,7 @@ def test_tasks_with_unreadable_images_are_listed_and_others_stored(
     client.send("PATCH", f"/api/tasks/{last}/", json={"data": read_tasks(client, project)[0].data})
     again = run(project)
     assert "tasks had one already, 1 of them replaced: images have changed" in again.stdout
-    assert all(one["result"] for one in predictions(client, project))
+    assert all(prediction["result"] for prediction in predictions(client, project))
     assert each_once(client, project)
 
 

@@ -35,7 +35,7 @@ def test_only_unlabelled_leaves_out_annotated_tasks(
     first, *others = (task.id for task in read_tasks(client, project))
     annotate(client, first)
     assert run(project, "--only-unlabelled").exit_code == 0
-    assert sorted(one["task"] for one in predictions(client, project)) == others
+    assert sorted(prediction["task"] for prediction in predictions(client, project)) == others
     assert is_base(project_state(client, project).model_version)
 
 
@@ -44,10 +44,10 @@ def test_the_most_uncertain_tasks_are_predicted_first(
 ) -> None:
     project = new_project()
     assert run(project, "--order", "uncertain", "--limit", 5).exit_code == 0
-    first = {one["task"]: one["score"] for one in predictions(client, project)}
+    first = {prediction["task"]: prediction["score"] for prediction in predictions(client, project)}
     assert len(first) == 5
     assert run(project).exit_code == 0
-    others = [one["score"] for one in predictions(client, project) if one["task"] not in first]
+    others = [prediction["score"] for prediction in predictions(client, project) if prediction["task"] not in first]
     assert len(others) == TILES - 5
     assert max(first.values()) <= min(others)
     assert each_once(client, project)
@@ -75,14 +75,18 @@ def test_an_incomplete_version_is_shown_only_if_none_was_shown(
 def test_a_cluster_stores_the_same_predictions_as_this_process(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
-    here, there = new_project(name="everything"), new_project(name="everything")
-    assert run(here).exit_code == 0
-    done = run(there, "--engine", "ray")
+    local, remote = new_project(name="everything"), new_project(name="everything")
+    assert run(local).exit_code == 0
+    done = run(remote, "--engine", "ray")
     assert done.exit_code == 0, done.output
-    assert each_once(client, there)
+    assert each_once(client, remote)
     # Not the tasks' scores: those of held-out tasks are random, and other tasks are held out in each project.
     scores = [
-        [region.get("score") for one in sorted(predictions(client, project), key=task_of) for region in one["result"]]
-        for project in (here, there)
+        [
+            region.get("score")
+            for prediction in sorted(predictions(client, project), key=task_of)
+            for region in prediction["result"]
+        ]
+        for project in (local, remote)
     ]
     assert scores[0] == pytest.approx(scores[1], abs=1e-4)

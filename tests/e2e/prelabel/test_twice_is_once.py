@@ -100,7 +100,9 @@ def test_the_next_run_deletes_a_duplicate_prediction(
     project = new_project()
     run(project)
     first, second, *_ = predictions(client, project)
-    again = [{name: one[name] for name in ("task", "result", "score", "model_version")} for one in (first, second)]
+    again = [
+        {name: prediction[name] for name in ("task", "result", "score", "model_version")} for prediction in (first, second)
+    ]
     client.send("POST", f"/api/projects/{project}/import/predictions", json=again)
     done = run(project)
     assert done.exit_code == 0, done.output

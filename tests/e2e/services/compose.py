@@ -20,8 +20,8 @@ def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
     """Return a service's environment, from `.env` and the defaults of docker-compose.yml."""
     written = COMPOSE["services"][service]["environment"]
 
-    def fill(found: re.Match[str]) -> str:
-        return chosen.get(found[1], found[2])
+    def fill(match: re.Match[str]) -> str:
+        return chosen.get(match[1], match[2])
 
     return {name: re.sub(r"\$\{(\w+):-(.*?)\}", fill, str(value)) for name, value in written.items()}
 
@@ -38,8 +38,8 @@ def all_but(network: str) -> list[str]:
     """Return compose's list of networks that Label Studio must not send requests to, without this one."""
     listed = COMPOSE["services"]["label-studio"]["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
     ours = ipaddress.ip_network(network)
-    found = []
+    networks = []
     for banned in map(ipaddress.ip_network, listed):
         inside = banned.version == ours.version and ours.subnet_of(banned)
-        found += map(str, banned.address_exclude(ours) if inside else [banned])
-    return found
+        networks += map(str, banned.address_exclude(ours) if inside else [banned])
+    return networks

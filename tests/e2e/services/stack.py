@@ -101,11 +101,11 @@ class Stack:
 
     def _environment(self, service: str) -> dict[str, str]:
         """Return compose's environment of a service, with the hosts of this machine."""
-        found = environment_of(service, CHOSEN)
-        for name in found:
+        environment = environment_of(service, CHOSEN)
+        for name in environment:
             for docker, here in self._given.items():
-                found[name] = found[name].replace(docker, here)
-        return found
+                environment[name] = environment[name].replace(docker, here)
+        return environment
 
     def _galaxyloop(self, service: str, name: str) -> Process:
         host = {"GALAXYLOOP_HOST": name} if service == "backend" else {}
@@ -155,7 +155,9 @@ class Stack:
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             if time.monotonic() > deadline:
-                ends = "\n".join(f"--- {one.log.name}\n{one.said()[-3000:]}" for one in (*self.backends, *self.workers))
+                ends = "\n".join(
+                    f"--- {process.log.name}\n{process.said()[-3000:]}" for process in (*self.backends, *self.workers)
+                )
                 pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}\n{self.label_studio.said()[-2000:]}\n{ends}")
             time.sleep(0.05)
 
@@ -178,8 +180,8 @@ class Stack:
 
     def predicted(self, project: int, version: str) -> int:
         """Return the number of tasks with a prediction of a version; check that none has two."""
-        found = self.client.get("/api/predictions/", project=project)
-        tasks = [one["task"] for one in found if one["model_version"].partition("-")[0] == version]
+        predictions = self.client.get("/api/predictions/", project=project)
+        tasks = [prediction["task"] for prediction in predictions if prediction["model_version"].partition("-")[0] == version]
         assert len(tasks) == len(set(tasks)), "a prediction is stored twice"
         return len(tasks)
 
@@ -195,7 +197,7 @@ class Stack:
         """Check that a version was trained on every annotation in its current state."""
         snapshot = self.data / "versions" / str(project) / version / SNAPSHOT_FILE
         learned = {row["annotation"]: row["updated_at"] for row in json.loads(snapshot.read_text())}
-        assert learned == {one.id: one.updated_at for one in read_annotations(self.client, project)}
+        assert learned == {annotation.id: annotation.updated_at for annotation in read_annotations(self.client, project)}
 
 
 def said(turn: int) -> dict[str, Any]:

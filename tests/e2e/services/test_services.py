@@ -24,10 +24,10 @@ def to_do(stack: Stack, project: int) -> int:
 
 
 def test_the_first_project_is_attached_without_a_manual_token(stack: Stack, project: int) -> None:
-    said = stack.command("project", "status", str(project))
-    assert "is attached" in said
-    assert "events" in said
-    assert "do not reach" not in said
+    output = stack.command("project", "status", str(project))
+    assert "is attached" in output
+    assert "events" in output
+    assert "do not reach" not in output
 
 
 def test_label_studio_sends_events_to_the_alias_of_the_backends(stack: Stack, project: int) -> None:
@@ -41,11 +41,11 @@ def test_label_studio_sends_events_to_the_alias_of_the_backends(stack: Stack, pr
 
 def log_in(stack: Stack, origin: str) -> httpx.Response:
     """Log in as a browser does through a TLS proxy: the headers state https, and Label Studio receives http."""
-    with httpx.Client(base_url=stack.studio_url, trust_env=False) as asked:
-        page = asked.get("/user/login/")
+    with httpx.Client(base_url=stack.studio_url, trust_env=False) as client:
+        page = client.get("/user/login/")
     (token,) = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', page.text)
     form = {"csrfmiddlewaretoken": token, "email": "admin@example.com", "password": stack.secret("label_studio_password")}
-    cookie = "; ".join(f"{one.name}={one.value}" for one in asked.cookies.jar)
+    cookie = "; ".join(f"{cookie_.name}={cookie_.value}" for cookie_ in client.cookies.jar)
     headers = {"Origin": origin, "Referer": f"{origin}/user/login/", "Host": origin.split("/")[2], "Cookie": cookie}
     return httpx.post(f"{stack.studio_url}/user/login/", data=form, headers=headers, trust_env=False)
 
@@ -113,8 +113,8 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
 
     def judged() -> bool:
         with versions.connect() as connection:
-            found = connection.exec_driver_sql(f"SELECT verdict FROM versions WHERE project_id = {project} AND number = 3")
-            return found.scalar() in ("live", "rejected")  # with so few labels the result may not be significant
+            rows = connection.exec_driver_sql(f"SELECT verdict FROM versions WHERE project_id = {project} AND number = 3")
+            return rows.scalar() in ("live", "rejected")  # with so few labels the result may not be significant
 
     stack.wait_until(judged, "the other worker has trained and judged")
     versions.dispose()
@@ -129,15 +129,17 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
 def test_the_registry_is_restored_from_a_backup(stack: Stack, project: int, postgresql: Any) -> None:
     server = postgresql.environment
     (live,) = stack.live(project)
-    asked = ["-U", "postgres"]
-    dumped = subprocess.run(["pg_dump", *asked, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True)
+    options = ["-U", "postgres"]
+    dumped = subprocess.run(
+        ["pg_dump", *options, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True
+    )
     for process in (*stack.backends, *stack.workers):
         process.kill()
     lost = create_engine(postgresql.url("galaxyloop"))
     with lost.begin() as connection:
         connection.exec_driver_sql("DROP TABLE efforts, versions, projects CASCADE")
     lost.dispose()
-    restore = ["pg_restore", *asked, "--clean", "--if-exists", "-d", "galaxyloop"]
+    restore = ["pg_restore", *options, "--clean", "--if-exists", "-d", "galaxyloop"]
     subprocess.run(restore, env=os.environ | server, input=dumped.stdout, capture_output=True, check=True)
     stack.start_galaxyloop()
     (name,) = stack.live(project)

@@ -50,8 +50,8 @@ def test_check_fails_if_no_process_runs() -> None:
     result = run("check")
     assert result.stdout == "database, queue and data folder can be used\n"
     assert refused("check") == (
-        "galaxyloop: the server does not run and never has: start galaxyloop server; "
-        "the worker does not run and never has: start galaxyloop worker"
+        "galaxyloop: the server does not run, and none has run before: start galaxyloop server; "
+        "the worker does not run, and none has run before: start galaxyloop worker"
     )
 
 

@@ -55,9 +55,9 @@ def test_the_output_does_not_depend_on_batches(
     run("embed", "pictures", "--output", "one.npz", "--checkpoint", small_encoder)
     monkeypatch.setattr("backend.cli.commands.embed.BATCH", 2)
     run("embed", "pictures", "--output", "two.npz", "--checkpoint", small_encoder)
-    one, two = np.load("one.npz"), np.load("two.npz")
-    assert one["id"].tolist() == two["id"].tolist()
-    np.testing.assert_allclose(one["embedding"], two["embedding"], rtol=1e-4, atol=1e-5)
+    single, double = np.load("one.npz"), np.load("two.npz")
+    assert single["id"].tolist() == double["id"].tolist()
+    np.testing.assert_allclose(single["embedding"], double["embedding"], rtol=1e-4, atol=1e-5)
 
 
 def test_unreadable_images_are_left_out_and_listed_at_the_end(run: Run, pictures: Path, small_encoder: Path) -> None:

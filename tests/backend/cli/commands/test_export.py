@@ -21,22 +21,22 @@ def run(*words: str) -> tuple[int, str]:
 
 
 def test_the_options_equal_the_keys_of_the_registries() -> None:
-    assert {one.value for one in Format} == FORMATS.keys()
-    assert {one.value for one in Consensus} == CONSENSUS.keys()
+    assert {option.value for option in Format} == FORMATS.keys()
+    assert {option.value for option in Consensus} == CONSENSUS.keys()
 
 
 def test_a_missing_extra_is_named_in_one_sentence(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert missing_packages() == []
     monkeypatch.setattr("sync.export.find_spec", lambda module: None if module == "crowdkit" else True)
-    code, said = run("--format", "json", "--output", str(tmp_path / "out"))
+    code, message = run("--format", "json", "--output", str(tmp_path / "out"))
     assert code == 1
-    assert said == "galaxyloop: export needs crowd-kit, not installed here: pip install 'galaxyloop[export]'\n"
+    assert message == "galaxyloop: export needs crowd-kit, not installed here: pip install 'galaxyloop[export]'\n"
 
 
 def test_fractions_that_do_not_sum_to_one_are_rejected(tmp_path: Path) -> None:
-    code, said = run("--format", "json", "--output", str(tmp_path / "out"), "--split", "0.8,0.1")
+    code, message = run("--format", "json", "--output", str(tmp_path / "out"), "--split", "0.8,0.1")
     assert code == 2
-    assert "add up to 1" in said
+    assert "add up to 1" in message
     assert list(tmp_path.iterdir()) == []
 
 

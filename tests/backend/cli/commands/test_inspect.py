@@ -52,20 +52,25 @@ def answer(*words: Any, code: int = 0) -> dict[str, Any]:
     result = run("--json", *words)
     assert result.exit_code == code, result.output
     (line,) = result.stdout.splitlines()
-    found: dict[str, Any] = json.loads(line)
-    return found
+    description: dict[str, Any] = json.loads(line)
+    return description
 
 
 def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Path) -> None:
     file = written(tmp_path / "a.fits", image(sky(30), name="SCI", FILTER="r", BUNIT="nanomaggy"), image(name="WHT"))
-    found = answer(file)
-    assert (found["format"], found["shape"], found["bands"], found["unit"]) == ("FITS", [20, 30], ["r"], "nanomaggy")
-    assert (found["ra"], found["dec"]) == pytest.approx((150, 2), abs=1e-5)
-    assert found["pixel_scale_arcsec"] == pytest.approx(0.36)
-    assert found["rotation_deg"] == pytest.approx(30, abs=0.01)
-    assert (found["frame"], found["east"], found["zero_point"]) == ("ICRS", "left of north", 22.5)
-    assert [part["use"].split(":")[0] for part in found["extensions"]] == ["no data", "picture 1", "left out"]
-    assert found["problems"] == []
+    description = answer(file)
+    assert (description["format"], description["shape"], description["bands"], description["unit"]) == (
+        "FITS",
+        [20, 30],
+        ["r"],
+        "nanomaggy",
+    )
+    assert (description["ra"], description["dec"]) == pytest.approx((150, 2), abs=1e-5)
+    assert description["pixel_scale_arcsec"] == pytest.approx(0.36)
+    assert description["rotation_deg"] == pytest.approx(30, abs=0.01)
+    assert (description["frame"], description["east"], description["zero_point"]) == ("ICRS", "left of north", 22.5)
+    assert [part["use"].split(":")[0] for part in description["extensions"]] == ["no data", "picture 1", "left out"]
+    assert description["problems"] == []
 
 
 @pytest.mark.parametrize(
@@ -79,9 +84,9 @@ def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Pat
 def test_rotation_and_parity_refer_to_the_displayed_image(
     tmp_path: Path, header: fits.Header, rotation: float, east: str
 ) -> None:
-    found = answer(written(tmp_path / "a.fits", image(header)))
-    assert found["rotation_deg"] == pytest.approx(rotation, abs=0.01)
-    assert found["east"] == east
+    description = answer(written(tmp_path / "a.fits", image(header)))
+    assert description["rotation_deg"] == pytest.approx(rotation, abs=0.01)
+    assert description["east"] == east
 
 
 def test_the_zero_point_is_computed_from_hubble_photometry_keywords(tmp_path: Path) -> None:
@@ -130,8 +135,8 @@ def test_compression_of_a_file_is_reported(tmp_path: Path) -> None:
 
 def test_a_catalogue_is_reported_as_a_catalogue(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ra,dec\n1,2\n3,4\n")
-    found = answer(tmp_path / "a.csv")
-    assert (found["format"], found["rows"], found["columns"]) == ("catalogue", 2, ["ra", "dec"])
+    description = answer(tmp_path / "a.csv")
+    assert (description["format"], description["rows"], description["columns"]) == ("catalogue", 2, ["ra", "dec"])
     written(tmp_path / "t.fits", fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.ones(3))]))
     assert answer(tmp_path / "t.fits")["rows"] == 3
 

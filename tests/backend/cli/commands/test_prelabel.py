@@ -24,8 +24,8 @@ def parts(folder: str = "out") -> list[str]:
 
 
 def rows(folder: str = "out") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dataset.dataset(folder).to_table().to_pylist()
-    return sorted(found, key=lambda row: str(row["id"]))
+    table: list[dict[str, Any]] = dataset.dataset(folder).to_table().to_pylist()
+    return sorted(table, key=lambda row: str(row["id"]))
 
 
 def test_every_image_has_one_row(survey: Run) -> None:
@@ -50,9 +50,9 @@ def test_a_cluster_writes_the_same_parts(run: Run, many: str) -> None:
     done = run(*words, "there", "--engine", "ray")
     assert done.exit_code == 0, done.output
     assert parts("here") == parts("there")
-    for one, other in zip(rows("here"), rows("there"), strict=True):
-        assert one["id"] == other["id"]
-        np.testing.assert_allclose(one["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
+    for row, other in zip(rows("here"), rows("there"), strict=True):
+        assert row["id"] == other["id"]
+        np.testing.assert_allclose(row["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
 def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, pictures: Path, s3: Any) -> None:

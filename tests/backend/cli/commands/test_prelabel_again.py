@@ -27,8 +27,8 @@ def parts(folder: str = "out") -> list[str]:
 
 
 def rows(folder: str = "out") -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = dataset.dataset(folder).to_table().to_pylist()
-    return sorted(found, key=lambda row: str(row["id"]))
+    table: list[dict[str, Any]] = dataset.dataset(folder).to_table().to_pylist()
+    return sorted(table, key=lambda row: str(row["id"]))
 
 
 def test_an_existing_part_is_not_computed_again(survey: Run) -> None:
@@ -61,11 +61,11 @@ def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many: str)
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    there = len(parts())
-    assert there < 25
+    finished = len(parts())
+    assert finished < 25
     done = run(*words)
     assert done.exit_code == 0, done.output
-    assert f"this run predicted {200 - 8 * there}\n" in done.stdout
+    assert f"this run predicted {200 - 8 * finished}\n" in done.stdout
     assert [row["id"] for row in rows()] == sorted(f"galaxy {number}" for number in range(200))
     assert all(row["error"] is None for row in rows())
 
