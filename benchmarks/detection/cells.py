@@ -11,7 +11,7 @@ import numpy as np
 
 from benchmarks.detection.scores import Boxes, Finds, measure
 
-__all__ = ["Cell", "as_numbers", "best_least_score", "read", "score"]
+__all__ = ["Cell", "as_numbers", "choose_threshold", "read", "score"]
 
 OVERLAPS = tuple(np.arange(0.5, 1, 0.05).round(2).tolist())
 LEAST_SCORES = tuple(np.arange(0.05, 0.96, 0.025).round(3).tolist())
@@ -72,7 +72,7 @@ def read(file: Path) -> list[Cell]:
 
 def score(finds: Sequence[Finds], truth: Sequence[Boxes], *, least_score: float) -> dict[str, float]:
     """Return the metrics of a cell from the detections in the test scenes and the true boxes."""
-    finds = [_surest(find) for find in finds]
+    finds = [_keep_highest_scores(find) for find in finds]
     curves = {overlap: measure(finds, truth, least_score=least_score, overlap=overlap) for overlap in OVERLAPS}
     half = curves[0.5]
     return {
@@ -86,7 +86,7 @@ def score(finds: Sequence[Finds], truth: Sequence[Boxes], *, least_score: float)
     }
 
 
-def best_least_score(finds: Sequence[Finds], truth: Sequence[Boxes]) -> float:
+def choose_threshold(finds: Sequence[Finds], truth: Sequence[Boxes]) -> float:
     """Return the score threshold with the best F1; the middle one of several equally good thresholds."""
     values = np.asarray([measure(finds, truth, least_score=least).f1 for least in LEAST_SCORES])
     best = np.flatnonzero(values >= values.max() - 1e-9)
@@ -98,6 +98,6 @@ def as_numbers(cells: Sequence[Cell]) -> list[dict[str, object]]:
     return [asdict(cell) for cell in sorted(cells, key=lambda cell: (cell.method, cell.scenes, cell.seed, cell.setting))]
 
 
-def _surest(find: Finds) -> Finds:
+def _keep_highest_scores(find: Finds) -> Finds:
     order = np.argsort(-find[1], kind="stable")[:MOST_FINDS]
     return find[0][order], find[1][order]

@@ -116,16 +116,16 @@ def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
     schedule = Schedule(steps=RECIPE.steps(len(scenes)), rate=HEAD_RATE, batch=4 * 256**2)
     looks = [bench.pyramids.of(_picture(scene)) for scene in scenes]
     blank = LearnedDetector.blank(bench.pyramids, CLASSES, seed=seed)
-    return _finder(bench, blank.fit(looks, [_drawn(scene) for scene in scenes], schedule=schedule, seed=seed))
+    return _detect_by_network(bench, blank.fit(looks, [_label_boxes(scene) for scene in scenes], schedule=schedule, seed=seed))
 
 
 def _shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
     if bench.shipped is None:
         raise LookupError(f"there is no detector in {BASE_DETECTOR} that was trained on the encoder {bench.encoder}")
-    return _finder(bench, bench.shipped)
+    return _detect_by_network(bench, bench.shipped)
 
 
-def _finder(bench: Bench, detector: LearnedDetector) -> Finder:
+def _detect_by_network(bench: Bench, detector: LearnedDetector) -> Finder:
     def detect(others: Sequence[Scene]) -> list[Finds]:
         detections = [detector.predict(bench.pyramids.of(_picture(scene))) for scene in others]
         return [(detection.boxes.double().numpy(), detection.scores.double().numpy()) for detection in detections]
@@ -134,15 +134,15 @@ def _finder(bench: Bench, detector: LearnedDetector) -> Finder:
 
 
 def _extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
-    return _extracted(SourceDetector.base(CLASSES))
+    return _detect_by_extraction(SourceDetector.base(CLASSES))
 
 
 def _fitted_extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
-    images, drawn = [scene.image for scene in scenes], [_drawn(scene) for scene in scenes]
-    return _extracted(SourceDetector.fit(images, drawn, classes=CLASSES, seed=seed))
+    images, drawn = [scene.image for scene in scenes], [_label_boxes(scene) for scene in scenes]
+    return _detect_by_extraction(SourceDetector.fit(images, drawn, classes=CLASSES, seed=seed))
 
 
-def _extracted(detector: SourceDetector) -> Finder:
+def _detect_by_extraction(detector: SourceDetector) -> Finder:
     everything = replace(detector, least_score=0.0)  # as for the networks: one later step chooses the threshold of every method
 
     def detect(others: Sequence[Scene]) -> list[Finds]:
@@ -158,7 +158,7 @@ def _extracted(detector: SourceDetector) -> Finder:
     return detect
 
 
-def _drawn(scene: Scene) -> list[tuple[Box, str]]:
+def _label_boxes(scene: Scene) -> list[tuple[Box, str]]:
     """Return the boxes of a scene as labelled boxes."""
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in scene.boxes.tolist()]
 

@@ -139,7 +139,7 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
     for _ in range(steps):
         while len(order) < recipe.batch:
             order += rng.permutation(len(scenes)).tolist()
-        batch = [_turned(scenes[order.pop(0)], rng) for _ in range(recipe.batch)]
+        batch = [_rotate(scenes[order.pop(0)], rng) for _ in range(recipe.batch)]
         images = [image.to(device) for image, _ in batch]
         targets = [{name: value.to(device) for name, value in target.items()} for _, target in batch]
         with torch.autocast(device.type, torch.bfloat16):
@@ -165,7 +165,7 @@ def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
     return finds
 
 
-def _turned(scene: Scene, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
+def _rotate(scene: Scene, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
     """Return one of the eight dihedral augmentations of a scene, and its targets."""
     turns, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
     image = np.rot90(scene.image, turns)

@@ -26,7 +26,7 @@ import torch
 from rich.console import Console
 
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT
-from benchmarks.detection.cells import Cell, as_numbers, best_least_score, read, score
+from benchmarks.detection.cells import Cell, as_numbers, choose_threshold, read, score
 from benchmarks.detection.methods import METHODS, Bench, Method
 from benchmarks.detection.report import write_report
 from benchmarks.detection.scenes import TEST_SCENES, VAL_SCENES, Scenes, boxes_of
@@ -68,7 +68,7 @@ def _measure(key: tuple[str, int, int], method: Method, bench: Bench) -> Cell:
     began = clock()
     finder = method.learn(bench, learning, seed)
     seconds = clock() - began
-    least = best_least_score(finder(bench.scenes.val), boxes_of(bench.scenes.val))
+    least = choose_threshold(finder(bench.scenes.val), boxes_of(bench.scenes.val))
     figures = score(finder(bench.scenes.test), boxes_of(bench.scenes.test), least_score=least)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else f"one thread of {machine_line()}"
     boxes = sum(len(scene) for scene in learning)

@@ -30,7 +30,7 @@ from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder, quarter_turns
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from benchmarks.shipped_weights.base_head import CLASSES, LABELS, macro_auc
-from benchmarks.shipped_weights.galaxy_zoo_votes import kept_for_choosing
+from benchmarks.shipped_weights.galaxy_zoo_votes import is_for_encoder_choice
 from sync.files.cache import FileCache, key_of
 from sync.images.decode import decode
 
@@ -68,14 +68,14 @@ def read(data: Path, name: str, *, test: bool) -> Galaxies:
     def belongs(row: dict[str, str]) -> bool:
         if test:
             return row["split"] == "test"
-        return row["split"] == "val" or (row["split"] == "train" and kept_for_choosing(row[object_id]))
+        return row["split"] == "val" or (row["split"] == "train" and is_for_encoder_choice(row[object_id]))
 
     part = [row for row in rows if belongs(row)]
     files = [data / name / row["file"] for row in part]
     return Galaxies(files, np.array([[row[label] == class_ for class_ in CLASSES] for row in part], np.float64))
 
 
-def draws(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+def draw_labels(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
     """Yield random labelled galaxies, at least one of each class, and the remaining ones."""
     for seed in range(DRAWS):
         order = np.random.default_rng(seed).permutation(len(targets))
@@ -89,7 +89,7 @@ def ladder(embedded: NDArray[np.float32], targets: NDArray[np.float64], rungs: t
     cells = {}
     for n in rungs:
         scores = []
-        for chosen, rest in draws(targets, n):
+        for chosen, rest in draw_labels(targets, n):
             head = Morphology.fit(embedded[chosen], targets[chosen], classes=CLASSES, exclusive=True)
             scores.append(macro_auc(head.predict(embedded[rest]), targets[rest]))
         cells[n] = float(np.mean(scores))

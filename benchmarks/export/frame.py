@@ -19,7 +19,7 @@ from pathlib import Path
 from rich.console import Console
 
 from benchmarks.export.measure import OURS, THEIRS, WHOLE
-from benchmarks.export.run import COLUMNS, measured, table_row
+from benchmarks.export.run import COLUMNS, measure, table_row
 from benchmarks.export.tasks import write_frame
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 
@@ -40,7 +40,7 @@ def main() -> None:
         for exporter, name in METHODS:
             consensus = "" if exporter == THEIRS else "latest"
             with console.status(f"{exporter}, {name}"):
-                rows.append(measured((exporter, name, consensus, ""), Path(folder), 1))
+                rows.append(measure((exporter, name, consensus, ""), Path(folder), 1))
             console.print(rows[-1], highlight=False)
     table = markdown_table(COLUMNS, [table_row(numbers) for numbers in rows])
     console.print(table, markup=False)

@@ -56,7 +56,7 @@ def main() -> None:
             methods += [(THEIRS, name, "", "") for name in COMMON]
             for method in methods:
                 with console.status(f"{count} tasks, {' '.join(method)}"):
-                    numbers.append(measured(method, Path(folder), count))
+                    numbers.append(measure(method, Path(folder), count))
                 console.print(numbers[-1], highlight=False)
     table = markdown_table(COLUMNS, [table_row(run) for run in numbers])
     console.print(table, markup=False)
@@ -65,7 +65,7 @@ def main() -> None:
         write_section("export", f"One run on {machine}.\n\n{table}")
 
 
-def measured(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
+def measure(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
     """Run one method (exporter, format, consensus, split) in its own process and return its numbers."""
     exporter, name, consensus, split = method
     with tempfile.TemporaryDirectory() as out:

@@ -85,7 +85,7 @@ def write_frame(folder: Path) -> None:
 def _tasks(count: int, folder: Path, images: list[Path], random: np.random.Generator) -> Iterator[dict[str, Any]]:
     config = parse(CONFIG)
     masks = [_blob(random) for _ in range(POOL)]
-    drawn = [_drawn(mask, config) for mask in masks]
+    drawn = [_draw(mask, config) for mask in masks]
     for number in range(1, count + 1):
         people = 2 if number % TWO_PEOPLE_EVERY == 0 else 1
         annotations = []
@@ -117,7 +117,7 @@ def _annotation(number: int, person: int, result: list[dict[str, Any]]) -> dict[
     }
 
 
-def _drawn(mask: Mask, config: LabelConfig) -> list[dict[str, Any]]:
+def _draw(mask: Mask, config: LabelConfig) -> list[dict[str, Any]]:
     """Return the same object as a box, a mask and an outline."""
     rows, columns = np.nonzero(mask)
     box = Box(columns.min() - 0.37, rows.min() - 0.21, np.ptp(columns) + 1.9, np.ptp(rows) + 1.7)

@@ -71,7 +71,7 @@ def measure_kills(fixture: LabelStudioFixture, *, kills: int, annotations: int) 
     fixture.rest()
     fixture.services.request_training(project)
     fixture.rest()
-    return _counted(fixture, project, kills)
+    return _count(fixture, project, kills)
 
 
 def _submit(fixture: LabelStudioFixture, project: int, kills: int) -> None:
@@ -92,7 +92,7 @@ def _is_served(fixture: LabelStudioFixture) -> bool:
         return False
 
 
-def _counted(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
+def _count(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
     registry, client = fixture.services.registry, fixture.client
     made = [version for version in registry.versions(project) if version.verdict != "base"]
     submitted = {note.id for note in read_annotations(client, project)}

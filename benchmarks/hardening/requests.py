@@ -79,7 +79,7 @@ def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
     fixture.wait_until(lambda: fixture.is_published(project), "the first predictions", every_s=0.5)
     secret = fixture.services.settings.webhook_secret.get_secret_value()
     request = request_bytes(an_event(fixture, project), {WEBHOOK_SECRET_HEADER: secret})
-    answers = asyncio.run(_many(fixture.services.settings.port, request, events))
+    answers = asyncio.run(_send_many(fixture.services.settings.port, request, events))
     fixture.rest()
     times = [1000 * seconds for seconds, _ in answers]
     lost = sum(not fine or seconds > LABEL_STUDIO_GIVES_UP_S for seconds, fine in answers)
@@ -89,19 +89,19 @@ def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
 def measure_malformed(fixture: LabelStudioFixture, *, requests: int) -> Requests:
     """Send malformed requests with the right credentials."""
     dice = random.Random(0)
-    return _measured(fixture, "malformed requests", [_malformed(dice) for _ in range(requests)], warm_up=WARM_UP)
+    return _measure(fixture, "malformed requests", [_make_malformed(dice) for _ in range(requests)], warm_up=WARM_UP)
 
 
 def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
     """Request predictions of broken images."""
     dice = random.Random(0)
-    tasks = [{"id": number + 1, "data": {"image": image}} for number, image in enumerate(_broken(dice, images))]
+    tasks = [{"id": number + 1, "data": {"image": image}} for number, image in enumerate(_break_images(dice, images))]
     bodies = [
         {"tasks": tasks[start : start + IMAGES_A_REQUEST], "project": "990.1", "label_config": CONFIG}
         for start in range(0, images, IMAGES_A_REQUEST)
     ]
     requests = [("/predict", json.dumps(body).encode()) for body in bodies]
-    measured = _measured(fixture, "broken images", requests, warm_up=WARM_UP // IMAGES_A_REQUEST)
+    measured = _measure(fixture, "broken images", requests, warm_up=WARM_UP // IMAGES_A_REQUEST)
     return Requests("broken images", images, *_fields(measured))
 
 
@@ -115,7 +115,7 @@ def _fields(measured: Requests) -> tuple[int, int, float, float]:
     return measured.refused, measured.failed, measured.memory_before_mb, measured.memory_after_mb
 
 
-def _measured(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]], *, warm_up: int) -> Requests:
+def _measure(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]], *, warm_up: int) -> Requests:
     settings = fixture.services.settings
     server = next(child for child in fixture.children if child.name == "server")
     credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
@@ -133,7 +133,7 @@ def _measured(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, 
     return Requests(kind, len(requests), refused, failed, before, memory_mb(server.pid))
 
 
-async def _many(port: int, request: bytes, events: int) -> list[tuple[float, bool]]:
+async def _send_many(port: int, request: bytes, events: int) -> list[tuple[float, bool]]:
     left = iter(range(events))
 
     async def client() -> list[tuple[float, bool]]:
@@ -143,7 +143,7 @@ async def _many(port: int, request: bytes, events: int) -> list[tuple[float, boo
     return [answer for batch in answers for answer in batch]
 
 
-def _malformed(dice: random.Random) -> tuple[str, bytes]:
+def _make_malformed(dice: random.Random) -> tuple[str, bytes]:
     body: dict[str, object] = {
         "tasks": [{"id": 1, "data": {"image": "/data/upload/1/none.png"}}],
         "project": "990.1",
@@ -160,7 +160,7 @@ def _malformed(dice: random.Random) -> tuple[str, bytes]:
     return dice.choice(PATHS), bytes(content[: dice.choice((len(content), len(content), dice.randrange(len(content))))])
 
 
-def _broken(dice: random.Random, count: int) -> Iterator[str]:
+def _break_images(dice: random.Random, count: int) -> Iterator[str]:
     whole = _images()
     for _ in range(count):
         content = bytearray(dice.choice(whole))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from rich.progress import track
 
 from backend.lvm.cropping import FRAMING_VERSION, frame
-from benchmarks.shipped_weights.galaxy_zoo_votes import kept_for_choosing
+from benchmarks.shipped_weights.galaxy_zoo_votes import is_for_encoder_choice
 from sync.images.decode import decode
 from sync.images.stretch import STRETCH_VERSION
 
@@ -53,7 +53,7 @@ class Galaxies:
         """Return the indices of a part."""
         return np.flatnonzero(self.split == split)
 
-    def only_apart(self) -> Galaxies:
+    def without_encoder_training_galaxies(self) -> Galaxies:
         """Return the same without the training galaxies whose votes an encoder was trained on."""
         return replace(self, split=np.where((self.split == "train") & ~self.apart, "seen", self.split))
 
@@ -94,7 +94,7 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
         frames=np.load(cached),
         labels=np.array([CLASSES.index(row["coarse5"]) for row in rows]),
         split=np.array([row["split"] for row in rows]),
-        apart=np.array([kept_for_choosing(row["sdss_dr7_objid"]) for row in rows]),
+        apart=np.array([is_for_encoder_choice(row["sdss_dr7_objid"]) for row in rows]),
     )
 
 

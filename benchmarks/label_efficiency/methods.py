@@ -163,15 +163,15 @@ def _voted_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
 
 def _voted_here_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     here = bench.on_votes_here()
-    return _frozen_random(here, _within(here, rungs), seed)
+    return _frozen_random(here, _limit_rungs(here, rungs), seed)
 
 
 def _voted_here_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     here = bench.on_votes_here()
-    return _frozen_active(by_information, here, _within(here, rungs), seed)
+    return _frozen_active(by_information, here, _limit_rungs(here, rungs), seed)
 
 
-def _within(bench: Bench, rungs: Sequence[int]) -> list[int]:
+def _limit_rungs(bench: Bench, rungs: Sequence[int]) -> list[int]:
     """Return the rungs that do not exceed the number of training galaxies."""
     return [rung for rung in rungs if rung <= len(bench.galaxies.rows("train"))]
 

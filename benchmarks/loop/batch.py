@@ -90,7 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder:
         uploads = Path(folder) / "data" / "upload" / str(PROJECT)
         classes = _pictures(uploads, count=options.images)
-        with _served(Path(folder)) as address:
+        with _serve(Path(folder)) as address:
             steps = list(_measure(address, Path(folder), classes, batches=options.batches))
     tables = [_steps_table(steps, classes), _ratio_table(steps)]
     for table in tables:
@@ -122,7 +122,7 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
     first = _services(address, folder / "first")
     project = first.registry.register_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
     tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
-    predicted, step = _timed("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _counted)
+    predicted, step = _time("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _count)
     yield step
     for method in METHODS:
         shutil.copytree(first.settings.data_dir, folder / method)  # copies the image cache; outlines are not cached
@@ -156,8 +156,8 @@ def _batches(
         new, tasks = tasks[:BATCH], tasks[BATCH:]
         annotated += new
         annotations += [_annotate(task, predicted[task.id], classes[task.data["image"]]) for task in new]
-        snapshot = _divided(take_snapshot(annotations), held_out)
-        number, step = _timed(
+        snapshot = _divide(take_snapshot(annotations), held_out)
+        number, step = _time(
             method,
             batch,
             "read and train",
@@ -170,22 +170,20 @@ def _batches(
             ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
         judged = partial(judge, services, project, version, snapshot, project_tasks=known)
-        verdict, step = _timed(method, batch, "gate", judged, lambda outcome: f"goes live: {outcome.goes_live}")
+        verdict, step = _time(method, batch, "gate", judged, lambda outcome: f"goes live: {outcome.goes_live}")
         yield step
         # The version is promoted with the heads that the gate selected, also if the gate rejected it.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
-        predicted, step = _timed(
-            method, batch, "predict the other tasks", partial(_predict, services, project, tasks), _counted
-        )
+        predicted, step = _time(method, batch, "predict the other tasks", partial(_predict, services, project, tasks), _count)
         yield step
 
 
-def _divided(snapshot: Snapshot, held_out: frozenset[int]) -> Snapshot:
+def _divide(snapshot: Snapshot, held_out: frozenset[int]) -> Snapshot:
     return replace(snapshot, sides=sides_of(snapshot.annotations, held_out=held_out, image_keys=["image"], contents={}))
 
 
-def _timed(method: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
+def _time(method: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
     began, cpu = time.monotonic(), time.process_time()
     made = work()
     step = Step(method, batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
@@ -198,7 +196,7 @@ def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[in
     return dict(zip((task.id for task in tasks), predictor.predict(tasks), strict=True))
 
 
-def _counted(predicted: Mapping[int, Prediction]) -> str:
+def _count(predicted: Mapping[int, Prediction]) -> str:
     return f"{len(predicted)} tasks, {sum(len(prediction.result) for prediction in predicted.values())} regions"
 
 
@@ -210,12 +208,12 @@ def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
 def annotated_regions(predicted: Sequence[Mapping[str, Any]], name: str, *, task: int) -> list[dict[str, Any]]:
     """Return the prediction as an annotator submits it: with the right class and some outlines moved."""
     outlines = [dict(region) for region in predicted if region["type"] == "polygonlabels"]
-    moved = [_moved(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
+    moved = [_move(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
     answer = {"id": "class", "type": "choices", "from_name": "morphology", "to_name": "image", "value": {"choices": [name]}}
     return [answer, *moved]
 
 
-def _moved(region: Mapping[str, Any]) -> dict[str, Any]:
+def _move(region: Mapping[str, Any]) -> dict[str, Any]:
     points = [[min(x + MOVED_PERCENT, 100.0), y] for x, y in region["value"]["points"]]
     return {**region, "value": {**region["value"], "points": points}}
 
@@ -241,7 +239,7 @@ def galaxies(folder: Path, *, count: int) -> dict[Path, str]:
 
 
 @contextmanager
-def _served(folder: Path) -> Iterator[str]:
+def _serve(folder: Path) -> Iterator[str]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:

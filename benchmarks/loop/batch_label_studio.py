@@ -117,13 +117,13 @@ def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path,
     def version() -> Version | None:
         return next((version for version in fixture.services.registry.versions(project) if version.number == number), None)
 
-    def judged() -> bool:
+    def is_decided() -> bool:
         made = version()
         return made is not None and made.verdict in ("live", "rejected")
 
     fixture.wait_until(lambda: version() is not None, f"version {number} to be trained")
     trained_s = time.monotonic() - began
-    fixture.wait_until(judged, f"version {number} to be judged")
+    fixture.wait_until(is_decided, f"version {number} to be judged")
     judged_s = time.monotonic() - began
     made = version()
     assert made is not None

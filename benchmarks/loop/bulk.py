@@ -129,12 +129,12 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
     began = time.monotonic()
     registry = fixture.services.registry
 
-    def judged() -> bool:
+    def is_decided() -> bool:
         return any(
             version.number == number and version.verdict in ("live", "rejected") for version in registry.versions(project)
         )
 
-    fixture.wait_until(judged, f"version {number} of project {project} to be trained and judged")
+    fixture.wait_until(is_decided, f"version {number} of project {project} to be trained and judged")
     live_s = time.monotonic() - began
     if registry.version(project, number).verdict == "rejected":
         return Turnaround(config, tasks, batch, live_s, None, None)

@@ -63,7 +63,7 @@ def main() -> None:
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     measured: list[Measured] = []
-    for result in _measured(QUICK if quick else FULL, console):
+    for result in _measure(QUICK if quick else FULL, console):
         console.print(result, highlight=False)
         measured.append(result)
     tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="Rate after start-up")]
@@ -73,7 +73,7 @@ def main() -> None:
         write_section("prelabel", "\n\n".join([f"One run on {machine}.", *tables]))
 
 
-def _measured(sizes: Sizes, console: Console) -> Iterator[Measured]:
+def _measure(sizes: Sizes, console: Console) -> Iterator[Measured]:
     crops = min(CROPS, max(max(counts) for counts in sizes.images.values()))
     with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder, ExitStack() as stack:
         fixture = stack.enter_context(open_fixture(Path(folder), crops=crops, console=console))
@@ -101,7 +101,7 @@ def _methods(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]
 def _rows(measured: Sequence[Measured]) -> list[list[str]]:
     return [
         [
-            *_named(key),
+            *_name_method(key),
             f"{images:,}",
             _spread([result.seconds for result in runs]),
             _spread([result.images / result.seconds for result in runs]),
@@ -121,11 +121,11 @@ def _growth(measured: Sequence[Measured]) -> list[list[str]]:
         few, many = min(seconds), max(seconds)
         further = seconds[many] - seconds[few]
         rate = (many - few) / further if further > 0 else float("inf")
-        rows.append([*_named(key), f"{rate:.3g}", f"{seconds[few] - few / rate:.1f}"])
+        rows.append([*_name_method(key), f"{rate:.3g}", f"{seconds[few] - few / rate:.1f}"])
     return rows
 
 
-def _named(key: Key) -> list[str]:
+def _name_method(key: Key) -> list[str]:
     method, workers, config = key
     return [method, "" if workers is None else str(workers), config]
 

@@ -71,7 +71,7 @@ def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segmen
     markers[tuple(peaks.T)] = np.arange(1, len(peaks) + 1)
     segments = watershed(-smooth, markers, mask=above)
     if not segments.any():
-        return lambda clicks: _alone(clicks, smooth.shape)
+        return lambda clicks: _mask_clicked_pixels(clicks, smooth.shape)
     nearest = ndimage.distance_transform_edt(segments == 0, return_distances=False, return_indices=True)
 
     def segment(clicks: Sequence[Click]) -> Mask:
@@ -87,7 +87,7 @@ def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segmen
             if all(positive for _, positive in places):
                 mask |= segments == label
             elif any(positive for _, positive in places):
-                mask |= _divided(smooth, segments == label, places)
+                mask |= _divide_by_clicks(smooth, segments == label, places)
         return mask
 
     return segment
@@ -102,13 +102,13 @@ def source_extraction(pixels: NDArray[np.float32]) -> Segment:
     size = (pixels.shape[1], pixels.shape[0])
     outlines = sorted((source.full_mask(size) for source in extract(pixels).sources), key=lambda mask: int(mask.sum()))
     if not outlines:
-        return lambda clicks: _alone(clicks, size[::-1])
+        return lambda clicks: _mask_clicked_pixels(clicks, size[::-1])
 
     def segment(clicks: Sequence[Click]) -> Mask:
         chosen: dict[int, bool] = {}
-        first = _source(outlines, clicks[0])
+        first = _find_source(outlines, clicks[0])
         for click in clicks:
-            number = _source(outlines, click) if click[2] else _holding(outlines, click)
+            number = _find_source(outlines, click) if click[2] else _find_outline(outlines, click)
             if number is not None:
                 chosen[number] = click[2]
         chosen[first] = True
@@ -118,9 +118,9 @@ def source_extraction(pixels: NDArray[np.float32]) -> Segment:
     return segment
 
 
-def _source(outlines: Sequence[Mask], click: Click) -> int:
+def _find_source(outlines: Sequence[Mask], click: Click) -> int:
     """Return the smallest source that contains a click, or the nearest."""
-    holding = _holding(outlines, click)
+    holding = _find_outline(outlines, click)
     if holding is not None:
         return holding
     distances = []
@@ -130,12 +130,12 @@ def _source(outlines: Sequence[Mask], click: Click) -> int:
     return int(np.argmin(distances))
 
 
-def _holding(outlines: Sequence[Mask], click: Click) -> int | None:
+def _find_outline(outlines: Sequence[Mask], click: Click) -> int | None:
     x, y, _ = click
     return next((number for number, mask in enumerate(outlines) if mask[int(y), int(x)]), None)
 
 
-def _divided(smooth: Grey, part: Mask, clicks: Sequence[tuple[Place, bool]]) -> Mask:
+def _divide_by_clicks(smooth: Grey, part: Mask, clicks: Sequence[tuple[Place, bool]]) -> Mask:
     """Return the part of a segment that belongs to the positive clicks, by a watershed from all clicks in it."""
     markers = np.zeros(smooth.shape, np.int32)
     for number, (place, _) in enumerate(clicks, start=1):
@@ -147,7 +147,7 @@ def _divided(smooth: Grey, part: Mask, clicks: Sequence[tuple[Place, bool]]) -> 
     return mask
 
 
-def _alone(clicks: Sequence[Click], shape: tuple[int, ...]) -> Mask:
+def _mask_clicked_pixels(clicks: Sequence[Click], shape: tuple[int, ...]) -> Mask:
     """Return the clicked pixels, if there is no segment."""
     mask = np.zeros(shape, dtype=bool)
     for x, y, positive in clicks:

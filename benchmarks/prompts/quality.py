@@ -108,15 +108,19 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     fits_s: dict[str, float] = {}
     groups: dict[str, list[Judged]] = {}
     for group, counts, teaching, judging in (
-        ("outlines", plan.outlined, _taught_outlines, _judged_outlines),
-        ("scenes", plan.laid, _taught_scenes, _judged_scenes),
+        ("outlines", plan.outlined, _read_training_outlines, _read_test_outlines),
+        ("scenes", plan.laid, _read_training_scenes, _read_test_scenes),
     ):
-        methods = [_watershed(RECIPES[group]), *common, *_fitted(shipped, teaching(data, plan, encoder), counts, fits_s, group)]
+        methods = [
+            _watershed(RECIPES[group]),
+            *common,
+            *_fine_tune(shipped, teaching(data, plan, encoder), counts, fits_s, group),
+        ]
         objects = objects_of(judging(data, plan, encoder))
         groups[group] = []
         for method in methods:
             began = time.monotonic()
-            groups[group] += _judged(method, objects, hands=plan.hands[group])
+            groups[group] += _click_objects(method, objects, hands=plan.hands[group])
             console.print(f"{group}: {method.name}, {len(objects)} objects, {time.monotonic() - began:.0f} s")
     return Quality(groups, fits_s, common[-1])
 
@@ -136,7 +140,7 @@ def _head(name: str, head: PromptedMasks) -> Method:
     return Method(name, of)
 
 
-def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
+def _click_objects(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
     """Click through all objects; objects of an image follow one another and share the method's preparation of the image."""
     picture: StoredImage | None = None
     for index, object_ in enumerate(objects):
@@ -149,7 +153,7 @@ def _judged(method: Method, objects: Sequence[Object], *, hands: int) -> Iterato
             yield Judged(method.name, object_, hand, seed, clicked)
 
 
-def _fitted(
+def _fine_tune(
     shipped: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
 ) -> Iterator[Method]:
     """Yield the shipped head after a project's fine-tuning on each number of masks."""
@@ -168,20 +172,20 @@ def _fitted(
         yield _head(name, head)
 
 
-def _judged_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_test_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     return outlines(data, plan.part, encoder)
 
 
-def _judged_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_test_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     return list(scenes(data, plan.part, encoder, count=plan.scenes))
 
 
-def _taught_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_training_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     """Return the outlines of the train part, followed by those of the val part if that is not tested."""
     more = outlines(data, "val", encoder) if plan.part == "test" else []
     return [*outlines(data, "train", encoder), *more]
 
 
-def _taught_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_training_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
     """Return scenes of the train part with enough masks."""
     return list(scenes(data, "train", encoder, count=max(plan.laid))) if plan.laid else []

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from benchmarks.prompts.quality import ENOUGH, LEAST_CLICKS, MOST_CLICKS, SHIPPED, Judged, Plan, Quality
 from benchmarks.prompts.sheets import draw_sheet
-from benchmarks.prompts.statistics import difference, mean_of, overlap_after, reached, until
+from benchmarks.prompts.statistics import clicks_until, difference, mean_of, overlap_after, share_reached
 from benchmarks.report import IMAGES, machine_line, markdown_table, write_section
 
 __all__ = ["quality_numbers", "quality_tables", "write_quality"]
@@ -105,8 +105,8 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
             method: {
                 "objects": len({id(result.object) for result in results}),
                 "iou": {n: mean_of(results, overlap_after(n)).rounded() for n in range(1, MOST_CLICKS + 1)},
-                "clicks": {goal: mean_of(results, until(goal)).rounded() for goal in GOALS},
-                "reached": {goal: mean_of(results, reached(goal)).rounded() for goal in GOALS},
+                "clicks": {goal: mean_of(results, clicks_until(goal)).rounded() for goal in GOALS},
+                "reached": {goal: mean_of(results, share_reached(goal)).rounded() for goal in GOALS},
             }
             for method, results in _by_method(judged).items()
         }
@@ -129,7 +129,7 @@ def _by_method(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
 def _row(method: str, judged: Sequence[Judged]) -> list[str]:
     row = [method, *(mean_of(judged, overlap_after(number)).show(3) for number in CLICKS)]
     for goal in GOALS:
-        row += [mean_of(judged, until(goal)).show(1), f"{mean_of(judged, reached(goal)).mean:.0%}"]
+        row += [mean_of(judged, clicks_until(goal)).show(1), f"{mean_of(judged, share_reached(goal)).mean:.0%}"]
     return row
 
 
@@ -141,7 +141,7 @@ def _differences(quality: Quality) -> str:
         for method, results in methods.items():
             if method != SHIPPED:
                 gains = [difference(methods[SHIPPED], results, overlap_after(number)).show(3) for number in CLICKS]
-                rows.append([group, method, *gains, difference(methods[SHIPPED], results, until(GOALS[0])).show(1)])
+                rows.append([group, method, *gains, difference(methods[SHIPPED], results, clicks_until(GOALS[0])).show(1)])
     columns = ["objects", "shipped minus", *(f"IoU after {number}" for number in CLICKS), f"clicks to {GOALS[0]:.0%}"]
     return markdown_table(columns, rows, title="Difference between the shipped head and each other method, on the same objects")
 

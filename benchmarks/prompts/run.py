@@ -56,7 +56,7 @@ def speed(console: Console, *, quick: bool) -> None:
         numbers = measure_speed(Path(folder), QUICK_EFFORT if quick else Effort(), console)
     console.print(speed_tables(numbers), markup=False)
     if not quick:
-        _keep("speed", numbers | {"load_before": load})
+        _write_part("speed", numbers | {"load_before": load})
         write_speed(numbers, load)
 
 
@@ -67,11 +67,11 @@ def quality(data: Path, plan: Plan, console: Console) -> None:
     seconds = time.process_time() - began
     console.print(quality_tables(result, plan), f"{seconds:.0f} s of one core", sep="\n\n", markup=False)
     if plan.part == "test":
-        _keep("quality", quality_numbers(result, plan))
+        _write_part("quality", quality_numbers(result, plan))
         write_quality(result, plan, seconds)
 
 
-def _keep(part: str, numbers: dict[str, Any]) -> None:
+def _write_part(part: str, numbers: dict[str, Any]) -> None:
     """Write one part's numbers and keep the other's."""
     file = RESULTS / f"{NAME}.json"
     known = json.loads(file.read_text()) if file.exists() else {}

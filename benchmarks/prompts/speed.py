@@ -72,28 +72,28 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
         requests: dict[int, list[ClickRequest]] = {}
         for side in SIDES:
             console.print(f"clicks on pictures of {side} px")
-            side_times, requests[side] = _idle(server, scenes[side], side, effort)
+            side_times, requests[side] = _time_idle(server, scenes[side], side, effort)
             times += side_times
         console.print("twenty clicks on an object, ten annotators, a hundred regions")
-        growth = [_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.predictors])]
+        growth = [_click_twenty(server, scenery, seed) for seed, scenery in enumerate(scenes[USUAL_SIDE][: effort.predictors])]
         times += [
             Times(f"click {number + 1}", USUAL_SIDE, tuple(clicks[number][1] for clicks in growth if number < len(clicks)))
             for number in range(ANNOTATOR_CLICKS)
         ]
         sequences = [[request for request, _ in clicks] for clicks in growth]
         at_once = [server.put(scenery.file(4000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
-        times += _together(server, sequences, at_once, kind="ten annotators, no pause", pace_s=0.0)
+        times += _replay_together(server, sequences, at_once, kind="ten annotators, no pause", pace_s=0.0)
         paced = [server.put(scenery.file(5000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
-        times += _together(server, sequences, paced, kind=f"ten annotators, a click every {PACE_S:.0f} s", pace_s=PACE_S)
-        times += _with_regions(server, scenes[1024][0], effort)
+        times += _replay_together(server, sequences, paced, kind=f"ten annotators, a click every {PACE_S:.0f} s", pace_s=PACE_S)
+        times += _time_with_regions(server, scenes[1024][0], effort)
         console.print("beside a training")
-        with _training(folder / "training"):
+        with _run_training(folder / "training"):
             for side in SIDES:
                 later = [request for request in requests[side] if len(request.clicks) > 1]
-                times.append(_timed(server, "later clicks, training", side, later))
-                times.append(_first_clicks(server, scenes[side], "first click, training", side, effort.pictures))
+                times.append(_time(server, "later clicks, training", side, later))
+                times.append(_time_first_clicks(server, scenes[side], "first click, training", side, effort.pictures))
     console.print("SAM ViT-B")
-    times += _vit_b(folder / "vit-b", scenes, effort)
+    times += _time_vit_b(folder / "vit-b", scenes, effort)
     console.print("steps of a click")
     passes = time_passes(folder / "passes", times=effort.passes)
     return {"times": [asdict(entry) for entry in times], "passes": passes}
@@ -104,7 +104,7 @@ def _warm_up(server: Serving, scenery: Scenery) -> None:
     click_on(server, scenery, server.put(scenery.file(-1)), scenery.masks[0], clicks=3, seed=0)
 
 
-def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[ClickRequest]]:
+def _time_idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort) -> tuple[list[Times], list[ClickRequest]]:
     """Time first clicks on new images, later clicks on the same object, and first clicks on another object of the image."""
     first, later, another, requests = list[float](), list[float](), list[float](), list[ClickRequest]()
     for number in range(effort.pictures):
@@ -119,12 +119,12 @@ def _idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Effort)
     return [Times(kind, side, tuple(milliseconds)) for kind, milliseconds in kinds], requests
 
 
-def _twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[ClickRequest, float]]:
+def _click_twenty(server: Serving, scenery: Scenery, seed: int) -> list[tuple[ClickRequest, float]]:
     reference = server.put(scenery.file(1000 + seed))
     return click_on(server, scenery, reference, scenery.masks[0], clicks=ANNOTATOR_CLICKS, seed=seed)
 
 
-def _together(
+def _replay_together(
     server: Serving, sequences: Sequence[Sequence[ClickRequest]], references: Sequence[str], *, kind: str, pace_s: float
 ) -> Iterator[Times]:
     """Replay each sequence on a new image, all at the same time; first clicks are reported separately."""
@@ -148,7 +148,7 @@ def _together(
         yield Times(f"{kind}, {part}", USUAL_SIDE, tuple(ms for ms, _ in timed), sum(failed for _, failed in timed))
 
 
-def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
+def _time_with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
     """Time later clicks of a task with an annotation of a hundred masks, and the same clicks without it, alternately."""
     reference = server.put(scenery.file(2000))
     timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=0)[1:]
@@ -162,12 +162,12 @@ def _with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Tim
     return [Times("later clicks, no regions", 1024, tuple(bare)), Times(f"later clicks, {REGIONS} regions", 1024, tuple(laden))]
 
 
-def _timed(server: Serving, kind: str, side: int, requests: Sequence[ClickRequest]) -> Times:
+def _time(server: Serving, kind: str, side: int, requests: Sequence[ClickRequest]) -> Times:
     answers = [server.click(request) for request in requests]
     return Times(kind, side, tuple(answer.milliseconds for answer in answers), sum(answer.mask is None for answer in answers))
 
 
-def _first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: int, count: int) -> Times:
+def _time_first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: int, count: int) -> Times:
     timed = []
     for number in range(count):
         scenery = scenes[number % len(scenes)]
@@ -176,7 +176,7 @@ def _first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: i
 
 
 @contextmanager
-def _training(folder: Path) -> Iterator[None]:
+def _run_training(folder: Path) -> Iterator[None]:
     """Run a training in its own process; yield after its first step."""
     command = [sys.executable, "-m", TRAINING_MODULE, str(folder)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
@@ -192,7 +192,7 @@ def _training(folder: Path) -> Iterator[None]:
         process.wait()
 
 
-def _vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> Iterator[Times]:
+def _time_vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> Iterator[Times]:
     """Time SAM's ViT-B in the same server, on all cores and on one thread.
 
     Threads on all cores wait for one another if other processes run: a pass of 0.2 s then took 2.6 s. One thread is not slowed
@@ -205,7 +205,7 @@ def _vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) -> It
         with serving(folder / name, sam_checkpoint=checkpoint, threads=threads) as server:
             _warm_up(server, scenes[SIDES[0]][0])
             for side in sides:
-                yield _first_clicks(server, scenes[side], f"{name}, encoding", side, effort.vit_b)
+                yield _time_first_clicks(server, scenes[side], f"{name}, encoding", side, effort.vit_b)
                 scenery, reference = scenes[side][0], server.put(scenes[side][0].file(-2))
                 timed = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
                 yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in timed))

@@ -69,7 +69,13 @@ def speed_tables(numbers: Mapping[str, Any]) -> str:
         title="One click",
     )
     others = [
-        [entry.kind, f"{entry.side}²", *_shown(entry).split(" / "), str(len(entry.milliseconds)), str(entry.failed)]
+        [
+            entry.kind,
+            f"{entry.side}²",
+            *_percentiles(entry).split(" / "),
+            str(len(entry.milliseconds)),
+            str(entry.failed),
+        ]
         for entry in times
         if "annotators" in entry.kind or "regions" in entry.kind
     ]
@@ -93,13 +99,16 @@ def _times(numbers: Mapping[str, Any]) -> list[Times]:
 
 def _by_side(times: Sequence[Times]) -> list[list[str]]:
     known = {(entry.kind, entry.side): entry for entry in times}
-    return [[title, *(_cell(known.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
+    return [[title, *(_format_cell(known.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
 
 
 def _ratios(times: Sequence[Times]) -> list[list[str]]:
     """Return the speed-ups of cold and warm clicks over ViT-B's clicks with its encoder."""
     return [
-        [f"ViT-B with its encoder, the faster of both / {name}", *(f"**{_faster(times, kind, side):.0f}×**" for side in SIDES)]
+        [
+            f"ViT-B with its encoder, the faster of both / {name}",
+            *(f"**{_ratio(times, kind, side):.0f}×**" for side in SIDES),
+        ]
         for kind, name in (("first click", "cold"), ("later clicks", "warm"))
     ]
 
@@ -108,7 +117,7 @@ def _aims(times: Sequence[Times]) -> list[list[str]]:
     """Return each aim, its measured value at the worst side, and whether it was reached."""
     known = {(entry.kind, entry.side): entry for entry in times}
     warm = max(known["later clicks", side].percentile(50) for side in SIDES)
-    faster = min(_faster(times, "first click", side) for side in SIDES)
+    faster = min(_ratio(times, "first click", side) for side in SIDES)
     beside = max(known["later clicks, training", side].percentile(95) for side in SIDES)
     failed = sum(entry.failed for entry in times if "annotators" in entry.kind)
     bare, laden = (entry.percentile(50) for entry in times if "regions" in entry.kind)
@@ -122,18 +131,18 @@ def _aims(times: Sequence[Times]) -> list[list[str]]:
     return [[aim, measured, "yes" if met else "no"] for aim, measured, met in rows]
 
 
-def _faster(times: Sequence[Times], kind: str, side: int) -> float:
+def _ratio(times: Sequence[Times], kind: str, side: int) -> float:
     """Return the ratio of median times: ViT-B's click with its encoder, in the faster of its two ways, over our click."""
     middle = {(entry.kind, entry.side): entry.percentile(50) for entry in times}
     alone = middle["SAM ViT-B on one thread, encoding", USUAL_SIDE]
     return min(middle[VIT_B, side], alone) / middle[kind, side]
 
 
-def _cell(times: Times | None) -> str:
-    return "" if times is None else f"{_shown(times)} ({len(times.milliseconds)})"
+def _format_cell(times: Times | None) -> str:
+    return "" if times is None else f"{_percentiles(times)} ({len(times.milliseconds)})"
 
 
-def _shown(times: Times) -> str:
+def _percentiles(times: Times) -> str:
     return f"{times.percentile(50):,.0f} / {times.percentile(95):,.0f}"
 
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from benchmarks.prompts.clicking import Clicked
 from benchmarks.prompts.quality import MOST_CLICKS, Judged
 
-__all__ = ["Interval", "difference", "mean_of", "overlap_after", "reached", "until"]
+__all__ = ["Interval", "clicks_until", "difference", "mean_of", "overlap_after", "share_reached"]
 
 DRAWS = 2000
 Figure = Callable[[Clicked], float]
@@ -39,12 +39,12 @@ def overlap_after(clicks: int) -> Figure:
     return lambda clicked: clicked.after(clicks)
 
 
-def until(overlap: float) -> Figure:
+def clicks_until(overlap: float) -> Figure:
     """Return the figure "clicks until an overlap", which is `MOST_CLICKS` if it is not reached."""
     return lambda clicked: float(clicked.until(overlap, most=MOST_CLICKS))
 
 
-def reached(overlap: float) -> Figure:
+def share_reached(overlap: float) -> Figure:
     """Return the figure "1 if an overlap was reached, else 0"."""
     return lambda clicked: float(max(clicked.overlaps) >= overlap)
 

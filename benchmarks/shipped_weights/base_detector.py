@@ -89,12 +89,12 @@ class LazyScene:
         self.__dict__.pop("scene", None)
 
 
-def drawn(boxes: Boxes) -> list[tuple[Box, str]]:
+def label_boxes(boxes: Boxes) -> list[tuple[Box, str]]:
     """Return boxes as labelled boxes."""
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in boxes.tolist()]
 
 
-def look_at(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
+def compute_feature_maps(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
     """Compute the missing feature maps of scenes and cache them on disk."""
     for scene in track(scenes, what):
         for _ in pyramids.of(scene, size=(SIDE, SIDE)):  # type: ignore[arg-type]
@@ -103,7 +103,7 @@ def look_at(scenes: Sequence[LazyScene], pyramids: Pyramids, what: str) -> None:
         scene.forget()
 
 
-def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyramids: Pyramids) -> list[Finds]:
+def detect_by_network(detector: LearnedDetector, images: Sequence[object], pyramids: Pyramids) -> list[Finds]:
     """Return the learned detector's boxes and scores in each image."""
     finds = []
     for image in images:
@@ -113,7 +113,7 @@ def found_by_learning(detector: LearnedDetector, images: Sequence[object], pyram
     return finds
 
 
-def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> list[Finds]:
+def detect_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> list[Finds]:
     """Return the boxes and scores of source extraction in each image."""
     finds = []
     for image in images:
@@ -128,7 +128,7 @@ def found_by_extraction(detector: SourceDetector, images: Sequence[Image_]) -> l
     return finds
 
 
-def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
+def read_outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     """Return the images of the val part of the outlined galaxies, and the box of each outline."""
     images: list[Image_] = []
     boxes: list[Boxes] = []
@@ -139,7 +139,7 @@ def outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     return images, boxes
 
 
-def at_the_galaxy(finds: Sequence[Finds], truth: Sequence[Boxes]) -> list[Finds]:
+def select_at_the_galaxy(finds: Sequence[Finds], truth: Sequence[Boxes]) -> list[Finds]:
     """Return only the detections that overlap the marked galaxy."""
     selected = []
     for (boxes, scores), galaxy in zip(finds, truth, strict=True):
@@ -157,8 +157,8 @@ def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
     learning = [LazyScene(train, seed, "train", cache) for seed in range(scenes)]
     choosing = [LazyScene(train, seed, "train", cache) for seed in range(10**6, 10**6 + CHOOSING)]
     judging = [LazyScene(val, seed, "val", cache) for seed in range(JUDGING)]
-    detector = LearnedDetector.load(BASE_DETECTOR) if again else fitted(learning, choosing, pyramids, schedule)
-    scores = judged(detector, data, learning[:FITTING], judging, pyramids)
+    detector = LearnedDetector.load(BASE_DETECTOR) if again else fit_detector(learning, choosing, pyramids, schedule)
+    scores = validate(detector, data, learning[:FITTING], judging, pyramids)
     better = all(scores[where]["learned"].accuracy > scores[where]["source extraction"].accuracy for where in scores)
     evidence = {
         f"{where}, {name}, {number}": round(value, 4)
@@ -175,48 +175,50 @@ def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
     print(f"preferred to source extraction: {better}; least score {detector.least_score:.2f}")
 
 
-def fitted(
+def fit_detector(
     learning: Sequence[LazyScene], choosing: Sequence[LazyScene], pyramids: Pyramids, schedule: Schedule
 ) -> LearnedDetector:
     """Return a detector trained on scenes, with its score threshold chosen on other scenes."""
     started = time.monotonic()
-    look_at([*learning, *choosing], pyramids, "scenes")
+    compute_feature_maps([*learning, *choosing], pyramids, "scenes")
     looked = time.monotonic()
     with Progress() as progress:
         task = progress.add_task("learning", total=schedule.steps)
         detector = LearnedDetector.blank(pyramids, CLASSES).fit(
             [pyramids.of(scene, size=(SIDE, SIDE)) for scene in learning],  # type: ignore[arg-type]
-            [drawn(scene.boxes) for scene in learning],
+            [label_boxes(scene.boxes) for scene in learning],
             schedule=schedule,
             report=lambda step, loss: progress.update(task, completed=step, description=f"learning, loss {loss:.3f}"),
         )
     trained = time.monotonic()
     chosen_on = [detector.predict(pyramids.of(scene, size=(SIDE, SIDE))) for scene in choosing]  # type: ignore[arg-type]
     print(f"{looked - started:.0f} s for feature maps, {trained - looked:.0f} s for {schedule.steps} steps, one thread")
-    return replace(detector, least_score=least_score(chosen_on, [drawn(scene.boxes) for scene in choosing], classes=CLASSES))
+    return replace(
+        detector, least_score=least_score(chosen_on, [label_boxes(scene.boxes) for scene in choosing], classes=CLASSES)
+    )
 
 
-def judged(
+def validate(
     detector: LearnedDetector, data: Path, fitting: Sequence[LazyScene], judging: Sequence[LazyScene], pyramids: Pyramids
 ) -> dict[str, dict[str, DetectionScores]]:
     """Return the metrics of the detector and of source extraction on scenes and outlined galaxies of the `val` part."""
-    look_at(judging, pyramids, "val scenes")
+    compute_feature_maps(judging, pyramids, "val scenes")
     truth, pictures = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
-    galaxies, marked = outlines(data)
+    galaxies, marked = read_outlines(data)
     rivals = {
         "source extraction": SourceDetector.base(CLASSES),
         "source extraction, fitted": SourceDetector.fit(
-            [scene.pixels for scene in fitting], [drawn(scene.boxes) for scene in fitting], classes=CLASSES
+            [scene.pixels for scene in fitting], [label_boxes(scene.boxes) for scene in fitting], classes=CLASSES
         ),
     }
     scores: dict[str, dict[str, DetectionScores]] = {"scenes": {}, "outlines": {}}
     for name, rival in rivals.items():
-        scores["scenes"][name] = measure(found_by_extraction(rival, pictures), truth, least_score=0)
-        near = at_the_galaxy(found_by_extraction(rival, galaxies), marked)
+        scores["scenes"][name] = measure(detect_by_extraction(rival, pictures), truth, least_score=0)
+        near = select_at_the_galaxy(detect_by_extraction(rival, galaxies), marked)
         scores["outlines"][name] = measure(near, marked, least_score=0)
     least = detector.least_score
-    scores["scenes"]["learned"] = measure(found_by_learning(detector, judging, pyramids), truth, least_score=least)
-    near = at_the_galaxy(found_by_learning(detector, galaxies, pyramids), marked)
+    scores["scenes"]["learned"] = measure(detect_by_network(detector, judging, pyramids), truth, least_score=least)
+    near = select_at_the_galaxy(detect_by_network(detector, galaxies, pyramids), marked)
     scores["outlines"]["learned"] = measure(near, marked, least_score=least)
     return scores
 

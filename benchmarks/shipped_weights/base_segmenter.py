@@ -59,18 +59,18 @@ def main(data: Path, *, onward: bool) -> None:
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
     for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
-        head = fitted(head, windows, schedule, number=number, checkpoint=folder / f"training-{number}.pt")
+        head = train(head, windows, schedule, number=number, checkpoint=folder / f"training-{number}.pt")
     head.save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, objects in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
         for name, compared in (("first guess", blank), ("learned", head)):
-            overlaps = np.mean([measured(compared, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
+            overlaps = np.mean([overlaps_of(compared, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
             table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 
 
-def fitted(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, checkpoint: Path) -> PromptedMasks:
+def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, checkpoint: Path) -> PromptedMasks:
     """Train, or continue the training whose state is in a file."""
     training = begin_training(head.network, schedule)
     if checkpoint.exists():
@@ -105,7 +105,9 @@ def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
                 yield scene.image, mask
 
 
-def measured(head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], truth: Mask) -> list[float]:
+def overlaps_of(
+    head: PromptedMasks, window_encoder: CachedWindowEncoder, pixels: NDArray[np.float32], truth: Mask
+) -> list[float]:
     """Return the overlap after each click."""
     windowed_image = window_encoder.of_pixels(pixels)
 

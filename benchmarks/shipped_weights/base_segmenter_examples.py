@@ -61,7 +61,7 @@ class Windows:
         """Return the example of a seed; None if its image has no visible object."""
         rng = np.random.default_rng([2, seed])
         if rng.random() < OUTLINE_SHARE:
-            galaxy = turned(self._galaxies[int(rng.integers(len(self._galaxies)))], rng)
+            galaxy = rotate(self._galaxies[int(rng.integers(len(self._galaxies)))], rng)
             pixels, masks = galaxy.pixels, [galaxy.mask]
         else:
             scene = self._generator.draw(seed, round(float(np.exp(rng.uniform(*np.log(SCENE_SIDES))))))
@@ -73,7 +73,7 @@ class Windows:
         return example_of(self._window_encoder.of_pixels(pixels), footprints, chosen, config=self._config, rng=rng)
 
 
-def turned(galaxy: Outlined, rng: np.random.Generator) -> Outlined:
+def rotate(galaxy: Outlined, rng: np.random.Generator) -> Outlined:
     """Return a galaxy and its outline in one of eight orientations with a random brightness; pixels are not resampled."""
     turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
 

@@ -70,7 +70,7 @@ def rings(row: dict[str, str]) -> Votes:
 SETS = {"gz1": (galaxy_zoo_1, "sdss_dr7_objid"), "gz2": (galaxy_zoo_2, "dr7objid"), "rings": (rings, "id_str")}
 
 
-def kept_for_choosing(object_id: str) -> bool:
+def is_for_encoder_choice(object_id: str) -> bool:
     """Return whether encoders are compared on this training galaxy, as on three in ten (`benchmarks.encoders.run`)."""
     return zlib.crc32(object_id.encode()) % 10 < 3
 
@@ -95,7 +95,7 @@ def main(
             for row in tables[name]
             if row["split"] == "train"
             and row[object_id] not in held_out
-            and not (choosing and kept_for_choosing(row[object_id]))
+            and not (choosing and is_for_encoder_choice(row[object_id]))
         ]
     columns = list(dict.fromkeys(name for galaxy in galaxies for name in galaxy))
     output.parent.mkdir(parents=True, exist_ok=True)

@@ -170,12 +170,12 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
     def embed(prepared: Sequence[Any]) -> None:
         run(setting, torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).to(method.device))
 
-    def in_turn() -> None:
+    def run_sequentially() -> None:
         names = list(files)
         for start in range(0, len(names), setting.batch):
             embed([prepare(name) for name in names[start : start + setting.batch]])
 
-    def ahead() -> None:
+    def run_with_prefetch() -> None:
         batch = []
         for _, prepared in prefetch_files(files, prepare, ahead=2 * setting.batch):
             batch.append(prepared)
@@ -192,8 +192,8 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
     prepare_all()
     return {
         "preparing_ms": 1000 / max(_rate(prepare_all, len(files), 0) for _ in range(3)),
-        "from_files": [_rate(in_turn, len(files), 0) for _ in range(3)],
-        "from_files_ahead": [_rate(ahead, len(files), 0) for _ in range(3)],
+        "from_files": [_rate(run_sequentially, len(files), 0) for _ in range(3)],
+        "from_files_ahead": [_rate(run_with_prefetch, len(files), 0) for _ in range(3)],
     }
 
 

@@ -76,9 +76,9 @@ def main() -> None:
     methods = (
         [Method(OURS_AVERAGED, own_px, 1, "cpu"), Method("resnet18", own_px, 1, "cpu")] if quick else list(_methods(own_px))
     )
-    measured = [_measured(method, console) for method in methods]
+    measured = [_measure(method, console) for method in methods]
     peaks = [_peak_mb(result, console) for result in measured]
-    growth = [] if quick else [_measured(Method(OURS, side, 1, "cpu"), console) for side in SIDES]
+    growth = [] if quick else [_measure(Method(OURS, side, 1, "cpu"), console) for side in SIDES]
     speeds = markdown_table(COLUMNS, [_row(result, peak) for result, peak in zip(measured, peaks, strict=True)])
     grows = _growth_table(measured[0], growth)
     console.print(speeds, grows, sep="\n\n", markup=False)
@@ -100,7 +100,7 @@ def _methods(own_px: int) -> Iterator[Method]:
                 yield Method(network, side, threads, device)
 
 
-def _measured(method: Method, console: Console) -> Numbers:
+def _measure(method: Method, console: Console) -> Numbers:
     """Measure a method in its own process."""
     with console.status(f"{method.network}, {method.side} px, {method.threads} threads, {method.device}"):
         command = [sys.executable, "-m", MEASURE_MODULE, json.dumps(asdict(method))]
@@ -113,7 +113,7 @@ def _measured(method: Method, console: Console) -> Numbers:
 def _peak_mb(measured: Numbers, console: Console) -> float:
     """Return the peak memory of a process that only runs a method's fastest setting, MB."""
     setting = Setting(**measured["settings"][_fastest(measured)])
-    return float(_measured(replace(Method(**measured["method"]), setting=setting), console)["peak_mb"])
+    return float(_measure(replace(Method(**measured["method"]), setting=setting), console)["peak_mb"])
 
 
 def _fastest(measured: Numbers) -> int:

@@ -159,7 +159,7 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     held_out = compare(*(scores[place][:, : len(judging)] for place in (taken, 1)))
     change = [
         _change(loop, compared_heads[taken][0], tasks)
-        for tasks in (_rest(loop, np.arange(len(loop.galaxies.targets))), training)
+        for tasks in (_unlabelled(loop, np.arange(len(loop.galaxies.targets))), training)
     ]
     return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).taken
 
@@ -186,7 +186,7 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
     order = rng.permutation(len(galaxies.targets))
     loop = Loop(galaxies, frozenset(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist()))
     steps, trained = [], 0
-    right = [_right(loop, order)]
+    right = [_accuracy(loop, order)]
     for _ in range(batches):
         loop.labelled += loop.next_batch(order)
         candidate = loop.fit(loop.training)
@@ -195,11 +195,11 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
             taken = rule(loop, candidate)
             if taken is not Taken.LIVE:
                 head = candidate if taken is Taken.CANDIDATE else None
-                rest = _rest(loop, order)
+                rest = _unlabelled(loop, order)
                 steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()
-        right.append(_right(loop, order))
-    rest = _rest(loop, order)
+        right.append(_accuracy(loop, order))
+    rest = _unlabelled(loop, order)
     return Run(steps, trained, float(loop.scores(None, rest).mean()), float(loop.scores(loop.live, rest).mean()), right)
 
 
@@ -237,12 +237,12 @@ def read_galaxies(
     return Galaxies(embeddings, targets, parse(config).controls[0])
 
 
-def _rest(loop: Loop, order: Indices) -> Indices:
+def _unlabelled(loop: Loop, order: Indices) -> Indices:
     return np.array([task for task in order if task not in set(loop.labelled)], np.intp)
 
 
-def _right(loop: Loop, order: Indices) -> float:
-    rest = _rest(loop, order)
+def _accuracy(loop: Loop, order: Indices) -> float:
+    rest = _unlabelled(loop, order)
     probabilities = loop.probabilities(loop.live, rest)
     if probabilities is None:
         return 0.0

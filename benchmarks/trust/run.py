@@ -53,11 +53,11 @@ def main() -> None:
     runs: dict[tuple[str, str], list[Run]] = {}
     with threadpool_limits(limits=1, user_api="blas"):
         for name in options.sets:
-            make = _maker(name)
+            make = _make_runner(name)
             for rule in RULES:
                 for seed in range(options.orders):
-                    runs.setdefault((name, rule), []).append(_kept(name, rule, seed, make))
-                print(name, rule, _line(runs[name, rule]), flush=True)
+                    runs.setdefault((name, rule), []).append(_run_or_read(name, rule, seed, make))
+                print(name, rule, _summarise_in_a_line(runs[name, rule]), flush=True)
     tables = _tables(runs)
     print("\n\n".join(tables))
     if options.write:
@@ -65,7 +65,7 @@ def main() -> None:
         write_numbers("trust", {f"{name}, {rule}": [asdict(run) for run in each] for (name, rule), each in runs.items()})
 
 
-def _maker(name: str) -> Callable[[str, int], Run]:
+def _make_runner(name: str) -> Callable[[str, int], Run]:
     """Return a function that runs a set with a rule and a seed; it reads images on its first call."""
     loaded: list[Any] = []
 
@@ -76,7 +76,7 @@ def _maker(name: str) -> Callable[[str, int], Run]:
             return run_scenes(loaded[0], gate=rule == "three answers", seed=seed, batches=SCENE_BATCHES)
         galaxies, batches = loaded[0], BATCHES
         if name == "default config, 120 galaxies":
-            galaxies, batches = _some(galaxies, DEFAULT_GALAXIES, seed=seed), DEFAULT_BATCHES
+            galaxies, batches = _sample(galaxies, DEFAULT_GALAXIES, seed=seed), DEFAULT_BATCHES
         return run_loop(galaxies, RULES[rule], seed=seed, batches=batches)
 
     return make
@@ -93,7 +93,7 @@ def _galaxies(name: str) -> Galaxies:
     return read_galaxies(DATA / "gz2", "clean_label", COMMON | new, embed, splits=unseen)
 
 
-def _some(galaxies: Galaxies, count: int, *, seed: int) -> Galaxies:
+def _sample(galaxies: Galaxies, count: int, *, seed: int) -> Galaxies:
     rows = np.random.default_rng(1000 + seed).permutation(len(galaxies.targets))[:count]
     return replace(galaxies, embeddings=galaxies.embeddings[rows], targets=galaxies.targets[rows])
 
@@ -112,7 +112,7 @@ def _embedder() -> Callable[[Path], NDArray[np.float32]]:
     return embed
 
 
-def _kept(name: str, rule: str, seed: int, make: Callable[[str, int], Run]) -> Run:
+def _run_or_read(name: str, rule: str, seed: int, make: Callable[[str, int], Run]) -> Run:
     file = CACHE / f"runs-{VERSION}" / f"{name} {rule} {seed}.json".replace(" ", "_")
     if file.exists():
         fields = json.loads(file.read_text())
@@ -128,7 +128,7 @@ def _summary(runs: list[Run]) -> Summary:
     return summarise([run.steps for run in runs], trained=sum(run.trained for run in runs), ends=ends)
 
 
-def _line(runs: list[Run]) -> str:
+def _summarise_in_a_line(runs: list[Run]) -> str:
     summary = _summary(runs)
     counts = f"trained {summary.trained} live {summary.live} falls {summary.falls} of {summary.expected:.1f}"
     return f"{counts} {summary.first:.3f} -> {summary.last:.3f}"

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchmarks.detection.cells import Cell, as_numbers, best_least_score, read, score
+from benchmarks.detection.cells import Cell, as_numbers, choose_threshold, read, score
 from benchmarks.detection.scores import Finds
 
 WANTED = [np.array([[0.0, 0, 10, 10], [20, 20, 40, 30]]), np.empty((0, 4))]
@@ -45,7 +45,7 @@ def test_a_false_detection_in_an_empty_scene_lowers_precision() -> None:
 
 def test_the_score_threshold_separates_true_and_false_detections() -> None:
     mixed = finds([([0, 0, 10, 10], 0.8), ([20, 20, 40, 30], 0.7)], [([1, 1, 9, 9], 0.3)])
-    assert 0.3 < best_least_score(mixed, WANTED) <= 0.7
+    assert 0.3 < choose_threshold(mixed, WANTED) <= 0.7
 
 
 def test_cells_are_read_as_they_were_written(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import torch
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.scenes import SceneGenerator
-from benchmarks.detection.networks import Recipe, _turned, build_frozen, find, train
+from benchmarks.detection.networks import Recipe, _rotate, build_frozen, find, train
 
 SIDE = 64
 SMALL = SwinConfig(image_px=64, width=24, depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
@@ -36,7 +36,7 @@ def test_more_scenes_get_more_steps() -> None:
 @pytest.mark.parametrize("seed", range(6))
 def test_boxes_rotate_with_the_image(seed: int) -> None:
     scene = next(scene for scene in map(SceneGenerator().draw, range(20)) if len(scene) > 2)
-    image, target = _turned(scene, np.random.default_rng(seed))
+    image, target = _rotate(scene, np.random.default_rng(seed))
     assert image.shape == (3, 256, 256)
     areas = (target["boxes"][:, 2:] - target["boxes"][:, :2]).prod(dim=1)
     assert areas.tolist() == pytest.approx((scene.boxes[:, 2:] - scene.boxes[:, :2]).prod(axis=1).tolist())

@@ -13,7 +13,7 @@ from benchmarks.prompts.clicking import Clicked, click_through
 from benchmarks.prompts.objects import Object, StoredImage
 from benchmarks.prompts.opponents import RECIPES, source_extraction, watershed_at_click
 from benchmarks.prompts.quality import MOST_CLICKS, Judged
-from benchmarks.prompts.statistics import difference, mean_of, overlap_after, reached, until
+from benchmarks.prompts.statistics import clicks_until, difference, mean_of, overlap_after, share_reached
 from sync.geometry.shapes import Mask
 
 LEFT, RIGHT = (40.0, 50.0), (80.0, 50.0)
@@ -108,8 +108,8 @@ def test_figures_are_means_over_objects_with_their_interval(objects: list[Object
     mean = mean_of(results, overlap_after(1))
     assert mean.mean == pytest.approx(0.6)
     assert mean.low <= 0.6 <= mean.high
-    assert mean_of(results, until(0.85)).mean == pytest.approx((1 + 2 + MOST_CLICKS) / 3)
-    assert mean_of(results, reached(0.85)).mean == pytest.approx(2 / 3)
+    assert mean_of(results, clicks_until(0.85)).mean == pytest.approx((1 + 2 + MOST_CLICKS) / 3)
+    assert mean_of(results, share_reached(0.85)).mean == pytest.approx(2 / 3)
 
 
 def test_a_constant_difference_has_a_narrow_interval(objects: list[Object]) -> None:
