@@ -132,7 +132,7 @@ def middle_of(region: dict[str, Any]) -> tuple[float, float]:
     )
 
 
-def holds(region: dict[str, Any], place: tuple[float, float]) -> bool:
+def contains(region: dict[str, Any], place: tuple[float, float]) -> bool:
     """Return whether a point, in percent of the image, is inside an outline."""
     mask = mask_of(region)
     return bool(mask[int(place[1] * mask.shape[0] / 100), int(place[0] * mask.shape[1] / 100)])
@@ -179,7 +179,7 @@ def regions(page: Page, kind: str) -> list[dict[str, Any]]:
     return [region for region in page.evaluate(REGIONS) if region["type"] == kind]
 
 
-def pixels_like(page: Page, colour: tuple[int, int, int]) -> int:
+def count_pixels_of_colour(page: Page, colour: tuple[int, int, int]) -> int:
     """Count the pixels on screen with a tint of this colour."""
     shown = np.asarray(Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB"), np.float64)
     direction = np.array(colour) - np.mean(colour)
@@ -220,7 +220,7 @@ def switch_on_auto_annotation(page: Page) -> None:
     page.wait_for_function("Htx.autoAnnotation")
 
 
-def ask(
+def draw_prompt(
     page: Page, keys: Sequence[str], *places: tuple[float, float], holding: Sequence[str] = ("Control",)
 ) -> tuple[list[dict[str, Any]], ...]:
     """Press the keys of a label and its tool, then click a point of the image or drag over several.
@@ -279,7 +279,7 @@ def test_a_task_opens_with_its_class_and_outlines(
     assert [name for name in CLASSES if page.locator(f'input[name="{name}"]').is_checked()] == [chosen(prediction)]
     assert page.locator(".lsf-outliner-item").count() > 0
     assert page.locator(".lsf-annotation-button").filter(has_text=version).count() == 1
-    wait(lambda: pixels_like(page, GREEN) > 200, "outlines are drawn")
+    wait(lambda: count_pixels_of_colour(page, GREEN) > 200, "outlines are drawn")
     left, top, width, height = stage(page)
     shot = page.screenshot(clip={"x": left, "y": top, "width": width, "height": height})
     mask = mask_of(whole_outlines(prediction)[0])
@@ -300,19 +300,19 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     before = len(regions(page, "polygonlabels"))
     switch_on_auto_annotation(page)
     middle = middle_of(outline)
-    sent, (first,) = ask(page, CLICK, middle)
+    sent, (first,) = draw_prompt(page, CLICK, middle)
     assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("click", "keypointlabels")]
     assert (first["from_name"], first["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
-    assert holds(first, middle)
+    assert contains(first, middle)
     new, old = mask_of(first), mask_of(outline)
     assert (new & old).sum() > 0.5 * (new | old).sum()
     picture(page, "prompt")
     row = int(middle[1] * new.shape[0] / 100)
     edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
-    sent, (second,) = ask(page, CLICK[:1], edge, holding=("Control", "Alt"))
+    sent, (second,) = draw_prompt(page, CLICK[:1], edge, holding=("Control", "Alt"))
     assert [prompt.get("is_positive", True) for prompt in sent] == [True, False]
-    assert (holds(first, edge), holds(second, edge)) == (True, False)
-    assert holds(second, middle)
+    assert (contains(first, edge), contains(second, edge)) == (True, False)
+    assert contains(second, middle)
     accept(page)
     remaining = regions(page, "polygonlabels")
     assert before <= len(remaining) <= before + 1
@@ -327,7 +327,7 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any,
     faint = whole_outlines(prediction)[-1]
     left, top, right, bottom = (edge + side for edge, side in zip(edges(faint), (-1, -1, 1, 1), strict=True))
     middle = ((left + right) / 2, (top + bottom) / 2)
-    sent, (answered,) = ask(page, BOX, (left, top), middle, (right, bottom))
+    sent, (answered,) = draw_prompt(page, BOX, (left, top), middle, (right, bottom))
     assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("drag", "rectanglelabels")]
     assert (answered["from_name"], answered["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
     new = edges(answered)
@@ -347,7 +347,7 @@ def test_a_pending_suggestion_is_not_submitted(page: Page, demo: Any, tmp_path: 
     class_ = next(name for name in CLASSES if name != chosen(prediction))
     page.keyboard.press(str(CLASSES.index(class_) + 1))
     switch_on_auto_annotation(page)
-    ask(page, CLICK, middle_of(whole_outlines(prediction)[0]))
+    draw_prompt(page, CLICK, middle_of(whole_outlines(prediction)[0]))
     stored = submit(page, task)["result"]
     assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[class_]]
     assert [region["from_name"] for region in stored if region["type"] == "keypointlabels"] == ["click"]
@@ -387,7 +387,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
     with demo.client() as client:
         for task in batch:
             if task != first:
-                client.send("POST", f"/api/tasks/{task}/annotations/", json=corrected(tasks[task], truth[task]))
+                client.send("POST", f"/api/tasks/{task}/annotations/", json=correct(tasks[task], truth[task]))
 
     new = wait(lambda: version if (version := live_version(demo)) != old else None, "a new version is live", timeout_s=LOOP_S)
 
@@ -401,7 +401,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
         open_task(page, demo, task)
         assert page.locator(".lsf-annotation-button").filter(has_text=new).count() == 1
         assert {region["id"] for region in page.evaluate(REGIONS)} == {region["id"] for region in after[task]["result"]}
-    wait(lambda: pixels_like(page, GREEN) > 200, "outlines are drawn")
+    wait(lambda: count_pixels_of_colour(page, GREEN) > 200, "outlines are drawn")
 
 
 def chosen(prediction: dict[str, Any]) -> str:
@@ -433,7 +433,7 @@ def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
     assert [region["value"]["choices"] for region in stored["result"] if region["type"] == "choices"] == [[right]]
 
 
-def corrected(prediction: dict[str, Any], name: str) -> dict[str, Any]:
+def correct(prediction: dict[str, Any], name: str) -> dict[str, Any]:
     """Return an annotation made from a prediction, with another class and without the faintest object."""
     outlines = [region for region in prediction["result"] if region["type"] == "polygonlabels"]
     remaining = [region for region in prediction["result"] if region is not outlines[-1] or len(outlines) < 2]

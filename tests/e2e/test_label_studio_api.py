@@ -308,12 +308,12 @@ def test_a_task_deleted_during_the_import_loses_no_other_prediction(
     imports: list[int] = []
     own = client.send
 
-    def counted(method: str, path: str, **more: Any) -> Any:
+    def count_requests(method: str, path: str, **more: Any) -> Any:
         if path.endswith("/import/predictions"):
             imports.append(len(more["json"]))
         return own(method, path, **more)
 
-    monkeypatch.setattr(client, "send", counted)
+    monkeypatch.setattr(client, "send", count_requests)
     assert push(client, project, batch) == 298
     assert imports == [300, 298]
     assert predicted_tasks(client, project, "v0001") == {*tasks} - {tasks[7], tasks[200]}

@@ -12,7 +12,7 @@ LOGGERS = ("galaxyloop.predictor", "httpx")
 
 
 @pytest.fixture(autouse=True)
-def _as_it_is(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _restore_process_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Set the nice level to 0 and restore the log levels after the test."""
     monkeypatch.setenv("GALAXYLOOP_WORKER_NICENESS", "0")
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]

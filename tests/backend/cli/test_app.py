@@ -86,7 +86,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def refused(*words: str) -> str:
+def run_rejected(*words: str) -> str:
     """Run a command that must fail with one sentence; return it."""
     result = run(*words)
     assert result.exit_code in (1, 2), result.output
@@ -163,7 +163,7 @@ def test_problems_are_listed_by_task_and_reason(services: Services, project: int
     assert ["31", "77", "boxes", "yes", left_out.reason] in rows
     assert ["32", "78", "boxes", "no: another annotation is used", "x must be a number"] in rows
     assert "for these controls: 1;" in output
-    assert "project 99" in refused("project", "problems", "99")
+    assert "project 99" in run_rejected("project", "problems", "99")
 
 
 def test_versions_show_the_number_of_tasks_left_out(services: Services, project: int) -> None:
@@ -183,17 +183,17 @@ def test_rollback_is_effective_immediately_and_marks_the_project(services: Servi
 
 @pytest.mark.parametrize("words", [["versions", "99"], ["rollback", "99", "v0001"]])
 def test_an_unknown_project_is_rejected_in_one_sentence(services: Services, words: list[str]) -> None:
-    assert "project 99" in refused(*words)
+    assert "project 99" in run_rejected(*words)
 
 
 @pytest.mark.parametrize("version", ["v0009", "v0001-3f9a7d", "latest", "9" * 30])
 def test_an_unknown_version_is_rejected_in_one_sentence(project: int, version: str) -> None:
-    assert version in refused("rollback", "7", version)
+    assert version in run_rejected("rollback", "7", version)
 
 
 def test_a_version_for_another_config_cannot_be_rolled_back_to(services: Services, project: int) -> None:
     services.registry.register_project(7, label_config="<View>new</View>", extra_params=None)
-    assert "another labelling config" in refused("rollback", "7", "v0002")
+    assert "another labelling config" in run_rejected("rollback", "7", "v0002")
 
 
 @pytest.mark.parametrize("words", [["versions", "seven"], ["versions"], ["rollback", "7"], ["versions", "9" * 20], ["orbit"]])
@@ -205,11 +205,11 @@ def test_invalid_arguments_are_rejected(services: Services, words: list[str]) ->
     "words", [["project", "attach", "7"], ["project", "create", "--title", "galaxies", "--config", "morphology"]]
 )
 def test_a_missing_api_key_is_named(services: Services, words: list[str]) -> None:
-    assert "personal access token" in refused(*words)
+    assert "personal access token" in run_rejected(*words)
 
 
 def test_an_unknown_config_is_named(services: Services) -> None:
-    assert "no-such-config" in refused("project", "create", "--title", "galaxies", "--config", "no-such-config")
+    assert "no-such-config" in run_rejected("project", "create", "--title", "galaxies", "--config", "no-such-config")
 
 
 @pytest.mark.parametrize(
@@ -220,20 +220,20 @@ def test_an_invalid_setting_is_named(
     services: Services, monkeypatch: pytest.MonkeyPatch, command: str, name: str, value: Any
 ) -> None:
     monkeypatch.setenv(name, value)
-    assert name in refused(command)
+    assert name in run_rejected(command)
 
 
 def test_a_server_without_a_password_listens_only_on_loopback(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_HOST", "0.0.0.0")
-    assert "GALAXYLOOP_BASIC_AUTH_PASSWORD" in refused("server")
+    assert "GALAXYLOOP_BASIC_AUTH_PASSWORD" in run_rejected("server")
 
 
 def test_pretraining_without_images_is_rejected(services: Services, tmp_path: Path) -> None:
     output = str(tmp_path / "encoder.safetensors")
-    assert "missing.parquet" in refused("pretrain", str(tmp_path / "missing.parquet"), "--output", output)
+    assert "missing.parquet" in run_rejected("pretrain", str(tmp_path / "missing.parquet"), "--output", output)
     text = tmp_path / "text.parquet"
     text.write_text("no Parquet")
-    assert "text.parquet" in refused("pretrain", str(text), "--output", output)
+    assert "text.parquet" in run_rejected("pretrain", str(text), "--output", output)
 
 
 def test_a_failed_command_ends_with_its_own_message(tmp_path: Path) -> None:

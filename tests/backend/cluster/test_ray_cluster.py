@@ -147,11 +147,13 @@ machines.shutdown()
 @pytest.mark.slow
 def test_the_work_continues_after_a_machine_has_left_the_cluster() -> None:
     """Run in a separate process, with a cluster of two machines that this process is not connected to."""
-    lines = [line for line in run_apart(MACHINES_LEAVE).splitlines() if line.startswith("done:")]  # Ray logs the failure too
+    lines = [
+        line for line in run_in_process(MACHINES_LEAVE).splitlines() if line.startswith("done:")
+    ]  # Ray logs the failure too
     assert lines == ["done: 2 [0, 1]"] * 2
 
 
-def run_apart(script: str, **environment: str) -> str:
+def run_in_process(script: str, **environment: str) -> str:
     """Run Python in a process that is not connected to a cluster, and return its output."""
     done = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True, timeout=DEADLINE_S
@@ -172,7 +174,7 @@ except ClusterError as error:
 
 def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int) -> None:
     began = time.monotonic()
-    message = run_apart(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
+    message = run_in_process(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
     assert message.startswith(f"no Ray cluster answers at 127.0.0.1:{silent_port}")
     assert len(message.splitlines()) == 1
     assert time.monotonic() - began < 20
@@ -180,22 +182,22 @@ def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int
 
 @pytest.mark.parametrize("address", ["nonsense", "ray://host:port", ":6379"])
 def test_an_invalid_address_is_rejected_in_one_sentence(address: str) -> None:
-    assert "host:port of its head node" in run_apart(REFUSED.format(address=address))
+    assert "host:port of its head node" in run_in_process(REFUSED.format(address=address))
 
 
 def test_a_missing_extra_is_named_in_one_sentence(tmp_path: Path) -> None:
     (tmp_path / "ray.py").write_text("raise ModuleNotFoundError('no ray here')")
-    message = run_apart(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
+    message = run_in_process(REFUSED.format(address=None), PYTHONPATH=str(tmp_path))
     assert message == "--engine ray needs Ray, which is not installed here: pip install 'galaxyloop[ray]'"
 
 
 def test_a_process_connects_to_a_cluster_by_its_address(ray_cluster: str, worker: Callable[..., Any]) -> None:
     script = "from backend.cluster.ray_cluster import open_cluster\n"
     script += f"with open_cluster({ray_cluster!r}) as cluster: print(cluster.cores)"
-    assert run_apart(script) == "2"
+    assert run_in_process(script) == "2"
 
 
 @pytest.mark.slow
 def test_ray_is_imported_only_when_a_cluster_is_opened() -> None:
     modules = "backend.cli.app, backend.prelabel.project, backend.survey.run"
-    assert run_apart(f"import sys, {modules}; print('ray' in sys.modules)") == "False"
+    assert run_in_process(f"import sys, {modules}; print('ray' in sys.modules)") == "False"

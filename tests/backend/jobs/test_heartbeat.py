@@ -26,7 +26,7 @@ pytestmark = pytest.mark.databases
 WORKING = Process("worker", "here", 1, seen_s=1, iterated_s=1, ended=False, project_id=None, working_s=None)
 
 
-def until(condition: Callable[[], Any]) -> None:
+def wait_until(condition: Callable[[], Any]) -> None:
     deadline = time.monotonic() + 60
     while not condition():
         assert time.monotonic() < deadline
@@ -56,7 +56,7 @@ def test_heartbeats_continue_while_the_main_loop_is_busy(services: Services) -> 
     with Heartbeat(services.engine, "worker", every_s=0.02).run() as heartbeat, heartbeat.record_work(7):
         (before,) = read_processes(services.engine, "worker")
         assert before.project_id == 7
-        until(lambda: (read_processes(services.engine, "worker")[0].working_s or 0) > 0.5)
+        wait_until(lambda: (read_processes(services.engine, "worker")[0].working_s or 0) > 0.5)
         (after,) = read_processes(services.engine, "worker")
         assert after.seen_s < 0.5 < after.iterated_s
         assert after.alive

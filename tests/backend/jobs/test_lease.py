@@ -52,7 +52,7 @@ def silent_label_studio() -> Iterator[str]:
         server.shutdown()
 
 
-def held_until(engine: Engine) -> float:
+def lease_end(engine: Engine) -> float:
     with engine.connect() as connection:
         return float(connection.execute(select(ProjectRow.lease_until).where(ProjectRow.id == 1)).scalar_one())
 
@@ -62,7 +62,7 @@ def change(engine: Engine, **values: object) -> None:
         connection.execute(update(ProjectRow).where(ProjectRow.id == 1).values(**values))
 
 
-def happens(condition: Callable[[], bool]) -> bool:
+def wait_for(condition: Callable[[], bool]) -> bool:
     deadline, pause = time.monotonic() + DEADLINE_S, threading.Event()
     while not condition() and time.monotonic() < deadline:
         pause.wait(0.01)
@@ -120,7 +120,7 @@ def test_a_project_of_a_killed_worker_is_free_after_the_lease_expires(engine: En
     change(engine, lease_owner="a worker that was killed", lease_until=time.time() + SHORT_S)
     with hold_lease(engine, 1, seconds=LONG_S) as early:
         assert early is None
-    assert happens(lambda: time.time() > held_until(engine))
+    assert wait_for(lambda: time.time() > lease_end(engine))
     with hold_lease(engine, 1, seconds=LONG_S) as late:
         assert late is not None
 
@@ -128,8 +128,8 @@ def test_a_project_of_a_killed_worker_is_free_after_the_lease_expires(engine: En
 def test_a_lease_is_renewed_during_long_work(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=SHORT_S) as lost:
         assert lost is not None
-        first = held_until(engine)
-        assert happens(lambda: held_until(engine) > first + 2 * SHORT_S)
+        first = lease_end(engine)
+        assert wait_for(lambda: lease_end(engine) > first + 2 * SHORT_S)
         assert not lost.is_set()
 
 
@@ -138,7 +138,7 @@ def test_the_lease_event_is_set_after_a_takeover(engine: Engine) -> None:
         assert lost is not None
         change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
         assert lost.wait(DEADLINE_S)
-    assert held_until(engine) > time.time()  # leaving does not free another worker's lease
+    assert lease_end(engine) > time.time()  # leaving does not free another worker's lease
 
 
 def test_renewals_continue_after_a_locked_database(engine: Engine) -> None:
@@ -148,9 +148,9 @@ def test_renewals_continue_after_a_locked_database(engine: Engine) -> None:
         assert lost is not None
         with engine.connect() as blocking:
             blocking.execute(update(ProjectRow).where(ProjectRow.id == 1).values(status="somebody is at it"))
-            assert happens(lambda: time.time() > held_until(engine))
+            assert wait_for(lambda: time.time() > lease_end(engine))
             blocking.rollback()
-        assert happens(lambda: held_until(engine) > time.time())
+        assert wait_for(lambda: lease_end(engine) > time.time())
         assert not lost.is_set()
 
 
@@ -167,7 +167,7 @@ def test_one_of_many_simultaneous_workers_gets_the_lease(engine: Engine) -> None
 
     with ThreadPoolExecutor(8) as pool:
         workers = [pool.submit(work) for _ in range(8)]
-        assert happens(lambda: sum(worker.done() for worker in workers) == 7)
+        assert wait_for(lambda: sum(worker.done() for worker in workers) == 7)
         taken.set()
     assert sorted(worker.result() for worker in workers) == [False] * 7 + [True]
 
@@ -186,7 +186,7 @@ def test_the_lease_expires_after_a_request_without_an_answer(engine: Engine) -> 
     """Label Studio may still store the content of the request, as after a kill."""
     with pytest.raises(LabelStudioUnavailable), hold_lease(engine, 1, seconds=LONG_S):
         raise LabelStudioUnavailable("Label Studio failed at POST", status=504)
-    assert held_until(engine) > time.time() + LONG_S / 2
+    assert lease_end(engine) > time.time() + LONG_S / 2
     with hold_lease(engine, 1, seconds=LONG_S) as next_one:
         assert next_one is None
 

@@ -20,7 +20,7 @@ CONFIG = "<View/>"
 
 
 @pytest.fixture
-def two(services: Services) -> Services:
+def two_projects(services: Services) -> Services:
     """Return services with projects 7 and 8, each with a version, an annotation's effort, and a job in the queue."""
     for project in (7, 8):
         services.registry.register_project(project, label_config=CONFIG, extra_params=None)
@@ -44,13 +44,13 @@ def projects_in_tables(services: Services) -> dict[str, set[int]]:
         }
 
 
-def test_all_data_of_one_project_and_of_no_other_are_deleted(two: Services) -> None:
-    assert two.queue.queued() == {7, 8}
-    assert forget_project(two, 7, patience_s=0)
-    assert all(7 not in projects for projects in projects_in_tables(two).values())
-    assert {"projects", "versions", "efforts"} <= {name for name, ids in projects_in_tables(two).items() if ids == {8}}
-    assert [path.name for path in two.settings.versions_dir.iterdir()] == ["8"]
-    assert two.queue.queued() == {8}
+def test_all_data_of_one_project_and_of_no_other_are_deleted(two_projects: Services) -> None:
+    assert two_projects.queue.queued() == {7, 8}
+    assert forget_project(two_projects, 7, patience_s=0)
+    assert all(7 not in projects for projects in projects_in_tables(two_projects).values())
+    assert {"projects", "versions", "efforts"} <= {name for name, ids in projects_in_tables(two_projects).items() if ids == {8}}
+    assert [path.name for path in two_projects.settings.versions_dir.iterdir()] == ["8"]
+    assert two_projects.queue.queued() == {8}
 
 
 def test_jobs_in_redis_are_deleted(open_services: Callable[..., Services], redis: object) -> None:
@@ -63,22 +63,22 @@ def test_jobs_in_redis_are_deleted(open_services: Callable[..., Services], redis
     assert services.queue.queued() == {8}
 
 
-def test_a_project_held_by_a_worker_is_not_deleted(two: Services) -> None:
+def test_a_project_held_by_a_worker_is_not_deleted(two_projects: Services) -> None:
     with (
-        hold_lease(two.engine, 7, seconds=30),
+        hold_lease(two_projects.engine, 7, seconds=30),
         pytest.raises(ProjectInUseError, match=r"project 7 is used by process \d+ on .*: stop it"),
     ):
-        forget_project(two, 7, patience_s=0.1)
-    assert two.registry.versions(7)
-    assert forget_project(two, 7, patience_s=0)
+        forget_project(two_projects, 7, patience_s=0.1)
+    assert two_projects.registry.versions(7)
+    assert forget_project(two_projects, 7, patience_s=0)
 
 
 def test_an_unregistered_project_has_no_data_to_delete(services: Services) -> None:
     assert not forget_project(services, 7, patience_s=0)
 
 
-def test_a_deleted_project_can_be_registered_again(two: Services) -> None:
-    forget_project(two, 7, patience_s=0)
-    two.registry.register_project(7, label_config=CONFIG, extra_params=None)
-    assert [version.number for version in two.registry.versions(7)] == [1]
-    assert not two.registry.path(7, 2).exists()
+def test_a_deleted_project_can_be_registered_again(two_projects: Services) -> None:
+    forget_project(two_projects, 7, patience_s=0)
+    two_projects.registry.register_project(7, label_config=CONFIG, extra_params=None)
+    assert [version.number for version in two_projects.registry.versions(7)] == [1]
+    assert not two_projects.registry.path(7, 2).exists()

@@ -59,17 +59,17 @@ def attached(services: Services, studio: Studio) -> Studio:
     return studio
 
 
-def away(services: Services) -> str:
+def away_mark(services: Services) -> str:
     return services.registry.project(7).away
 
 
 def test_a_deleted_project_is_gone_until_label_studio_returns_it_again(services: Services, attached: Studio) -> None:
     attached.forgets()
     assert check_presence(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
-    assert away(services) == GONE
+    assert away_mark(services) == GONE
     assert services.registry.versions(7)
     attached.has_project()
-    assert (check_presence(services, 7), away(services)) == ("", "")
+    assert (check_presence(services, 7), away_mark(services)) == ("", "")
 
 
 def test_a_deleted_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:
@@ -87,14 +87,14 @@ def test_an_answer_of_another_label_studio_changes_no_project(services: Services
     attached.forgets()
     attached.has_organization(ELSEWHERE)
     assert "is another Label Studio than the one that project 7 was attached in" in check_presence(services, 7)
-    assert away(services) == ""
+    assert away_mark(services) == ""
 
 
 def test_another_project_with_the_same_number_gets_no_cycle(services: Services, attached: Studio) -> None:
     attached.has_project(created_at=AGAIN)
     assert "is not the one that was attached here" in check_presence(services, 7)
     assert "galaxyloop project forget 7" in check_presence(services, 7)
-    assert away(services) == ""
+    assert away_mark(services) == ""
 
 
 def test_a_key_without_rights_does_not_mark_a_project_as_gone(services: Services, attached: Studio) -> None:
@@ -102,7 +102,7 @@ def test_a_key_without_rights_does_not_mark_a_project_as_gone(services: Services
     attached.forgets(ORGANIZATIONS)
     with pytest.raises(LabelStudioError):
         check_presence(services, 7)
-    assert away(services) == ""
+    assert away_mark(services) == ""
 
 
 def test_a_project_without_an_origin_can_be_marked_as_gone(services: Services, studio: Studio) -> None:
@@ -115,9 +115,9 @@ def test_a_detached_project_gets_no_cycle_until_it_is_attached(services: Service
     assert record_detached(services, 7) == "detached; its versions are kept, and it continues after galaxyloop project attach 7"
     attached.has_backend("http://elsewhere:9090")
     assert check_presence(services, 7).startswith("detached")
-    assert away(services) == DETACHED
+    assert away_mark(services) == DETACHED
     attached.has_backend(services.settings.public_url)
-    assert (check_presence(services, 7), away(services)) == ("", "")
+    assert (check_presence(services, 7), away_mark(services)) == ("", "")
 
 
 def test_a_detached_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:

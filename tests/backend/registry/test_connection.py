@@ -20,7 +20,7 @@ from backend.services import Services
 
 
 @pytest.fixture
-def nowhere() -> str:
+def unreachable_url() -> str:
     """Return the URL of a PostgreSQL that is not running."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -45,9 +45,9 @@ def test_a_wrong_password_is_reported_without_the_password(postgresql: Any) -> N
     assert "guessed" not in str(raised.value)
 
 
-def test_a_missing_database_is_named_with_the_reason(nowhere: str) -> None:
+def test_a_missing_database_is_named_with_the_reason(unreachable_url: str) -> None:
     with pytest.raises(DatabaseUnavailable, match=r"the database galaxyloop at 127.0.0.1:\d+ cannot be used: .*refused"):
-        open_database(nowhere)
+        open_database(unreachable_url)
 
 
 def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:

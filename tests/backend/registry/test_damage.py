@@ -80,11 +80,11 @@ def project(predicting: Services, embeddings: Callable[..., Any]) -> int:
     return id_
 
 
-def answering(services: Services, project: int) -> str:
+def predicting_version(services: Services, project: int) -> str:
     return services.predictors.of(services.registry.project(project), label_config=CONFIG).version[:5]
 
 
-def held(services: Services, project: int) -> str:
+def take_lease(services: Services, project: int) -> str:
     """Hold the project's lease during this test."""
     with Session(services.engine) as session:
         session.execute(update(ProjectRow).where(ProjectRow.id == project).values(lease_owner="test"))
@@ -94,8 +94,8 @@ def held(services: Services, project: int) -> str:
 
 def test_an_undamaged_version_predicts(predicting: Services, project: int) -> None:
     assert find_version_damage(predicting.registry, project, 3) == ""
-    assert answering(predicting, project) == "v0003"
-    assert replace_damaged(predicting.registry, project, holder=held(predicting, project)) == ""
+    assert predicting_version(predicting, project) == "v0003"
+    assert replace_damaged(predicting.registry, project, holder=take_lease(predicting, project)) == ""
     assert describe_damage(predicting.registry, project) == []
 
 
@@ -106,10 +106,10 @@ def test_the_last_undamaged_version_predicts_under_its_own_name(
     registry = predicting.registry
     damage(registry.path(project, 3))
     assert "v0003" in find_version_damage(registry, project, 3)
-    assert answering(predicting, project) == "v0002"
+    assert predicting_version(predicting, project) == "v0002"
     assert describe_damage(registry, project)[0].startswith(f"project {project}: v0003-")
 
-    sentence = replace_damaged(registry, project, holder=held(predicting, project))
+    sentence = replace_damaged(registry, project, holder=take_lease(predicting, project))
     assert sentence.startswith("v0003-")
     assert "is damaged (" in sentence
     assert registry.project(project).live_version == 2
@@ -127,8 +127,8 @@ def test_damage_without_checksums_is_detected_when_heads_are_read(
     del manifest["files"]
     (folder / "version.json").write_text(json.dumps(manifest))
     damage(folder)
-    assert answering(predicting, project) == "v0002"
-    assert replace_damaged(predicting.registry, project, holder=held(predicting, project)).startswith("v0003-")
+    assert predicting_version(predicting, project) == "v0002"
+    assert replace_damaged(predicting.registry, project, holder=take_lease(predicting, project)).startswith("v0003-")
 
 
 def test_a_version_with_a_head_of_a_damaged_version_is_damaged(predicting: Services, project: int) -> None:
@@ -136,15 +136,15 @@ def test_a_version_with_a_head_of_a_damaged_version_is_damaged(predicting: Servi
     registry.promote(project, 3, heads={"class": 2})
     truncate(registry.path(project, 2))
     assert "v0002" in find_version_damage(registry, project, 3)
-    assert answering(predicting, project) == "v0001"
-    replace_damaged(registry, project, holder=held(predicting, project))
+    assert predicting_version(predicting, project) == "v0001"
+    replace_damaged(registry, project, holder=take_lease(predicting, project))
     assert registry.project(project).live_version == 1
 
 
 def test_the_base_version_predicts_if_all_others_are_damaged(predicting: Services, project: int) -> None:
     for number in (2, 3):
         shutil.rmtree(predicting.registry.path(project, number))
-    assert answering(predicting, project) == "v0001"
+    assert predicting_version(predicting, project) == "v0001"
     assert [version.number for version in list_replacements(predicting.registry, project, label_config=CONFIG)] == [2, 1]
 
 
@@ -152,10 +152,10 @@ def test_a_restored_version_can_be_made_live_again(predicting: Services, project
     registry = predicting.registry
     shutil.copytree(registry.path(project, 3), tmp_path / "backup")
     shutil.rmtree(registry.path(project, 3))
-    replace_damaged(registry, project, holder=held(predicting, project))
+    replace_damaged(registry, project, holder=take_lease(predicting, project))
     shutil.copytree(tmp_path / "backup", registry.path(project, 3))
     registry.promote(project, 3)
-    assert answering(predicting, project) == "v0003"
+    assert predicting_version(predicting, project) == "v0003"
     assert describe_damage(registry, project) == []
 
 

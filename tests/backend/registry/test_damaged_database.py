@@ -57,15 +57,15 @@ def test_a_database_of_a_newer_galaxyloop_is_rejected(file: Path) -> None:
 def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
     """SQLite reports a file that must not grow as a full disk."""
 
-    def bound(connection: Any, _: Any) -> None:
+    def limit_pages(connection: Any, _: Any) -> None:
         connection.execute("PRAGMA max_page_count=2")
 
-    event.listen(Engine, "connect", bound)
+    event.listen(Engine, "connect", limit_pages)
     try:
         with pytest.raises(DatabaseUnavailable, match=r"galaxyloop\.db cannot be used: database or disk is full$"):
             open_database(f"sqlite:///{tmp_path}/galaxyloop.db")
     finally:
-        event.remove(Engine, "connect", bound)
+        event.remove(Engine, "connect", limit_pages)
 
 
 @pytest.mark.parametrize("command", [["status"], ["check"], ["versions", "7"], ["worker"], ["server"], ["doctor"]])

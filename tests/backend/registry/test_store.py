@@ -202,7 +202,7 @@ def test_after_simultaneous_promotions_exactly_one_version_is_live(registry: Reg
 
 
 @pytest.fixture
-def late(registry: Registry) -> str:
+def expired_lease(registry: Registry) -> str:
     """Return an expired lease of project 7 whose holder was frozen; another worker has taken over."""
     with hold_lease(registry.engine, 7, seconds=60) as before:
         assert before is not None
@@ -219,19 +219,19 @@ def test_the_holder_of_the_lease_can_create_and_promote_a_version(registry: Regi
     assert verdicts(registry) == {"v0001": "base", "v0002": "live"}
 
 
-def test_a_worker_without_the_lease_creates_no_version(registry: Registry, late: str) -> None:
+def test_a_worker_without_the_lease_creates_no_version(registry: Registry, expired_lease: str) -> None:
     with pytest.raises(LeaseLostError, match="project 7 was taken over by another worker"):
-        write(registry, holder=late)
+        write(registry, holder=expired_lease)
     assert verdicts(registry) == {"v0001": "base"}
     assert not registry.path(7, 2).exists()
 
 
-def test_a_worker_without_the_lease_promotes_and_rejects_no_version(registry: Registry, late: str) -> None:
+def test_a_worker_without_the_lease_promotes_and_rejects_no_version(registry: Registry, expired_lease: str) -> None:
     number = write(registry)
     with pytest.raises(LeaseLostError):
-        registry.promote(7, number, holder=late)
+        registry.promote(7, number, holder=expired_lease)
     with pytest.raises(LeaseLostError):
-        registry.reject(7, number, evidence={}, holder=late)
+        registry.reject(7, number, evidence={}, holder=expired_lease)
     assert verdicts(registry) == {"v0001": "base", "v0002": "trained"}
     assert registry.project(7).live_version == 1
 

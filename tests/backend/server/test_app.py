@@ -259,17 +259,17 @@ def test_fifty_simultaneous_events_are_marked_in_few_transactions(services: Serv
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
     app, marks = create_app(services), []
 
-    def listen(*arguments: Any) -> None:
+    def record_mark(*arguments: Any) -> None:
         if "UPDATE projects SET events" in arguments[2]:
             marks.append(arguments[2])
 
-    async def ring_fifty_times() -> list[httpx.Response]:
+    async def send_fifty_events() -> list[httpx.Response]:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://backend") as caller:
             body = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
             return await asyncio.gather(*(caller.post("/webhook", json=body) for _ in range(50)))
 
-    event.listen(services.engine, "before_cursor_execute", listen)
-    assert {answer.status_code for answer in asyncio.run(ring_fifty_times())} == {200}
+    event.listen(services.engine, "before_cursor_execute", record_mark)
+    assert {answer.status_code for answer in asyncio.run(send_fifty_events())} == {200}
     assert 1 <= len(marks) <= 20
     assert services.queue.queued() == {7}
 

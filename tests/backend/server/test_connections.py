@@ -27,7 +27,7 @@ HEAD_TIMEOUT_S = 0.4
 MOST = 8
 
 
-def serving(app: FastAPI) -> Iterator[tuple[str, int]]:
+def run_server(app: FastAPI) -> Iterator[tuple[str, int]]:
     connection = bounded_connection(most=MOST, head_timeout_s=HEAD_TIMEOUT_S)
     listener = socket.create_server(("127.0.0.1", 0))
     config = uvicorn.Config(app, http=connection, log_config=None, access_log=False, timeout_graceful_shutdown=1)
@@ -43,10 +43,10 @@ def serving(app: FastAPI) -> Iterator[tuple[str, int]]:
 
 @pytest.fixture(scope="module")
 def address(predicting: Services) -> Iterator[tuple[str, int]]:
-    yield from serving(create_app(predicting))
+    yield from run_server(create_app(predicting))
 
 
-def ended_after(connection: socket.socket) -> float:
+def time_to_close(connection: socket.socket) -> float:
     """Return the seconds until the server closes the connection."""
     began = time.monotonic()
     connection.settimeout(5)
@@ -59,7 +59,7 @@ def ended_after(connection: socket.socket) -> float:
 def test_a_connection_with_an_unfinished_head_is_closed(sent: bytes, address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(sent)
-        assert ended_after(connection) < 10 * HEAD_TIMEOUT_S
+        assert time_to_close(connection) < 10 * HEAD_TIMEOUT_S
 
 
 def test_a_slowly_sent_head_has_the_same_time_limit(address: tuple[str, int]) -> None:
@@ -123,7 +123,7 @@ def test_a_connection_beyond_the_limit_is_closed_and_the_others_work(address: tu
         time.sleep(0.1)
         assert client.get("/health").status_code == 200
         for connection in idle:
-            ended_after(connection)
+            time_to_close(connection)
             connection.close()
     assert httpx.get(f"http://{address[0]}:{address[1]}/health").status_code == 200
 

@@ -20,7 +20,7 @@ from backend.services import Services
 EVENT = {"action": "ANNOTATION_CREATED", "project": {"id": 7}}
 
 
-def stopped(server: Any) -> Iterator[Any]:
+def stop_server(server: Any) -> Iterator[Any]:
     """Yield the stopped server, which the test may start; it is running again afterwards."""
     server.stop()
     yield server
@@ -46,12 +46,12 @@ def client(services: Services) -> Iterator[TestClient]:
 
 @pytest.fixture
 def without_redis(redis: Any) -> Iterator[Any]:
-    yield from stopped(redis)
+    yield from stop_server(redis)
 
 
 @pytest.fixture
 def without_postgresql(postgresql: Any) -> Iterator[Any]:
-    yield from stopped(postgresql)
+    yield from stop_server(postgresql)
 
 
 def test_an_event_while_redis_is_down_is_stored_and_queued_later(

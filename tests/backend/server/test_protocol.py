@@ -45,7 +45,7 @@ def client(predicting: Services) -> Iterator[TestClient]:
         yield client
 
 
-def refused(client: TestClient, path: str, content: bytes) -> str:
+def send_rejected(client: TestClient, path: str, content: bytes) -> str:
     """Send a body that must be rejected; return the sentence."""
     answer = client.post(path, content=content, headers=JSON)
     assert answer.status_code == 422, answer.text
@@ -56,7 +56,7 @@ def refused(client: TestClient, path: str, content: bytes) -> str:
     return sentence
 
 
-def changed(path: str, **changes: Any) -> bytes:
+def change_body(path: str, **changes: Any) -> bytes:
     return json.dumps(BODIES[path] | changes).encode()
 
 
@@ -89,7 +89,7 @@ def test_the_unchanged_bodies_are_valid(client: TestClient, path: str) -> None:
     ids=["empty", "cut", "list", "null", "number", "text", "nan", "not-utf-8", "surrogate", "deep-lists", "deep-objects"],
 )
 def test_a_body_that_is_not_a_json_object_is_rejected(client: TestClient, path: str, content: bytes) -> None:
-    refused(client, path, content)
+    send_rejected(client, path, content)
 
 
 @pytest.mark.parametrize("path", ["/setup", "/predict"])
@@ -98,18 +98,18 @@ def test_a_body_that_is_not_a_json_object_is_rejected(client: TestClient, path: 
     [None, "", "abc", "-3", -3, 0, "0", 1.5e40, float("nan"), float("inf"), [], {}, True, 10**12, "9" * 5000, "x" * 10**5],
 )
 def test_an_invalid_project_is_rejected(client: TestClient, path: str, project: Any) -> None:
-    assert refused(client, path, changed(path, project=project)).startswith("project: ")
+    assert send_rejected(client, path, change_body(path, project=project)).startswith("project: ")
 
 
 @pytest.mark.parametrize("project", [None, 7, "abc", [], {}, {"id": None}, {"id": "abc"}, {"id": -3}, {"id": 10**12}])
 def test_an_event_without_a_project_is_rejected(client: TestClient, project: Any) -> None:
-    assert refused(client, "/webhook", changed("/webhook", project=project)).startswith("project")
+    assert send_rejected(client, "/webhook", change_body("/webhook", project=project)).startswith("project")
 
 
 @pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in BODIES[path] if key in NEEDED])
 def test_a_missing_field_is_named(client: TestClient, path: str, missing: str) -> None:
     body = {key: value for key, value in BODIES[path].items() if key != missing}
-    assert refused(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")
+    assert send_rejected(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_a_missing_field_is_named(client: TestClient, path: str, missing: str) -
 )
 def test_a_field_of_the_wrong_type_is_named(client: TestClient, path: str, changes: dict[str, Any]) -> None:
     (name,) = changes
-    assert refused(client, path, changed(path, **changes)).startswith(name)
+    assert send_rejected(client, path, change_body(path, **changes)).startswith(name)
 
 
 @pytest.mark.parametrize("path", [*BODIES, "/versions"])
@@ -164,13 +164,13 @@ def test_the_answer_is_never_a_traceback_for_any_field_value(
     client: TestClient, value: Any, path: str, data: st.DataObject
 ) -> None:
     key = data.draw(st.sampled_from(list(BODIES[path])))
-    answer = client.post(path, content=changed(path, **{key: value}), headers=JSON)
+    answer = client.post(path, content=change_body(path, **{key: value}), headers=JSON)
     assert answer.status_code in (200, 422), answer.text
 
 
 @given(context=st.fixed_dictionaries({"result": json_values}))
 def test_any_context_gets_one_answer(client: TestClient, context: dict[str, Any]) -> None:
-    answer = client.post("/predict", content=changed("/predict", params={"context": context}), headers=JSON)
+    answer = client.post("/predict", content=change_body("/predict", params={"context": context}), headers=JSON)
     assert [prediction["result"] for prediction in answer.json()["results"]] == [[]]
 
 

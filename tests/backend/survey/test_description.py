@@ -20,7 +20,7 @@ def version(label_config: str = CONFIG, **settings: Any) -> VersionBundle:
     return bundle_version(None, name="v0001", label_config=label_config, settings=Settings(**settings))
 
 
-def changed(first: dict[str, Any], other: dict[str, Any]) -> set[str]:
+def differences(first: dict[str, Any], other: dict[str, Any]) -> set[str]:
     assert first.keys() == other.keys()
     return {name for name, value in first.items() if other[name] != value}
 
@@ -32,16 +32,16 @@ def test_the_input_is_described_by_its_absolute_path(tmp_path: Path, monkeypatch
     assert here["input"] == str(tmp_path / "pictures/**")
     monkeypatch.chdir("elsewhere")
     assert describe("../pictures/**", version(), part_images=10) == here
-    assert changed(here, describe("pictures/**", version(), part_images=10)) == {"input"}
+    assert differences(here, describe("pictures/**", version(), part_images=10)) == {"input"}
     assert describe("s3://sky/**", version(), part_images=10)["input"] == "s3://sky/**"
 
 
 def test_everything_that_changes_a_part_is_described() -> None:
     plain = describe("in", version(), part_images=10)
-    assert changed(plain, describe("in", version(), part_images=11)) == {"images_a_part"}
-    assert changed(plain, describe("in", version(CONFIG + "<!-- -->"), part_images=10)) == {"labelling_config"}
-    assert changed(plain, describe("in", version(image_max_bytes=7), part_images=10)) == {"largest_image_bytes"}
-    assert changed(plain, describe("in", version(image_max_pixels=7), part_images=10)) == {"largest_image_pixels"}
+    assert differences(plain, describe("in", version(), part_images=11)) == {"images_a_part"}
+    assert differences(plain, describe("in", version(CONFIG + "<!-- -->"), part_images=10)) == {"labelling_config"}
+    assert differences(plain, describe("in", version(image_max_bytes=7), part_images=10)) == {"largest_image_bytes"}
+    assert differences(plain, describe("in", version(image_max_pixels=7), part_images=10)) == {"largest_image_pixels"}
     assert {"galaxyloop", "stretch", "heads", "encoder"} < plain.keys()
 
 
@@ -52,7 +52,7 @@ def test_a_sam_checkpoint_is_described_by_its_content(tmp_path: Path) -> None:
     os.rename(file, tmp_path / "moved.pth")
     assert describe("in", version(sam_checkpoint=tmp_path / "moved.pth"), part_images=10) == first
     file.write_bytes(b"other weights")
-    assert changed(first, describe("in", version(sam_checkpoint=file), part_images=10)) == {"sam_checkpoint"}
+    assert differences(first, describe("in", version(sam_checkpoint=file), part_images=10)) == {"sam_checkpoint"}
 
 
 def test_a_missing_sam_checkpoint_is_reported_in_one_sentence(tmp_path: Path) -> None:

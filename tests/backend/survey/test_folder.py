@@ -90,14 +90,14 @@ def test_a_missing_or_damaged_plan_is_reported_in_one_sentence(
 def test_a_part_is_flushed_to_disk_before_it_is_renamed(out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
 
-    def note(handle: int) -> None:
+    def record_sync(handle: int) -> None:
         events.append(Path(os.readlink(f"/proc/self/fd/{handle}")).name)
 
     def rename(source: str, target: Path) -> None:
         events.append(f"to {target.name}")
         os.rename(source, target)
 
-    monkeypatch.setattr(os, "fsync", note)
+    monkeypatch.setattr(os, "fsync", record_sync)
     monkeypatch.setattr(os, "replace", rename)
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(0, b"part")

@@ -64,14 +64,14 @@ def test_images_without_a_task_are_not_uploaded_again(
             super().put_pictures(files)
             raise KeyboardInterrupt
 
-    def go(storage: type[Uploads]) -> Any:
+    def import_again(storage: type[Uploads]) -> Any:
         items = file_items(files, max_bytes=10**6)
         return ingest(items, client=client, project_id=project, storage=storage(client, project, science=tmp_path / "s"))
 
     with pytest.raises(KeyboardInterrupt):
-        go(KilledAfterStoring)
+        import_again(KilledAfterStoring)
     assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (0, 50)
-    assert go(Uploads).imported == 60
+    assert import_again(Uploads).imported == 60
     assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (60, 60)
 
 

@@ -128,7 +128,7 @@ def test_urls_are_fetched_from_allowed_hosts_only(
         file = folder / path.lstrip("/")
         return file.read_bytes() if file.is_file() else None
 
-    with served(find) as (host, _):
+    with serve(find) as (host, _):
         monkeypatch.setenv("GALAXYLOOP_IMAGE_HOSTS", host)
         lines = [f"http://{host}/000.png,0.5", f"http://{host}/999.png,1", "http://elsewhere.example/a.png,1", "file:///a,1"]
         addresses.write_text("\n".join(["url,redshift", *lines, f"http://{host}/001.png,0.7"]))
@@ -154,7 +154,7 @@ def test_one_request_per_galaxy_is_sent_to_a_survey(
     fits.PrimaryHDU(noise(0), wcs.to_header()).writeto(cut_out)
     catalogue = tmp_path / "galaxies.csv"
     catalogue.write_text("ra,dec\n150,2\n150.1,2\n")
-    with served(lambda path: cut_out.getvalue()) as (host, requested):
+    with serve(lambda path: cut_out.getvalue()) as (host, requested):
         monkeypatch.setattr(astroquery.hips2fitsClass, "server", f"http://{host}/hips2fits")
         for imported in (2, 0):
             result = run(project, "--catalogue", catalogue, "--survey", "CDS/P/some/g", "--pixels", 32)
@@ -212,7 +212,7 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
 
 
 @contextmanager
-def served(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
+def serve(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
     """Yield the host of a server that answers with the result of `find` for a path, and the list of requested paths."""
     requested: list[str] = []
 

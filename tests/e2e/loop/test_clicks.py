@@ -44,7 +44,7 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
     (backend,) = loop.client.get("/api/ml", project=project.id)
     controls = {control.name: control for control in parse(CONFIG).controls}
 
-    def ask(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
+    def send_prompt(*prompts: dict[str, Any]) -> list[dict[str, Any]]:
         body = {"task": project.tasks[0], "context": {"result": list(prompts)}}
         answer = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)
         return list(answer["data"]["result"]) if answer.get("data") else []
@@ -58,7 +58,7 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
     around = Box(FAINT[0] - 16, FAINT[1] - 16, 32, 32)
     drawn = rectanglelabels.encode(around, control=controls["drag"], label="Galaxy", size=SIZE) | {"origin": "manual"}
     assert copied
-    (region,) = ask(*copied, drawn)
+    (region,) = send_prompt(*copied, drawn)
     mask = brushlabels.decode(region).shape
     assert (mask[FAINT[::-1]], mask[BRIGHT[::-1]]) == (True, False)
 
@@ -66,10 +66,10 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
     masks = {region["id"]: brushlabels.decode(region).shape for region in shown if region["type"] == "brushlabels"}
     under = next(name for name, mask in masks.items() if mask[BRIGHT[::-1]])
     edge = int(np.flatnonzero(masks[under][BRIGHT[1]]).max()) - 1, BRIGHT[1]
-    (mended,) = ask(click(BRIGHT), click(edge, positive=False))
+    (mended,) = send_prompt(click(BRIGHT), click(edge, positive=False))
     mask = brushlabels.decode(mended).shape
     assert mended["id"] == under
     assert (mask[BRIGHT[::-1]], mask[edge[::-1]]) == (True, False)
     assert mask.sum() > 0.6 * masks[under].sum()
 
-    assert ask(click(SKY)) == []
+    assert send_prompt(click(SKY)) == []

@@ -23,7 +23,7 @@ from tests.e2e.loop.conftest import Loop
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 
 
-def examine(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, str]]]:
+def run_doctor(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, str]]]:
     """Run the doctor; return its exit code, and for each check whether it passed and its message."""
     result = CliRunner().invoke(app, ["doctor"], env=loop.environment | {"COLUMNS": "400"} | changes, catch_exceptions=False)
     rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.output.splitlines() if line.startswith("│")]
@@ -40,7 +40,7 @@ def test_all_checks_pass_and_leave_no_data(loop: Loop) -> None:
     loop.wait_until(lambda: is_alive(loop.services.engine, "worker"), "the worker has written a heartbeat")
     before = everything(loop)
     create_project(loop.client, TITLE, CONFIG)  # left by a doctor that was killed
-    code, checks = examine(loop)
+    code, checks = run_doctor(loop)
     assert {name: says for name, (ok, says) in checks.items() if not ok} == {}
     assert code == 0
     assert {"server", "worker", "clocks", "model files", "network switch for events", "delivery of an event"} <= checks.keys()
@@ -60,7 +60,7 @@ def test_all_checks_pass_and_leave_no_data(loop: Loop) -> None:
 )
 def test_a_failed_check_is_named_and_leaves_no_data(loop: Loop, changes: dict[str, str], name: str, says: str) -> None:
     before = everything(loop)
-    code, checks = examine(loop, **changes)
+    code, checks = run_doctor(loop, **changes)
     assert code == 1
     assert not checks[name][0]
     assert says in checks[name][1]
@@ -68,13 +68,13 @@ def test_a_failed_check_is_named_and_leaves_no_data(loop: Loop, changes: dict[st
 
 
 def test_a_different_database_of_the_server_is_detected_by_the_event(loop: Loop, tmp_path: Path) -> None:
-    _, checks = examine(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
+    _, checks = run_doctor(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
     assert checks["network switch for calls"][0]
     assert "the server must run with the same database" in checks["delivery of an event"][1]
 
 
 @pytest.fixture(params=["LABEL_STUDIO_SSRF_PROTECTION_ENABLED", "LABEL_STUDIO_ML_BLOCK_LOCAL_IP"])
-def closed(
+def closed_label_studio(
     request: pytest.FixtureRequest, label_studio_executable: Path, label_studio_template: Path, tmp_path: Path
 ) -> Iterator[tuple[str, LabelStudioServer]]:
     """Run a Label Studio with a default network setting: it sends no requests to private addresses."""
@@ -90,11 +90,11 @@ def closed(
 
 
 def test_a_closed_network_switch_is_named_and_a_failed_attach_is_undone(
-    loop: Loop, closed: tuple[str, LabelStudioServer]
+    loop: Loop, closed_label_studio: tuple[str, LabelStudioServer]
 ) -> None:
-    switch, server = closed
+    switch, server = closed_label_studio
     variables = {"LABEL_STUDIO_URL": server.url, "LABEL_STUDIO_API_KEY": login(server.url, USER, PASSWORD)}
-    code, checks = examine(loop, **variables)
+    code, checks = run_doctor(loop, **variables)
     assert code == 1
     switches = {name: says for name, (ok, says) in checks.items() if name.startswith("network switch") and not ok}
     wrong = "network switch for events" if "SSRF" in switch else "network switch for calls"

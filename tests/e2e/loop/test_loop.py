@@ -23,7 +23,7 @@ CLASSES = ("Star or artifact", "Can't tell")
 
 
 @pytest.fixture(scope="module")
-def taught(loop: Loop) -> Project:
+def trained_project(loop: Loop) -> Project:
     """Return a project with one trained batch, for tests that only read."""
     project = loop.new_project()
     set_uncertainty_sampling(loop.client, project.id)
@@ -69,40 +69,46 @@ def test_new_tasks_are_predicted_if_as_many_were_deleted(project: Project) -> No
 # --- a batch
 
 
-def test_a_batch_trains_a_version_that_goes_live_with_its_evidence(taught: Project) -> None:
-    base, version = taught.versions
+def test_a_batch_trains_a_version_that_goes_live_with_its_evidence(trained_project: Project) -> None:
+    base, version = trained_project.versions
     assert (base.verdict, version.verdict) == ("base", "live")
     assert version.learned_from == 8
     assert version.evidence["compared_with"] == base.name
     assert "morphology is better" in version.evidence["reason"]
     assert version.heads == {"morphology": 2}
-    assert set(taught.learned(version)) == {annotation.id for annotation in read_annotations(taught.loop.client, taught.id)}
-    taught.assert_nothing_lost()
+    assert set(trained_project.learned(version)) == {
+        annotation.id for annotation in read_annotations(trained_project.loop.client, trained_project.id)
+    }
+    trained_project.assert_nothing_lost()
 
 
-def test_open_tasks_have_one_prediction_of_the_new_version(taught: Project) -> None:
-    assert taught.predicted_by(taught.name_of(2)) == taught.to_do()
-    assert taught.title == taught.state.model_version == taught.name_of(2)
-    taught.assert_sound()
+def test_open_tasks_have_one_prediction_of_the_new_version(trained_project: Project) -> None:
+    assert trained_project.predicted_by(trained_project.name_of(2)) == trained_project.to_do()
+    assert trained_project.title == trained_project.state.model_version == trained_project.name_of(2)
+    trained_project.assert_sound()
 
 
-def test_events_without_the_secret_are_rejected(taught: Project) -> None:
-    assert taught.loop.events()["ANNOTATION_CREATED"] >= 8
-    event = {"action": "ANNOTATION_CREATED", "project": {"id": taught.id}}
-    assert httpx.post(f"{taught.loop.settings.public_url}/webhook", json=event, trust_env=False).status_code == 401
+def test_events_without_the_secret_are_rejected(trained_project: Project) -> None:
+    assert trained_project.loop.events()["ANNOTATION_CREATED"] >= 8
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": trained_project.id}}
+    assert httpx.post(f"{trained_project.loop.settings.public_url}/webhook", json=event, trust_env=False).status_code == 401
 
 
-def test_the_next_task_has_the_lowest_score_of_the_new_version(taught: Project) -> None:
-    task = taught.loop.client.get(f"/api/projects/{taught.id}/next")["id"]
-    scores = {prediction.task: prediction.score for prediction in taught.predictions if prediction.version == taught.name_of(2)}
+def test_the_next_task_has_the_lowest_score_of_the_new_version(trained_project: Project) -> None:
+    task = trained_project.loop.client.get(f"/api/projects/{trained_project.id}/next")["id"]
+    scores = {
+        prediction.task: prediction.score
+        for prediction in trained_project.predictions
+        if prediction.version == trained_project.name_of(2)
+    }
     assert scores[task] == min(scores.values())
 
 
-def test_the_commands_show_the_results_of_the_loop(taught: Project) -> None:
-    rows = [[cell.strip() for cell in line.split("│")] for line in taught.loop.command("status").splitlines()]
-    (status,) = (row for row in rows if row[1:2] == [str(taught.id)])
-    assert status[2] == taught.name_of(2)
-    versions = taught.loop.command("versions", str(taught.id))
+def test_the_commands_show_the_results_of_the_loop(trained_project: Project) -> None:
+    rows = [[cell.strip() for cell in line.split("│")] for line in trained_project.loop.command("status").splitlines()]
+    (status,) = (row for row in rows if row[1:2] == [str(trained_project.id)])
+    assert status[2] == trained_project.name_of(2)
+    versions = trained_project.loop.command("versions", str(trained_project.id))
     assert "morphology is better" in versions
     assert "cross-validation" in versions
 

@@ -50,7 +50,7 @@ def pictures(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple
     return list(zip(references[::2], references[1::2], strict=True))
 
 
-def where(region: dict[str, Any]) -> int:
+def galaxy_of(region: dict[str, Any]) -> int:
     """Return which of the two galaxies a box is on."""
     box = rectanglelabels.decode(region).shape
     return int(box.x + box.width / 2 > SIZE[0] / 2)
@@ -78,7 +78,7 @@ def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]
     project = loop.import_project("pages", PAGES, [{"images": list(pair)} for pair in pictures])
     boxes = [region for prediction in project.predictions for region in prediction.result if region["from_name"] == "boxes"]
     assert {region["item_index"] for region in boxes} == {0, 1}
-    assert all(where(region) == region["item_index"] for region in boxes)
+    assert all(galaxy_of(region) == region["item_index"] for region in boxes)
 
     (backend,) = loop.client.get("/api/ml", project=project.id)
     click = next(control for control in parse(PAGES).controls if control.name == "kp")
@@ -95,7 +95,7 @@ def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]
     annotate(project, PAGES, {"item_index": 1})
     shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
     assert all(
-        where(region) == region["item_index"]
+        galaxy_of(region) == region["item_index"]
         for prediction in shown
         for region in prediction.result
         if region["from_name"] == "boxes"
@@ -111,11 +111,11 @@ def test_a_region_belongs_to_its_image(loop: Loop, pictures: list[tuple[str, str
     project = loop.import_project("two images", TWO_IMAGES, tasks)
     boxes = [region for prediction in project.predictions for region in prediction.result]
     assert {region["to_name"] for region in boxes} == {"g", "r"}
-    assert all(("g", "r")[where(region)] == region["to_name"] for region in boxes)
+    assert all(("g", "r")[galaxy_of(region)] == region["to_name"] for region in boxes)
 
     annotate(project, TWO_IMAGES, {"to_name": "r"})
     shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
-    assert all(("g", "r")[where(region)] == region["to_name"] for prediction in shown for region in prediction.result)
+    assert all(("g", "r")[galaxy_of(region)] == region["to_name"] for prediction in shown for region in prediction.result)
     annotations = exported(project, tmp_path / "out")
     assert len(annotations) == ANNOTATED
     assert {image["image"] for _, image in annotations} == {"r"}

@@ -27,7 +27,7 @@ OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
 
 
 @contextmanager
-def polled(project: Project) -> Iterator[list[str | None]]:
+def poll_shown_version(project: Project) -> Iterator[list[str | None]]:
     """Yield the successive values of the project's model version, polled by a separate client."""
     shown: list[str | None] = []
     end = threading.Event()
@@ -80,56 +80,60 @@ def import_others(project: Project) -> None:
 
 
 @pytest.fixture(scope="module")
-def shared(loop: Loop) -> Project:
+def filled_project(loop: Loop) -> Project:
     """Return a project with other models' predictions under similar names; each test leaves version 1's predictions."""
     return loop.new_project(batch=LABELS, before_attaching=import_others)
 
 
-def test_predictions_of_other_models_are_not_counted_or_shown(shared: Project) -> None:
-    assert shared.predicted_by(shared.name_of(1)) == shared.tasks
-    assert counts(shared) == {name: len(shared.tasks) for name in (*OTHER_MODELS, shared.name_of(1))}
-    assert shared.state.model_version == shared.title == shared.name_of(1)
-    assert shared.name_of(1) not in OTHER_MODELS
+def test_predictions_of_other_models_are_not_counted_or_shown(filled_project: Project) -> None:
+    assert filled_project.predicted_by(filled_project.name_of(1)) == filled_project.tasks
+    assert counts(filled_project) == {name: len(filled_project.tasks) for name in (*OTHER_MODELS, filled_project.name_of(1))}
+    assert filled_project.state.model_version == filled_project.title == filled_project.name_of(1)
+    assert filled_project.name_of(1) not in OTHER_MODELS
 
 
-def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, shared: Project) -> None:
-    exported = loop.client.get(f"/api/projects/{shared.id}/export", exportType="JSON", download_all_tasks="true")
+def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, filled_project: Project) -> None:
+    exported = loop.client.get(f"/api/projects/{filled_project.id}/export", exportType="JSON", download_all_tasks="true")
     assert exported
 
-    def import_them(project: Project) -> None:
+    def import_export(project: Project) -> None:
         tasks = [
             {
                 "data": read.data,
                 "predictions": [
                     {"result": prediction.result, "score": prediction.score, "model_version": prediction.version}
-                    for prediction in shared.predictions
+                    for prediction in filled_project.predictions
                     if prediction.task == read.id
                 ],
             }
-            for read in read_tasks(loop.client, shared.id)
+            for read in read_tasks(loop.client, filled_project.id)
         ]
         loop.client.send("POST", f"/api/projects/{project.id}/import", json=tasks)
 
-    other = loop.new_project(before_attaching=import_them)
-    assert other.name_of(1) != shared.name_of(1)
+    other = loop.new_project(before_attaching=import_export)
+    assert other.name_of(1) != filled_project.name_of(1)
     assert other.predicted_by(other.name_of(1)) == other.tasks
-    assert counts(other)[shared.name_of(1)] == len(shared.tasks)
+    assert counts(other)[filled_project.name_of(1)] == len(filled_project.tasks)
 
 
-def test_deleted_predictions_are_stored_again(shared: Project) -> None:
-    first, second, *_ = shared.tasks
-    selected = {"project": str(shared.id), "selectedItems": {"all": False, "included": [first, second]}}
-    shared.loop.client.send("POST", f"/api/dm/actions?id=delete_tasks_predictions&project={shared.id}", json=selected)
-    assert result_of(shared, first) is None
-    reconcile(shared)
-    shared.loop.wait_until(lambda: result_of(shared, first) and result_of(shared, second), "predicted again", shared)
-    assert shared.predicted_by(shared.name_of(1)) == shared.tasks
+def test_deleted_predictions_are_stored_again(filled_project: Project) -> None:
+    first, second, *_ = filled_project.tasks
+    selected = {"project": str(filled_project.id), "selectedItems": {"all": False, "included": [first, second]}}
+    filled_project.loop.client.send(
+        "POST", f"/api/dm/actions?id=delete_tasks_predictions&project={filled_project.id}", json=selected
+    )
+    assert result_of(filled_project, first) is None
+    reconcile(filled_project)
+    filled_project.loop.wait_until(
+        lambda: result_of(filled_project, first) and result_of(filled_project, second), "predicted again", filled_project
+    )
+    assert filled_project.predicted_by(filled_project.name_of(1)) == filled_project.tasks
 
 
-def test_a_task_with_a_changed_image_is_predicted_again_in_place(shared: Project) -> None:
-    client = shared.loop.client
-    first, second, *_ = read_tasks(client, shared.id)
-    name = shared.name_of(1)
+def test_a_task_with_a_changed_image_is_predicted_again_in_place(filled_project: Project) -> None:
+    client = filled_project.loop.client
+    first, second, *_ = read_tasks(client, filled_project.id)
+    name = filled_project.name_of(1)
 
     def stored(task: int) -> dict[str, Any]:
         (prediction,) = [
@@ -145,9 +149,9 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(shared: Project
     assert values(before) != values(other)
     client.send("PATCH", f"/api/tasks/{first.id}/", json={"data": second.data})
     client.send("PATCH", f"/api/tasks/{second.id}/", json={"data": {**second.data, "note": "nothing that we read"}})
-    reconcile(shared)
-    shared.loop.wait_until(lambda: values(stored(first.id)) == values(other), "predicted again", shared)
-    shared.wait_until_quiet()
+    reconcile(filled_project)
+    filled_project.loop.wait_until(lambda: values(stored(first.id)) == values(other), "predicted again", filled_project)
+    filled_project.wait_until_quiet()
     assert stored(first.id)["id"] == before["id"]
     assert stored(second.id)["updated_at"] == other["updated_at"]
 
@@ -155,12 +159,12 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(shared: Project
 def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_studio_data: Path) -> None:
     away: list[Path] = []
 
-    def take_away(project: Project) -> None:
+    def remove_image(project: Project) -> None:
         reference = str(read_tasks(loop.client, project.id)[0].data["image"])
         away.append(label_studio_data / "media" / reference.removeprefix("/data/"))
         away[0].rename(away[0].with_suffix(".away"))
 
-    project = loop.new_project(before_attaching=take_away)
+    project = loop.new_project(before_attaching=remove_image)
     task = project.tasks[0]
     assert result_of(project, task) == []
     loop.worker.stop()
@@ -188,20 +192,22 @@ def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> Non
     project.assert_sound()
 
 
-def test_the_shown_version_changes_directly_from_one_to_the_next(shared: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    services, others = shared.loop.services, {name: counts(shared)[name] for name in OTHER_MODELS}
-    with polled(shared) as shown:
-        annotations = shared.annotate(shared.teachers(LABELS), *CLASSES)
-        shared.wait_for_version(2)
-        shared.edit(annotations, *CLASSES[::-1])
-        shared.wait_for_version(3)
+def test_the_shown_version_changes_directly_from_one_to_the_next(
+    filled_project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    services, others = filled_project.loop.services, {name: counts(filled_project)[name] for name in OTHER_MODELS}
+    with poll_shown_version(filled_project) as shown:
+        annotations = filled_project.annotate(filled_project.teachers(LABELS), *CLASSES)
+        filled_project.wait_for_version(2)
+        filled_project.edit(annotations, *CLASSES[::-1])
+        filled_project.wait_for_version(3)
         monkeypatch.setattr(publish, "QUIET_BEFORE_PRUNING_S", 0.0)
-        notes = read_annotations(shared.loop.client, shared.id)
-        deleted = publish.prune_old(services, shared.record, notes, threading.Event())
-        shared.loop.command("rollback", str(shared.id), shared.name_of(2))
-        shared.wait_for_version(2)
+        notes = read_annotations(filled_project.loop.client, filled_project.id)
+        deleted = publish.prune_old(services, filled_project.record, notes, threading.Event())
+        filled_project.loop.command("rollback", str(filled_project.id), filled_project.name_of(2))
+        filled_project.wait_for_version(2)
     assert deleted > 0
-    assert shown == [shared.name_of(number) for number in (1, 2, 3, 2)]
-    assert shared.name_of(1) not in counts(shared)
-    assert {name: counts(shared)[name] for name in OTHER_MODELS} == others
-    shared.assert_sound()
+    assert shown == [filled_project.name_of(number) for number in (1, 2, 3, 2)]
+    assert filled_project.name_of(1) not in counts(filled_project)
+    assert {name: counts(filled_project)[name] for name in OTHER_MODELS} == others
+    filled_project.assert_sound()

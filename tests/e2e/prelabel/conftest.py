@@ -96,15 +96,15 @@ def impatient_proxy(label_studio: Any) -> Iterator[tuple[str, list[threading.Tim
             content = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             headers = {name: value for name, value in self.headers.items() if name.lower() in ("authorization", "content-type")}
 
-            def ask() -> httpx.Response:
+            def forward() -> httpx.Response:
                 url = label_studio.url + self.path
                 return httpx.request(self.command, url, content=content, headers=headers, timeout=60, trust_env=False)
 
             if self.path.endswith("/import/predictions"):
-                late.append(threading.Timer(LATE_S, ask))
+                late.append(threading.Timer(LATE_S, forward))
                 late[-1].start()
                 return self._say(504, b"")
-            answer = ask()
+            answer = forward()
             return self._say(answer.status_code, answer.content)
 
         do_POST = do_PATCH = do_GET  # noqa: N815

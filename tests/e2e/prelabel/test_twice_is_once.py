@@ -78,7 +78,7 @@ def test_no_prediction_of_a_version_that_is_no_longer_live_is_stored(
     project = new_project()
 
     @contextmanager
-    def overtaken(opened: Services, known: Project) -> Iterator[Engine]:
+    def promote_meanwhile(opened: Services, known: Project) -> Iterator[Engine]:
         with engines.local_engine(opened, known) as engine:
             with opened.registry.create_version(known.id, label_config=known.label_config, fingerprint="f", learned_from=1) as (
                 folder,
@@ -90,7 +90,7 @@ def test_no_prediction_of_a_version_that_is_no_longer_live_is_stored(
 
     sentence = rf"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel {project} again"
     with pytest.raises(PrelabelError, match=sentence):
-        prelabel(services, project, Choice(), open_engine=overtaken, progress=lambda batches, title, total: batches)
+        prelabel(services, project, Choice(), open_engine=promote_meanwhile, progress=lambda batches, title, total: batches)
     assert predictions(client, project) == []
 
 
@@ -118,13 +118,15 @@ def test_a_task_that_is_opened_during_the_run_has_one_prediction(
     opened = read_tasks(client, project)[0].id
 
     @contextmanager
-    def beside(known: Services, of: Project) -> Iterator[Engine]:
+    def open_task_meanwhile(known: Services, of: Project) -> Iterator[Engine]:
         with engines.local_engine(known, of) as engine:
             yield engine
         answer = {"task": opened, "result": [], "score": 0.5, "model_version": of.live_name}
         client.send("POST", "/api/predictions/", json=answer | {"project": project})
 
-    done = prelabel(services, project, Choice(), open_engine=beside, progress=lambda batches, title, total: batches)
+    done = prelabel(
+        services, project, Choice(), open_engine=open_task_meanwhile, progress=lambda batches, title, total: batches
+    )
     assert done.duplicates == [opened]
     assert each_once(client, project)
 

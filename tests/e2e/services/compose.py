@@ -20,10 +20,10 @@ def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
     """Return a service's environment, from `.env` and the defaults of docker-compose.yml."""
     written = COMPOSE["services"][service]["environment"]
 
-    def fill(match: re.Match[str]) -> str:
+    def substitute(match: re.Match[str]) -> str:
         return chosen.get(match[1], match[2])
 
-    return {name: re.sub(r"\$\{(\w+):-(.*?)\}", fill, str(value)) for name, value in written.items()}
+    return {name: re.sub(r"\$\{(\w+):-(.*?)\}", substitute, str(value)) for name, value in written.items()}
 
 
 def command_of_stage(name: str) -> list[str]:

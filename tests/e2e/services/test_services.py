@@ -19,7 +19,7 @@ from tests.e2e.services.containers import Process
 from tests.e2e.services.stack import PUBLIC_URL, Stack
 
 
-def to_do(stack: Stack, project: int) -> int:
+def count_open_tasks(stack: Stack, project: int) -> int:
     return sum(not task.annotated for task in read_tasks(stack.client, project))
 
 
@@ -92,7 +92,7 @@ def test_each_database_rejects_the_user_of_the_other(stack: Stack, postgresql: A
 def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, project: int, annotations: list[int]) -> None:
     stack.wait_for_version(project, "v0002")
     assert stack.trained() == ["2"]
-    assert stack.predicted(project, "v0002") == to_do(stack, project)
+    assert stack.predicted(project, "v0002") == count_open_tasks(stack, project)
     stack.assert_nothing_lost(project, "v0002")
 
 
@@ -111,19 +111,19 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
         killed.kill()
         lock.rollback()
 
-    def judged() -> bool:
+    def is_decided() -> bool:
         with versions.connect() as connection:
             rows = connection.exec_driver_sql(f"SELECT verdict FROM versions WHERE project_id = {project} AND number = 3")
             return rows.scalar() in ("live", "rejected")  # with so few labels the result may not be significant
 
-    stack.wait_until(judged, "the other worker has trained and judged")
+    stack.wait_until(is_decided, "the other worker has trained and judged")
     versions.dispose()
     assert re.search(r"event=trained .*version=3", other.said())
     assert sorted(stack.trained()) == ["2", "3"]
     stack.assert_nothing_lost(project, "v0003")
     (live,) = stack.live(project)
     stack.wait_for_version(project, live.partition("-")[0])
-    assert stack.predicted(project, live.partition("-")[0]) == to_do(stack, project)
+    assert stack.predicted(project, live.partition("-")[0]) == count_open_tasks(stack, project)
 
 
 def test_the_registry_is_restored_from_a_backup(stack: Stack, project: int, postgresql: Any) -> None:

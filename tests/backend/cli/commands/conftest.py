@@ -24,7 +24,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 
 @pytest.fixture(autouse=True)
-def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+def _no_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Do not wait for a missing Label Studio; the client's own tests cover the wait."""
     monkeypatch.setattr(LabelStudioClient, "__init__", partialmethod(LabelStudioClient.__init__, patience_s=0.1))
 
@@ -38,7 +38,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 
 
 @pytest.fixture
-def refused(run: Callable[..., Result]) -> Callable[..., str]:
+def run_rejected(run: Callable[..., Result]) -> Callable[..., str]:
     """Return a function that runs a command that must fail with one sentence, and returns the sentence."""
 
     def refuse(*words: str) -> str:
@@ -59,7 +59,7 @@ def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
 
 
 @pytest.fixture
-def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
+def many_images(tmp_path: Path, png: Callable[..., bytes]) -> str:
     """Return a Parquet file of 200 small images in row groups of 30."""
     contents = [png(size=(40, 40), spots=((20, 20, 4),), seed=number) for number in range(10)]
     table = pa.table({"id": [f"galaxy {number}" for number in range(200)], "image": contents * 20})
@@ -68,7 +68,7 @@ def many(tmp_path: Path, png: Callable[..., bytes]) -> str:
 
 
 @pytest.fixture
-def trained(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
+def trained_project(open_services: Callable[..., Services], embeddings: Callable[..., Any]) -> Services:
     """Return project 7 with a trained, live version 2, in the data folder of `run`."""
     services = open_services(data_dir=Path("galaxyloop-data"))
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)

@@ -32,7 +32,7 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def refused(*words: str, code: int = 1) -> str:
+def run_rejected(*words: str, code: int = 1) -> str:
     """Run a command that must fail with one sentence; return it."""
     result = run(*words)
     assert result.exit_code == code, result.output
@@ -49,7 +49,7 @@ def engine() -> Iterator[Engine]:
 def test_check_fails_if_no_process_runs() -> None:
     result = run("check")
     assert result.stdout == "database, queue and data folder can be used\n"
-    assert refused("check") == (
+    assert run_rejected("check") == (
         "galaxyloop: the server does not run, and none has run before: start galaxyloop server; "
         "the worker does not run, and none has run before: start galaxyloop worker"
     )
@@ -60,18 +60,18 @@ def test_check_passes_while_server_and_worker_run(engine: Engine) -> None:
         assert run("check").exit_code == 0
         with worker.record_work(7):
             assert "worker works on project 7 since" in run("check").stdout
-    assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in refused("check")
+    assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in run_rejected("check")
 
 
 def test_check_worker_requires_a_worker_on_this_machine(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     with Heartbeat(engine, "worker").run():
         assert run("check", "--worker").exit_code == 0
-    assert "no worker on this machine is alive: ended" in refused("check", "--worker")
+    assert "no worker on this machine is alive: ended" in run_rejected("check", "--worker")
     with monkeypatch.context() as patch:
         patch.setattr(socket, "gethostname", lambda: "elsewhere")
         elsewhere = Heartbeat(engine, "worker").run()
         elsewhere.__enter__()
-    assert "no worker on this machine is alive: none has run" in refused("check", "--worker")
+    assert "no worker on this machine is alive: none has run" in run_rejected("check", "--worker")
     elsewhere.__exit__(None, None, None)
 
 
@@ -79,8 +79,8 @@ def test_a_stuck_worker_is_not_alive(engine: Engine) -> None:
     with Heartbeat(engine, "worker", every_s=3600).run():
         with engine.begin() as connection:
             connection.execute(update(ProcessRow).values(turned_at=ProcessRow.turned_at - 1000))
-        assert "no worker on this machine is alive: stuck" in refused("check", "--worker")
-        assert "hangs: process" in refused("check")
+        assert "no worker on this machine is alive: stuck" in run_rejected("check", "--worker")
+        assert "hangs: process" in run_rejected("check")
 
 
 def test_check_passes_with_postgresql_and_redis(postgresql: Any, redis: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -91,33 +91,33 @@ def test_check_passes_with_postgresql_and_redis(postgresql: Any, redis: Any, mon
 
 def test_an_unreachable_queue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", NO_QUEUE)
-    assert "the queue cannot be used" in refused("check")
+    assert "the queue cannot be used" in run_rejected("check")
 
 
 @pytest.mark.parametrize("words", [["check"], ["status"], ["versions", "7"], ["project", "attach", "7"]])
 def test_an_unreachable_database_is_named_without_delay(words: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
-    assert "the database galaxyloop at 127.0.0.1:1 cannot be used" in refused(*words)
+    assert "the database galaxyloop at 127.0.0.1:1 cannot be used" in run_rejected(*words)
 
 
 @pytest.mark.parametrize("words", [["check"], ["status"]])
 def test_a_data_folder_that_cannot_be_created_is_named(words: list[str], tmp_path: Path) -> None:
     (tmp_path / "data").write_text("a file")
-    assert f"the data folder {tmp_path / 'data'} cannot be used" in refused(*words)
+    assert f"the data folder {tmp_path / 'data'} cannot be used" in run_rejected(*words)
 
 
 @pytest.mark.parametrize("name", ["GALAXYLOOP_DATABASE_URL", "GALAXYLOOP_QUEUE_URL"])
 @pytest.mark.parametrize("command", ["check", "status"])
 def test_an_invalid_url_is_named(command: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "nonsense")
-    assert name in refused(command)
+    assert name in run_rejected(command)
 
 
 @pytest.mark.parametrize("command", ["server", "worker"])
 def test_server_and_worker_wait_for_the_database_before_they_fail(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)
     monkeypatch.setattr(serve, "DATABASE_PATIENCE_S", 0.1)
-    assert "cannot be used" in refused(command)
+    assert "cannot be used" in run_rejected(command)
 
 
 def test_an_unreadable_secret_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -129,4 +129,4 @@ def test_an_unreadable_secret_is_named(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setenv("GALAXYLOOP_SECRETS_DIR", str(tmp_path))
     monkeypatch.setattr(Path, "read_text", refuse)
-    assert refused("check", code=2) == f"galaxyloop: the secrets cannot be read: [Errno 13] Permission denied: '{secret}'"
+    assert run_rejected("check", code=2) == f"galaxyloop: the secrets cannot be read: [Errno 13] Permission denied: '{secret}'"

@@ -70,23 +70,25 @@ def test_unreadable_images_are_left_out_and_listed_at_the_end(run: Run, pictures
     assert len(np.load("out.npz")["id"]) == 3
 
 
-def test_nothing_is_written_if_no_image_is_readable(refused: Callable[..., str], pictures: Path, small_encoder: Path) -> None:
+def test_nothing_is_written_if_no_image_is_readable(
+    run_rejected: Callable[..., str], pictures: Path, small_encoder: Path
+) -> None:
     words = ("embed", "pictures/broken.jpg", "--output", "out.npz", "--checkpoint", str(small_encoder))
-    assert "pictures/broken.jpg: the image starts with" in refused(*words)
+    assert "pictures/broken.jpg: the image starts with" in run_rejected(*words)
     assert not Path("out.npz").exists()
 
 
 @pytest.mark.parametrize(("word", "reason"), [("pictures/deep/none", "no such file"), ("empty", "there is no image in empty")])
 def test_arguments_without_an_image_are_rejected_in_one_sentence(
-    refused: Callable[..., str], pictures: Path, word: str, reason: str
+    run_rejected: Callable[..., str], pictures: Path, word: str, reason: str
 ) -> None:
     Path("empty").mkdir()
-    assert reason in refused("embed", word, "--output", "out.npz")
+    assert reason in run_rejected("embed", word, "--output", "out.npz")
 
 
-def test_an_invalid_checkpoint_is_rejected_in_one_sentence(refused: Callable[..., str], pictures: Path) -> None:
+def test_an_invalid_checkpoint_is_rejected_in_one_sentence(run_rejected: Callable[..., str], pictures: Path) -> None:
     Path("encoder.pt").write_bytes(b"\x80\x04pickle")
-    assert "encoder.pt" in refused("embed", "pictures", "--output", "out.npz", "--checkpoint", "encoder.pt")
+    assert "encoder.pt" in run_rejected("embed", "pictures", "--output", "out.npz", "--checkpoint", "encoder.pt")
     assert not Path("out.npz").exists()
 
 

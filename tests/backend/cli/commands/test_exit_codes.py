@@ -15,17 +15,17 @@ from backend.cli.app import EXIT_CODES, app
 Run = Callable[..., Result]
 
 
-def leaves(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
+def list_commands(command: Any, *words: str) -> Iterator[tuple[str, ...]]:
     """Return the words of every command that is not a group."""
     below = getattr(command, "commands", None)
     if below is None:
         yield words
         return
     for name, other in below.items():
-        yield from leaves(other, *words, name)
+        yield from list_commands(other, *words, name)
 
 
-EVERY = list(leaves(typer.main.get_command(app)))
+EVERY = list(list_commands(typer.main.get_command(app)))
 
 
 @pytest.mark.parametrize("words", EVERY, ids=" ".join)

@@ -68,16 +68,16 @@ def catalogue(tmp_path: Path) -> Path:
 )
 @pytest.mark.usefixtures("catalogue")
 def test_invalid_options_are_rejected_in_one_sentence(
-    refused: Callable[..., str], tmp_path: Path, words: list[str], sentence: str
+    run_rejected: Callable[..., str], tmp_path: Path, words: list[str], sentence: str
 ) -> None:
     (tmp_path / "empty").mkdir()
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(tmp_path / "flat.fits")
-    assert sentence in refused("import", 7, *words)
+    assert sentence in run_rejected("import", 7, *words)
 
 
-def test_a_catalogue_without_positions_names_the_options_for_columns(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_catalogue_without_positions_names_the_options_for_columns(run_rejected: Callable[..., str], tmp_path: Path) -> None:
     Table({"name": ["A"], "x": [1.0]}).write(tmp_path / "galaxies.ecsv")
-    sentence = refused("import", 7, "--catalogue", "galaxies.ecsv", "--survey", "a")
+    sentence = run_rejected("import", 7, "--catalogue", "galaxies.ecsv", "--survey", "a")
     assert "no column of right ascension: name it with --ra, it has name, x" in sentence
 
 
@@ -90,19 +90,19 @@ def test_a_catalogue_without_positions_names_the_options_for_columns(refused: Ca
 )
 @pytest.mark.usefixtures("catalogue")
 def test_a_missing_extra_is_named(
-    refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch, module: str, words: list[str], extra: str
+    run_rejected: Callable[..., str], monkeypatch: pytest.MonkeyPatch, module: str, words: list[str], extra: str
 ) -> None:
     monkeypatch.setitem(sys.modules, module, None)
-    assert f"install {extra}" in refused("import", 7, *words)
+    assert f"install {extra}" in run_rejected("import", 7, *words)
 
 
 def test_a_second_simultaneous_import_into_a_project_is_rejected(
-    refused: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_rejected: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
     folder = tmp_path / "data" / "imports"
     folder.mkdir(parents=True)
     with locked(folder / "7.lock", wait=False):
-        assert "another import into project 7 is running" in refused("import", 7, "a.png")
-        assert "cannot be reached" in refused("import", 8, "a.png")
-    assert "cannot be reached" in refused("import", 7, "a.png")
+        assert "another import into project 7 is running" in run_rejected("import", 7, "a.png")
+        assert "cannot be reached" in run_rejected("import", 8, "a.png")
+    assert "cannot be reached" in run_rejected("import", 7, "a.png")

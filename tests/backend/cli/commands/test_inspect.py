@@ -21,7 +21,9 @@ from backend.cli.app import app
 from sync.images.import_picture import display
 
 
-def sky(rotation: float = 0.0, *, mirrored: bool = False, ctype: tuple[str, str] = ("RA---TAN", "DEC--TAN")) -> fits.Header:
+def sky_header(
+    rotation: float = 0.0, *, mirrored: bool = False, ctype: tuple[str, str] = ("RA---TAN", "DEC--TAN")
+) -> fits.Header:
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ctype
     wcs.wcs.crval, wcs.wcs.crpix = (150, 2), (15.5, 10.5)
@@ -39,7 +41,7 @@ def image(
     return fits.ImageHDU(np.random.default_rng(seed).normal(100, 5, (20, 30)).astype(np.float32), header, name=name, ver=ver)
 
 
-def written(path: Path, *hdus: Any) -> Path:
+def write_fits(path: Path, *hdus: Any) -> Path:
     fits.HDUList([fits.PrimaryHDU(), *hdus]).writeto(path)
     return path
 
@@ -57,7 +59,7 @@ def answer(*words: Any, code: int = 0) -> dict[str, Any]:
 
 
 def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.fits", image(sky(30), name="SCI", FILTER="r", BUNIT="nanomaggy"), image(name="WHT"))
+    file = write_fits(tmp_path / "a.fits", image(sky_header(30), name="SCI", FILTER="r", BUNIT="nanomaggy"), image(name="WHT"))
     description = answer(file)
     assert (description["format"], description["shape"], description["bands"], description["unit"]) == (
         "FITS",
@@ -76,26 +78,26 @@ def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Pat
 @pytest.mark.parametrize(
     ("header", "rotation", "east"),
     [
-        (sky(0, mirrored=True), 0, "right of north, mirrored"),
-        (sky(90), 90, "left of north"),
-        (sky(-120), -120, "left of north"),
+        (sky_header(0, mirrored=True), 0, "right of north, mirrored"),
+        (sky_header(90), 90, "left of north"),
+        (sky_header(-120), -120, "left of north"),
     ],
 )
 def test_rotation_and_parity_refer_to_the_displayed_image(
     tmp_path: Path, header: fits.Header, rotation: float, east: str
 ) -> None:
-    description = answer(written(tmp_path / "a.fits", image(header)))
+    description = answer(write_fits(tmp_path / "a.fits", image(header)))
     assert description["rotation_deg"] == pytest.approx(rotation, abs=0.01)
     assert description["east"] == east
 
 
 def test_the_zero_point_is_computed_from_hubble_photometry_keywords(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.fits", image(PHOTFLAM=7.0331e-20, PHOTPLAM=8045.0, BUNIT="ELECTRONS/S"))
+    file = write_fits(tmp_path / "a.fits", image(PHOTFLAM=7.0331e-20, PHOTPLAM=8045.0, BUNIT="ELECTRONS/S"))
     assert answer(file)["zero_point"] == pytest.approx(25.94, abs=0.02)  # F814W of ACS
 
 
 def test_all_detectors_are_listed_and_an_extension_can_be_chosen(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.fits", image(sky(), name="SCI"), image(name="SCI", ver=2, seed=1))
+    file = write_fits(tmp_path / "a.fits", image(sky_header(), name="SCI"), image(name="SCI", ver=2, seed=1))
     both = answer(file)
     assert [shown["extension"] for shown in both["pictures"]] == ["SCI,1", "SCI,2"]
     assert (both["ra"], both["shape"]) == (None, None)
@@ -108,12 +110,12 @@ def test_padding_and_missing_pixels_are_reported(tmp_path: Path) -> None:
     padded = image()
     padded.data[:5] = 0
     padded.data[5:7] = np.nan
-    problems = answer(written(tmp_path / "a.fits", padded))["problems"]
+    problems = answer(write_fits(tmp_path / "a.fits", padded))["problems"]
     assert [text.split(" of ")[0] for text in problems[-2:]] == ["10.0%", "25.0%"]
 
 
 def test_the_written_png_equals_what_annotators_see(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.fits", image())
+    file = write_fits(tmp_path / "a.fits", image())
     run(file, "--picture", tmp_path / "out.png", "--stretch", "zscale")
     assert (tmp_path / "out.png").read_bytes() == display(file.read_bytes(), stretch="zscale").picture
 
@@ -137,13 +139,13 @@ def test_a_catalogue_is_reported_as_a_catalogue(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ra,dec\n1,2\n3,4\n")
     description = answer(tmp_path / "a.csv")
     assert (description["format"], description["rows"], description["columns"]) == ("catalogue", 2, ["ra", "dec"])
-    written(tmp_path / "t.fits", fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.ones(3))]))
+    write_fits(tmp_path / "t.fits", fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.ones(3))]))
     assert answer(tmp_path / "t.fits")["rows"] == 3
 
 
 def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
     tables = [fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=[1.0])], name=name) for name in ("STARS", "GALAXIES")]
-    (problem,) = answer(written(tmp_path / "c.fits", *tables), code=1)["problems"]
+    (problem,) = answer(write_fits(tmp_path / "c.fits", *tables), code=1)["problems"]
     assert problem.endswith("by name or number: 1 STARS (1 rows), 2 GALAXIES (1 rows)")
     file = tmp_path / "c.csv"
     file.write_text("ra,dec\n" + "1,2,3\n" * 22 + "1,2\n")
@@ -152,9 +154,9 @@ def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
 
 
 def test_one_broken_file_is_reported_and_the_exit_code_is_1(tmp_path: Path) -> None:
-    written(tmp_path / "a.fits", image())
+    write_fits(tmp_path / "a.fits", image())
     (tmp_path / "b.fits").write_bytes((tmp_path / "a.fits").read_bytes()[:4000])
-    written(tmp_path / "c.fits", fits.ImageHDU(np.ones((1, 50))))
+    write_fits(tmp_path / "c.fits", fits.ImageHDU(np.ones((1, 50))))
     result = run("--json", tmp_path)
     assert result.exit_code == 1
     problems = [json.loads(line)["problems"] for line in result.stdout.splitlines()]
@@ -163,12 +165,12 @@ def test_one_broken_file_is_reported_and_the_exit_code_is_1(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("words", [("--stretch", "log"), ("--picture", "out.png", "b.fits"), ()])
 def test_a_wrong_call_exits_with_2(tmp_path: Path, words: tuple[str, ...]) -> None:
-    file = (written(tmp_path / "a.fits", image()),) if words else ()
+    file = (write_fits(tmp_path / "a.fits", image()),) if words else ()
     assert run(*file, *words).exit_code == 2
 
 
 def test_inspect_imports_no_model(tmp_path: Path) -> None:
-    file = written(tmp_path / "a.fits", image(sky()))
+    file = write_fits(tmp_path / "a.fits", image(sky_header()))
     script = f"""
 import sys
 from backend.cli.app import app

@@ -19,7 +19,7 @@ Run = Callable[..., Result]
 CONFIGS = Path(__file__).resolve().parents[4] / "labeling_configs"
 
 
-def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:
+def predict_folder(run: Run, *words: Any) -> list[dict[str, Any]]:
     """Predict the folder of images and return the written tasks."""
     result = run("predict", "pictures", "--output", "out.json", *words)
     assert result.exit_code == 1, result.output  # one file is not an image
@@ -31,7 +31,7 @@ def predicted(run: Run, *words: Any) -> list[dict[str, Any]]:
 def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Path, config: Path) -> None:
     xml = config.read_text()
     interface = LabelInterface(xml)
-    for task in predicted(run, "--config", config.stem):
+    for task in predict_folder(run, "--config", config.stem):
         (prediction,) = task["predictions"]
         assert check_prediction(prediction, parse(xml), interface) == []
         assert prediction["result"]
@@ -40,7 +40,7 @@ def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Pa
 
 def test_tasks_have_the_configs_image_key_and_the_order_of_the_paths(run: Run, pictures: Path) -> None:
     Path("own.xml").write_text((CONFIGS / "morphology.xml").read_text().replace("$image", "$cutout"))
-    tasks = predicted(run, "--config", "own.xml")
+    tasks = predict_folder(run, "--config", "own.xml")
     assert [task["data"] for task in tasks] == [
         {"cutout": path} for path in ("pictures/a.PNG", "pictures/b.png", "pictures/deep/c.png")
     ]
@@ -57,11 +57,11 @@ def test_unreadable_images_are_listed_and_left_out(run: Run, pictures: Path) -> 
 def test_all_images_are_predicted_if_they_exceed_a_batch(run: Run, pictures: Path, png: Callable[..., bytes]) -> None:
     for number in range(20):
         (pictures / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
-    assert len(predicted(run, "--config", "boxes")) == 23
+    assert len(predict_folder(run, "--config", "boxes")) == 23
 
 
-def test_nothing_is_written_if_no_image_is_readable(refused: Callable[..., str], pictures: Path) -> None:
-    sentence = refused("predict", "pictures/broken.jpg", "--config", "boxes", "--output", "out.json")
+def test_nothing_is_written_if_no_image_is_readable(run_rejected: Callable[..., str], pictures: Path) -> None:
+    sentence = run_rejected("predict", "pictures/broken.jpg", "--config", "boxes", "--output", "out.json")
     assert "pictures/broken.jpg: the image starts with" in sentence
     assert not Path("out.json").exists()
 
@@ -79,14 +79,14 @@ def test_nothing_is_written_if_no_image_is_readable(refused: Callable[..., str],
     ],
 )
 def test_a_config_without_a_supported_control_is_rejected(
-    refused: Callable[..., str], pictures: Path, xml: str, reason: str
+    run_rejected: Callable[..., str], pictures: Path, xml: str, reason: str
 ) -> None:
     Path("own.xml").write_text(xml)
-    assert reason in refused("predict", "pictures", "--config", "own.xml", "--output", "out.json")
+    assert reason in run_rejected("predict", "pictures", "--config", "own.xml", "--output", "out.json")
 
 
-def test_an_unknown_config_is_named(refused: Callable[..., str], pictures: Path) -> None:
-    assert "no-such-config" in refused("predict", "pictures", "--config", "no-such-config", "--output", "out.json")
+def test_an_unknown_config_is_named(run_rejected: Callable[..., str], pictures: Path) -> None:
+    assert "no-such-config" in run_rejected("predict", "pictures", "--config", "no-such-config", "--output", "out.json")
 
 
 def test_only_an_image_that_is_too_long_is_left_out(run: Run, pictures: Path) -> None:

@@ -44,8 +44,8 @@ def test_every_image_has_one_row(survey: Run) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_cluster_writes_the_same_parts(run: Run, many: str) -> None:
-    words = ("survey", many, "--config", "morphology", "--part-images", 64, "--output")
+def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
+    words = ("survey", many_images, "--config", "morphology", "--part-images", 64, "--output")
     assert run(*words, "here").exit_code == 0
     done = run(*words, "there", "--engine", "ray")
     assert done.exit_code == 0, done.output
@@ -67,21 +67,23 @@ def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, pictures: Path, s3
     ]
 
 
-def test_the_live_heads_of_a_project_predict(run: Run, pictures: Path, trained: Services) -> None:
+def test_the_live_heads_of_a_project_predict(run: Run, pictures: Path, trained_project: Services) -> None:
     done = run("survey", "pictures", "--output", "out", "--project", 7)
     assert done.exit_code == 1, done.output
-    assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 2).name}
+    assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
 
-def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(run: Run, pictures: Path, trained: Services) -> None:
+def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
+    run: Run, pictures: Path, trained_project: Services
+) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7)
-    refused = run(*words, "--version", "v0001", "--config", "morphology")
-    assert refused.exit_code == 1, refused.output  # one file is not an image
-    assert {row["version"] for row in rows() if row["error"] is None} == {trained.registry.version(7, 1).name}
+    run_rejected = run(*words, "--version", "v0001", "--config", "morphology")
+    assert run_rejected.exit_code == 1, run_rejected.output  # one file is not an image
+    assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 1).name}
     again = run(*words, "--version", "v0002", "--config", "morphology")
     assert again.exit_code == 1
-    base, second = (version.name for version in trained.registry.versions(7))
+    base, second = (version.name for version in trained_project.registry.versions(7))
     assert f"out holds the parts of another run: its version is {base!r} and not {second!r}" in again.stderr
 
 
@@ -116,11 +118,11 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(run: Run
     ],
 )
 def test_invalid_options_are_rejected_in_one_sentence(
-    refused: Callable[..., str], words: tuple[str, ...], sentence: str
+    run_rejected: Callable[..., str], words: tuple[str, ...], sentence: str
 ) -> None:
     Path("empty").mkdir()
     Path("broken.parquet").write_text("no Parquet")
-    assert sentence in refused(*words)
+    assert sentence in run_rejected(*words)
     assert not list(Path("out").glob("*.parquet"))
 
 
@@ -136,12 +138,12 @@ def test_an_address_without_a_cluster_is_rejected_in_one_sentence(pictures: Path
 
 
 def test_a_config_without_a_supported_control_is_rejected_on_a_cluster(
-    refused: Callable[..., str], pictures: Path, ray_cluster: str
+    run_rejected: Callable[..., str], pictures: Path, ray_cluster: str
 ) -> None:
     Path("own.xml").write_text('<View><Image name="i" value="$i"/><Number name="z" toName="i"/></View>')
     words = ("survey", "pictures", "--output", "out", "--config", "own.xml")
     for engine in ("local", "ray"):
-        assert "no control that the heads can predict" in refused(*words, "--engine", engine)
+        assert "no control that the heads can predict" in run_rejected(*words, "--engine", engine)
 
 
 LAST_WORDS = """

@@ -51,8 +51,8 @@ def test_images_added_during_a_survey_change_no_part(survey: Run, png: Callable[
 
 
 @pytest.mark.slow
-def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many: str) -> None:
-    words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", "8")
+def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many_images: str) -> None:
+    words = ("survey", many_images, "--output", "out", "--config", "morphology", "--part-images", "8")
     process = subprocess.Popen([sys.executable, "-m", "backend.cli", *words], stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + DEADLINE_S
     while len(parts()) < 3:
@@ -70,19 +70,21 @@ def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many: str)
     assert all(row["error"] is None for row in rows())
 
 
-def test_the_same_command_continues_after_a_new_version_and_a_new_config(run: Run, pictures: Path, trained: Services) -> None:
+def test_the_same_command_continues_after_a_new_version_and_a_new_config(
+    run: Run, pictures: Path, trained_project: Services
+) -> None:
     words = ("survey", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
     assert run(*words).exit_code == 1  # one file is not an image
     before = rows()
     Path("out/part-000001.parquet").unlink()
-    trained.registry.promote(7, 1)
-    trained.registry.register_project(
-        7, label_config=trained.registry.project(7).label_config.replace("Flat", "Edge-on"), extra_params=None
+    trained_project.registry.promote(7, 1)
+    trained_project.registry.register_project(
+        7, label_config=trained_project.registry.project(7).label_config.replace("Flat", "Edge-on"), extra_params=None
     )
     done = run(*words)
     assert done.exit_code == 0, done.output
     assert "this run predicted 1" in done.stdout
-    base, second = (version.name for version in trained.registry.versions(7))
+    base, second = (version.name for version in trained_project.registry.versions(7))
     assert f"out is continued with {second}, with which it was started; {base} is live now" in done.stderr
     assert [(row["id"], row["version"], row["class"]) for row in rows()] == [
         (row["id"], row["version"], row["class"]) for row in before
@@ -108,16 +110,16 @@ def test_a_survey_continues_from_any_working_directory(
 
 
 @pytest.mark.slow
-def test_a_changed_parquet_file_ends_the_survey(run: Run, many: str) -> None:
-    words = ("survey", many, "--output", "out", "--config", "morphology", "--part-images", 64)
+def test_a_changed_parquet_file_ends_the_survey(run: Run, many_images: str) -> None:
+    words = ("survey", many_images, "--output", "out", "--config", "morphology", "--part-images", 64)
     assert run(*words).exit_code == 0
     Path("out/part-000002.parquet").unlink()
-    whole = Path(many).read_bytes()
-    parquet.write_table(parquet.read_table(many).slice(0, 100), many)
-    refused = run(*words)
-    assert refused.exit_code == 1
-    assert "many.parquet has changed since its rows were counted: put it back, or begin anew" in refused.stderr
-    Path(many).write_bytes(whole)
+    whole = Path(many_images).read_bytes()
+    parquet.write_table(parquet.read_table(many_images).slice(0, 100), many_images)
+    run_rejected = run(*words)
+    assert run_rejected.exit_code == 1
+    assert "many.parquet has changed since its rows were counted: put it back, or begin anew" in run_rejected.stderr
+    Path(many_images).write_bytes(whole)
     assert run(*words).exit_code == 0
     assert len(rows()) == 200
 

@@ -77,26 +77,28 @@ def test_a_point_on_empty_sky_gives_an_empty_mask(run: Callable[..., Result], tm
     ],
 )
 def test_invalid_options_are_rejected_in_one_sentence(
-    refused: Callable[..., str], image: Path, words: tuple[str, ...], sentence: str
+    run_rejected: Callable[..., str], image: Path, words: tuple[str, ...], sentence: str
 ) -> None:
-    assert sentence in refused("segment", str(image), *words, "--output", "mask.png")
+    assert sentence in run_rejected("segment", str(image), *words, "--output", "mask.png")
     assert not Path("mask.png").exists()
 
 
-def test_a_mask_of_another_size_is_rejected_in_one_sentence(refused: Callable[..., str], image: Path, tmp_path: Path) -> None:
+def test_a_mask_of_another_size_is_rejected_in_one_sentence(
+    run_rejected: Callable[..., str], image: Path, tmp_path: Path
+) -> None:
     Image.fromarray(np.full((10, 10), 255, np.uint8)).save(tmp_path / "small.png")
-    assert "does not fit" in refused("segment", str(image), "--mask", "small.png", "--output", "mask.png")
+    assert "does not fit" in run_rejected("segment", str(image), "--mask", "small.png", "--output", "mask.png")
 
 
-def test_a_file_that_is_not_an_image_is_rejected_in_one_sentence(refused: Callable[..., str], tmp_path: Path) -> None:
+def test_a_file_that_is_not_an_image_is_rejected_in_one_sentence(run_rejected: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "broken.png").write_text("no image")
-    refused("segment", "broken.png", "--point", "5,5", "--output", "mask.png")
+    run_rejected("segment", "broken.png", "--point", "5,5", "--output", "mask.png")
 
 
 @pytest.mark.slow
 def test_an_invalid_sam_checkpoint_is_rejected_in_one_sentence(
-    refused: Callable[..., str], image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    run_rejected: Callable[..., str], image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "sam.pth").write_text("no weights")
     monkeypatch.setenv("GALAXYLOOP_SAM_CHECKPOINT", str(tmp_path / "sam.pth"))
-    assert "SAM checkpoint" in refused("segment", str(image), "--point", "60,50", "--output", "mask.png")
+    assert "SAM checkpoint" in run_rejected("segment", str(image), "--point", "60,50", "--output", "mask.png")
