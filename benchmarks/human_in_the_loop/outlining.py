@@ -6,9 +6,9 @@ The objects are annotators' outlines of real galaxies (masks/) and galaxies of s
 from an overlap of `ENOUGH` on. Otherwise the annotator deletes it and clicks, at most `MOST_CLICKS` times, until the mask is
 good enough, and draws the outline if it never is. Each predicted mask of a scene that shows no object is deleted.
 
-The costs are stated, not measured. `ACCEPT_S` and `CLICK_S` are published ones (1.6 s to verify a box: Papadopoulos et al. 2016,
-CVPR; 2.4 s for a first click: Bearman et al. 2016, ECCV). `DRAW_S` is a third of the 79 s of an outline in COCO (Lin et al.
-2014, ECCV), since galaxies have simple outlines.
+The costs are stated, not measured. `ACCEPT_S` and `CLICK_S` are published ones (1.6 s to verify a box: Papadopoulos et al.
+2016, CVPR; 2.4 s for a first click: Bearman et al. 2016, ECCV). `DRAW_S` is a third of the 79 s of an outline in COCO (Lin
+et al. 2014, ECCV), since galaxies have simple outlines.
 
 How the cost grows. One prediction for each image, and up to five for each object that is not accepted: minutes for both sets.
 
