@@ -24,7 +24,7 @@ class Engine(StrEnum):
     ray = "ray"
 
 
-EngineOption = Annotated[Engine, typer.Option(help="Predict in this process, or on a Ray cluster (needs galaxyloop[ray]).")]
+EngineOption = Annotated[Engine, typer.Option(help="Predict in this process, or on a Ray cluster (needs the extra `ray`).")]
 RayAddress = Annotated[str | None, typer.Option(help="host:port of a Ray head node; default: start a cluster on this machine.")]
 
 

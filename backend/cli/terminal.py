@@ -34,7 +34,7 @@ notices = Console(stderr=True)
 """Console for progress, on standard error, so that scripts can pipe standard output."""
 
 ProjectId = Annotated[
-    int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project in Label Studio's address.")
+    int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project, as in the URL of its page.")
 ]
 
 Extension = Annotated[

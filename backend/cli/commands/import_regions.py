@@ -97,8 +97,8 @@ def import_regions(
 ) -> None:
     """Import existing regions as predictions or annotations of existing tasks.
 
-    The command lists regions without a task at the end, with the reason; it imports all others, and the exit code is then 1. A
-    second run creates no duplicates. See docs/import-regions.md.
+    The command lists regions without a task at the end, with the reason; it imports all others, and the exit code is then 1.
+    A second run creates no duplicates. See docs/import-regions.md.
     """
     settings = read_settings()
     from sync.label_studio.client import LabelStudioClient, LabelStudioError

@@ -39,7 +39,7 @@ class Order(StrEnum):
 def prelabel(
     project: Annotated[
         int | None,
-        typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project in Label Studio's address."),
+        typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project, as in the URL of its page."),
     ] = None,
     only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out annotated tasks.")] = False,
     limit: Annotated[int | None, typer.Option(min=1, help="Largest number of tasks.")] = None,

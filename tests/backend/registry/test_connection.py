@@ -59,7 +59,7 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [
-        ("mysql://root@db/galaxyloop", "in sqlite or postgresql, not in mysql"),
+        ("mysql://root@db/galaxyloop", "must be a sqlite or postgresql URL, not mysql"),
         ("postgres", "is not a URL such as postgresql://"),
         ("", "is not a URL such as postgresql://"),
     ],
