@@ -114,7 +114,7 @@ def _lvm(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
     schedule = Schedule(steps=RECIPE.steps(len(scenes)), rate=HEAD_RATE, batch=4 * 256**2)
-    looks = [bench.pyramids.of(_picture(scene)) for scene in scenes]
+    looks = [bench.pyramids.of(_stored_image(scene)) for scene in scenes]
     blank = LearnedDetector.blank(bench.pyramids, CLASSES, seed=seed)
     return _detect_by_network(bench, blank.fit(looks, [_label_boxes(scene) for scene in scenes], schedule=schedule, seed=seed))
 
@@ -127,7 +127,7 @@ def _shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 def _detect_by_network(bench: Bench, detector: LearnedDetector) -> Finder:
     def detect(others: Sequence[Scene]) -> list[Finds]:
-        detections = [detector.predict(bench.pyramids.of(_picture(scene))) for scene in others]
+        detections = [detector.predict(bench.pyramids.of(_stored_image(scene))) for scene in others]
         return [(detection.boxes.double().numpy(), detection.scores.double().numpy()) for detection in detections]
 
     return detect
@@ -163,7 +163,7 @@ def _label_boxes(scene: Scene) -> list[tuple[Box, str]]:
     return [(Box(left, top, right - left, bottom - top), CLASSES[0]) for left, top, right, bottom in scene.boxes.tolist()]
 
 
-def _picture(scene: Scene) -> StoredImage:
+def _stored_image(scene: Scene) -> StoredImage:
     """Return a scene as a stored image that the product opens."""
     with io.BytesIO() as file:
         Image.fromarray(np.rint(scene.image * 255).astype(np.uint8)).save(file, "PNG")

@@ -53,10 +53,8 @@ class Galaxies:
     def embedded(self, embeddings: Embeddings) -> NDArray[np.float32]:
         """Return the embeddings, shape (n, d)."""
         parts = [self.files[start : start + BATCH] for start in range(0, len(self.files), BATCH)]
-        pictures = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
-        return np.concatenate(
-            [embeddings.of(batch) for batch in track(pictures, "embedding", total=len(parts), transient=True)]
-        )
+        batches = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
+        return np.concatenate([embeddings.of(batch) for batch in track(batches, "embedding", total=len(parts), transient=True)])
 
 
 def read(data: Path, name: str, *, test: bool) -> Galaxies:

@@ -110,9 +110,9 @@ def main() -> None:
         client = opened.enter_context(LabelStudioClient(studio.url, environment["LABEL_STUDIO_API_KEY"]))
         measured = []
         for count in (20,) if quick else COUNTS:
-            pictures = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
+            folders = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
             for method in _methods(with_s3=bool(s3)):
-                result = _measure(method, count, pictures[method.kind], client, environment | s3)
+                result = _measure(method, count, folders[method.kind], client, environment | s3)
                 console.print(
                     f"{result.images} {result.kind}, {result.method}: {result.images / result.seconds:.1f} a second, "
                     f"{result.peak_mib:.0f} MiB"

@@ -89,7 +89,7 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="galaxyloop-batch-") as folder:
         uploads = Path(folder) / "data" / "upload" / str(PROJECT)
-        classes = _pictures(uploads, count=options.images)
+        classes = _write_images(uploads, count=options.images)
         with _serve(Path(folder)) as address:
             steps = list(_measure(address, Path(folder), classes, batches=options.batches))
     tables = [_steps_table(steps, classes), _ratio_table(steps)]
@@ -218,7 +218,7 @@ def _move(region: Mapping[str, Any]) -> dict[str, Any]:
     return {**region, "value": {**region["value"], "points": points}}
 
 
-def _pictures(folder: Path, *, count: int) -> dict[str, str]:
+def _write_images(folder: Path, *, count: int) -> dict[str, str]:
     """Copy images into the served folder; return their references and the class of each."""
     folder.mkdir(parents=True)
     named = galaxies(folder.parent / "crops", count=count)

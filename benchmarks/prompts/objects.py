@@ -48,7 +48,7 @@ class StoredImage:
 class Object:
     """An object to be outlined: its image, the image's number, its mask, whether it is blended."""
 
-    picture: StoredImage
+    image: StoredImage
     number: int
     mask: Mask
     blended: bool
@@ -73,7 +73,7 @@ class _Remembered:
 
 def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:
     """Return real galaxies and annotators' outlines of them."""
-    return [_picture(galaxy.pixels, [galaxy.mask], [False], encoder) for galaxy in outlined_galaxies(data, part)]
+    return [_make_image(galaxy.pixels, [galaxy.mask], [False], encoder) for galaxy in outlined_galaxies(data, part)]
 
 
 def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Iterator[StoredImage]:
@@ -85,18 +85,18 @@ def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Ite
         fine = [index for index, mask in enumerate(scene.masks) if mask.sum() >= LEAST_AREA_PX][:OBJECTS_A_SCENE]
         if fine:
             count -= 1
-            yield _picture(scene.image, [scene.masks[i] for i in fine], [bool(scene.blended[i]) for i in fine], encoder)
+            yield _make_image(scene.image, [scene.masks[i] for i in fine], [bool(scene.blended[i]) for i in fine], encoder)
 
 
-def objects_of(pictures: Sequence[StoredImage]) -> list[Object]:
+def objects_of(images: Sequence[StoredImage]) -> list[Object]:
     """Return all objects of images, in order."""
     return [
-        Object(picture, number, mask, blended)
-        for number, picture in enumerate(pictures)
-        for mask, blended in zip(picture.masks, picture.blended, strict=True)
+        Object(image, number, mask, blended)
+        for number, image in enumerate(images)
+        for mask, blended in zip(image.masks, image.blended, strict=True)
     ]
 
 
-def _picture(pixels: NDArray[np.float32], masks: list[Mask], blended: list[bool], encoder: WindowEncoder) -> StoredImage:
+def _make_image(pixels: NDArray[np.float32], masks: list[Mask], blended: list[bool], encoder: WindowEncoder) -> StoredImage:
     windowed_image = CachedWindowEncoder(_Remembered(encoder), None).of_pixels(pixels)
     return StoredImage(pixels, windowed_image, tuple(masks), tuple(blended))

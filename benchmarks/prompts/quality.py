@@ -101,7 +101,7 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     encoder, shipped = segmenter.windows, segmenter.base
     blank = PromptedMasks.blank(shipped.network.config, encoder=name)
     common = [
-        Method(OTHERS[1], lambda picture: source_extraction(picture.pixels)),
+        Method(OTHERS[1], lambda image: source_extraction(image.pixels)),
         _head(FIRST_GUESS, blank),
         _head(SHIPPED, shipped),
     ]
@@ -126,14 +126,14 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
 
 
 def _watershed(recipe: Recipe) -> Method:
-    return Method(OTHERS[0], lambda picture: watershed_at_click(picture.pixels, recipe=recipe))
+    return Method(OTHERS[0], lambda image: watershed_at_click(image.pixels, recipe=recipe))
 
 
 def _head(name: str, head: PromptedMasks) -> Method:
-    def of(picture: StoredImage) -> Segment:
+    def of(image: StoredImage) -> Segment:
         def segment(clicks: Sequence[Click]) -> Mask:
-            result = head.predict(picture.windowed_image, prompt_of_clicks(picture.windowed_image, clicks))
-            return np.zeros(picture.masks[0].shape, dtype=bool) if result is None else result[0]
+            result = head.predict(image.windowed_image, prompt_of_clicks(image.windowed_image, clicks))
+            return np.zeros(image.masks[0].shape, dtype=bool) if result is None else result[0]
 
         return segment
 
@@ -142,11 +142,11 @@ def _head(name: str, head: PromptedMasks) -> Method:
 
 def _click_objects(method: Method, objects: Sequence[Object], *, hands: int) -> Iterator[Judged]:
     """Click through all objects; objects of an image follow one another and share the method's preparation of the image."""
-    picture: StoredImage | None = None
+    image: StoredImage | None = None
     for index, object_ in enumerate(objects):
-        if object_.picture is not picture:
-            picture = object_.picture
-            segment = method.segment(picture)
+        if object_.image is not image:
+            image = object_.image
+            segment = method.segment(image)
         for hand in range(hands):
             seed = hands * index + hand
             clicked = click_through(segment, object_.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
@@ -158,16 +158,16 @@ def _fine_tune(
 ) -> Iterator[Method]:
     """Yield the shipped head after a project's fine-tuning on each number of masks."""
     for count in counts:
-        pictures, masks, left = list[StoredImage](), list[list[Mask]](), count
-        for picture in taught:
+        images, masks, left = list[StoredImage](), list[list[Mask]](), count
+        for image in taught:
             if left:
-                pictures.append(picture)
-                masks.append(list(picture.masks[:left]))
+                images.append(image)
+                masks.append(list(image.masks[:left]))
                 left -= len(masks[-1])
         if left:
             raise ValueError(f"there are {count - left} {group} to fit on, not {count}")
         name, began = f"shipped, fitted on {count} masks", time.monotonic()
-        head = shipped.fit([picture.windowed_image for picture in pictures], masks)
+        head = shipped.fit([image.windowed_image for image in images], masks)
         fits_s[f"{group}: {name}"] = round(time.monotonic() - began, 1)
         yield _head(name, head)
 

@@ -47,12 +47,12 @@ def draw_sheet(judged: Sequence[Judged], method: Method, file: Path) -> None:
 
 
 def _draw(axes: Axes, result: Judged, method: Method) -> None:
-    truth, picture = result.object.mask, result.object.picture
+    truth, image = result.object.mask, result.object.image
     click = first_click(truth, np.random.default_rng(result.seed), jitter=JITTER)
-    mask_of_method = method.segment(picture)([click])
+    mask_of_method = method.segment(image)([click])
     left, top, right, bottom = mask_bounds(truth)
     room = max(ROOM * max(right - left, bottom - top), LEAST_ROOM_PX)
-    axes.imshow(picture.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # makes the faint parts visible
+    axes.imshow(image.pixels.clip(0, 1) ** 0.7, interpolation="nearest")  # makes the faint parts visible
     for mask, colour in ((truth, WANTED), (mask_of_method, FOUND)):
         if mask.any():
             axes.contour(mask, levels=[0.5], colors=[colour], linewidths=1.2)

@@ -132,8 +132,8 @@ def read_outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     """Return the images of the val part of the outlined galaxies, and the box of each outline."""
     images: list[Image_] = []
     boxes: list[Boxes] = []
-    for picture, mask in outlined(data / "masks", part="val"):
-        images.append(np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255))
+    for file, mask in outlined(data / "masks", part="val"):
+        images.append(np.asarray(Image.open(file).convert("RGB"), np.float32) / np.float32(255))
         rows, columns = np.nonzero(np.asarray(Image.open(mask)) > 0)
         boxes.append(np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float64))
     return images, boxes
@@ -203,7 +203,7 @@ def validate(
 ) -> dict[str, dict[str, DetectionScores]]:
     """Return the metrics of the detector and of source extraction on scenes and outlined galaxies of the `val` part."""
     compute_feature_maps(judging, pyramids, "val scenes")
-    truth, pictures = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
+    truth, images_of_scenes = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
     galaxies, marked = read_outlines(data)
     rivals = {
         "source extraction": SourceDetector.base(CLASSES),
@@ -213,7 +213,7 @@ def validate(
     }
     scores: dict[str, dict[str, DetectionScores]] = {"scenes": {}, "outlines": {}}
     for name, rival in rivals.items():
-        scores["scenes"][name] = measure(detect_by_extraction(rival, pictures), truth, least_score=0)
+        scores["scenes"][name] = measure(detect_by_extraction(rival, images_of_scenes), truth, least_score=0)
         near = select_at_the_galaxy(detect_by_extraction(rival, galaxies), marked)
         scores["outlines"][name] = measure(near, marked, least_score=0)
     least = detector.least_score

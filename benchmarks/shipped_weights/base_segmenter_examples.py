@@ -35,8 +35,8 @@ class Outlined:
 def outlined_galaxies(data: Path, part: Part) -> list[Outlined]:
     """Return the galaxies of a part of the outlines."""
     return [
-        Outlined(np.asarray(Image.open(picture).convert("RGB"), np.float32) / np.float32(255), np.asarray(Image.open(mask)) > 0)
-        for picture, mask in outlined(data / "masks", part=part)
+        Outlined(np.asarray(Image.open(file).convert("RGB"), np.float32) / np.float32(255), np.asarray(Image.open(mask)) > 0)
+        for file, mask in outlined(data / "masks", part=part)
     ]
 
 

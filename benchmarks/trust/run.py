@@ -105,8 +105,8 @@ def _embedder() -> Callable[[Path], NDArray[np.float32]]:
     )
 
     def embed(file: Path) -> NDArray[np.float32]:
-        picture = StoredImage(f"{file.parent.parent.name}/{file.name}", file.read_bytes, 10**8)
-        vector: NDArray[np.float32] = embeddings.of([picture])[0]
+        image = StoredImage(f"{file.parent.parent.name}/{file.name}", file.read_bytes, 10**8)
+        vector: NDArray[np.float32] = embeddings.of([image])[0]
         return vector
 
     return embed

@@ -143,9 +143,9 @@ def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, png: Callable[..., bytes]) -> Path:
+def image_folder(tmp_path: Path, png: Callable[..., bytes]) -> Path:
     """Return a folder with three images, one of them in a subfolder, and a text file with an image's name."""
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "image_folder"
     (folder / "deep").mkdir(parents=True)
     for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):
         (folder / place).write_bytes(png(seed=number))

@@ -74,7 +74,7 @@ def page(demo: Any) -> Iterator[Page]:
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Callable[[Page, str], None]:
+def save_screenshot(tmp_path: Path) -> Callable[[Page, str], None]:
     """Write a screenshot of the editor."""
     folder = IMAGES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
     folder.mkdir(exist_ok=True)
@@ -189,7 +189,7 @@ def count_pixels_of_colour(page: Page, colour: tuple[int, int, int]) -> int:
     return int(((alike > 0.97) & (strength > 40)).sum())
 
 
-def picture_of(demo: Any, task: int) -> Image.Image:
+def image_of(demo: Any, task: int) -> Image.Image:
     """Return the uploaded image of a task."""
     with demo.client() as client:
         (name,) = (
@@ -268,7 +268,7 @@ def submit(page: Page, task: int) -> dict[str, Any]:
 
 
 def test_a_task_opens_with_its_class_and_outlines(
-    page: Page, demo: Any, wait: Callable[..., Any], picture: Callable[[Page, str], None]
+    page: Page, demo: Any, wait: Callable[..., Any], save_screenshot: Callable[[Page, str], None]
 ) -> None:
     version = live_version(demo)
     task, prediction = next(iter(waiting_tasks(demo, version).items()))
@@ -285,14 +285,14 @@ def test_a_task_opens_with_its_class_and_outlines(
     mask = mask_of(whole_outlines(prediction)[0])
     size = (mask.shape[1], mask.shape[0])
     shown = np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize(size), np.float64)[mask]
-    taken = np.asarray(picture_of(demo, task).resize(size), np.float64)[mask]
+    taken = np.asarray(image_of(demo, task).resize(size), np.float64)[mask]
     assert np.median(shown) == pytest.approx(np.median(taken), rel=0.1)
     assert np.corrcoef(shown, taken)[0, 1] > 0.9
-    picture(page, "task")
+    save_screenshot(page, "task")
 
 
 def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
-    page: Page, demo: Any, picture: Callable[[Page, str], None]
+    page: Page, demo: Any, save_screenshot: Callable[[Page, str], None]
 ) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
     outline = whole_outlines(prediction)[0]
@@ -306,7 +306,7 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     assert contains(first, middle)
     new, old = mask_of(first), mask_of(outline)
     assert (new & old).sum() > 0.5 * (new | old).sum()
-    picture(page, "prompt")
+    save_screenshot(page, "prompt")
     row = int(middle[1] * new.shape[0] / 100)
     edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
     sent, (second,) = draw_prompt(page, CLICK[:1], edge, holding=("Control", "Alt"))
@@ -320,7 +320,9 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     assert any(region["value"]["points"] == second["value"]["points"] for region in remaining)
 
 
-def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any, picture: Callable[[Page, str], None]) -> None:
+def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(
+    page: Page, demo: Any, save_screenshot: Callable[[Page, str], None]
+) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[2]
     open_task(page, demo, task)
     switch_on_auto_annotation(page)
@@ -335,7 +337,7 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(page: Page, demo: Any,
     assert new[1] > top - 1.5
     assert new[2] < right + 1.5
     assert new[3] < bottom + 1.5
-    picture(page, "prompt-box")
+    save_screenshot(page, "prompt-box")
     accept(page)
     assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
 

@@ -95,11 +95,11 @@ def test_a_shipped_config_opens_with_all_predictions(
     assert {region["from_name"] for region in shown} <= {control.name for control in parse(config).controls}
     page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     page.mouse.move(0, 0)
-    picture = compact(page.locator(".lsf-editor").screenshot(animations="disabled"))
-    assert len(picture) <= LARGEST_BYTES
+    screenshot = compact(page.locator(".lsf-editor").screenshot(animations="disabled"))
+    assert len(screenshot) <= LARGEST_BYTES
     folder = PICTURES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{stem}.png").write_bytes(picture)
+    (folder / f"{stem}.png").write_bytes(screenshot)
 
 
 def compact(screenshot: bytes) -> bytes:

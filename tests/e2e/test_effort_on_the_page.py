@@ -153,8 +153,8 @@ def page(label_studio: Any) -> Iterator[Page]:
 @pytest.fixture(scope="module")
 def new_editor(page: Page, label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[], Editor]]:
     """Return a function that opens a task without annotations."""
-    picture = tmp_path_factory.mktemp("pictures")
-    files = [picture / f"{number}.png" for number in range(4)]
+    folder = tmp_path_factory.mktemp("pictures")
+    files = [folder / f"{number}.png" for number in range(4)]
     for seed, file in enumerate(files):
         noise = np.random.default_rng(seed).integers(0, 60, (HEIGHT, WIDTH, 3), dtype=np.uint8)
         Image.fromarray(noise).save(file)

@@ -10,8 +10,8 @@ from backend.cli.image_files import find_images
 
 
 @pytest.fixture
-def _in_folder(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(pictures)
+def _in_folder(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(image_folder)
 
 
 @pytest.mark.usefixtures("_in_folder")

@@ -55,17 +55,17 @@ def test_an_exception_for_one_file_does_not_stop_the_others() -> None:
     assert good == ("2", 0)
 
 
-def test_the_same_file_under_two_names_has_one_key(image_store: LocalImageStore, pictures: Path) -> None:
-    (pictures / "copy.png").write_bytes((pictures / "b.png").read_bytes())
-    assert image_store.open(str(pictures / "b.png")).key == image_store.open(str(pictures / "copy.png")).key
+def test_the_same_file_under_two_names_has_one_key(image_store: LocalImageStore, image_folder: Path) -> None:
+    (image_folder / "copy.png").write_bytes((image_folder / "b.png").read_bytes())
+    assert image_store.open(str(image_folder / "b.png")).key == image_store.open(str(image_folder / "copy.png")).key
 
 
-def test_a_held_image_is_not_read_again(image_store: LocalImageStore, pictures: Path) -> None:
-    path = str(pictures / "b.png")
-    picture = image_store.open_decoded(path)
-    image_store.hold({path: picture})
+def test_a_held_image_is_not_read_again(image_store: LocalImageStore, image_folder: Path) -> None:
+    path = str(image_folder / "b.png")
+    image = image_store.open_decoded(path)
+    image_store.hold({path: image})
     Path(path).unlink()
-    assert image_store.open(path) is picture
+    assert image_store.open(path) is image
     image_store.hold({})
     with pytest.raises(ImageError):
         image_store.open(path)
@@ -76,12 +76,12 @@ def test_a_held_image_is_not_read_again(image_store: LocalImageStore, pictures: 
     [("missing.png", "no such file"), ("deep", "not a file"), ("broken.jpg", "starts with")],
 )
 def test_the_reason_of_an_unreadable_file_is_given(
-    image_store: LocalImageStore, pictures: Path, name: str, reason: str
+    image_store: LocalImageStore, image_folder: Path, name: str, reason: str
 ) -> None:
     with pytest.raises(ImageError, match=reason):
-        image_store.open_decoded(str(pictures / name))
+        image_store.open_decoded(str(image_folder / name))
 
 
-def test_a_large_file_is_rejected_and_the_setting_is_named(pictures: Path, png: Callable[..., bytes]) -> None:
+def test_a_large_file_is_rejected_and_the_setting_is_named(image_folder: Path, png: Callable[..., bytes]) -> None:
     with pytest.raises(ImageError, match="GALAXYLOOP_IMAGE_MAX_BYTES"):
-        LocalImageStore(max_bytes=100, max_pixels=30_000).open(str(pictures / "b.png"))
+        LocalImageStore(max_bytes=100, max_pixels=30_000).open(str(image_folder / "b.png"))

@@ -33,9 +33,9 @@ def image_store(open_image_store: Callable[..., ImageStore]) -> ImageStore:
 
 
 def test_pixels_are_brightness_between_0_and_1(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
-    picture = image_store.open(files.put(UPLOAD, png(size=(40, 30), spots=((20, 15, 3),))))
-    assert picture.pixels.shape == (30, 40, 3)
-    assert 0 <= picture.pixels.min() < 0.2 < 0.7 < picture.pixels.max() <= 1
+    image = image_store.open(files.put(UPLOAD, png(size=(40, 30), spots=((20, 15, 3),))))
+    assert image.pixels.shape == (30, 40, 3)
+    assert 0 <= image.pixels.min() < 0.2 < 0.7 < image.pixels.max() <= 1
 
 
 def test_an_upload_is_fetched_once_for_all_processes(
@@ -71,9 +71,9 @@ def test_an_image_evicted_from_the_cache_is_fetched_again(
 
 
 def test_an_image_is_decoded_at_first_use(image_store: ImageStore, files: Any) -> None:
-    picture = image_store.open(files.put(UPLOAD, b"this is no image"))
+    image = image_store.open(files.put(UPLOAD, b"this is no image"))
     with pytest.raises(ImageError):
-        _ = picture.pixels
+        _ = image.pixels
 
 
 def test_an_image_with_too_many_pixels_is_rejected(

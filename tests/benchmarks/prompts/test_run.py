@@ -99,8 +99,8 @@ def judged(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object])
 def objects() -> list[Object]:
     """Return three objects in two images."""
     mask = disc(LEFT)
-    picture = StoredImage(two_galaxies(), None, (mask,), (False,))  # type: ignore[arg-type]
-    return [Object(picture, number, mask, False) for number in (0, 0, 1)]
+    image = StoredImage(two_galaxies(), None, (mask,), (False,))  # type: ignore[arg-type]
+    return [Object(image, number, mask, False) for number in (0, 0, 1)]
 
 
 def test_figures_are_means_over_objects_with_their_interval(objects: list[Object]) -> None:

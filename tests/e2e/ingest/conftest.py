@@ -44,10 +44,10 @@ def run(
 
 
 @pytest.fixture
-def picture(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
+def shape_of(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
     """Return a function that fetches an image as the backend does and returns its shape."""
 
-    def look(reference: str, *hosts: str) -> tuple[int, ...]:
+    def fetch_shape(reference: str, *hosts: str) -> tuple[int, ...]:
         allowed = frozenset(hosts)
         fetcher = Fetcher(label_studio_url=client.url, authorization=client.authorization, allowed_hosts=allowed)
         try:
@@ -55,7 +55,7 @@ def picture(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
         finally:
             fetcher.close()
 
-    return look
+    return fetch_shape
 
 
 @pytest.fixture(scope="session")
@@ -85,7 +85,7 @@ def everything(tmp_path: Path, noise: Callable[..., Any]) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path, noise: Callable[..., Any]) -> Callable[[int], Path]:
+def make_images(tmp_path: Path, noise: Callable[..., Any]) -> Callable[[int], Path]:
     """Return a function that makes a folder of `n` different small images."""
 
     def make(count: int) -> Path:

@@ -33,7 +33,7 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
-    picture: Callable[..., Any],
+    shape_of: Callable[..., Any],
     everything: Path,
     tmp_path: Path,
 ) -> None:
@@ -47,7 +47,7 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     assert sorted(tasks) == ["a.png", "b.jpg", "c.tif", "d.fits"]
     assert (tasks["d.fits"]["unit"], tasks["d.fits"]["bands"]) == ("nJy", ["r"])
-    assert {picture(data["image"]) for data in tasks.values()} == {(24, 32, 3)}
+    assert {shape_of(data["image"]) for data in tasks.values()} == {(24, 32, 3)}
     assert len(uploads_of(client, project)) == 4
     original = tmp_path / "data" / tasks["d.fits"]["science"]
     assert original.read_bytes() == (everything / "d.fits").read_bytes()
@@ -55,9 +55,9 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
 
 
 def test_images_without_a_task_are_not_uploaded_again(
-    client: LabelStudioClient, project: int, pictures: Callable[[int], Path], tmp_path: Path
+    client: LabelStudioClient, project: int, make_images: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    files = sorted(str(file) for file in pictures(60).iterdir())
+    files = sorted(str(file) for file in make_images(60).iterdir())
 
     class KilledAfterStoring(Uploads):
         def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
@@ -80,9 +80,9 @@ def test_a_killed_import_continues(
     project: int,
     run: Callable[..., Result],
     wait: Callable[..., Any],
-    pictures: Callable[[int], Path],
+    make_images: Callable[[int], Path],
 ) -> None:
-    folder = pictures(MANY)
+    folder = make_images(MANY)
     command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder)]
     process = subprocess.Popen(command, cwd=ROOT, env=os.environ, stdout=subprocess.DEVNULL)
     try:

@@ -28,15 +28,15 @@ CONFIG = """
 
 
 def test_local_files_are_served_to_annotators_and_to_the_backend(
-    client: LabelStudioClient, project: int, run: Callable[..., Result], picture: Callable[..., Any], everything: Path
+    client: LabelStudioClient, project: int, run: Callable[..., Result], shape_of: Callable[..., Any], everything: Path
 ) -> None:
     for _ in range(2):
         run(project, everything, "--storage", "local")
     tasks = [task.data for task in read_tasks(client, project)]
     assert len(tasks) == 4
-    assert {picture(data["image"]) for data in tasks} == {(24, 32, 3)}
+    assert {shape_of(data["image"]) for data in tasks} == {(24, 32, 3)}
     assert all(data["image"].startswith("/data/local-files/?d=galaxyloop/") for data in tasks)
-    assert picture(next(data["science"] for data in tasks if data["filename"] == "d.fits")) == (24, 32, 3)
+    assert shape_of(next(data["science"] for data in tasks if data["filename"] == "d.fits")) == (24, 32, 3)
     (storage,) = client.get("/api/storages/localfiles", project=project)
     client.send("POST", f"/api/storages/localfiles/{storage['id']}/sync")  # the sync button of Label Studio
     assert project_state(client, project).task_count == 4
@@ -46,7 +46,7 @@ def test_cut_outs_of_a_catalogue_have_its_columns(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
-    picture: Callable[..., Any],
+    shape_of: Callable[..., Any],
     noise: Callable[..., Any],
     tmp_path: Path,
 ) -> None:
@@ -69,15 +69,15 @@ def test_cut_outs_of_a_catalogue_have_its_columns(
     }  # fmt: skip
     assert second["redshift"] is None
     assert (first["bands"], first["pixel_scale_arcsec"]) == (["g", "r"], pytest.approx(0.5))
-    assert picture(first["image"]) == (40, 40, 3)
+    assert shape_of(first["image"]) == (40, 40, 3)
     assert WCS(fits.Header(first["wcs"])).wcs_world2pix(150.0, 2.0, 0) == pytest.approx([19.5, 19.5], abs=0.51)
     assert fits.getdata(tmp_path / "data" / first["science"]).shape == (2, 40, 40)
 
 
 def test_a_table_is_joined_to_images_by_their_ids(
-    client: LabelStudioClient, project: int, run: Callable[..., Result], pictures: Callable[[int], Path], tmp_path: Path
+    client: LabelStudioClient, project: int, run: Callable[..., Result], make_images: Callable[[int], Path], tmp_path: Path
 ) -> None:
-    folder, table = pictures(4), tmp_path / "ids.csv"
+    folder, table = make_images(4), tmp_path / "ids.csv"
     table.write_text("objid,ra,dec,class\n000,150.5,2.0,Spiral\n1,151.0,3.0,Smooth\n002,1,2,Spiral,x\n77,1,2,Smooth\n")
     for imported in (2, 0):
         result = run(project, folder, "--table", table, "--key", "objid")
@@ -95,21 +95,21 @@ def test_a_table_is_joined_to_images_by_their_ids(
 
 
 def test_the_image_has_the_key_of_the_labelling_config(
-    client: LabelStudioClient, run: Callable[..., Result], picture: Callable[..., Any], pictures: Callable[[int], Path]
+    client: LabelStudioClient, run: Callable[..., Result], shape_of: Callable[..., Any], make_images: Callable[[int], Path]
 ) -> None:
     project = create_project(client, "Pictures called photo", CONFIG.replace("$image", "$photo"))
-    assert "2 imported" in run(project, pictures(2)).stdout
+    assert "2 imported" in run(project, make_images(2)).stdout
     for task in read_tasks(client, project):
         assert "image" not in task.data
-        assert picture(task.data["photo"]) == (8, 8, 3)
+        assert shape_of(task.data["photo"]) == (8, 8, 3)
 
 
 def test_a_project_without_an_image_is_rejected_before_the_upload(
-    client: LabelStudioClient, run: Callable[..., Result], pictures: Callable[[int], Path]
+    client: LabelStudioClient, run: Callable[..., Result], make_images: Callable[[int], Path]
 ) -> None:
     second = CONFIG.replace("</View>", '<Image name="other" value="$other"/></View>')
     project = create_project(client, "Two pictures a task", second)
-    assert "shows several pictures of a task ($image, $other); an import brings one" in run(project, pictures(2)).stderr
+    assert "shows several pictures of a task ($image, $other); an import brings one" in run(project, make_images(2)).stderr
     assert client.get(f"/api/projects/{project}/file-uploads", all="true") == []
     assert "Label Studio has no project 999999 that this key may see" in run(999999, "pictures").stderr
 
@@ -118,11 +118,11 @@ def test_urls_are_fetched_from_allowed_hosts_only(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
-    pictures: Callable[[int], Path],
+    make_images: Callable[[int], Path],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    folder, addresses = pictures(2), tmp_path / "urls.csv"
+    folder, addresses = make_images(2), tmp_path / "urls.csv"
 
     def find(path: str) -> bytes | None:
         file = folder / path.lstrip("/")
@@ -167,7 +167,7 @@ def test_images_in_a_bucket_are_served_by_label_studio(
     client: LabelStudioClient,
     project: int,
     run: Callable[..., Result],
-    picture: Callable[..., Any],
+    shape_of: Callable[..., Any],
     bucket: tuple[str, Any],
     everything: Path,
 ) -> None:
@@ -180,7 +180,7 @@ def test_images_in_a_bucket_are_served_by_label_studio(
     names = {f"{data['content_id']}.{kind}" for data, kind in zip(tasks.values(), ("png", "jpg", "png", "png"), strict=True)}
     science = {f"{tasks['c.tif']['content_id']}.tif", f"{tasks['d.fits']['content_id']}.fits"}
     assert stored == {f"galaxyloop/{project}/{name}" for name in names | science}
-    assert {picture(data["image"], host) for data in tasks.values()} == {(24, 32, 3)}
+    assert {shape_of(data["image"], host) for data in tasks.values()} == {(24, 32, 3)}
     (storage,) = client.get("/api/storages/s3", project=project)
     assert (storage["bucket"], storage["presign"]) == ("galaxies", True)
     client.send("POST", f"/api/storages/s3/{storage['id']}/sync")

@@ -337,14 +337,14 @@ class Loop:
     def project_of(
         self,
         xml: str,
-        pictures: list[Path],
+        images: list[Path],
         *,
         batch: int | None = None,
         before_attaching: Callable[[Project], None] = lambda _: None,
     ) -> Project:
         """Create a project with these images, as `new_project` does."""
         project = Project(self, create_project(self.client, "Galaxies", xml))
-        upload_images(self.client, project.id, pictures)
+        upload_images(self.client, project.id, images)
         before_attaching(project)
         self.command("project", "attach", str(project.id), *(["--batch", str(batch)] if batch else []))
         project.wait_for_version(1)

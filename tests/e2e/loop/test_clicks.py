@@ -26,7 +26,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
 <RectangleLabels name="drag" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels></View>"""
 
 
-def draw_picture(file: Path) -> Path:
+def draw_galaxies(file: Path) -> Path:
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
     light = np.random.default_rng(4).normal(12, 2, rows.shape)
     for (x, y), peak in ((BRIGHT, 200), (FAINT, 30)):
@@ -37,7 +37,7 @@ def draw_picture(file: Path) -> Path:
 
 def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, tmp_path: Path) -> None:
     holder = create_project(loop.client, "picture to click", '<View><Image name="image" value="$image"/></View>')
-    upload_images(loop.client, holder, [draw_picture(tmp_path / "two.png")])
+    upload_images(loop.client, holder, [draw_galaxies(tmp_path / "two.png")])
     data = [{"image": str(task.data["image"])} for task in read_tasks(loop.client, holder)]
     project = loop.import_project("clicks", CONFIG, data)
     shown = [region for prediction in project.predictions for region in prediction.result]

@@ -32,7 +32,7 @@ TWO_IMAGES = """<View><Image name="g" value="$g"/><Image name="r" value="$bands[
 
 
 @pytest.fixture(scope="module")
-def pictures(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
+def image_pairs(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tuple[str, str]]:
     """Return references of pairs of uploaded images, with a galaxy on the left of the first and on the right of the second."""
     folder, files = tmp_path_factory.mktemp("pairs"), []
     rows, columns = np.mgrid[: SIZE[1], : SIZE[0]]
@@ -74,8 +74,8 @@ def exported(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[
     return [(entry, images[entry["image_id"]]) for entry in coco["annotations"]]
 
 
-def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
-    project = loop.import_project("pages", PAGES, [{"images": list(pair)} for pair in pictures])
+def test_a_region_belongs_to_its_page(loop: Loop, image_pairs: list[tuple[str, str]], tmp_path: Path) -> None:
+    project = loop.import_project("pages", PAGES, [{"images": list(pair)} for pair in image_pairs])
     boxes = [region for prediction in project.predictions for region in prediction.result if region["from_name"] == "boxes"]
     assert {region["item_index"] for region in boxes} == {0, 1}
     assert all(galaxy_of(region) == region["item_index"] for region in boxes)
@@ -102,12 +102,12 @@ def test_a_region_belongs_to_its_page(loop: Loop, pictures: list[tuple[str, str]
     )
     for annotation, image in exported(project, tmp_path / "out"):
         assert image["page"] == 1
-        assert image["coco_url"] == pictures[image["task"] - project.tasks[0]][1]
+        assert image["coco_url"] == image_pairs[image["task"] - project.tasks[0]][1]
         assert annotation["bbox"][0] == pytest.approx(SPOTS[1][0] - 14)
 
 
-def test_a_region_belongs_to_its_image(loop: Loop, pictures: list[tuple[str, str]], tmp_path: Path) -> None:
-    tasks = [{"g": first, "bands": [{"r": second}]} for first, second in pictures]
+def test_a_region_belongs_to_its_image(loop: Loop, image_pairs: list[tuple[str, str]], tmp_path: Path) -> None:
+    tasks = [{"g": first, "bands": [{"r": second}]} for first, second in image_pairs]
     project = loop.import_project("two images", TWO_IMAGES, tasks)
     boxes = [region for prediction in project.predictions for region in prediction.result]
     assert {region["to_name"] for region in boxes} == {"g", "r"}
@@ -119,4 +119,4 @@ def test_a_region_belongs_to_its_image(loop: Loop, pictures: list[tuple[str, str
     annotations = exported(project, tmp_path / "out")
     assert len(annotations) == ANNOTATED
     assert {image["image"] for _, image in annotations} == {"r"}
-    assert all(image["coco_url"] == pictures[image["task"] - project.tasks[0]][1] for _, image in annotations)
+    assert all(image["coco_url"] == image_pairs[image["task"] - project.tasks[0]][1] for _, image in annotations)

@@ -38,7 +38,7 @@ def centre(number: int) -> tuple[int, int]:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+def image_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     """Return images of 200x100 pixels with one Gaussian galaxy each."""
     folder = tmp_path_factory.mktemp("gaussians")
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
@@ -116,8 +116,8 @@ def exported_boxes(project: Project, folder: Path) -> dict[int, list[float]]:
     return {entry["image_id"]: entry["bbox"] for entry in coco["annotations"]}
 
 
-def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, pictures: list[Path], tmp_path: Path) -> None:
-    project = loop.project_of(config("Galaxy", "Star"), pictures)
+def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, image_files: list[Path], tmp_path: Path) -> None:
+    project = loop.project_of(config("Galaxy", "Star"), image_files)
     truth = true_boxes(project)
     for number, task in enumerate(teachers(project)):
         submit(project, task, truth[task], " galaxy" if number % 2 else "Galaxy", STATED[number % len(STATED)])
@@ -145,8 +145,8 @@ def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, pictures
     assert task not in learned_boxes(project)
 
 
-def test_a_renamed_label_is_trained_under_its_new_name(loop: Loop, pictures: list[Path]) -> None:
-    project = loop.project_of(config("Galaxy", "Thing"), pictures)
+def test_a_renamed_label_is_trained_under_its_new_name(loop: Loop, image_files: list[Path]) -> None:
+    project = loop.project_of(config("Galaxy", "Thing"), image_files)
     truth = true_boxes(project)
     for task in teachers(project):
         submit(project, task, truth[task], "Galaxy", STATED[-1])

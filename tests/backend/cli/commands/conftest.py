@@ -53,9 +53,9 @@ def run_rejected(run: Callable[..., Result]) -> Callable[..., str]:
 
 
 @pytest.fixture
-def survey(run: Callable[..., Result], pictures: Path) -> Callable[..., Result]:
-    """Return a function that surveys the folder `pictures` into the folder `out`, with further options."""
-    return lambda *words: run("survey", "pictures", "--output", "out", "--config", "morphology", *words)
+def survey(run: Callable[..., Result], image_folder: Path) -> Callable[..., Result]:
+    """Return a function that surveys the folder `image_folder` into the folder `out`, with further options."""
+    return lambda *words: run("survey", "image_folder", "--output", "out", "--config", "morphology", *words)
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ def test_images_added_during_a_survey_change_no_part(survey: Run, png: Callable[
     survey("--part-images", 2)
     expected = rows()
     Path("out/part-000000.parquet").unlink()
-    Path("pictures/0.png").write_bytes(png())
+    Path("image_folder/0.png").write_bytes(png())
     assert survey("--part-images", 2).exit_code == 0
     assert [row["id"] for row in rows()] == [row["id"] for row in expected]
 
@@ -71,9 +71,9 @@ def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many_image
 
 
 def test_the_same_command_continues_after_a_new_version_and_a_new_config(
-    run: Run, pictures: Path, trained_project: Services
+    run: Run, image_folder: Path, trained_project: Services
 ) -> None:
-    words = ("survey", "pictures", "--output", "out", "--project", 7, "--part-images", 1)
+    words = ("survey", "image_folder", "--output", "out", "--project", 7, "--part-images", 1)
     assert run(*words).exit_code == 1  # one file is not an image
     before = rows()
     Path("out/part-000001.parquet").unlink()
@@ -92,20 +92,20 @@ def test_the_same_command_continues_after_a_new_version_and_a_new_config(
 
 
 def test_a_survey_continues_from_any_working_directory(
-    run: Run, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Callable[..., bytes]
+    run: Run, image_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, png: Callable[..., bytes]
 ) -> None:
     out = tmp_path / "out"
     words = ("--output", out, "--config", "morphology", "--part-images", 1)
-    assert run("survey", "pictures", *words).exit_code == 1  # one file is not an image
+    assert run("survey", "image_folder", *words).exit_code == 1  # one file is not an image
     before = rows(str(out))
     (out / "part-000001.parquet").unlink()
-    (tmp_path / "elsewhere" / "pictures").mkdir(parents=True)
-    (tmp_path / "elsewhere" / "pictures" / "b.png").write_bytes(png(seed=7))
+    (tmp_path / "elsewhere" / "image_folder").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "image_folder" / "b.png").write_bytes(png(seed=7))
     monkeypatch.chdir(tmp_path / "elsewhere")
-    mixed = run("survey", "pictures", *words)
+    mixed = run("survey", "image_folder", *words)
     assert mixed.exit_code == 1
-    assert f"its input is '{pictures}' and not '{tmp_path / 'elsewhere' / 'pictures'}'" in mixed.stderr
-    assert run("survey", "../pictures", *words).exit_code == 0
+    assert f"its input is '{image_folder}' and not '{tmp_path / 'elsewhere' / 'image_folder'}'" in mixed.stderr
+    assert run("survey", "../image_folder", *words).exit_code == 0
     assert rows(str(out)) == before
 
 

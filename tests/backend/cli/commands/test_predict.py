@@ -21,14 +21,14 @@ CONFIGS = Path(__file__).resolve().parents[4] / "labeling_configs"
 
 def predict_folder(run: Run, *words: Any) -> list[dict[str, Any]]:
     """Predict the folder of images and return the written tasks."""
-    result = run("predict", "pictures", "--output", "out.json", *words)
+    result = run("predict", "image_folder", "--output", "out.json", *words)
     assert result.exit_code == 1, result.output  # one file is not an image
     tasks: list[dict[str, Any]] = json.loads(Path("out.json").read_text())
     return tasks
 
 
 @pytest.mark.parametrize("config", sorted(CONFIGS.glob("*.xml")), ids=lambda path: path.stem)
-def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Path, config: Path) -> None:
+def test_predictions_are_valid_under_every_shipped_config(run: Run, image_folder: Path, config: Path) -> None:
     xml = config.read_text()
     interface = LabelInterface(xml)
     for task in predict_folder(run, "--config", config.stem):
@@ -38,31 +38,31 @@ def test_predictions_are_valid_under_every_shipped_config(run: Run, pictures: Pa
         assert prediction["model_version"] == "galaxyloop-base"
 
 
-def test_tasks_have_the_configs_image_key_and_the_order_of_the_paths(run: Run, pictures: Path) -> None:
+def test_tasks_have_the_configs_image_key_and_the_order_of_the_paths(run: Run, image_folder: Path) -> None:
     Path("own.xml").write_text((CONFIGS / "morphology.xml").read_text().replace("$image", "$cutout"))
     tasks = predict_folder(run, "--config", "own.xml")
     assert [task["data"] for task in tasks] == [
-        {"cutout": path} for path in ("pictures/a.PNG", "pictures/b.png", "pictures/deep/c.png")
+        {"cutout": path} for path in ("image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png")
     ]
 
 
-def test_unreadable_images_are_listed_and_left_out(run: Run, pictures: Path) -> None:
-    result = run("predict", "pictures", "missing.png", "--config", "boxes", "--output", "out.json")
+def test_unreadable_images_are_listed_and_left_out(run: Run, image_folder: Path) -> None:
+    result = run("predict", "image_folder", "missing.png", "--config", "boxes", "--output", "out.json")
     assert result.exit_code == 1
-    assert "pictures/broken.jpg: the image starts with" in result.stderr
+    assert "image_folder/broken.jpg: the image starts with" in result.stderr
     assert "missing.png: there is no such file" in result.stderr
     assert len(json.loads(Path("out.json").read_text())) == 3
 
 
-def test_all_images_are_predicted_if_they_exceed_a_batch(run: Run, pictures: Path, png: Callable[..., bytes]) -> None:
+def test_all_images_are_predicted_if_they_exceed_a_batch(run: Run, image_folder: Path, png: Callable[..., bytes]) -> None:
     for number in range(20):
-        (pictures / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
+        (image_folder / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
     assert len(predict_folder(run, "--config", "boxes")) == 23
 
 
-def test_nothing_is_written_if_no_image_is_readable(run_rejected: Callable[..., str], pictures: Path) -> None:
-    sentence = run_rejected("predict", "pictures/broken.jpg", "--config", "boxes", "--output", "out.json")
-    assert "pictures/broken.jpg: the image starts with" in sentence
+def test_nothing_is_written_if_no_image_is_readable(run_rejected: Callable[..., str], image_folder: Path) -> None:
+    sentence = run_rejected("predict", "image_folder/broken.jpg", "--config", "boxes", "--output", "out.json")
+    assert "image_folder/broken.jpg: the image starts with" in sentence
     assert not Path("out.json").exists()
 
 
@@ -79,19 +79,19 @@ def test_nothing_is_written_if_no_image_is_readable(run_rejected: Callable[..., 
     ],
 )
 def test_a_config_without_a_supported_control_is_rejected(
-    run_rejected: Callable[..., str], pictures: Path, xml: str, reason: str
+    run_rejected: Callable[..., str], image_folder: Path, xml: str, reason: str
 ) -> None:
     Path("own.xml").write_text(xml)
-    assert reason in run_rejected("predict", "pictures", "--config", "own.xml", "--output", "out.json")
+    assert reason in run_rejected("predict", "image_folder", "--config", "own.xml", "--output", "out.json")
 
 
-def test_an_unknown_config_is_named(run_rejected: Callable[..., str], pictures: Path) -> None:
-    assert "no-such-config" in run_rejected("predict", "pictures", "--config", "no-such-config", "--output", "out.json")
+def test_an_unknown_config_is_named(run_rejected: Callable[..., str], image_folder: Path) -> None:
+    assert "no-such-config" in run_rejected("predict", "image_folder", "--config", "no-such-config", "--output", "out.json")
 
 
-def test_only_an_image_that_is_too_long_is_left_out(run: Run, pictures: Path) -> None:
-    Image.new("L", (20_001, 1)).save("pictures/strip.png")
-    result = run("predict", "pictures", "--config", "boxes", "--output", "out.json")
+def test_only_an_image_that_is_too_long_is_left_out(run: Run, image_folder: Path) -> None:
+    Image.new("L", (20_001, 1)).save("image_folder/strip.png")
+    result = run("predict", "image_folder", "--config", "boxes", "--output", "out.json")
     assert result.exit_code == 1
-    assert "  pictures/strip.png: the image has 20001x1 pixels" in result.stderr
+    assert "  image_folder/strip.png: the image has 20001x1 pixels" in result.stderr
     assert len(json.loads(Path("out.json").read_text())) == 3

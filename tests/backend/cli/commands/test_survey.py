@@ -36,10 +36,10 @@ def test_every_image_has_one_row(survey: Run) -> None:
     )
     assert parts() == ["part-000000.parquet", "part-000001.parquet"]
     assert [(row["id"], row["error"] is None, row["version"]) for row in rows()] == [
-        ("pictures/a.PNG", True, "galaxyloop-base"),
-        ("pictures/b.png", True, "galaxyloop-base"),
-        ("pictures/broken.jpg", False, None),
-        ("pictures/deep/c.png", True, "galaxyloop-base"),
+        ("image_folder/a.PNG", True, "galaxyloop-base"),
+        ("image_folder/b.png", True, "galaxyloop-base"),
+        ("image_folder/broken.jpg", False, None),
+        ("image_folder/deep/c.png", True, "galaxyloop-base"),
     ]
 
 
@@ -55,9 +55,9 @@ def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
         np.testing.assert_allclose(row["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
-def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, pictures: Path, s3: Any) -> None:
+def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, image_folder: Path, s3: Any) -> None:
     for name in ("a.PNG", "b.png", "broken.jpg"):
-        s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(pictures / name).read_bytes())
+        s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(image_folder / name).read_bytes())
     done = run("survey", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
     assert done.exit_code == 1, done.output
     assert [(row["id"], row["error"] is None) for row in rows()] == [
@@ -67,17 +67,17 @@ def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, pictures: Path, s3
     ]
 
 
-def test_the_live_heads_of_a_project_predict(run: Run, pictures: Path, trained_project: Services) -> None:
-    done = run("survey", "pictures", "--output", "out", "--project", 7)
+def test_the_live_heads_of_a_project_predict(run: Run, image_folder: Path, trained_project: Services) -> None:
+    done = run("survey", "image_folder", "--output", "out", "--project", 7)
     assert done.exit_code == 1, done.output
     assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
 
 def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
-    run: Run, pictures: Path, trained_project: Services
+    run: Run, image_folder: Path, trained_project: Services
 ) -> None:
-    words = ("survey", "pictures", "--output", "out", "--project", 7)
+    words = ("survey", "image_folder", "--output", "out", "--project", 7)
     run_rejected = run(*words, "--version", "v0001", "--config", "morphology")
     assert run_rejected.exit_code == 1, run_rejected.output  # one file is not an image
     assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 1).name}
@@ -87,32 +87,35 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
     assert f"out holds the parts of another run: its version is {base!r} and not {second!r}" in again.stderr
 
 
-@pytest.mark.usefixtures("pictures")
+@pytest.mark.usefixtures("image_folder")
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
         (("prelabel",), "name the PROJECT of Label Studio; for image files without Label Studio use galaxyloop survey"),
-        (("prelabel", "7", "--input", "pictures"), "name either a PROJECT of Label Studio, or the INPUT of galaxyloop survey"),
+        (
+            ("prelabel", "7", "--input", "image_folder"),
+            "name either a PROJECT of Label Studio, or the INPUT of galaxyloop survey",
+        ),
         (("prelabel", "7", "--output", "out"), "belong to galaxyloop survey"),
         (("prelabel", "7", "--ray-address", "host:1"), "--ray-address needs --engine ray"),
-        (("prelabel", "--input", "pictures", "--limit", "3"), "belong to a PROJECT"),
-        (("survey", "pictures", "--config", "morphology"), "a survey needs --output"),
-        (("survey", "pictures", "--output", "out"), "a survey needs --config, or --project, whose heads predict"),
+        (("prelabel", "--input", "image_folder", "--limit", "3"), "belong to a PROJECT"),
+        (("survey", "image_folder", "--config", "morphology"), "a survey needs --output"),
+        (("survey", "image_folder", "--output", "out"), "a survey needs --config, or --project, whose heads predict"),
         (
-            ("survey", "pictures", "--output", "out", "--config", "morphology", "--version", "v0001"),
+            ("survey", "image_folder", "--output", "out", "--config", "morphology", "--version", "v0001"),
             "--version needs a --project",
         ),
-        (("survey", "pictures", "--output", "out", "--project", "8"), "project 8 is not registered here"),
-        (("survey", "pictures", "--output", "out", "--config", "nonsense"), "nonsense is neither an XML file nor a name"),
+        (("survey", "image_folder", "--output", "out", "--project", "8"), "project 8 is not registered here"),
+        (("survey", "image_folder", "--output", "out", "--config", "nonsense"), "nonsense is neither an XML file nor a name"),
         (("survey", "nowhere", "--output", "out", "--config", "morphology"), "there is no nowhere"),
         (("survey", "empty", "--output", "out", "--config", "morphology"), "there is no image in empty"),
         (
             ("survey", "broken.parquet", "--output", "out", "--config", "morphology"),
             "broken.parquet cannot be read as Parquet",
         ),
-        (("survey", "pictures", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
+        (("survey", "image_folder", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
         (
-            ("survey", "pictures", "--output", "pictures", "--config", "morphology"),
+            ("survey", "image_folder", "--output", "image_folder", "--config", "morphology"),
             "holds files that do not belong to a survey",
         ),
     ],
@@ -127,9 +130,9 @@ def test_invalid_options_are_rejected_in_one_sentence(
 
 
 @pytest.mark.slow
-def test_an_address_without_a_cluster_is_rejected_in_one_sentence(pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(pictures.parent)
-    words = ["survey", "pictures", "--output", "out", "--config", "morphology"]
+def test_an_address_without_a_cluster_is_rejected_in_one_sentence(image_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(image_folder.parent)
+    words = ["survey", "image_folder", "--output", "out", "--config", "morphology"]
     words += ["--engine", "ray", "--ray-address", "127.0.0.1:1"]
     done = subprocess.run([sys.executable, "-m", "backend.cli", *words], capture_output=True, text=True, env=os.environ)
     assert done.returncode == 1
@@ -138,10 +141,10 @@ def test_an_address_without_a_cluster_is_rejected_in_one_sentence(pictures: Path
 
 
 def test_a_config_without_a_supported_control_is_rejected_on_a_cluster(
-    run_rejected: Callable[..., str], pictures: Path, ray_cluster: str
+    run_rejected: Callable[..., str], image_folder: Path, ray_cluster: str
 ) -> None:
     Path("own.xml").write_text('<View><Image name="i" value="$i"/><Number name="z" toName="i"/></View>')
-    words = ("survey", "pictures", "--output", "out", "--config", "own.xml")
+    words = ("survey", "image_folder", "--output", "out", "--config", "own.xml")
     for engine in ("local", "ray"):
         assert "no control that the heads can predict" in run_rejected(*words, "--engine", engine)
 
@@ -161,8 +164,8 @@ app(sys.argv[1:])
 
 
 @pytest.mark.slow
-@pytest.mark.usefixtures("pictures")
-@pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "pictures", "--output", "out", "--config", "morphology")])
+@pytest.mark.usefixtures("image_folder")
+@pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "image_folder", "--output", "out", "--config", "morphology")])
 def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
     own = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
     own |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
@@ -172,8 +175,8 @@ def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], 
     assert f"{niceness} 1 1" in done.stderr.splitlines()
 
 
-def test_the_earlier_form_of_the_command_works_with_one_warning(pictures: Path, run: Run) -> None:
-    done = run("prelabel", "--input", "pictures", "--output", "out", "--config", "morphology")
+def test_the_earlier_form_of_the_command_works_with_one_warning(image_folder: Path, run: Run) -> None:
+    done = run("prelabel", "--input", "image_folder", "--output", "out", "--config", "morphology")
     assert done.exit_code == 1  # one file is not an image
     assert done.stdout.startswith("out has 4 images in 1 parts")
-    assert done.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey pictures …"
+    assert done.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey image_folder …"
