@@ -16,7 +16,7 @@ from backend.loop.audit import divide_snapshot
 from backend.loop.effort.measure import measure_effort
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
-from backend.loop.gate.gate import judge
+from backend.loop.gate.gate import run_gate
 from backend.loop.next_step import Restore, State, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
@@ -164,7 +164,7 @@ def _apply_gate(learning: _Learning, version: Version) -> str:
         registry.record_damage(project.id, version.number, reason=reason, holder=holder)
         return f"{version.name} is damaged and was not compared ({reason})"
     snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
-    verdict = judge(services, project, version, snapshot, project_tasks=learning.tasks)
+    verdict = run_gate(services, project, version, snapshot, project_tasks=learning.tasks)
     evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
     if verdict.goes_live:
         registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=holder)

@@ -101,5 +101,5 @@ def _is_of(version: Version, state: State) -> bool:
 
 def _newest_fitting(state: State) -> Version | None:
     """Select the newest version that was live under this labelling config; the gate rejected the others."""
-    fitting = [one for one in state.versions if one.verdict in (BASE, RETIRED) and one.config_hash == state.config_hash]
-    return fitting[-1] if fitting else None
+    fitting = [version for version in state.versions if version.config_hash == state.config_hash]
+    return next((version for version in reversed(fitting) if version.verdict in (BASE, RETIRED)), None)

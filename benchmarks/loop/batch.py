@@ -39,7 +39,7 @@ from PIL import Image
 
 from backend.loop.examples.held_out import audit_tasks, sides_of
 from backend.loop.examples.snapshot import Snapshot, take_snapshot
-from backend.loop.gate.gate import judge
+from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
 from backend.prediction.predictor import Prediction, Task
 from backend.registry.records import Project
@@ -128,8 +128,8 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
         shutil.copytree(first.settings.data_dir, folder / method)  # copies the image cache; outlines are not cached
         with ExitStack() as undone:
             if method == METHODS[0]:
-                undone.enter_context(patch("backend.loop.training.train.can_be_judged", lambda *_: True))
-                undone.enter_context(patch("backend.loop.gate.candidates.BY_EXTRACTION", None))
+                undone.enter_context(patch("backend.loop.training.train.has_enough_masks", lambda *_: True))
+                undone.enter_context(patch("backend.loop.training.refit.BY_EXTRACTION", None))
             yield from _batches(method, _services(address, folder / method), tasks, predicted, classes, batches=batches)
 
 
@@ -169,7 +169,7 @@ def _batches(
         known = [ProjectTask(task.id, dict(task.data), True, 1, "") for task in annotated] + [
             ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
-        judged = partial(judge, services, project, version, snapshot, project_tasks=known)
+        judged = partial(run_gate, services, project, version, snapshot, project_tasks=known)
         verdict, step = _time(method, batch, "gate", judged, lambda outcome: f"goes live: {outcome.goes_live}")
         yield step
         # The version is promoted with the heads that the gate selected, also if the gate rejected it.

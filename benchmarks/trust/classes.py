@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
 from backend.loop.gate.change import MOST_TASKS
-from backend.loop.gate.decision import Taken, decide, decide_on_change
+from backend.loop.gate.decision import HeadOrigin, decide, decide_on_change
 from backend.loop.scores.comparison import Comparison, compare
-from backend.loop.training.cross_validation import deal_folds, plan_of_classes
+from backend.loop.training.cross_validation import assign_folds, plan_of_classes
 from backend.prediction.control_models import ClassModel, base_offset
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.factory import BASE_MORPHOLOGY
@@ -34,7 +34,7 @@ OLD_MINIMUM_JUDGED = 5
 BASE = Morphology.load(BASE_MORPHOLOGY)
 
 Indices = NDArray[np.intp]
-Rule = Callable[["Loop", Morphology], Taken]
+Rule = Callable[["Loop", Morphology], HeadOrigin]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -120,7 +120,7 @@ class Loop:
         return held_out + others[: BATCH - len(held_out)].tolist()
 
 
-def by_gate(loop: Loop, candidate: Morphology) -> Taken:
+def by_gate(loop: Loop, candidate: Morphology) -> HeadOrigin:
     """Decide by the product's rule: compare held-out and cross-validated scores with the live version and the shipped head."""
     judging, training = loop.judging, np.array(loop.training, np.intp)
     plan = plan_of_classes(len(training))
@@ -131,7 +131,7 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     for head, learned in compared_heads:
         rows = []
         for seed in range(plan.repeats):
-            fold = deal_folds(training.tolist(), strata, folds=plan.folds, seed=seed)
+            fold = assign_folds(training.tolist(), strata, folds=plan.folds, seed=seed)
             resampled = np.zeros(len(training))
             for number in range(plan.folds):
                 inside = training[fold == number]
@@ -155,13 +155,13 @@ def by_gate(loop: Loop, candidate: Morphology) -> Taken:
     new = changes[0] - changes[1] - shipped
     labels = tuple(loop.galaxies.control.labels[index].value for index in sorted(new))
     decision = decide(against(0, 1), against(0, 2), against(1, 2), new_labels=labels)
-    taken = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}[decision.taken]
+    taken = {HeadOrigin.CANDIDATE: 0, HeadOrigin.LIVE: 1, HeadOrigin.SHIPPED: 2}[decision.origin]
     held_out = compare(*(scores[place][:, : len(judging)] for place in (taken, 1)))
     change = [
         _change(loop, compared_heads[taken][0], tasks)
         for tasks in (_unlabelled(loop, np.arange(len(loop.galaxies.targets))), training)
     ]
-    return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).taken
+    return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).origin
 
 
 def _change(loop: Loop, head: Morphology | None, tasks: Indices) -> float:
@@ -171,13 +171,13 @@ def _change(loop: Loop, head: Morphology | None, tasks: Indices) -> float:
     return 0.0 if new is None or live is None else float(1 - class_agreement(new, live, exclusive=True).mean())
 
 
-def by_point_estimate(loop: Loop, candidate: Morphology) -> Taken:
+def by_point_estimate(loop: Loop, candidate: Morphology) -> HeadOrigin:
     """Decide by the previous rule: the better mean on held-out tasks; with fewer than five, the head with more labels."""
     judging = loop.judging
     if len(judging) < OLD_MINIMUM_JUDGED:
-        return Taken.CANDIDATE if len(loop.training) >= len(loop.live_learned) else Taken.LIVE
+        return HeadOrigin.CANDIDATE if len(loop.training) >= len(loop.live_learned) else HeadOrigin.LIVE
     better = loop.scores(candidate, judging).mean() >= loop.scores(loop.live, judging).mean()
-    return Taken.CANDIDATE if better else Taken.LIVE
+    return HeadOrigin.CANDIDATE if better else HeadOrigin.LIVE
 
 
 def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
@@ -193,8 +193,8 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
         if candidate is not None:
             trained += 1
             taken = rule(loop, candidate)
-            if taken is not Taken.LIVE:
-                head = candidate if taken is Taken.CANDIDATE else None
+            if taken is not HeadOrigin.LIVE:
+                head = candidate if taken is HeadOrigin.CANDIDATE else None
                 rest = _unlabelled(loop, order)
                 steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()

@@ -16,9 +16,9 @@ from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
-from backend.loop.gate.decision import Objects, Taken, decide
+from backend.loop.gate.decision import HeadOrigin, Objects, decide
 from backend.loop.scores.comparison import Comparison, compare
-from backend.loop.training.cross_validation import deal_folds, plan_of_objects
+from backend.loop.training.cross_validation import assign_folds, plan_of_objects
 from backend.scenes.folders import generator_of
 from benchmarks.trust.classes import BATCH, HELD_OUT_ONE_IN, Run
 from benchmarks.trust.steps import measure_step
@@ -113,8 +113,8 @@ def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
         training, judging = sorted(set(labelled) - audit)[-MOST_IMAGES:], sorted(set(labelled) & audit)
         candidate = tuple(training)
         taken = _by_gate(heads, candidate, live, judging) if gate else _by_point_estimate(heads, candidate, live, judging)
-        if taken is not Taken.LIVE:
-            after = candidate if taken is Taken.CANDIDATE else ()
+        if taken is not HeadOrigin.LIVE:
+            after = candidate if taken is HeadOrigin.CANDIDATE else ()
             rest = [row for row in order if row not in labelled]
             steps.append(measure_step(heads.scores(live, rest), heads.scores(after, rest), labels=len(labelled)))
             live = after
@@ -123,10 +123,10 @@ def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
     return Run(steps, batches, float(heads.scores((), rest).mean()), float(heads.scores(live, rest).mean()), means)
 
 
-def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> Taken:
+def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> HeadOrigin:
     plan = plan_of_objects(len(candidate))
     assert plan is not None
-    fold = deal_folds(candidate, [CLASS] * len(candidate), folds=plan.folds, seed=0)
+    fold = assign_folds(candidate, [CLASS] * len(candidate), folds=plan.folds, seed=0)
     scores = []
     for learned in (candidate, live, ()):
         resampled = [
@@ -149,15 +149,15 @@ def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], j
         candidate_hits=int((scores[0] > 0).sum()),
         live_hits=int((scores[1] > 0).sum()),
     )
-    return decide(against(0, 1), against(0, 2), against(1, 2), objects=objects).taken
+    return decide(against(0, 1), against(0, 2), against(1, 2), objects=objects).origin
 
 
 def _fold(candidate: tuple[int, ...], fold: NDArray[np.intp], task: int) -> int:
     return int(fold[candidate.index(task)]) if task in candidate else -1
 
 
-def _by_point_estimate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> Taken:
+def _by_point_estimate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> HeadOrigin:
     if len(judging) < OLD_MINIMUM_JUDGED:
-        return Taken.CANDIDATE if len(candidate) >= len(live) else Taken.LIVE
+        return HeadOrigin.CANDIDATE if len(candidate) >= len(live) else HeadOrigin.LIVE
     better = heads.scores(candidate, judging).mean() >= heads.scores(live, judging).mean()
-    return Taken.CANDIDATE if better else Taken.LIVE
+    return HeadOrigin.CANDIDATE if better else HeadOrigin.LIVE

@@ -20,7 +20,7 @@ from sync.labelling.config import Control, LabelConfig
 from sync.labelling.reading import read_region
 from sync.labelling.visibility import hidden_controls
 
-__all__ = ["needs_picture", "read_regions", "regions_of"]
+__all__ = ["needs_image_size", "read_regions", "regions_of"]
 
 
 def regions_of(annotation: Annotation, control: Control, config: LabelConfig) -> dict[tuple[str, int], list[Region]]:
@@ -60,10 +60,10 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
             raise ControlError(f"the region lies on page {image[1] + 1} of {image[0]!r}, and the task has {pages}")
         on_images[image].append(region)
     if regions:
-        all_seen = control.marks_objects and annotation.parent_prediction is not None
-        return {image: drawn for image, drawn in on_images.items() if drawn or all_seen}
+        all_shown = control.marks_objects and annotation.parent_prediction is not None
+        return {image: drawn for image, drawn in on_images.items() if drawn or all_shown}
     for region in annotation.result:
-        if _is_of_a_lost_control(region, control, config):
+        if _is_of_missing_control(region, control, config):
             raise ControlError(f"the region names the control {quote(region.get('from_name'))}, which the config does not have")
     if control.tag not in OBJECTS or control.name in hidden_controls(annotation.result, config):
         return {}
@@ -90,7 +90,7 @@ def read_regions(regions: Sequence[Region], control: Control, *, size: Size | No
     return [read_region(region, control, size=size or _readable_size(region, control)) for region in regions]
 
 
-def needs_picture(regions: Sequence[Region], control: Control) -> bool:
+def needs_image_size(regions: Sequence[Region], control: Control) -> bool:
     """Return whether the size of the image is needed to find out if the regions of a control on it can be read."""
     codec = SHAPES.get(control.tag)
     return codec is not None and any(codec.readable_size(region) is None for region in regions)
@@ -101,7 +101,7 @@ def _readable_size(region: Region, control: Control) -> Size:
     return (codec.readable_size(region) if codec else None) or ANY_SIZE
 
 
-def _is_of_a_lost_control(region: Mapping[str, Any], control: Control, config: LabelConfig) -> bool:
+def _is_of_missing_control(region: Mapping[str, Any], control: Control, config: LabelConfig) -> bool:
     """Return whether a region of the control's type is of a control that was renamed or removed."""
     kind, name = region.get("type"), region.get("from_name")
     same_kind = isinstance(kind, str) and kind.strip().lower() == control.tag.lower()

@@ -71,8 +71,8 @@ def gather_examples(
                 gathered[control.name].references[image] = reference
                 answers[control.name][image].append((annotation.updated_at, values))
     for control in controls:
-        for image, given in answers[control.name].items():
-            label = model_class(control).make_label(given, control)
+        for image, dated_values in answers[control.name].items():
+            label = model_class(control).make_label(dated_values, control)
             if label is not None:
                 gathered[control.name].labels[image] = label
     return gathered

@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from operator import attrgetter
 from pathlib import Path
 
 from backend.loop.examples.held_out import Sides
@@ -50,20 +51,26 @@ class Snapshot:
         return tuple(annotation for annotation in self.annotations if annotation.task_id not in other)
 
     @property
-    def judging(self) -> tuple[Annotation, ...]:
+    def validation(self) -> tuple[Annotation, ...]:
         """Annotations of held-out tasks, which no version is trained on."""
         return tuple(annotation for annotation in self.annotations if annotation.task_id in self.sides.held_out)
 
     def changes_since(self, stamps: dict[int, str]) -> int:
         """Count the annotations that are new, changed or deleted since `stamps`."""
-        changed = sum(stamps.get(one.id) not in (self.stamps[one.id], one.updated_at) for one in self.annotations)
+        times = {annotation.id: annotation.updated_at for annotation in self.annotations}
+        changed = sum(stamps.get(id_) not in (stamp, times[id_]) for id_, stamp in self.stamps.items())
         return changed + sum(id_ not in self.stamps for id_ in stamps)
 
     def save(self, folder: Path) -> None:
         """Write the list of annotations into the folder of the version that was trained on it."""
         rows = [
-            {"annotation": one.id, "task": one.task_id, "updated_at": one.updated_at, "content": _content(one)}
-            for one in self.annotations
+            {
+                "annotation": annotation.id,
+                "task": annotation.task_id,
+                "updated_at": annotation.updated_at,
+                "content": _content(annotation),
+            }
+            for annotation in self.annotations
         ]
         (folder / SNAPSHOT_FILE).write_text(json.dumps(rows))
 
@@ -91,13 +98,14 @@ def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None)
         Without it all tasks are training tasks.
     """
     newest: dict[tuple[int, int | None], Annotation] = {}
-    for annotation in sorted(annotations, key=lambda one: (one.ground_truth, one.updated_at, one.id)):
+    for annotation in sorted(annotations, key=attrgetter("ground_truth", "updated_at", "id")):
         if not annotation.was_cancelled and annotation.result:
             newest[annotation.task_id, annotation.completed_by] = annotation
-    true = {one.task_id for one in newest.values() if one.ground_truth}
-    counted = (one for one in newest.values() if one.ground_truth or one.task_id not in true)
-    chosen = tuple(sorted(counted, key=lambda one: (one.task_id, one.id)))
-    return Snapshot(chosen, {one.id: _stamp(one.updated_at, _content(one)) for one in chosen}, sides or Sides())
+    true = {annotation.task_id for annotation in newest.values() if annotation.ground_truth}
+    counted = (annotation for annotation in newest.values() if annotation.ground_truth or annotation.task_id not in true)
+    chosen = tuple(sorted(counted, key=attrgetter("task_id", "id")))
+    stamps = {annotation.id: _stamp(annotation.updated_at, _content(annotation)) for annotation in chosen}
+    return Snapshot(chosen, stamps, sides or Sides())
 
 
 def _content(annotation: Annotation) -> str:

@@ -18,9 +18,9 @@ from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from sync.geometry.shapes import Box
 
-__all__ = ["LESSONS_FILE", "read_training_labels", "save_training_labels"]
+__all__ = ["LABELS_FILE", "read_training_labels", "save_training_labels"]
 
-LESSONS_FILE = "lessons.json"
+LABELS_FILE = "lessons.json"
 
 
 def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None:
@@ -36,7 +36,7 @@ def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None
     training_labels = {
         control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
     }
-    (folder / LESSONS_FILE).write_text(json.dumps(training_labels))
+    (folder / LABELS_FILE).write_text(json.dumps(training_labels))
 
 
 def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
@@ -50,8 +50,8 @@ def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str,
         Control's name to the current examples of all annotations. If the version has no file of training labels, the current
         examples of the tasks in its snapshot are returned.
     """
-    if (folder / LESSONS_FILE).exists():
-        training_labels = json.loads((folder / LESSONS_FILE).read_text())
+    if (folder / LABELS_FILE).exists():
+        training_labels = json.loads((folder / LABELS_FILE).read_text())
         return {control: _examples(rows) for control, rows in training_labels.items()}
     try:
         rows = json.loads((folder / SNAPSHOT_FILE).read_text())

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from functools import partial
 
-from backend.loop.examples.answers import needs_picture, read_regions, regions_of
+from backend.loop.examples.answers import needs_image_size, read_regions, regions_of
 from backend.prediction.control_models.drawn_objects import check_cost
 from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_fill
@@ -76,7 +76,7 @@ def _read(services: Services, annotation: Annotation, control: Control, config: 
     answered = regions_of(annotation, control, config)
     for image, regions in answered.items():
         size = None
-        if needs_picture(regions, control):
+        if needs_image_size(regions, control):
             (size,) = services.predictors.extractor.sizes([reference_of_image(annotation.data, config, image)])
         check_cost(regions, control, size=size or (1, 1))
         read_regions(regions, control, size=size)

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from backend.loop.gate.candidates import CandidateScores, ComparedHead, model_of
-from backend.loop.gate.decision import Decision, Taken, decide_on_change
+from backend.loop.gate.candidates import CandidateScores
+from backend.loop.gate.decision import Decision, HeadOrigin, decide_on_change
+from backend.loop.gate.head_scorer import ComparedHead, model_of
 from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.agreement import class_agreement
@@ -28,7 +29,7 @@ __all__ = ["MOST_TASKS", "ProjectTasks", "change_of_classes", "limit_change"]
 
 MOST_TASKS = 200
 """Largest number of tasks that the change is measured on; its error is then below 0.01."""
-PLACES = {Taken.CANDIDATE: 0, Taken.LIVE: 1, Taken.SHIPPED: 2}
+PLACES = {HeadOrigin.CANDIDATE: 0, HeadOrigin.LIVE: 1, HeadOrigin.SHIPPED: 2}
 """Index of each head in `CandidateScores.scores`."""
 
 
@@ -43,7 +44,7 @@ class ProjectTasks:
 
 def limit_change(
     decision: Decision,
-    contest: CandidateScores,
+    scores: CandidateScores,
     compared_heads: Sequence[ComparedHead],
     control: Control,
     project: ProjectTasks,
@@ -56,7 +57,7 @@ def limit_change(
     ----------
     decision : Decision
         From `decide`.
-    contest : CandidateScores
+    scores : CandidateScores
         Scores of the candidate's, the live and the shipped head.
     compared_heads : sequence of ComparedHead
         The candidate's head and the live version's head.
@@ -73,23 +74,24 @@ def limit_change(
         Change on the tasks without an annotation; None if it was not measured, since `decision` keeps the live head or one of
         the heads has no class model.
     """
-    if decision.taken is Taken.LIVE:
+    if decision.origin is HeadOrigin.LIVE:
         return decision, None
-    head = compared_heads[PLACES[decision.taken]].head if decision.taken is Taken.CANDIDATE else None
-    taken, live = (model_of(project.predictors, control, one) for one in (head, compared_heads[PLACES[Taken.LIVE]].head))
-    if not isinstance(taken, ClassModel) or not isinstance(live, ClassModel):
+    head = compared_heads[PLACES[decision.origin]].head if decision.origin is HeadOrigin.CANDIDATE else None
+    live_head = compared_heads[PLACES[HeadOrigin.LIVE]].head
+    new, live = (model_of(project.predictors, control, each) for each in (head, live_head))
+    if not isinstance(new, ClassModel) or not isinstance(live, ClassModel):
         return decision, None
-    change, compared = (change_of_classes(taken, live, project, annotated=annotated) for annotated in (False, True))
-    alone = _held_out(contest, decision.taken, held_out)
+    change, compared = (change_of_classes(new, live, project, annotated=annotated) for annotated in (False, True))
+    alone = _held_out(scores, decision.origin, held_out)
     return decide_on_change(decision, change=change, compared=compared, held_out=alone), change
 
 
-def change_of_classes(taken: ClassModel, live: ClassModel, project: ProjectTasks, *, annotated: bool) -> float:
-    """Return the agreement that the taken head would lose if the live head's probabilities were true, from 0 to 1.
+def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, *, annotated: bool) -> float:
+    """Return the agreement that the new head would lose if the live head's probabilities were true, from 0 to 1.
 
     Parameters
     ----------
-    taken, live : ClassModel
+    new, live : ClassModel
     project : ProjectTasks
     annotated : bool
         Whether to measure on the tasks with an annotation or on those without; at most `MOST_TASKS` of them, sampled by a hash
@@ -104,24 +106,26 @@ def change_of_classes(taken: ClassModel, live: ClassModel, project: ProjectTasks
     tasks = (task for task in project.tasks if bool(task.annotations) is annotated)
     drawn = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
     references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in drawn]
-    observed = project.predictors.extractor.extract_features([reference for reference in references if reference], embed=True)
-    embeddings = [seen.embedding for seen in observed if isinstance(seen, ImageFeatures) and seen.embedding is not None]
+    extracted = project.predictors.extractor.extract_features([reference for reference in references if reference], embed=True)
+    embeddings = [
+        features.embedding for features in extracted if isinstance(features, ImageFeatures) and features.embedding is not None
+    ]
     if not embeddings:
         return 0.0
-    probabilities = [model.shares(np.stack(embeddings)) for model in (taken, live)]
+    probabilities = [model.shares(np.stack(embeddings)) for model in (new, live)]
     levels = live.tree.depth if live.tree else 1
     return float(1 - class_agreement(*probabilities, exclusive=not control.multiple, levels=levels).mean())
 
 
-def _held_out(contest: CandidateScores, taken: Taken, held_out: Collection[int]) -> Comparison:
-    """Compare the taken head with the live head on held-out tasks only."""
+def _held_out(scores: CandidateScores, origin: HeadOrigin, held_out: Collection[int]) -> Comparison:
+    """Compare the chosen head with the live head on held-out tasks only."""
     alone = [
         place
-        for place, (image, again) in enumerate(zip(contest.images, contest.resampled, strict=True))
-        if image.task in held_out and not again
+        for place, (image, refitted) in enumerate(zip(scores.images, scores.resampled, strict=True))
+        if image.task in held_out and not refitted
     ]
-    scores = [contest.agreement(PLACES[one])[:, alone] for one in (taken, Taken.LIVE)]
-    return compare(*scores, groups=[contest.groups[place] for place in alone])
+    agreements = [scores.agreement(PLACES[head])[:, alone] for head in (origin, HeadOrigin.LIVE)]
+    return compare(*agreements, groups=[scores.groups[place] for place in alone])
 
 
 def _order(task: int) -> bytes:

@@ -11,7 +11,7 @@ from enum import StrEnum
 
 from backend.loop.scores.comparison import Answer, Comparison
 
-__all__ = ["MARGIN", "Decision", "Objects", "Taken", "decide", "decide_on_change"]
+__all__ = ["MARGIN", "Decision", "HeadOrigin", "Objects", "decide", "decide_on_change"]
 
 MARGIN = 0.05
 """Largest loss of agreement (scores are between 0 and 1) at which a candidate with a new label is accepted; also the largest
@@ -23,8 +23,8 @@ REACH = 1.5
 confirmation by the held-out tasks."""
 
 
-class Taken(StrEnum):
-    """Version whose head predicts a control."""
+class HeadOrigin(StrEnum):
+    """Origin of the head that predicts a control."""
 
     CANDIDATE = "candidate"
     LIVE = "live"
@@ -51,7 +51,7 @@ class Objects:
     live_hits: int
 
     @property
-    def blind(self) -> bool:
+    def finds_nothing(self) -> bool:
         """Whether the candidate predicts no object, or finds none of the drawn objects while the live version does."""
         return self.drawn > 0 and (self.predicted == 0 or (self.candidate_hits == 0 and self.live_hits > 0))
 
@@ -60,7 +60,7 @@ class Objects:
 class Decision:
     """The version whose head predicts a control, and the reason: a sentence without its subject."""
 
-    taken: Taken
+    origin: HeadOrigin
     reason: str
 
 
@@ -99,18 +99,19 @@ def decide(
 
     A rejected candidate is replaced as in rule 5.
     """
-    kept = _kept(live_versus_shipped)
-    if objects is not None and objects.blind:
-        return Decision(kept, f"finds none of {objects.drawn} drawn objects")
+    fallback = _fallback(live_versus_shipped)
+    if objects is not None and objects.finds_nothing:
+        return Decision(fallback, f"finds none of {objects.drawn} drawn objects")
     if versus_shipped.answer is Answer.WORSE:
-        return Decision(kept, "is worse than the shipped head")
+        return Decision(fallback, "is worse than the shipped head")
     if versus_live.answer is Answer.WORSE:
-        return Decision(kept, "is worse")
+        return Decision(fallback, "is worse")
     if versus_live.answer is Answer.BETTER:
-        return Decision(Taken.CANDIDATE, "is better")
+        return Decision(HeadOrigin.CANDIDATE, "is better")
     if new_labels and min(versus_live.low, versus_shipped.low) > -MARGIN:
-        return Decision(Taken.CANDIDATE, f"knows {', '.join(map(repr, new_labels))} and is not worse by more than {MARGIN:g}")
-    return Decision(kept, "cannot be told from the live one")
+        labels = ", ".join(map(repr, new_labels))
+        return Decision(HeadOrigin.CANDIDATE, f"predicts {labels} and is not worse by more than {MARGIN:g}")
+    return Decision(fallback, "does not differ significantly from the live one")
 
 
 def decide_on_change(decision: Decision, *, change: float, compared: float, held_out: Comparison) -> Decision:
@@ -128,17 +129,17 @@ def decide_on_change(decision: Decision, *, change: float, compared: float, held
     Returns
     -------
     Decision
-        `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `compared`, and the taken head
+        `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `compared`, and the other head
         is not significantly better on the held-out tasks.
     """
-    if decision.taken is Taken.LIVE or change <= max(MARGIN, REACH * compared) or held_out.answer is Answer.BETTER:
+    if decision.origin is HeadOrigin.LIVE or change <= max(MARGIN, REACH * compared) or held_out.answer is Answer.BETTER:
         return decision
     reason = (
         f"{decision.reason} on the annotated tasks, whose predictions it changes by {compared:.2f}, but changes the others by "
-        f"{change:.2f}, and the held-out tasks cannot tell yet whether for the better"
+        f"{change:.2f}, and the held-out tasks do not yet show that this is better"
     )
-    return Decision(Taken.LIVE, reason)
+    return Decision(HeadOrigin.LIVE, reason)
 
 
-def _kept(live_versus_shipped: Comparison) -> Taken:
-    return Taken.SHIPPED if live_versus_shipped.answer is Answer.WORSE else Taken.LIVE
+def _fallback(live_versus_shipped: Comparison) -> HeadOrigin:
+    return HeadOrigin.SHIPPED if live_versus_shipped.answer is Answer.WORSE else HeadOrigin.LIVE

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from backend.heads.classification.morphology import Morphology
-from backend.loop.gate.candidates import ComparedHead
+from backend.loop.gate.head_scorer import ComparedHead
 from backend.prediction.control_models import model_class
 from sync.controls.control import Control
 
@@ -24,11 +24,11 @@ def new_labels(base: Morphology, control: Control, candidate: ComparedHead, live
         return ()
     model = model_class(control)
     known = _labels(control, live) | model.shipped_names(control, base)
-    learned = _labels(control, candidate) - known
-    return tuple(label for label in model.label_names(control) if label in learned)
+    trained = _labels(control, candidate) - known
+    return tuple(label for label in model.label_names(control) if label in trained)
 
 
 def _labels(control: Control, compared_head: ComparedHead) -> set[str]:
     """Return the labels in the training set of a head."""
     model = model_class(control)
-    return {name for label in compared_head.learned.labels.values() for name in model.names_in(label, control)}
+    return {name for label in compared_head.training_set.labels.values() for name in model.names_in(label, control)}

@@ -101,15 +101,16 @@ def prune_old(services: Services, project: Project, annotations: Sequence[Annota
     if newest is not None and (datetime.now(UTC) - newest).total_seconds() < QUIET_BEFORE_PRUNING_S:
         return 0
     versions = services.registry.versions(project.id)
-    kept = {project.live_version}
-    kept |= set([one.number for one in versions if one.verdict in (BASE, LIVE, RETIRED) and one.number not in kept][-1:])
-    stale = [version.name for version in versions if version.number not in kept]
+    recent = {project.live_version}
+    earlier = [version.number for version in versions if version.verdict in (BASE, LIVE, RETIRED)]
+    recent |= set([number for number in earlier if number not in recent][-1:])
+    stale = [version.name for version in versions if version.number not in recent]
     pending, until = services.pending_events.pending(), time.monotonic() + PRUNE_FOR_S
 
     def undisturbed() -> bool:
         return not lease.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
 
-    services.prediction_records.keep_versions(project.id, kept)
+    services.prediction_records.keep_versions(project.id, recent)
     deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=undisturbed)
     if deleted:
         log.info("event=pruned project=%d deleted=%d", project.id, deleted)

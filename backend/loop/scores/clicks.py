@@ -25,7 +25,7 @@ from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Mask, Point
 from sync.labelling.config import Control
 
-__all__ = ["MOST_OF_IMAGE", "can_be_judged", "click_scores"]
+__all__ = ["MOST_OF_IMAGE", "click_scores", "has_enough_masks"]
 
 log = logging.getLogger("galaxyloop.click_agreement")
 
@@ -36,7 +36,7 @@ MOST_OF_IMAGE = 4
 than more masks of one."""
 
 
-def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
+def has_enough_masks(snapshot: Snapshot, control: Control) -> bool:
     """Return whether enough held-out galaxies have a mask of a control for the gate to compare two heads that answer clicks.
 
     With fewer than `LEAST_GROUPS` groups no difference is significant, and the gate keeps the live head whatever the candidate
@@ -47,7 +47,9 @@ def can_be_judged(snapshot: Snapshot, control: Control) -> bool:
         return False
     galaxies = snapshot.sides.galaxies
     outlined = [
-        one.task_id for one in snapshot.judging if any(region.get("from_name") == control.name for region in one.result)
+        annotation.task_id
+        for annotation in snapshot.validation
+        if any(region.get("from_name") == control.name for region in annotation.result)
     ]
     return len({galaxies.get(task, str(task)) for task in outlined}) >= LEAST_GROUPS
 
@@ -73,19 +75,19 @@ def click_scores(
     ndarray, shape (h, n)
         Mean intersection over union on the masks of each image.
     """
-    judged: list[ImageOfTask] = []
+    scored: list[ImageOfTask] = []
     scores: list[NDArray[np.float64]] = []
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
-        outlines = [one.outline for one in truth.labels[image] if one.outline is not None]
+        outlines = [drawn.outline for drawn in truth.labels[image] if drawn.outline is not None]
         overlaps = attempt(partial(_overlaps, extractor, truth.references[image], outlines, heads, most=room))
         if isinstance(overlaps, ImageError):
-            log.warning("event=clicks_not_judged task=%d reason=%r", image.task, str(overlaps))
+            log.warning("event=clicks_not_scored task=%d reason=%r", image.task, str(overlaps))
         elif overlaps.size:
-            judged.append(image)
+            scored.append(image)
             scores.append(overlaps.mean(axis=1))
             room -= overlaps.shape[1]
-    return judged, np.reshape(scores, (len(judged), len(heads))).T
+    return scored, np.reshape(scores, (len(scored), len(heads))).T
 
 
 def _overlaps(
@@ -93,17 +95,17 @@ def _overlaps(
 ) -> NDArray[np.float64]:
     """Return the overlaps of each head, shape (h, m), on at most `most` outlines that fit the size of the image."""
     windowed_image = extractor.windowed_image(reference)
-    fitting = [one for one in outlines if one.size == windowed_image.size]
+    fitting = [outline for outline in outlines if outline.size == windowed_image.size]
     drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
     overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
     for place in drawn:
         mask = fitting[place].footprint().full(windowed_image.size)
-        for head, own in overlaps.items():
-            own.append(_overlap(head, windowed_image, mask))
+        for head, head_overlaps in overlaps.items():
+            head_overlaps.append(_overlap(head, windowed_image, mask))
     return np.array([overlaps[head] for head in heads], np.float64)
 
 
 def _overlap(head: PromptedMasks, windowed_image: WindowedImage, mask: Mask) -> float:
     x, y, _ = first_click(mask, np.random.default_rng(0), jitter=0)
-    found = head.predict(windowed_image, Prompt.of(windowed_image.size, points=[(Point(x, y), True)]))
-    return mask_overlap(found[0], mask) if found else 0.0
+    masks = head.predict(windowed_image, Prompt.of(windowed_image.size, points=[(Point(x, y), True)]))
+    return mask_overlap(masks[0], mask) if masks else 0.0

@@ -96,7 +96,7 @@ def compare(
     ValueError
         If the shapes do not match, or `folds` is missing or below 2 though scores come from cross-validation.
     """
-    first, second = (np.atleast_2d(np.asarray(one, np.float64)) for one in (candidate, other))
+    first, second = (np.atleast_2d(np.asarray(scores, np.float64)) for scores in (candidate, other))
     if first.shape != second.shape:
         raise ValueError(f"the candidate has scores of shape {first.shape} and the other version of {second.shape}")
     repeats, count = first.shape

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Plan", "deal_folds", "plan_of_classes", "plan_of_objects"]
+__all__ = ["Plan", "assign_folds", "plan_of_classes", "plan_of_objects"]
 
 MOST_FOLDS, FOLDS = 10, 5
 FEW, SOME = 20, 60
@@ -40,7 +40,7 @@ def plan_of_objects(groups: int) -> Plan | None:
     return None if groups < 2 else Plan(min(groups, 3 if groups <= FEW_IMAGES else 2), 1)
 
 
-def deal_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.intp]:
+def assign_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.intp]:
     """Assign images to folds.
 
     Parameters
@@ -66,7 +66,7 @@ def deal_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds:
     names = list(members)
     shuffled = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     sizes = Counter(kind.values())
-    # The groups are dealt in turn, sorted by stratum, the rarest first: the sizes of folds differ by at most one group.
+    # The groups are assigned in turn, sorted by stratum, the rarest first: the sizes of folds differ by at most one group.
     order = sorted(shuffled, key=lambda group: (sizes[kind[group]], str(kind[group])))
     fold = np.empty(len(groups), np.intp)
     for position, group in enumerate(order):

@@ -32,12 +32,12 @@ class Refits:
 
     def __init__(self, predictors: LivePredictors, control: Control) -> None:
         self._predictors, self._control = predictors, control
-        self._seen: dict[str, ImageFeatures] = {}
+        self._features: dict[str, ImageFeatures] = {}
         self._fitted: dict[str, Head | None] = {}
 
-    def seen(self, reference: str) -> ImageFeatures:
+    def features_of(self, reference: str) -> ImageFeatures:
         """Return the features of an image that `extract_features` has read."""
-        return self._seen[reference]
+        return self._features[reference]
 
     def extract_features(self, references: Sequence[str], *, embed: bool, look: bool) -> list[ImageFeatures | None]:
         """Return the features of images, extracted once per reference.
@@ -55,13 +55,14 @@ class Refits:
         list of ImageFeatures or None
             In the order of `references`; None for images that cannot be read.
         """
-        new = [reference for reference in dict.fromkeys(references) if reference not in self._seen]
-        for reference, one in zip(new, self._predictors.extractor.extract_features(new, embed=embed, look=look), strict=True):
-            if isinstance(one, ImageFeatures):
-                self._seen[reference] = one
-        return [self._seen.get(reference) for reference in references]
+        new = [reference for reference in dict.fromkeys(references) if reference not in self._features]
+        extracted = self._predictors.extractor.extract_features(new, embed=embed, look=look)
+        for reference, features in zip(new, extracted, strict=True):
+            if isinstance(features, ImageFeatures):
+                self._features[reference] = features
+        return [self._features.get(reference) for reference in references]
 
-    def fit(self, learned: Examples, *, like: Head | None) -> Head | None:
+    def fit(self, training_set: Examples, *, like: Head | None) -> Head | None:
         """Fit a head as training does.
 
         The learned detector is fine-tuned again only for a head that uses it. Whether a head uses it was selected on all
@@ -71,8 +72,7 @@ class Refits:
 
         Parameters
         ----------
-        learned : Examples
-            Training set.
+        training_set : Examples
         like : Head or None
             The head that is refitted.
 
@@ -82,17 +82,17 @@ class Refits:
             None, for the shipped head, if there are too few labels.
         """
         by_extraction = _by_extraction(like)
-        name = _content(learned) + str(by_extraction)
+        name = _content(training_set) + str(by_extraction)
         if name not in self._fitted:
             try:
-                self._fitted[name] = self._fit_anew(learned, by_extraction=by_extraction)
+                self._fitted[name] = self._fit_again(training_set, by_extraction=by_extraction)
             except NotEnoughLabels:
                 self._fitted[name] = None
         return self._fitted[name]
 
-    def _fit_anew(self, learned: Examples, *, by_extraction: bool) -> Head:
+    def _fit_again(self, training_set: Examples, *, by_extraction: bool) -> Head:
         data = _Images(self, self._predictors, detector=None if by_extraction else self._predictors.base_detector)
-        return model_class(self._control).fit(learned, self._control, data)
+        return model_class(self._control).fit(training_set, self._control, data)
 
 
 class _Images:
@@ -115,11 +115,11 @@ def _by_extraction(head: Head | None) -> bool:
     return isinstance(head, Detection) and head.found_by == BY_EXTRACTION
 
 
-def _content(learned: Examples) -> str:
+def _content(training_set: Examples) -> str:
     """Return a hash of examples."""
     digest = hashlib.sha256()
-    for image, reference in learned.references.items():
-        digest.update(repr((image, reference, _plain(learned.labels.get(image)))).encode())
+    for image, reference in training_set.references.items():
+        digest.update(repr((image, reference, _plain(training_set.labels.get(image)))).encode())
     return digest.hexdigest()
 
 

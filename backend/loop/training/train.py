@@ -14,7 +14,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import save_training_labels
-from backend.loop.scores.clicks import can_be_judged
+from backend.loop.scores.clicks import has_enough_masks
 from backend.prediction.control_models import Examples, model_class
 from backend.prediction.control_models.object_images import ObjectImages, open_images
 from backend.prediction.factory import read_config
@@ -100,7 +100,7 @@ def _fit_all(
         try:
             filling[control.name] = model_class(control).fit(examples, control, data)
             opened = data.opened.pop(control.name, None)
-            if opened is not None and prompted is None and can_be_judged(snapshot, control):
+            if opened is not None and prompted is None and has_enough_masks(snapshot, control):
                 prompted = _fit_masks(predictors, opened)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
@@ -145,11 +145,11 @@ def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMask
     """Fine-tune the head that answers prompts; return None if there are too few masks or the training fails."""
     masks: list[list[Footprint]] = []
     room = MASK_PIXELS
-    for windowed_image, drawn in zip(opened.window_encoder, opened.objects, strict=True):
+    for windowed_image, objects in zip(opened.window_encoder, opened.objects, strict=True):
         masks.append([])
-        for one in drawn:
-            if one.outline is not None and one.outline.size == windowed_image.size and room > 0:
-                masks[-1].append(one.outline.footprint())
+        for drawn in objects:
+            if drawn.outline is not None and drawn.outline.size == windowed_image.size and room > 0:
+                masks[-1].append(drawn.outline.footprint())
                 room -= masks[-1][-1].pixels.size
     if not any(masks):
         return None

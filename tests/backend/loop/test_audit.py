@@ -20,11 +20,15 @@ def mixed(
 ) -> list[float]:
     made = pairs(scores, version)
     batches = [made[start : start + batch] for start in range(0, len(made), batch)]
-    return [one.score for some in randomise_held_out(batches, frozenset(held_out), known=known or []) for _, one in some]
+    return [
+        prediction.score
+        for pairs_of_batch in randomise_held_out(batches, frozenset(held_out), known=known or [])
+        for _, prediction in pairs_of_batch
+    ]
 
 
 @pytest.mark.parametrize("own", [0.0, 0.5, 1.0], ids=["all hard", "all alike", "all easy"])
-def test_in_any_part_of_the_queue_about_the_share_is_held_out(own: float) -> None:
+def test_each_part_of_the_queue_has_about_the_share_of_held_out_tasks(own: float) -> None:
     random = np.random.default_rng(0)
     held_out = set(range(0, 2000, 5))
     scores = [own if task in held_out else float(random.beta(2, 5)) for task in range(2000)]
@@ -34,7 +38,7 @@ def test_in_any_part_of_the_queue_about_the_share_is_held_out(own: float) -> Non
         assert np.mean(served) == pytest.approx(0.2, abs=0.07)
 
 
-def test_the_order_among_held_out_tasks_has_nothing_to_do_with_their_own_scores() -> None:
+def test_the_order_of_held_out_tasks_is_independent_of_their_scores() -> None:
     random = np.random.default_rng(1)
     scores = random.uniform(0, 1, 2000).tolist()
     held_out = set(range(0, 2000, 5))
@@ -42,25 +46,25 @@ def test_the_order_among_held_out_tasks_has_nothing_to_do_with_their_own_scores(
     assert abs(np.corrcoef([scores[task] for task in held_out], [after[task] for task in held_out])[0, 1]) < 0.15
 
 
-def test_each_version_draws_anew_and_twice_the_same() -> None:
+def test_scores_differ_between_versions_and_are_reproducible() -> None:
     scores, held_out = [0.1 * place for place in range(10)], {3, 7}
     assert mixed(scores, held_out) == mixed(scores, held_out)
     assert mixed(scores, held_out) != mixed(scores, held_out, version="v0003")
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.sets(st.integers(0, 199)), st.integers(1, 64))
-def test_the_others_keep_their_scores_and_all_stay_within_theirs(scores: list[float], held_out: set[int], batch: int) -> None:
+def test_other_tasks_keep_their_scores(scores: list[float], held_out: set[int], batch: int) -> None:
     after = mixed(scores, held_out, batch=batch)
     assert all(after[task] == score for task, score in enumerate(scores) if task not in held_out)
     assert all(0 <= score <= 1 for score in after)
 
 
-def test_a_task_that_comes_alone_is_drawn_from_the_scores_that_are_known() -> None:
+def test_a_single_held_out_task_gets_a_score_among_the_known_ones() -> None:
     assert mixed([0.9], {0}, known=[0.2, 0.3]) != [0.9]
     assert 0.2 <= mixed([0.9], {0}, known=[0.2, 0.3])[0] <= 0.3
 
 
-def test_a_task_whose_picture_cannot_be_read_stays_last() -> None:
+def test_a_task_with_an_unreadable_image_stays_last() -> None:
     broken = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
     ((_, after),) = next(iter(randomise_held_out([[broken]], frozenset({1}), known=[0.1])))
     assert after.score == 1.0

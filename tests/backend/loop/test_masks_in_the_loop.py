@@ -11,8 +11,8 @@ import pytest
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
-from backend.loop.gate.gate import judge
-from backend.loop.scores.clicks import MOST_OF_IMAGE, can_be_judged, click_scores
+from backend.loop.gate.gate import run_gate
+from backend.loop.scores.clicks import MOST_OF_IMAGE, click_scores, has_enough_masks
 from backend.loop.training.train import train
 from backend.prediction.control_models.drawn_objects import DrawnObject, Outline
 from backend.prediction.control_models.examples import Examples, ImageOfTask
@@ -40,7 +40,7 @@ def outline() -> Any:
     return brushlabels.encode(inside, control=CONTROL, label="Galaxy", score=1.0, size=(200, 100))
 
 
-def picture(files: Any, png: Callable[..., bytes], project: int, task: int) -> str:
+def put_image(files: Any, png: Callable[..., bytes], project: int, task: int) -> str:
     content = png(spots=((*PLACE, 8 + task % 3),), seed=task)
     return str(files.put(f"/data/upload/{project}/{task}.png", content))
 
@@ -51,13 +51,21 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     tasks = range(1, 15)
     return [
         Annotation(
-            task, task, {"image": picture(files, png, PROJECT, task)}, [outline()], "2026-01-01T00:00:00Z", 1, False, None, None
+            task,
+            task,
+            {"image": put_image(files, png, PROJECT, task)},
+            [outline()],
+            "2026-01-01T00:00:00Z",
+            1,
+            False,
+            None,
+            None,
         )
         for task in tasks
     ]
 
 
-def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
+def test_outlines_train_the_segmenter_and_the_gate_clicks_on_held_out_ones(
     predicting: Services, annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
@@ -67,14 +75,14 @@ def test_outlines_teach_the_segmenter_and_the_gate_clicks_on_those_it_never_saw(
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
     assert head is not None
     assert head.encoder == predicting.predictors.base_masks.encoder
-    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
+    verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     measured = verdict.evidence["controls"][PROMPTS]
     assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
     assert measured["candidate"] > measured["live"]
     assert verdict.heads[PROMPTS] == number
 
 
-def test_a_head_for_clicks_that_the_gate_could_not_judge_is_not_trained(
+def test_no_head_for_clicks_is_trained_if_the_gate_cannot_compare_it(
     predicting: Services, annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
@@ -95,23 +103,23 @@ def test_a_head_for_clicks_that_the_gate_could_not_judge_is_not_trained(
         pytest.param((), {}, False, id="none held out"),
     ],
 )
-def test_held_out_galaxies_with_a_mask_judge_clicks(
+def test_held_out_galaxies_with_a_mask_are_counted(
     annotations: list[Annotation], held_out: Sequence[int], galaxies: dict[int, str], enough: bool
 ) -> None:
     snapshot = take_snapshot(annotations, Sides(frozenset(held_out), galaxies=galaxies))
-    assert can_be_judged(snapshot, CONTROL) is enough
+    assert has_enough_masks(snapshot, CONTROL) is enough
 
 
-def test_some_masks_of_an_image_are_clicked_and_once_for_a_head_that_stands_on_both_sides(
+def test_a_sample_of_masks_is_clicked_once_per_distinct_head(
     predicting: Services, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
-    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _image, prompt: asked.append(prompt))
+    prompts: list[Any] = []
+    monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _image, prompt: prompts.append(prompt))
     image = ImageOfTask(1, "image")
-    one = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
-    drawn = {image: [one] * (MOST_OF_IMAGE + 2)}
-    truth = Examples({image: picture(files, png, PROJECT + 3, 1)}, labels=drawn)
+    galaxy = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
+    drawn = {image: [galaxy] * (MOST_OF_IMAGE + 2)}
+    truth = Examples({image: put_image(files, png, PROJECT + 3, 1)}, labels=drawn)
     head = predicting.predictors.base_masks
-    judged, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
-    assert (judged, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
-    assert len(asked) == MOST_OF_IMAGE
+    scored, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
+    assert (scored, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
+    assert len(prompts) == MOST_OF_IMAGE

@@ -31,7 +31,7 @@ LIVE_NOW, LIVE_BEFORE = version(2, LIVE), version(2, LIVE, config=BEFORE)
 
 
 @pytest.mark.parametrize(
-    ("given", "step"),
+    ("before", "step"),
     [
         pytest.param(
             state(BASE_NOW, live=1, changes=9), Wait("9 of 10 changed annotations gathered since v0001"), id="new project"
@@ -106,5 +106,5 @@ LIVE_NOW, LIVE_BEFORE = version(2, LIVE), version(2, LIVE, config=BEFORE)
         ),
     ],
 )
-def test_decide(given: State, step: Step) -> None:
-    assert decide(given) == step
+def test_decide(before: State, step: Step) -> None:
+    assert decide(before) == step

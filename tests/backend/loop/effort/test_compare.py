@@ -27,15 +27,15 @@ CONFIG = parse("""<View><Image name="image" value="$image"/>
 <BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>
 <PolygonLabels name="outlines" toName="image"><Label value="Galaxy"/></PolygonLabels>
 <KeyPointLabels name="click" toName="image"><Label value="Galaxy"/></KeyPointLabels></View>""")
-CONTROLS_FILLED = [control for control in CONFIG.controls if control.tag != "KeyPointLabels"]
+PREDICTED_CONTROLS = [control for control in CONFIG.controls if control.tag != "KeyPointLabels"]
 SIZE = (60, 50)
 ACCEPTED, REJECTED, ADDED = Effort(accepted=1), Effort(rejected=1), Effort(added=1)
 
 
 def control(name: str) -> Any:
-    found = CONFIG.control(name)
-    assert found is not None
-    return found
+    parsed = CONFIG.control(name)
+    assert parsed is not None
+    return parsed
 
 
 def box(x: float = 10, y: float = 10, width: float = 20, height: float = 10, *, rotation: float = 0) -> Region:
@@ -85,24 +85,24 @@ def untouched(region: Region) -> Region:
 
 
 def effort(predicted: list[Region], submitted: list[Region]) -> dict[str, Effort]:
-    return compare_regions(predicted, submitted, CONTROLS_FILLED)
+    return compare_regions(predicted, submitted, PREDICTED_CONTROLS)
 
 
 EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), masked(10, 20), polygon(10)]
 
 
 @pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
-def test_what_was_not_touched_is_accepted(region: Region) -> None:
+def test_an_unchanged_region_is_accepted(region: Region) -> None:
     assert effort([region], [untouched(region)]) == {region["from_name"]: ACCEPTED}
 
 
 @pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
-def test_what_was_deleted_is_rejected(region: Region) -> None:
+def test_a_deleted_region_is_rejected(region: Region) -> None:
     assert effort([region], []) == {region["from_name"]: REJECTED}
 
 
 @pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
-def test_what_no_predicted_region_stands_behind_is_added(region: Region) -> None:
+def test_a_region_without_a_predicted_one_is_added(region: Region) -> None:
     assert effort([], [region | {"origin": "manual"}]) == {region["from_name"]: ADDED}
 
 
@@ -118,12 +118,10 @@ def test_what_no_predicted_region_stands_behind_is_added(region: Region) -> None
         (ellipse(20), ellipse(40), 0),
     ],
 )
-def test_a_shape_that_was_changed_is_edited_by_as_much_as_it_no_longer_overlaps(
-    before: Region, after: Region, shared: float
-) -> None:
-    (found,) = effort([before], [edited(before, after)]).values()
-    assert (found.accepted, found.edited, found.rejected, found.added, found.compared) == (0, 1, 0, 0, 1)
-    assert found.mean_overlap == pytest.approx(shared, abs=0.01)
+def test_a_changed_shape_is_edited_with_its_overlap(before: Region, after: Region, shared: float) -> None:
+    (measured,) = effort([before], [edited(before, after)]).values()
+    assert (measured.accepted, measured.edited, measured.rejected, measured.added, measured.compared) == (0, 1, 0, 0, 1)
+    assert measured.mean_overlap == pytest.approx(shared, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -135,74 +133,74 @@ def test_a_shape_that_was_changed_is_edited_by_as_much_as_it_no_longer_overlaps(
         (value(1), value(2)),
     ],
 )
-def test_what_is_said_of_the_whole_image_is_edited_when_it_says_another_thing(before: Region, after: Region) -> None:
+def test_another_answer_for_the_whole_image_is_an_edit(before: Region, after: Region) -> None:
     assert effort([before], [edited(before, after)]) == {before["from_name"]: Effort(edited=1)}
 
 
-def test_a_class_that_was_cleared_and_chosen_anew_is_edited_though_its_id_is_new() -> None:
+def test_a_class_that_was_cleared_and_chosen_again_is_edited() -> None:
     assert effort([class_("Disk")], [class_("Arms") | {"origin": "manual"}]) == {"shape": Effort(edited=1)}
 
 
-def test_another_label_is_an_edit_of_the_same_outline() -> None:
+def test_another_label_is_an_edit_with_full_overlap() -> None:
     region = box()
     starred = edited(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
     assert effort([region], [starred]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
 
 
-def test_a_label_of_another_control_is_an_edit_and_no_new_region() -> None:
+def test_a_label_of_another_control_is_an_edit() -> None:
     region = box()
     comet = rectanglelabels.encode(Box(10, 10, 20, 10), control=control("rare"), label="Comet", size=SIZE)
     both = [untouched(region), edited(region, comet)]
     assert effort([region], both) == effort([region], both[1:]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
 
 
-def test_the_regions_of_a_control_are_told_apart() -> None:
-    kept, moved, deleted = box(0), box(20), box(40)
+def test_each_region_of_a_control_is_counted() -> None:
+    unchanged, moved, deleted = box(0), box(20), box(40)
     new = box(5, 30)
-    found = effort([kept, moved, deleted], [untouched(kept), edited(moved, box(30)), new])
-    assert found == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
+    measured = effort([unchanged, moved, deleted], [untouched(unchanged), edited(moved, box(30)), new])
+    assert measured == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
 
 
 # -- wrong marks of Label Studio --
 
 
-def test_a_polygon_that_was_dragged_is_edited_though_it_is_marked_as_predicted() -> None:
+def test_a_moved_polygon_marked_as_predicted_is_edited() -> None:
     region = polygon(10)
     assert effort([region], [edited(region, polygon(20), origin="prediction")])["outlines"].edited == 1
 
 
-def test_the_copy_of_a_region_is_added_though_it_is_marked_as_predicted() -> None:
+def test_a_copied_region_marked_as_predicted_is_added() -> None:
     region = box()
     assert effort([region], [untouched(region), untouched(region) | {"id": "another"}]) == {"boxes": ACCEPTED + ADDED}
 
 
-def test_what_was_changed_and_changed_back_is_accepted_though_it_is_marked_as_changed() -> None:
+def test_a_region_that_was_changed_back_is_accepted() -> None:
     for region in EVERY_KIND:
         assert effort([region], [edited(region, copy.deepcopy(region))]) == {region["from_name"]: ACCEPTED}
 
 
-def test_the_noise_of_numbers_that_are_written_anew_is_no_edit() -> None:
+def test_rounding_errors_are_not_an_edit() -> None:
     for region in (box(), polygon(10), ellipse(30), value(0.1)):
         noisy = copy.deepcopy(region)
-        noisy["value"] = {name: _nudged(said) for name, said in noisy["value"].items()}
+        noisy["value"] = {name: _nudged(stored) for name, stored in noisy["value"].items()}
         assert noisy["value"] != region["value"]
         assert effort([region], [noisy]) == {region["from_name"]: ACCEPTED}
 
 
-def _nudged(said: Any) -> Any:
-    if isinstance(said, list) and said and isinstance(said[0], list):
-        return [[number * (1 + 1e-14) for number in point] for point in said]
-    return said * (1 + 1e-14) if isinstance(said, float) else said
+def _nudged(stored: Any) -> Any:
+    if isinstance(stored, list) and stored and isinstance(stored[0], list):
+        return [[number * (1 + 1e-14) for number in point] for point in stored]
+    return stored * (1 + 1e-14) if isinstance(stored, float) else stored
 
 
-def test_labels_in_another_order_are_the_same() -> None:
+def test_the_order_of_labels_does_not_matter() -> None:
     assert effort([class_("Disk", "Arms")], [class_("Arms", "Disk")]) == {"shape": ACCEPTED}
 
 
 # -- skipped and broken regions --
 
 
-def test_controls_that_are_not_filled_are_passed_over() -> None:
+def test_regions_of_controls_that_are_not_predicted_are_ignored() -> None:
     point = {
         "id": "p",
         "from_name": "click",
@@ -215,12 +213,12 @@ def test_controls_that_are_not_filled_are_passed_over() -> None:
 
 
 @pytest.mark.parametrize("broken", [{}, None, {"x": "left"}, {"rectanglelabels": []}])
-def test_a_change_that_cannot_be_read_is_an_edit_without_an_overlap(broken: Any) -> None:
+def test_an_unreadable_change_is_an_edit_without_an_overlap(broken: Any) -> None:
     region = box()
     assert effort([region], [region | {"value": broken}]) == {"boxes": Effort(edited=1)}
 
 
-def test_masks_of_different_size_are_compared_on_the_picture_that_was_predicted() -> None:
+def test_masks_of_different_sizes_are_compared_on_the_predicted_image() -> None:
     region = masked(0, 20)
     other = brushlabels.encode(
         mask(0, 20)[::2, ::2], control=control("masks"), label="Galaxy", size=(SIZE[0] // 2, SIZE[1] // 2)
@@ -230,14 +228,14 @@ def test_masks_of_different_size_are_compared_on_the_picture_that_was_predicted(
 
 
 @pytest.mark.parametrize("stated", [{}, {"original_width": 5, "original_height": 5}, {"original_width": "40"}])
-def test_the_size_that_a_submitted_region_states_changes_nothing(stated: dict[str, Any]) -> None:
+def test_the_size_stated_by_a_submitted_region_is_ignored(stated: dict[str, Any]) -> None:
     for region in (box(rotation=30), ellipse(20), polygon(10), masked(0, 20)):
         submitted = {key: value for key, value in region.items() if not key.startswith("original_")} | stated
         submitted["value"] = {**submitted["value"], "extra": 1}  # not identical JSON
         assert effort([region], [submitted])[region["from_name"]] == Effort(accepted=1)
 
 
-def test_a_mask_that_was_wiped_out_overlaps_by_nothing() -> None:
+def test_an_erased_mask_has_no_overlap() -> None:
     region = masked(10, 20)
     assert shape_overlap(CONTROLS["BrushLabels"].decode(region), Labelled(np.zeros(SIZE[::-1], bool), ("Galaxy",), SIZE)) == 0
 
@@ -255,20 +253,20 @@ def drawn(shape: Any) -> Labelled[Any]:
 
 
 @given(boxes | ellipses, boxes | ellipses)
-def test_overlap_is_mutual_between_0_and_1_and_whole_with_itself(one: Any, other: Any) -> None:
-    shared = shape_overlap(drawn(one), drawn(other))
+def test_overlap_is_symmetric_between_0_and_1_and_1_with_itself(first: Any, second: Any) -> None:
+    shared = shape_overlap(drawn(first), drawn(second))
     assert shared is not None
     assert 0 <= shared <= 1
-    assert shared == pytest.approx(shape_overlap(drawn(other), drawn(one)))
-    assert shape_overlap(drawn(one), drawn(one)) == pytest.approx(1)
+    assert shared == pytest.approx(shape_overlap(drawn(second), drawn(first)))
+    assert shape_overlap(drawn(first), drawn(first)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("other", [Box(20, 10, 20, 10), Box(40, 10, 10, 20, rotation=90), Box(40, 20, 20, 10, rotation=180)])
-def test_a_box_is_the_same_however_it_is_turned(other: Box) -> None:
+def test_equivalent_rotations_of_a_box_have_equal_overlaps(other: Box) -> None:
     assert shape_overlap(drawn(Box(10, 10, 20, 10)), drawn(other)) == pytest.approx(1 / 3, abs=0.01)
 
 
-def test_a_small_shape_is_compared_as_exactly_as_a_large_one() -> None:
+def test_small_and_large_shapes_are_compared_with_equal_accuracy() -> None:
     large, small = ((drawn(Ellipse(x * scale, 0, scale, scale)) for x in (3, 4)) for scale in (10, 0.1))
     assert shape_overlap(*large) == pytest.approx(shape_overlap(*small), abs=1e-3)
 

@@ -36,12 +36,12 @@ DISC = np.hypot(*(np.mgrid[:30, :40] - np.array([15, 20])[:, None, None])) < 6
 
 
 def control(name: str) -> Any:
-    found = CONFIG.control(name)
-    assert found is not None
-    return found
+    parsed = CONFIG.control(name)
+    assert parsed is not None
+    return parsed
 
 
-def said(name: str, *labels: str) -> dict[str, Any]:
+def choice(name: str, *labels: str) -> dict[str, Any]:
     return choices.encode(labels, control=control(name))
 
 
@@ -63,75 +63,75 @@ def pixels_of(drawn: DrawnObject) -> NDArray[np.bool_]:
     return drawn.outline.footprint().full(drawn.outline.size)
 
 
-def test_every_control_has_its_examples_even_if_there_are_none() -> None:
+def test_every_control_has_examples_even_if_they_are_empty() -> None:
     gathered = gather()
-    assert list(gathered) == [one.name for one in CONFIG.controls]
-    assert all(one == Examples() for one in gathered.values())
+    assert list(gathered) == [each.name for each in CONFIG.controls]
+    assert all(examples == Examples() for examples in gathered.values())
 
 
-def test_one_class_of_one_annotator_is_a_certainty() -> None:
-    examples = gather(annotation(said("class", "Elliptical")))["class"]
+def test_one_vote_gives_a_probability_of_one() -> None:
+    examples = gather(annotation(choice("class", "Elliptical")))["class"]
     assert examples.labels[IMAGE].tolist() == [0, 1]
     assert examples.references[IMAGE] == "1.png"
 
 
-def test_several_annotators_become_the_share_that_chose_each() -> None:
-    votes = [annotation(said("class", label), by=by) for by, label in enumerate(["Spiral", "Spiral", "Elliptical"], start=1)]
+def test_several_votes_give_the_share_of_each_class() -> None:
+    votes = [annotation(choice("class", label), by=by) for by, label in enumerate(["Spiral", "Spiral", "Elliptical"], start=1)]
     assert gather(*votes)["class"].labels[IMAGE] == pytest.approx([2 / 3, 1 / 3])
 
 
-def test_of_several_marks_each_is_a_question_of_its_own() -> None:
-    votes = [annotation(said("marks", "Bar", "Ring"), by=1), annotation(said("marks", "Ring"), by=2)]
+def test_each_choice_of_a_multiple_control_is_independent() -> None:
+    votes = [annotation(choice("marks", "Bar", "Ring"), by=1), annotation(choice("marks", "Ring"), by=2)]
     assert gather(*votes)["marks"].labels[IMAGE].tolist() == [0.5, 1]
 
 
-def test_a_path_of_a_taxonomy_counts_for_every_node_along_it() -> None:
-    picked = [[("Disk", "Arms")], [("Disk",)]]
-    votes = [annotation(taxonomy.encode(one, control=control("tree")), by=by) for by, one in enumerate(picked, start=1)]
+def test_a_taxonomy_path_counts_for_each_of_its_nodes() -> None:
+    chosen = [[("Disk", "Arms")], [("Disk",)]]
+    votes = [annotation(taxonomy.encode(paths, control=control("tree")), by=by) for by, paths in enumerate(chosen, start=1)]
     nodes = ["/".join(node) for node in QuestionTree.of(control("tree").paths).nodes]
     shares = gather(*votes)["tree"].labels[IMAGE]
     assert dict(zip(nodes, shares, strict=True)) == {"Disk": 1, "Disk/": 0.5, "Disk/Arms": 0.5}
 
 
-def test_numbers_become_their_mean() -> None:
+def test_several_numbers_are_averaged() -> None:
     votes = [annotation(number.encode(value, control=control("redshift")), by=by) for by, value in ((1, 0.2), (2, 0.4))]
     assert gather(*votes)["redshift"].labels[IMAGE] == pytest.approx(0.3)
 
 
-def test_of_objects_the_newest_annotation_counts() -> None:
+def test_for_objects_the_newest_annotation_counts() -> None:
     old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
     (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width, drawn.outline) == (pytest.approx(20), pytest.approx(8), None)
 
 
-def test_a_turned_box_is_framed_upright() -> None:
+def test_a_rotated_box_gives_its_bounding_box() -> None:
     (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].labels[IMAGE]
     box = drawn.box
     assert (box.x, box.y, box.width, box.height) == pytest.approx((16, 5, 4, 10))
 
 
 @pytest.mark.parametrize(("rotation", "frame"), [(0, (12, 12, 16, 6)), (90, (17, 7, 6, 16))])
-def test_an_ellipse_is_framed_upright(rotation: float, frame: tuple[float, ...]) -> None:
+def test_an_ellipse_gives_its_bounding_box(rotation: float, frame: tuple[float, ...]) -> None:
     region = ellipselabels.encode(Ellipse(20, 15, 8, 3, rotation), control=control("rings"), label="Galaxy", size=SIZE)
     (drawn,) = gather(annotation(region))["rings"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == pytest.approx(frame)
 
 
-def test_a_brush_stroke_is_its_mask_and_a_frame_around_it() -> None:
+def test_a_brush_region_gives_its_mask_and_bounding_box() -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
     (drawn,) = gather(annotation(region))["mask"].labels[IMAGE]
     assert (pixels_of(drawn) == DISC).all()
     assert (drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height) == (15, 10, 11, 11)
 
 
-def test_an_outline_is_filled() -> None:
+def test_the_mask_of_an_outline_includes_its_interior() -> None:
     (region,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", score=1.0, size=SIZE)
     (drawn,) = gather(annotation(region))["outline"].labels[IMAGE]
     assert (pixels_of(drawn) & DISC).sum() / (pixels_of(drawn) | DISC).sum() > 0.8
 
 
-def test_a_class_but_no_box_says_that_there_is_nothing_to_box() -> None:
-    gathered = gather(annotation(said("class", "Spiral")))
+def test_a_class_without_boxes_means_that_there_are_no_objects() -> None:
+    gathered = gather(annotation(choice("class", "Spiral")))
     assert gathered["boxes"].labels == {IMAGE: []}
     assert gathered["redshift"].labels == {}
     assert gathered["marks"].labels == {}
@@ -145,26 +145,26 @@ BROKEN = [{"x": float("nan")}, {"rectanglelabels": ["Nebula"]}, {"rectanglelabel
 
 
 @pytest.mark.parametrize("broken", BROKEN)
-def test_objects_that_cannot_be_read_are_not_taken_for_none(broken: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
+def test_unreadable_objects_do_not_count_as_no_objects(broken: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     good, bad = boxed(Box(1, 1, 5, 5)), boxed(Box(2, 2, 5, 5))
     bad["value"] |= broken
     with caplog.at_level(logging.WARNING):
-        gathered = gather(annotation(good, bad, said("class", "Spiral")))
+        gathered = gather(annotation(good, bad, choice("class", "Spiral")))
     assert gathered["boxes"].labels == {}
     assert gathered["rings"].labels == {IMAGE: []}
     assert gathered["class"].labels[IMAGE].tolist() == [1, 0]
     assert [record.getMessage().count("task=1 annotation=101 control=boxes") for record in caplog.records] == [1]
 
 
-def test_of_several_annotators_those_who_can_be_read_count() -> None:
+def test_the_readable_annotations_of_a_task_count() -> None:
     bad = boxed(Box(2, 2, 5, 5))
     bad["value"]["x"] = None
     gathered = gather(annotation(boxed(Box(1, 1, 5, 5)), by=1), annotation(bad, by=2))
-    assert [one.box.x for one in gathered["boxes"].labels[IMAGE]] == pytest.approx([1])
+    assert [drawn.box.x for drawn in gathered["boxes"].labels[IMAGE]] == pytest.approx([1])
 
 
 @pytest.mark.parametrize("stated", [{}, {"original_width": 20, "original_height": 15}, {"original_width": "40.0"}])
-def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dict[str, Any]) -> None:
+def test_objects_are_in_image_pixels_whatever_size_they_state(stated: dict[str, Any]) -> None:
     ellipse = ellipselabels.encode(Ellipse(20, 15, 8, 3), control=control("rings"), label="Galaxy", size=SIZE)
     (outline,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", size=SIZE)
     stroke = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
@@ -178,58 +178,58 @@ def test_objects_are_in_the_pictures_pixels_whatever_size_they_state(stated: dic
     assert (pixels_of(filled) & DISC).sum() / (pixels_of(filled) | DISC).sum() > 0.8
 
 
-def test_a_box_is_cut_to_the_picture() -> None:
+def test_a_box_is_clipped_to_the_image() -> None:
     region = boxed(Box(30, 20, 8, 8))
     region["value"] |= {"x": -10, "width": 120}
     (drawn,) = gather(annotation(region))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width) == (0, 40)
 
 
-def test_an_outline_around_no_pixels_middle_has_the_pixel_that_it_lies_on() -> None:
+def test_an_outline_smaller_than_a_pixel_covers_that_pixel() -> None:
     tiny = Polygon(np.array([[10.6, 10.6], [10.9, 10.6], [10.9, 10.9]]))
     region = polygonlabels.encode(tiny, control=control("outline"), label="Galaxy", size=SIZE)
     (drawn,) = gather(annotation(region))["outline"].labels[IMAGE]
     assert np.argwhere(pixels_of(drawn)).tolist() == [[10, 10]]
 
 
-def test_objects_on_a_picture_that_cannot_be_read_are_not_taken_for_none() -> None:
+def test_objects_on_an_unreadable_image_do_not_count_as_no_objects() -> None:
     region = boxed(Box(1, 1, 5, 5))
     gathered = gather_examples([annotation(region)], CONFIG, CONFIG.controls, sizes_of=lambda references: [None])
     assert gathered["boxes"].labels == {}
 
 
-def test_a_region_of_a_control_that_was_renamed_is_not_taken_for_none() -> None:
+def test_regions_of_a_renamed_control_do_not_count_as_no_objects() -> None:
     lost = boxed(Box(1, 1, 5, 5)) | {"from_name": "objects"}
-    gathered = gather(annotation(lost, said("class", "Spiral")))
+    gathered = gather(annotation(lost, choice("class", "Spiral")))
     assert gathered["boxes"].labels == {}
     assert gathered["rings"].labels == {IMAGE: []}
 
 
-def test_relations_alone_answer_nothing() -> None:
+def test_an_annotation_with_only_relations_gives_no_example() -> None:
     gathered = gather(annotation({"type": "relation", "from_id": "a", "to_id": "b"}))
     assert gathered["boxes"].labels == {}
 
 
-def test_a_prompt_that_was_left_behind_is_not_taken_for_no_mask() -> None:
+def test_a_remaining_prompt_does_not_count_as_no_mask() -> None:
     config = parse("""<View><Image name="image" value="$image"/>
     <Choices name="class" toName="image"><Choice value="Spiral"/></Choices>
     <BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
     <KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>""")
     click = {"from_name": "click", "to_name": "image", "type": "keypointlabels", "value": {"x": 1, "y": 1}}
-    for regions, objects in ((said("class", "Spiral"),), {IMAGE: []}), ((said("class", "Spiral"), click), {}):
+    for regions, objects in ((choice("class", "Spiral"),), {IMAGE: []}), ((choice("class", "Spiral"), click), {}):
         notes = [annotation(*regions)]
         assert gather_examples(notes, config, config.controls, sizes_of=lambda _: [])["mask"].labels == objects
 
 
-def test_a_class_that_left_the_config_teaches_nothing() -> None:
-    region = said("class", "Spiral")
+def test_a_class_that_was_removed_from_the_config_gives_no_example() -> None:
+    region = choice("class", "Spiral")
     region["value"]["choices"] = ["Nebula"]
     assert gather(annotation(region))["class"].labels == {}
 
 
-def test_regions_of_other_controls_are_passed_over() -> None:
+def test_regions_of_other_controls_are_ignored() -> None:
     note = {"from_name": "note", "to_name": "image", "type": "textarea", "value": {"text": ["hello"]}}
-    wrong_type = said("class", "Spiral") | {"type": "rectanglelabels"}
+    wrong_type = choice("class", "Spiral") | {"type": "rectanglelabels"}
     gathered = gather(annotation(note, wrong_type))
     assert gathered["class"].labels == {}
 
@@ -252,7 +252,7 @@ def on_pages(*regions: dict[str, Any], parent: int | None = None) -> dict[str, E
     )
 
 
-def test_a_region_is_learned_on_its_page_and_its_image() -> None:
+def test_a_region_is_an_example_of_its_page_and_image() -> None:
     second, red = boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, boxed(Box(2, 2, 5, 5)) | {"to_name": "r"}
     boxes = on_pages(second, red)["boxes"]
     assert {image: [drawn.box.x for drawn in drawn_on] for image, drawn_on in boxes.labels.items()} == {
@@ -262,35 +262,35 @@ def test_a_region_is_learned_on_its_page_and_its_image() -> None:
     assert boxes.references == {SECOND: "2.png", RED: "r.png"}
 
 
-def test_pages_without_regions_are_empty_where_a_prediction_was_shown_on_them() -> None:
+def test_pages_with_a_prediction_and_no_region_have_no_objects() -> None:
     objects = on_pages(boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].labels
     assert {image: len(drawn) for image, drawn in objects.items()} == {FIRST: 0, SECOND: 1, RED: 0}
 
 
 @pytest.mark.parametrize("misplaced", [{"item_index": 2}, {"item_index": -1}, {"to_name": "elsewhere"}])
-def test_a_region_beyond_the_pages_says_nothing(misplaced: dict[str, Any]) -> None:
+def test_a_region_on_a_missing_page_gives_no_example(misplaced: dict[str, Any]) -> None:
     assert on_pages(boxed(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].labels == {}
 
 
-def test_a_class_is_of_the_first_page_unless_each_is_asked_about() -> None:
-    each = said("class", "Spiral") | {"from_name": "each"}
-    gathered = on_pages(said("class", "Elliptical"), each, each | {"item_index": 1})
+def test_a_class_belongs_to_the_first_page_unless_it_is_per_item() -> None:
+    each = choice("class", "Spiral") | {"from_name": "each"}
+    gathered = on_pages(choice("class", "Elliptical"), each, each | {"item_index": 1})
     assert {image: list(target) for image, target in gathered["class"].labels.items()} == {FIRST: [0, 1]}
     assert {image: list(target) for image, target in gathered["each"].labels.items()} == {FIRST: [1, 0], SECOND: [1, 0]}
 
 
-def test_a_hidden_control_said_nothing() -> None:
+def test_a_hidden_control_gives_no_example() -> None:
     config = parse("""<View><Image name="image" value="$image"/>
     <Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Elliptical"/></Choices>
     <View visibleWhen="choice-selected" whenTagName="class" whenChoiceValue="Spiral">
     <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View></View>""")
-    annotations = [annotation(said("class", "Elliptical")), annotation(said("class", "Spiral"), task=2)]
+    annotations = [annotation(choice("class", "Elliptical")), annotation(choice("class", "Spiral"), task=2)]
     gathered = gather_examples(annotations, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
     assert gathered["boxes"].labels == {ImageOfTask(2, "image"): []}
 
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "Choices", "Taxonomy"])
-def test_a_control_whose_labels_come_from_the_task_teaches_nothing(tag: str) -> None:
+def test_a_control_with_labels_from_the_task_gives_no_example(tag: str) -> None:
     config = parse(f'<View><Image name="image" value="$image"/><{tag} name="boxes" toName="image" value="$labels"/></View>')
     region = boxed(Box(1, 1, 5, 5))
     notes = [annotation(region | {"type": tag.lower(), "value": region["value"] | {tag.lower(): ["Galaxy"]}})]
@@ -300,7 +300,7 @@ def test_a_control_whose_labels_come_from_the_task_teaches_nothing(tag: str) -> 
 
 TEXTS = ["boxes", "mask", "Galaxy", "20", "image", ""]
 KEYS = ["x", "y", "width", "height", "rotation", "radiusX", "radiusY", "points", "format", "rle", "labels"]
-TAGS = [one.tag.lower() for one in CONFIG.controls]
+TAGS = [each.tag.lower() for each in CONFIG.controls]
 anything = st.recursive(
     st.none() | st.booleans() | st.integers(-5, 200) | st.floats() | st.sampled_from(TEXTS),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["x", "y", "points", "rle", "labels"]), inner),
@@ -309,7 +309,7 @@ anything = st.recursive(
 regions = st.fixed_dictionaries(
     {},
     optional={
-        "from_name": st.sampled_from([one.name for one in CONFIG.controls]) | anything,
+        "from_name": st.sampled_from([each.name for each in CONFIG.controls]) | anything,
         "to_name": st.just("image") | anything,
         "type": st.sampled_from(TAGS) | anything,
         "item_index": anything,
@@ -326,8 +326,8 @@ regions = st.fixed_dictionaries(
 
 @settings(deadline=None)
 @given(st.lists(regions, min_size=1, max_size=3))
-def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> None:
-    gathered = gather(annotation(*results), annotation(said("class", "Spiral"), task=2))
+def test_any_region_is_read_or_left_out(results: list[Any]) -> None:
+    gathered = gather(annotation(*results), annotation(choice("class", "Spiral"), task=2))
     assert ImageOfTask(2, "image") in gathered["class"].labels
     for control_ in CONFIG.controls:
         mine = [region for region in results if region.get("from_name") == control_.name]
@@ -335,7 +335,7 @@ def test_whatever_a_region_holds_it_is_read_or_left_out(results: list[Any]) -> N
             assert gathered[control_.name].labels.get(IMAGE, mine) != []
 
 
-def test_a_thousand_outlines_on_a_large_frame_take_their_own_pixels_only() -> None:
+def test_outlines_on_a_large_image_need_memory_for_their_own_pixels() -> None:
     size = (8_000, 8_000)
     triangle = polygonlabels.encode(
         Polygon(np.array([[10, 10], [90, 10], [10, 90]], float)), control=control("outline"), label="Galaxy", size=size
@@ -349,7 +349,7 @@ def test_a_thousand_outlines_on_a_large_frame_take_their_own_pixels_only() -> No
     assert peak < 20 * 2**20
 
 
-def test_what_an_annotation_costs_is_known_before_it_is_read(caplog: pytest.LogCaptureFixture) -> None:
+def test_an_annotation_that_is_too_large_is_rejected_before_it_is_read(caplog: pytest.LogCaptureFixture) -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
     many, huge = annotation(*[region] * (MOST_REGIONS + 1)), annotation(*[region] * 500, task=2)
     sizes = {"1.png": SIZE, "2.png": (10_000, 10_000)}

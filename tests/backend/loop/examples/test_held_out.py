@@ -40,36 +40,36 @@ def test_about_the_share_is_held_out(share: float) -> None:
     assert len(held_out(files(5000), share)) / 5000 == pytest.approx(share, abs=0.03)
 
 
-def test_a_larger_share_holds_out_what_the_smaller_one_does() -> None:
+def test_a_larger_share_includes_the_tasks_of_a_smaller_one() -> None:
     assert held_out(files(500), 0.1) < held_out(files(500), 0.3)
 
 
 @given(st.integers(LEAST_CELLS, 60), st.integers(0, 60))
-def test_a_task_stays_on_its_side_as_tasks_are_added(count: int, more: int) -> None:
+def test_a_task_stays_on_its_side_when_tasks_are_added(count: int, more: int) -> None:
     before, after = held_out(files(count)), held_out(files(count + more))
     assert before == {task for task in after if task <= count}
 
 
-def test_a_project_of_few_files_holds_nothing_out() -> None:
+def test_a_project_with_few_files_has_no_held_out_tasks() -> None:
     assert held_out(files(LEAST_CELLS - 1), 0.5) == frozenset()
 
 
-def test_tasks_of_the_same_file_are_on_one_side() -> None:
+def test_tasks_of_the_same_file_are_on_the_same_side() -> None:
     tasks = files(100)
     duplicates = tasks | {task + 1000: data for task, data in tasks.items()}
     chosen = held_out(duplicates)
     assert {task for task in chosen if task > 1000} == {task + 1000 for task in chosen if task < 1000}
 
 
-def test_the_place_on_the_sky_decides_whatever_the_file_is_called() -> None:
+def test_the_side_follows_from_the_sky_position_not_from_the_file_name() -> None:
     rng = np.random.default_rng(0)
     places = list(zip(rng.uniform(0, 360, 200).tolist(), rng.uniform(-80, 80, 200).tolist(), strict=True))
-    one = {task: {"image": f"a-{task}.png", "ra": ra, "dec": dec} for task, (ra, dec) in enumerate(places)}
-    other = {
+    named = {task: {"image": f"a-{task}.png", "ra": ra, "dec": dec} for task, (ra, dec) in enumerate(places)}
+    renamed = {
         task: {"image": f"s3://b/{task}.fits", "RAJ2000": str(ra), "DEJ2000": dec} for task, (ra, dec) in enumerate(places)
     }
-    assert held_out(one) == held_out(other)
-    assert 20 <= len(held_out(one)) <= 60
+    assert held_out(named) == held_out(renamed)
+    assert 20 <= len(held_out(named)) <= 60
 
 
 # -- no galaxy on both sides --
@@ -82,12 +82,12 @@ def image(ra: float, dec: float = 0.0, *, scale: float = 0.4) -> dict[str, Any]:
 def test_images_that_overlap_on_the_sky_are_neighbours() -> None:
     # 100 px of 0.4 arcsec: 28 arcsec from the middle to the corners.
     tasks = {1: image(10.0), 2: image(10.0 + 50 / 3600), 3: image(10.0 + 200 / 3600)}
-    found = sides(tasks, out={1})
-    assert (found.neighbours[1], found.neighbours[2], found.neighbours[3]) == ({2}, {1}, frozenset())
-    assert found.set_aside == {2}
+    divided = sides(tasks, out={1})
+    assert (divided.neighbours[1], divided.neighbours[2], divided.neighbours[3]) == ({2}, {1}, frozenset())
+    assert divided.set_aside == {2}
 
 
-def test_around_the_pole_and_across_the_origin_of_right_ascension() -> None:
+def test_images_at_the_pole_and_at_zero_right_ascension_are_neighbours() -> None:
     assert sides({1: image(359.9999), 2: image(0.0001)}, out={1}).set_aside == {2}
     assert sides({1: image(0.0, 89.999), 2: image(180.0, 89.999)}, out={1}).set_aside == {2}
 
@@ -97,12 +97,12 @@ def test_positions_of_one_galaxy_in_images_of_unknown_size_are_neighbours() -> N
     assert sides(tasks, out={1}).set_aside == {2}
 
 
-def test_the_size_in_the_world_coordinates_counts_where_an_annotation_names_none() -> None:
+def test_the_image_size_is_read_from_the_wcs_if_regions_do_not_state_it() -> None:
     far = {"wcs": {"NAXIS1": 2000, "NAXIS2": 2000}}
     assert sides({1: image(10.0) | far, 2: image(10.1) | far}, out={1}, size=0).set_aside == {2}
 
 
-def test_overlapping_tiles_of_a_picture_are_neighbours() -> None:
+def test_overlapping_tiles_of_an_image_are_neighbours() -> None:
     def tile(x: int, y: int, *, width: str = "-w80") -> dict[str, Any]:
         return {"image": f"/data/upload/3/0123abcd-field-x{x}-y{y}{width}.png"}
 
@@ -116,7 +116,7 @@ def test_overlapping_tiles_of_a_picture_are_neighbours() -> None:
     assert sides({1: tile(100, 100, width=""), 2: tile(190, 100, width="")}, out={1}).set_aside == {2}
 
 
-def test_the_first_demos_tiles_are_of_one_picture_whatever_their_numbers() -> None:
+def test_numbered_tiles_of_the_first_demo_belong_to_one_image() -> None:
     tasks = {
         number: {"image": f"/data/upload/1/0123abcd-hubble-deep-field-0{number}-x{100 + 50 * number}-y90.png"}
         for number in (1, 2)
@@ -124,13 +124,13 @@ def test_the_first_demos_tiles_are_of_one_picture_whatever_their_numbers() -> No
     assert sides(tasks, out={1}).set_aside == {2}
 
 
-def test_a_file_that_is_uploaded_twice_is_told_by_its_bytes() -> None:
+def test_a_file_that_is_uploaded_twice_is_recognised_by_its_hash() -> None:
     tasks = {1: {"image": "/data/upload/1/0000aaaa-a.png"}, 2: {"image": "/data/upload/1/0000bbbb-a.png"}}
-    found = sides_of(annotated(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
-    assert found.set_aside == {2}
+    divided = sides_of(annotated(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
+    assert divided.set_aside == {2}
 
 
-def test_a_page_that_two_tasks_share_makes_them_neighbours() -> None:
+def test_tasks_that_share_a_page_are_neighbours() -> None:
     tasks = {1: {"image": ["a.png", "b.png"]}, 2: {"image": ["b.png", "c.png"]}, 3: {"image": ["d.png"]}}
     assert sides(tasks, out={1}).set_aside == {2}
 
@@ -139,31 +139,31 @@ places = st.lists(st.tuples(st.floats(10, 10.1), st.floats(0, 0.1), st.booleans(
 
 
 @given(places)
-def test_no_two_images_on_different_sides_touch(some: list[tuple[float, float, bool]]) -> None:
-    tasks = {task: image(ra, dec) for task, (ra, dec, _) in enumerate(some)}
-    out = {task for task, (*_, chosen) in enumerate(some) if chosen}
-    found = sides(tasks, out=out)
-    for task in tasks.keys() - out - found.set_aside:
-        assert not found.neighbours[task] & out
+def test_images_on_different_sides_do_not_overlap(positions: list[tuple[float, float, bool]]) -> None:
+    tasks = {task: image(ra, dec) for task, (ra, dec, _) in enumerate(positions)}
+    out = {task for task, (*_, chosen) in enumerate(positions) if chosen}
+    divided = sides(tasks, out=out)
+    for task in tasks.keys() - out - divided.set_aside:
+        assert not divided.neighbours[task] & out
 
 
 # -- ground truth, and the share --
 
 
 def test_a_task_with_a_ground_truth_annotation_is_held_out() -> None:
-    found = sides_of(
+    divided = sides_of(
         [*annotated(files(3)), *annotated({2: files(3)[2]}, ground_truth=True)], held_out=frozenset(), image_keys=KEYS
     )
-    assert found.held_out == {2}
+    assert divided.held_out == {2}
 
 
-@pytest.mark.parametrize("given", [0, 0.0, 0.2, 0.5])
-def test_the_share_is_read_from_the_extra_params(given: float) -> None:
-    assert audit_share({"audit": given, "batch": 5}) == given
+@pytest.mark.parametrize("share", [0, 0.0, 0.2, 0.5])
+def test_the_share_is_read_from_the_extra_params(share: float) -> None:
+    assert audit_share({"audit": share, "batch": 5}) == share
     assert audit_share({}) == DEFAULT_SHARE
 
 
-@pytest.mark.parametrize("given", [-0.1, 0.6, 20, "0.2", True, None, [0.2], float("nan")])
-def test_any_other_share_is_refused(given: Any) -> None:
+@pytest.mark.parametrize("share", [-0.1, 0.6, 20, "0.2", True, None, [0.2], float("nan")])
+def test_an_invalid_share_is_an_error(share: Any) -> None:
     with pytest.raises(ValueError, match=r"the extra param audit is a share of the tasks from 0 to 0\.5, not"):
-        audit_share({"audit": given})
+        audit_share({"audit": share})

@@ -35,34 +35,34 @@ def project(services: Services) -> Project:
     return services.registry.register_project(7, label_config=CONFIG, extra_params=None)
 
 
-def noted(services: Services, project: Project, *annotations: Annotation) -> list[Unreadable]:
+def list_problems(services: Services, project: Project, *annotations: Annotation) -> list[Unreadable]:
     note_problems(services, project, annotations, readings={})
     return UnreadableList(services.engine).of(project.id)
 
 
-def test_what_can_be_read_is_no_problem(services: Services, project: Project) -> None:
-    assert noted(services, project, annotation(1, box(), choice("Spiral")), annotation(2, choice("Smooth"))) == []
+def test_readable_annotations_are_not_listed(services: Services, project: Project) -> None:
+    assert list_problems(services, project, annotation(1, box(), choice("Spiral")), annotation(2, choice("Smooth"))) == []
 
 
 def test_an_unreadable_region_is_listed_with_its_reason(services: Services, project: Project) -> None:
-    (problem,) = noted(services, project, annotation(1, box(x="left"), box(), choice("Spiral")), annotation(2, box()))
+    (problem,) = list_problems(services, project, annotation(1, box(x="left"), box(), choice("Spiral")), annotation(2, box()))
     assert problem == Unreadable(1, 1, "boxes", "x must be a number, not 'left'", True)
 
 
-def test_a_task_that_somebody_else_annotated_is_not_left_out(services: Services, project: Project) -> None:
+def test_a_task_with_another_readable_annotation_is_not_left_out(services: Services, project: Project) -> None:
     unreadable = annotation(1, box(width=0), task=5)
-    (problem,) = noted(services, project, unreadable, annotation(2, box(), task=5))
+    (problem,) = list_problems(services, project, unreadable, annotation(2, box(), task=5))
     assert not problem.left_out
-    (problem,) = noted(services, project, unreadable, annotation(3, box(width=-1), task=6))[:1]
+    (problem,) = list_problems(services, project, unreadable, annotation(3, box(width=-1), task=6))[:1]
     assert problem.left_out
 
 
-def test_what_was_mended_is_no_longer_listed(services: Services, project: Project) -> None:
-    assert len(noted(services, project, annotation(1, choice("Nebula")))) == 1
-    assert noted(services, project, annotation(1, choice("Spiral"))) == []
+def test_a_corrected_annotation_is_no_longer_listed(services: Services, project: Project) -> None:
+    assert len(list_problems(services, project, annotation(1, choice("Nebula")))) == 1
+    assert list_problems(services, project, annotation(1, choice("Spiral"))) == []
 
 
-def test_another_labelling_config_is_another_reading(services: Services, project: Project) -> None:
-    assert noted(services, project, annotation(1, choice("Smooth"))) == []
+def test_annotations_are_read_again_after_a_config_change(services: Services, project: Project) -> None:
+    assert list_problems(services, project, annotation(1, choice("Smooth"))) == []
     renamed = services.registry.register_project(7, label_config=CONFIG.replace("Smooth", "Dusty"), extra_params=None)
-    assert [problem.control for problem in noted(services, renamed, annotation(1, choice("Smooth")))] == ["class"]
+    assert [problem.control for problem in list_problems(services, renamed, annotation(1, choice("Smooth")))] == ["class"]

@@ -11,7 +11,8 @@ import pytest
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
 from backend.loop.examples.held_out import Sides
-from backend.loop.gate.candidates import ComparedHead, score_candidates
+from backend.loop.gate.candidates import score_candidates
+from backend.loop.gate.head_scorer import ComparedHead
 from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.services import Services
@@ -26,7 +27,7 @@ GALAXY, SKY = Box(80, 30, 40, 40), Box(10, 70, 20, 20)
 
 
 @pytest.fixture(scope="module")
-def learned(files: Any, png: Callable[..., bytes]) -> Examples:
+def examples(files: Any, png: Callable[..., bytes]) -> Examples:
     """Return examples with a galaxy and a box on empty sky, which source extraction misses, so that model selection runs."""
     examples = Examples({})
     for task in TASKS:
@@ -40,34 +41,34 @@ def learned(files: Any, png: Callable[..., bytes]) -> Examples:
 @pytest.fixture
 def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with the images of each training of the learned detector."""
-    counted: list[int] = []
+    counts: list[int] = []
     fit = LearnedDetector.fit
 
     def counting(self: LearnedDetector, looks: Any, boxes: Any, *, seed: int) -> LearnedDetector:
-        counted.append(len(looks))
+        counts.append(len(looks))
         return fit(self, looks, boxes, schedule=replace(FINE_TUNING, steps=1), seed=seed)
 
     monkeypatch.setattr(LearnedDetector, "fit", counting)
-    return counted
+    return counts
 
 
 def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
-    predicting: Services, learned: Examples, fits: list[int]
+    predicting: Services, examples: Examples, fits: list[int]
 ) -> None:
     head = Detection.base(["Galaxy"])
-    contest = score_candidates(predicting.predictors, CONTROL, [ComparedHead(head, learned), ComparedHead()], learned, Sides())
-    assert contest is not None
-    assert contest.resampled.all()
+    scores = score_candidates(predicting.predictors, CONTROL, [ComparedHead(head, examples), ComparedHead()], examples, Sides())
+    assert scores is not None
+    assert scores.resampled.all()
     assert not fits
 
 
 def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
-    predicting: Services, learned: Examples, fits: list[int]
+    predicting: Services, examples: Examples, fits: list[int]
 ) -> None:
     predictors = predicting.predictors
     assert predictors.base_detector is not None
     head = replace(Detection.base(["Galaxy"]), learned=predictors.base_detector.for_classes(["Galaxy"]))
-    contest = score_candidates(predictors, CONTROL, [ComparedHead(head, learned), ComparedHead()], learned, Sides())
-    assert contest is not None
+    scores = score_candidates(predictors, CONTROL, [ComparedHead(head, examples), ComparedHead()], examples, Sides())
+    assert scores is not None
     assert fits
     assert max(fits) < len(TASKS)

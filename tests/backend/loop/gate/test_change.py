@@ -22,7 +22,7 @@ CONFIG = parse(
 CONTROL = CONFIG.controls[0]
 
 
-class Pictures:
+class Galaxies:
     """Large galaxies, annotated, and small ones, not annotated; heads fitted on shares of a class in each kind."""
 
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
@@ -31,8 +31,8 @@ class Pictures:
             files.put(f"/data/upload/7/{number}.png", png(spots=((100, 50, 18 if number < 8 else 4),), seed=number))
             for number in range(16)
         ]
-        seen = services.predictors.extractor.extract_features(references, embed=True)
-        self.embeddings = np.stack([one.embedding for one in seen])
+        features_of_images = services.predictors.extractor.extract_features(references, embed=True)
+        self.embeddings = np.stack([features.embedding for features in features_of_images])
         tasks = [
             Task(number, {"image": reference}, number < 8, int(number < 8), "") for number, reference in enumerate(references)
         ]
@@ -48,25 +48,25 @@ class Pictures:
 
 
 @pytest.fixture
-def pictures(predicting: Services, files: Any, png: Callable[..., bytes]) -> Pictures:
-    return Pictures(predicting, files, png)
+def galaxies(predicting: Services, files: Any, png: Callable[..., bytes]) -> Galaxies:
+    return Galaxies(predicting, files, png)
 
 
-def test_the_same_head_changes_nothing(pictures: Pictures) -> None:
-    head = pictures.model(wild_large=0, wild_small=1)
-    assert [change_of_classes(head, head, pictures.project, annotated=each) for each in (False, True)] == [0, 0]
+def test_an_equal_head_changes_nothing(galaxies: Galaxies) -> None:
+    head = galaxies.model(wild_large=0, wild_small=1)
+    assert [change_of_classes(head, head, galaxies.project, annotated=each) for each in (False, True)] == [0, 0]
 
 
-def test_a_head_that_turns_the_small_galaxies_round_changes_the_tasks_that_show_them(pictures: Pictures) -> None:
-    live, taken = pictures.model(wild_large=0, wild_small=1), pictures.model(wild_large=0, wild_small=0.3)
-    others = change_of_classes(taken, live, pictures.project, annotated=False)
-    compared = change_of_classes(taken, live, pictures.project, annotated=True)
+def test_a_head_that_differs_on_small_galaxies_changes_their_tasks(galaxies: Galaxies) -> None:
+    live, new = galaxies.model(wild_large=0, wild_small=1), galaxies.model(wild_large=0, wild_small=0.3)
+    others = change_of_classes(new, live, galaxies.project, annotated=False)
+    compared = change_of_classes(new, live, galaxies.project, annotated=True)
     assert others > 2 * compared
-    difference = taken.probabilities(pictures.embeddings[8:]) - live.probabilities(pictures.embeddings[8:])
+    difference = new.probabilities(galaxies.embeddings[8:]) - live.probabilities(galaxies.embeddings[8:])
     assert others == pytest.approx((difference**2).sum(axis=1).mean() / 2)
 
 
-def test_without_a_task_that_can_be_read_nothing_changes(pictures: Pictures) -> None:
-    project = ProjectTasks(pictures.project.tasks[-2:], CONFIG, pictures.project.predictors)
-    live, taken = pictures.model(wild_large=0, wild_small=1), pictures.model(wild_large=1, wild_small=0)
-    assert change_of_classes(taken, live, project, annotated=False) == 0
+def test_without_readable_tasks_the_change_is_zero(galaxies: Galaxies) -> None:
+    project = ProjectTasks(galaxies.project.tasks[-2:], CONFIG, galaxies.project.predictors)
+    live, new = galaxies.model(wild_large=0, wild_small=1), galaxies.model(wild_large=1, wild_small=0)
+    assert change_of_classes(new, live, project, annotated=False) == 0

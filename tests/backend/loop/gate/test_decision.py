@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.gate.decision import MARGIN, Decision, Objects, Taken, decide, decide_on_change
+from backend.loop.gate.decision import MARGIN, Decision, HeadOrigin, Objects, decide, decide_on_change
 from backend.loop.scores.comparison import TIE, Answer, Comparison
 
 
@@ -19,44 +19,48 @@ BETTER, WORSE, WIDE, NARROW, TIED = (measured(*each) for each in [(0.1, 0.2), (-
 
 
 @pytest.mark.parametrize(
-    ("versus_live", "versus_shipped", "live_versus_shipped", "new", "taken"),
+    ("versus_live", "versus_shipped", "live_versus_shipped", "new", "origin"),
     [
-        (BETTER, BETTER, TIED, (), Taken.CANDIDATE),
-        (BETTER, WIDE, WIDE, (), Taken.CANDIDATE),
-        (WORSE, BETTER, BETTER, (), Taken.LIVE),
-        (TIED, TIED, TIED, (), Taken.LIVE),
-        (WIDE, BETTER, BETTER, (), Taken.LIVE),
-        (WIDE, WIDE, TIED, ("Ring",), Taken.LIVE),  # it may be far worse
-        (NARROW, NARROW, TIED, (), Taken.LIVE),  # nothing new
-        (NARROW, NARROW, TIED, ("Ring",), Taken.CANDIDATE),
-        (TIED, BETTER, BETTER, ("Ring",), Taken.CANDIDATE),
-        (NARROW, WIDE, WIDE, ("Ring",), Taken.LIVE),  # it may be far worse than the shipped head
-        (WORSE, NARROW, BETTER, ("Ring",), Taken.LIVE),
-        (BETTER, WORSE, WORSE, (), Taken.SHIPPED),  # better than a bad live version, but worse than the shipped head
-        (BETTER, WORSE, WIDE, (), Taken.LIVE),
-        (WORSE, WORSE, WORSE, (), Taken.SHIPPED),
-        (WIDE, WIDE, WORSE, (), Taken.SHIPPED),
-        (BETTER, WIDE, WORSE, (), Taken.CANDIDATE),
+        (BETTER, BETTER, TIED, (), HeadOrigin.CANDIDATE),
+        (BETTER, WIDE, WIDE, (), HeadOrigin.CANDIDATE),
+        (WORSE, BETTER, BETTER, (), HeadOrigin.LIVE),
+        (TIED, TIED, TIED, (), HeadOrigin.LIVE),
+        (WIDE, BETTER, BETTER, (), HeadOrigin.LIVE),
+        (WIDE, WIDE, TIED, ("Ring",), HeadOrigin.LIVE),  # it may be far worse
+        (NARROW, NARROW, TIED, (), HeadOrigin.LIVE),  # nothing new
+        (NARROW, NARROW, TIED, ("Ring",), HeadOrigin.CANDIDATE),
+        (TIED, BETTER, BETTER, ("Ring",), HeadOrigin.CANDIDATE),
+        (NARROW, WIDE, WIDE, ("Ring",), HeadOrigin.LIVE),  # it may be far worse than the shipped head
+        (WORSE, NARROW, BETTER, ("Ring",), HeadOrigin.LIVE),
+        (BETTER, WORSE, WORSE, (), HeadOrigin.SHIPPED),  # better than a bad live version, but worse than the shipped head
+        (BETTER, WORSE, WIDE, (), HeadOrigin.LIVE),
+        (WORSE, WORSE, WORSE, (), HeadOrigin.SHIPPED),
+        (WIDE, WIDE, WORSE, (), HeadOrigin.SHIPPED),
+        (BETTER, WIDE, WORSE, (), HeadOrigin.CANDIDATE),
     ],
 )
-def test_the_rules(
-    versus_live: Comparison, versus_shipped: Comparison, live_versus_shipped: Comparison, new: tuple[str, ...], taken: Taken
+def test_rules(
+    versus_live: Comparison,
+    versus_shipped: Comparison,
+    live_versus_shipped: Comparison,
+    new: tuple[str, ...],
+    origin: HeadOrigin,
 ) -> None:
-    assert decide(versus_live, versus_shipped, live_versus_shipped, new_labels=new).taken is taken
+    assert decide(versus_live, versus_shipped, live_versus_shipped, new_labels=new).origin is origin
 
 
 @pytest.mark.parametrize(
-    ("objects", "taken"),
+    ("objects", "origin"),
     [
-        (Objects(drawn=12, predicted=0, candidate_hits=0, live_hits=0), Taken.LIVE),
-        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=3), Taken.LIVE),
-        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=0), Taken.CANDIDATE),
-        (Objects(drawn=12, predicted=9, candidate_hits=8, live_hits=9), Taken.CANDIDATE),
-        (Objects(drawn=0, predicted=0, candidate_hits=0, live_hits=0), Taken.CANDIDATE),  # no drawn objects
+        (Objects(drawn=12, predicted=0, candidate_hits=0, live_hits=0), HeadOrigin.LIVE),
+        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=3), HeadOrigin.LIVE),
+        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=0), HeadOrigin.CANDIDATE),
+        (Objects(drawn=12, predicted=9, candidate_hits=8, live_hits=9), HeadOrigin.CANDIDATE),
+        (Objects(drawn=0, predicted=0, candidate_hits=0, live_hits=0), HeadOrigin.CANDIDATE),  # no drawn objects
     ],
 )
-def test_a_version_that_finds_nothing_where_people_drew_something_is_not_taken(objects: Objects, taken: Taken) -> None:
-    assert decide(BETTER, BETTER, TIED, new_labels=("Ring",), objects=objects).taken is taken
+def test_a_candidate_that_finds_none_of_the_drawn_objects_is_rejected(objects: Objects, origin: HeadOrigin) -> None:
+    assert decide(BETTER, BETTER, TIED, new_labels=("Ring",), objects=objects).origin is origin
 
 
 comparisons = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(lambda ends: measured(min(ends), max(ends)))
@@ -64,39 +68,45 @@ labels = st.sampled_from([(), ("Ring",)])
 
 
 @given(comparisons, comparisons, comparisons, labels)
-def test_what_is_measured_as_worse_is_never_taken(
+def test_a_significantly_worse_candidate_is_never_accepted(
     live: Comparison, shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
-    taken = decide(live, shipped, other, new_labels=new).taken
-    assert not (taken is Taken.CANDIDATE and Answer.WORSE in (live.answer, shipped.answer))
-    assert not (taken is Taken.LIVE and other.answer is Answer.WORSE)
-    assert taken is not Taken.SHIPPED or other.answer is Answer.WORSE
+    origin = decide(live, shipped, other, new_labels=new).origin
+    assert not (origin is HeadOrigin.CANDIDATE and Answer.WORSE in (live.answer, shipped.answer))
+    assert not (origin is HeadOrigin.LIVE and other.answer is Answer.WORSE)
+    assert origin is not HeadOrigin.SHIPPED or other.answer is Answer.WORSE
 
 
 @given(comparisons, comparisons, comparisons, labels)
-def test_without_a_measured_gain_only_something_new_within_the_margin_is_taken(
+def test_without_a_gain_only_a_new_label_within_the_margin_is_accepted(
     live: Comparison, shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
-    if decide(live, shipped, other, new_labels=new).taken is Taken.CANDIDATE and live.answer is not Answer.BETTER:
+    if decide(live, shipped, other, new_labels=new).origin is HeadOrigin.CANDIDATE and live.answer is not Answer.BETTER:
         assert new
         assert live.low > -MARGIN
 
 
 @pytest.mark.parametrize(
-    ("taken", "change", "compared", "held_out", "kept"),
+    ("origin", "change", "compared", "held_out", "expected"),
     [
-        (Taken.CANDIDATE, MARGIN, 0.0, WIDE, Taken.CANDIDATE),
-        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
-        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, WORSE, Taken.LIVE),
-        (Taken.CANDIDATE, 3 * MARGIN, 2 * MARGIN, WIDE, Taken.CANDIDATE),  # similar to the change on the compared tasks
-        (Taken.CANDIDATE, 3 * MARGIN, MARGIN, BETTER, Taken.CANDIDATE),  # the held-out tasks represent all others
-        (Taken.SHIPPED, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
-        (Taken.SHIPPED, 0.0, 0.0, WIDE, Taken.SHIPPED),
-        (Taken.LIVE, 3 * MARGIN, MARGIN, WIDE, Taken.LIVE),
+        (HeadOrigin.CANDIDATE, MARGIN, 0.0, WIDE, HeadOrigin.CANDIDATE),
+        (HeadOrigin.CANDIDATE, 3 * MARGIN, MARGIN, WIDE, HeadOrigin.LIVE),
+        (HeadOrigin.CANDIDATE, 3 * MARGIN, MARGIN, WORSE, HeadOrigin.LIVE),
+        (
+            HeadOrigin.CANDIDATE,
+            3 * MARGIN,
+            2 * MARGIN,
+            WIDE,
+            HeadOrigin.CANDIDATE,
+        ),  # like the compared tasks
+        (HeadOrigin.CANDIDATE, 3 * MARGIN, MARGIN, BETTER, HeadOrigin.CANDIDATE),  # the held-out tasks represent all others
+        (HeadOrigin.SHIPPED, 3 * MARGIN, MARGIN, WIDE, HeadOrigin.LIVE),
+        (HeadOrigin.SHIPPED, 0.0, 0.0, WIDE, HeadOrigin.SHIPPED),
+        (HeadOrigin.LIVE, 3 * MARGIN, MARGIN, WIDE, HeadOrigin.LIVE),
     ],
 )
-def test_a_head_that_changes_other_tasks_more_than_those_it_is_compared_on_needs_the_held_out_ones(
-    taken: Taken, change: float, compared: float, held_out: Comparison, kept: Taken
+def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
+    origin: HeadOrigin, change: float, compared: float, held_out: Comparison, expected: HeadOrigin
 ) -> None:
-    decision = decide_on_change(Decision(taken, "is better"), change=change, compared=compared, held_out=held_out)
-    assert decision.taken is kept
+    decision = decide_on_change(Decision(origin, "is better"), change=change, compared=compared, held_out=held_out)
+    assert decision.origin is expected

@@ -28,7 +28,9 @@ HASH, OTHER_HASH = data_hash({"image": "a.png"}, ["image"]), data_hash({"image":
         pytest.param(DONE, False, None, ToPredict(), id="annotated"),
     ],
 )
-def test_choose(task: Task, predicted: bool, record: PredictionRecord | None, chosen: ToPredict) -> None:
+def test_tasks_are_sorted_by_the_state_of_their_predictions(
+    task: Task, predicted: bool, record: PredictionRecord | None, chosen: ToPredict
+) -> None:
     records = {} if record is None else {task.id: record}
     assert choose_tasks([task], {task.id} if predicted else (), records, keys=["image"], now=NOW) == chosen
 

@@ -81,20 +81,20 @@ def test_a_task_with_another_image_is_prefetched_again(queue: Queue, files: Any,
     assert queue.prefetch() == 1
 
 
-def test_by_uncertainty_the_lowest_scores_come_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_uncertainty_sampling_the_lowest_scores_come_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.loop.publication.prefetch.PREFETCH_TASKS", 2)
     queue.scores = {1: 0.9, 2: 0.8, 3: 0.1}
     assert queue.prefetch(sampling="Uncertainty sampling") == 2
     assert {task for task, _ in queue.done} == {2, 3}
 
 
-def test_it_stops_when_an_event_arrives(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_prefetching_stops_when_an_event_arrives(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = queue.services.predictors.of(queue.project, label_config=CONFIG)
     monkeypatch.setattr(predictor, "prefetch", lambda _: queue.services.pending_events.mark([queue.project.id]))
     assert queue.prefetch() == 1
 
 
-def test_it_stops_when_the_lease_is_lost(queue: Queue) -> None:
+def test_prefetching_stops_when_the_lease_is_lost(queue: Queue) -> None:
     lease = threading.Event()
     lease.set()
     with pytest.raises(LeaseLostError, match="project 801 was taken over by another worker"):

@@ -25,22 +25,26 @@ scores = st.lists(st.floats(0, 1), min_size=0, max_size=40)
         ([], [], Answer.CANNOT_TELL),
     ],
 )
-def test_better_and_worse_only_beyond_chance(candidate: list[float], other: list[float], answer: Answer) -> None:
+def test_only_significant_differences_are_better_or_worse(candidate: list[float], other: list[float], answer: Answer) -> None:
     assert compare(candidate, other).answer is answer
 
 
 @given(scores, st.integers(2, 10))
-def test_a_version_never_differs_from_itself(some: list[float], folds: int) -> None:
-    assert compare(some, some).answer is compare(some, some, folds=folds).answer is Answer.CANNOT_TELL
+def test_a_version_never_differs_from_itself(scores_of_tasks: list[float], folds: int) -> None:
+    assert (
+        compare(scores_of_tasks, scores_of_tasks).answer
+        is compare(scores_of_tasks, scores_of_tasks, folds=folds).answer
+        is Answer.CANNOT_TELL
+    )
 
 
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), st.integers(0, 9)), max_size=40))
 def test_swapping_the_versions_swaps_the_answer(rows: list[tuple[float, float, int]]) -> None:
     first, second, groups = ([row[column] for row in rows] for column in range(3))
-    one, other = compare(first, second, groups=groups), compare(second, first, groups=groups)
-    assert one.answer is other.swapped.answer
-    assert (one.low, one.high) == pytest.approx((other.swapped.low, other.swapped.high))
-    assert one.low <= one.difference <= one.high
+    comparison, reverse = compare(first, second, groups=groups), compare(second, first, groups=groups)
+    assert comparison.answer is reverse.swapped.answer
+    assert (comparison.low, comparison.high) == pytest.approx((reverse.swapped.low, reverse.swapped.high))
+    assert comparison.low <= comparison.difference <= comparison.high
 
 
 def test_the_tasks_of_a_group_count_as_one() -> None:
@@ -51,7 +55,7 @@ def test_the_tasks_of_a_group_count_as_one() -> None:
     assert (tiled.tasks, tiled.groups) == (60, 6)
 
 
-def test_many_tasks_of_few_groups_tell_nothing() -> None:
+def test_many_tasks_of_few_groups_are_not_significant() -> None:
     groups = [task % (LEAST_GROUPS - 1) for task in range(100)]
     assert compare([1.0] * 100, [0.0] * 100, groups=groups).answer is Answer.CANNOT_TELL
 
@@ -61,14 +65,14 @@ def test_cross_validation_widens_the_interval_and_repetitions_narrow_it() -> Non
     gains, other = random.normal(0.05, 0.1, 30), np.zeros(30)
 
     def width(repeats: int, folds: int | None) -> float:
-        one = compare(np.tile(gains, (repeats, 1)), np.tile(other, (repeats, 1)), folds=folds)
-        return one.high - one.low
+        comparison = compare(np.tile(gains, (repeats, 1)), np.tile(other, (repeats, 1)), folds=folds)
+        return comparison.high - comparison.low
 
     assert width(1, 5) / width(1, None) == pytest.approx(np.sqrt(1 + 5 / 4))
     assert width(10, 5) / width(1, None) == pytest.approx(np.sqrt(1 / 10 + 5 / 4))
 
 
-def test_held_out_tasks_beside_cross_validated_ones_narrow_the_interval() -> None:
+def test_held_out_tasks_among_cross_validated_ones_narrow_the_interval() -> None:
     gains = np.random.default_rng(0).normal(0.05, 0.1, 40)
     mixed = compare(gains, 0 * gains, cross_validated=[True] * 20 + [False] * 20, folds=5)
     resampled = compare(gains, 0 * gains, folds=5)
@@ -77,14 +81,14 @@ def test_held_out_tasks_beside_cross_validated_ones_narrow_the_interval() -> Non
 
 
 @pytest.mark.parametrize("tasks", [8, 30, 200])
-def test_of_equal_versions_about_one_in_twenty_is_called_better(tasks: int) -> None:
+def test_about_one_in_twenty_equal_versions_is_found_better(tasks: int) -> None:
     random = np.random.default_rng(tasks)
     answers = [compare(random.beta(2, 1, tasks), random.beta(2, 1, tasks)).answer for _ in range(2000)]
     assert answers.count(Answer.BETTER) / 2000 == pytest.approx(0.05, abs=0.02)
     assert answers.count(Answer.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
 
 
-def test_scores_that_do_not_fit_are_refused() -> None:
+def test_scores_of_different_shapes_are_an_error() -> None:
     with pytest.raises(ValueError, match="shape"):
         compare([0.1, 0.2], [0.1])
     with pytest.raises(ValueError, match="groups"):

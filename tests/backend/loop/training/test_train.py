@@ -11,7 +11,7 @@ from backend.heads import NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
-from backend.loop.gate.gate import judge
+from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
@@ -42,7 +42,7 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     return made
 
 
-def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Services, annotations: list[Annotation]) -> None:
+def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(predicting: Services, annotations: list[Annotation]) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(annotations, Sides(HELD_OUT))
@@ -51,7 +51,7 @@ def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Servi
     assert isinstance(head, DecisionTree)
     assert head.reached.tolist() == [18, 12]
 
-    verdict = judge(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
+    verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     assert verdict.goes_live
     assert verdict.heads == {"tree": number}
     measured = verdict.evidence["controls"]["tree"]
@@ -61,7 +61,7 @@ def test_a_taxonomy_is_learned_question_by_question_and_judged(predicting: Servi
     assert set(measured["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads predict it
 
 
-def test_without_a_labelled_image_nothing_is_trained_and_it_is_said_why(predicting: Services) -> None:
+def test_without_labelled_images_the_error_names_the_control(predicting: Services) -> None:
     project = predicting.registry.register_project(PROJECT + 1, label_config=CONFIG, extra_params=None)
     with pytest.raises(NotEnoughLabels, match="tree: there are no labelled images yet"):
         train(predicting, project, take_snapshot([]), allow_none=False)

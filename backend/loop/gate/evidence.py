@@ -1,0 +1,92 @@
+"""The verdict of the gate, and its evidence: the measurements and the reason, as the registry stores them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.loop.gate.candidates import CandidateScores
+from backend.loop.gate.decision import Decision, HeadOrigin
+from backend.loop.scores.comparison import Comparison
+from backend.loop.scores.controls import calibration_of
+from backend.prediction.control_models.examples import Examples
+from sync.labelling.config import Control
+
+__all__ = ["NAMES", "Verdict", "as_evidence", "describe_decision", "describe_method", "measure_calibration"]
+
+NAMES = ("candidate", "live", "shipped")
+"""Names of the compared heads in the evidence, in the order of their scores."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the candidate goes live, with which heads, and the measurements.
+
+    Attributes
+    ----------
+    goes_live : bool
+    heads : mapping
+        Control's name to the number of the version that its head comes from.
+    evidence : dict
+        The reason and, for each control, its comparisons and scores, as the registry stores them.
+    """
+
+    goes_live: bool
+    heads: Mapping[str, int]
+    evidence: dict[str, Any]
+
+    @property
+    def reason(self) -> str:
+        """The reason for the verdict, in one sentence."""
+        return str(self.evidence["reason"])
+
+
+def as_evidence(
+    decision: Decision, comparisons: tuple[Comparison, Comparison, Comparison], scores: Sequence[NDArray[np.float64]]
+) -> dict[str, Any]:
+    """Return a decision and its comparisons as the evidence that the registry stores.
+
+    Parameters
+    ----------
+    decision : Decision
+    comparisons : tuple of Comparison
+        The candidate with the live version, the candidate with the shipped head, the live version with the shipped head.
+    scores : sequence of ndarray
+        Agreement of each of `NAMES`; empty arrays if nothing could be compared.
+    """
+    means = {name: float(agreement.mean()) for name, agreement in zip(NAMES, scores, strict=True) if agreement.size}
+    names = ("versus_live", "versus_shipped", "live_versus_shipped")
+    compared = {
+        name: {**asdict(comparison), "answer": str(comparison.answer)}
+        for name, comparison in zip(names, comparisons, strict=True)
+    }
+    return {"taken": str(decision.origin), "reason": decision.reason, "judged_on": comparisons[0].tasks, **means, **compared}
+
+
+def measure_calibration(control: Control, candidate_scores: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
+    """Measure the calibration of each head that predicts probabilities, on the scored images."""
+    targets = np.stack([truth.labels[image] for image in candidate_scores.images])
+    probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, candidate_scores.scores, strict=True)}
+    return {
+        name: calibration_of(control, predicted, targets) for name, predicted in probabilities.items() if predicted is not None
+    }
+
+
+def describe_method(resampled: NDArray[np.bool_]) -> str:
+    """Name the images that heads were scored on: held-out tasks, cross-validation or both."""
+    refitted, held_out = int(resampled.sum()), int((~resampled).sum())
+    if not refitted:
+        return "held-out tasks"
+    return f"cross-validation and {held_out} held-out tasks" if held_out else "cross-validation"
+
+
+def describe_decision(name: str, decision: Decision, measured: Mapping[str, Any]) -> str:
+    """Return the decision on a control and its reason in one sentence; an empty name is the head for clicks."""
+    versus_live = measured["versus_live"]
+    interval = " ({difference:+.3f}, {low:+.3f} to {high:+.3f}, {tasks} tasks)".format_map(versus_live)
+    back = "; the shipped head is restored" if decision.origin is HeadOrigin.SHIPPED else ""
+    return f"{name or 'clicks'} {decision.reason}{interval if versus_live['tasks'] else ''}{back}"
