@@ -41,7 +41,7 @@ class Embeddings:
         """Length of an embedding."""
         return self._encoder.config.dimension
 
-    def of(self, pictures: Sequence[StoredImage]) -> NDArray[np.float32]:
+    def of(self, images: Sequence[StoredImage]) -> NDArray[np.float32]:
         """Return the embeddings of images, shape (n, dimension).
 
         Raises
@@ -49,10 +49,10 @@ class Embeddings:
         ImageError
             If an image without a cached embedding cannot be read. To skip such images, decode images one by one first.
         """
-        embeddings = np.empty((len(pictures), self.dimension), np.float32)
+        embeddings = np.empty((len(images), self.dimension), np.float32)
         missing = []
-        for index, picture in enumerate(pictures):
-            cached = self._cache.get(self._key(picture))
+        for index, image in enumerate(images):
+            cached = self._cache.get(self._key(image))
             if cached is not None and len(cached) == embeddings[index].nbytes:
                 embeddings[index] = np.frombuffer(cached, np.float32)
             else:
@@ -60,18 +60,18 @@ class Embeddings:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             side = self._encoder.config.image_px
-            frames = np.stack([_framed(pictures[index], side=side) for index in batch])
+            frames = np.stack([_framed(images[index], side=side) for index in batch])
             computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
             for index, embedding in zip(batch, computed, strict=True):
                 embeddings[index] = embedding
-                self._cache.put(self._key(pictures[index]), embedding.tobytes())
+                self._cache.put(self._key(images[index]), embedding.tobytes())
         return embeddings
 
-    def _key(self, picture: StoredImage) -> str:
-        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, picture.key)
+    def _key(self, image: StoredImage) -> str:
+        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image.key)
 
 
-def _framed(picture: StoredImage, *, side: int) -> NDArray[np.float32]:
-    framed = frame(picture.pixels, side=side)
-    picture.free_if_large()
+def _framed(image: StoredImage, *, side: int) -> NDArray[np.float32]:
+    framed = frame(image.pixels, side=side)
+    image.free_if_large()
     return framed

@@ -21,7 +21,7 @@ from backend.lvm.tiles import TILE_PX, TILES_VERSION, Tile, cut, tiles_of
 from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
-__all__ = ["FINEST_STRIDE_PX", "Levels", "PicturePyramid", "Pyramids"]
+__all__ = ["FINEST_STRIDE_PX", "FeaturePyramid", "Levels", "Pyramids"]
 
 Levels = tuple[Tensor, ...]
 """Feature maps of one tile, the finest first, each of shape (1, channels, height, width), float32."""
@@ -53,12 +53,12 @@ class Pyramids:
         self.strides = tuple(encoder.config.strides[index] for index in kept)
         self.channels = tuple(encoder.config.channels[index] for index in kept)
 
-    def of(self, picture: StoredImage, *, size: Size | None = None) -> PicturePyramid:
+    def of(self, image: StoredImage, *, size: Size | None = None) -> FeaturePyramid:
         """Return the pyramid of an image; its feature maps are computed on first use.
 
         Parameters
         ----------
-        picture : StoredImage
+        image : StoredImage
         size : (width, height), optional
             Size of the image, pixels; read from the cache or measured if it is not given.
 
@@ -67,14 +67,12 @@ class Pyramids:
         ImageError
             If the size is not cached and the image cannot be read.
         """
-        width, height = size or self.size_of(picture)
+        width, height = size or self.size_of(image)
         # The pixels of a full frame are freed with the copy of the stored image that decoded them.
         large = max(width, height) > TILE_PX
-        return PicturePyramid(
-            self, (width, height), pixels=lambda: (replace(picture) if large else picture).pixels, key=picture.key
-        )
+        return FeaturePyramid(self, (width, height), pixels=lambda: (replace(image) if large else image).pixels, key=image.key)
 
-    def size_of(self, picture: StoredImage) -> Size:
+    def size_of(self, image: StoredImage) -> Size:
         """Return the size (width, height) of an image, pixels, from the cache or from the decoded image.
 
         Raises
@@ -82,19 +80,19 @@ class Pyramids:
         ImageError
             If the size is not cached and the image cannot be read.
         """
-        key = key_of("size", picture.key)
+        key = key_of("size", image.key)
         known = self._cache.get(key) if self._cache else None
         if known is not None:
             width, height = (int(side) for side in known.split())
             return width, height
-        height, width = replace(picture).pixels.shape[:2]  # a copy, so that the pixels are freed
+        height, width = replace(image).pixels.shape[:2]  # a copy, so that the pixels are freed
         if self._cache:
             self._cache.put(key, f"{width} {height}".encode())
         return width, height
 
-    def of_pixels(self, pixels: NDArray[np.float32]) -> PicturePyramid:
+    def of_pixels(self, pixels: NDArray[np.float32]) -> FeaturePyramid:
         """Return the pyramid of an image, shape (height, width, 3), without a cache key; its feature maps are not cached."""
-        return PicturePyramid(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
+        return FeaturePyramid(self, (pixels.shape[1], pixels.shape[0]), pixels=lambda: pixels, key=None)
 
     def levels(self, tile: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Levels:
         """Return the feature maps of one tile, from the cache or from the encoder."""
@@ -116,7 +114,7 @@ class Pyramids:
         return tuple(levels[index].clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for index in self._kept)
 
 
-class PicturePyramid:
+class FeaturePyramid:
     """The feature maps of one image, tile by tile.
 
     Attributes

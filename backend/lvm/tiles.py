@@ -58,11 +58,11 @@ class Tile:
         """Smallest side of an object of this scale, pixels of the image; tiles of finer scales detect smaller objects."""
         return 0.0 if self.scale >= 1 else OVERLAP_PX / 2 / (self.scale * REDUCTION)
 
-    def to_picture(self, boxes: Tensor) -> Tensor:
+    def to_image(self, boxes: Tensor) -> Tensor:
         """Convert boxes (left, top, right, bottom), shape (n, 4), from pixels of the tile to pixels of the image."""
         return boxes * self._per_pixel() + torch.tensor([self.x, self.y, self.x, self.y], dtype=boxes.dtype)
 
-    def from_picture(self, boxes: Tensor) -> Tensor:
+    def from_image(self, boxes: Tensor) -> Tensor:
         """Convert boxes (left, top, right, bottom), shape (n, 4), from pixels of the image to pixels of the tile."""
         return (boxes - torch.tensor([self.x, self.y, self.x, self.y], dtype=boxes.dtype)) / self._per_pixel()
 

@@ -22,7 +22,7 @@ from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
 from backend.images.store import ImageSource, StoredImage
 from backend.lvm.embeddings import Embeddings
-from backend.lvm.feature_maps import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
@@ -45,24 +45,24 @@ class ImageFeatures:
 
     Attributes
     ----------
-    picture : StoredImage
+    image : StoredImage
     embedding : ndarray, shape (d,), or None
         None if it was not requested.
     size : (width, height) or None
         Pixels; None if neither sources nor feature maps were requested.
     sources : mapping
         Extraction settings to the sources found with them.
-    look : PicturePyramid or None
+    pyramid : FeaturePyramid or None
         Feature maps of the encoder, read or computed one tile at a time when accessed; None if they were not requested.
     windowed_image : WindowedImage or None
         Windows for the segmenter, encoded when accessed; None if `size` is None.
     """
 
-    picture: StoredImage
+    image: StoredImage
     embedding: NDArray[np.float32] | None
     size: Size | None
     sources: Mapping[ExtractionSettings, tuple[Source, ...]]
-    look: PicturePyramid | None = None
+    pyramid: FeaturePyramid | None = None
     windowed_image: WindowedImage | None = None
 
 
@@ -127,8 +127,8 @@ class FeatureExtractor:
         ImageError
             If the image cannot be read.
         """
-        picture = self._image_store.open(reference)
-        return self._window_encoder.of(picture, self._pyramids.size_of(picture))
+        image = self._image_store.open(reference)
+        return self._window_encoder.of(image, self._pyramids.size_of(image))
 
     def sizes(self, references: Sequence[str]) -> list[Size | None]:
         """Return the sizes of images, (width, height) in pixels; None for those that cannot be read."""
@@ -149,7 +149,7 @@ class FeatureExtractor:
         return size
 
     def extract_features(
-        self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), look: bool = False
+        self, references: Sequence[str], *, embed: bool, extractions: Iterable[ExtractionSettings] = (), pyramid: bool = False
     ) -> list[ImageFeatures | ImageError]:
         """Extract features of images.
 
@@ -161,7 +161,7 @@ class FeatureExtractor:
             Whether to return embeddings.
         extractions : iterable of ExtractionSettings
             Settings to extract sources with, once for each.
-        look : bool
+        pyramid : bool
             Whether to return feature maps.
 
         Returns
@@ -170,12 +170,12 @@ class FeatureExtractor:
             In the order of `references`; an error for an image that cannot be read.
         """
         wanted = tuple(dict.fromkeys(extractions))
-        encode = partial(self._see, wanted=wanted, look=look, embed=embed)
+        encode = partial(self._see, wanted=wanted, pyramid=pyramid, embed=embed)
         seen = list(self._pool.map(lambda reference: attempt(partial(encode, reference)), references))
         if embed:
             good = [index for index, one in enumerate(seen) if isinstance(one, ImageFeatures)]
-            pictures = [one.picture for one in seen if isinstance(one, ImageFeatures)]
-            for index, embedding in zip(good, attempt_together(self._embeddings.of, pictures), strict=True):
+            images = [one.image for one in seen if isinstance(one, ImageFeatures)]
+            for index, embedding in zip(good, attempt_together(self._embeddings.of, images), strict=True):
                 one = seen[index]
                 if isinstance(embedding, ImageError) or isinstance(one, ImageError):
                     seen[index] = embedding if isinstance(embedding, ImageError) else one
@@ -183,34 +183,34 @@ class FeatureExtractor:
                     seen[index] = replace(one, embedding=embedding)
         return seen
 
-    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], look: bool, embed: bool) -> ImageFeatures:
-        picture = self._image_store.open(reference)
+    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], pyramid: bool, embed: bool) -> ImageFeatures:
+        image = self._image_store.open(reference)
         size, sources = None, {}
         for settings in wanted:
-            size, sources[settings] = self._sources(picture, settings, embed=embed)
-        if look and size is None:
-            size = self._pyramids.size_of(picture)
+            size, sources[settings] = self._sources(image, settings, embed=embed)
+        if pyramid and size is None:
+            size = self._pyramids.size_of(image)
         if size is None:
-            return ImageFeatures(picture, None, None, sources)
+            return ImageFeatures(image, None, None, sources)
         self._noted(reference, size)
-        windowed_image = self._window_encoder.of(picture, size)  # first: raises for an image too long for tiles
+        windowed_image = self._window_encoder.of(image, size)  # first: raises for an image too long for tiles
         return ImageFeatures(
-            picture, None, size, sources, self._pyramids.of(picture, size=size) if look else None, windowed_image
+            image, None, size, sources, self._pyramids.of(image, size=size) if pyramid else None, windowed_image
         )
 
-    def _sources(self, picture: StoredImage, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
-        key = key_of("sources", ARCHIVE_VERSION, repr(settings), picture.key)
+    def _sources(self, image: StoredImage, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
+        key = key_of("sources", ARCHIVE_VERSION, repr(settings), image.key)
         archived = self._cache.get(key)
         if archived is not None:
             return unpack(archived)
-        with self._one_large if picture.is_large else nullcontext():
-            pixels = picture.pixels
+        with self._one_large if image.is_large else nullcontext():
+            pixels = image.pixels
             size = (pixels.shape[1], pixels.shape[0])
             check_side(size)
             sources = extract(pixels, settings=settings).sources
             self._cache.put(key, pack(size, sources))
-            if embed and picture.is_large:
-                self._embeddings.of([picture])  # cached while the pixels are decoded
+            if embed and image.is_large:
+                self._embeddings.of([image])  # cached while the pixels are decoded
             del pixels
-            picture.free_if_large()
+            image.free_if_large()
         return size, sources

@@ -257,14 +257,14 @@ class Predictor:
             list(references.values()),
             embed=any(model.needs_embedding for model in models),
             extractions=[settings for model in models if (settings := model.needs_sources)],
-            look=any(model.needs_look for model in models),
+            pyramid=any(model.needs_pyramid for model in models),
         )
         outcomes |= zip(references, extracted, strict=True)
         for number, outcome in outcomes.items():
             if isinstance(outcome, ImageError):
                 index, (to_name, page) = places[number]
                 log.warning(
-                    "event=picture_not_read task=%d version=%s image=%s page=%d reason=%r",
+                    "event=image_not_read task=%d version=%s image=%s page=%d reason=%r",
                     tasks[index].id, self.version, to_name, page, str(outcome),
                 )  # fmt: skip
         return [outcomes[number] for number in range(len(places))]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.segment import DETECTION_SIGMA
 from backend.scenes.footprint import SETTINGS, footprint_of, noise_of, visible
-from backend.scenes.light import to_picture
+from backend.scenes.light import to_image
 from backend.scenes.scene import Scene
 from backend.scenes.stamp import Stamp, together
 from sync.geometry.corners import box_edges
@@ -54,7 +54,7 @@ class Composition:
     @classmethod
     def on(cls, sky: NDArray[np.float32]) -> Composition:
         """Start from the light of a sky, shape (side, side, 3), which is modified in place."""
-        return cls(sky, noise_of(to_picture(sky)))
+        return cls(sky, noise_of(to_image(sky)))
 
     @property
     def side(self) -> int:

@@ -67,12 +67,12 @@ class Cutout:
         return Stamp(light * np.float32(10 ** rng.uniform(-0.6, 0.15)), (float(half), float(half)))
 
 
-def cut_out(picture: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
+def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
     """Cut a galaxy out of an image.
 
     Parameters
     ----------
-    picture : ndarray, shape (height, width, 3)
+    image : ndarray, shape (height, width, 3)
         Stretched (gamma-encoded) brightness, 0 to 1.
     mask : ndarray of bool, shape (height, width)
         Pixels inside the outline of the galaxy.
@@ -82,15 +82,15 @@ def cut_out(picture: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
     ValueError
         If the mask is empty or its shape differs from that of the image.
     """
-    if mask.shape != picture.shape[:2]:
+    if mask.shape != image.shape[:2]:
         raise ValueError(
-            f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit a picture of {picture.shape[1]}x{picture.shape[0]}"
+            f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit a picture of {image.shape[1]}x{image.shape[0]}"
         )
     if not mask.any():
         raise ValueError("a galaxy with an empty outline cannot be cut out")
-    segments = segment(picture, settings=ExtractionSettings(peak_sigma=5.0)).segments
+    segments = segment(image, settings=ExtractionSettings(peak_sigma=5.0)).segments
     own = np.isin(segments, np.unique(segments[mask])) & (segments > 0)
-    light = to_light(picture)
+    light = to_light(image)
     sky = np.median(light[(segments == 0) & ~ndimage.binary_dilation(mask, iterations=10)], axis=0)
     radius = math.sqrt(mask.sum() / math.pi)
     outward = ndimage.distance_transform_edt(~mask)

@@ -46,7 +46,7 @@ def frame_files(folder: Path, *, part: Part) -> list[Path]:
 
 def load_cutouts(folder: Path, *, part: Part) -> list[Cutout]:
     """Cut out the galaxies of a part of a `masks/` folder, in about 0.1 s each."""
-    return [cut_out(_read(picture), np.asarray(Image.open(mask)) > 0) for picture, mask in outlined(folder, part=part)]
+    return [cut_out(_read(image), np.asarray(Image.open(mask)) > 0) for image, mask in outlined(folder, part=part)]
 
 
 def load_frames(folder: Path, *, part: Part) -> list[FrameSky]:

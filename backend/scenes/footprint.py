@@ -48,7 +48,7 @@ def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint 
     return Footprint(*corner, crop) if crop.sum() >= SETTINGS.minimum_area_px else None
 
 
-def noise_of(picture: NDArray[np.float32]) -> float:
+def noise_of(image: NDArray[np.float32]) -> float:
     """Measure the noise of the smoothed brightness of an image that is mostly sky; at least a grey level, as in extraction."""
-    smooth = ndimage.gaussian_filter(picture.mean(axis=2, dtype=np.float32), SETTINGS.smoothing_px, truncate=3.0)
+    smooth = ndimage.gaussian_filter(image.mean(axis=2, dtype=np.float32), SETTINGS.smoothing_px, truncate=3.0)
     return max(median_and_spread(smooth)[1], GREY_LEVEL)

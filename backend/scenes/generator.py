@@ -14,7 +14,7 @@ from PIL import Image
 from backend.scenes.composition import Composition
 from backend.scenes.cutouts import Cutout
 from backend.scenes.galaxies import draw_galaxy
-from backend.scenes.light import to_picture
+from backend.scenes.light import to_image
 from backend.scenes.scene import Scene
 from backend.scenes.skies import FrameSky, SyntheticSky
 from backend.scenes.stars import draw_star
@@ -114,8 +114,8 @@ def _exposed(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np
     """Return the survey image of `light`: with photon noise, stretched, in 8 bits, in most cases compressed as JPEG."""
     grain = np.float32(10 ** rng.uniform(-3.6, -2.8))
     photons = np.sqrt(np.maximum(light, np.float32(0)) * grain) * rng.standard_normal(light.shape, dtype=np.float32)
-    picture = to_picture(np.asarray(light + photons, dtype=np.float32))
-    grey = np.rint(picture * 255).astype(np.uint8)
+    image = to_image(np.asarray(light + photons, dtype=np.float32))
+    grey = np.rint(image * 255).astype(np.uint8)
     if rng.random() < JPEG_SHARE:
         with io.BytesIO() as file:
             Image.fromarray(grey).save(file, "JPEG", quality=int(rng.integers(*JPEG_QUALITY)))

@@ -2,7 +2,7 @@
 
 Survey JPEGs show asinh(Q I) / Q, with I the mean of the bands, and keep the hue. Q is about 4.5 in the viewer of the Legacy
 Surveys (asinh(20 I) / sqrt(20)) and 8 in that of SDSS. A single value between the two is used for all images. Light is then
-only approximately proportional to flux, but `to_picture` inverts `to_light` exactly. In the faint limit, light equals
+only approximately proportional to flux, but `to_image` inverts `to_light` exactly. In the faint limit, light equals
 brightness.
 
 References
@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SOFTENING", "shown", "to_light", "to_picture"]
+__all__ = ["SOFTENING", "shown", "to_image", "to_light"]
 
 SOFTENING = 6.0
 FAINT = 1e-6
@@ -27,19 +27,19 @@ def shown(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.minimum(brightness, np.float32(1))
 
 
-def to_light(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Invert the stretch of `picture`, shape (height, width, 3), values in [0, 1]; return light of the same shape."""
-    scaled = np.maximum(picture.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
-    light: NDArray[np.float32] = picture * (np.sinh(scaled) / scaled)
+def to_light(image: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Invert the stretch of `image`, shape (height, width, 3), values in [0, 1]; return light of the same shape."""
+    scaled = np.maximum(image.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
+    light: NDArray[np.float32] = image * (np.sinh(scaled) / scaled)
     return light
 
 
-def to_picture(light: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_image(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """Stretch `light`, shape (height, width, 3), to an image in [0, 1].
 
     Where a band exceeds 1, all bands are divided by it, which keeps the hue.
     """
     light = np.maximum(light, np.float32(0))
     scaled = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
-    picture = light * (np.arcsinh(scaled) / scaled)
-    return np.asarray(picture / np.maximum(picture.max(axis=2, keepdims=True), np.float32(1)), dtype=np.float32)
+    image = light * (np.arcsinh(scaled) / scaled)
+    return np.asarray(image / np.maximum(image.max(axis=2, keepdims=True), np.float32(1)), dtype=np.float32)

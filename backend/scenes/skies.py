@@ -68,12 +68,12 @@ class FrameSky:
 
     Attributes
     ----------
-    picture : ndarray of uint8, shape (height, width, 3)
+    image : ndarray of uint8, shape (height, width, 3)
     removed : ndarray of bool, shape (height, width)
         Pixels that were replaced with sky from elsewhere in the frame.
     """
 
-    picture: NDArray[np.uint8]
+    image: NDArray[np.uint8]
     removed: NDArray[np.bool_]
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
@@ -91,7 +91,7 @@ class FrameSky:
                 break
         assert best is not None
         _, top, left = best
-        patch = self.picture[top : top + side, left : left + side]
+        patch = self.image[top : top + side, left : left + side]
         missing = [(0, side - length) for length in patch.shape[:2]]
         patch = np.pad(patch, [*missing, (0, 0)], mode="symmetric") if any(after for _, after in missing) else patch
         patch = np.rot90(patch, int(rng.integers(4)))
@@ -109,9 +109,9 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     seed : int
         Seed of the choice of the replacing pixels.
     """
-    picture = frame.astype(np.float32) / np.float32(255)
-    extraction = extract(picture, settings=FAINT_SETTINGS)
-    light = np.sinh(picture.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
+    image = frame.astype(np.float32) / np.float32(255)
+    extraction = extract(image, settings=FAINT_SETTINGS)
+    light = np.sinh(image.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
     segments = extraction.segmentation.segments
     goes = np.ones(int(segments.max()) + 1, dtype=bool)
     goes[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False

@@ -159,7 +159,7 @@ class SurveyWorker:
                 rows[index]["error"] = str(prediction)
                 continue
             features, answers = prediction
-            height, width = features.picture.pixels.shape[:2]
+            height, width = features.image.pixels.shape[:2]
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(answers)}
             rows[index] |= {name: answer for name, (answer, _) in answers.items()}
             embeddings[index] = features.embedding
@@ -190,7 +190,7 @@ class SurveyWorker:
             list(self._batch.images),
             embed=True,
             extractions=[settings for model in self._models if (settings := model.needs_sources)],
-            look=any(model.needs_look for model in self._models),
+            pyramid=any(model.needs_pyramid for model in self._models),
         )
 
 

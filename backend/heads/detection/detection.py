@@ -26,7 +26,7 @@ from backend.heads.detection.model_selection import Drawn, cross_validate_detect
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.source import ExtractionSettings, Source
-from backend.lvm.feature_maps import PicturePyramid
+from backend.lvm.feature_maps import FeaturePyramid
 from sync.geometry.shapes import Size
 
 __all__ = ["BY_EXTRACTION", "BY_LEARNING", "MAXIMUM_OBJECTS", "MINIMUM_IMAGES", "Detected", "Detection"]
@@ -77,7 +77,7 @@ class Detection:
         boxes: Sequence[Drawn],
         *,
         classes: Sequence[str],
-        looks: Sequence[PicturePyramid] = (),
+        feature_pyramids: Sequence[FeaturePyramid] = (),
         detector: LearnedDetector | None = None,
         seed: int = 0,
     ) -> Self:
@@ -90,7 +90,7 @@ class Detection:
             Boxes in pixels of the image.
         classes : sequence of str
             All possible labels.
-        looks : sequence of PicturePyramid
+        feature_pyramids : sequence of FeaturePyramid
             Feature maps of the same images; required with `detector`.
         detector : LearnedDetector, optional
             The shipped detector, from which fine-tuning starts; without it, the head uses source extraction.
@@ -104,8 +104,10 @@ class Detection:
         ValueError
             If a label is not one of the classes, or images, boxes and feature maps differ in number.
         """
-        if len(images) != len(boxes) or (detector is not None and len(looks) != len(images)):
-            raise ValueError(f"there are {len(images)} images but boxes for {len(boxes)} and feature maps for {len(looks)}")
+        if len(images) != len(boxes) or (detector is not None and len(feature_pyramids) != len(images)):
+            raise ValueError(
+                f"there are {len(images)} images but boxes for {len(boxes)} and feature maps for {len(feature_pyramids)}"
+            )
         unknown_labels = {label for drawn in boxes for _, label in drawn} - set(classes)
         if unknown_labels:
             raise ValueError(f"the labels {sorted(unknown_labels)} are none of the classes {list(classes)}")
@@ -120,7 +122,7 @@ class Detection:
         if detector is None:
             return head
         blank = detector.for_classes(classes)
-        selection = cross_validate_detectors(images, boxes, looks, grids=grids, detector=blank, seed=seed)
+        selection = cross_validate_detectors(images, boxes, feature_pyramids, grids=grids, detector=blank, seed=seed)
         if selection is None:
             return replace(head, learned=blank) if detector.preferred else head
         evidence = {
@@ -135,7 +137,7 @@ class Detection:
             wins = clearly_better(selection.learned, selection.extraction)
         if not wins:
             return head
-        tuned = blank.fit(looks, boxes, seed=seed)
+        tuned = blank.fit(feature_pyramids, boxes, seed=seed)
         return replace(head, learned=replace(tuned, least_score=selection.least_score, calibration=selection.calibration))
 
     @property
@@ -155,7 +157,7 @@ class Detection:
         log.warning("event=learned_detector_left_aside trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
         return replace(self, learned=None)
 
-    def find(self, found: Sequence[Source], *, size: Size, look: PicturePyramid | None = None) -> tuple[Detected, ...]:
+    def find(self, found: Sequence[Source], *, size: Size, pyramid: FeaturePyramid | None = None) -> tuple[Detected, ...]:
         """Return at most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), by descending score.
 
         Parameters
@@ -165,7 +167,7 @@ class Detection:
         found : sequence of Source
             Sources of an extraction with the `settings` of this head. Their outlines are used for learned boxes, too; a box
             without a source gets an ellipse.
-        look : PicturePyramid, optional
+        pyramid : FeaturePyramid, optional
             Feature maps of the image, for the learned detector.
 
         Raises
@@ -175,13 +177,13 @@ class Detection:
         ImageError
             If the image is needed and cannot be read.
         ValueError
-            If the head has a learned detector and `look` is missing.
+            If the head has a learned detector and `pyramid` is missing.
         """
         if self.learned is None:
             return self.sources.select(found, size=size)
-        if look is None:
+        if pyramid is None:
             raise ValueError("the learned detector needs the feature maps of the image, not only its sources")
-        seen = self.learned.predict(look)
+        seen = self.learned.predict(pyramid)
         count = min(int((seen.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
         scores = self.learned.calibration.apply(seen.scores[:count].numpy()).tolist()
         outlined = outline_boxes(seen.boxes[:count].double().numpy(), found, size=size)

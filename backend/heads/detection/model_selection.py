@@ -21,7 +21,7 @@ from backend.heads.detection.grid_search import MATCH_AT, Grid
 from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.reuse import sources_of
-from backend.lvm.feature_maps import PicturePyramid
+from backend.lvm.feature_maps import FeaturePyramid
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
@@ -60,7 +60,7 @@ class ModelSelection:
 def cross_validate_detectors(
     images: Sequence[NDArray[np.float32]],
     boxes: Sequence[Drawn],
-    looks: Sequence[PicturePyramid],
+    feature_pyramids: Sequence[FeaturePyramid],
     *,
     grids: Sequence[Grid],
     detector: LearnedDetector,
@@ -73,7 +73,7 @@ def cross_validate_detectors(
     images : sequence of ndarray, shape (height, width, 3)
     boxes : for each image, a sequence of (box, label)
         Boxes in pixels of the image.
-    looks : sequence of PicturePyramid
+    feature_pyramids : sequence of FeaturePyramid
         Feature maps of the images.
     grids : sequence of Grid
         Results of `score_grid` for the images.
@@ -94,8 +94,8 @@ def cross_validate_detectors(
     for judged, learned_from in rounds:
         tuned = detector
         if not saturated:
-            tuned = detector.fit([looks[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
-        founds |= {i: tuned.predict(looks[i]) for i in judged}
+            tuned = detector.fit([feature_pyramids[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
+        founds |= {i: tuned.predict(feature_pyramids[i]) for i in judged}
         if not detector.preferred and _extraction_wins(founds, boxes, extraction, classes=detector.classes):
             break
     learned = np.full(len(images), np.nan)

@@ -80,9 +80,9 @@ class CachedWindowEncoder:
         self.encoder = encoder
         self._cache = cache
 
-    def of(self, picture: StoredImage, size: Size) -> WindowedImage:
+    def of(self, image: StoredImage, size: Size) -> WindowedImage:
         """Return the windows of a stored image of `size` (width, height); each is encoded on demand."""
-        return WindowedImage(self, size, pixels=lambda: picture.pixels, key=picture.key)
+        return WindowedImage(self, size, pixels=lambda: image.pixels, key=image.key)
 
     def of_pixels(self, pixels: NDArray[np.float32]) -> WindowedImage:
         """Return the windows of an image, shape (height, width, 3), that is not cached."""

@@ -55,7 +55,7 @@ class HeadScorer:
     def select_readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
         objects = model_class(self._control).finds_objects
         features_of_images = self.refits.extract_features(
-            [self._truth.references[image] for image in images], embed=not objects, look=objects
+            [self._truth.references[image] for image in images], embed=not objects, pyramid=objects
         )
         return [image for image, features in zip(images, features_of_images, strict=True) if features is not None]
 
@@ -115,7 +115,7 @@ class HeadScorer:
             return [self.refits.features_of(reference) for reference in references]
         settings = model.needs_sources
         features_of_images = self._predictors.extractor.extract_features(
-            references, embed=False, extractions=[settings] if settings else [], look=model.needs_look
+            references, embed=False, extractions=[settings] if settings else [], pyramid=model.needs_pyramid
         )
         # An image that has become unreadable meanwhile counts as an image without detections.
         blank = {settings: ()} if settings else {}

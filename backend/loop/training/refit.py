@@ -39,7 +39,7 @@ class Refits:
         """Return the features of an image that `extract_features` has read."""
         return self._features[reference]
 
-    def extract_features(self, references: Sequence[str], *, embed: bool, look: bool) -> list[ImageFeatures | None]:
+    def extract_features(self, references: Sequence[str], *, embed: bool, pyramid: bool) -> list[ImageFeatures | None]:
         """Return the features of images, extracted once per reference.
 
         Parameters
@@ -47,7 +47,7 @@ class Refits:
         references : sequence of str
         embed : bool
             Whether to extract embeddings.
-        look : bool
+        pyramid : bool
             Whether to extract feature maps.
 
         Returns
@@ -56,7 +56,7 @@ class Refits:
             In the order of `references`; None for images that cannot be read.
         """
         new = [reference for reference in dict.fromkeys(references) if reference not in self._features]
-        extracted = self._predictors.extractor.extract_features(new, embed=embed, look=look)
+        extracted = self._predictors.extractor.extract_features(new, embed=embed, pyramid=pyramid)
         for reference, features in zip(new, extracted, strict=True):
             if isinstance(features, ImageFeatures):
                 self._features[reference] = features
@@ -103,7 +103,7 @@ class _Images:
         self._refits, self._extractor = refits, predictors.extractor
 
     def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
-        features_of_images = self._refits.extract_features(references, embed=True, look=False)
+        features_of_images = self._refits.extract_features(references, embed=True, pyramid=False)
         return [None if features is None else features.embedding for features in features_of_images]
 
     def open_images(self, examples: Examples, control: Control) -> ObjectImages:

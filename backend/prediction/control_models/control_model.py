@@ -135,7 +135,7 @@ class ControlModel(ABC):
         Whether features must have an embedding.
     needs_sources : ExtractionSettings or None
         Settings with which the sources in the features must be extracted.
-    needs_look : bool
+    needs_pyramid : bool
         Whether features must have feature maps.
     """
 
@@ -143,7 +143,7 @@ class ControlModel(ABC):
     control: Control
     needs_embedding: bool = True
     needs_sources: ExtractionSettings | None = None
-    needs_look: bool = False
+    needs_pyramid: bool = False
 
     # -- examples and training, without a trained head
 

@@ -15,7 +15,7 @@ from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.grid_search import score_grid
 from backend.heads.segmentation.window_features import WindowedImage
-from backend.lvm.feature_maps import PicturePyramid
+from backend.lvm.feature_maps import FeaturePyramid
 from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.features import FeatureExtractor
@@ -41,7 +41,7 @@ class ObjectImages:
     Attributes
     ----------
     pixels : list of ndarray, shape (height, width)
-    looks : list of PicturePyramid
+    feature_pyramids : list of FeaturePyramid
         Feature maps of the encoder.
     window_encoder : list of WindowedImage
         Windows for the segmenter.
@@ -50,13 +50,13 @@ class ObjectImages:
     """
 
     pixels: list[NDArray[np.float32]] = field(default_factory=list)
-    looks: list[PicturePyramid] = field(default_factory=list)
+    feature_pyramids: list[FeaturePyramid] = field(default_factory=list)
     window_encoder: list[WindowedImage] = field(default_factory=list)
     objects: list[list[DrawnObject]] = field(default_factory=list)
 
     def only(self, places: Sequence[int]) -> ObjectImages:
         """Return the images at the given indices."""
-        parts = (self.pixels, self.looks, self.window_encoder, self.objects)
+        parts = (self.pixels, self.feature_pyramids, self.window_encoder, self.objects)
         return ObjectImages(*([part[index] for index in places] for part in parts))  # type: ignore[arg-type]
 
 
@@ -67,18 +67,18 @@ def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages
     """
     opened, room = ObjectImages(), OBJECT_PIXELS
     newest = sorted(examples.labels)[-OBJECT_IMAGES:]
-    features_of_images = extractor.extract_features([examples.references[image] for image in newest], embed=False, look=True)
+    features_of_images = extractor.extract_features([examples.references[image] for image in newest], embed=False, pyramid=True)
     for image, features in reversed(list(zip(newest, features_of_images, strict=True))):
-        if isinstance(features, ImageError) or features.look is None or features.windowed_image is None:
+        if isinstance(features, ImageError) or features.pyramid is None or features.windowed_image is None:
             continue
-        room -= features.look.size[0] * features.look.size[1]
+        room -= features.pyramid.size[0] * features.pyramid.size[1]
         if room < 0 and opened.pixels:
             break
-        pixels = attempt(partial(getattr, features.picture, "pixels"))
+        pixels = attempt(partial(getattr, features.image, "pixels"))
         if isinstance(pixels, ImageError):
             continue
         opened.pixels.append(pixels)
-        opened.looks.append(features.look)
+        opened.feature_pyramids.append(features.pyramid)
         opened.window_encoder.append(features.windowed_image)
         opened.objects.append(examples.labels[image])
     return opened
@@ -119,7 +119,7 @@ def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDete
         opened.pixels,
         [[(drawn.box, drawn.label) for drawn in objects] for objects in opened.objects],
         classes=[label.value for label in control.labels],
-        looks=opened.looks,
+        feature_pyramids=opened.feature_pyramids,
         detector=detector,
     )
 
@@ -129,5 +129,5 @@ def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector
     boxes = [drawn.box for drawn in opened.objects[index]]
     trials: list[Callable[[], object]] = [lambda: score_grid(opened.pixels[index], boxes)]
     if detector is not None:
-        trials.append(lambda: detector.predict(opened.looks[index]))
+        trials.append(lambda: detector.predict(opened.feature_pyramids[index]))
     return not any(isinstance(attempt(trial), ImageError) for trial in trials)

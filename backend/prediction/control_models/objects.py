@@ -63,9 +63,9 @@ class ObjectModel(ControlModel):
         masked = frozenset(labels) if control.tag in MASKS else frozenset()
         self._masked = shared.masked if shared else masked
         self._shape = OBJECTS[control.tag].SHAPE
-        self.needs_look = head.learned is not None
+        self.needs_pyramid = head.learned is not None
         # Boxes of the learned detector that are not shared with a mask control need no sources.
-        plain = self.needs_look and self._shape is Box and shared is None
+        plain = self.needs_pyramid and self._shape is Box and shared is None
         self.needs_sources = None if plain else head.settings
 
     @classmethod
@@ -119,9 +119,9 @@ class ObjectModel(ControlModel):
         assert features.size is not None
         sources = features.sources[self.needs_sources] if self.needs_sources else ()
         try:
-            return self._head.find(sources, size=features.size, look=features.look)
+            return self._head.find(sources, size=features.size, pyramid=features.pyramid)
         except ImageError as error:
-            log.warning("event=picture_not_read control=%s reason=%r", self.control.name, str(error))
+            log.warning("event=image_not_read control=%s reason=%r", self.control.name, str(error))
             return ()
 
     def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
@@ -197,7 +197,7 @@ class ObjectModel(ControlModel):
         """Return the detections on an image; none if the head fails on it, which counts against the head."""
         detections = attempt(lambda: self.detect(features))
         if isinstance(detections, ImageError):
-            log.warning("event=image_not_judged control=%s reason=%r", self.control.name, str(detections))
+            log.warning("event=image_not_scored control=%s reason=%r", self.control.name, str(detections))
             return ()
         return detections
 

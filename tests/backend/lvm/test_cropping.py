@@ -13,7 +13,7 @@ from backend.lvm.cropping import frame
 
 SIDE = 64
 sides = st.integers(1, 40)
-pictures = st.tuples(sides, sides, st.just(3)).flatmap(
+images = st.tuples(sides, sides, st.just(3)).flatmap(
     lambda shape: arrays(np.float32, shape, elements=st.floats(0, 1, width=32))
 )
 
@@ -74,7 +74,7 @@ def test_an_empty_sky_is_framed_whole() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(pictures)
+@given(images)
 def test_any_picture_has_a_frame_no_brighter_than_itself(pixels: NDArray[np.float32]) -> None:
     framed = frame(pixels, side=16)
     assert framed.shape == (16, 16, 3)

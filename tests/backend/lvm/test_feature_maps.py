@@ -23,7 +23,7 @@ class Album:
     def __init__(self) -> None:
         self.read = 0
 
-    def picture(self, key: str, *, size: tuple[int, int] = (90, 70)) -> StoredImage:
+    def image(self, key: str, *, size: tuple[int, int] = (90, 70)) -> StoredImage:
         content = io.BytesIO()
         noise = np.random.default_rng(len(key)).integers(0, 255, (size[1], size[0], 3), dtype=np.uint8)
         Image.fromarray(noise).save(content, "PNG")
@@ -49,8 +49,8 @@ def cache(tmp_path: Path) -> FileCache:
 
 def test_maps_have_the_announced_shapes(encoder: Encoder) -> None:
     pyramids = Pyramids(encoder, None, fingerprint="a")
-    look = pyramids.of_pixels(np.zeros((300, 200, 3), np.float32))
-    ((tile, levels),) = list(look)
+    pyramid = pyramids.of_pixels(np.zeros((300, 200, 3), np.float32))
+    ((tile, levels),) = list(pyramid)
     assert tile.shown == (200, 300)
     assert pyramids.strides[0] == FINEST_STRIDE_PX
     shapes = [(1, c, -(-300 // s), -(-200 // s)) for c, s in zip(pyramids.channels, pyramids.strides, strict=True)]
@@ -59,39 +59,39 @@ def test_maps_have_the_announced_shapes(encoder: Encoder) -> None:
 
 def test_a_second_look_reads_no_picture_and_sees_the_same(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
-    first = [levels for _, levels in Pyramids(encoder, cache, fingerprint="a").of(album.picture("p"))]
+    first = [levels for _, levels in Pyramids(encoder, cache, fingerprint="a").of(album.image("p"))]
     before = album.read
-    look = Pyramids(encoder, cache, fingerprint="a").of(album.picture("p"))
-    second = [levels for _, levels in look]
-    assert (album.read, look.size) == (before, (90, 70))
+    pyramid = Pyramids(encoder, cache, fingerprint="a").of(album.image("p"))
+    second = [levels for _, levels in pyramid]
+    assert (album.read, pyramid.size) == (before, (90, 70))
     assert all(torch.equal(a, b) for a, b in zip(first[0], second[0], strict=True))
 
 
 def test_another_encoder_or_picture_is_looked_at_anew(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
     for fingerprint, key in (("a", "p"), ("b", "p"), ("a", "other")):
-        list(Pyramids(encoder, cache, fingerprint=fingerprint).of(album.picture(key), size=(90, 70)))
+        list(Pyramids(encoder, cache, fingerprint=fingerprint).of(album.image(key), size=(90, 70)))
     assert album.read == 3
 
 
 def test_a_frame_is_decoded_once_a_look(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
-    look = Pyramids(encoder, cache, fingerprint="a").of(album.picture("p", size=(900, 600)))
+    pyramid = Pyramids(encoder, cache, fingerprint="a").of(album.image("p", size=(900, 600)))
     opened = album.read
-    assert len(list(look)) == len(look.tiles) > 1
+    assert len(list(pyramid)) == len(pyramid.tiles) > 1
     assert album.read == opened + 1
 
 
 def test_nothing_is_computed_before_it_is_asked_for(encoder: Encoder, cache: FileCache, tmp_path: Path) -> None:
-    look = Pyramids(encoder, cache, fingerprint="a").of(Album().picture("p"))
+    pyramid = Pyramids(encoder, cache, fingerprint="a").of(Album().image("p"))
     before = len(list(tmp_path.glob("*/*")))
-    look.levels(look.tiles[0])
+    pyramid.levels(pyramid.tiles[0])
     assert len(list(tmp_path.glob("*/*"))) == before + 1
 
 
 def test_feature_maps_can_be_learned_from(encoder: Encoder) -> None:
-    look = Pyramids(encoder, None, fingerprint="a").of_pixels(np.zeros((64, 64, 3), np.float32))
-    level = look.levels(look.tiles[0])[0]
+    pyramid = Pyramids(encoder, None, fingerprint="a").of_pixels(np.zeros((64, 64, 3), np.float32))
+    level = pyramid.levels(pyramid.tiles[0])[0]
     weight = torch.nn.Conv2d(level.shape[1], 1, 1)
     weight(level).sum().backward()
     assert weight.weight.grad is not None

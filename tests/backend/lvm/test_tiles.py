@@ -54,9 +54,9 @@ def test_how_usual_pictures_are_looked_at(size: tuple[int, int], count: int, sca
 def test_boxes_go_into_a_tile_and_back(start: int, length: int, scale: float) -> None:
     tile = Tile(start, start // 2, length, length + 7, scale)
     boxes = torch.tensor([[3.0, 4, 50, 60], [start, start, start + 5, start + 9]])
-    assert torch.allclose(tile.to_picture(tile.from_picture(boxes)), boxes, atol=1e-2)
+    assert torch.allclose(tile.to_image(tile.from_image(boxes)), boxes, atol=1e-2)
     whole = torch.tensor([[0.0, 0, *tile.shown]])
-    assert tile.to_picture(whole)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
+    assert tile.to_image(whole)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
 
 
 def test_a_tile_shows_its_own_pixels_and_darkness_for_what_is_not_finite() -> None:

@@ -329,8 +329,8 @@ def test_every_learned_object_becomes_a_valid_region_that_says_who_found_it(tag:
     written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
     (model,) = models(written, o=Detection.base(("Galaxy",), detector=eager))
     image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))
-    (predicted,) = model.predict_regions([replace(observed(image=image), look=pyramids.of_pixels(decode(image)))])
-    assert model.needs_look
+    (predicted,) = model.predict_regions([replace(observed(image=image), pyramid=pyramids.of_pixels(decode(image)))])
+    assert model.needs_pyramid
     assert {text for region in predicted.regions for text in region["meta"]["text"]} <= {"learned detector"}
     assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
 
@@ -351,8 +351,8 @@ def test_a_picture_whose_feature_maps_and_file_are_gone_has_no_objects() -> None
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     head = Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
     (model,) = models('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
-    picture = StoredImage("p", gone, 1)
-    (predicted,) = model.predict_regions([ImageFeatures(picture, None, (60, 50), {}, pyramids.of(picture, size=(60, 50)))])
+    image = StoredImage("p", gone, 1)
+    (predicted,) = model.predict_regions([ImageFeatures(image, None, (60, 50), {}, pyramids.of(image, size=(60, 50)))])
     assert predicted.regions == []
 
 
@@ -388,13 +388,13 @@ def test_where_a_config_asks_for_boxes_and_masks_each_box_fits_a_mask(
 
 def test_a_head_that_was_trained_for_one_of_both_finds_the_objects_of_both() -> None:
     both = models(shapes("BrushLabels", "mask", "Galaxy"), shapes("RectangleLabels", "box", "Galaxy"), box=learned_head())
-    assert [one.needs_look for one in both] == [True, True]
+    assert [one.needs_pyramid for one in both] == [True, True]
     assert all(one.needs_sources for one in both)
 
 
 def test_boxes_and_masks_of_different_things_are_found_each_by_their_own() -> None:
     masks, boxes = shapes("BrushLabels", "mask", "Galaxy", "Arm"), shapes("RectangleLabels", "box", "Galaxy", "Star")
-    assert [one.needs_look for one in models(masks, boxes, mask=learned_head())] == [True, False]
+    assert [one.needs_pyramid for one in models(masks, boxes, mask=learned_head())] == [True, False]
 
 
 def learned_head() -> Detection:

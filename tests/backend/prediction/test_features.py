@@ -67,7 +67,7 @@ def test_a_second_look_reads_the_cache_and_no_pixel(
     assert isinstance(again, ImageFeatures)
     assert np.array_equal(first.embedding, again.embedding)
     assert [one.box for one in first.sources[EXTRACTION]] == [one.box for one in again.sources[EXTRACTION]]
-    assert "pixels" not in vars(again.picture)
+    assert "pixels" not in vars(again.image)
 
 
 def test_a_broken_picture_gives_its_error_and_the_others_are_seen(
@@ -100,11 +100,11 @@ def test_a_look_is_as_large_as_the_picture_and_asks_for_nothing_yet(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
     reference = upload(files, "look.png", png(size=(70, 40), spots=()))
-    (seen,) = extractor.extract_features([reference], embed=False, look=True)
+    (seen,) = extractor.extract_features([reference], embed=False, pyramid=True)
     assert isinstance(seen, ImageFeatures)
-    assert seen.look is not None
-    assert seen.size == seen.look.size == (70, 40)
-    assert seen.look.fingerprint == extractor.encoder
+    assert seen.pyramid is not None
+    assert seen.size == seen.pyramid.size == (70, 40)
+    assert seen.pyramid.fingerprint == extractor.encoder
 
 
 def test_looking_at_nothing_sees_nothing(extractor: FeatureExtractor) -> None:
@@ -145,4 +145,4 @@ def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
     for features in features_of_images:
         assert isinstance(features, ImageFeatures)
         assert features.embedding is not None
-        assert "pixels" not in vars(features.picture)
+        assert "pixels" not in vars(features.image)

@@ -46,8 +46,8 @@ def test_predictions_are_valid_under_every_shipped_config(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], name: str
 ) -> None:
     config, interface = parse(SHIPPED[name]), LabelInterface(SHIPPED[name])
-    pictures = [upload(), upload(size=(64, 64), spots=((32, 32, 7),)), upload(spots=()), upload(size=(9, 300))]
-    for prediction in predictor(SHIPPED[name]).predict(tasks(*pictures)):
+    images = [upload(), upload(size=(64, 64), spots=((32, 32, 7),)), upload(spots=()), upload(size=(9, 300))]
+    for prediction in predictor(SHIPPED[name]).predict(tasks(*images)):
         assert check_prediction(prediction.as_json(), config, interface) == []
         assert 0 <= prediction.score <= 1
         assert prediction.model_version == "v0042"
@@ -87,8 +87,8 @@ def test_the_first_day_is_not_empty(predictor: Callable[[str], Predictor], uploa
 
 
 def test_region_ids_are_new_every_time(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
-    one, picture = predictor(SHIPPED["everything.xml"]), upload()
-    ids = [region["id"] for _ in range(2) for item in one.predict(tasks(picture, picture)) for region in item.result]
+    one, image = predictor(SHIPPED["everything.xml"]), upload()
+    ids = [region["id"] for _ in range(2) for item in one.predict(tasks(image, image)) for region in item.result]
     assert len(set(ids)) == len(ids) > 4
 
 
@@ -115,7 +115,7 @@ def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
     assert good.result
     assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.predictor"]
-    assert line.startswith("event=picture_not_read task=2 version=v0042 image=image page=0 reason=")
+    assert line.startswith("event=image_not_read task=2 version=v0042 image=image page=0 reason=")
 
 
 def test_the_first_of_a_list_of_pictures_is_looked_at(
@@ -216,6 +216,6 @@ def test_only_the_first_task_of_a_prompt_is_answered(predictor: Callable[[str], 
 def test_a_prompt_that_cannot_be_answered_is_answered_with_nothing(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: str | None, context: dict[str, Any]
 ) -> None:
-    picture = upload() if reference == "good" else reference
-    (answer,) = predictor(SHIPPED["everything.xml"]).answer(tasks(picture), context)
+    image = upload() if reference == "good" else reference
+    (answer,) = predictor(SHIPPED["everything.xml"]).answer(tasks(image), context)
     assert answer.result == []

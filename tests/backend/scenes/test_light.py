@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backend.scenes.light import shown, to_light, to_picture
+from backend.scenes.light import shown, to_image, to_light
 
-pictures = arrays(np.float32, (4, 5, 3), elements=st.floats(0, 1, width=32))
+images = arrays(np.float32, (4, 5, 3), elements=st.floats(0, 1, width=32))
 
 
-@given(pictures)
-def test_what_is_undone_is_redone(picture: np.ndarray) -> None:
-    assert to_picture(to_light(picture)) == pytest.approx(picture, abs=1e-4)
+@given(images)
+def test_what_is_undone_is_redone(image: np.ndarray) -> None:
+    assert to_image(to_light(image)) == pytest.approx(image, abs=1e-4)
 
 
 def test_faint_light_is_what_the_picture_shows_and_bright_light_is_far_more() -> None:
@@ -26,7 +26,7 @@ def test_faint_light_is_what_the_picture_shows_and_bright_light_is_far_more() ->
 
 def test_light_beyond_white_keeps_its_hue() -> None:
     red = np.asarray([[[400.0, 200.0, 100.0]]], dtype=np.float32)
-    assert to_picture(red)[0, 0] == pytest.approx([1, 0.5, 0.25])
+    assert to_image(red)[0, 0] == pytest.approx([1, 0.5, 0.25])
 
 
 def test_no_light_is_shown_brighter_than_white() -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from backend.heads.extraction.extract import extract
-from backend.scenes.light import to_picture
+from backend.scenes.light import to_image
 from backend.scenes.skies import SyntheticSky, clean
 
 STAR, GALAXY = (60, 60), (140, 150)
@@ -23,15 +23,15 @@ def frame() -> NDArray[np.uint8]:
         point[place] = 1
         spread = ndimage.gaussian_filter(point, width)
         image += (peak * spread / spread.max())[..., None]
-    shown: NDArray[np.uint8] = (to_picture(image.astype(np.float32)) * 255).round().astype(np.uint8)
+    shown: NDArray[np.uint8] = (to_image(image.astype(np.float32)) * 255).round().astype(np.uint8)
     return shown
 
 
 def test_galaxies_are_taken_out_of_a_frame_and_bright_stars_stay(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
-    assert sky.picture[STAR].mean() == frame[STAR].mean()
-    assert sky.picture[GALAXY].mean() < 40
-    found = [(source.corner[1], source.corner[0]) for source in extract(sky.picture.astype(np.float32) / 255).sources]
+    assert sky.image[STAR].mean() == frame[STAR].mean()
+    assert sky.image[GALAXY].mean() < 40
+    found = [(source.corner[1], source.corner[0]) for source in extract(sky.image.astype(np.float32) / 255).sources]
     assert len(found) == 1
     assert sky.removed[GALAXY]
     assert not sky.removed[STAR]
@@ -39,7 +39,7 @@ def test_galaxies_are_taken_out_of_a_frame_and_bright_stars_stay(frame: NDArray[
 
 def test_what_fills_the_gap_has_the_noise_of_the_sky(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
-    assert sky.picture[sky.removed].std() == pytest.approx(sky.picture[:40].std(), rel=0.25)
+    assert sky.image[sky.removed].std() == pytest.approx(sky.image[:40].std(), rel=0.25)
 
 
 def test_a_patch_has_the_size_asked_for_even_from_a_small_frame(frame: NDArray[np.uint8]) -> None:
@@ -50,5 +50,5 @@ def test_a_patch_has_the_size_asked_for_even_from_a_small_frame(frame: NDArray[n
 
 def test_synthetic_sky_is_empty() -> None:
     for seed in range(20):
-        picture = to_picture(SyntheticSky().draw(np.random.default_rng(seed), 128))
-        assert extract(picture).sources == ()
+        image = to_image(SyntheticSky().draw(np.random.default_rng(seed), 128))
+        assert extract(image).sources == ()

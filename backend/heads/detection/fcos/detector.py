@@ -19,7 +19,7 @@ from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, De
 from backend.heads.detection.fcos.training import Example, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.training import Report, Schedule
-from backend.lvm.feature_maps import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
@@ -101,7 +101,7 @@ class LearnedDetector:
 
     def fit(
         self,
-        looks: Sequence[PicturePyramid],
+        feature_pyramids: Sequence[FeaturePyramid],
         boxes: Sequence[Sequence[tuple[Box, str]]],
         *,
         schedule: Schedule = FINE_TUNING,
@@ -112,7 +112,7 @@ class LearnedDetector:
 
         Parameters
         ----------
-        looks : sequence of PicturePyramid
+        feature_pyramids : sequence of FeaturePyramid
             Feature maps of the images.
         boxes : for each image, a sequence of (box, label)
             Boxes in pixels of the image.
@@ -131,17 +131,19 @@ class LearnedDetector:
             If the feature maps are from another encoder.
         """
         examples: list[Example] = []
-        for look, drawn in zip(looks, boxes, strict=True):
-            self._check(look)
-            examples += examples_of(look, *targets(drawn, self.classes))
+        for pyramid, drawn in zip(feature_pyramids, boxes, strict=True):
+            self._check(pyramid)
+            examples += examples_of(pyramid, *targets(drawn, self.classes))
         if not any(len(example.boxes) for example in examples):
-            raise NotEnoughLabels(f"no box lies in any of the {len(looks)} annotated images: at least one is needed to train")
+            raise NotEnoughLabels(
+                f"no box lies in any of the {len(feature_pyramids)} annotated images: at least one is needed to train"
+            )
         with torch.random.fork_rng(devices=[]):
             network = self.network.for_classes(len(self.classes))
         trained = train_network(network, examples, schedule, seed=seed, report=report)
         return replace(self, network=_round_weights(trained), preferred=False, evidence={})
 
-    def predict(self, look: PicturePyramid) -> Found:
+    def predict(self, pyramid: FeaturePyramid) -> Found:
         """Return the candidate objects of an image, in pixels of the image, by descending score.
 
         The caller removes objects with a score below `least_score`.
@@ -153,13 +155,13 @@ class LearnedDetector:
         ImageError
             If the image cannot be read.
         """
-        self._check(look)
-        return merge(((tile, self.network(levels, size=tile.shown)) for tile, levels in look), look.size)
+        self._check(pyramid)
+        return merge(((tile, self.network(levels, size=tile.shown)) for tile, levels in pyramid), pyramid.size)
 
-    def _check(self, look: PicturePyramid) -> None:
-        if look.fingerprint != self.encoder:
+    def _check(self, pyramid: FeaturePyramid) -> None:
+        if pyramid.fingerprint != self.encoder:
             raise HeadError(
-                f"the detector was trained on the encoder {self.encoder}, not on {look.fingerprint}: train it again"
+                f"the detector was trained on the encoder {self.encoder}, not on {pyramid.fingerprint}: train it again"
             )
 
     def save(self, folder: Path) -> None:

@@ -31,7 +31,7 @@ def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
     """
     boxes, scores, labels = [], [], []
     for tile, found in parts:
-        moved = tile.to_picture(found.boxes)
+        moved = tile.to_image(found.boxes)
         kept = ~_cut(tile, moved, size) & ((moved[:, 2:] - moved[:, :2]).amax(dim=1) >= tile.least_side)
         boxes.append(moved[kept])
         scores.append(found.scores[kept])

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from backend.heads.detection.fcos.network import DetectorNetwork
 from backend.heads.training import Report, Schedule, Training, run_training
-from backend.lvm.feature_maps import Levels, PicturePyramid
+from backend.lvm.feature_maps import FeaturePyramid, Levels
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 
@@ -44,12 +44,12 @@ class Example:
     labels: Tensor
 
 
-def examples_of(look: PicturePyramid, boxes: Tensor, labels: Tensor) -> list[Example]:
+def examples_of(pyramid: FeaturePyramid, boxes: Tensor, labels: Tensor) -> list[Example]:
     """Return one example for each tile of an image with an object; for an image without objects, its coarsest tile.
 
     Parameters
     ----------
-    look : PicturePyramid
+    pyramid : FeaturePyramid
         Feature maps of the image.
     boxes : Tensor, shape (n, 4)
         Left, top, right, bottom, in pixels of the image; they are clipped to the image, and empty boxes are left out.
@@ -57,13 +57,13 @@ def examples_of(look: PicturePyramid, boxes: Tensor, labels: Tensor) -> list[Exa
         Index of the class of each box.
     """
     examples = []
-    for tile in look.tiles:
+    for tile in pyramid.tiles:
         inside, kept = _within(tile, boxes)
         large = (boxes[kept, 2:] - boxes[kept, :2]).amax(dim=1) >= tile.least_side
         if large.any():
-            examples.append(Example(_reader(look, tile), tile.shown, inside, labels[kept]))
-    coarsest = look.tiles[-1]
-    return examples or [Example(_reader(look, coarsest), coarsest.shown, boxes[:0], labels[:0])]
+            examples.append(Example(_reader(pyramid, tile), tile.shown, inside, labels[kept]))
+    coarsest = pyramid.tiles[-1]
+    return examples or [Example(_reader(pyramid, coarsest), coarsest.shown, boxes[:0], labels[:0])]
 
 
 def train_network(
@@ -117,14 +117,14 @@ def _batches(examples: Sequence[Example], pixels: int, seed: int) -> Iterator[li
                 batch = []
 
 
-def _reader(look: PicturePyramid, tile: Tile) -> Callable[[], Levels]:
-    return lambda: look.levels(tile)
+def _reader(pyramid: FeaturePyramid, tile: Tile) -> Callable[[], Levels]:
+    return lambda: pyramid.levels(tile)
 
 
 def _within(tile: Tile, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Clip boxes to a tile; return those with a large part inside, in pixels of the scaled tile, and their indices."""
     width, height = tile.shown
-    moved = tile.from_picture(boxes)
+    moved = tile.from_image(boxes)
     limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
     inside = torch.minimum(moved.clamp(min=0), limit)
     sides = inside[:, 2:] - inside[:, :2]

@@ -15,7 +15,7 @@ from PIL import Image
 from backend.images.store import StoredImage
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
-from backend.lvm.feature_maps import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from sync.files.cache import FileCache, key_of
 from sync.geometry.shapes import Box
 
@@ -27,7 +27,7 @@ def encoder() -> Encoder:
     return Encoder(config).eval().requires_grad_(False)
 
 
-def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
+def stored_image_of(pixels: NDArray[np.float32]) -> StoredImage:
     """Return an image as a PNG in memory."""
     content = io.BytesIO()
     Image.fromarray((pixels.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG")
@@ -35,10 +35,10 @@ def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
 
 
 @pytest.fixture(scope="session")
-def look_at(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[NDArray[np.float32]], PicturePyramid]:
+def pyramid_of(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[NDArray[np.float32]], FeaturePyramid]:
     """Return a function that computes the feature maps of an image through a cache, as in training."""
     cached = Pyramids(encoder, FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28), fingerprint="tiny")
-    return lambda pixels: cached.of(picture_of(pixels))
+    return lambda pixels: cached.of(stored_image_of(pixels))
 
 
 @pytest.fixture

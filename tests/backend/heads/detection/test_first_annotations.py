@@ -90,7 +90,7 @@ def test_with_the_shipped_detector_beside_it_too(tiles: Images) -> None:
         small,
         drawn,
         classes=("Galaxy",),
-        looks=[pyramids.of_pixels(image) for image in small],
+        feature_pyramids=[pyramids.of_pixels(image) for image in small],
         detector=LearnedDetector.load(Path(BASE_DETECTOR)),
     )
     assert head.found_by == BY_EXTRACTION

@@ -19,11 +19,11 @@ from backend.heads.detection.grid_search import score_grid
 from backend.heads.detection.model_selection import cross_validate_detectors, least_score
 from backend.heads.extraction.extract import extract
 from backend.lvm.encoder import Encoder
-from backend.lvm.feature_maps import PicturePyramid, Pyramids
+from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from sync.geometry.shapes import Box
 
 Discs = Callable[..., Any]
-Look = Callable[..., PicturePyramid]
+PyramidOf = Callable[..., FeaturePyramid]
 
 
 def found(*objects: tuple[float, float]) -> Found:
@@ -44,12 +44,12 @@ def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
     assert model_selection._found_f1(found((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
 
 
-def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, look_at: Look) -> None:
+def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, pyramid_of: PyramidOf) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
     selection = cross_validate_detectors(
         [image for image, _ in scenes],
         [drawn for _, drawn in scenes],
-        [look_at(image) for image, _ in scenes],
+        [pyramid_of(image) for image, _ in scenes],
         grids=[score_grid(image, [box for box, _ in drawn]) for image, drawn in scenes],
         detector=LearnedDetector.blank(pyramids, ("red",)),
         seed=0,
@@ -61,20 +61,22 @@ def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, 
 
 def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0, side=64, count=2)
-    looks = [pyramids.of_pixels(image)] * 3
+    feature_pyramids = [pyramids.of_pixels(image)] * 3
     blank = LearnedDetector.blank(pyramids, ("red",))
-    assert cross_validate_detectors([image] * 3, [drawn, [], []], looks, grids=[{}] * 3, detector=blank, seed=0) is None
+    assert (
+        cross_validate_detectors([image] * 3, [drawn, [], []], feature_pyramids, grids=[{}] * 3, detector=blank, seed=0) is None
+    )
 
 
 def test_source_extraction_stays_unless_the_other_is_clearly_better_and_says_so(
-    pyramids: Pyramids, discs: Discs, look_at: Look, tmp_path: Path
+    pyramids: Pyramids, discs: Discs, pyramid_of: PyramidOf, tmp_path: Path
 ) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
     head = Detection.fit(
         [image for image, _ in scenes],
         [drawn for _, drawn in scenes],
         classes=("red",),
-        looks=[look_at(image) for image, _ in scenes],
+        feature_pyramids=[pyramid_of(image) for image, _ in scenes],
         detector=LearnedDetector.blank(pyramids, ("galaxy",)),
     )
     assert head.found_by == BY_EXTRACTION
@@ -99,7 +101,7 @@ def learned(pyramids: Pyramids) -> Detection:
 
 def test_objects_say_that_they_were_learned_and_lie_in_the_image(learned: Detection, pyramids: Pyramids, discs: Discs) -> None:
     image, _ = discs(0)
-    objects = learned.find(extract(image).sources, size=(144, 144), look=pyramids.of_pixels(image))
+    objects = learned.find(extract(image).sources, size=(144, 144), pyramid=pyramids.of_pixels(image))
     assert {one.found_by for one in objects} == {BY_LEARNING}
     assert {one.label for one in objects} <= {"Galaxy", "Star"}
     for one in objects:
@@ -112,8 +114,8 @@ def test_a_learned_head_comes_back_from_disk_the_same(
     learned: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path
 ) -> None:
     learned.save(tmp_path)
-    look = pyramids.of_pixels(discs(0)[0])
-    one, other = (head.find((), size=(144, 144), look=look) for head in (learned, Detection.load(tmp_path)))
+    pyramid = pyramids.of_pixels(discs(0)[0])
+    one, other = (head.find((), size=(144, 144), pyramid=pyramid) for head in (learned, Detection.load(tmp_path)))
     assert [(a.source.box, a.label, a.score) for a in one] == [(a.source.box, a.label, a.score) for a in other]
 
 

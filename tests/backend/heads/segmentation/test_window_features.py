@@ -17,22 +17,22 @@ from sync.errors.images import ImageError
 from sync.files.cache import FileCache, key_of
 
 
-def picture_of(pixels: NDArray[np.float32]) -> StoredImage:
+def stored_image_of(pixels: NDArray[np.float32]) -> StoredImage:
     content = io.BytesIO()
     Image.fromarray((pixels * 255).astype(np.uint8)).save(content, "PNG")
     return StoredImage(key_of(content.getvalue()), content.getvalue, pixels.size)
 
 
 def test_what_was_seen_is_kept_for_other_processes_and_needs_no_pixels(windows: LvmWindows, tmp_path: Path) -> None:
-    picture = picture_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
+    image = stored_image_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
     window = nearest_window(200, (100, 60), (200, 120), shown_px=windows.shown_px)
-    first = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(picture, (200, 120)).encode(window)
+    first = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(image, (200, 120)).encode(window)
 
     def gone() -> bytes:
         raise ImageError("gone")
 
     elsewhere = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(
-        StoredImage(picture.key, gone, 1), (200, 120)
+        StoredImage(image.key, gone, 1), (200, 120)
     )
     assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.encode(window), strict=True))
 
@@ -42,13 +42,13 @@ def test_another_picture_window_or_encoder_is_seen_anew(windows: LvmWindows, tmp
         raise ImageError("gone")
 
     cache = FileCache(tmp_path, max_bytes=2**26)
-    picture = picture_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
+    image = stored_image_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
     whole, part = (nearest_window(side, (0, 0), (200, 120), shown_px=windows.shown_px) for side in (200, 100))
-    CachedWindowEncoder(windows, cache).of(picture, (200, 120)).encode(whole)
+    CachedWindowEncoder(windows, cache).of(image, (200, 120)).encode(whole)
     for window_encoder, key, window in (
         (CachedWindowEncoder(windows, cache), "another", whole),
-        (CachedWindowEncoder(windows, cache), picture.key, part),
-        (CachedWindowEncoder(LvmWindows(windows._encoder, fingerprint="another"), cache), picture.key, whole),
+        (CachedWindowEncoder(windows, cache), image.key, part),
+        (CachedWindowEncoder(LvmWindows(windows._encoder, fingerprint="another"), cache), image.key, whole),
     ):
         with pytest.raises(ImageError):
             window_encoder.of(StoredImage(key, gone, 1), (200, 120)).encode(window)

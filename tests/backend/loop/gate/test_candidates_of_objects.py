@@ -44,9 +44,9 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     fit = LearnedDetector.fit
 
-    def counting(self: LearnedDetector, looks: Any, boxes: Any, *, seed: int) -> LearnedDetector:
-        counts.append(len(looks))
-        return fit(self, looks, boxes, schedule=replace(FINE_TUNING, steps=1), seed=seed)
+    def counting(self: LearnedDetector, feature_pyramids: Any, boxes: Any, *, seed: int) -> LearnedDetector:
+        counts.append(len(feature_pyramids))
+        return fit(self, feature_pyramids, boxes, schedule=replace(FINE_TUNING, steps=1), seed=seed)
 
     monkeypatch.setattr(LearnedDetector, "fit", counting)
     return counts

@@ -38,12 +38,12 @@ def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], le
 
 
 @pytest.fixture(scope="module")
-def taught(encoder: Encoder, discs: Discs, look_at: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
+def taught(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
     """Return an untrained detector, and the same after a training on twelve easy scenes."""
     scenes = [discs(seed) for seed in range(12)]
     blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
     schedule = Schedule(steps=40, rate=4e-3, batch=3 * 144**2)
-    return blank, blank.fit([look_at(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
+    return blank, blank.fit([pyramid_of(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
 
 
 @pytest.mark.slow
@@ -64,9 +64,9 @@ def test_it_comes_back_from_disk_the_same(
     detector = replace(taught[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
     detector.save(tmp_path)
     again = LearnedDetector.load(tmp_path)
-    look = pyramids.of_pixels(discs(7)[0])
-    assert torch.equal(again.predict(look).boxes, detector.predict(look).boxes)
-    assert torch.equal(again.predict(look).scores, detector.predict(look).scores)
+    pyramid = pyramids.of_pixels(discs(7)[0])
+    assert torch.equal(again.predict(pyramid).boxes, detector.predict(pyramid).boxes)
+    assert torch.equal(again.predict(pyramid).scores, detector.predict(pyramid).scores)
     assert (again.classes, again.encoder, again.least_score, again.preferred, again.evidence) == (
         ("red", "blue"), "tiny", 0.35, True, {"f1": 0.7},
     )  # fmt: skip
@@ -83,19 +83,20 @@ def test_learning_leaves_the_detector_that_it_began_as_alone(pyramids: Pyramids,
 
 def test_the_same_seed_learns_the_same(pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0)
-    look = pyramids.of_pixels(image)
+    pyramid = pyramids.of_pixels(image)
     one, other = (
-        LearnedDetector.blank(pyramids, ("red",)).fit([look], [drawn], schedule=SHORT, seed=3).predict(look) for _ in range(2)
+        LearnedDetector.blank(pyramids, ("red",)).fit([pyramid], [drawn], schedule=SHORT, seed=3).predict(pyramid)
+        for _ in range(2)
     )
     assert torch.equal(one.scores, other.scores)
 
 
 def test_under_other_class_names_it_finds_the_same_objects(pyramids: Pyramids, discs: Discs) -> None:
     detector = LearnedDetector.blank(pyramids, ("galaxy",))
-    look = pyramids.of_pixels(discs(0)[0])
+    pyramid = pyramids.of_pixels(discs(0)[0])
     renamed = detector.for_classes(("Spiral", "Elliptical"))
     assert renamed.classes == ("Spiral", "Elliptical")
-    assert torch.allclose(renamed.predict(look).boxes[:5], detector.predict(look).boxes[:5])
+    assert torch.allclose(renamed.predict(pyramid).boxes[:5], detector.predict(pyramid).boxes[:5])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (300, 2), (33, 70)])
@@ -113,12 +114,12 @@ def test_pixels_that_are_not_finite_are_taken_as_dark(pyramids: Pyramids, discs:
 
 
 def test_boxes_outside_or_without_a_size_teach_nothing(pyramids: Pyramids, discs: Discs) -> None:
-    look = pyramids.of_pixels(discs(0)[0])
+    pyramid = pyramids.of_pixels(discs(0)[0])
     blank = LearnedDetector.blank(pyramids, ("red",))
     useless = [Box(500, 500, 20, 20), Box(10, 10, 0, 5), Box(float("nan"), 10, 5, 5), Box(-90, 10, 50, 5)]
     with pytest.raises(NotEnoughLabels, match="no box lies in any of the 1 annotated images"):
-        blank.fit([look], [[(box, "red") for box in useless]], schedule=SHORT)
-    blank.fit([look], [[*((box, "red") for box in useless), (Box(10, 10, 20, 20), "red")]], schedule=SHORT)
+        blank.fit([pyramid], [[(box, "red") for box in useless]], schedule=SHORT)
+    blank.fit([pyramid], [[*((box, "red") for box in useless), (Box(10, 10, 20, 20), "red")]], schedule=SHORT)
 
 
 def test_another_encoder_is_refused(encoder: Encoder, pyramids: Pyramids, discs: Discs) -> None:

@@ -19,7 +19,7 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> Found:
     """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
     width, height = tile.shown
-    moved = tile.from_picture(torch.tensor(objects).reshape(-1, 4))
+    moved = tile.from_image(torch.tensor(objects).reshape(-1, 4))
     visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())
     kept = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
     return Found(visible[kept], torch.full((len(kept),), 0.5), torch.zeros(len(kept), dtype=torch.int64))

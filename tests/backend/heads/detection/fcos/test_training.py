@@ -24,24 +24,24 @@ def labels(count: int) -> torch.Tensor:
 
 
 def test_a_cut_out_is_one_example_with_its_boxes_cut_at_the_image(pyramids: Pyramids) -> None:
-    look = pyramids.of_pixels(np.zeros((200, 300, 3), np.float32))
-    (example,) = examples_of(look, edges((10, 10, 50, 50), (280, 180, 310, 204)), labels(2))
+    pyramid = pyramids.of_pixels(np.zeros((200, 300, 3), np.float32))
+    (example,) = examples_of(pyramid, edges((10, 10, 50, 50), (280, 180, 310, 204)), labels(2))
     assert example.size == (300, 200)
     assert example.boxes.tolist() == [[10, 10, 50, 50], [280, 180, 300, 200]]
 
 
 def test_boxes_in_an_enlarged_image_are_enlarged(pyramids: Pyramids) -> None:
-    look = pyramids.of_pixels(np.zeros((60, 60, 3), np.float32))
-    (example,) = examples_of(look, edges((10, 10, 50, 50)), labels(1))
+    pyramid = pyramids.of_pixels(np.zeros((60, 60, 3), np.float32))
+    (example,) = examples_of(pyramid, edges((10, 10, 50, 50)), labels(1))
     assert example.size == (120, 120)
     assert example.boxes.tolist() == [[20, 20, 100, 100]]
 
 
 def test_of_a_frame_the_tiles_with_objects_are_learned_from(pyramids: Pyramids) -> None:
-    look = pyramids.of_pixels(np.zeros((900, 1300, 3), np.float32))
-    (example,) = examples_of(look, edges((5, 5, 30, 30)), labels(1))
+    pyramid = pyramids.of_pixels(np.zeros((900, 1300, 3), np.float32))
+    (example,) = examples_of(pyramid, edges((5, 5, 30, 30)), labels(1))
     assert example.size == (512, 512)
-    large = examples_of(look, edges((100, 100, 800, 800)), labels(1))
+    large = examples_of(pyramid, edges((100, 100, 800, 800)), labels(1))
     assert [one.size for one in large][-1] == (325, 225)
 
 
@@ -69,9 +69,9 @@ def test_every_step_is_reported_and_the_loss_falls(pyramids: Pyramids, discs: Ca
 
 
 def test_an_example_without_objects_can_be_learned_from(pyramids: Pyramids) -> None:
-    look = pyramids.of_pixels(np.zeros((64, 64, 3), np.float32))
+    pyramid = pyramids.of_pixels(np.zeros((64, 64, 3), np.float32))
     network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides))
-    train_network(network, examples_of(look, edges(), labels(0)), Schedule(steps=1, rate=1e-3, batch=1))
+    train_network(network, examples_of(pyramid, edges(), labels(0)), Schedule(steps=1, rate=1e-3, batch=1))
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
 
 
