@@ -86,12 +86,12 @@ def predict_and_store(
         with exclusive():
             return push(client, project_id, [prediction.as_json() | {"task": task.id} for task, prediction in pairs])
 
-    with ThreadPoolExecutor(1, thread_name_prefix="bulk") as beside:
+    with ThreadPoolExecutor(1, thread_name_prefix="bulk") as pool:
         before: tuple[Pairs, Future[int]] | None = None
         for chunk in _chunks(predicted):
             if before is not None:
                 yield Stored(before[0], before[1].result())
-            before = chunk, beside.submit(store, chunk)
+            before = chunk, pool.submit(store, chunk)
         if before is not None:
             yield Stored(before[0], before[1].result())
 

@@ -31,11 +31,11 @@ from sync.geometry.shapes import Size
 __all__ = ["FeatureExtractor", "ImageFeatures"]
 
 FETCHES_AT_ONCE = 4
-SIZE_KEPT_S = 3600.0
+SIZE_LIFETIME_S = 3600.0
 """Time for which the size of a reference's image is cached: a file that is not an upload would otherwise be fetched in each
 training."""
-SIZES_KEPT = 100_000
-LONGEST_KEPT = 2000
+MOST_SIZES = 100_000
+LONGEST_REFERENCE = 2000
 """Longest reference, in characters, whose size is cached: longer ones are data URLs that hold the image itself."""
 
 
@@ -95,7 +95,7 @@ class FeatureExtractor:
         self._window_encoder = window_encoder
         self._cache = cache
         self._pool = ThreadPoolExecutor(FETCHES_AT_ONCE, thread_name_prefix="features")
-        self._known_sizes: TTLCache[str, Size] = TTLCache(SIZES_KEPT, SIZE_KEPT_S)
+        self._known_sizes: TTLCache[str, Size] = TTLCache(MOST_SIZES, SIZE_LIFETIME_S)
         self._sizes_lock = threading.Lock()
         self._one_large = threading.Lock()
 
@@ -140,10 +140,10 @@ class FeatureExtractor:
         if known is not None:
             return known
         size = attempt(lambda: self._pyramids.size_of(self._image_store.open(reference)))
-        return None if isinstance(size, ImageError) else self._noted(reference, size)
+        return None if isinstance(size, ImageError) else self._remember_size(reference, size)
 
-    def _noted(self, reference: str, size: Size) -> Size:
-        if len(reference) <= LONGEST_KEPT:
+    def _remember_size(self, reference: str, size: Size) -> Size:
+        if len(reference) <= LONGEST_REFERENCE:
             with self._sizes_lock:
                 self._known_sizes[reference] = size
         return size
@@ -169,30 +169,30 @@ class FeatureExtractor:
         list of ImageFeatures or ImageError
             In the order of `references`; an error for an image that cannot be read.
         """
-        wanted = tuple(dict.fromkeys(extractions))
-        encode = partial(self._see, wanted=wanted, pyramid=pyramid, embed=embed)
-        seen = list(self._pool.map(lambda reference: attempt(partial(encode, reference)), references))
+        extract_one = partial(self._extract, extractions=tuple(dict.fromkeys(extractions)), pyramid=pyramid, embed=embed)
+        outcomes = list(self._pool.map(lambda reference: attempt(partial(extract_one, reference)), references))
         if embed:
-            good = [index for index, one in enumerate(seen) if isinstance(one, ImageFeatures)]
-            images = [one.image for one in seen if isinstance(one, ImageFeatures)]
-            for index, embedding in zip(good, attempt_together(self._embeddings.of, images), strict=True):
-                one = seen[index]
-                if isinstance(embedding, ImageError) or isinstance(one, ImageError):
-                    seen[index] = embedding if isinstance(embedding, ImageError) else one
+            readable = {index: features for index, features in enumerate(outcomes) if isinstance(features, ImageFeatures)}
+            embeddings = attempt_together(self._embeddings.of, [features.image for features in readable.values()])
+            for (index, features), embedding in zip(readable.items(), embeddings, strict=True):
+                if isinstance(embedding, ImageError):
+                    outcomes[index] = embedding
                 else:
-                    seen[index] = replace(one, embedding=embedding)
-        return seen
+                    outcomes[index] = replace(features, embedding=embedding)
+        return outcomes
 
-    def _see(self, reference: str, *, wanted: tuple[ExtractionSettings, ...], pyramid: bool, embed: bool) -> ImageFeatures:
+    def _extract(
+        self, reference: str, *, extractions: tuple[ExtractionSettings, ...], pyramid: bool, embed: bool
+    ) -> ImageFeatures:
         image = self._image_store.open(reference)
         size, sources = None, {}
-        for settings in wanted:
+        for settings in extractions:
             size, sources[settings] = self._sources(image, settings, embed=embed)
         if pyramid and size is None:
             size = self._pyramids.size_of(image)
         if size is None:
             return ImageFeatures(image, None, None, sources)
-        self._noted(reference, size)
+        self._remember_size(reference, size)
         windowed_image = self._window_encoder.of(image, size)  # first: raises for an image too long for tiles
         return ImageFeatures(
             image, None, size, sources, self._pyramids.of(image, size=size) if pyramid else None, windowed_image

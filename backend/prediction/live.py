@@ -23,7 +23,7 @@ __all__ = ["LivePredictors"]
 
 log = logging.getLogger("galaxyloop.predictors")
 
-KEPT = 8
+MOST_PREDICTORS = 8
 """Number of predictors in memory: heads are small, and few projects are in use at the same time."""
 
 
@@ -43,7 +43,7 @@ class LivePredictors(PredictorFactory):
     ) -> None:
         super().__init__(image_store, cache, maps, sam_checkpoint=sam_checkpoint)
         self._registry = registry
-        self._kept: LRUCache[tuple[int, str, str], Predictor] = LRUCache(KEPT)
+        self._predictors: LRUCache[tuple[int, str, str], Predictor] = LRUCache(MOST_PREDICTORS)
         self._lock = threading.Lock()
 
     def warm_up(self) -> None:
@@ -86,17 +86,18 @@ class LivePredictors(PredictorFactory):
         # The key has the version's name, not its number: a project that is attached again reuses numbers, but not names.
         key = (project.id, project.live_name, config_hash(label_config))
         with self._lock:
-            predictor = self._kept.get(key)
+            predictor = self._predictors.get(key)
             if predictor is None:
                 config = read_config(label_config)
                 heads, name = self._good_heads(project, config, label_config=label_config)
                 predictor = self.build(config, heads, version=name)
-                self._kept[key] = predictor
+                self._predictors[key] = predictor
             return predictor
 
     def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
         """Return the heads and the name of the live version or, if its files are damaged, of the last undamaged one."""
-        earlier = ((one.number, one.name) for one in list_replacements(self._registry, project.id, label_config=label_config))
+        versions = list_replacements(self._registry, project.id, label_config=label_config)
+        earlier = ((version.number, version.name) for version in versions)
         for number, name in ((project.live_version, project.live_name), *earlier):
             try:
                 return self.heads_of(project.id, number, config), name

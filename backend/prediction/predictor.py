@@ -22,9 +22,10 @@ from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import NOTHING_TO_ASK, Draft, ImageName, Prediction, Task
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from backend.prediction.prompts import answer_prompts
+from backend.prediction.task_features import Place, extract_task_features, reference_of
 from sync.errors.failures import attempt, attempt_together, reason_of_item
 from sync.errors.images import ImageError
-from sync.label_studio.task_images import images_of_control, references_of, value_at
+from sync.label_studio.task_images import images_of_control
 from sync.label_studio.validation import sort_regions
 from sync.labelling.config import LabelConfig
 
@@ -34,8 +35,6 @@ log = logging.getLogger("galaxyloop.predictor")
 
 CHUNK = 64
 """Images whose features are extracted together: bounds the pixels in memory."""
-Place = tuple[int, ImageName]
-"""Index of a task in a list of tasks, and one of its images."""
 
 
 class Predictor:
@@ -146,13 +145,15 @@ class Predictor:
                 task=tasks[0].stored,
                 config=self.config,
                 head=self.masks,
-                windowed_image_of=lambda name, page: self._extractor.windowed_image(self._reference(tasks[0], (name, page))),
+                windowed_image_of=lambda name, page: self._extractor.windowed_image(
+                    reference_of(tasks[0], (name, page), self.config)
+                ),
             )
         except Exception as error:
             reason = error if isinstance(error, ValueError) else reason_of_item(error)
             log.warning("event=prompt_not_answered task=%d version=%s reason=%r", tasks[0].id, self.version, str(reason))
             return predictions
-        regions = self._valid(regions, tasks[0])
+        regions = self._drop_invalid(regions, tasks[0])
         if regions:
             score = float(np.mean([region.get("score", 0.5) for region in regions]))
             predictions[0] = Prediction(regions, score, self.version)
@@ -189,8 +190,8 @@ class Predictor:
                 for model, image in pairs:
                     models_of.setdefault((index, image), []).append(model)
             groups: dict[tuple[int, ...], list[Place]] = {}
-            for place, own in models_of.items():
-                groups.setdefault(tuple(map(id, own)), []).append(place)
+            for place, models_of_place in models_of.items():
+                groups.setdefault(tuple(map(id, models_of_place)), []).append(place)
             for places in groups.values():
                 for start in range(0, len(places), CHUNK):
                     self._predict_images(tasks, places[start : start + CHUNK], models_of[places[0]], drafts)
@@ -230,11 +231,11 @@ class Predictor:
     def _finish(self, task: Task, draft: Draft) -> Prediction:
         prediction = attempt(partial(draft.finish, self.config, self.version))
         if not isinstance(prediction, ImageError):
-            return replace(prediction, result=self._valid(prediction.result, task))
+            return replace(prediction, result=self._drop_invalid(prediction.result, task))
         log.warning("event=task_not_predicted task=%d version=%s reason=%r", task.id, self.version, str(prediction))
         return Prediction([], NOTHING_TO_ASK, self.version, str(prediction))
 
-    def _valid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
+    def _drop_invalid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
         """Return the regions that Label Studio can display; the others would break the annotator's page, and are logged."""
         valid, faults = sort_regions(regions, self.config)
         for fault in faults:
@@ -244,42 +245,4 @@ class Predictor:
     def _extract_features(
         self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel]
     ) -> list[ImageFeatures | ImageError]:
-        """Extract the features of images that models need; an error for each image that cannot be read."""
-        outcomes: dict[int, ImageFeatures | ImageError] = {}
-        references: dict[int, str] = {}
-        for number, (index, image) in enumerate(places):
-            reference = attempt(partial(self._reference, tasks[index], image))
-            if isinstance(reference, ImageError):
-                outcomes[number] = reference
-            else:
-                references[number] = reference
-        extracted = self._extractor.extract_features(
-            list(references.values()),
-            embed=any(model.needs_embedding for model in models),
-            extractions=[settings for model in models if (settings := model.needs_sources)],
-            pyramid=any(model.needs_pyramid for model in models),
-        )
-        outcomes |= zip(references, extracted, strict=True)
-        for number, outcome in outcomes.items():
-            if isinstance(outcome, ImageError):
-                index, (to_name, page) = places[number]
-                log.warning(
-                    "event=image_not_read task=%d version=%s image=%s page=%d reason=%r",
-                    tasks[index].id, self.version, to_name, page, str(outcome),
-                )  # fmt: skip
-        return [outcomes[number] for number in range(len(places))]
-
-    def _reference(self, task: Task, image: ImageName) -> str:
-        """Return the reference of an image in a task's data."""
-        to_name, page = image
-        key = self.config.image_key.get(to_name)
-        if key is None:
-            raise ImageError(f"the labelling config has no Image called {to_name!r} that shows a key of the task's data")
-        references = references_of(task.data, self.config, to_name)
-        if page >= len(references):
-            raise ImageError(f"the task has {len(references)} pages under {key!r}, and page {page + 1} was requested")
-        if not references[page]:
-            where = f" on page {page + 1}" if len(references) > 1 else ""
-            held = " but an object" if isinstance(value_at(task.data, key), Mapping) else ""
-            raise ImageError(f"the task's data have no image reference under {key!r}{where}{held}")
-        return references[page]
+        return extract_task_features(self._extractor, self.config, tasks, places, models, version=self.version)

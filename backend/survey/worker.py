@@ -15,7 +15,8 @@ import pyarrow.parquet as parquet
 
 from backend.cluster.version_bundle import VersionBundle
 from backend.images.store import StoredImage, image_key
-from backend.prediction.control_models.control_model import ControlModel, Row
+from backend.prediction.control_models.control_model import ControlModel
+from backend.prediction.control_models.results import Row
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
 from backend.prediction.predictor import NOTHING_TO_ASK

@@ -13,11 +13,13 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
 from backend.prediction.control_models.classes import ClassModel
-from backend.prediction.control_models.control_model import ControlModel, Heads, RegionPredictions, Scores, TrainingData
+from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.control_models.numbers import NumberModel
 from backend.prediction.control_models.objects import ObjectModel
+from backend.prediction.control_models.results import RegionPredictions, Scores
 from backend.prediction.control_models.shared_objects import shared_objects
+from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.project_heads import ProjectHeads
 from sync.controls import CONTROLS, Kind
 from sync.controls.control import Control

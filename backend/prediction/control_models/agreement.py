@@ -76,7 +76,7 @@ def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -
     """
     if not predicted or not drawn:
         return 0
-    overlaps = box_overlaps(box_edges([one.source.box for one in predicted]), box_edges([other.box for other in drawn]))
-    overlaps *= [[one.label == other.label for other in drawn] for one in predicted]
+    overlaps = box_overlaps(box_edges([detected.source.box for detected in predicted]), box_edges([each.box for each in drawn]))
+    overlaps *= [[detected.label == each.label for each in drawn] for detected in predicted]
     rows, columns = linear_sum_assignment(-(overlaps >= MATCHED_ABOVE).astype(float))
     return int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())

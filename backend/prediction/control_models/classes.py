@@ -15,17 +15,11 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
-from backend.prediction.control_models.control_model import (
-    ControlModel,
-    Heads,
-    RegionPredictions,
-    Row,
-    Scores,
-    TrainingData,
-    embedding_of,
-    read_embeddings,
-)
+from backend.prediction.control_models.class_targets import fit_classes, make_target
+from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
 from backend.prediction.features import ImageFeatures
 from sync.controls import choices, taxonomy
 from sync.controls.control import Control
@@ -37,53 +31,11 @@ from sync.labelling.reading import read_region
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ClassModel", "fit_classes", "leaf_targets"]
+__all__ = ["ClassModel"]
 
 CHOSEN_ABOVE = 0.5
 """Probability above which a label of a multiple choice, or a path of a multiple taxonomy, is predicted; a taxonomy without such
 a path gets the most probable one."""
-
-
-def fit_classes(
-    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
-) -> Morphology | DecisionTree:
-    """Fit the head of a control that holds classes, with the shipped head's log-probabilities for the same images as offset.
-
-    Parameters
-    ----------
-    embeddings : ndarray, shape (n, d)
-    targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
-        Share of annotators that chose each label or node.
-    control : Control
-    base : Morphology
-        The shipped head.
-
-    Raises
-    ------
-    NotEnoughLabels
-    """
-    offset = base_offset(embeddings, control, base)
-    exclusive = not control.multiple
-    if control.paths:
-        return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
-    classes = [label.value for label in control.labels]
-    return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
-
-
-def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:
-    """Return the columns of targets that belong to the control's labels.
-
-    Parameters
-    ----------
-    targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
-    control : Control
-
-    Returns
-    -------
-    ndarray, shape (n, k)
-        For a taxonomy the columns of its leaves.
-    """
-    return targets[:, np.array(QuestionTree.of(control.paths).ends)] if control.paths else targets
 
 
 class ClassModel(ControlModel):
@@ -115,12 +67,7 @@ class ClassModel(ControlModel):
 
     @classmethod
     def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> NDArray[np.float64] | None:
-        votes = [values[0] for _, values in answers]
-        if control.paths:
-            target = QuestionTree.of(control.paths).shares(votes, exclusive=not control.multiple)
-        else:
-            target = _shares(votes, control)
-        return target if target.any() else None
+        return make_target([values[0] for _, values in answers], control)
 
     @classmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Morphology | DecisionTree:
@@ -248,14 +195,3 @@ class ClassModel(ControlModel):
         if self.tree is not None:
             return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
         return [choices.encode(labels, control=self.control, score=score)]
-
-
-def _shares(votes: Sequence[Sequence[str]], control: Control) -> NDArray[np.float64]:
-    """Return the share of annotators that chose each label, shape (k,)."""
-    position = {label.value: index for index, label in enumerate(control.labels)}
-    target = np.zeros(len(control.labels))
-    for vote in votes:
-        known = [name for name in vote if name in position]
-        for name in known:
-            target[position[name]] += 1 / (len(votes) * (1 if control.multiple else len(known)))
-    return target

@@ -5,10 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol, Self
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from backend.heads import Head
 from backend.heads.classification.morphology import Morphology
@@ -16,8 +13,9 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.object_images import ObjectImages
+from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
+from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.features import ImageFeatures
 from sync.controls.control import Control
 from sync.controls.region import Region
@@ -26,58 +24,7 @@ from sync.geometry.shapes import Box, Size
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ControlModel", "Heads", "RegionPredictions", "Row", "Scores", "TrainingData", "embedding_of"]
-
-Row = tuple[Any, float | None]
-"""A head's prediction for one image, as a value of a survey's column, and its confidence (None: no prediction)."""
-
-
-@dataclass(frozen=True, slots=True)
-class RegionPredictions:
-    """A control's regions on one image, and the acquisition confidence, in [0, 1] (None: no prediction)."""
-
-    regions: list[dict[str, Any]]
-    confidence: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class Scores:
-    """Agreement of a model with the annotators on each of n images.
-
-    Attributes
-    ----------
-    agreement : ndarray, shape (n,)
-        Between 0 and 1. Classes: one minus the Brier score. Numbers: from the error relative to the spread. Objects: F1 of
-        boxes.
-    predicted, hits : ndarray of int, shape (n,)
-        Number of objects predicted, and of drawn objects that were found; 0 for other controls.
-    probabilities : ndarray, shape (n, k), or None
-        Predicted probabilities of a control's labels.
-    """
-
-    agreement: NDArray[np.float64]
-    predicted: NDArray[np.int64]
-    hits: NDArray[np.int64]
-    probabilities: NDArray[np.float64] | None = None
-
-    @classmethod
-    def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
-        """Create the scores of a control without objects.
-
-        Parameters
-        ----------
-        agreement : ndarray, shape (n,)
-        probabilities : ndarray, shape (n, k), optional
-            Predicted probabilities of a control's labels.
-        """
-        none = np.zeros(len(agreement), np.int64)
-        return cls(agreement, none, none, probabilities)
-
-    def of(self, places: Sequence[int]) -> Scores:
-        """Return the scores of the images at the given indices."""
-        index = np.asarray(places, np.intp)
-        probabilities = None if self.probabilities is None else self.probabilities[index]
-        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)
+__all__ = ["ControlModel", "Heads"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,24 +50,6 @@ class Heads:
     masks: PromptedMasks
     detector: LearnedDetector | None
     shared: Mapping[str, SharedObjects]
-
-
-class TrainingData(Protocol):
-    """Data that a head is trained on: the features of images, and the shipped heads that it starts from."""
-
-    @property
-    def base(self) -> Morphology: ...
-
-    @property
-    def detector(self) -> LearnedDetector | None: ...
-
-    def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
-        """Return the embeddings of images; None for those that cannot be read."""
-        ...
-
-    def open_images(self, examples: Examples, control: Control) -> ObjectImages:
-        """Open the newest annotated images that can be read, up to the limit of pixels in memory."""
-        ...
 
 
 class ControlModel(ABC):
@@ -259,35 +188,3 @@ class ControlModel(ABC):
     def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
         """Return the boxes of the objects on an image that annotators may click."""
         return []
-
-
-def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
-    """Return the embedding of an image; models with `needs_embedding` get features that have one."""
-    assert features.embedding is not None, "this model was not announced as one that needs embeddings"
-    return features.embedding
-
-
-def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], NDArray[np.float32]]:
-    """Return the labels and embeddings of the images that can be read.
-
-    Parameters
-    ----------
-    examples : Examples
-    data : TrainingData
-
-    Returns
-    -------
-    list, length n
-        Labels.
-    ndarray, shape (n, d)
-        Embeddings; shape (0, 1) if no image can be read.
-    """
-    embeddings = data.embeddings([examples.references[image] for image in examples.labels])
-    readable = [
-        (label, embedding)
-        for label, embedding in zip(examples.labels.values(), embeddings, strict=True)
-        if embedding is not None
-    ]
-    if not readable:
-        return [], np.empty((0, 1), np.float32)
-    return [label for label, _ in readable], np.stack([embedding for _, embedding in readable])

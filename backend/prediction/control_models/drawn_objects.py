@@ -75,7 +75,7 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
     if control.tag in OBJECTS and OBJECTS[control.tag].SHAPE is np.ndarray and len(regions) > most:
         shown = f"{size[0]}x{size[1]}"
         raise ControlError(
-            f"{len(regions)} masks on a picture of {shown} pixels are drawn for {control.name!r}; at most {most} are read"
+            f"{len(regions)} masks on an image of {shown} pixels are drawn for {control.name!r}; at most {most} are read"
         )
 
 
@@ -127,5 +127,5 @@ def _inside(box: Box, size: Size) -> Box:
     left, top = max(box.x, 0.0), max(box.y, 0.0)
     width, height = min(box.x + box.width, size[0]) - left, min(box.y + box.height, size[1]) - top
     if width <= 0 or height <= 0:
-        raise ControlError("the region lies outside the picture")
+        raise ControlError("the region lies outside the image")
     return Box(left, top, width, height)

@@ -10,17 +10,10 @@ from numpy.typing import NDArray
 
 from backend.heads.regression import Parameters
 from backend.prediction.control_models.agreement import number_agreement
-from backend.prediction.control_models.control_model import (
-    ControlModel,
-    Heads,
-    RegionPredictions,
-    Row,
-    Scores,
-    TrainingData,
-    embedding_of,
-    read_embeddings,
-)
+from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
 from backend.prediction.features import ImageFeatures
 from sync.controls import number
 from sync.controls.control import Control

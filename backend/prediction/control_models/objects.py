@@ -15,19 +15,14 @@ from backend.heads.detection.detection import Detection
 from backend.heads.segmentation.overlaps import largest_part_of, outline_detections
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models.agreement import matched_boxes
-from backend.prediction.control_models.control_model import (
-    ControlModel,
-    Heads,
-    RegionPredictions,
-    Row,
-    Scores,
-    TrainingData,
-)
+from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.drawn_objects import DrawnObject, draw_objects
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import fit_detection
 from backend.prediction.control_models.object_rows import object_row, object_type
+from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
+from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.features import ImageFeatures
 from sync.controls import MASKS, OBJECTS, ControlError, ellipselabels
 from sync.controls.control import Control
@@ -127,9 +122,12 @@ class ObjectModel(ControlModel):
     def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
         """Return the objects of one image, with the segmenter's masks if this control or the paired one holds masks."""
         detections = self.detect(features)
-        outlines = iter(self._outlined([one for one in detections if one.label in self._masked], features))
-        objects = [next(outlines) if one.label in self._masked else one for one in detections]
-        return tuple(replace(one, label=self._labels[one.label]) for one in objects if one.label in self._labels)
+        masked = [detected for detected in detections if detected.label in self._masked]
+        outlines = iter(self._outline(masked, features))
+        objects = [next(outlines) if detected.label in self._masked else detected for detected in detections]
+        return tuple(
+            replace(detected, label=self._labels[detected.label]) for detected in objects if detected.label in self._labels
+        )
 
     def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
         return [detected.source.box for detected in self.detect(features)]
@@ -180,14 +178,14 @@ class ObjectModel(ControlModel):
             log.warning("event=region_left_out control=%s reason=%r", self.control.name, str(error))
             return []
 
-    def _outlined(self, detections: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
+    def _outline(self, detections: Sequence[Detected], features: ImageFeatures) -> Sequence[Detected]:
         """Return objects with the segmenter's masks, each reduced to its largest part, with the bounding box of that part."""
         if not detections or features.windowed_image is None:
             return detections
         try:
             return [
-                replace(one, source=largest_part_of(one.source))
-                for one in outline_detections(detections, self.masks, features.windowed_image)
+                replace(detected, source=largest_part_of(detected.source))
+                for detected in outline_detections(detections, self.masks, features.windowed_image)
             ]
         except (ImageError, ValueError) as error:
             log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))

@@ -51,25 +51,25 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
     """
     shared: dict[str, SharedObjects] = {}
     for mask in (control for control in controls if control.tag in MASKS and control.labels):
-        beside = (control for control in controls if control.tag == "RectangleLabels" and control.labels)
-        boxes = next((one for one in beside if one.to_name == mask.to_name and one.name not in shared), None)
+        candidates = (control for control in controls if control.tag == "RectangleLabels" and control.labels)
+        boxes = next((each for each in candidates if each.to_name == mask.to_name and each.name not in shared), None)
         if boxes is None:
             continue
         pair = (mask, boxes)
-        owners = [one for one, other in (pair, pair[::-1]) if len(_translated(other, one)) == len(other.labels)]
+        owners = [owner for owner, other in (pair, pair[::-1]) if len(_translate(other, owner)) == len(other.labels)]
         if not owners:
             continue
-        owner = next((one for one in owners if one.name in heads.filling), owners[0])
-        masked = frozenset(_translated(owner, mask))
-        shared |= {one.name: SharedObjects(owner, _translated(owner, one), masked) for one in pair}
+        owner = next((each for each in owners if each.name in heads.filling), owners[0])
+        masked = frozenset(_translate(owner, mask))
+        shared |= {control.name: SharedObjects(owner, _translate(owner, control), masked) for control in pair}
     return shared
 
 
-def _translated(source: Control, target: Control) -> dict[str, str]:
+def _translate(source: Control, target: Control) -> dict[str, str]:
     """Return the labels of `source` that `target` has too, with its names for them: the same name, an alias or a synonym."""
     if source == target:
         return {label.value: label.value for label in source.labels}
-    meant = {
+    translations = {
         label.value: next(filter(None, (read_label(name, target) for name in label.names)), None) for label in source.labels
     }
-    return {value: known for value, known in meant.items() if known is not None}
+    return {value: known for value, known in translations.items() if known is not None}

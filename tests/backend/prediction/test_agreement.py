@@ -22,7 +22,7 @@ labels = st.sampled_from(["Galaxy", "Star"])
 places = st.lists(st.tuples(boxes, labels), max_size=5)
 
 
-def found(box: Box, label: str = "Galaxy") -> Detected:
+def detected(box: Box, label: str = "Galaxy") -> Detected:
     """Return a detected rectangle that fills its box."""
     crop = np.ones((int(box.height), int(box.width)), bool)
     ellipse = Ellipse(box.x, box.y, box.width, box.height)
@@ -39,36 +39,36 @@ probabilities = arrays(np.float64, (6, 3), elements=st.floats(0.01, 1)).map(lamb
 
 
 @given(probabilities, probabilities)
-def test_classes_agree_between_0_and_1(predicted: np.ndarray, said: np.ndarray) -> None:
+def test_agreement_of_classes_is_between_0_and_1(predicted: np.ndarray, voted: np.ndarray) -> None:
     for exclusive in (True, False):
-        agreement = class_agreement(predicted, said, exclusive=exclusive)
+        agreement = class_agreement(predicted, voted, exclusive=exclusive)
         assert agreement.shape == (6,)
         assert (agreement >= 0).all()
         assert (agreement <= 1).all()
 
 
-def test_a_certain_class_agrees_wholly_or_not_at_all() -> None:
+def test_agreement_of_certain_classes_is_0_or_1() -> None:
     sure = np.array([[1.0, 0.0], [0.0, 1.0]])
     assert class_agreement(sure, sure, exclusive=True).tolist() == [1, 1]
     assert class_agreement(sure, sure[::-1], exclusive=True).tolist() == [0, 0]
 
 
-def test_a_path_that_parts_late_agrees_more_than_one_that_parts_at_once() -> None:
+def test_a_path_that_differs_late_agrees_more_than_one_that_differs_early() -> None:
     tree = QuestionTree.of([("Smooth", "Round"), ("Disk", "Arms"), ("Disk", "Bar")])
     arms, bar, smooth = (tree.shares([[path]], exclusive=True)[None] for path in (tree.paths[1], tree.paths[2], tree.paths[0]))
-    agreement = [class_agreement(said, arms, exclusive=True, levels=tree.depth)[0] for said in (arms, bar, smooth)]
+    agreement = [class_agreement(shares, arms, exclusive=True, levels=tree.depth)[0] for shares in (arms, bar, smooth)]
     assert agreement == [1, 0.5, 0]
 
 
 @given(probabilities, st.floats(0.01, 1))
-def test_the_true_share_of_annotators_agrees_best(truth: np.ndarray, step: float) -> None:
+def test_the_true_share_of_annotators_maximises_the_agreement(truth: np.ndarray, step: float) -> None:
     off = truth + step * (np.eye(3)[[0, 1, 2, 0, 1, 2]] - truth)
     for exclusive in (True, False):
         best = class_agreement(truth, truth, exclusive=exclusive)
         assert (class_agreement(off, truth, exclusive=exclusive) <= best).all()
 
 
-def test_a_number_agrees_half_where_it_is_off_by_the_spread() -> None:
+def test_an_error_of_one_spread_gives_an_agreement_of_one_half() -> None:
     values = np.array([0.0, 2.0])  # standard deviation 1
     assert number_agreement(values + np.array([0, 1]), values, spread=1).tolist() == [1, 0.5]
 
@@ -79,26 +79,26 @@ def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
 
 
 @given(places, places)
-def test_no_more_boxes_match_than_there_are_on_either_side(one: list[tuple[Box, str]], other: list[tuple[Box, str]]) -> None:
-    matched = matched_boxes([found(*each) for each in one], [drawn(*each) for each in other])
-    assert 0 <= matched <= min(len(one), len(other))
+def test_at_most_as_many_boxes_match_as_either_list_has(first: list[tuple[Box, str]], second: list[tuple[Box, str]]) -> None:
+    matched = matched_boxes([detected(*each) for each in first], [drawn(*each) for each in second])
+    assert 0 <= matched <= min(len(first), len(second))
 
 
 @given(places)
-def test_all_that_the_annotator_drew_matches(some: list[tuple[Box, str]]) -> None:
-    assert matched_boxes([found(*each) for each in some], [drawn(*each) for each in some]) == len(some)
+def test_equal_boxes_all_match(objects: list[tuple[Box, str]]) -> None:
+    assert matched_boxes([detected(*each) for each in objects], [drawn(*each) for each in objects]) == len(objects)
 
 
 def test_another_label_does_not_match() -> None:
     box = Box(10, 10, 10, 10)
-    assert matched_boxes([found(box, "Star")], [drawn(box, "Galaxy")]) == 0
+    assert matched_boxes([detected(box, "Star")], [drawn(box, "Galaxy")]) == 0
 
 
 def test_boxes_are_matched_one_to_one() -> None:
     box = Box(10, 10, 10, 10)
-    assert matched_boxes([found(box), found(box)], [drawn(box)]) == 1
+    assert matched_boxes([detected(box), detected(box)], [drawn(box)]) == 1
 
 
-def test_a_box_matches_from_half_an_overlap_on() -> None:
-    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))]) == 1
-    assert matched_boxes([found(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))]) == 0
+def test_boxes_match_from_an_overlap_of_one_half() -> None:
+    assert matched_boxes([detected(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))]) == 1
+    assert matched_boxes([detected(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))]) == 0

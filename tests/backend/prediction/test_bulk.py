@@ -36,14 +36,14 @@ class Answer(BaseHTTPRequestHandler):
     server: Studio
 
     def do_GET(self) -> None:
-        self._say({})
+        self._send({})
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.imports.append([one["task"] for one in body])
-        self._say({"created": len(body)})
+        self.server.imports.append([prediction["task"] for prediction in body])
+        self._send({"created": len(body)})
 
-    def _say(self, answer: object) -> None:
+    def _send(self, answer: object) -> None:
         content = json.dumps(answer).encode()
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
@@ -74,35 +74,35 @@ def batches(count: int) -> Iterator[Pairs]:
         yield [(Task(number, {}), Prediction([], 1.0, "v0001")) for number in range(start, min(start + CHUNK, count))]
 
 
-def test_few_come_first_and_each_further_chunk_may_be_twice_as_large(client: LabelStudioClient, studio: Studio) -> None:
+def test_each_chunk_is_up_to_twice_as_large_as_the_last(client: LabelStudioClient, studio: Studio) -> None:
     stored = list(predict_and_store(client, 1, batches(1000)))
-    assert [len(one) for one in studio.imports] == [192, 384, 424]
-    assert [one.count for one in stored] == [192, 384, 424]
-    assert sorted(task for one in studio.imports for task in one) == list(range(1000))
+    assert [len(tasks) for tasks in studio.imports] == [192, 384, 424]
+    assert [chunk.count for chunk in stored] == [192, 384, 424]
+    assert sorted(task for tasks in studio.imports for task in tasks) == list(range(1000))
 
 
-def test_a_chunk_is_stored_when_it_has_gathered_for_long(
+def test_a_chunk_is_stored_after_the_longest_time(
     client: LabelStudioClient, studio: Studio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.prediction.bulk.LONGEST_CHUNK_S", 0.0)
     list(predict_and_store(client, 1, batches(3 * CHUNK)))
-    assert [len(one) for one in studio.imports] == [CHUNK] * 3
+    assert [len(tasks) for tasks in studio.imports] == [CHUNK] * 3
 
 
-def test_each_chunk_is_stored_in_its_turn(client: LabelStudioClient, studio: Studio) -> None:
-    turns = []
+def test_each_chunk_is_stored_under_the_exclusive_lock(client: LabelStudioClient, studio: Studio) -> None:
+    imports_in_turn = []
 
     @contextmanager
     def exclusive() -> Iterator[None]:
         before = len(studio.imports)
         yield
-        turns.append(len(studio.imports) - before)
+        imports_in_turn.append(len(studio.imports) - before)
 
     list(predict_and_store(client, 1, batches(500), exclusive=exclusive))
-    assert turns == [1, 1]
+    assert imports_in_turn == [1, 1]
 
 
-def test_no_turn_means_no_storing(client: LabelStudioClient, studio: Studio) -> None:
+def test_without_the_exclusive_lock_nothing_is_stored(client: LabelStudioClient, studio: Studio) -> None:
     @contextmanager
     def refused() -> Iterator[None]:
         raise RuntimeError("another version is live")
@@ -116,12 +116,12 @@ def test_no_turn_means_no_storing(client: LabelStudioClient, studio: Studio) -> 
 def test_this_process_predicts_in_order_and_in_batches(predicting: Services, files: object, png: Callable[..., bytes]) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     reference = files.put("/data/upload/9/bulk.png", png())  # type: ignore[attr-defined]
-    given = list(predicting_here(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
-    assert [len(batch) for batch in given] == [CHUNK, 1]
-    assert [task.id for batch in given for task, _ in batch] == list(range(CHUNK + 1))
+    predicted = list(predicting_here(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
+    assert [len(batch) for batch in predicted] == [CHUNK, 1]
+    assert [task.id for batch in predicted for task, _ in batch] == list(range(CHUNK + 1))
 
 
-def test_a_picture_that_cannot_be_read_says_why(predicting: Services) -> None:
+def test_an_unreadable_image_gives_the_reason(predicting: Services) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     (((_, prediction),),) = predicting_here(predictor)([Task(1, {"image": "/data/upload/9/not-there.png"})])
     assert "not-there.png" in prediction.problem

@@ -21,7 +21,7 @@ CONFIG = """<View><Image name="image" value="$image"/>
     ("clicked", "answered"),
     [("galaxy", "2_brush"), ("star", "1_brush"), ("Galaxy ", "2_brush"), ("2_brush", "2_brush"), ("nebula", None)],
 )
-def test_a_click_is_answered_with_its_label_or_not_at_all(
+def test_a_click_gets_its_label_or_no_answer(
     predicting: Services, files: Any, png: Callable[..., bytes], clicked: str, answered: str | None
 ) -> None:
     reference = str(files.put("/data/upload/9/clicked.png", png(spots=((60, 50, 6),))))

@@ -28,15 +28,13 @@ def upload(files: Any, name: str, content: bytes) -> str:
     return str(files.put(f"/data/upload/9/{name}", content))
 
 
-def test_each_reference_has_one_observation_in_order(
-    extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
-) -> None:
+def test_each_reference_gives_features_in_order(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     references = [upload(files, f"order-{width}.png", png(size=(width, 50), spots=())) for width in (60, 40, 80)]
-    seen = extractor.extract_features(references, embed=False, extractions=[EXTRACTION])
-    assert [one.size for one in seen if isinstance(one, ImageFeatures)] == [(60, 50), (40, 50), (80, 50)]
+    outcomes = extractor.extract_features(references, embed=False, extractions=[EXTRACTION])
+    assert [features.size for features in outcomes if isinstance(features, ImageFeatures)] == [(60, 50), (40, 50), (80, 50)]
 
 
-def test_only_what_is_asked_for_is_measured(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
+def test_only_requested_features_are_extracted(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     reference = upload(files, "little.png", png())
     (plain,) = extractor.extract_features([reference], embed=False)
     (embedded,) = extractor.extract_features([reference], embed=True)
@@ -47,79 +45,79 @@ def test_only_what_is_asked_for_is_measured(extractor: FeatureExtractor, files: 
     assert np.isfinite(embedded.embedding).all()
 
 
-def test_galaxies_are_found_where_they_are(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
+def test_sources_have_the_positions_of_the_galaxies(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     reference = upload(files, "two.png", png(spots=((150, 50, 6), (60, 40, 5))))
-    (one,) = extractor.extract_features([reference], embed=False, extractions=[EXTRACTION])
-    assert isinstance(one, ImageFeatures)
-    centres = sorted((source.ellipse.x, source.ellipse.y) for source in one.sources[EXTRACTION])
+    (features,) = extractor.extract_features([reference], embed=False, extractions=[EXTRACTION])
+    assert isinstance(features, ImageFeatures)
+    centres = sorted((source.ellipse.x, source.ellipse.y) for source in features.sources[EXTRACTION])
     assert np.array(centres) == pytest.approx(np.array([(60, 40), (150, 50)]), abs=1.5)
 
 
-def test_a_second_look_reads_the_cache_and_no_pixel(
+def test_repeated_extraction_reads_the_cache_and_no_pixels(
     open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]
 ) -> None:
     extractor = open_services().predictors.extractor
     reference = upload(files, "once.png", png(seed=5))
     (first,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
-    files.put(reference, b"and now it is no image any more")
+    files.put(reference, b"not an image any more")
     (again,) = open_services().predictors.extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
     assert isinstance(first, ImageFeatures)
     assert isinstance(again, ImageFeatures)
     assert np.array_equal(first.embedding, again.embedding)
-    assert [one.box for one in first.sources[EXTRACTION]] == [one.box for one in again.sources[EXTRACTION]]
+    assert [source.box for source in first.sources[EXTRACTION]] == [source.box for source in again.sources[EXTRACTION]]
     assert "pixels" not in vars(again.image)
 
 
-def test_a_broken_picture_gives_its_error_and_the_others_are_seen(
+def test_an_unreadable_image_gives_an_error_and_does_not_affect_others(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
     broken = [
-        upload(files, "text.png", b"no image"),
+        upload(files, "text.png", b"not an image"),
         upload(files, "cut.png", png()[:500]),
         "/data/upload/9/missing.png",
         "file:///etc/passwd",
     ]
     good = [upload(files, f"good-{seed}.png", png(seed=seed)) for seed in (1, 2)]
-    seen = extractor.extract_features([good[0], *broken, good[1]], embed=True)
-    assert [isinstance(one, ImageFeatures) for one in seen] == [True, False, False, False, False, True]
-    assert all(isinstance(one, ImageError) for one in seen[1:5])
+    outcomes = extractor.extract_features([good[0], *broken, good[1]], embed=True)
+    assert [isinstance(outcome, ImageFeatures) for outcome in outcomes] == [True, False, False, False, False, True]
+    assert all(isinstance(outcome, ImageError) for outcome in outcomes[1:5])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (300, 2)])
-def test_a_picture_of_next_to_nothing_is_seen_all_the_same(
+def test_a_tiny_image_has_finite_features(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], size: tuple[int, int]
 ) -> None:
     reference = upload(files, f"tiny-{size[0]}-{size[1]}.png", png(size=size, spots=()))
-    (seen,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
-    assert isinstance(seen, ImageFeatures)
-    assert seen.embedding is not None
-    assert np.isfinite(seen.embedding).all()
+    (features,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
+    assert isinstance(features, ImageFeatures)
+    assert features.embedding is not None
+    assert np.isfinite(features.embedding).all()
 
 
-def test_a_look_is_as_large_as_the_picture_and_asks_for_nothing_yet(
+def test_a_feature_pyramid_has_the_size_of_the_image(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
-    reference = upload(files, "look.png", png(size=(70, 40), spots=()))
-    (seen,) = extractor.extract_features([reference], embed=False, pyramid=True)
-    assert isinstance(seen, ImageFeatures)
-    assert seen.pyramid is not None
-    assert seen.size == seen.pyramid.size == (70, 40)
-    assert seen.pyramid.fingerprint == extractor.encoder
+    reference = upload(files, "pyramid.png", png(size=(70, 40), spots=()))
+    (features,) = extractor.extract_features([reference], embed=False, pyramid=True)
+    assert isinstance(features, ImageFeatures)
+    assert features.pyramid is not None
+    assert features.size == features.pyramid.size == (70, 40)
+    assert features.pyramid.fingerprint == extractor.encoder
 
 
-def test_looking_at_nothing_sees_nothing(extractor: FeatureExtractor) -> None:
+def test_no_references_give_no_features(extractor: FeatureExtractor) -> None:
     assert extractor.extract_features([], embed=True, extractions=[EXTRACTION]) == []
 
 
-def test_sizes_are_looked_up_in_order_and_kept(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
+def test_sizes_are_read_in_order_and_cached(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     references = [str(files.put(f"/data/local-files/?d=sized-{side}.png", png(size=(side, 50), spots=()))) for side in (60, 40)]
     assert extractor.sizes([*references, "/data/local-files/?d=none.png"]) == [(60, 50), (40, 50), None]
     for reference in references:
-        files.put(reference, b"and now it is no image any more")
+        files.put(reference, b"not an image any more")
     assert extractor.sizes(references) == [(60, 50), (40, 50)]
 
 
-def test_large_pictures_are_decoded_one_at_a_time_and_not_held(
+def test_large_images_are_decoded_one_at_a_time_and_freed(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Decoding four at the same time would need four times the memory, and keeping two hundred would fill the memory."""

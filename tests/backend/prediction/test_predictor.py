@@ -63,7 +63,7 @@ def test_every_control_of_objects_gets_valid_predictions(
     assert check_prediction(prediction.as_json(), parse(xml), LabelInterface(xml)) == []
 
 
-def test_a_region_that_label_studio_cannot_take_is_dropped_and_logged(
+def test_an_invalid_region_is_dropped_and_logged(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     xml = f'<View><Image name="image" value="$image"/>{BOXES.format("image")}{CHOICES.format("c", "image")}</View>'
@@ -78,28 +78,30 @@ def test_a_region_that_label_studio_cannot_take_is_dropped_and_logged(
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])
-def test_the_first_day_is_not_empty(predictor: Callable[[str], Predictor], upload: Callable[..., str], name: str) -> None:
+def test_without_trained_heads_a_class_is_predicted(
+    predictor: Callable[[str], Predictor], upload: Callable[..., str], name: str
+) -> None:
     (prediction,) = predictor(SHIPPED[name]).predict(tasks(upload()))
-    control = next(one for one in parse(SHIPPED[name]).controls if one.tag in ("Choices", "Taxonomy"))
-    (region,) = (one for one in prediction.result if one["from_name"] == control.name)
+    control = next(each for each in parse(SHIPPED[name]).controls if each.tag in ("Choices", "Taxonomy"))
+    (region,) = (each for each in prediction.result if each["from_name"] == control.name)
     chosen = region["value"][control.tag.lower()][0]
     assert (tuple(chosen) in control.paths) if control.paths else chosen in [label.value for label in control.labels]
 
 
-def test_region_ids_are_new_every_time(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
-    one, image = predictor(SHIPPED["everything.xml"]), upload()
-    ids = [region["id"] for _ in range(2) for item in one.predict(tasks(image, image)) for region in item.result]
+def test_region_ids_are_new_each_time(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+    everything, image = predictor(SHIPPED["everything.xml"]), upload()
+    ids = [region["id"] for _ in range(2) for item in everything.predict(tasks(image, image)) for region in item.result]
     assert len(set(ids)) == len(ids) > 4
 
 
-def test_there_is_one_prediction_a_task_in_order(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+def test_each_task_has_one_prediction_in_order(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
     boxes = predictor(SHIPPED["boxes.xml"])
-    none, one, two = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
-    wanted = [two, none, one] * (CHUNK // 3 + 1)
-    assert [len(item.result) for item in boxes.predict(tasks(*wanted))] == [2, 0, 1] * (CHUNK // 3 + 1)
+    empty, single, double = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
+    references = [double, empty, single] * (CHUNK // 3 + 1)
+    assert [len(item.result) for item in boxes.predict(tasks(*references))] == [2, 0, 1] * (CHUNK // 3 + 1)
 
 
-def test_no_task_gets_no_prediction(predictor: Callable[[str], Predictor]) -> None:
+def test_no_tasks_give_no_predictions(predictor: Callable[[str], Predictor]) -> None:
     assert predictor(SIMPLE).predict([]) == []
     assert predictor(SIMPLE).answer([], {"result": []}) == []
 
@@ -107,7 +109,7 @@ def test_no_task_gets_no_prediction(predictor: Callable[[str], Predictor]) -> No
 @pytest.mark.parametrize(
     "reference", ["/data/upload/77/missing.png", "file:///etc/passwd", "", None, 7, [], {}, ["x", 7], True]
 )
-def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
+def test_a_task_without_an_image_has_an_empty_prediction_and_comes_last(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
@@ -118,9 +120,7 @@ def test_a_task_without_a_picture_is_empty_and_never_asked_for_first(
     assert line.startswith("event=image_not_read task=2 version=v0042 image=image page=0 reason=")
 
 
-def test_the_first_of_a_list_of_pictures_is_looked_at(
-    predictor: Callable[[str], Predictor], upload: Callable[..., str]
-) -> None:
+def test_the_first_of_a_list_of_images_is_predicted(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
     assert predictor(SIMPLE).predict(tasks([upload(), "/data/upload/77/missing.png"]))[0].result
 
 
@@ -131,7 +131,7 @@ def places(prediction: Any) -> list[tuple[str, str, int | None]]:
     return [(region["from_name"], region["to_name"], region.get("item_index")) for region in prediction.result]
 
 
-def test_every_page_is_boxed_and_the_first_is_classified(
+def test_objects_are_predicted_on_each_page_and_classes_on_the_first(
     predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("</View>", BOXES.format("image") + "</View>")
@@ -143,7 +143,7 @@ def test_every_page_is_boxed_and_the_first_is_classified(
     assert check_prediction(listed.as_json(), parse(xml), LabelInterface(xml)) == []
 
 
-def test_a_question_about_each_page_is_answered_on_each(
+def test_a_per_item_control_is_predicted_on_each_page(
     predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("<Choices", '<Choices perItem="true"')
@@ -151,7 +151,9 @@ def test_a_question_about_each_page_is_answered_on_each(
     assert places(prediction) == [("c", "image", 0), ("c", "image", 2)]
 
 
-def test_a_control_of_two_images_is_filled_on_both(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+def test_a_control_of_two_images_is_predicted_on_both(
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
+) -> None:
     xml = f'<View><Image name="g" value="$g"/><Image name="r" value="$data.r[1].url"/>{BOXES.format("g,r")}</View>'
     data = {"g": upload(spots=()), "data": {"r": [None, {"url": upload()}]}}
     (prediction,) = predictor(xml).predict([Task(1, data)])
@@ -160,7 +162,7 @@ def test_a_control_of_two_images_is_filled_on_both(predictor: Callable[[str], Pr
 
 
 @pytest.mark.parametrize("hiding", ["<View {}>{}</View>", "<RectangleLabels {}{}"])
-def test_a_control_that_the_page_hides_is_not_filled(
+def test_a_hidden_control_is_not_predicted(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], hiding: str
 ) -> None:
     task = tasks(upload())
@@ -168,14 +170,14 @@ def test_a_control_that_the_page_hides_is_not_filled(
     (label,) = chosen["value"]["choices"]
     other = {"Spiral": "Elliptical", "Elliptical": "Spiral"}[label]
     boxes = BOXES.format("image")
-    for value, filled in ((label, True), (other, False), (f"{other},{label}", True)):
+    for value, predicted in ((label, True), (other, False), (f"{other},{label}", True)):
         condition = f'visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="{value}"'
         hidden = hiding.format(condition, boxes if hiding.startswith("<View") else boxes.removeprefix("<RectangleLabels"))
         (prediction,) = predictor(SIMPLE.replace("</View>", hidden + "</View>")).predict(task)
-        assert any(region["from_name"] == "boxes" for region in prediction.result) == filled
+        assert any(region["from_name"] == "boxes" for region in prediction.result) == predicted
 
 
-def test_each_image_of_a_config_is_filled_from_its_own_picture(
+def test_each_image_of_a_config_is_predicted_from_its_own_file(
     predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     pair = '<View><Image name="a" value="$one"/><Image name="b" value="$two"/>{}{}</View>'
@@ -184,7 +186,7 @@ def test_each_image_of_a_config_is_filled_from_its_own_picture(
     assert [(region["from_name"], region["to_name"]) for region in prediction.result] == [("ca", "a")]
 
 
-def test_a_config_with_nothing_to_fill_gives_empty_predictions(
+def test_a_config_without_controls_gives_empty_predictions(
     predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     (prediction,) = predictor("<View/>").predict(tasks(upload()))
@@ -197,9 +199,11 @@ def prompt(x: float, **more: Any) -> dict[str, Any]:
     return region | {"original_width": 200, "original_height": 100} | more
 
 
-def test_only_the_first_task_of_a_prompt_is_answered(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
+def test_prompts_are_answered_for_the_first_task_only(
+    predictor: Callable[[str], Predictor], upload: Callable[..., str]
+) -> None:
     answers = predictor(SHIPPED["everything.xml"]).answer(tasks(upload(), upload()), {"result": [prompt(30)]})
-    assert [bool(one.result) for one in answers] == [True, False]
+    assert [bool(answer.result) for answer in answers] == [True, False]
 
 
 @pytest.mark.parametrize(
@@ -213,7 +217,7 @@ def test_only_the_first_task_of_a_prompt_is_answered(predictor: Callable[[str], 
         ("good", {}),
     ],
 )
-def test_a_prompt_that_cannot_be_answered_is_answered_with_nothing(
+def test_a_prompt_that_cannot_be_answered_gets_an_empty_answer(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: str | None, context: dict[str, Any]
 ) -> None:
     image = upload() if reference == "good" else reference

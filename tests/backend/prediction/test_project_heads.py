@@ -48,15 +48,15 @@ def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
 # -- predicted controls --
 
 
-def test_everything_with_a_head_is_filled_and_prompts_are_not() -> None:
+def test_controls_with_a_head_are_predicted_and_prompts_are_not() -> None:
     assert names(CHOICES, NUMBER, BOXES, BRUSH, CLICK) == ["class", "redshift", "boxes", "mask"]
 
 
-def test_a_smart_rectangle_is_a_tool_where_objects_have_another_control() -> None:
+def test_a_smart_rectangle_is_a_prompt_if_another_control_holds_objects() -> None:
     assert names(BRUSH, SMART) == ["mask"]
 
 
-def test_a_smart_rectangle_is_filled_where_there_is_no_other_place_for_objects() -> None:
+def test_a_smart_rectangle_is_predicted_if_no_other_control_holds_objects() -> None:
     assert names(SMART) == ["drag"]
     assert names(SMART.replace('smart="true"', 'smart="true" smartOnly="true"')) == []
 
@@ -69,12 +69,12 @@ def target(*controls: str, label: str = "Galaxy", to_name: str = "image", by: st
     return found and (found[0].name, found[1])
 
 
-def test_a_prompt_is_answered_in_the_most_exact_outline_that_has_its_label() -> None:
+def test_a_prompt_is_answered_in_the_most_exact_control_with_its_label() -> None:
     assert target(BOXES, BRUSH, CLICK) == ("mask", "Galaxy")
     assert target(BOXES, BRUSH, CLICK, label="Star") == ("boxes", "Star")
 
 
-def test_a_prompt_with_a_label_that_no_other_control_has_is_not_answered() -> None:
+def test_a_prompt_whose_label_no_other_control_has_gets_no_answer() -> None:
     assert target(BOXES, BRUSH, label="Nebula") is None
 
 
@@ -85,18 +85,18 @@ SHORT = """<KeyPointLabels name="click" toName="image" smart="true">
 
 
 @pytest.mark.parametrize("label", ["galaxy", "Galaxy", "GALAXY ", "2_brush", "galaxies"])
-def test_a_prompt_is_answered_with_the_label_that_was_clicked_whatever_it_is_stored_as(label: str) -> None:
+def test_a_prompt_is_answered_with_the_stored_form_of_its_label(label: str) -> None:
     assert target(ALIASED, label=label) == ("brush", "2_brush")
 
 
-def test_the_alias_of_the_prompts_own_label_is_no_other_label() -> None:
+def test_the_alias_of_a_prompts_label_is_recognised() -> None:
     assert target(ALIASED, SHORT, label="g") == ("brush", "2_brush")
     assert target(ALIASED, SHORT, label="s") == ("brush", "1_brush")
     assert target(BRUSH, SHORT, label="g") == ("mask", "Galaxy")
 
 
 @pytest.mark.parametrize("controls", [(CLICK,), (CHOICES, CLICK), ()])
-def test_a_config_without_objects_has_no_place_for_an_answer(controls: tuple[str, ...]) -> None:
+def test_a_config_without_objects_has_no_prompt_target(controls: tuple[str, ...]) -> None:
     assert target(*controls) is None
 
 
@@ -107,7 +107,7 @@ def test_an_answer_stays_on_the_image_of_its_prompt() -> None:
 # -- on disk --
 
 
-def test_saved_heads_are_read_as_they_were(heads: ProjectHeads, tmp_path: Path) -> None:
+def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> None:
     project = config(CHOICES, NUMBER, BOXES)
     heads.save(tmp_path, project)
     loaded = ProjectHeads.load(tmp_path, project)
@@ -120,12 +120,12 @@ def test_saved_heads_are_read_as_they_were(heads: ProjectHeads, tmp_path: Path) 
         assert np.array_equal(one, other)
 
 
-def test_a_version_is_json_and_safetensors_only(heads: ProjectHeads, tmp_path: Path) -> None:
+def test_a_version_has_only_json_and_safetensors_files(heads: ProjectHeads, tmp_path: Path) -> None:
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
     assert {file.suffix for file in tmp_path.rglob("*") if file.is_file()} == {".json", ".safetensors"}
 
 
-def test_a_version_takes_the_heads_of_other_versions(heads: ProjectHeads, tmp_path: Path) -> None:
+def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: ProjectHeads, tmp_path: Path) -> None:
     own, other = tmp_path / "v0003", tmp_path / "v0002"
     project = config(CHOICES, NUMBER, BOXES)
     own.mkdir()
@@ -154,7 +154,7 @@ def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
     ],
     ids=["another label", "another name", "several labels", "nothing that matters", "gone"],
 )
-def test_a_head_whose_control_has_changed_is_left_aside(heads: ProjectHeads, tmp_path: Path, now: str, left: set[str]) -> None:
+def test_a_head_whose_control_has_changed_is_not_used(heads: ProjectHeads, tmp_path: Path, now: str, left: set[str]) -> None:
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
     loaded = ProjectHeads.load(tmp_path, config(now, NUMBER))
     assert set(loaded.filling) == left

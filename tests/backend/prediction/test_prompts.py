@@ -90,20 +90,20 @@ def test_a_click_selects_the_galaxy_under_it(answer: Callable[..., Any]) -> None
     assert 0 <= regions[0]["score"] <= 1
 
 
-def test_several_clicks_select_together(answer: Callable[..., Any]) -> None:
+def test_several_clicks_are_combined(answer: Callable[..., Any]) -> None:
     assert covers(mask_of(answer(click(LEFT), click(RIGHT))), LEFT, RIGHT) == [True, True]
 
 
 @pytest.mark.parametrize("no", [False, 0])
-def test_a_negative_click_takes_away(answer: Callable[..., Any], no: object) -> None:
+def test_a_negative_click_removes_a_region(answer: Callable[..., Any], no: object) -> None:
     assert covers(mask_of(answer(click(LEFT), click(RIGHT), click(RIGHT, is_positive=no))), LEFT, RIGHT) == [True, False]
 
 
-def test_a_negative_click_alone_asks_for_nothing(answer: Callable[..., Any]) -> None:
+def test_a_negative_click_alone_gets_no_answer(answer: Callable[..., Any]) -> None:
     assert answer(click(LEFT, is_positive=False)) == []
 
 
-def test_a_box_selects_what_fills_it(answer: Callable[..., Any]) -> None:
+def test_a_box_selects_the_object_inside(answer: Callable[..., Any]) -> None:
     assert covers(mask_of(answer(drag(135, 35, 30, 30))), LEFT, RIGHT) == [False, True]
 
 
@@ -111,7 +111,7 @@ def test_a_box_selects_what_fills_it(answer: Callable[..., Any]) -> None:
     ("tag", "kind"),
     [("PolygonLabels", "polygonlabels"), ("RectangleLabels", "rectanglelabels"), ("EllipseLabels", "ellipselabels")],
 )
-def test_the_answer_comes_in_the_control_that_there_is(answer: Callable[..., Any], tag: str, kind: str) -> None:
+def test_the_answer_has_the_type_of_the_available_control(answer: Callable[..., Any], tag: str, kind: str) -> None:
     assert [region["type"] for region in answer(click(LEFT), tag=tag)] == [kind]
 
 
@@ -120,14 +120,14 @@ def test_an_answer_has_a_new_id(answer: Callable[..., Any]) -> None:
     assert len(ids - {"p"}) == 3
 
 
-def test_a_click_means_the_same_place_if_the_browser_shows_another_size(answer: Callable[..., Any]) -> None:
+def test_a_click_does_not_depend_on_the_displayed_size(answer: Callable[..., Any]) -> None:
     assert (mask_of(answer(click(RIGHT, size=(2000, 1000)))) == mask_of(answer(click(RIGHT)))).all()
 
 
 @pytest.mark.parametrize("prompts", [None, [], {}, "text", 7, [None], [7], [[]], ["text"], [{}], [{"type": "choices"}]])
-def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
+def test_regions_that_are_not_prompts_open_no_image(prompts: object) -> None:
     def never(_name: str, _page: int) -> WindowedImage:
-        raise AssertionError("the picture was opened")
+        raise AssertionError("the image was opened")
 
     assert answer_prompts(prompts, task={}, config=config(), head=SHIPPED, windowed_image_of=never) == []
 
@@ -143,13 +143,13 @@ def test_what_is_no_prompt_opens_no_picture(prompts: object) -> None:
         {"is_positive": "yes"},
     ],
 )
-def test_a_prompt_that_makes_no_sense_is_refused_in_a_sentence(answer: Callable[..., Any], broken: dict[str, Any]) -> None:
+def test_an_invalid_prompt_is_an_error_in_one_sentence(answer: Callable[..., Any], broken: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=" ") as refusal:
         answer(click(LEFT) | broken)
     assert "\n" not in str(refusal.value)
 
 
-def test_a_drawn_mask_is_mended(answer: Callable[..., Any], pixels: NDArray[np.float32]) -> None:
+def test_a_drawn_mask_is_refined(answer: Callable[..., Any], pixels: NDArray[np.float32]) -> None:
     rows, columns = np.indices(pixels.shape[:2])
     drawn = np.hypot(columns - LEFT[0], rows - LEFT[1]) < 9
     control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
@@ -158,7 +158,7 @@ def test_a_drawn_mask_is_mended(answer: Callable[..., Any], pixels: NDArray[np.f
     assert covers(mask_of(answer(brushed)), LEFT, RIGHT) == [True, False]
 
 
-def test_a_mask_of_another_size_is_refused_in_a_sentence(answer: Callable[..., Any]) -> None:
+def test_a_mask_of_another_size_is_an_error_in_one_sentence(answer: Callable[..., Any]) -> None:
     control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
     brushed = brushlabels.encode(np.ones((10, 10), bool), control=control, label="Galaxy", score=0.5, size=(10, 10))
     with pytest.raises(ValueError, match="a mask of 100 pixels does not fit an image of 200x100"):
@@ -178,9 +178,7 @@ CLAIMS = """<View><Image name="image" value="$image"/>
 <PolygonLabels name="outline" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></PolygonLabels></View>"""
 
 
-def test_what_a_prompt_claims_of_its_picture_costs_nothing(
-    pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder
-) -> None:
+def test_the_size_stated_by_a_prompt_needs_no_memory(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> None:
     windowed_image = window_encoder.of_pixels(pixels)
     triangle = {"points": [[0, 0], [100, 0], [0, 100]], "closed": True}
     everywhere = brushlabels.rle.encode(np.ones((100, 200), bool))
@@ -205,12 +203,12 @@ def test_what_a_prompt_claims_of_its_picture_costs_nothing(
     assert peak < 20 * 2**20
 
 
-def test_more_clicks_than_a_person_makes_are_refused(answer: Callable[..., Any]) -> None:
+def test_too_many_clicks_are_an_error(answer: Callable[..., Any]) -> None:
     with pytest.raises(ValueError, match="201 prompts were sent for one object"):
         answer(*[click(LEFT)] * (MAX_PROMPTS + 1))
 
 
-def test_a_config_without_a_place_for_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
+def test_a_config_without_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
     assert answer(click(LEFT), tag="Choices") == []
 
 
@@ -232,9 +230,9 @@ def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], window_enc
 
 
 @pytest.mark.parametrize("page", [-1, 0.5, "1", True])
-def test_a_page_that_makes_no_sense_is_refused(page: object) -> None:
+def test_an_invalid_page_is_an_error(page: object) -> None:
     def never(_name: str, _page: int) -> WindowedImage:
-        raise AssertionError("the picture was opened")
+        raise AssertionError("the image was opened")
 
     with pytest.raises(ValueError, match="item_index must be a whole number from 0"):
         answer_prompts([click(LEFT, item_index=page)], task={}, config=parse(PAGES), head=SHIPPED, windowed_image_of=never)
@@ -259,7 +257,7 @@ def predicted(*regions: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("tag", ["BrushLabels", "PolygonLabels"])
-def test_a_click_on_a_predicted_object_mends_it_and_takes_its_place(answer: Callable[..., Any], tag: str) -> None:
+def test_a_click_on_a_predicted_object_refines_and_replaces_it(answer: Callable[..., Any], tag: str) -> None:
     half = disc(*LEFT, 12) & (np.indices(SIZE[::-1])[1] < LEFT[0])
     half[LEFT[1], LEFT[0] - 2 : LEFT[0] + 1] = True
     task = predicted(shown(half, "left", tag=tag), shown(disc(*RIGHT, 10), "right", tag=tag))
@@ -267,29 +265,29 @@ def test_a_click_on_a_predicted_object_mends_it_and_takes_its_place(answer: Call
     assert region["id"] == "left"
 
 
-def test_a_negative_click_takes_away_from_the_object_on_the_screen(answer: Callable[..., Any]) -> None:
+def test_a_negative_click_reduces_the_shown_object(answer: Callable[..., Any]) -> None:
     wide = disc(*LEFT, 12) | disc(LEFT[0] + 25, LEFT[1], 8) | (np.indices(SIZE[::-1])[0] == LEFT[1]) & disc(*LEFT, 26)
     (region,) = answer(click((LEFT[0] + 25, LEFT[1]), is_positive=False), task=predicted(shown(wide, "left")))
     assert region["id"] == "left"
     assert covers(mask_of([region]), LEFT, (LEFT[0] + 25, LEFT[1])) == [True, False]
 
 
-def test_a_negative_click_beside_all_objects_asks_for_nothing(answer: Callable[..., Any]) -> None:
+def test_a_negative_click_outside_all_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
     assert answer(click((100, 90), is_positive=False), task=predicted(shown(disc(*LEFT, 12), "left"))) == []
 
 
-def test_a_click_beside_the_objects_on_the_screen_has_a_new_id(answer: Callable[..., Any]) -> None:
+def test_a_click_outside_the_shown_objects_gives_a_new_id(answer: Callable[..., Any]) -> None:
     (region,) = answer(click(RIGHT), task=predicted(shown(disc(*LEFT, 12), "left")))
     assert region["id"] not in ("left", "p")
     assert covers(mask_of([region]), LEFT, RIGHT) == [False, True]
 
 
-def test_an_object_with_another_label_is_not_mended(answer: Callable[..., Any]) -> None:
+def test_an_object_with_another_label_is_not_refined(answer: Callable[..., Any]) -> None:
     (region,) = answer(click(LEFT), task=predicted(shown(disc(*LEFT, 12), "left", label="Arm")))
     assert region["id"] != "left"
 
 
-def test_the_draft_hides_the_annotation_and_the_annotation_the_prediction(answer: Callable[..., Any]) -> None:
+def test_a_draft_hides_the_annotation_which_hides_the_prediction(answer: Callable[..., Any]) -> None:
     task = predicted(shown(disc(*LEFT, 12), "predicted"))
     task["annotations"] = [{"id": 3, "result": [shown(disc(*LEFT, 11), "submitted")]}]
     assert answer(click(LEFT), task=task)[0]["id"] == "submitted"
@@ -305,7 +303,7 @@ def test_the_draft_hides_the_annotation_and_the_annotation_the_prediction(answer
 @pytest.mark.parametrize(
     "stored", [None, 7, "text", [7], [{}], [{"result": None}], [{"result": [7, {"from_name": "objects"}]}]]
 )
-def test_a_task_of_any_shape_is_answered(answer: Callable[..., Any], stored: object) -> None:
+def test_a_malformed_task_is_answered(answer: Callable[..., Any], stored: object) -> None:
     task = {"predictions": stored, "annotations": stored, "drafts": stored}
     assert covers(mask_of(answer(click(LEFT), task=task)), LEFT, RIGHT) == [True, False]
 
@@ -313,7 +311,7 @@ def test_a_task_of_any_shape_is_answered(answer: Callable[..., Any], stored: obj
 # -- regions that are prompts --
 
 
-def test_of_all_rectangles_only_those_of_the_smart_control_prompt(answer: Callable[..., Any]) -> None:
+def test_only_rectangles_of_the_smart_control_are_prompts(answer: Callable[..., Any]) -> None:
     others = [
         drag(45, 35, 30, 30) | {"id": f"b{n}", "from_name": "boxes", "origin": "prediction"} for n in range(MAX_PROMPTS + 1)
     ]
@@ -321,13 +319,13 @@ def test_of_all_rectangles_only_those_of_the_smart_control_prompt(answer: Callab
     assert answer(*others) == []
 
 
-def test_a_prompt_that_was_submitted_before_is_no_prompt_any_more(answer: Callable[..., Any]) -> None:
+def test_a_submitted_prompt_is_not_a_new_prompt(answer: Callable[..., Any]) -> None:
     task = predicted() | {"annotations": [{"id": 1, "result": [drag(45, 35, 30, 30) | {"id": "stray"}]}]}
     regions = answer(drag(45, 35, 30, 30) | {"id": "stray"}, drag(135, 35, 30, 30), task=task)
     assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]
 
 
-def test_an_ellipse_of_a_smart_control_selects_what_fills_it(pixels: NDArray[np.float32]) -> None:
+def test_an_ellipse_of_a_smart_control_selects_the_object_inside(pixels: NDArray[np.float32]) -> None:
     tools = '<EllipseLabels name="round" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></EllipseLabels>'
     known = parse(f'<View><Image name="image" value="$image"/>{BRUSH}{tools}</View>')
     value = {"x": 75, "y": 50, "radiusX": 8, "radiusY": 16, "rotation": 0, "ellipselabels": ["Galaxy"]}

@@ -31,7 +31,7 @@ def records(services: Services) -> PredictionRecords:
 
 
 @pytest.mark.databases
-def test_records_are_kept_by_project_and_version_and_the_last_one_counts(records: PredictionRecords) -> None:
+def test_the_last_record_of_a_project_and_version_counts(records: PredictionRecords) -> None:
     first, second = record("a.png", failed_s_ago=5), record("b.png")
     records.write(7, 1, {1: first, 2: first})
     records.write(7, 1, {2: second, 3: second})
@@ -44,18 +44,18 @@ def test_records_are_kept_by_project_and_version_and_the_last_one_counts(records
 
 
 @pytest.mark.databases
-def test_records_of_many_tasks_are_written_at_once(records: PredictionRecords) -> None:
+def test_records_of_many_tasks_are_written_in_one_call(records: PredictionRecords) -> None:
     many = {number: record(f"{number}.png") for number in range(10_000)}
     records.write(7, 1, many)
     assert records.of(7, 1) == many
 
 
-def test_what_is_stored_of_the_same_data_is_not_predicted_again() -> None:
+def test_a_stored_prediction_of_the_same_data_is_not_repeated() -> None:
     assert not choose_tasks([task(1)], {1}, {1: record()}, keys=KEYS, now=NOW)
 
 
 @pytest.mark.parametrize("known", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
-def test_a_task_without_a_prediction_is_predicted_whatever_is_known_of_its_id(known: dict[int, PredictionRecord]) -> None:
+def test_a_task_without_a_prediction_is_predicted_whatever_its_record(known: dict[int, PredictionRecord]) -> None:
     assert choose_tasks([task(1)], set(), known, keys=KEYS, now=NOW).missing == [task(1)]
 
 
@@ -65,29 +65,29 @@ def test_another_image_makes_a_prediction_outdated(image: Any) -> None:
     assert choose_tasks([changed], {1}, {1: record()}, keys=KEYS, now=NOW).changed == [changed]
 
 
-def test_data_that_no_image_tag_reads_make_no_prediction_outdated() -> None:
+def test_a_change_of_other_data_does_not_make_a_prediction_outdated() -> None:
     assert not choose_tasks([task(1, note="seen on Monday")], {1}, {1: record()}, keys=KEYS, now=NOW)
 
 
-def test_a_picture_that_could_not_be_read_is_tried_again_later_the_longest_untried_first() -> None:
+def test_unreadable_images_are_retried_later_oldest_first() -> None:
     known = {1: record(failed_s_ago=1), 2: record(failed_s_ago=2 * RETRY_FAILED_S), 3: record(failed_s_ago=RETRY_FAILED_S * 9)}
     due = choose_tasks([task(1), task(2), task(3)], {1, 2}, known, keys=KEYS, now=NOW)
     assert due.failed == [task(3), task(2)]
     assert not due.missing
 
 
-def test_what_is_annotated_is_left_alone() -> None:
+def test_annotated_tasks_are_not_predicted_again() -> None:
     done = [task(1, annotated=True), task(2, annotated=True, image="b.png")]
     assert not choose_tasks(done, {2}, {2: record()}, keys=KEYS, now=NOW)
 
 
-def test_predictions_of_which_there_is_no_record_are_taken_as_they_are() -> None:
+def test_predictions_without_a_record_are_accepted() -> None:
     due = choose_tasks([task(1)], {1}, {}, keys=KEYS, now=NOW)
     assert due.unknown == [task(1)]
     assert not due
 
 
-def test_an_image_deep_in_the_data_is_known_by_its_value() -> None:
+def test_a_nested_image_reference_is_hashed_by_its_value() -> None:
     before, after = ({"images": [{"url": name}]} for name in ("a.png", "b.png"))
     assert data_hash(before, ["images[0].url"]) != data_hash(after, ["images[0].url"])
     assert data_hash(before, ["other"]) == data_hash(after, ["other"])

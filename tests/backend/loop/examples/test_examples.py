@@ -359,4 +359,4 @@ def test_an_annotation_that_is_too_large_is_rejected_before_it_is_read(caplog: p
         )
     assert gathered["mask"].labels == {}
     assert "at most 10000 are read" in caplog.text
-    assert "500 masks on a picture of 10000x10000 pixels" in caplog.text
+    assert "500 masks on an image of 10000x10000 pixels" in caplog.text

@@ -1,0 +1,63 @@
+"""Results of control models: the regions or the column value of an image, and the scores on annotated images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["RegionPredictions", "Row", "Scores"]
+
+Row = tuple[Any, float | None]
+"""A head's prediction for one image, as a value of a survey's column, and its confidence (None: no prediction)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RegionPredictions:
+    """A control's regions on one image, and the acquisition confidence, in [0, 1] (None: no prediction)."""
+
+    regions: list[dict[str, Any]]
+    confidence: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """Agreement of a model with the annotators on each of n images.
+
+    Attributes
+    ----------
+    agreement : ndarray, shape (n,)
+        Between 0 and 1. Classes: one minus the Brier score. Numbers: from the error relative to the spread. Objects: F1 of
+        boxes.
+    predicted, hits : ndarray of int, shape (n,)
+        Number of objects predicted, and of drawn objects that were found; 0 for other controls.
+    probabilities : ndarray, shape (n, k), or None
+        Predicted probabilities of a control's labels.
+    """
+
+    agreement: NDArray[np.float64]
+    predicted: NDArray[np.int64]
+    hits: NDArray[np.int64]
+    probabilities: NDArray[np.float64] | None = None
+
+    @classmethod
+    def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
+        """Create the scores of a control without objects.
+
+        Parameters
+        ----------
+        agreement : ndarray, shape (n,)
+        probabilities : ndarray, shape (n, k), optional
+            Predicted probabilities of a control's labels.
+        """
+        none = np.zeros(len(agreement), np.int64)
+        return cls(agreement, none, none, probabilities)
+
+    def of(self, places: Sequence[int]) -> Scores:
+        """Return the scores of the images at the given indices."""
+        index = np.asarray(places, np.intp)
+        probabilities = None if self.probabilities is None else self.probabilities[index]
+        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)

@@ -1,0 +1,68 @@
+"""Data that a head is trained on: the features of images, and the shipped heads that it starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.control_models.object_images import ObjectImages
+from backend.prediction.features import ImageFeatures
+from sync.controls.control import Control
+
+__all__ = ["TrainingData", "embedding_of", "read_embeddings"]
+
+
+class TrainingData(Protocol):
+    """Access to the training data of a control, and to the shipped heads."""
+
+    @property
+    def base(self) -> Morphology: ...
+
+    @property
+    def detector(self) -> LearnedDetector | None: ...
+
+    def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
+        """Return the embeddings of images; None for those that cannot be read."""
+        ...
+
+    def open_images(self, examples: Examples, control: Control) -> ObjectImages:
+        """Open the newest annotated images that can be read, up to the limit of pixels in memory."""
+        ...
+
+
+def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
+    """Return the embedding of an image; models with `needs_embedding` get features that have one."""
+    assert features.embedding is not None, "the model needs embeddings, and `needs_embedding` is False"
+    return features.embedding
+
+
+def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], NDArray[np.float32]]:
+    """Return the labels and embeddings of the images that can be read.
+
+    Parameters
+    ----------
+    examples : Examples
+    data : TrainingData
+
+    Returns
+    -------
+    list, length n
+        Labels.
+    ndarray, shape (n, d)
+        Embeddings; shape (0, 1) if no image can be read.
+    """
+    embeddings = data.embeddings([examples.references[image] for image in examples.labels])
+    readable = [
+        (label, embedding)
+        for label, embedding in zip(examples.labels.values(), embeddings, strict=True)
+        if embedding is not None
+    ]
+    if not readable:
+        return [], np.empty((0, 1), np.float32)
+    return [label for label, _ in readable], np.stack([embedding for _, embedding in readable])

@@ -1,0 +1,96 @@
+"""Features of the images of tasks: the references in the tasks' data, and what the models need of each image."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from backend.prediction.control_models import ControlModel
+from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.prediction import ImageName, Task
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.label_studio.task_images import references_of, value_at
+from sync.labelling.config import LabelConfig
+
+__all__ = ["Place", "extract_task_features", "reference_of"]
+
+log = logging.getLogger("galaxyloop.predictor")
+
+Place = tuple[int, ImageName]
+"""Index of a task in a list of tasks, and one of its images."""
+
+
+def extract_task_features(
+    extractor: FeatureExtractor,
+    config: LabelConfig,
+    tasks: Sequence[Task],
+    places: Sequence[Place],
+    models: Sequence[ControlModel],
+    *,
+    version: str,
+) -> list[ImageFeatures | ImageError]:
+    """Extract the features of images that models need.
+
+    Parameters
+    ----------
+    extractor : FeatureExtractor
+    config : LabelConfig
+    tasks : sequence of Task
+    places : sequence of (int, (str, int))
+        The images: index of the task, name of the Image tag and number of the page.
+    models : sequence of ControlModel
+    version : str
+        Model version for log lines.
+
+    Returns
+    -------
+    list of ImageFeatures or ImageError
+        In the order of `places`; an error for an image that cannot be read, which is logged.
+    """
+    outcomes: dict[int, ImageFeatures | ImageError] = {}
+    references: dict[int, str] = {}
+    for number, (index, image) in enumerate(places):
+        reference = attempt(partial(reference_of, tasks[index], image, config))
+        if isinstance(reference, ImageError):
+            outcomes[number] = reference
+        else:
+            references[number] = reference
+    extracted = extractor.extract_features(
+        list(references.values()),
+        embed=any(model.needs_embedding for model in models),
+        extractions=[settings for model in models if (settings := model.needs_sources)],
+        pyramid=any(model.needs_pyramid for model in models),
+    )
+    outcomes |= zip(references, extracted, strict=True)
+    for number, outcome in outcomes.items():
+        if isinstance(outcome, ImageError):
+            index, (to_name, page) = places[number]
+            log.warning(
+                "event=image_not_read task=%d version=%s image=%s page=%d reason=%r",
+                tasks[index].id, version, to_name, page, str(outcome),
+            )  # fmt: skip
+    return [outcomes[number] for number in range(len(places))]
+
+
+def reference_of(task: Task, image: ImageName, config: LabelConfig) -> str:
+    """Return the reference of an image in a task's data.
+
+    Raises
+    ------
+    ImageError
+        If the data have no such image.
+    """
+    to_name, page = image
+    key = config.image_key.get(to_name)
+    if key is None:
+        raise ImageError(f"the labelling config has no Image called {to_name!r} that shows a key of the task's data")
+    references = references_of(task.data, config, to_name)
+    if page >= len(references):
+        raise ImageError(f"the task has {len(references)} pages under {key!r}, and page {page + 1} was requested")
+    if not references[page]:
+        where = f" on page {page + 1}" if len(references) > 1 else ""
+        hint = " but an object" if isinstance(value_at(task.data, key), Mapping) else ""
+        raise ImageError(f"the task's data have no image reference under {key!r}{where}{hint}")
+    return references[page]
