@@ -69,7 +69,7 @@ def load_encoder(path: Path) -> Encoder:
     """
     config, weights = _read(path)
     encoder_weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER)}
-    encoder = _filled(Encoder(config), encoder_weights, path).requires_grad_(False)
+    encoder = _load_weights(Encoder(config), encoder_weights, path).requires_grad_(False)
     fold_batch_norm(encoder)
     return encoder.to(memory_format=torch.channels_last)  # up to twice as fast for convolutions on CPUs
 
@@ -87,7 +87,7 @@ def load_model(path: Path) -> tuple[Encoder, Decoder]:
     decoder_weights = {name.removeprefix(DECODER): w for name, w in weights.items() if name.startswith(DECODER)}
     if not decoder_weights:
         raise CheckpointError(f"the checkpoint {path} holds an encoder without a decoder")
-    return _filled(Encoder(config), encoder_weights, path), _filled(Decoder(config), decoder_weights, path)
+    return _load_weights(Encoder(config), encoder_weights, path), _load_weights(Decoder(config), decoder_weights, path)
 
 
 def fingerprint(path: Path) -> str:
@@ -104,7 +104,7 @@ def _read(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:
     except (OSError, SafetensorError) as error:
         raise CheckpointError(f"the checkpoint {path} cannot be read as safetensors: {error}") from error
     if metadata.get("format") != FORMAT:
-        raise CheckpointError(f"the checkpoint {path} says format {metadata.get('format')!r}, expected {FORMAT!r}")
+        raise CheckpointError(f"the checkpoint {path} has the format {metadata.get('format')!r}, not {FORMAT!r}")
     try:
         fields: dict[str, Any] = dict(json.loads(metadata["config"]))
         settings: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in fields.items()}
@@ -115,7 +115,7 @@ def _read(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:
     return config, weights
 
 
-def _filled(network: Network, weights: dict[str, Tensor], path: Path) -> Network:
+def _load_weights(network: Network, weights: dict[str, Tensor], path: Path) -> Network:
     try:
         network.load_state_dict(weights)
     except RuntimeError as error:

@@ -60,7 +60,7 @@ class Embeddings:
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             side = self._encoder.config.image_px
-            frames = np.stack([_framed(images[index], side=side) for index in batch])
+            frames = np.stack([_crop(images[index], side=side) for index in batch])
             computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
             for index, embedding in zip(batch, computed, strict=True):
                 embeddings[index] = embedding
@@ -71,7 +71,7 @@ class Embeddings:
         return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image.key)
 
 
-def _framed(image: StoredImage, *, side: int) -> NDArray[np.float32]:
-    framed = frame(image.pixels, side=side)
+def _crop(image: StoredImage, *, side: int) -> NDArray[np.float32]:
+    cropped = frame(image.pixels, side=side)
     image.free_if_large()
-    return framed
+    return cropped

@@ -20,7 +20,9 @@ EncoderConfig = SwinConfig | EfficientNetConfig
 AVERAGING_VERSION = "quarter turns"
 """Part of the key of a cached embedding."""
 
-FAMILIES: dict[str, type[SwinConfig] | type[EfficientNetConfig]] = {one.family: one for one in (SwinConfig, EfficientNetConfig)}
+FAMILIES: dict[str, type[SwinConfig] | type[EfficientNetConfig]] = {
+    config.family: config for config in (SwinConfig, EfficientNetConfig)
+}
 """Configuration class of each family name in a checkpoint."""
 NETWORKS: dict[str, EncoderConfig] = {
     "efficientnet-lite0": EfficientNetConfig(),
@@ -107,7 +109,7 @@ class Encoder(nn.Module):
         -------
         Tensor, shape (n, dimension), float32
         """
-        return torch.stack([self(turned) for turned in quarter_turns(images)]).mean(dim=0).float()
+        return torch.stack([self(rotated) for rotated in quarter_turns(images)]).mean(dim=0).float()
 
 
 def quarter_turns(images: Tensor) -> list[Tensor]:

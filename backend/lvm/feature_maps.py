@@ -48,10 +48,10 @@ class Pyramids:
         self._encoder = encoder
         self._cache = cache
         self.fingerprint = fingerprint
-        kept = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
-        self._kept = kept
-        self.strides = tuple(encoder.config.strides[index] for index in kept)
-        self.channels = tuple(encoder.config.channels[index] for index in kept)
+        stored = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
+        self._levels = stored
+        self.strides = tuple(encoder.config.strides[index] for index in stored)
+        self.channels = tuple(encoder.config.channels[index] for index in stored)
 
     def of(self, image: StoredImage, *, size: Size | None = None) -> FeaturePyramid:
         """Return the pyramid of an image; its feature maps are computed on first use.
@@ -97,13 +97,13 @@ class Pyramids:
     def levels(self, tile: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Levels:
         """Return the feature maps of one tile, from the cache or from the encoder."""
         name = key_of("pyramid", TILES_VERSION, self.fingerprint, repr(self.strides), key, repr(tile)) if key else None
-        kept = self._cache.get(name) if self._cache and name else None
-        if kept is None:
+        cached = self._cache.get(name) if self._cache and name else None
+        if cached is None:
             computed = self._compute(cut(pixels(), tile))
             if self._cache and name:
                 self._cache.put(name, save({str(index): level for index, level in enumerate(computed)}))
         else:
-            stored = load(kept)
+            stored = load(cached)
             computed = tuple(stored[str(index)] for index in range(len(stored)))
         return tuple(level.float() for level in computed)
 
@@ -111,7 +111,7 @@ class Pyramids:
     def _compute(self, image: Tensor) -> Levels:
         levels = self._encoder.pyramid(image)
         # Rounded to float16 here, so that computed and cached values are equal.
-        return tuple(levels[index].clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for index in self._kept)
+        return tuple(levels[index].clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for index in self._levels)
 
 
 class FeaturePyramid:

@@ -118,7 +118,7 @@ class PredictorFactory:
         }
         prompted = heads.prompted
         if prompted is not None and prompted.encoder != self.base_masks.encoder:
-            log.warning("event=masks_left_aside trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
+            log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
             prompted = None
         return replace(heads, filling=usable, prompted=prompted)
 
@@ -158,7 +158,7 @@ def _shipped_detector(encoder: str) -> LearnedDetector | None:
     detector = LearnedDetector.load(BASE_DETECTOR)
     if detector.encoder == encoder:
         return detector
-    log.warning("event=base_detector_left_aside trained_on=%s encoder=%s", detector.encoder, encoder)
+    log.warning("event=base_detector_not_used trained_on=%s encoder=%s", detector.encoder, encoder)
     return None
 
 

@@ -84,7 +84,7 @@ def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
     """
     if mask.shape != image.shape[:2]:
         raise ValueError(
-            f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit a picture of {image.shape[1]}x{image.shape[0]}"
+            f"a mask of {mask.shape[1]}x{mask.shape[0]} pixels does not fit an image of {image.shape[1]}x{image.shape[0]}"
         )
     if not mask.any():
         raise ValueError("a galaxy with an empty outline cannot be cut out")

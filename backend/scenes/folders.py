@@ -18,7 +18,7 @@ from backend.scenes.cutouts import Cutout, cut_out
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.skies import FrameSky, clean
 
-__all__ = ["Part", "frame_files", "generator_of", "load_cutouts", "load_frames", "outlined"]
+__all__ = ["Part", "frame_files", "generator_of", "list_outlines", "load_cutouts", "load_frames"]
 
 Part = Literal["train", "val", "test"]
 SPLIT_SEED = 0
@@ -28,7 +28,7 @@ the test set, on which no head is trained."""
 FRAME_SHARE: dict[Part, tuple[float, float]] = {"train": (0.0, 0.8), "val": (0.8, 0.9), "test": (0.9, 1.0)}
 
 
-def outlined(folder: Path, *, part: Part) -> list[tuple[Path, Path]]:
+def list_outlines(folder: Path, *, part: Part) -> list[tuple[Path, Path]]:
     """Return the paths (image, mask) of each galaxy of a part of a `masks/` folder."""
     with (folder / "labels.csv").open() as lines:
         rows = [(folder / row["file"], folder / row["mask"]) for row in csv.DictReader(lines)]
@@ -46,7 +46,7 @@ def frame_files(folder: Path, *, part: Part) -> list[Path]:
 
 def load_cutouts(folder: Path, *, part: Part) -> list[Cutout]:
     """Cut out the galaxies of a part of a `masks/` folder, in about 0.1 s each."""
-    return [cut_out(_read(image), np.asarray(Image.open(mask)) > 0) for image, mask in outlined(folder, part=part)]
+    return [cut_out(_read(image), np.asarray(Image.open(mask)) > 0) for image, mask in list_outlines(folder, part=part)]
 
 
 def load_frames(folder: Path, *, part: Part) -> list[FrameSky]:

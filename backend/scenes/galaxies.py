@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.scenes.stamp import Stamp, centred_grid, turned
+from backend.scenes.stamp import Stamp, centred_grid, rotate
 
 __all__ = ["draw_galaxy", "sersic"]
 
@@ -49,7 +49,7 @@ class _Frame:
 
     def elliptical(self, q: float) -> tuple[Plane, Plane, Plane]:
         """Return radius (effective radii) and both coordinates (pixels) in the galaxy's plane, seen with axis ratio `q`."""
-        along, across = turned(self.x, self.y, self.angle)
+        along, across = rotate(self.x, self.y, self.angle)
         across = across / np.float32(q)
         # Softening by a third of a pixel accounts for the pixel size; without it, a cusp depends on its subpixel position.
         return np.sqrt(along**2 + across**2 + np.float32(0.1)) / np.float32(self.radius), along, across
@@ -97,7 +97,7 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
     light = np.zeros((*old.shape, 3), dtype=np.float32)
     for part, colour in ((old, OLD_COLOUR), (young, YOUNG_COLOUR)):
         if part is not None:
-            light += ndimage.gaussian_filter(part, psf, truncate=3.5)[..., None] * _scattered(rng, colour)
+            light += ndimage.gaussian_filter(part, psf, truncate=3.5)[..., None] * _scatter(rng, colour)
     return Stamp(light * np.float32(10**decades), (half + shift[0], half + shift[1]))
 
 
@@ -105,7 +105,7 @@ Parts = tuple[Plane, Plane | None]
 """Light of the old and of the young stars, arbitrary units; None without young stars."""
 
 
-def _scattered(rng: np.random.Generator, colour: tuple[float, float, float]) -> NDArray[np.float32]:
+def _scatter(rng: np.random.Generator, colour: tuple[float, float, float]) -> NDArray[np.float32]:
     """Draw a colour near `colour`, normalised to mean 1; red and blue are anticorrelated."""
     tilt = rng.normal(0, COLOUR_SCATTER)
     bands = np.asarray(colour) * np.exp([tilt, rng.normal(0, COLOUR_SCATTER / 3), -1.5 * tilt])
@@ -150,7 +150,7 @@ def _arms(rng: np.random.Generator, radius: Plane, azimuth: Plane) -> Plane:
 
 def _bar(rng: np.random.Generator, along: Plane, across: Plane, radius: float) -> Plane:
     """Simulate a bar of nearly constant brightness (Sersic index 0.5) and axis ratio 0.2 to 0.4."""
-    a, b = turned(along, across, rng.uniform(0, math.pi))
+    a, b = rotate(along, across, rng.uniform(0, math.pi))
     length = radius * rng.uniform(0.35, 0.7)
     return sersic(np.sqrt(a**2 + (b / rng.uniform(0.2, 0.4)) ** 2) / np.float32(length), index=0.5)
 
@@ -166,7 +166,7 @@ def _knots(rng: np.random.Generator, shape: tuple[int, ...], radius: float) -> P
 
 def _edge_on(rng: np.random.Generator, frame: _Frame) -> Parts:
     """Simulate an edge-on disc with sech^2 layers (van der Kruit & Searle 1981, A&A 95, 105), sometimes with a dust lane."""
-    along, across = turned(frame.x, frame.y, frame.angle)
+    along, across = rotate(frame.x, frame.y, frame.angle)
     height = np.float32(frame.radius * rng.uniform(0.08, 0.2))
     outward = np.sqrt(along**2 + 1) / np.float32(frame.radius)
     disc = sersic(outward, index=rng.uniform(0.7, 1.1)) / np.cosh(np.clip(across / height, -20, 20)) ** 2

@@ -82,7 +82,7 @@ class SceneGenerator:
         galaxies = 0 if rng.random() < EMPTY_SHARE else 1 + rng.poisson((MEAN_GALAXIES - 1) * crowding)
         for _ in range(galaxies):
             self._add(rng, composition, psf=psf)
-        return composition.finish(_exposed(rng, composition.light))
+        return composition.finish(_expose(rng, composition.light))
 
     def _add(self, rng: np.random.Generator, composition: Composition, *, psf: float) -> None:
         radius = _power_law(rng, *RADII_PX, RADIUS_SLOPE)
@@ -94,8 +94,8 @@ class SceneGenerator:
             composition.add_pair(first, second, place, offset=(apart * math.cos(angle), apart * math.sin(angle)))
         elif self.cutouts and radius * OUTLINE_PER_RADIUS >= SMALLEST_CUTOUT_PX and rng.random() < CUTOUT_SHARE:
             cutout = self.cutouts[int(rng.integers(len(self.cutouts)))]
-            wanted = min(radius * OUTLINE_PER_RADIUS, 1.2 * cutout.radius)
-            composition.add(cutout.draw(rng, radius=wanted, psf=psf), place, kind="cutout")
+            target = min(radius * OUTLINE_PER_RADIUS, 1.2 * cutout.radius)
+            composition.add(cutout.draw(rng, radius=target, psf=psf), place, kind="cutout")
         else:
             composition.add(draw_galaxy(rng, radius=max(radius, 1.2 * psf), psf=psf), place, kind="simulated")
 
@@ -110,7 +110,7 @@ def _power_law(rng: np.random.Generator, low: float, high: float, slope: float) 
     return float((a + (b - a) * rng.random()) ** (1 / (slope + 1)))
 
 
-def _exposed(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np.float32]:
+def _expose(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the survey image of `light`: with photon noise, stretched, in 8 bits, in most cases compressed as JPEG."""
     grain = np.float32(10 ** rng.uniform(-3.6, -2.8))
     photons = np.sqrt(np.maximum(light, np.float32(0)) * grain) * rng.standard_normal(light.shape, dtype=np.float32)

@@ -113,17 +113,17 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     extraction = extract(image, settings=FAINT_SETTINGS)
     light = np.sinh(image.mean(axis=2) * np.float32(SOFTENING)) / np.float32(SOFTENING)
     segments = extraction.segmentation.segments
-    goes = np.ones(int(segments.max()) + 1, dtype=bool)
-    goes[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False
-    stars = _grown((segments > 0) & ~goes[segments], HALO_PX)
+    removable = np.ones(int(segments.max()) + 1, dtype=bool)
+    removable[[0, *(source.number for source in extraction.sources if _is_star(source, light))]] = False
+    stars = _dilate((segments > 0) & ~removable[segments], HALO_PX)
     # The haloes of the brightest sources extend far beyond their segments.
-    bright = goes[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
-    removed = _grown(goes[segments], HALO_PX) | _grown(bright, 3 * HALO_PX)
-    removed &= goes[segments] | ~stars  # a truncated star is worse than the remaining halo of a neighbour
-    return FrameSky(_filled(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
+    bright = removable[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
+    removed = _dilate(removable[segments], HALO_PX) | _dilate(bright, 3 * HALO_PX)
+    removed &= removable[segments] | ~stars  # a truncated star is worse than the remaining halo of a neighbour
+    return FrameSky(_fill(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
 
 
-def _grown(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
+def _dilate(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
     """Return `region`, dilated by `by` pixels with a square structuring element."""
     return np.asarray(ndimage.maximum_filter(region.view(np.uint8), size=2 * by + 1).view(np.bool_))
 
@@ -136,7 +136,7 @@ def _is_star(source: Source, light: NDArray[np.float32]) -> bool:
     return pointlike and source.peak > STAR_PEAK and source.ellipse.radius_y > STAR_ROUNDNESS * source.ellipse.radius_x
 
 
-def _filled(
+def _fill(
     frame: NDArray[np.uint8], removed: NDArray[np.bool_], sources: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Replace the removed pixels of `frame` with sky at a common offset, which keeps the spatial correlation of the noise."""
@@ -147,9 +147,9 @@ def _filled(
         if not len(rows):
             return result
         down, right = (int(step) for step in rng.integers(-FURTHEST_PX, FURTHEST_PX + 1, 2))
-        there = (rows + down) % frame.shape[0], (columns + right) % frame.shape[1]
-        good = clear[there]
-        result[rows[good], columns[good]] = frame[there[0][good], there[1][good]]
+        source = (rows + down) % frame.shape[0], (columns + right) % frame.shape[1]
+        good = clear[source]
+        result[rows[good], columns[good]] = frame[source[0][good], source[1][good]]
         rows, columns = rows[~good], columns[~good]
     result[rows, columns] = np.median(frame[clear], axis=0).astype(np.uint8) if clear.any() else 0
     return result

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stamp", "Window", "centred_grid", "together", "turned"]
+__all__ = ["Stamp", "Window", "centred_grid", "rotate", "together"]
 
 Window = tuple[slice, slice]
 
@@ -51,7 +51,7 @@ def centred_grid(half: int, *, shift: tuple[float, float] = (0.0, 0.0)) -> tuple
     return (line - np.float32(shift[0]))[None], (line - np.float32(shift[1]))[:, None]
 
 
-def turned(x: NDArray[np.float32], y: NDArray[np.float32], angle: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def rotate(x: NDArray[np.float32], y: NDArray[np.float32], angle: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the coordinates along and across an axis at `angle`, radians."""
     cosine, sine = np.float32(math.cos(angle)), np.float32(math.sin(angle))
     return x * cosine + y * sine, y * cosine - x * sine

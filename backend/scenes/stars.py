@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from backend.scenes.stamp import Stamp, centred_grid, turned
+from backend.scenes.stamp import Stamp, centred_grid, rotate
 
 __all__ = ["draw_star"]
 
@@ -33,7 +33,7 @@ def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
     shape = np.float32(0.9) * np.exp(-squared / np.float32(2 * psf**2))
     shape = shape + np.float32(0.1) * (1 + squared / np.float32(6 * psf**2)) ** np.float32(-MOFFAT_POWER)
     if spiked:
-        along, across = turned(x, y, rng.normal(0, 0.03))
+        along, across = rotate(x, y, rng.normal(0, 0.03))
         for a, b in ((along, across), (across, along)):
             shape = shape + np.float32(rng.uniform(2e-4, 2e-3)) * np.exp(
                 -np.abs(a) / np.float32(12 * psf) - b**2 / np.float32(psf**2)

@@ -34,7 +34,7 @@ from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.factory import BASE_DETECTOR
-from backend.scenes.folders import Part, generator_of, outlined
+from backend.scenes.folders import Part, generator_of, list_outlines
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.scene import Scene
 from benchmarks.detection.scores import Boxes, DetectionScores, Finds, measure
@@ -132,7 +132,7 @@ def read_outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
     """Return the images of the val part of the outlined galaxies, and the box of each outline."""
     images: list[Image_] = []
     boxes: list[Boxes] = []
-    for file, mask in outlined(data / "masks", part="val"):
+    for file, mask in list_outlines(data / "masks", part="val"):
         images.append(np.asarray(Image.open(file).convert("RGB"), np.float32) / np.float32(255))
         rows, columns = np.nonzero(np.asarray(Image.open(mask)) > 0)
         boxes.append(np.array([[columns.min(), rows.min(), columns.max() + 1, rows.max() + 1]], np.float64))

@@ -15,7 +15,7 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.project_examples import example_of
 from backend.heads.segmentation.training import Example
 from backend.heads.segmentation.window_features import CachedWindowEncoder
-from backend.scenes.folders import Part, generator_of, outlined
+from backend.scenes.folders import Part, generator_of, list_outlines
 from backend.scenes.generator import SceneGenerator
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask
@@ -36,7 +36,7 @@ def outlined_galaxies(data: Path, part: Part) -> list[Outlined]:
     """Return the galaxies of a part of the outlines."""
     return [
         Outlined(np.asarray(Image.open(file).convert("RGB"), np.float32) / np.float32(255), np.asarray(Image.open(mask)) > 0)
-        for file, mask in outlined(data / "masks", part=part)
+        for file, mask in list_outlines(data / "masks", part=part)
     ]
 
 

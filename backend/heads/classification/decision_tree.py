@@ -27,6 +27,7 @@ from backend.heads.classification.inputs import MINIMUM_LABELS
 from backend.heads.classification.link import Link
 from backend.heads.classification.links import LEAST_PROBABILITY, link_of
 from backend.heads.classification.morphology import Morphology
+from backend.heads.classification.question_offsets import question_offsets
 from backend.heads.classification.questions import Question, QuestionTree
 from backend.heads.classification.uncertainty import Uncertainty
 from backend.heads.errors import HeadError, NotEnoughLabels
@@ -105,7 +106,7 @@ class DecisionTree:
         targets = np.asarray(targets, np.float32)
         if targets.shape != (len(embeddings), len(tree.nodes)):
             raise ValueError(f"targets must have the shape {(len(embeddings), len(tree.nodes))}, not {targets.shape}")
-        priors = [None] * len(tree.questions) if offset is None else list(_question_offsets(tree, offset, link=link))
+        priors = [None] * len(tree.questions) if offset is None else list(question_offsets(tree, offset, link=link))
         heads: list[Morphology | None] = []
         reasons = []
         reached = np.zeros(len(tree.questions), np.float32)
@@ -113,7 +114,7 @@ class DecisionTree:
         for index, (question, prior) in enumerate(zip(tree.questions, priors, strict=True)):
             answers = list(question.answers)
             share = np.ones(len(targets), np.float32) if question.asked_at is None else targets[:, question.asked_at]
-            asked = share > 0
+            reaching = share > 0
             reached[index] = share.sum()
             head = None
             if len(answers) > 1:
@@ -121,19 +122,19 @@ class DecisionTree:
                 frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (reached[index] + 1 / even)
                 try:
                     head = Morphology.fit(
-                        embeddings[asked],
-                        (targets[asked][:, answers] / share[asked, None]).clip(0, 1),
+                        embeddings[reaching],
+                        (targets[reaching][:, answers] / share[reaching, None]).clip(0, 1),
                         classes=["/".join(tree.nodes[answer]) for answer in answers],
                         exclusive=exclusive,
-                        offset=None if prior is None else prior[asked],
-                        importance=share[asked],
+                        offset=None if prior is None else prior[reaching],
+                        importance=share[reaching],
                         seed=seed,
                     )
                 except NotEnoughLabels as error:
                     reasons.append(str(error))
             heads.append(head)
         if not any(heads):
-            raise NotEnoughLabels(reasons[0] if reasons else "there is nothing to tell apart: no question has two answers")
+            raise NotEnoughLabels(reasons[0] if reasons else "no question has two answers")
         return cls(tree, exclusive, tuple(heads), frequencies, reached)
 
     @property
@@ -185,7 +186,7 @@ class DecisionTree:
 
     def _questions(self, offset: NDArray[np.floating] | None) -> Iterator[tuple[int, Question, Floats | None]]:
         """Yield each question with its index and the log-probabilities of its answers by the other head."""
-        offsets = None if offset is None else _question_offsets(self.tree, offset, link=self.link)
+        offsets = None if offset is None else question_offsets(self.tree, offset, link=self.link)
         for index, question in enumerate(self.tree.questions):
             yield index, question, None if offsets is None else next(offsets)
 
@@ -242,19 +243,3 @@ class DecisionTree:
 
 def _folder_of(folder: FilePath, index: int) -> FilePath:
     return folder / f"question-{index}"
-
-
-def _question_offsets(tree: QuestionTree, offset: NDArray[np.floating], *, link: Link) -> Iterator[Floats]:
-    """Yield the log-probabilities of the answers to each question, given that it is asked, from those of paths, shape (n, k).
-
-    They are NaN for an answer if the other head predicts no path below it.
-    """
-    unknown = np.isnan(offset)
-    nodes = tree.gather(np.where(unknown, 0, np.exp(np.asarray(offset, np.float64).clip(None, 0))))
-    known = tree.gather(~unknown)
-    for question in tree.questions:
-        answers = nodes[:, question.answers]
-        parent = np.ones(len(nodes)) if question.asked_at is None else nodes[:, question.asked_at]
-        conditional = answers / link.asked_share(answers, parent)[:, None].clip(LEAST_PROBABILITY, None)
-        logs = np.log(conditional.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-        yield cast(Floats, np.where(known[:, question.answers] > 0, logs, np.nan).astype(np.float32))

@@ -46,7 +46,9 @@ def check_targets(targets: Floats, n: int, classes: Sequence[str], *, link: Link
         raise NotEnoughLabels(f"there are {n} labelled images, and at least {MINIMUM_LABELS} are needed to train")
     if link.learnable(targets).sum() < link.least_learnable:
         labels = ", ".join(name for name, column in zip(classes, targets.T, strict=True) if column.max() > 0) or "none"
-        raise NotEnoughLabels(f"there is nothing to tell apart yet: all {n} labelled images have the same label ({labels})")
+        raise NotEnoughLabels(
+            f"all {n} labelled images have the same label ({labels}): at least two different labels are needed"
+        )
     return link.normalise(targets)
 
 

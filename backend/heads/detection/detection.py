@@ -110,7 +110,7 @@ class Detection:
             )
         unknown_labels = {label for drawn in boxes for _, label in drawn} - set(classes)
         if unknown_labels:
-            raise ValueError(f"the labels {sorted(unknown_labels)} are none of the classes {list(classes)}")
+            raise ValueError(f"the labels {sorted(unknown_labels)} are not among the classes {list(classes)}")
         if len(images) < MINIMUM_IMAGES or not any(boxes):
             count = sum(len(drawn) for drawn in boxes)
             raise NotEnoughLabels(
@@ -154,19 +154,19 @@ class Detection:
         """Return the head for an encoder, without the learned detector if that was trained on another encoder."""
         if self.learned is None or self.learned.encoder == fingerprint:
             return self
-        log.warning("event=learned_detector_left_aside trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
+        log.warning("event=learned_detector_not_used trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
         return replace(self, learned=None)
 
-    def find(self, found: Sequence[Source], *, size: Size, pyramid: FeaturePyramid | None = None) -> tuple[Detected, ...]:
+    def find(self, sources: Sequence[Source], *, size: Size, pyramid: FeaturePyramid | None = None) -> tuple[Detected, ...]:
         """Return at most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), by descending score.
 
         Parameters
         ----------
-        size : (width, height)
-            Size of the image, pixels.
-        found : sequence of Source
+        sources : sequence of Source
             Sources of an extraction with the `settings` of this head. Their outlines are used for learned boxes, too; a box
             without a source gets an ellipse.
+        size : (width, height)
+            Size of the image, pixels.
         pyramid : FeaturePyramid, optional
             Feature maps of the image, for the learned detector.
 
@@ -180,16 +180,16 @@ class Detection:
             If the head has a learned detector and `pyramid` is missing.
         """
         if self.learned is None:
-            return self.sources.select(found, size=size)
+            return self.sources.select(sources, size=size)
         if pyramid is None:
             raise ValueError("the learned detector needs the feature maps of the image, not only its sources")
-        seen = self.learned.predict(pyramid)
-        count = min(int((seen.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
-        scores = self.learned.calibration.apply(seen.scores[:count].numpy()).tolist()
-        outlined = outline_boxes(seen.boxes[:count].double().numpy(), found, size=size)
+        detections = self.learned.predict(pyramid)
+        count = min(int((detections.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
+        scores = self.learned.calibration.apply(detections.scores[:count].numpy()).tolist()
+        outlined = outline_boxes(detections.boxes[:count].double().numpy(), sources, size=size)
         return tuple(
             Detected(source, self.learned.classes[label], score, BY_LEARNING)
-            for source, label, score in zip(outlined, seen.labels[:count].tolist(), scores, strict=True)
+            for source, label, score in zip(outlined, detections.labels[:count].tolist(), scores, strict=True)
         )
 
     def save(self, folder: Path) -> None:

@@ -117,8 +117,8 @@ def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[
 
 def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
     """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
-    found = sources_of(image, choice.settings)
-    sources = tuple(source for source in found if source.snr >= choice.least_snr)
+    extracted = sources_of(image, choice.settings)
+    sources = tuple(source for source in extracted if source.snr >= choice.least_snr)
     labels = tuple(label for _, label in drawn)
     matches = np.full(len(sources), -1, dtype=np.intp)
     if sources and drawn:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from backend.heads.detection.box_scores import ScoreCalibration, weigh_by_image
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.fcos.network import Found
+from backend.heads.detection.fcos.network import RawDetections
 from backend.heads.detection.grid_search import MATCH_AT, Grid
 from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.detection.source_detector import SourceDetector
@@ -32,7 +32,7 @@ Drawn = Sequence[tuple[Box, str]]
 """The annotated boxes of one image, with their labels."""
 NEXT_TO_ALL = 0.95
 """F1 of source extraction above which fine-tuning is not tried."""
-ENOUGH_JUDGED = 4
+ENOUGH_COMPARED = 4
 """Smallest number of images with which the comparison can end after the first half."""
 LEAST_SCORES = tuple(np.arange(0.1, 0.9, 0.05).round(2).tolist())
 
@@ -87,88 +87,92 @@ def cross_validate_detectors(
         return None
     rounds = (halves, halves[::-1])
     extraction = np.zeros(len(images))
-    for judged, learned_from in rounds:
-        extraction[judged] = _score_extraction(images, boxes, grids, judged, learned_from, classes=detector.classes, seed=seed)
-    founds: dict[int, Found] = {}
+    for validation, training in rounds:
+        extraction[validation] = _score_extraction(
+            images, boxes, grids, validation, training, classes=detector.classes, seed=seed
+        )
+    detections: dict[int, RawDetections] = {}
     saturated = not detector.preferred and extraction.mean() >= NEXT_TO_ALL
-    for judged, learned_from in rounds:
+    for validation, training in rounds:
         tuned = detector
         if not saturated:
-            tuned = detector.fit([feature_pyramids[i] for i in learned_from], [boxes[i] for i in learned_from], seed=seed)
-        founds |= {i: tuned.predict(feature_pyramids[i]) for i in judged}
-        if not detector.preferred and _extraction_wins(founds, boxes, extraction, classes=detector.classes):
+            tuned = detector.fit([feature_pyramids[i] for i in training], [boxes[i] for i in training], seed=seed)
+        detections |= {i: tuned.predict(feature_pyramids[i]) for i in validation}
+        if not detector.preferred and _extraction_wins(detections, boxes, extraction, classes=detector.classes):
             break
     learned = np.full(len(images), np.nan)
-    for judged, learned_from in rounds:
-        known = [i for i in learned_from if i in founds] or list(founds)
-        least = least_score([founds[i] for i in known], [boxes[i] for i in known], classes=detector.classes)
-        for i in founds.keys() & set(judged):
-            learned[i] = _found_f1(founds[i], boxes[i], least, detector.classes)
-    seen = sorted(founds)
-    ordered, drawn = [founds[i] for i in seen], [boxes[i] for i in seen]
+    for validation, training in rounds:
+        known = [i for i in training if i in detections] or list(detections)
+        least = least_score([detections[i] for i in known], [boxes[i] for i in known], classes=detector.classes)
+        for i in detections.keys() & set(validation):
+            learned[i] = _detections_f1(detections[i], boxes[i], least, detector.classes)
+    compared = sorted(detections)
+    ordered, drawn = [detections[i] for i in compared], [boxes[i] for i in compared]
     least = least_score(ordered, drawn, classes=detector.classes)
     calibration = _calibrate(ordered, drawn, least, detector.classes)
-    return ModelSelection(learned[seen], extraction[seen], least, calibration)
+    return ModelSelection(learned[compared], extraction[compared], least, calibration)
 
 
 def _score_extraction(
     images: Sequence[NDArray[np.float32]],
     boxes: Sequence[Drawn],
     grids: Sequence[Grid],
-    judged: Sequence[int],
-    learned_from: Sequence[int],
+    validation: Sequence[int],
+    training: Sequence[int],
     *,
     classes: Sequence[str],
     seed: int,
 ) -> list[float]:
-    """Return the F1 of source extraction on the images `judged`, with a head fitted to `learned_from`."""
+    """Return the F1 of source extraction on the images `validation`, with a head fitted to `training`."""
     head = SourceDetector.fit(
-        [images[i] for i in learned_from],
-        [boxes[i] for i in learned_from],
+        [images[i] for i in training],
+        [boxes[i] for i in training],
         classes=classes,
-        grids=[grids[i] for i in learned_from],
+        grids=[grids[i] for i in training],
         seed=seed,
     )
     scores = []
-    for i in judged:
+    for i in validation:
         size = (images[i].shape[1], images[i].shape[0])
-        found = head.select(sources_of(images[i], head.settings), size=size)
-        scores.append(_f1(box_edges([one.source.box for one in found]), [one.label for one in found], boxes[i]))
+        detected = head.select(sources_of(images[i], head.settings), size=size)
+        scores.append(_f1(box_edges([each.source.box for each in detected]), [each.label for each in detected], boxes[i]))
     return scores
 
 
 def _extraction_wins(
-    founds: Mapping[int, Found], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
+    detections: Mapping[int, RawDetections], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
 ) -> bool:
-    """Return whether source extraction is clearly better than the learned detector with its best threshold, on `founds`."""
-    judged = sorted(founds)
-    if len(judged) < ENOUGH_JUDGED:
+    """Return whether source extraction is clearly better than the learned detector with its best threshold, on `detections`."""
+    compared = sorted(detections)
+    if len(compared) < ENOUGH_COMPARED:
         return False
-    drawn = [boxes[i] for i in judged]
-    best = least_score([founds[i] for i in judged], drawn, classes=classes)
-    learned = np.asarray([_found_f1(founds[i], boxes[i], best, classes) for i in judged])
-    return clearly_better(extraction[judged], learned)
+    drawn = [boxes[i] for i in compared]
+    best = least_score([detections[i] for i in compared], drawn, classes=classes)
+    learned = np.asarray([_detections_f1(detections[i], boxes[i], best, classes) for i in compared])
+    return clearly_better(extraction[compared], learned)
 
 
-def _calibrate(founds: Sequence[Found], boxes: Sequence[Drawn], least: float, classes: Sequence[str]) -> ScoreCalibration:
+def _calibrate(
+    detections: Sequence[RawDetections], boxes: Sequence[Drawn], least: float, classes: Sequence[str]
+) -> ScoreCalibration:
     """Fit a calibration to the scores of the objects above the threshold."""
     scores: list[NDArray[np.float64]] = [np.empty(0)]
-    kept: list[NDArray[np.bool_]] = [np.empty(0, bool)]
+    matched: list[NDArray[np.bool_]] = [np.empty(0, bool)]
     counts = []
-    for found, drawn in zip(founds, boxes, strict=True):
-        shown = found.scores >= least
-        alike = _alike([classes[i] for i in found.labels[shown].tolist()], drawn)
-        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), found.boxes[shown].double().numpy().reshape(-1, 4))
-        scores.append(found.scores[shown].double().numpy())
-        kept.append(np.any((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape), axis=0))
-        counts.append(int(shown.sum()))
-    return ScoreCalibration.fit(np.concatenate(scores), np.concatenate(kept), weigh_by_image(counts))
+    for of_image, drawn in zip(detections, boxes, strict=True):
+        above = of_image.scores >= least
+        same_label = _labels_match([classes[i] for i in of_image.labels[above].tolist()], drawn)
+        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), of_image.boxes[above].double().numpy().reshape(-1, 4))
+        scores.append(of_image.scores[above].double().numpy())
+        matched.append(np.any((overlaps >= MATCH_AT) & same_label.reshape(overlaps.shape), axis=0))
+        counts.append(int(above.sum()))
+    return ScoreCalibration.fit(np.concatenate(scores), np.concatenate(matched), weigh_by_image(counts))
 
 
-def least_score(founds: Sequence[Found], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
+def least_score(detections: Sequence[RawDetections], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
     """Return the score threshold with the best mean F1; the middle one of several equally good thresholds."""
     means = [
-        np.mean([_found_f1(found, drawn, least, classes) for found, drawn in zip(founds, boxes, strict=True)])
+        np.mean([_detections_f1(of_image, drawn, least, classes) for of_image, drawn in zip(detections, boxes, strict=True)])
         for least in LEAST_SCORES
     ]
     best = np.flatnonzero(np.asarray(means) >= max(means) - 1e-9)
@@ -181,17 +185,17 @@ def _halves(counts: Sequence[int]) -> tuple[list[int], list[int]]:
     return sorted(order[0::4] + order[3::4]), sorted(order[1::4] + order[2::4])
 
 
-def _found_f1(found: Found, drawn: Drawn, least: float, classes: Sequence[str]) -> float:
-    kept = found.scores >= least
-    return _f1(found.boxes[kept].double().numpy(), [classes[i] for i in found.labels[kept].tolist()], drawn)
+def _detections_f1(detections: RawDetections, drawn: Drawn, least: float, classes: Sequence[str]) -> float:
+    above = detections.scores >= least
+    return _f1(detections.boxes[above].double().numpy(), [classes[i] for i in detections.labels[above].tolist()], drawn)
 
 
 def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> float:
-    alike = _alike(labels, drawn)
+    same_label = _labels_match(labels, drawn)
     overlaps = box_overlaps(box_edges([box for box, _ in drawn]), edges.reshape(-1, 4))
-    return f1((overlaps >= MATCH_AT) & alike.reshape(overlaps.shape))
+    return f1((overlaps >= MATCH_AT) & same_label.reshape(overlaps.shape))
 
 
-def _alike(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
+def _labels_match(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
     """Return whether the labels of drawn and predicted objects are equal, shape (drawn, predicted) if there are both."""
-    return np.asarray([[label == wanted for label in labels] for _, wanted in drawn], dtype=bool)
+    return np.asarray([[label == drawn_label for label in labels] for _, drawn_label in drawn], dtype=bool)

@@ -10,36 +10,31 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import storage
 from backend.heads.classification.morphology import Morphology
-from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score, weigh_by_image
+from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection.grid_search import Choice, Examples, Grid, choose, gather, grow, score_grid
+from backend.heads.detection.grid_search import Choice, Grid, choose, gather, grow, score_grid
+from backend.heads.detection.source_classifiers import (
+    DECISIONS,
+    calibrate_scores,
+    fit_keep_classifier,
+    fit_label_classifier,
+    log_probabilities,
+    raw_scores,
+    stack_features,
+)
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]
-
-HALF_SCORE_SNR = 20.0
-JUDGEMENTS = ("delete", "keep")
-ENOUGH_DELETED = 5
-"""Smallest number of deleted sources with which a classifier is fitted: on the demo's tiles, a classifier of four deleted stars
-removed 11 of 50 galaxies."""
-IN_IMAGES = 3
-"""Smallest number of images with deleted sources, because the deletions in one image are one decision of an annotator."""
-
-KEEP_CAUTION = 0.5
-"""Caution of the classifier of kept sources: below 1, because the signal-to-noise ratio is a weaker offset than the shipped
-head of classes. F1 on held-out scenes after 5, 10 and 20 images is 0.746, 0.778 and 0.799 (means of four draws); with a caution
-of 1
-it is 0.721, 0.766 and 0.783."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -114,7 +109,7 @@ class SourceDetector:
             If no image has a box.
         """
         if not any(boxes):
-            raise NotEnoughLabels(f"there is no box in any of {len(images)} images: at least one is needed to train")
+            raise NotEnoughLabels(f"none of the {len(images)} images has a box: at least one is needed to train")
         if grids is None:
             grids = [score_grid(image, [box for box, _ in drawn]) for image, drawn in zip(images, boxes, strict=True)]
         choice = choose(grids)
@@ -122,9 +117,11 @@ class SourceDetector:
         labels = [label for drawn in boxes for _, label in drawn]
         default = max(classes, key=labels.count)
         sources = [source for example in examples for source in example.sources]
-        calibration = _calibrate(sources, examples)
-        kind = _learn_kind(examples, classes, seed)
-        head = cls(tuple(classes), choice, _learn_keep(sources, examples, calibration, seed), kind, default, 0.0, calibration)
+        calibration = calibrate_scores(sources, examples)
+        kind = fit_label_classifier(examples, classes, seed)
+        head = cls(
+            tuple(classes), choice, fit_keep_classifier(sources, examples, calibration, seed), kind, default, 0.0, calibration
+        )
         drawn = sum(len(example.labels) for example in examples)
         return replace(head, least_score=best_least_score(head._scores(sources), drawn) if sources else 0.0)
 
@@ -133,26 +130,28 @@ class SourceDetector:
         """Settings of the source extraction whose sources are the input of `select`."""
         return self.choice.settings
 
-    def select(self, found: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
+    def select(self, extracted: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
         """Return at most `MAXIMUM_OBJECTS` of the sources of an image of `size` (width, height), by descending score."""
-        sources = tuple(source for source in found if source.snr >= self.choice.least_snr)
+        sources = tuple(source for source in extracted if source.snr >= self.choice.least_snr)
         if not sources:
             return ()
         scores, labels = self._scores(sources), self._labels(sources)
         order = [i for i in np.argsort(-scores, kind="stable") if scores[i] >= self.least_score][:MAXIMUM_OBJECTS]
         scale = self.choice.box_scale
-        return tuple(Detected(_loosen(sources[i], scale, size), labels[i], float(scores[i]), BY_EXTRACTION) for i in order)
+        return tuple(
+            Detected(_scale_shapes(sources[i], scale, size), labels[i], float(scores[i]), BY_EXTRACTION) for i in order
+        )
 
     def _scores(self, sources: Sequence[Source]) -> NDArray[np.float32]:
-        scores = self.calibration.apply(_raw_scores(sources))
+        scores = self.calibration.apply(raw_scores(sources))
         if self.keep is None:
             return scores
-        return self.keep.predict(_features(sources), offset=_offset(scores))[:, JUDGEMENTS.index("keep")]
+        return self.keep.predict(stack_features(sources), offset=log_probabilities(scores))[:, DECISIONS.index("keep")]
 
     def _labels(self, sources: Sequence[Source]) -> list[str]:
         if self.kind is None:
             return [self.default_label] * len(sources)
-        return [self.kind.classes[i] for i in self.kind.predict(_features(sources)).argmax(axis=1)]
+        return [self.kind.classes[i] for i in self.kind.predict(stack_features(sources)).argmax(axis=1)]
 
     def save(self, folder: Path) -> dict[str, Any]:
         """Write the two classifiers into subfolders of `folder`; return the other fields, for JSON."""
@@ -194,77 +193,7 @@ def _choice(fields: dict[str, Any]) -> Choice:
     return Choice(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
 
 
-def _raw_scores(sources: Sequence[Source]) -> NDArray[np.float32]:
-    """Return the score of each source in an untrained head, shape (n,), from its signal-to-noise ratio."""
-    snr = np.asarray([source.snr for source in sources], dtype=np.float32)
-    return snr / (snr + np.float32(HALF_SCORE_SNR))
-
-
-def _offset(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Return the log-probabilities of `JUDGEMENTS`, shape (n, 2)."""
-    kept = scores.astype(np.float64).clip(1e-4, 1 - 1e-4)
-    return cast(NDArray[np.float64], np.log(np.stack([1 - kept, kept], axis=1)))
-
-
-def _features(sources: Sequence[Source]) -> NDArray[np.float32]:
-    return np.stack([source.features for source in sources])
-
-
-def _calibrate(sources: Sequence[Source], examples: Sequence[Examples]) -> ScoreCalibration:
-    if not sources:
-        return UNCALIBRATED
-    weights = weigh_by_image([len(example.sources) for example in examples])
-    return ScoreCalibration.fit(_raw_scores(sources), _kept(examples), weights)
-
-
-def _learn_keep(
-    sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
-) -> Morphology | None:
-    """Fit a classifier of kept sources, if enough sources were deleted."""
-    deleted = [int((example.matches < 0).sum()) for example in examples]
-    if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
-        return None
-    kept = _kept(examples)
-    offset = _offset(calibration.apply(_raw_scores(sources)))
-    return _classifier(sources, np.stack([~kept, kept], axis=1), JUDGEMENTS, seed, offset=offset)
-
-
-def _kept(examples: Sequence[Examples]) -> NDArray[np.bool_]:
-    kept: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
-    return kept
-
-
-def _learn_kind(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
-    """Fit a classifier of the labels of kept sources, if there are several labels."""
-    pairs = [
-        (source, example.labels[match])
-        for example in examples
-        for source, match in zip(example.sources, example.matches, strict=True)
-        if match >= 0
-    ]
-    targets = np.asarray([[label == name for name in classes] for _, label in pairs])
-    return _classifier([source for source, _ in pairs], targets, classes, seed)
-
-
-def _classifier(
-    sources: Sequence[Source],
-    targets: NDArray[np.bool_],
-    classes: Sequence[str],
-    seed: int,
-    *,
-    offset: NDArray[np.float64] | None = None,
-) -> Morphology | None:
-    if not sources:
-        return None
-    features, shares = _features(sources), targets.astype(np.float32)
-    caution = 1.0 if offset is None else KEEP_CAUTION
-    try:
-        return Morphology.fit(features, shares, classes=classes, exclusive=True, offset=offset, caution=caution, seed=seed)
-    except NotEnoughLabels:
-        return None
-
-
-def _loosen(source: Source, scale: float, size: tuple[int, int]) -> Source:
+def _scale_shapes(source: Source, scale: float, size: tuple[int, int]) -> Source:
     """Scale the box of a source, clipped to the image, and its ellipse."""
     if scale == 1:
         return source

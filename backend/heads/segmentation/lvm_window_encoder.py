@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from backend.heads.segmentation.network import SegmenterConfig
 from backend.heads.segmentation.window_features import WindowFeatures
-from backend.heads.segmentation.windows import halving
+from backend.heads.segmentation.windows import halve_sides
 from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
 from sync.geometry.shapes import Size
@@ -75,7 +75,7 @@ class LvmWindows:
 
     def sides(self, size: Size) -> tuple[int, ...]:
         """Return the sides of the windows of an image of `size` (width, height), pixels, the largest first."""
-        return halving(size)
+        return halve_sides(size)
 
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:

@@ -53,7 +53,7 @@ def endless_examples(
             if example is not None:
                 has_example = True
                 yield example
-    raise NotEnoughLabels(f"none of the {len(pairs)} masks is large enough to learn from")
+    raise NotEnoughLabels(f"none of the {len(pairs)} masks is large enough to train on")
 
 
 def example_of(

@@ -30,10 +30,10 @@ def answer_prompt(reader: WindowReader, image: WindowedImage, prompt: Prompt) ->
     objects = _objects(reader, image, prompt, boxes)
     if not objects:
         return None
-    masks = [found.mask() for found in objects]
+    masks = [selected.mask() for selected in objects]
     anchors = [largest_part(mask) for mask in masks[: len(boxes)]] + ([prompt.mask] if prompt.mask is not None else [])
     united = enforce_clicks(np.logical_or.reduce(masks), prompt, anchors=np.logical_or.reduce(anchors) if anchors else None)
-    return (united, float(np.mean([found.quality for found in objects]))) if united.any() else None
+    return (united, float(np.mean([selected.quality for selected in objects]))) if united.any() else None
 
 
 def _objects(reader: WindowReader, image: WindowedImage, prompt: Prompt, boxes: list[Edges]) -> list[WindowMask]:

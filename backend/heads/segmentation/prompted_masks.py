@@ -119,7 +119,7 @@ class PromptedMasks:
         agreement = self._agreement(images, footprints)
         if agreement >= SAME_ABOVE:
             raise NotEnoughLabels(
-                f"the masks are as they were predicted (mean overlap {agreement:.2f}): there is nothing to learn from them"
+                f"the masks equal the predicted ones (mean overlap {agreement:.2f}): there is nothing to learn from them"
             )
         network = SegmenterNetwork(self.network.config)
         network.load_state_dict(self.network.state_dict())

@@ -132,9 +132,9 @@ def refine_mask(
         guesses = guess.refine(mask.logits[None], [placed], [step.positive])
         decoded = decode(reader.network, embedding, WindowPrompts(frame.to_shown(placed), labels, shown, guesses)).best()
         before, mask = mask.logits, replace(mask, logits=decoded[0][0], quality=float(decoded[1]))
-        held = [*peaks, *_spots(placed[step.positive])]
-        asked = WindowClicks(step.points, placed, step.positive, held)
-        mask = enforce_rules(mask, asked, guess.isophotes, guess=guesses[0], before=before)
+        spots = [*peaks, *_spots(placed[step.positive])]
+        clicks_on_grid = WindowClicks(step.points, placed, step.positive, spots)
+        mask = enforce_rules(mask, clicks_on_grid, guess.isophotes, guess=guesses[0], before=before)
     return mask
 
 

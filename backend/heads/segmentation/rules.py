@@ -84,17 +84,17 @@ def enforce_rules(
         rest = (before > 0) & ~side
         bright = rest & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.held))
         for restored in (rest & (guess > 0), rest):
-            lost = rest & (_connected(mask, clicks.held).logits <= 0)
+            lost = rest & (_keep_connected(mask, clicks.held).logits <= 0)
             if lost.sum() <= LARGEST_LOSS * rest.sum() and (lost & bright).sum() <= LARGEST_BRIGHT_LOSS * bright.sum():
                 break
             mask = replace(mask, logits=torch.where(restored & (mask.logits <= 0), before, mask.logits))
-    return _connected(mask, clicks.held)
+    return _keep_connected(mask, clicks.held)
 
 
 def select_box_object(decoded: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:
     """Reduce a decoded mask to the part that is connected to the peak in its box, without other objects."""
     outside = torch.from_numpy(other_objects(isophotes, [peak]))
-    return _connected(replace(decoded, logits=_remove(decoded.logits, outside & (decoded.logits > 0))), [peak])
+    return _keep_connected(replace(decoded, logits=_remove(decoded.logits, outside & (decoded.logits > 0))), [peak])
 
 
 def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -> Mask:
@@ -141,15 +141,15 @@ def _enforce_click(logits: Tensor, guess: Tensor, spot: Sequence[float], positiv
     return torch.where(around & own_side, sign, corrected)
 
 
-def _connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
+def _keep_connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
     """Reduce a mask to the parts that contain a spot, or to the largest part if none does."""
     parts, count = ndimage.label((mask.logits > 0).numpy())
     if count == 0:
         return mask
     last = len(parts) - 1
-    held = {int(parts[min(int(y), last), min(int(x), last)]) for x, y in spots} - {0}
-    held = held or {int(np.bincount(parts.ravel())[1:].argmax()) + 1}
-    return replace(mask, logits=_remove(mask.logits, torch.from_numpy((parts > 0) & ~np.isin(parts, list(held)))))
+    numbers = {int(parts[min(int(y), last), min(int(x), last)]) for x, y in spots} - {0}
+    numbers = numbers or {int(np.bincount(parts.ravel())[1:].argmax()) + 1}
+    return replace(mask, logits=_remove(mask.logits, torch.from_numpy((parts > 0) & ~np.isin(parts, list(numbers)))))
 
 
 def _remove(logits: Tensor, points: Tensor) -> Tensor:

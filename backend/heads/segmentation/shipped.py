@@ -58,6 +58,6 @@ def open_segmenter(encoder: Encoder, *, fingerprint: str, sam_checkpoint: Path |
     windows = LvmWindows(encoder, fingerprint=fingerprint)
     base = PromptedMasks.load(BASE_SEGMENTER)
     if base.encoder != fingerprint:
-        log.warning("event=base_segmenter_left_aside trained_on=%s encoder=%s", base.encoder, fingerprint)
+        log.warning("event=base_segmenter_not_used trained_on=%s encoder=%s", base.encoder, fingerprint)
         base = PromptedMasks.blank(windows.config, encoder=fingerprint)  # predicts isophotes until it is trained
     return Segmenter(windows, base)

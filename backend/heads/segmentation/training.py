@@ -147,9 +147,9 @@ def _prompt_points(clicks: Sequence[Sequence[Click | None]], pixels: float) -> t
 
 def _arrays(clicks: Sequence[Sequence[Click | None]]) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
     """Return the clicks of each object as points, shape (k, 2), and signs, shape (k,), without missing ones."""
-    given = [[click for click in own if click is not None] for own in clicks]
-    points: list[NDArray[np.float64]] = [np.array([click[:2] for click in own], np.float64).reshape(-1, 2) for own in given]
-    return points, [np.array([click[2] for click in own], bool) for own in given]
+    existing = [[click for click in own if click is not None] for own in clicks]
+    points: list[NDArray[np.float64]] = [np.array([click[:2] for click in own], np.float64).reshape(-1, 2) for own in existing]
+    return points, [np.array([click[2] for click in own], bool) for own in existing]
 
 
 def _first_click(mask: Mask, rng: np.random.Generator) -> Click:

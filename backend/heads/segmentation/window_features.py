@@ -61,8 +61,8 @@ def check_side(size: Size) -> None:
     """
     if max(size) > LARGEST_SIDE_PX:
         raise ImageError(
-            f"the image has {size[0]}x{size[1]} pixels, and objects are looked for in images of at most {LARGEST_SIDE_PX} "
-            "a side: cut it into parts"
+            f"the image has {size[0]}x{size[1]} pixels; objects are detected in images of at most {LARGEST_SIDE_PX} "
+            "pixels a side: cut it into parts"
         )
 
 

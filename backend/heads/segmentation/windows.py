@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 
-__all__ = ["LEAST_SIDE_PX", "WINDOWS_VERSION", "halving", "nearest_window", "window_around"]
+__all__ = ["LEAST_SIDE_PX", "WINDOWS_VERSION", "halve_sides", "nearest_window", "window_around"]
 
 WINDOWS_VERSION = "2"
 """Part of the cache keys of window features: increase it when the windows of an image change."""
@@ -23,7 +23,7 @@ BOX_SHARE = 0.6
 """Largest ratio of the longer side of a box to the side of its window."""
 
 
-def halving(size: Size) -> tuple[int, ...]:
+def halve_sides(size: Size) -> tuple[int, ...]:
     """Return the sides of the windows of an image of `size` (width, height), pixels: the longer side, halved repeatedly."""
     sides = [max(size)]
     while sides[-1] / 2 >= LEAST_SIDE_PX:

@@ -92,7 +92,7 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
             votes.append(row.votes)
     if not frames:
         reason = f"; the first: {unreadable[0]}" if unreadable else ""
-        raise DatasetError(f"there is no readable image in {', '.join(str(path) for path in paths)}{reason}")
+        raise DatasetError(f"no image can be read in {', '.join(str(path) for path in paths)}{reason}")
     answers = tuple(dict.fromkeys(name for row in votes for name in row))
     table = np.array([[row.get(name, 0.0) for name in answers] for row in votes], np.float32).reshape(len(votes), len(answers))
     # Frames are stacked one by one: a list and its array together would need twice the memory.

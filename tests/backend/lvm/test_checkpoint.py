@@ -139,7 +139,7 @@ def test_a_file_that_was_cut_is_refused(saved: Path, kept: int) -> None:
 def test_safetensors_of_something_else_are_refused(path: Path) -> None:
     path.parent.mkdir()
     save_file({"weight": torch.zeros(3)}, path)
-    with pytest.raises(CheckpointError, match="says format None, expected 'galaxyloop-model-1'"):
+    with pytest.raises(CheckpointError, match="has the format None, not 'galaxyloop-model-1'"):
         load_encoder(path)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from backend.scenes.folders import Part, frame_files, generator_of, load_cutouts, outlined
+from backend.scenes.folders import Part, frame_files, generator_of, list_outlines, load_cutouts
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -37,7 +37,7 @@ def test_without_any_folder_everything_is_simulated(tmp_path: Path) -> None:
 
 @here
 def test_the_outlined_galaxies_are_split_into_32_8_and_20() -> None:
-    parts = [set(outlined(DATA / "masks", part=part)) for part in PARTS]
+    parts = [set(list_outlines(DATA / "masks", part=part)) for part in PARTS]
     assert [len(part) for part in parts] == [32, 8, 20]
     assert all(a.isdisjoint(b) for a, b in combinations(parts, 2))
 

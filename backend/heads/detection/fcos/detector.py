@@ -15,7 +15,7 @@ from torch import Tensor
 from backend.heads import storage
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration
 from backend.heads.detection.fcos.merging import merge
-from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, Found
+from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, RawDetections
 from backend.heads.detection.fcos.training import Example, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.training import Report, Schedule
@@ -143,7 +143,7 @@ class LearnedDetector:
         trained = train_network(network, examples, schedule, seed=seed, report=report)
         return replace(self, network=_round_weights(trained), preferred=False, evidence={})
 
-    def predict(self, pyramid: FeaturePyramid) -> Found:
+    def predict(self, pyramid: FeaturePyramid) -> RawDetections:
         """Return the candidate objects of an image, in pixels of the image, by descending score.
 
         The caller removes objects with a score below `least_score`.
@@ -211,8 +211,8 @@ def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[T
     """Return the edges of boxes, shape (n, 4), and the indices of their labels, shape (n,), without invalid boxes."""
     edges = torch.from_numpy(box_edges([box for box, _ in drawn])).float()
     labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
-    kept = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
-    return edges[kept], labels[kept]
+    valid = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
+    return edges[valid], labels[valid]
 
 
 def _round_weights(network: DetectorNetwork) -> DetectorNetwork:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torchvision.ops import nms
 
-from backend.heads.detection.fcos.network import SAME_OBJECT_ABOVE, Found
+from backend.heads.detection.fcos.network import SAME_OBJECT_ABOVE, RawDetections
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 
@@ -18,7 +18,7 @@ CUT_WITHIN_PX = 2.0
 """Largest distance between a box and a border that cuts it, pixels of the tile."""
 
 
-def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
+def merge(parts: Iterable[tuple[Tile, RawDetections]], size: Size) -> RawDetections:
     """Merge the objects in the tiles of an image of `size` (width, height).
 
     A box that ends at a border between tiles is removed: an object smaller than the overlap lies completely in the next tile, a
@@ -26,21 +26,21 @@ def merge(parts: Iterable[tuple[Tile, Found]], size: Size) -> Found:
 
     Returns
     -------
-    Found
+    RawDetections
         Objects in pixels of the image, by descending score.
     """
     boxes, scores, labels = [], [], []
-    for tile, found in parts:
-        moved = tile.to_image(found.boxes)
-        kept = ~_cut(tile, moved, size) & ((moved[:, 2:] - moved[:, :2]).amax(dim=1) >= tile.least_side)
-        boxes.append(moved[kept])
-        scores.append(found.scores[kept])
-        labels.append(found.labels[kept])
+    for tile, detections in parts:
+        moved = tile.to_image(detections.boxes)
+        complete = ~_cut(tile, moved, size) & ((moved[:, 2:] - moved[:, :2]).amax(dim=1) >= tile.least_side)
+        boxes.append(moved[complete])
+        scores.append(detections.scores[complete])
+        labels.append(detections.labels[complete])
     if not boxes:
-        return Found(torch.empty(0, 4), torch.empty(0), torch.empty(0, dtype=torch.int64))
-    every = Found(torch.cat(boxes), torch.cat(scores), torch.cat(labels))
+        return RawDetections(torch.empty(0, 4), torch.empty(0), torch.empty(0, dtype=torch.int64))
+    every = RawDetections(torch.cat(boxes), torch.cat(scores), torch.cat(labels))
     chosen = nms(every.boxes, every.scores, SAME_OBJECT_ABOVE)
-    return Found(every.boxes[chosen], every.scores[chosen], every.labels[chosen])
+    return RawDetections(every.boxes[chosen], every.scores[chosen], every.labels[chosen])
 
 
 def _cut(tile: Tile, boxes: Tensor, size: Size) -> Tensor:

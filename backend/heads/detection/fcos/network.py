@@ -23,7 +23,7 @@ from torchvision.ops import FeaturePyramidNetwork, nms
 
 from sync.geometry.shapes import Size
 
-__all__ = ["NORM_GROUPS", "DetectorConfig", "DetectorNetwork", "Found"]
+__all__ = ["NORM_GROUPS", "DetectorConfig", "DetectorNetwork", "RawDetections"]
 
 NORM_GROUPS = 8
 CANDIDATES = 300
@@ -55,7 +55,7 @@ class DetectorConfig:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Found:
+class RawDetections:
     """Predicted objects, by descending score.
 
     Attributes
@@ -120,14 +120,15 @@ class DetectorNetwork(nn.Module):
         return torch.stack(list(parts.values())).sum()
 
     @torch.no_grad()
-    def forward(self, levels: Sequence[Tensor], *, size: Size) -> Found:
+    def forward(self, levels: Sequence[Tensor], *, size: Size) -> RawDetections:
         """Predict the objects of one image of `size` (width, height), in pixels of the encoder's input."""
         outputs, places, counts = self._outputs(levels)
         split = {name: list(torch.split(output, counts, dim=1)) for name, output in outputs.items()}
-        (found,) = self.fcos.postprocess_detections(split, [list(torch.split(places, counts))], [size[::-1]])
-        kept = nms(found["boxes"], found["scores"], SAME_OBJECT_ABOVE)
-        kept = kept[((found["boxes"][kept, 2:] - found["boxes"][kept, :2]) > 0).all(dim=1)]
-        return Found(found["boxes"][kept], found["scores"][kept], found["labels"][kept])
+        (detections,) = self.fcos.postprocess_detections(split, [list(torch.split(places, counts))], [size[::-1]])
+        boxes, scores = detections["boxes"], detections["scores"]
+        distinct = nms(boxes, scores, SAME_OBJECT_ABOVE)
+        distinct = distinct[((boxes[distinct, 2:] - boxes[distinct, :2]) > 0).all(dim=1)]
+        return RawDetections(boxes[distinct], scores[distinct], detections["labels"][distinct])
 
     def for_classes(self, count: int) -> DetectorNetwork:
         """Return the network for `count` other classes, each with the weights of the first class."""

@@ -21,14 +21,14 @@ SAME_SOURCE_ABOVE = 0.4
 """Smallest overlap between the box of a source and the learned box of the same object."""
 
 
-def outline_boxes(edges: NDArray[np.float64], found: Sequence[Source], *, size: Size) -> list[Source]:
+def outline_boxes(edges: NDArray[np.float64], sources: Sequence[Source], *, size: Size) -> list[Source]:
     """Return a source for each box, with the outline of the extracted source of the largest overlap, or an ellipse.
 
     Parameters
     ----------
     edges : ndarray, shape (n, 4)
         Left, top, right, bottom, pixels, inside an image of `size` (width, height) and with positive sides.
-    found : sequence of Source
+    sources : sequence of Source
         Sources of the image by source extraction.
 
     Returns
@@ -38,17 +38,17 @@ def outline_boxes(edges: NDArray[np.float64], found: Sequence[Source], *, size: 
         size of the box.
     """
     boxes = [Box(left, top, right - left, bottom - top) for left, top, right, bottom in edges.tolist()]
-    if not boxes or not found:
+    if not boxes or not sources:
         return [_plain(box, size) for box in boxes]
-    overlaps = box_overlaps(edges, box_edges([source.box for source in found]))
+    overlaps = box_overlaps(edges, box_edges([source.box for source in sources]))
     nearest = overlaps.argmax(axis=1)
     return [
-        _resized(found[source], box) if overlaps[row, source] >= SAME_SOURCE_ABOVE else _plain(box, size)
-        for row, (box, source) in enumerate(zip(boxes, nearest.tolist(), strict=True))
+        _resize(sources[index], box) if overlaps[row, index] >= SAME_SOURCE_ABOVE else _plain(box, size)
+        for row, (box, index) in enumerate(zip(boxes, nearest.tolist(), strict=True))
     ]
 
 
-def _resized(source: Source, box: Box) -> Source:
+def _resize(source: Source, box: Box) -> Source:
     scale = math.sqrt(box.width * box.height / (source.box.width * source.box.height))
     ellipse = source.ellipse
     return replace(

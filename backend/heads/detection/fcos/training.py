@@ -58,10 +58,10 @@ def examples_of(pyramid: FeaturePyramid, boxes: Tensor, labels: Tensor) -> list[
     """
     examples = []
     for tile in pyramid.tiles:
-        inside, kept = _within(tile, boxes)
-        large = (boxes[kept, 2:] - boxes[kept, :2]).amax(dim=1) >= tile.least_side
+        inside, indices = _within(tile, boxes)
+        large = (boxes[indices, 2:] - boxes[indices, :2]).amax(dim=1) >= tile.least_side
         if large.any():
-            examples.append(Example(_reader(pyramid, tile), tile.shown, inside, labels[kept]))
+            examples.append(Example(_reader(pyramid, tile), tile.shown, inside, labels[indices]))
     coarsest = pyramid.tiles[-1]
     return examples or [Example(_reader(pyramid, coarsest), coarsest.shown, boxes[:0], labels[:0])]
 
@@ -94,7 +94,7 @@ def train_network(
         If there is no example.
     """
     if not examples:
-        raise ValueError("a detector needs at least one example to learn from")
+        raise ValueError("a detector needs at least one example")
     training = Training(network, schedule, loss=_loss_of, weight_decay=1e-4, largest_gradient=LARGEST_GRADIENT, seed=seed)
     return run_training(training, _batches(examples, schedule.batch, seed), report=report)
 
@@ -130,5 +130,5 @@ def _within(tile: Tile, boxes: Tensor) -> tuple[Tensor, Tensor]:
     sides = inside[:, 2:] - inside[:, :2]
     share = sides.prod(dim=1) / (moved[:, 2:] - moved[:, :2]).prod(dim=1).clamp(min=1e-6)
     finite = torch.isfinite(boxes).all(dim=1)
-    kept = ((sides >= LEAST_SIDE_PX).all(dim=1) & (share >= LEAST_SHARE) & finite).nonzero()[:, 0]
-    return inside[kept], kept
+    indices = ((sides >= LEAST_SIDE_PX).all(dim=1) & (share >= LEAST_SHARE) & finite).nonzero()[:, 0]
+    return inside[indices], indices

@@ -14,7 +14,7 @@ import torch
 from backend.heads.detection import model_selection
 from backend.heads.detection.detection import BY_EXTRACTION, BY_LEARNING, Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.fcos.network import Found
+from backend.heads.detection.fcos.network import RawDetections
 from backend.heads.detection.grid_search import score_grid
 from backend.heads.detection.model_selection import cross_validate_detectors, least_score
 from backend.heads.extraction.extract import extract
@@ -26,10 +26,10 @@ Discs = Callable[..., Any]
 PyramidOf = Callable[..., FeaturePyramid]
 
 
-def found(*objects: tuple[float, float]) -> Found:
+def found(*objects: tuple[float, float]) -> RawDetections:
     """Return boxes of 10 pixels with these left edges and scores."""
     boxes = torch.tensor([[start, 0.0, start + 10, 10] for start, _ in objects]).reshape(-1, 4)
-    return Found(boxes, torch.tensor([score for _, score in objects]), torch.zeros(len(objects), dtype=torch.int64))
+    return RawDetections(boxes, torch.tensor([score for _, score in objects]), torch.zeros(len(objects), dtype=torch.int64))
 
 
 def test_the_least_score_parts_what_people_keep_from_what_they_delete() -> None:

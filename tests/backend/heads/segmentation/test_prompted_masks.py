@@ -22,7 +22,7 @@ from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.scenes.folders import outlined
+from backend.scenes.folders import list_outlines
 from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Box, Mask, Point
 
@@ -182,7 +182,7 @@ def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str,
 
 
 def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
-    with pytest.raises(ValueError, match="30000x1 pixels, and objects are looked for"):
+    with pytest.raises(ValueError, match="30000x1 pixels; objects are detected"):
         windowed_image_of(np.zeros((1, 30_000, 3), np.float32))
 
 
@@ -251,7 +251,7 @@ def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
 def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((160, 120), TWO))
     drawn = [one.mask() for one in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
-    with pytest.raises(NotEnoughLabels, match="as they were predicted"):
+    with pytest.raises(NotEnoughLabels, match="equal the predicted ones"):
         SHIPPED.fit([windowed_image] * 2, [drawn] * 2)
 
 
@@ -304,7 +304,7 @@ def test_the_shipped_head_was_trained_on_the_shipped_encoder() -> None:
 @pytest.mark.skipif(not OUTLINED.is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks")
 def test_a_click_on_real_galaxies_gives_about_what_people_outlined() -> None:
     overlaps = []
-    for picture, outline in outlined(OUTLINED, part="val"):
+    for picture, outline in list_outlines(OUTLINED, part="val"):
         image = np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255
         drawn = np.asarray(Image.open(outline)) > 0
         mask = clicked(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))

@@ -3,14 +3,14 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.heads.segmentation.windows import LEAST_SIDE_PX, halving, nearest_window, window_around
+from backend.heads.segmentation.windows import LEAST_SIDE_PX, halve_sides, nearest_window, window_around
 
 sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
 @given(sizes)
 def test_windows_begin_with_the_whole_picture_and_halve_until_they_are_small(size: tuple[int, int]) -> None:
-    sides = halving(size)
+    sides = halve_sides(size)
     assert sides[0] == max(size)
     assert all(side >= LEAST_SIDE_PX for side in sides[1:])
     assert sides[-1] < 2 * LEAST_SIDE_PX or len(sides) == 1
@@ -18,7 +18,7 @@ def test_windows_begin_with_the_whole_picture_and_halve_until_they_are_small(siz
 
 @given(sizes, st.floats(0, 1), st.floats(0, 1), st.integers(0, 9))
 def test_a_place_is_well_within_its_window(size: tuple[int, int], x: float, y: float, level: int) -> None:
-    sides = halving(size)
+    sides = halve_sides(size)
     side = sides[min(level, len(sides) - 1)]
     place = x * size[0], y * size[1]
     window = nearest_window(side, place, size, shown_px=256)
@@ -30,7 +30,7 @@ def test_a_place_is_well_within_its_window(size: tuple[int, int], x: float, y: f
 
 @given(sizes, st.integers(0, 9))
 def test_places_near_each_other_share_few_windows(size: tuple[int, int], level: int) -> None:
-    sides = halving(size)
+    sides = halve_sides(size)
     side = sides[min(level, len(sides) - 1)]
     found = {nearest_window(side, (x * size[0] / 20, size[1] / 2), size, shown_px=256) for x in range(21)}
     assert len(found) <= 2 * -(-size[0] // side) + 1
@@ -38,7 +38,7 @@ def test_places_near_each_other_share_few_windows(size: tuple[int, int], level: 
 
 @given(sizes)
 def test_a_box_gets_the_smallest_window_with_room_around_it(size: tuple[int, int]) -> None:
-    sides = halving(size)
+    sides = halve_sides(size)
     whole = window_around((0, 0, *size), size, sides=sides, shown_px=256)
     assert (whole.width, whole.height) == size
     tiny = window_around((0, 0, 1, 1), size, sides=sides, shown_px=256)

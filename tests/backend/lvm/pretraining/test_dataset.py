@@ -104,5 +104,5 @@ def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
 
 def test_nothing_readable_is_said_with_the_first_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"broken")
-    with pytest.raises(DatasetError, match=r"no readable image in .*; the first: .*a\.png"):
+    with pytest.raises(DatasetError, match=r"no image can be read in .*; the first: .*a\.png"):
         read_dataset([tmp_path], side=SIDE)

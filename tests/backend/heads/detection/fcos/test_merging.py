@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.heads.detection.fcos.merging import merge
-from backend.heads.detection.fcos.network import Found
+from backend.heads.detection.fcos.network import RawDetections
 from backend.lvm.tiles import Tile, tiles_of
 
 FRAME = (1984, 1361)
@@ -16,16 +16,16 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 )
 
 
-def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> Found:
+def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> RawDetections:
     """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
     width, height = tile.shown
     moved = tile.from_image(torch.tensor(objects).reshape(-1, 4))
     visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())
     kept = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
-    return Found(visible[kept], torch.full((len(kept),), 0.5), torch.zeros(len(kept), dtype=torch.int64))
+    return RawDetections(visible[kept], torch.full((len(kept),), 0.5), torch.zeros(len(kept), dtype=torch.int64))
 
 
-def found_in(objects: list[tuple[float, float, float, float]], size: tuple[int, int]) -> Found:
+def found_in(objects: list[tuple[float, float, float, float]], size: tuple[int, int]) -> RawDetections:
     return merge(((tile, seen(tile, objects)) for tile in tiles_of(size)), size)
 
 
@@ -43,7 +43,7 @@ def test_neighbours_stay_apart() -> None:
 
 def test_the_surer_of_two_boxes_of_one_object_is_kept() -> None:
     tile = tiles_of((200, 200))[0]
-    found = Found(torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1]))
+    found = RawDetections(torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1]))
     merged = merge([(tile, found)], (200, 200))
     assert merged.labels.tolist() == [1]
 
