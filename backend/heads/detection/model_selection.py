@@ -26,7 +26,7 @@ from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
-__all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "least_score"]
+__all__ = ["Drawn", "ModelSelection", "cross_validate_detectors", "detections_f1", "least_score"]
 
 Drawn = Sequence[tuple[Box, str]]
 """The annotated boxes of one image, with their labels."""
@@ -105,7 +105,7 @@ def cross_validate_detectors(
         known = [i for i in training if i in detections] or list(detections)
         least = least_score([detections[i] for i in known], [boxes[i] for i in known], classes=detector.classes)
         for i in detections.keys() & set(validation):
-            learned[i] = _detections_f1(detections[i], boxes[i], least, detector.classes)
+            learned[i] = detections_f1(detections[i], boxes[i], least, detector.classes)
     compared = sorted(detections)
     ordered, drawn = [detections[i] for i in compared], [boxes[i] for i in compared]
     least = least_score(ordered, drawn, classes=detector.classes)
@@ -148,7 +148,7 @@ def _extraction_wins(
         return False
     drawn = [boxes[i] for i in compared]
     best = least_score([detections[i] for i in compared], drawn, classes=classes)
-    learned = np.asarray([_detections_f1(detections[i], boxes[i], best, classes) for i in compared])
+    learned = np.asarray([detections_f1(detections[i], boxes[i], best, classes) for i in compared])
     return clearly_better(extraction[compared], learned)
 
 
@@ -172,7 +172,7 @@ def _calibrate(
 def least_score(detections: Sequence[RawDetections], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
     """Return the score threshold with the best mean F1; the middle one of several equally good thresholds."""
     means = [
-        np.mean([_detections_f1(of_image, drawn, least, classes) for of_image, drawn in zip(detections, boxes, strict=True)])
+        np.mean([detections_f1(of_image, drawn, least, classes) for of_image, drawn in zip(detections, boxes, strict=True)])
         for least in LEAST_SCORES
     ]
     best = np.flatnonzero(np.asarray(means) >= max(means) - 1e-9)
@@ -185,7 +185,8 @@ def _halves(counts: Sequence[int]) -> tuple[list[int], list[int]]:
     return sorted(order[0::4] + order[3::4]), sorted(order[1::4] + order[2::4])
 
 
-def _detections_f1(detections: RawDetections, drawn: Drawn, least: float, classes: Sequence[str]) -> float:
+def detections_f1(detections: RawDetections, drawn: Drawn, least: float, classes: Sequence[str]) -> float:
+    """Return the F1 of the detections of one image with a score of at least `least`."""
     above = detections.scores >= least
     return _f1(detections.boxes[above].double().numpy(), [classes[i] for i in detections.labels[above].tolist()], drawn)
 

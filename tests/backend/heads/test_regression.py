@@ -16,33 +16,33 @@ def linear(n: int, d: int, *, noise: float, seed: int = 0) -> tuple[NDArray[np.f
     return embeddings, 5 + embeddings[:, :3] @ [1.0, -2.0, 0.5] + rng.normal(0, noise, n)
 
 
-def test_it_learns_a_value_that_the_embeddings_hold() -> None:
+def test_a_value_contained_in_the_embeddings_is_predicted() -> None:
     embeddings, values = linear(600, 40, noise=0.3)
     head = Parameters.fit(embeddings[:300], values[:300])
     predicted, _ = head.predict(embeddings[300:])
     assert np.std(predicted - values[300:]) < 0.4
 
 
-def test_its_error_bars_cover_two_thirds_of_the_values() -> None:
+def test_error_bars_cover_two_thirds_of_the_values() -> None:
     embeddings, values = linear(1200, 40, noise=0.3)
     predicted, deviation = Parameters.fit(embeddings[:200], values[:200]).predict(embeddings[200:])
     assert np.mean(np.abs(predicted - values[200:]) < deviation) == pytest.approx(0.68, abs=0.07)
 
 
-def test_with_more_numbers_than_galaxies_it_still_beats_the_mean() -> None:
+def test_with_more_dimensions_than_galaxies_it_is_better_than_the_mean() -> None:
     embeddings, values = linear(1080, 200, noise=0.1)
     predicted, _ = Parameters.fit(embeddings[:80], values[:80]).predict(embeddings[80:])
     assert np.std(predicted - values[80:]) < np.std(values[80:])
 
 
-def test_values_that_have_nothing_to_do_with_the_embeddings_are_predicted_by_their_mean() -> None:
+def test_values_independent_of_the_embeddings_are_predicted_by_their_mean() -> None:
     rng = np.random.default_rng(0)
     predicted, deviation = Parameters.fit(rng.normal(size=(60, 100)), rng.normal(3, 1, 60)).predict(rng.normal(size=(50, 100)))
     assert predicted == pytest.approx(3, abs=1)
     assert deviation == pytest.approx(1, abs=0.5)
 
 
-def test_a_constant_is_predicted_without_doubt() -> None:
+def test_a_constant_is_predicted_with_certainty() -> None:
     predicted, deviation = Parameters.fit(np.random.default_rng(0).normal(size=(10, 4)), np.full(10, 7.0)).predict(
         np.ones((2, 4))
     )
@@ -50,12 +50,12 @@ def test_a_constant_is_predicted_without_doubt() -> None:
     assert deviation.tolist() == [0, 0]
 
 
-def test_equal_embeddings_do_not_break_it() -> None:
+def test_equal_embeddings_give_finite_predictions() -> None:
     predicted, _ = Parameters.fit(np.ones((8, 4)), np.arange(8.0)).predict(np.ones((1, 4)))
     assert predicted[0] == pytest.approx(3.5)
 
 
-def test_it_comes_back_from_disk_the_same(tmp_path: Path) -> None:
+def test_a_saved_head_is_loaded_unchanged(tmp_path: Path) -> None:
     embeddings, values = linear(30, 5, noise=0.1)
     head = Parameters.fit(embeddings, values)
     head.save(tmp_path)
@@ -63,18 +63,18 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path) -> None:
         assert (before == after).all()
 
 
-def test_too_few_values_are_said_to_be_too_few() -> None:
+def test_too_few_values_are_an_error() -> None:
     with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_LABELS}"):
         Parameters.fit(np.ones((5, 3)), np.arange(5.0))
 
 
 @pytest.mark.parametrize("values", [np.arange(9.0), np.full(8, np.nan), np.ones((8, 1))])
-def test_values_that_do_not_fit_are_refused(values: NDArray[np.float64]) -> None:
+def test_values_of_another_shape_are_an_error(values: NDArray[np.float64]) -> None:
     with pytest.raises(ValueError, match="values"):
         Parameters.fit(np.ones((8, 3)), values)
 
 
-def test_embeddings_of_another_encoder_are_refused() -> None:
+def test_embeddings_of_another_dimension_are_an_error() -> None:
     head = Parameters.fit(np.ones((8, 3)), np.arange(8.0))
     with pytest.raises(ValueError, match="shape"):
         head.predict(np.ones((2, 4)))

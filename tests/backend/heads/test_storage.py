@@ -23,7 +23,7 @@ from backend.heads.storage import read, write
     array=arrays.arrays(np.float32, arrays.array_shapes(max_dims=2, max_side=5), elements=st.floats(-1e3, 1e3, width=32)),
     names=st.lists(st.text(max_size=8)),
 )
-def test_what_was_written_is_read_back(
+def test_written_fields_and_arrays_are_read_back(
     tmp_path_factory: pytest.TempPathFactory, array: NDArray[np.float32], names: list[str]
 ) -> None:
     folder = tmp_path_factory.mktemp("head")
@@ -35,20 +35,20 @@ def test_what_was_written_is_read_back(
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
-def test_every_head_refuses_a_folder_without_a_head(tmp_path: Path, head: type[PromptedMasks]) -> None:
+def test_a_folder_without_a_head_is_an_error_for_every_head(tmp_path: Path, head: type[PromptedMasks]) -> None:
     with pytest.raises(HeadError, match="holds no head"):
         head.load(tmp_path / "nowhere")
 
 
 @pytest.mark.parametrize("head", HEADS.values(), ids=HEADS.keys())
-def test_every_head_refuses_a_pickle(tmp_path: Path, head: type[PromptedMasks]) -> None:
+def test_a_pickle_is_an_error_for_every_head(tmp_path: Path, head: type[PromptedMasks]) -> None:
     for name in ("head.json", "head.safetensors"):
         (tmp_path / name).write_bytes(pickle.dumps({"format": 1}))
     with pytest.raises(HeadError, match="JSON and safetensors"):
         head.load(tmp_path)
 
 
-def test_another_head_or_another_time_is_refused(tmp_path: Path) -> None:
+def test_another_head_or_format_is_an_error(tmp_path: Path) -> None:
     PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some").save(tmp_path)
     with pytest.raises(HeadError, match="no detection head"):
         read(tmp_path, head="detection")
@@ -58,7 +58,7 @@ def test_another_head_or_another_time_is_refused(tmp_path: Path) -> None:
         PromptedMasks.load(tmp_path)
 
 
-def test_a_damaged_field_or_array_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_field_or_array_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, head="some", fields={"names": [1]}, arrays={"array": np.array([1, np.nan], np.float32)})
     stored = read(tmp_path, head="some")
     with pytest.raises(HeadError, match="damaged"):

@@ -10,7 +10,7 @@ from backend.lvm.batch_norm_fusion import fold_batch_norm
 from backend.lvm.encoder import Encoder
 
 
-def test_a_folded_network_says_the_same() -> None:
+def test_a_fused_network_has_equal_outputs() -> None:
     torch.manual_seed(0)
     encoder = Encoder(EfficientNetConfig(image_px=32))
     for _ in range(3):
@@ -21,11 +21,11 @@ def test_a_folded_network_says_the_same() -> None:
         fold_batch_norm(encoder)
         after = encoder(images), encoder.pyramid(images)
     assert torch.allclose(before[0], after[0], rtol=1e-3, atol=1e-4)
-    for one, other in zip(before[1], after[1], strict=True):
-        assert torch.allclose(one, other, rtol=1e-3, atol=1e-4)
+    for first, second in zip(before[1], after[1], strict=True):
+        assert torch.allclose(first, second, rtol=1e-3, atol=1e-4)
 
 
-def test_no_normalisation_is_left() -> None:
+def test_no_batch_normalisation_remains() -> None:
     encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
     fold_batch_norm(encoder)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())

@@ -39,14 +39,14 @@ def saved(encoder: Encoder, path: Path) -> Path:
     return path
 
 
-def test_an_encoder_is_read_as_it_was_to_half_precision(encoder: Encoder, saved: Path) -> None:
+def test_a_saved_encoder_is_read_in_half_precision(encoder: Encoder, saved: Path) -> None:
     loaded = load_encoder(saved)
     image = torch.rand(2, 3, 32, 32)
     assert loaded.config == SMALL
     assert torch.allclose(loaded.embed(image), encoder.embed(image), atol=0.01)
 
 
-def test_an_efficientnet_is_read_as_it_was(tmp_path: Path) -> None:
+def test_a_saved_efficientnet_is_read_unchanged(tmp_path: Path) -> None:
     torch.manual_seed(0)
     encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
     save_model(encoder, None, tmp_path / "e.safetensors", training={})
@@ -55,7 +55,7 @@ def test_an_efficientnet_is_read_as_it_was(tmp_path: Path) -> None:
     assert torch.allclose(loaded.embed(image), encoder.embed(image), rtol=0.02, atol=0.02)
 
 
-def test_the_decoder_lies_in_the_same_file(saved: Path) -> None:
+def test_the_decoder_is_in_the_same_file(saved: Path) -> None:
     encoder, decoder = load_model(saved)
     assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
 
@@ -72,19 +72,19 @@ def test_a_loaded_encoder_is_frozen(saved: Path) -> None:
     assert not any(weight.requires_grad for weight in loaded.parameters())
 
 
-def test_reading_and_writing_again_changes_no_weight(saved: Path, tmp_path: Path) -> None:
+def test_reading_and_writing_changes_no_weight(saved: Path, tmp_path: Path) -> None:
     save_model(*load_model(saved), tmp_path / "again.safetensors", training={})
-    one, other = load_model(saved)[0].state_dict(), load_model(tmp_path / "again.safetensors")[0].state_dict()
-    assert one.keys() == other.keys()
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    first, second = load_model(saved)[0].state_dict(), load_model(tmp_path / "again.safetensors")[0].state_dict()
+    assert first.keys() == second.keys()
+    assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_checkpoint_says_how_it_was_trained(saved: Path) -> None:
+def test_a_checkpoint_states_its_training(saved: Path) -> None:
     with safe_open(saved, framework="pt") as file:
         assert json.loads(file.metadata()["training"]) == {"steps": 3, "hardware": "two cores"}
 
 
-def test_writing_leaves_the_checkpoint_and_nothing_else(saved: Path) -> None:
+def test_writing_leaves_only_the_checkpoint(saved: Path) -> None:
     assert list(saved.parent.iterdir()) == [saved]
 
 
@@ -115,7 +115,7 @@ class Trap:
 
 
 @pytest.mark.parametrize("write", [pickle.dump, torch.save], ids=["pickle", "torch"])
-def test_a_pickle_that_poses_as_a_checkpoint_is_refused_unopened(tmp_path: Path, write: Any) -> None:
+def test_a_pickle_is_an_error_and_is_not_opened(tmp_path: Path, write: Any) -> None:
     trap, path = tmp_path / "sprung", tmp_path / "encoder.safetensors"
     with path.open("wb") as file:
         write(Trap(trap), file)
@@ -124,19 +124,19 @@ def test_a_pickle_that_poses_as_a_checkpoint_is_refused_unopened(tmp_path: Path,
     assert not trap.exists()
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=r"nowhere\.safetensors"):
         load_encoder(tmp_path / "nowhere.safetensors")
 
 
-@pytest.mark.parametrize("kept", [0, 7, 100, 5000])
-def test_a_file_that_was_cut_is_refused(saved: Path, kept: int) -> None:
-    saved.write_bytes(saved.read_bytes()[:kept])
+@pytest.mark.parametrize("length", [0, 7, 100, 5000])
+def test_a_truncated_file_is_an_error(saved: Path, length: int) -> None:
+    saved.write_bytes(saved.read_bytes()[:length])
     with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
         load_encoder(saved)
 
 
-def test_safetensors_of_something_else_are_refused(path: Path) -> None:
+def test_safetensors_of_another_format_are_an_error(path: Path) -> None:
     path.parent.mkdir()
     save_file({"weight": torch.zeros(3)}, path)
     with pytest.raises(CheckpointError, match="has the format None, not 'galaxyloop-model-1'"):
@@ -174,7 +174,7 @@ def test_safetensors_of_something_else_are_refused(path: Path) -> None:
         "null",
     ],
 )
-def test_weights_that_do_not_fit_the_network_they_name_are_refused(encoder: Encoder, path: Path, config: Any) -> None:
+def test_weights_that_do_not_fit_their_network_are_an_error(encoder: Encoder, path: Path, config: Any) -> None:
     path.parent.mkdir()
     metadata = {"format": "galaxyloop-model-1", "config": json.dumps(config), "training": "{}"}
     save_file({name: weight.half() for name, weight in encoder.state_dict().items()}, path, metadata)

@@ -43,39 +43,39 @@ def test_the_galaxy_is_moved_to_the_middle(x: float) -> None:
     assert centre(frame(sky((200, 160), (x, 85, 10)), side=SIDE)) == pytest.approx((SIDE / 2, SIDE / 2), abs=1)
 
 
-def test_a_galaxy_looks_the_same_however_large_it_is_on_the_image() -> None:
+def test_a_crop_does_not_depend_on_the_size_of_the_galaxy() -> None:
     near, far = frame(sky((300, 300), (150, 150, 40)), side=SIDE), frame(sky((300, 300), (150, 150, 20)), side=SIDE)
     assert spread(near) == pytest.approx(spread(far), rel=0.1)
 
 
-def test_a_speck_is_not_blown_up_to_a_galaxy() -> None:
+def test_a_tiny_source_is_not_enlarged_to_a_galaxy() -> None:
     speck, galaxy = frame(sky((300, 300), (150, 150, 4)), side=SIDE), frame(sky((300, 300), (150, 150, 20)), side=SIDE)
     assert spread(speck) < spread(galaxy) / 4
 
 
-def test_what_stands_in_the_middle_wins_over_a_neighbour_of_its_size() -> None:
+def test_the_central_source_is_preferred_over_an_equal_neighbour() -> None:
     framed = frame(sky((300, 300), (150, 150, 15), (260, 60, 15)), side=SIDE)
     assert framed[SIDE // 2, SIDE // 2].mean() > 0.7
 
 
-def test_outside_the_image_it_is_black() -> None:
+def test_pixels_outside_the_image_are_black() -> None:
     framed = frame(sky((100, 100), (50, 8, 12)), side=SIDE)
     assert framed[0].max() == 0
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_a_turned_image_has_a_turned_frame(turns: int) -> None:
+def test_a_rotated_image_has_a_rotated_crop(turns: int) -> None:
     image = sky((120, 160), (65, 70, 14))
     assert np.abs(frame(np.rot90(image, turns), side=SIDE) - np.rot90(frame(image, side=SIDE), turns)).max() < 0.05
 
 
-def test_an_empty_sky_is_framed_whole() -> None:
+def test_an_empty_image_is_not_cropped() -> None:
     assert frame(sky((90, 60)), side=SIDE) == pytest.approx(0.02, abs=1e-3)
 
 
 @settings(max_examples=30, deadline=None)
 @given(images)
-def test_any_picture_has_a_frame_no_brighter_than_itself(pixels: NDArray[np.float32]) -> None:
+def test_a_crop_is_not_brighter_than_its_image(pixels: NDArray[np.float32]) -> None:
     framed = frame(pixels, side=16)
     assert framed.shape == (16, 16, 3)
     assert framed.min() >= 0

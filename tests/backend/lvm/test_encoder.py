@@ -28,36 +28,36 @@ def test_each_stage_doubles_the_embedding(width: int, depths: tuple[int, ...], d
     assert SwinConfig(width=width, depths=depths).dimension == dimension
 
 
-def test_an_image_becomes_a_finite_vector_of_the_announced_length(encoder: Encoder) -> None:
+def test_an_embedding_is_finite_and_has_the_stated_length(encoder: Encoder) -> None:
     embedded = encoder.embed(images(5))
     assert (embedded.shape, embedded.dtype) == ((5, encoder.config.dimension), torch.float32)
     assert embedded.isfinite().all()
 
 
-def test_every_way_up_has_the_same_embedding(encoder: Encoder) -> None:
+def test_all_orientations_have_the_same_embedding(encoder: Encoder) -> None:
     image = images(1)
     for view in quarter_turns(image):
         assert torch.allclose(encoder.embed(view), encoder.embed(image), atol=1e-5)
 
 
-def test_there_are_four_ways_up_and_no_two_are_alike() -> None:
+def test_there_are_four_different_quarter_turns() -> None:
     views = quarter_turns(images(1))
     assert len({view.numpy().tobytes() for view in views}) == len(views) == 4
 
 
-def test_an_image_has_the_same_embedding_in_any_company(encoder: Encoder) -> None:
+def test_an_embedding_does_not_depend_on_the_batch(encoder: Encoder) -> None:
     several = images(4)
     alone = torch.cat([encoder.embed(image[None]) for image in several])
     assert torch.allclose(encoder.embed(several), alone, atol=1e-5)
 
 
 def test_different_images_have_different_embeddings(encoder: Encoder) -> None:
-    one, other = encoder.embed(images(2))
-    assert not torch.allclose(one, other, atol=1e-3)
+    first, second = encoder.embed(images(2))
+    assert not torch.allclose(first, second, atol=1e-3)
 
 
 @pytest.mark.parametrize("brightness", [0.0, 1.0])
-def test_an_empty_or_blinding_sky_is_embedded_all_the_same(encoder: Encoder, brightness: float) -> None:
+def test_empty_and_saturated_images_have_embeddings(encoder: Encoder, brightness: float) -> None:
     assert encoder.embed(torch.full((1, 3, 32, 32), brightness)).isfinite().all()
 
 
@@ -80,7 +80,7 @@ def test_every_network_has_the_strides_that_detectors_expect(config: EncoderConf
     assert config.image_px % config.strides[-1] == 0
 
 
-def test_what_is_padded_is_black_sky(encoder: Encoder) -> None:
+def test_padding_is_black(encoder: Encoder) -> None:
     image = images(1)[..., :20, :24]
     padded = torch.zeros(1, 3, 24, 24)
     padded[..., :20, :24] = image

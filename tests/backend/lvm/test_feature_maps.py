@@ -47,7 +47,7 @@ def cache(tmp_path: Path) -> FileCache:
     return FileCache(tmp_path, max_bytes=2**30)
 
 
-def test_maps_have_the_announced_shapes(encoder: Encoder) -> None:
+def test_feature_maps_have_the_stated_shapes(encoder: Encoder) -> None:
     pyramids = Pyramids(encoder, None, fingerprint="a")
     pyramid = pyramids.of_pixels(np.zeros((300, 200, 3), np.float32))
     ((tile, levels),) = list(pyramid)
@@ -57,7 +57,7 @@ def test_maps_have_the_announced_shapes(encoder: Encoder) -> None:
     assert [tuple(level.shape) for level in levels] == shapes
 
 
-def test_a_second_look_reads_no_picture_and_sees_the_same(encoder: Encoder, cache: FileCache) -> None:
+def test_cached_feature_maps_are_equal_and_read_no_image(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
     first = [levels for _, levels in Pyramids(encoder, cache, fingerprint="a").of(album.image("p"))]
     before = album.read
@@ -67,14 +67,14 @@ def test_a_second_look_reads_no_picture_and_sees_the_same(encoder: Encoder, cach
     assert all(torch.equal(a, b) for a, b in zip(first[0], second[0], strict=True))
 
 
-def test_another_encoder_or_picture_is_looked_at_anew(encoder: Encoder, cache: FileCache) -> None:
+def test_another_encoder_or_image_is_computed_again(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
     for fingerprint, key in (("a", "p"), ("b", "p"), ("a", "other")):
         list(Pyramids(encoder, cache, fingerprint=fingerprint).of(album.image(key), size=(90, 70)))
     assert album.read == 3
 
 
-def test_a_frame_is_decoded_once_a_look(encoder: Encoder, cache: FileCache) -> None:
+def test_a_frame_is_decoded_once_per_pass(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
     pyramid = Pyramids(encoder, cache, fingerprint="a").of(album.image("p", size=(900, 600)))
     opened = album.read
@@ -82,14 +82,14 @@ def test_a_frame_is_decoded_once_a_look(encoder: Encoder, cache: FileCache) -> N
     assert album.read == opened + 1
 
 
-def test_nothing_is_computed_before_it_is_asked_for(encoder: Encoder, cache: FileCache, tmp_path: Path) -> None:
+def test_feature_maps_are_computed_when_they_are_read(encoder: Encoder, cache: FileCache, tmp_path: Path) -> None:
     pyramid = Pyramids(encoder, cache, fingerprint="a").of(Album().image("p"))
     before = len(list(tmp_path.glob("*/*")))
     pyramid.levels(pyramid.tiles[0])
     assert len(list(tmp_path.glob("*/*"))) == before + 1
 
 
-def test_feature_maps_can_be_learned_from(encoder: Encoder) -> None:
+def test_feature_maps_can_be_used_in_training(encoder: Encoder) -> None:
     pyramid = Pyramids(encoder, None, fingerprint="a").of_pixels(np.zeros((64, 64, 3), np.float32))
     level = pyramid.levels(pyramid.tiles[0])[0]
     weight = torch.nn.Conv2d(level.shape[1], 1, 1)

@@ -16,7 +16,7 @@ sizes = st.tuples(st.integers(1, 9000), st.integers(1, 9000))
 
 
 @given(sizes)
-def test_tiles_lie_in_the_picture_and_none_is_large(size: tuple[int, int]) -> None:
+def test_tiles_lie_in_the_image_and_are_small(size: tuple[int, int]) -> None:
     for tile in tiles_of(size):
         assert 0 <= tile.x <= tile.x + tile.width <= size[0]
         assert 0 <= tile.y <= tile.y + tile.height <= size[1]
@@ -25,7 +25,7 @@ def test_tiles_lie_in_the_picture_and_none_is_large(size: tuple[int, int]) -> No
 
 
 @given(sizes)
-def test_at_each_scale_the_tiles_cover_the_picture_and_overlap(size: tuple[int, int]) -> None:
+def test_the_tiles_of_each_scale_cover_the_image_and_overlap(size: tuple[int, int]) -> None:
     tiles = tiles_of(size)
     for scale in {tile.scale for tile in tiles}:
         for start, length, whole in (("x", "width", size[0]), ("y", "height", size[1])):
@@ -36,7 +36,7 @@ def test_at_each_scale_the_tiles_cover_the_picture_and_overlap(size: tuple[int, 
 
 
 @given(sizes)
-def test_the_last_tile_holds_the_whole_picture(size: tuple[int, int]) -> None:
+def test_the_last_tile_covers_the_whole_image(size: tuple[int, int]) -> None:
     last = tiles_of(size)[-1]
     assert (last.x, last.y, last.width, last.height) == (0, 0, *size)
 
@@ -44,14 +44,14 @@ def test_the_last_tile_holds_the_whole_picture(size: tuple[int, int]) -> None:
 @pytest.mark.parametrize(
     ("size", "count", "scales"), [((424, 424), 1, {1}), ((90, 128), 1, {2}), ((1984, 1361), 16, {1, 0.25})]
 )
-def test_how_usual_pictures_are_looked_at(size: tuple[int, int], count: int, scales: set[float]) -> None:
+def test_tiles_of_typical_images(size: tuple[int, int], count: int, scales: set[float]) -> None:
     tiles = tiles_of(size)
     assert len(tiles) == count
     assert {tile.scale for tile in tiles} == scales
 
 
 @given(st.integers(0, 300), st.integers(1, 999), st.sampled_from([0.0625, 0.25, 1.0, 2.0]))
-def test_boxes_go_into_a_tile_and_back(start: int, length: int, scale: float) -> None:
+def test_boxes_are_converted_to_a_tile_and_back(start: int, length: int, scale: float) -> None:
     tile = Tile(start, start // 2, length, length + 7, scale)
     boxes = torch.tensor([[3.0, 4, 50, 60], [start, start, start + 5, start + 9]])
     assert torch.allclose(tile.to_image(tile.from_image(boxes)), boxes, atol=1e-2)
@@ -59,17 +59,17 @@ def test_boxes_go_into_a_tile_and_back(start: int, length: int, scale: float) ->
     assert tile.to_image(whole)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
 
 
-def test_a_tile_shows_its_own_pixels_and_darkness_for_what_is_not_finite() -> None:
+def test_a_tile_has_its_own_pixels_and_zero_for_non_finite_ones() -> None:
     pixels = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
     pixels[5, 6] = np.nan
-    seen = cut(pixels, Tile(4, 2, 10, 8, 1.0))
-    assert seen.shape == (1, 3, 8, 10)
-    assert seen[0, :, 3, 2].tolist() == [0, 0, 0]
-    assert seen[0, :, 0, 0].numpy() == pytest.approx(pixels[2, 4])
+    shown = cut(pixels, Tile(4, 2, 10, 8, 1.0))
+    assert shown.shape == (1, 3, 8, 10)
+    assert shown[0, :, 3, 2].tolist() == [0, 0, 0]
+    assert shown[0, :, 0, 0].numpy() == pytest.approx(pixels[2, 4])
 
 
 @pytest.mark.parametrize("scale", [0.25, 2.0])
-def test_what_is_scaled_keeps_its_brightness(scale: float) -> None:
-    seen = cut(np.full((33, 50, 3), 0.3, np.float32), Tile(0, 0, 50, 33, scale))
-    assert seen.shape[2:] == (int(np.ceil(33 * scale)), int(50 * scale + 0.5))
-    assert seen.numpy() == pytest.approx(0.3)
+def test_scaling_keeps_the_brightness(scale: float) -> None:
+    shown = cut(np.full((33, 50, 3), 0.3, np.float32), Tile(0, 0, 50, 33, scale))
+    assert shown.shape[2:] == (int(np.ceil(33 * scale)), int(50 * scale + 0.5))
+    assert shown.numpy() == pytest.approx(0.3)

@@ -29,7 +29,7 @@ def finished(composition: Composition) -> Scene:
     return composition.finish(composition.light)
 
 
-def test_a_galaxy_gets_a_footprint_around_its_place(composition: Composition) -> None:
+def test_a_galaxy_gets_a_footprint_around_its_position(composition: Composition) -> None:
     composition.add(blob(0.5), (30, 60), kind="simulated")
     left, top, right, bottom = finished(composition).boxes[0]
     assert (left + right) / 2 == pytest.approx(30.5)
@@ -37,7 +37,7 @@ def test_a_galaxy_gets_a_footprint_around_its_place(composition: Composition) ->
     assert 10 < right - left < 25
 
 
-def test_a_brighter_galaxy_has_no_smaller_footprint_and_light_adds_up(composition: Composition) -> None:
+def test_a_brighter_galaxy_has_a_larger_footprint_and_light_adds_up(composition: Composition) -> None:
     before = composition.light.sum()
     composition.add(blob(0.2), (25, 50), kind="simulated")
     composition.add(blob(2.0), (75, 50), kind="simulated")
@@ -46,19 +46,19 @@ def test_a_brighter_galaxy_has_no_smaller_footprint_and_light_adds_up(compositio
     assert composition.light.sum() - before == pytest.approx(blob(0.2).light.sum() + blob(2.0).light.sum(), rel=1e-4)
 
 
-def test_a_galaxy_too_faint_to_be_seen_is_laid_down_but_not_asked_for(composition: Composition) -> None:
+def test_an_invisible_galaxy_is_drawn_without_a_box(composition: Composition) -> None:
     before = composition.light.sum()
     composition.add(blob(0.02), (50, 50), kind="simulated")
     assert len(finished(composition)) == 0
     assert composition.light.sum() > before
 
 
-def test_stars_are_no_objects(composition: Composition) -> None:
+def test_stars_do_not_count_as_objects(composition: Composition) -> None:
     composition.add_star(blob(5.0, size=1.5), (50, 50))
     assert len(finished(composition)) == 0
 
 
-def test_overlapping_galaxies_keep_their_whole_footprints(composition: Composition) -> None:
+def test_overlapping_galaxies_keep_their_complete_footprints(composition: Composition) -> None:
     alone = Composition.on(composition.light.copy())
     alone.add(blob(0.5), (40, 50), kind="simulated")
     composition.add(blob(0.5), (40, 50), kind="simulated")
@@ -69,7 +69,7 @@ def test_overlapping_galaxies_keep_their_whole_footprints(composition: Compositi
     assert (scene.masks[0] == finished(alone).masks[0]).all()
 
 
-def test_what_nobody_could_tell_from_its_neighbour_is_not_laid_down(composition: Composition) -> None:
+def test_a_galaxy_inseparable_from_its_neighbour_is_not_drawn(composition: Composition) -> None:
     composition.add(blob(2.0, size=8), (50, 50), kind="simulated")
     light = composition.light.sum()
     composition.add(blob(0.1, size=3), (52, 50), kind="simulated")
@@ -87,7 +87,7 @@ def test_a_close_pair_is_one_object_and_a_wide_one_two(composition: Composition)
     assert scene.boxes[2, 1] > scene.boxes[1, 1] + 15
 
 
-def test_a_galaxy_beyond_the_edge_is_cut(composition: Composition) -> None:
+def test_a_galaxy_at_the_edge_is_clipped(composition: Composition) -> None:
     composition.add(blob(0.5), (1, 50), kind="simulated")
     composition.add(blob(0.5), (500, 500), kind="simulated")
     scene = finished(composition)

@@ -26,7 +26,7 @@ def cutout() -> Cutout:
     return cut_out(image.clip(0, 1).astype(np.float32), disc(100, 100, 25))
 
 
-def test_sky_and_neighbours_are_left_behind(cutout: Cutout) -> None:
+def test_a_cutout_has_no_sky_and_no_neighbours(cutout: Cutout) -> None:
     light = cutout.levels[0]
     assert (
         light.max()
@@ -36,7 +36,7 @@ def test_sky_and_neighbours_are_left_behind(cutout: Cutout) -> None:
     assert abs(edges.mean()) < 0.005
 
 
-def test_a_cut_out_is_drawn_at_the_size_asked_for(cutout: Cutout) -> None:
+def test_a_cutout_is_drawn_at_the_requested_size(cutout: Cutout) -> None:
     for radius in (6.0, 12.0, 25.0):
         stamp = cutout.draw(np.random.default_rng(1), radius=radius, psf=1.0)
         grey = stamp.light.mean(axis=2)
@@ -52,8 +52,8 @@ def test_the_galaxy_is_at_the_centre_of_its_stamp(cutout: Cutout) -> None:
 
 
 @pytest.mark.parametrize(
-    ("mask", "said"), [(np.zeros((200, 200), bool), "empty outline"), (np.ones((9, 200), bool), "does not fit")]
+    ("mask", "message"), [(np.zeros((200, 200), bool), "empty outline"), (np.ones((9, 200), bool), "does not fit")]
 )
-def test_what_cannot_be_cut_out_is_refused(mask: NDArray[np.bool_], said: str) -> None:
-    with pytest.raises(ValueError, match=said):
+def test_an_invalid_mask_is_an_error(mask: NDArray[np.bool_], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
         cut_out(np.zeros((200, 200, 3), np.float32), mask)

@@ -22,14 +22,14 @@ def fields(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_every_frame_is_in_one_part_together_with_the_other_release_of_its_field(fields: Path) -> None:
+def test_both_releases_of_a_field_are_in_the_same_part(fields: Path) -> None:
     parts = [{file.stem.split("_")[0] for file in frame_files(fields, part=part)} for part in PARTS]
     assert [len(part) for part in parts] == [16, 2, 2]
     assert all(a.isdisjoint(b) for a, b in combinations(parts, 2))
     assert sum(len(frame_files(fields, part=part)) for part in PARTS) == 40
 
 
-def test_without_any_folder_everything_is_simulated(tmp_path: Path) -> None:
+def test_without_folders_everything_is_simulated(tmp_path: Path) -> None:
     generator = generator_of(tmp_path, part="train")
     assert not generator.cutouts
     assert set(generator.draw(1).kinds) <= {"simulated"}

@@ -13,12 +13,12 @@ from backend.scenes.stars import WELL, draw_star
 
 
 @pytest.mark.parametrize("index", [0.5, 1.0, 2.5, 4.0])
-def test_the_profile_is_sersics(index: float) -> None:
+def test_the_profile_is_that_of_sersic(index: float) -> None:
     radius = np.linspace(0.1, 5, 40, dtype=np.float32)
     assert sersic(radius, index=index) == pytest.approx(Sersic1D(1, 1, index)(radius), rel=0.02)
 
 
-def test_galaxies_are_finite_and_shine_in_every_band() -> None:
+def test_galaxies_are_finite_and_have_light_in_every_band() -> None:
     for seed in range(40):
         light = draw_galaxy(np.random.default_rng(seed), radius=5, psf=1.4).light
         assert np.isfinite(light).all()
@@ -26,7 +26,7 @@ def test_galaxies_are_finite_and_shine_in_every_band() -> None:
         assert (light.sum(axis=(0, 1)) > 0).all()
 
 
-def test_larger_galaxies_reach_farther() -> None:
+def test_larger_galaxies_have_a_larger_extent() -> None:
     def half_light_area(radius: float, seed: int) -> int:
         light = np.sort(draw_galaxy(np.random.default_rng(seed), radius=radius, psf=0.5).light.mean(axis=2), axis=None)[::-1]
         return int((light.cumsum() < light.sum() / 2).sum())
@@ -35,7 +35,7 @@ def test_larger_galaxies_reach_farther() -> None:
     assert np.median(ratios) == pytest.approx(4, rel=0.3)
 
 
-def test_a_galaxy_stands_at_its_centre() -> None:
+def test_a_galaxy_is_drawn_at_its_centre() -> None:
     for seed in range(20):
         stamp = draw_galaxy(np.random.default_rng(seed), radius=4, psf=1.4)
         grey = stamp.light.mean(axis=2)
@@ -44,7 +44,7 @@ def test_a_galaxy_stands_at_its_centre() -> None:
         assert (rows * grey).sum() / grey.sum() == pytest.approx(stamp.centre[1], abs=1.5)
 
 
-def test_stars_have_the_width_of_the_point_spread_function_and_full_wells_at_most() -> None:
+def test_stars_have_the_width_of_the_psf_and_limited_brightness() -> None:
     for seed in range(60):
         grey = draw_star(np.random.default_rng(seed), psf=1.5).light
         assert grey.max() <= WELL

@@ -18,7 +18,7 @@ def scenes() -> list[Scene]:
     return [SIMULATED.draw(seed, side=128) for seed in range(40)]
 
 
-def test_a_scene_is_a_picture_with_as_many_boxes_masks_and_kinds(scenes: list[Scene]) -> None:
+def test_a_scene_has_as_many_boxes_masks_and_kinds(scenes: list[Scene]) -> None:
     for scene in scenes:
         n = len(scene)
         assert scene.image.shape == (128, 128, 3)
@@ -28,7 +28,7 @@ def test_a_scene_is_a_picture_with_as_many_boxes_masks_and_kinds(scenes: list[Sc
         assert len(scene.kinds) == len(scene.blended) == n
 
 
-def test_pictures_are_in_steps_of_a_grey_level_between_black_and_white(scenes: list[Scene]) -> None:
+def test_pixels_are_multiples_of_a_grey_level(scenes: list[Scene]) -> None:
     for scene in scenes:
         assert scene.image.min() >= 0
         assert scene.image.max() <= 1
@@ -42,14 +42,14 @@ def test_boxes_are_tight_around_masks(scenes: list[Scene]) -> None:
             assert box.tolist() == [columns[0], rows[0], columns[-1] + 1, rows[-1] + 1]
 
 
-def test_a_galaxy_is_blended_where_its_mask_meets_another(scenes: list[Scene]) -> None:
+def test_a_galaxy_is_blended_if_its_mask_overlaps_another(scenes: list[Scene]) -> None:
     assert any(scene.blended.any() for scene in scenes)
     for scene in scenes:
         meets = [bool((mask & (scene.masks.sum(axis=0) > 1)).any()) for mask in scene.masks]
         assert scene.blended.tolist() == meets
 
 
-def test_a_seed_always_gives_the_same_scene() -> None:
+def test_equal_seeds_give_equal_scenes() -> None:
     first, again, other = SIMULATED.draw(3, side=96), SIMULATED.draw(3, side=96), SIMULATED.draw(4, side=96)
     assert (first.image == again.image).all()
     assert (first.masks == again.masks).all()
@@ -63,14 +63,14 @@ def test_many_galaxies_are_small_and_few_are_large() -> None:
     assert 0.01 < (longer > 60).mean() < 0.25
 
 
-def test_source_extraction_boxes_the_isolated_galaxies_alike() -> None:
+def test_boxes_of_source_extraction_match_those_of_isolated_galaxies() -> None:
     overlaps = []
     for seed in range(30):
         scene = SIMULATED.draw(seed, side=192)
         alone = ~scene.blended & (scene.boxes[:, :2].min(axis=1) > 2) & (scene.boxes[:, 2:].max(axis=1) < 190)
-        found = box_edges([source.box for source in extract(scene.image).sources])
-        if alone.any() and len(found):
-            overlaps += box_overlaps(scene.boxes[alone].astype(np.float64), found).max(axis=1).tolist()
+        edges = box_edges([source.box for source in extract(scene.image).sources])
+        if alone.any() and len(edges):
+            overlaps += box_overlaps(scene.boxes[alone].astype(np.float64), edges).max(axis=1).tolist()
     assert len(overlaps) > 30
     assert np.median(overlaps) > 0.8
 
@@ -79,12 +79,12 @@ def test_there_are_scenes_without_galaxies() -> None:
     assert any(len(SIMULATED.draw(seed, side=64)) == 0 for seed in range(40))
 
 
-def test_a_scene_too_small_for_galaxies_is_refused() -> None:
+def test_a_scene_that_is_too_small_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least 32 pixels"):
         SIMULATED.draw(0, side=16)
 
 
-def test_another_stream_lays_down_other_galaxies() -> None:
-    one, other = SIMULATED.draw(3, 96), SceneGenerator(stream=1).draw(3, 96)
-    assert not np.array_equal(one.image, other.image)
-    assert not {mask.tobytes() for mask in one.masks} & {mask.tobytes() for mask in other.masks}
+def test_another_stream_draws_other_galaxies() -> None:
+    first, second = SIMULATED.draw(3, 96), SceneGenerator(stream=1).draw(3, 96)
+    assert not np.array_equal(first.image, second.image)
+    assert not {mask.tobytes() for mask in first.masks} & {mask.tobytes() for mask in second.masks}

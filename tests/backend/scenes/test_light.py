@@ -14,11 +14,11 @@ images = arrays(np.float32, (4, 5, 3), elements=st.floats(0, 1, width=32))
 
 
 @given(images)
-def test_what_is_undone_is_redone(image: np.ndarray) -> None:
+def test_stretching_inverts_the_conversion_to_light(image: np.ndarray) -> None:
     assert to_image(to_light(image)) == pytest.approx(image, abs=1e-4)
 
 
-def test_faint_light_is_what_the_picture_shows_and_bright_light_is_far_more() -> None:
+def test_faint_light_is_proportional_and_bright_light_is_compressed() -> None:
     light = to_light(np.asarray([[[0.01] * 3, [0.9] * 3]], dtype=np.float32))
     assert light[0, 0] == pytest.approx(0.01, rel=0.01)
     assert (light[0, 1] > 10).all()
@@ -29,5 +29,5 @@ def test_light_beyond_white_keeps_its_hue() -> None:
     assert to_image(red)[0, 0] == pytest.approx([1, 0.5, 0.25])
 
 
-def test_no_light_is_shown_brighter_than_white() -> None:
+def test_no_light_is_brighter_than_white() -> None:
     assert shown(np.asarray([[1e6]], dtype=np.float32)).max() == 1

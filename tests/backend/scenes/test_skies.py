@@ -27,28 +27,28 @@ def frame() -> NDArray[np.uint8]:
     return shown
 
 
-def test_galaxies_are_taken_out_of_a_frame_and_bright_stars_stay(frame: NDArray[np.uint8]) -> None:
+def test_galaxies_are_removed_from_a_frame_and_bright_stars_stay(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
     assert sky.image[STAR].mean() == frame[STAR].mean()
     assert sky.image[GALAXY].mean() < 40
-    found = [(source.corner[1], source.corner[0]) for source in extract(sky.image.astype(np.float32) / 255).sources]
-    assert len(found) == 1
+    corners = [(source.corner[1], source.corner[0]) for source in extract(sky.image.astype(np.float32) / 255).sources]
+    assert len(corners) == 1
     assert sky.removed[GALAXY]
     assert not sky.removed[STAR]
 
 
-def test_what_fills_the_gap_has_the_noise_of_the_sky(frame: NDArray[np.uint8]) -> None:
+def test_replaced_pixels_have_the_noise_of_the_sky(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
     assert sky.image[sky.removed].std() == pytest.approx(sky.image[:40].std(), rel=0.25)
 
 
-def test_a_patch_has_the_size_asked_for_even_from_a_small_frame(frame: NDArray[np.uint8]) -> None:
+def test_a_patch_has_the_requested_size_even_from_a_small_frame(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
     for side in (64, 200, 300):
         assert sky.draw(np.random.default_rng(0), side).shape == (side, side, 3)
 
 
-def test_synthetic_sky_is_empty() -> None:
+def test_synthetic_sky_has_no_sources() -> None:
     for seed in range(20):
         image = to_image(SyntheticSky().draw(np.random.default_rng(seed), 128))
         assert extract(image).sources == ()

@@ -42,14 +42,14 @@ def fit(kinds: Sequence[int], **keywords: Any) -> DecisionTree:
 KINDS = [0, 1, 2, 3] * 25
 
 
-def test_it_learns_paths_and_their_probabilities_add_up() -> None:
+def test_paths_are_predicted_and_their_probabilities_sum_to_one() -> None:
     head, unseen = fit(KINDS), galaxies(KINDS, seed=1)
     probabilities = head.predict(unseen)
     assert (probabilities.argmax(axis=1) == KINDS).mean() > 0.9
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_a_path_is_as_likely_as_its_answers_together() -> None:
+def test_the_probability_of_a_path_is_the_product_of_its_answers() -> None:
     head = fit(KINDS)
     nodes = head.predict_nodes(galaxies(KINDS))
     node = {path: nodes[:, index] for index, path in enumerate(TREE.nodes)}
@@ -59,7 +59,7 @@ def test_a_path_is_as_likely_as_its_answers_together() -> None:
     assert node["Disk", "Arms"] == pytest.approx(node["Disk",] * below.predict(galaxies(KINDS))[:, 0], abs=1e-5)
 
 
-def test_a_question_is_learned_from_those_who_reached_it() -> None:
+def test_a_question_is_trained_on_the_galaxies_that_reach_it() -> None:
     head = fit([0, 1] * 20 + [2, 3] * 4)
     assert head.reached.tolist() == [48, 40, 8]
     below = head.heads[2]
@@ -67,12 +67,12 @@ def test_a_question_is_learned_from_those_who_reached_it() -> None:
     assert (below.predict(galaxies([2, 3] * 20, seed=1)).argmax(axis=1) == [0, 1] * 20).mean() > 0.9
 
 
-def test_annotators_who_disagree_at_a_question_make_it_open_and_no_other() -> None:
+def test_disagreement_at_a_question_affects_only_that_question() -> None:
     kinds = [0, 2] * 20
-    said = [
+    chosen = [
         [[("Smooth", "Round")]] if kind == 0 else [[("Disk", "Arms")], [("Disk", "Arms")], [("Disk", "Bar")]] for kind in kinds
     ]
-    targets = np.stack([TREE.shares(one, exclusive=True) for one in said])
+    targets = np.stack([TREE.shares(paths, exclusive=True) for paths in chosen])
     head = DecisionTree.fit(galaxies(kinds), targets, paths=PATHS, exclusive=True)
     disk = head.predict_nodes(galaxies([2] * 20, seed=1)).mean(axis=0)
     at = dict(zip(TREE.nodes, disk.tolist(), strict=True))
@@ -80,7 +80,7 @@ def test_annotators_who_disagree_at_a_question_make_it_open_and_no_other() -> No
     assert at["Disk", "Arms"] / at["Disk",] == pytest.approx(2 / 3, abs=0.07)
 
 
-def test_a_galaxy_that_few_annotators_took_down_a_branch_counts_little_there() -> None:
+def test_a_galaxy_counts_by_the_share_of_annotators_in_a_branch() -> None:
     kinds = [2] * 40
     mostly_smooth = TREE.shares([[("Smooth", "Round")]] * 9 + [[("Disk", "Bar")]], exclusive=True)
     surely_disk = TREE.shares([[("Disk", "Arms")]] * 10, exclusive=True)
@@ -91,16 +91,16 @@ def test_a_galaxy_that_few_annotators_took_down_a_branch_counts_little_there() -
     assert len(kinds) == len(targets)
 
 
-def test_where_several_paths_may_be_picked_several_are_likely() -> None:
+def test_in_a_multiple_tree_several_paths_can_be_likely() -> None:
     kinds = [0, 2, 3] * 20
-    said = [[PATHS[0]] if kind == 0 else BARRED if kind == 3 else [PATHS[2]] for kind in kinds]
-    targets = np.stack([TREE.shares([one], exclusive=False) for one in said])
+    chosen = [[PATHS[0]] if kind == 0 else BARRED if kind == 3 else [PATHS[2]] for kind in kinds]
+    targets = np.stack([TREE.shares([paths], exclusive=False) for paths in chosen])
     head = DecisionTree.fit(galaxies(kinds), targets, paths=PATHS, exclusive=False)
     likely = head.predict(galaxies([0, 2, 3] * 10, seed=1)) > 0.5
     assert (likely == ([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]] * 10)).mean() > 0.95
 
 
-def test_a_question_that_nobody_reached_is_open_unless_another_head_knows() -> None:
+def test_an_unreached_question_uses_the_offset_or_even_odds() -> None:
     kinds = [0, 1] * 5 + [2]
     offset = np.log(np.tile([0.25, 0.25, 0.4, 0.1], (len(kinds), 1)))
     plain, based = fit(kinds), fit(kinds, offset=offset)
@@ -109,13 +109,13 @@ def test_a_question_that_nobody_reached_is_open_unless_another_head_knows() -> N
     assert told[0, 2] / told[0, 3] == pytest.approx(4)
 
 
-def test_a_question_that_all_answer_alike_says_so() -> None:
+def test_a_question_with_one_answer_predicts_that_answer() -> None:
     head = fit([0, 1] * 10 + [2] * 20)
     disk = head.predict(galaxies([2] * 5))
     assert disk[:, 2] / disk[:, 3] == pytest.approx(21)
 
 
-def test_without_a_question_to_learn_there_is_no_tree() -> None:
+def test_without_a_trainable_question_there_is_an_error() -> None:
     with pytest.raises(NotEnoughLabels, match="same label \\(Disk\\)"):
         fit([2] * 20)
     with pytest.raises(NotEnoughLabels, match="at least 6"):
@@ -124,12 +124,12 @@ def test_without_a_question_to_learn_there_is_no_tree() -> None:
         DecisionTree.fit(galaxies(KINDS), np.ones((100, 2)), paths=[("A", "B")], exclusive=True)
 
 
-def test_targets_of_another_tree_are_refused() -> None:
+def test_targets_of_another_tree_are_an_error() -> None:
     with pytest.raises(ValueError, match="shape"):
         DecisionTree.fit(galaxies([0, 1]), np.ones((2, 3)), paths=PATHS, exclusive=True)
 
 
-def test_uncertainty_at_a_question_counts_as_often_as_it_is_reached() -> None:
+def test_the_uncertainty_of_a_question_is_weighted_by_its_probability() -> None:
     head = fit([0, 1] * 20 + [2, 3] * 3)
     smooth, disk = head.uncertainty(galaxies([0] * 20, seed=1)), head.uncertainty(galaxies([2] * 20, seed=1))
     assert disk.epistemic.mean() > 2 * smooth.epistemic.mean()  # six annotations reached the question below it
@@ -137,14 +137,14 @@ def test_uncertainty_at_a_question_counts_as_often_as_it_is_reached() -> None:
     assert (smooth.aleatoric >= 0).all()
 
 
-def test_what_is_not_known_of_an_unreached_question_would_be_cured_by_labels() -> None:
+def test_the_uncertainty_of_an_unreached_question_is_epistemic() -> None:
     few, many = fit([0, 1] * 20 + [2] * 2), fit([0, 1] * 20 + [2] * 60)
     at = galaxies([2] * 10, seed=1)
     assert few.uncertainty(at).epistemic.mean() > 3 * many.uncertainty(at).epistemic.mean()
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_it_comes_back_from_disk_the_same(tmp_path: Path, exclusive: bool) -> None:
+def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> None:
     head = fit([0, 1] * 20 + [2] * 3, exclusive=exclusive)
     head.save(tmp_path)
     again = DecisionTree.load(tmp_path)
@@ -154,7 +154,7 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path, exclusive: bool) -> No
     assert (again.uncertainty(at).epistemic == head.uncertainty(at).epistemic).all()
 
 
-def test_a_damaged_tree_is_refused(tmp_path: Path) -> None:
+def test_a_damaged_tree_is_an_error(tmp_path: Path) -> None:
     fit(KINDS).save(tmp_path)
     Morphology.fit(galaxies(KINDS), np.eye(4)[KINDS], classes="abcd", exclusive=True).save(tmp_path / "question-0")
     with pytest.raises(HeadError, match="4 answers, not 2"):

@@ -26,7 +26,7 @@ def parts(link: Link) -> tuple[np.ndarray, np.ndarray]:
     return TARGETS * weights[0] * IMPORTANCE[:, None], link.mass(TARGETS, IMPORTANCE, weights)
 
 
-def test_a_head_chooses_the_link_of_its_classes() -> None:
+def test_a_head_uses_the_link_function_of_its_classes() -> None:
     assert link_of(exclusive=True) == Multinomial()
     assert link_of(exclusive=False) == Independent()
 
@@ -61,7 +61,7 @@ def test_class_weights_have_a_mean_of_one(link: Link) -> None:
 
 
 @pytest.mark.parametrize("name", ["exclusive", "independent"])
-def test_a_head_that_an_older_commit_stored_predicts_the_same(name: str) -> None:
+def test_a_head_stored_by_an_older_release_predicts_the_same(name: str) -> None:
     """Commit a7c70b3 stored both heads; its predictions for the same random numbers are in `expected.json`."""
     head = Morphology.load(STORED / name)
     expected = json.loads((STORED / name / "expected.json").read_text())

@@ -33,11 +33,11 @@ def opinion(targets: NDArray[np.float32], *, right: float, seed: int = 0) -> NDA
     """Return log-probabilities of a calibrated base head with this probability of a right class."""
     rng = np.random.default_rng(seed)
     n, k = targets.shape
-    said = np.where(rng.random(n) < right, targets.argmax(axis=1), (targets.argmax(axis=1) + rng.integers(1, k, n)) % k)
-    return np.log(np.where(np.eye(k)[said] > 0, right, (1 - right) / (k - 1))).astype(np.float32)
+    votes = np.where(rng.random(n) < right, targets.argmax(axis=1), (targets.argmax(axis=1) + rng.integers(1, k, n)) % k)
+    return np.log(np.where(np.eye(k)[votes] > 0, right, (1 - right) / (k - 1))).astype(np.float32)
 
 
-def test_it_learns_classes_and_its_probabilities_add_up() -> None:
+def test_classes_are_predicted_and_their_probabilities_sum_to_one() -> None:
     embeddings, targets = galaxies(900)
     head = Morphology.fit(embeddings[:500], targets[:500], classes=CLASSES[:3], exclusive=True)
     probabilities = head.predict(embeddings[500:])
@@ -45,7 +45,7 @@ def test_it_learns_classes_and_its_probabilities_add_up() -> None:
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
 
-def test_its_probabilities_are_frequencies_even_of_a_rare_class() -> None:
+def test_probabilities_are_frequencies_even_for_a_rare_class() -> None:
     embeddings, targets = galaxies(4000, k=2, d=16, shares=(0.93, 0.07), noise=2)
     probabilities = Morphology.fit(embeddings[:1000], targets[:1000], classes=CLASSES[:2], exclusive=True).predict(
         embeddings[1000:]
@@ -55,7 +55,7 @@ def test_its_probabilities_are_frequencies_even_of_a_rare_class() -> None:
     assert probabilities[sure, 1].mean() == pytest.approx(targets[1000:][sure, 1].mean(), abs=0.15)
 
 
-def test_several_questions_are_learned_independently() -> None:
+def test_independent_classes_are_trained_separately() -> None:
     first, barred = galaxies(600, k=2, seed=1)
     second, ringed = galaxies(600, k=2, seed=2)
     targets = np.stack([barred[:, 1], ringed[:, 1]], axis=1)
@@ -64,7 +64,7 @@ def test_several_questions_are_learned_independently() -> None:
     assert ((head.predict(embeddings[300:]) > 0.5) == targets[300:]).mean() > 0.9
 
 
-def test_soft_labels_of_annotators_who_disagree_make_soft_predictions() -> None:
+def test_soft_labels_give_soft_predictions() -> None:
     embeddings = np.zeros((40, 8), np.float32)
     targets = np.tile(np.float32([0.7, 0.3]), (40, 1))
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:2], exclusive=True)
@@ -80,7 +80,7 @@ def test_a_class_without_an_example_keeps_a_small_probability() -> None:
 
 
 @pytest.mark.parametrize("n", [6, 10, 20])
-def test_with_few_labels_it_is_no_worse_than_the_head_that_it_builds_on(n: int) -> None:
+def test_with_few_labels_a_head_is_not_worse_than_its_base_head(n: int) -> None:
     losses = []
     for seed in range(8):
         embeddings, targets = galaxies(n + 500, d=384, noise=2, seed=seed)
@@ -94,7 +94,7 @@ def test_with_few_labels_it_is_no_worse_than_the_head_that_it_builds_on(n: int) 
     assert np.mean(losses) < 0.03
 
 
-def test_with_many_labels_it_beats_the_head_that_it_builds_on_and_itself_without() -> None:
+def test_with_many_labels_a_head_is_better_than_its_base_head() -> None:
     embeddings, targets = galaxies(900, noise=2)
     offset = opinion(targets, right=0.7)
     with_base = Morphology.fit(embeddings[:400], targets[:400], classes=CLASSES[:3], exclusive=True, offset=offset[:400])
@@ -104,14 +104,14 @@ def test_with_many_labels_it_beats_the_head_that_it_builds_on_and_itself_without
     assert loss < log_loss(without.predict(embeddings[400:]), targets[400:])
 
 
-def test_a_base_head_that_is_plainly_wrong_is_left() -> None:
+def test_a_wrong_base_head_is_outweighed() -> None:
     embeddings, targets = galaxies(400)
     offset = opinion(np.roll(targets, 1, axis=1), right=0.9)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, offset=offset)
     assert (head.predict(embeddings, offset=offset).argmax(axis=1) == targets.argmax(axis=1)).mean() > 0.9
 
 
-def test_the_base_head_still_speaks_for_a_class_without_an_example() -> None:
+def test_a_class_without_an_example_keeps_the_base_probability() -> None:
     embeddings, targets = galaxies(12, k=2)
     wider = np.concatenate([targets, np.zeros((12, 1), np.float32)], axis=1)
     offset = np.log(np.where(wider > 0, 0.9, 0.05)).astype(np.float32)
@@ -120,7 +120,7 @@ def test_the_base_head_still_speaks_for_a_class_without_an_example() -> None:
     assert head.predict(embeddings[:1], offset=merger)[0].argmax() == 2
 
 
-def test_a_head_that_builds_on_another_demands_its_opinion() -> None:
+def test_a_head_with_an_offset_requires_it() -> None:
     embeddings, targets = galaxies(12)
     offset = opinion(targets, right=0.95)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, offset=offset)
@@ -128,7 +128,7 @@ def test_a_head_that_builds_on_another_demands_its_opinion() -> None:
         head.predict(embeddings)
 
 
-def test_the_same_seed_gives_the_same_head() -> None:
+def test_equal_seeds_give_equal_heads() -> None:
     embeddings, targets = galaxies(80)
     first, second = (Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True, seed=4) for _ in range(2))
     assert (first.weights == second.weights).all()
@@ -136,7 +136,7 @@ def test_the_same_seed_gives_the_same_head() -> None:
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_it_comes_back_from_disk_the_same(tmp_path: Path, exclusive: bool) -> None:
+def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> None:
     embeddings, targets = galaxies(60)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=exclusive)
     head.save(tmp_path)
@@ -145,13 +145,13 @@ def test_it_comes_back_from_disk_the_same(tmp_path: Path, exclusive: bool) -> No
     assert (again.predict(embeddings) == head.predict(embeddings)).all()
 
 
-def test_confidence_is_lowest_where_two_classes_are_as_likely() -> None:
+def test_confidence_is_lowest_for_two_equally_likely_classes() -> None:
     embeddings, targets = galaxies(30)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True)
     assert head.confidence(np.float32([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [1, 0, 0]])) == pytest.approx([0, 0.85, 1])
 
 
-def test_confidence_in_questions_is_lowest_at_one_half() -> None:
+def test_confidence_of_independent_classes_is_lowest_at_one_half() -> None:
     embeddings, targets = galaxies(30)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=False)
     assert head.confidence(np.float32([[0.5, 0.5, 0.5], [1, 0, 1]])) == pytest.approx([0, 1])
@@ -159,7 +159,7 @@ def test_confidence_in_questions_is_lowest_at_one_half() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 40), st.integers(1, 4), st.booleans(), st.booleans(), st.integers(0, 1000))
-def test_any_labels_give_probabilities_or_a_sentence(n: int, k: int, exclusive: bool, based: bool, seed: int) -> None:
+def test_any_labels_give_probabilities_or_an_error(n: int, k: int, exclusive: bool, based: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(n, 5))
     targets = rng.integers(0, 2, (n, k)).astype(np.float32)
@@ -175,13 +175,13 @@ def test_any_labels_give_probabilities_or_a_sentence(n: int, k: int, exclusive: 
     assert ((head.confidence(probabilities) >= 0) & (head.confidence(probabilities) <= 1)).all()
 
 
-def test_too_few_labels_are_said_to_be_too_few() -> None:
+def test_too_few_labels_are_an_error() -> None:
     embeddings, targets = galaxies(5)
     with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_LABELS}"):
         Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True)
 
 
-def test_one_class_only_is_nothing_to_learn() -> None:
+def test_a_single_class_is_an_error() -> None:
     embeddings, _ = galaxies(20)
     with pytest.raises(NotEnoughLabels, match="spiral"):
         Morphology.fit(embeddings, np.tile(np.float32([0, 1]), (20, 1)), classes=CLASSES[:2], exclusive=True)
@@ -197,7 +197,9 @@ def test_one_class_only_is_nothing_to_learn() -> None:
         (np.ones((8, 3)), np.eye(2)[[0, 1] * 4] * np.arange(8)[:, None].clip(0, 1), "target 0"),
     ],
 )
-def test_what_does_not_fit_is_refused(embeddings: NDArray[np.float64], targets: NDArray[np.float64], message: str) -> None:
+def test_arrays_of_other_shapes_are_an_error(
+    embeddings: NDArray[np.float64], targets: NDArray[np.float64], message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Morphology.fit(embeddings, targets, classes=CLASSES[:2], exclusive=True)
 
@@ -221,7 +223,7 @@ def new_class(n: int, share: float, seed: int) -> tuple[NDArray[np.float32], NDA
 
 
 @pytest.mark.parametrize("exclusive", [True, False])
-def test_a_class_that_the_other_head_does_not_know_is_learned_from_a_dozen_examples(exclusive: bool) -> None:
+def test_a_class_without_an_offset_needs_a_dozen_examples(exclusive: bool) -> None:
     embeddings, kinds, offset = new_class(40, 0.35, seed=1)
     assert 10 <= (kinds == 2).sum() <= 20
     head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=exclusive, offset=offset)
@@ -231,13 +233,13 @@ def test_a_class_that_the_other_head_does_not_know_is_learned_from_a_dozen_examp
     assert (predicted[truth != 2] != 2).mean() > 0.9
 
 
-def test_a_class_that_neither_head_knows_is_next_to_impossible() -> None:
+def test_a_class_without_offset_and_examples_is_very_improbable() -> None:
     embeddings, kinds, offset = new_class(30, 0.0, seed=3)
     head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=offset)
     assert (head.predict(embeddings, offset=offset)[:, 2] < 0.02).all()
 
 
-def test_a_stored_head_keeps_what_stands_in_for_unknown_classes(tmp_path: Path) -> None:
+def test_a_stored_head_keeps_the_offset_of_unknown_classes(tmp_path: Path) -> None:
     embeddings, kinds, offset = new_class(30, 0.2, seed=4)
     head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=offset)
     head.save(tmp_path)
@@ -245,7 +247,7 @@ def test_a_stored_head_keeps_what_stands_in_for_unknown_classes(tmp_path: Path) 
     assert Morphology.load(tmp_path).predict(embeddings, offset=offset) == pytest.approx(expected)
 
 
-def test_a_head_of_before_takes_unknown_classes_for_as_likely_as_the_mean_of_the_others() -> None:
+def test_an_old_head_gives_unknown_classes_the_mean_of_the_others() -> None:
     embeddings, kinds, offset = new_class(30, 0.2, seed=5)
     shared = np.column_stack([offset[:, :2] + np.log(2 / 3), np.full(30, np.log(1 / 3))])
     head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=shared)

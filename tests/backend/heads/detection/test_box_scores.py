@@ -14,7 +14,7 @@ def calibrated(scores: list[float], kept: list[bool]) -> ScoreCalibration:
     return ScoreCalibration.fit(np.array(scores), np.array(kept), np.ones(len(scores)))
 
 
-def test_many_kept_and_deleted_objects_make_scores_frequencies() -> None:
+def test_with_many_objects_scores_become_frequencies() -> None:
     rng = np.random.default_rng(0)
     scores = rng.uniform(0.4, 0.9, 2000)
     truth = scores**3  # the scores are far too high
@@ -24,24 +24,24 @@ def test_many_kept_and_deleted_objects_make_scores_frequencies() -> None:
 
 
 @given(st.lists(st.booleans(), min_size=1, max_size=30))
-def test_a_calibration_never_turns_the_order_of_scores(kept: list[bool]) -> None:
+def test_a_calibration_keeps_the_order_of_scores(kept: list[bool]) -> None:
     scores = np.linspace(0.9, 0.4, len(kept))  # the brightest first, for annotators who delete those
     applied = calibrated(scores.tolist(), kept).apply(scores)
     assert (np.diff(applied) <= 0).all()
 
 
-def test_few_objects_move_scores_little() -> None:
+def test_few_objects_change_scores_little() -> None:
     assert calibrated([0.7, 0.7], [True, True]).apply(np.array([0.7])) == pytest.approx(0.7, abs=0.15)
     assert calibrated([0.7], [False]).apply(np.array([0.7])) > 0.4
 
 
-def test_a_crowded_image_counts_no_more_than_a_few_objects() -> None:
+def test_the_weight_of_a_crowded_image_is_limited() -> None:
     weights = weigh_by_image([100, 2])
     assert weights[:100].sum() == pytest.approx(5)
     assert weights[100:].tolist() == [1, 1]
 
 
-def test_what_is_kept_more_often_than_not_is_always_shown() -> None:
+def test_objects_that_are_mostly_kept_are_always_predicted() -> None:
     assert best_least_score(np.array([0.99, 0.98, 0.97]), 3) < 0.5
     assert best_least_score(np.array([]), 0) == 0
 

@@ -50,12 +50,12 @@ def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
 
 
 def annotated(
-    images: list[NDArray[np.float32]], *, wanted: Callable[[Source], bool], label: Callable[[Source], str], scale: float = 1.0
+    images: list[NDArray[np.float32]], *, keeps: Callable[[Source], bool], label: Callable[[Source], str], scale: float = 1.0
 ) -> list[Drawn]:
     """Return boxes of an annotator with a preference."""
     drawn = []
     for image in images:
-        sources = [source for source in extract(image).sources if wanted(source)]
+        sources = [source for source in extract(image).sources if keeps(source)]
         boxes = [source.box for source in sources]
         looser = [
             replace(
@@ -72,83 +72,83 @@ def annotated(
 
 
 def mean_f1(head: Detection, images: list[NDArray[np.float32]], drawn: list[Drawn]) -> float:
-    found = [
+    detected = [
         f1(
-            box_overlaps(box_edges([box for box, _ in boxes]), box_edges([one.source.box for one in detect(head, image)]))
+            box_overlaps(box_edges([box for box, _ in boxes]), box_edges([each.source.box for each in detect(head, image)]))
             >= 0.5
         )
         for image, boxes in zip(images, drawn, strict=True)
     ]
-    return float(np.mean(found))
+    return float(np.mean(detected))
 
 
 def bright(source: Source) -> bool:
     return source.peak > 0.35
 
 
-def test_the_untrained_head_shows_every_source_as_the_first_class_surest_first(sky: Sky) -> None:
+def test_the_untrained_head_returns_all_sources_with_the_first_class(sky: Sky) -> None:
     (image,) = fields(sky, 1)
-    found = detect(Detection.base(("galaxy", "star")), image)
-    assert len(found) == 8
-    assert {one.label for one in found} == {"galaxy"}
-    scores = [one.score for one in found]
+    detected = detect(Detection.base(("galaxy", "star")), image)
+    assert len(detected) == 8
+    assert {each.label for each in detected} == {"galaxy"}
+    scores = [each.score for each in detected]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
 
 
-def test_it_learns_to_leave_out_what_people_delete(sky: Sky) -> None:
+def test_sources_like_the_deleted_ones_are_left_out(sky: Sky) -> None:
     images = fields(sky, 20)
-    drawn = annotated(images, wanted=bright, label=lambda _: "galaxy")
+    drawn = annotated(images, keeps=bright, label=lambda _: "galaxy")
     head = Detection.fit(images[:10], drawn[:10], classes=("galaxy",))
     assert mean_f1(head, images[10:], drawn[10:]) > 0.97
     assert mean_f1(Detection.base(("galaxy",)), images[10:], drawn[10:]) < 0.8
 
 
-def test_it_learns_how_loosely_people_box(sky: Sky) -> None:
+def test_the_scale_of_boxes_follows_the_annotators(sky: Sky) -> None:
     images = fields(sky, 12)
-    drawn = annotated(images, wanted=lambda _: True, label=lambda _: "galaxy", scale=1.6)
+    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "galaxy", scale=1.6)
     head = Detection.fit(images[:8], drawn[:8], classes=("galaxy",))
     assert head.sources.choice.box_scale > 1.1 or head.sources.choice.settings.isophote < 0.17
     assert mean_f1(head, images[8:], drawn[8:]) > 0.95
 
 
-def test_it_learns_the_labels(sky: Sky) -> None:
+def test_labels_are_predicted(sky: Sky) -> None:
     images = fields(sky, 30)
-    drawn = annotated(images, wanted=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    drawn = annotated(images, keeps=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
     head = Detection.fit(images[:20], drawn[:20], classes=("round", "flat"))
     right = [
-        one.label == ("flat" if one.source.features[2] > 0.4 else "round")
+        each.label == ("flat" if each.source.features[2] > 0.4 else "round")
         for image in images[20:]
-        for one in detect(head, image)
+        for each in detect(head, image)
     ]
     assert np.mean(right) > 0.9
 
 
-def test_people_who_agree_with_the_defaults_change_nothing(sky: Sky) -> None:
+def test_annotations_equal_to_the_defaults_change_nothing(sky: Sky) -> None:
     images = fields(sky, 5)
-    drawn = annotated(images, wanted=lambda _: True, label=lambda _: "galaxy")
+    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "galaxy")
     assert Detection.fit(images, drawn, classes=("galaxy",)).sources.choice == Choice()
 
 
-def test_the_commonest_label_is_given_where_labels_cannot_be_told_apart(sky: Sky) -> None:
+def test_without_distinguishable_labels_the_most_frequent_one_is_predicted(sky: Sky) -> None:
     images = fields(sky, 3)
-    drawn = annotated(images, wanted=lambda _: True, label=lambda _: "spiral")
-    found = detect(Detection.fit(images, drawn, classes=("elliptical", "spiral")), images[0])
-    assert {one.label for one in found} == {"spiral"}
+    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "spiral")
+    detected = detect(Detection.fit(images, drawn, classes=("elliptical", "spiral")), images[0])
+    assert {each.label for each in detected} == {"spiral"}
 
 
-def test_boxes_stay_within_the_image(sky: Sky) -> None:
+def test_boxes_are_inside_the_image(sky: Sky) -> None:
     image = sky((60, 60), [(1, 1, 6, 6, 0, 0.8), (59, 58, 6, 6, 0, 0.7)])
     head = Detection(replace(SourceDetector.base(("galaxy",)), choice=Choice(box_scale=1.6)))
-    for one in detect(head, image):
-        box = one.source.box
+    for each in detect(head, image):
+        box = each.source.box
         assert box.x >= 0
         assert box.y >= 0
         assert box.x + box.width <= 60
         assert box.y + box.height <= 60
 
 
-def test_there_are_never_too_many_objects(sky: Sky) -> None:
+def test_the_number_of_objects_is_limited(sky: Sky) -> None:
     crowd = [(10.0 + 20 * i, 10.0 + 20 * j, 2.0, 2.0, 0.0, 0.5) for i in range(13) for j in range(13)]
     assert len(detect(Detection.base(("star",)), sky((270, 270), crowd))) == MAXIMUM_OBJECTS
 
@@ -157,15 +157,15 @@ def test_an_empty_image_has_no_objects() -> None:
     assert detect(Detection.base(("galaxy",)), np.zeros((50, 50, 3), np.float32)) == ()
 
 
-def test_images_on_which_nothing_was_boxed_count_as_examples_too(sky: Sky) -> None:
+def test_images_without_boxes_count_as_examples(sky: Sky) -> None:
     images = [*fields(sky, 4), np.zeros((130, 130, 3), np.float32)]
-    drawn = [*annotated(images[:4], wanted=bright, label=lambda _: "galaxy"), []]
+    drawn = [*annotated(images[:4], keeps=bright, label=lambda _: "galaxy"), []]
     assert len(detect(Detection.fit(images, drawn, classes=("galaxy",)), images[0])) == 4
 
 
-def test_it_comes_back_from_disk_the_same(sky: Sky, tmp_path: Path) -> None:
+def test_a_saved_head_is_loaded_unchanged(sky: Sky, tmp_path: Path) -> None:
     images = fields(sky, 6)
-    drawn = annotated(images, wanted=bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    drawn = annotated(images, keeps=bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
     for head in (Detection.fit(images, drawn, classes=("round", "flat")), Detection.base(("galaxy",))):
         head.save(tmp_path / str(id(head)))
         again = Detection.load(tmp_path / str(id(head)))
@@ -174,7 +174,7 @@ def test_it_comes_back_from_disk_the_same(sky: Sky, tmp_path: Path) -> None:
         ]
 
 
-def test_a_head_whose_settings_are_damaged_is_refused(tmp_path: Path) -> None:
+def test_a_head_with_damaged_settings_is_an_error(tmp_path: Path) -> None:
     Detection.base(("galaxy",)).save(tmp_path)
     text = (tmp_path / "head.json").read_text().replace('"isophote": 0.17', '"isophote": 17')
     (tmp_path / "head.json").write_text(text)
@@ -182,7 +182,7 @@ def test_a_head_whose_settings_are_damaged_is_refused(tmp_path: Path) -> None:
         Detection.load(tmp_path)
 
 
-def test_too_little_is_said_to_be_too_little(sky: Sky) -> None:
+def test_too_few_images_or_boxes_are_an_error(sky: Sky) -> None:
     images = fields(sky, 3)
     with pytest.raises(NotEnoughLabels, match="2 annotated images"):
         Detection.fit(images[:2], [[(Box(1, 1, 5, 5), "galaxy")]] * 2, classes=("galaxy",))
@@ -190,6 +190,6 @@ def test_too_little_is_said_to_be_too_little(sky: Sky) -> None:
         Detection.fit(images, [[], [], []], classes=("galaxy",))
 
 
-def test_a_label_that_is_no_class_is_refused(sky: Sky) -> None:
+def test_a_label_outside_the_classes_is_an_error(sky: Sky) -> None:
     with pytest.raises(ValueError, match="nebula"):
         Detection.fit(fields(sky, 3), [[(Box(1, 1, 5, 5), "nebula")]] * 3, classes=("galaxy",))

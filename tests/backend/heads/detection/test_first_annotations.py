@@ -37,13 +37,17 @@ def find(head: Detection, image: NDArray[np.float32]) -> tuple[Detected, ...]:
 
 def accepted(tiles: Images, *, deleted: int) -> Drawn:
     """Return the untrained head's boxes of ten tiles, without the `deleted` most star-like bright sources."""
-    found = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
-    bright = [(one.source.features[3], row, column) for row, each in enumerate(found) for column, one in enumerate(each)
-              if one.source.snr > 50]  # fmt: skip
+    detected = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
+    bright = [
+        (each.source.features[3], row, column)
+        for row, sources in enumerate(detected)
+        for column, each in enumerate(sources)
+        if each.source.snr > 50
+    ]
     stars = {(row, column) for _, row, column in sorted(bright, reverse=True)[:deleted]}
     return [
-        [(one.source.box, "Galaxy") for column, one in enumerate(each) if (row, column) not in stars]
-        for row, each in enumerate(found)
+        [(each.source.box, "Galaxy") for column, each in enumerate(sources) if (row, column) not in stars]
+        for row, sources in enumerate(detected)
     ]
 
 
@@ -51,8 +55,8 @@ def lost(head: Detection, tiles: Images) -> list[int]:
     """Return the tiles whose brightest galaxy the untrained head detects and `head` does not."""
     without = []
     for number, image in enumerate(tiles):
-        central = max(find(Detection.base(("Galaxy",)), image), key=lambda one: one.source.flux).source.box
-        boxes = box_edges([one.source.box for one in find(head, image)])
+        central = max(find(Detection.base(("Galaxy",)), image), key=lambda each: each.source.flux).source.box
+        boxes = box_edges([each.source.box for each in find(head, image)])
         if not (box_overlaps(box_edges([central]), boxes) > 0.5).any():
             without.append(number)
     return without
@@ -60,32 +64,34 @@ def lost(head: Detection, tiles: Images) -> list[int]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("deleted", [0, 1, 2, 4])
-def test_a_few_deleted_stars_cost_no_bright_galaxy(tiles: Images, deleted: int) -> None:
+def test_a_few_deleted_stars_remove_no_bright_galaxy(tiles: Images, deleted: int) -> None:
     head = Detection.fit(tiles[:10], accepted(tiles, deleted=deleted), classes=("Galaxy",))
     assert lost(head, tiles) == []
 
 
-def test_what_was_accepted_ten_times_is_all_found_again(tiles: Images) -> None:
+def test_accepted_predictions_are_predicted_again(tiles: Images) -> None:
     drawn = accepted(tiles, deleted=0)
     head = Detection.fit(tiles[:10], drawn, classes=("Galaxy",))
     for image, boxes in zip(tiles[:10], drawn, strict=True):
-        assert sorted((one.source.box.x, one.source.box.y) for one in find(head, image)) == sorted((b.x, b.y) for b, _ in boxes)
+        assert sorted((each.source.box.x, each.source.box.y) for each in find(head, image)) == sorted(
+            (b.x, b.y) for b, _ in boxes
+        )
 
 
-def test_scores_keep_their_order_and_say_how_often_boxes_are_kept(tiles: Images) -> None:
+def test_scores_keep_their_order_and_become_frequencies(tiles: Images) -> None:
     head = Detection.fit(tiles[:10], accepted(tiles, deleted=1), classes=("Galaxy",))
     for image in tiles[10:20]:
-        found = find(head, image)
-        assert [one.source.snr for one in found] == sorted((one.source.snr for one in found), reverse=True)
-        assert 0.85 < np.mean([one.score for one in found]) < 0.99
+        detected = find(head, image)
+        assert [each.source.snr for each in detected] == sorted((each.source.snr for each in detected), reverse=True)
+        assert 0.85 < np.mean([each.score for each in detected]) < 0.99
 
 
-def test_with_the_shipped_detector_beside_it_too(tiles: Images) -> None:
+def test_the_same_holds_with_the_shipped_detector(tiles: Images) -> None:
     name = fingerprint(SHIPPED_CHECKPOINT)
     pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), None, fingerprint=name)
     small = [image[::2, ::2] for image in tiles[:10]]
-    found = [find(Detection.base(("Galaxy",)), image) for image in small]
-    drawn = [[(one.source.box, "Galaxy") for one in each if one.source.snr < 80] for each in found]
+    detected = [find(Detection.base(("Galaxy",)), image) for image in small]
+    drawn = [[(each.source.box, "Galaxy") for each in sources if each.source.snr < 80] for sources in detected]
     head = Detection.fit(
         small,
         drawn,

@@ -6,7 +6,7 @@ import pytest
 from backend.heads.detection.metrics import clearly_better, f1
 
 
-def test_f1_of_nothing_found_where_nothing_was_is_one() -> None:
+def test_f1_without_drawn_and_predicted_objects_is_one() -> None:
     assert f1(np.zeros((0, 0), bool)) == 1
     assert f1(np.zeros((3, 0), bool)) == 0
     assert f1(np.zeros((0, 2), bool)) == 0

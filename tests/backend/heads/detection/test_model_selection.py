@@ -26,25 +26,27 @@ Discs = Callable[..., Any]
 PyramidOf = Callable[..., FeaturePyramid]
 
 
-def found(*objects: tuple[float, float]) -> RawDetections:
+def make_detections(*objects: tuple[float, float]) -> RawDetections:
     """Return boxes of 10 pixels with these left edges and scores."""
     boxes = torch.tensor([[start, 0.0, start + 10, 10] for start, _ in objects]).reshape(-1, 4)
     return RawDetections(boxes, torch.tensor([score for _, score in objects]), torch.zeros(len(objects), dtype=torch.int64))
 
 
-def test_the_least_score_parts_what_people_keep_from_what_they_delete() -> None:
+def test_the_least_score_separates_kept_from_deleted_objects() -> None:
     drawn = [[(Box(0, 0, 10, 10), "g")], [(Box(20, 0, 10, 10), "g")]]
-    least = least_score([found((0, 0.7), (50, 0.4)), found((20, 0.65))], drawn, classes=("g",))
+    least = least_score([make_detections((0, 0.7), (50, 0.4)), make_detections((20, 0.65))], drawn, classes=("g",))
     assert 0.4 < least <= 0.65
 
 
 def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
     drawn = [[(Box(0, 0, 10, 10), "b")]]
-    assert least_score([found((0, 0.7))], drawn, classes=("b",)) < 0.7
-    assert model_selection._found_f1(found((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
+    assert least_score([make_detections((0, 0.7))], drawn, classes=("b",)) < 0.7
+    assert model_selection.detections_f1(make_detections((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
 
 
-def test_each_image_is_judged_by_what_did_not_learn_from_it(pyramids: Pyramids, discs: Discs, pyramid_of: PyramidOf) -> None:
+def test_each_image_is_scored_by_a_head_that_was_not_trained_on_it(
+    pyramids: Pyramids, discs: Discs, pyramid_of: PyramidOf
+) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
     selection = cross_validate_detectors(
         [image for image, _ in scenes],
@@ -68,7 +70,7 @@ def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
     )
 
 
-def test_source_extraction_stays_unless_the_other_is_clearly_better_and_says_so(
+def test_source_extraction_stays_unless_the_other_is_clearly_better(
     pyramids: Pyramids, discs: Discs, pyramid_of: PyramidOf, tmp_path: Path
 ) -> None:
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
@@ -85,7 +87,7 @@ def test_source_extraction_stays_unless_the_other_is_clearly_better_and_says_so(
     assert Detection.load(tmp_path).evidence == head.evidence
 
 
-def test_before_any_annotation_the_shipped_evidence_decides(pyramids: Pyramids) -> None:
+def test_without_annotations_the_shipped_validation_selects_the_detector(pyramids: Pyramids) -> None:
     blank = LearnedDetector.blank(pyramids, ("galaxy",))
     assert Detection.base(("Galaxy",), detector=blank).found_by == BY_EXTRACTION
     assert Detection.base(("Galaxy",), detector=replace(blank, preferred=True)).found_by == BY_LEARNING
@@ -99,27 +101,25 @@ def learned(pyramids: Pyramids) -> Detection:
     return Detection.base(("Galaxy", "Star"), detector=replace(blank, preferred=True, least_score=0.0))
 
 
-def test_objects_say_that_they_were_learned_and_lie_in_the_image(learned: Detection, pyramids: Pyramids, discs: Discs) -> None:
+def test_learned_objects_state_their_method_and_lie_in_the_image(learned: Detection, pyramids: Pyramids, discs: Discs) -> None:
     image, _ = discs(0)
     objects = learned.find(extract(image).sources, size=(144, 144), pyramid=pyramids.of_pixels(image))
-    assert {one.found_by for one in objects} == {BY_LEARNING}
-    assert {one.label for one in objects} <= {"Galaxy", "Star"}
-    for one in objects:
-        assert 0 <= one.score <= 1
-        assert one.source.box.x + one.source.box.width <= 144
-        assert one.source.full_mask((144, 144)).any()
+    assert {each.found_by for each in objects} == {BY_LEARNING}
+    assert {each.label for each in objects} <= {"Galaxy", "Star"}
+    for each in objects:
+        assert 0 <= each.score <= 1
+        assert each.source.box.x + each.source.box.width <= 144
+        assert each.source.full_mask((144, 144)).any()
 
 
-def test_a_learned_head_comes_back_from_disk_the_same(
-    learned: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path
-) -> None:
+def test_a_saved_learned_head_is_loaded_unchanged(learned: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path) -> None:
     learned.save(tmp_path)
     pyramid = pyramids.of_pixels(discs(0)[0])
-    one, other = (head.find((), size=(144, 144), pyramid=pyramid) for head in (learned, Detection.load(tmp_path)))
-    assert [(a.source.box, a.label, a.score) for a in one] == [(a.source.box, a.label, a.score) for a in other]
+    first, second = (head.find((), size=(144, 144), pyramid=pyramid) for head in (learned, Detection.load(tmp_path)))
+    assert [(a.source.box, a.label, a.score) for a in first] == [(a.source.box, a.label, a.score) for a in second]
 
 
-def test_on_another_encoder_source_extraction_takes_over(learned: Detection, encoder: Encoder) -> None:
+def test_on_another_encoder_source_extraction_is_used(learned: Detection, encoder: Encoder) -> None:
     assert learned.on_encoder("tiny") is learned
     assert learned.on_encoder("other").found_by == BY_EXTRACTION
 
@@ -129,7 +129,7 @@ def test_the_learned_detector_requires_feature_maps(learned: Detection) -> None:
         learned.find((), size=(10, 10))
 
 
-def test_there_is_a_look_at_each_image(pyramids: Pyramids) -> None:
+def test_each_image_needs_a_feature_pyramid(pyramids: Pyramids) -> None:
     image = np.zeros((20, 20, 3), np.float32)
     with pytest.raises(ValueError, match="feature maps for 0"):
         Detection.fit([image], [[]], classes=("a",), detector=LearnedDetector.blank(pyramids, ("a",)))

@@ -16,7 +16,7 @@ from backend.heads.extraction.source import ExtractionSettings
 Sky = Callable[..., NDArray[np.float32]]
 
 
-def test_a_galaxy_is_found_where_it_is(sky: Sky) -> None:
+def test_a_source_has_the_position_of_the_galaxy(sky: Sky) -> None:
     (source,) = extract(sky((120, 100), [(70, 40, 8, 4, 0, 0.6)])).sources
     assert (source.ellipse.x, source.ellipse.y) == pytest.approx((70, 40), abs=0.5)
     assert source.box.x + source.box.width / 2 == pytest.approx(70, abs=1.5)
@@ -24,7 +24,7 @@ def test_a_galaxy_is_found_where_it_is(sky: Sky) -> None:
 
 
 @pytest.mark.parametrize("degrees", [0, 30, 80, 120, 165])
-def test_its_angle_counts_clockwise_from_the_x_axis_on_a_screen_whose_y_points_down(sky: Sky, degrees: float) -> None:
+def test_the_angle_is_clockwise_from_the_x_axis_with_y_downwards(sky: Sky, degrees: float) -> None:
     (source,) = extract(sky((120, 120), [(60, 60, 12, 5, degrees, 0.6)])).sources
     assert source.ellipse.radius_x > source.ellipse.radius_y
     assert (source.ellipse.rotation - degrees + 90) % 180 - 90 == pytest.approx(0, abs=3)
@@ -37,7 +37,7 @@ def test_the_outline_follows_the_isophote(sky: Sky) -> None:
     assert source.area == pytest.approx(np.pi * radius_at_a_quarter_of_the_peak**2, rel=0.1)
 
 
-def test_the_full_mask_is_the_crop_in_its_place(sky: Sky) -> None:
+def test_the_full_mask_is_the_crop_at_its_position(sky: Sky) -> None:
     (source,) = extract(sky((90, 60), [(30, 20, 5, 5, 0, 0.7)])).sources
     mask = source.full_mask((90, 60))
     assert mask.shape == (60, 90)
@@ -51,15 +51,15 @@ def test_touching_galaxies_are_two_sources_without_a_common_pixel(sky: Sky) -> N
     assert not (first & second).any()
 
 
-def test_noise_on_a_bright_galaxy_does_not_shatter_it(sky: Sky) -> None:
+def test_noise_on_a_bright_galaxy_does_not_divide_it(sky: Sky) -> None:
     assert len(extract(sky((200, 200), [(100, 100, 35, 25, 20, 0.7)], noise=0.04)).sources) == 1
 
 
-def test_noise_alone_holds_no_source(sky: Sky) -> None:
+def test_noise_alone_has_no_sources(sky: Sky) -> None:
     assert extract(sky((200, 200), [], noise=0.03)).sources == ()
 
 
-def test_sources_come_brightest_first_with_finite_features(sky: Sky) -> None:
+def test_sources_are_sorted_by_brightness_and_have_finite_features(sky: Sky) -> None:
     sources = extract(sky((150, 150), [(30, 30, 4, 4, 0, 0.3), (100, 100, 5, 3, 0, 0.8), (40, 110, 3, 3, 0, 0.5)])).sources
     peaks = [source.peak for source in sources]
     assert len(peaks) == 3
@@ -75,12 +75,12 @@ def test_a_saturated_star_is_one_source(sky: Sky) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 40, 3), (3, 3, 3), (700, 2, 3)])
 @pytest.mark.parametrize("level", [0.0, 0.5, 1.0])
-def test_a_blank_image_of_any_size_holds_nothing(shape: tuple[int, ...], level: float) -> None:
+def test_a_blank_image_of_any_size_has_no_sources(shape: tuple[int, ...], level: float) -> None:
     assert extract(np.full(shape, level, np.float32)).sources == ()
 
 
 @pytest.mark.parametrize("shape", [(10, 10), (10, 10, 4), (0, 10, 3)])
-def test_what_is_no_colour_image_is_refused(shape: tuple[int, ...]) -> None:
+def test_an_image_without_colours_is_an_error(shape: tuple[int, ...]) -> None:
     with pytest.raises(ValueError, match="shape"):
         extract(np.zeros(shape, np.float32))
 
@@ -93,7 +93,7 @@ def test_what_is_no_colour_image_is_refused(shape: tuple[int, ...]) -> None:
         elements=st.one_of(st.floats(0, 1, width=32), st.just(np.float32("nan")), st.just(np.float32("inf"))),
     )
 )
-def test_no_image_breaks_it_and_every_source_lies_inside(image: NDArray[np.float32]) -> None:
+def test_any_image_gives_sources_inside_it(image: NDArray[np.float32]) -> None:
     height, width = image.shape[:2]
     for source in extract(image).sources:
         assert 0 <= source.box.x < source.box.x + source.box.width <= width
@@ -105,6 +105,6 @@ def test_no_image_breaks_it_and_every_source_lies_inside(image: NDArray[np.float
 @pytest.mark.parametrize(
     "wrong", [{"isophote": 0.0}, {"isophote": 1.0}, {"saddle": 1.5}, {"peak_sigma": -1}, {"smoothing_px": 0}]
 )
-def test_senseless_settings_are_refused(wrong: dict[str, float]) -> None:
+def test_invalid_settings_are_an_error(wrong: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
         ExtractionSettings(**wrong)  # type: ignore[arg-type]

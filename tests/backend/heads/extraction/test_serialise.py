@@ -12,7 +12,7 @@ from backend.heads.extraction.extract import extract
 from backend.heads.extraction.serialise import pack, unpack
 
 
-def test_every_field_of_every_source_comes_back(sky: Callable[..., Any]) -> None:
+def test_every_field_of_every_source_is_restored(sky: Callable[..., Any]) -> None:
     sources = extract(sky((120, 90), [(30, 20, 5, 4, 20, 0.7), (80, 60, 7, 4, 110, 0.5)])).sources
     size, restored = unpack(pack((120, 90), sources))
     assert size == (120, 90)
@@ -24,5 +24,5 @@ def test_every_field_of_every_source_comes_back(sky: Callable[..., Any]) -> None
         assert after.crop.dtype == bool
 
 
-def test_an_image_without_sources_comes_back() -> None:
+def test_an_image_without_sources_is_restored() -> None:
     assert unpack(pack((30, 20), ())) == ((30, 20), ())

@@ -22,7 +22,7 @@ CONFIG = SegmenterConfig((8, 8))
     "window",
     [Tile(0, 0, 300, 200, 256 / 300), Tile(50, 20, 96, 96, 256 / 96), Tile(150, 0, 150, 150, 256 / 150)],
 )
-def test_shares_are_those_of_area_interpolation(window: Tile) -> None:
+def test_shares_equal_those_of_area_interpolation(window: Tile) -> None:
     mask = np.hypot(*(np.mgrid[:200, :300] - np.array([90, 170])[:, None, None])) < 37
     side = round(CONFIG.shown_px / window.scale)
     padded = np.zeros((side, side), np.float32)
@@ -36,15 +36,15 @@ def test_shares_are_those_of_area_interpolation(window: Tile) -> None:
 
 
 @pytest.mark.parametrize("size", [(1000, 60), (60, 1000), (1000, 900)])
-def test_a_strip_unfolds_as_the_square_around_it_does(size: tuple[int, int]) -> None:
+def test_a_strip_is_resampled_like_the_square_around_it(size: tuple[int, int]) -> None:
     torch.manual_seed(0)
     logits = torch.randn(64, 64)
-    found = WindowMask(Tile(0, 0, *size, 256 / 1000), logits, 1.0, size, 256)
+    mask = WindowMask(Tile(0, 0, *size, 256 / 1000), logits, 1.0, size, 256)
     whole = functional.interpolate(logits[None, None], size=(1000, 1000), mode="bilinear", align_corners=False)[0, 0]
-    torch.testing.assert_close(found.pixels, whole[: size[1], : size[0]], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(mask.pixels, whole[: size[1], : size[0]], rtol=1e-4, atol=1e-5)
 
 
-def test_a_strip_of_few_pixels_takes_no_more_memory_than_they_do() -> None:
+def test_a_narrow_strip_needs_memory_for_its_own_pixels_only() -> None:
     window = Tile(0, 0, 20_000, 2, 256 / 20_000)
     mask = np.ones((2, 20_000), bool)
     tracemalloc.start()

@@ -33,14 +33,14 @@ def inside(guess: NDArray[np.float32]) -> NDArray[np.bool_]:
     return guess > 0
 
 
-def test_a_click_gives_the_isophote_of_usual_outlines() -> None:
+def test_a_click_gives_the_isophote_of_typical_outlines() -> None:
     guess = ONE.guess_from_click((24, 24))
     edge = ONE.light[inside(guess)].min() / ONE.light.max()
     assert 0.15 < edge < 0.22
     assert np.abs(guess).max() <= SETTINGS.largest_logit
 
 
-def test_a_click_off_the_middle_gives_the_same_galaxy() -> None:
+def test_a_click_off_the_middle_selects_the_same_galaxy() -> None:
     assert (inside(ONE.guess_from_click((27, 22))) == inside(ONE.guess_from_click((24, 24)))).mean() > 0.99
 
 
@@ -57,7 +57,7 @@ def test_a_galaxy_ends_at_the_saddle_to_its_neighbour() -> None:
     assert (right[24, 14], right[24, 34]) == (False, True)
 
 
-def test_a_box_gives_the_galaxy_in_its_middle_and_nothing_outside_it() -> None:
+def test_a_box_selects_the_galaxy_in_its_middle_and_nothing_outside() -> None:
     guess = inside(TWO.guess_from_box((8, 18, 20, 30)))
     assert guess[24, 14]
     outside = guess.copy()
@@ -83,7 +83,7 @@ def test_a_negative_click_on_the_outskirts_narrows_the_outline_there() -> None:
     assert not (refined & ~inside(base)).any()
 
 
-def test_a_click_on_the_right_side_changes_nothing() -> None:
+def test_a_click_that_agrees_with_the_mask_changes_nothing() -> None:
     base = ONE.guess_from_click((24, 24))
     assert (refine(ONE, base, [(24, 24, True), (40, 40, False)]) == base).all()
 
@@ -111,7 +111,7 @@ def test_any_light_and_clicks_give_finite_guesses_that_follow_the_last_click(
         assert (guess[row, column] > 0) == positive
 
 
-def test_a_negative_click_far_below_a_bright_core_leaves_the_core() -> None:
+def test_a_negative_click_far_below_a_bright_core_keeps_the_core() -> None:
     bright = objects((24, 24, 6, 1e5))
     base = bright.guess_from_click((24, 24))
     edge = float(np.flatnonzero(inside(base)[24]).max()) - 0.5

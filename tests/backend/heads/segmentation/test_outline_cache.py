@@ -56,59 +56,62 @@ def windowed_image_of(
     return WindowedImage(CachedWindowEncoder(windows, cache), SIZE, pixels=read, key=key)
 
 
-def assert_same(some: Sequence[WindowMask], others: Sequence[WindowMask]) -> None:
-    assert len(some) == len(others)
-    for one, other in zip(some, others, strict=True):
-        assert (one.window, one.quality, one.size, one.shown_px) == (other.window, other.quality, other.size, other.shown_px)
-        assert torch.equal(one.pixels.clamp(min=0), other.pixels.clamp(min=0))
-        np.testing.assert_array_equal(one.mask(), other.mask())
+def assert_same(masks: Sequence[WindowMask], expected: Sequence[WindowMask]) -> None:
+    assert len(masks) == len(expected)
+    for first, second in zip(masks, expected, strict=True):
+        assert (first.window, first.quality, first.size, first.shown_px) == (
+            second.window,
+            second.quality,
+            second.size,
+            second.shown_px,
+        )
+        assert torch.equal(first.pixels.clamp(min=0), second.pixels.clamp(min=0))
+        np.testing.assert_array_equal(first.mask(), second.mask())
 
 
-def test_an_outline_is_decoded_once_and_read_by_other_processes_without_the_picture(
+def test_a_cached_outline_is_read_by_other_processes_without_the_image(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
-    first = blank.outline(windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="picture"), BOXES)
+    first = blank.outline(windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="image"), BOXES)
     assert sum(decoded) == 2
     blank.save(tmp_path / "head")
     elsewhere = PromptedMasks.load(tmp_path / "head")
-    assert_same(
-        elsewhere.outline(windowed_image_of(None, windows, tmp_path / "cache", key="picture"), BOXES[::-1]), first[::-1]
-    )
+    assert_same(elsewhere.outline(windowed_image_of(None, windows, tmp_path / "cache", key="image"), BOXES[::-1]), first[::-1])
     assert sum(decoded) == 2
 
 
-def test_what_is_kept_is_what_the_decoder_gives(blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path) -> None:
-    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+def test_cached_outlines_equal_decoded_ones(blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path) -> None:
+    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="image")
     boxes = [*BOXES, EMPTY, Box(0, 0, *SIZE)]
     edges = [(float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)) for box in boxes]
     assert_same(blank.outline(windowed_image, boxes), prompting.masks_from_boxes(blank._reader, windowed_image, edges))
 
 
-def test_only_boxes_that_are_not_kept_are_decoded(
+def test_only_boxes_without_a_cached_outline_are_decoded(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
-    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="picture")
+    windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="image")
     blank.outline(windowed_image, BOXES[:1])
     blank.outline(windowed_image, [*BOXES, BOXES[1]])
     assert decoded == [1, 1]
 
 
-def test_another_network_or_picture_is_outlined_anew(
+def test_another_network_or_image_is_decoded_again(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
     image = sky(SIZE, GALAXIES)
-    blank.outline(windowed_image_of(image, windows, tmp_path, key="picture"), BOXES)
+    blank.outline(windowed_image_of(image, windows, tmp_path, key="image"), BOXES)
     other = PromptedMasks.blank(windows.config, encoder=windows.fingerprint, seed=1)
-    other.outline(windowed_image_of(image, windows, tmp_path, key="picture"), BOXES)
+    other.outline(windowed_image_of(image, windows, tmp_path, key="image"), BOXES)
     blank.outline(windowed_image_of(image, windows, tmp_path, key="another"), BOXES)
     assert sum(decoded) == 6
 
 
-def test_without_a_key_or_a_cache_nothing_is_kept(
+def test_without_a_key_or_a_cache_nothing_is_cached(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
 ) -> None:
     image = sky(SIZE, GALAXIES)
-    for folder, key in ((tmp_path, None), (None, "picture")):
+    for folder, key in ((tmp_path, None), (None, "image")):
         windowed_image = windowed_image_of(image, windows, folder, key=key)
         assert_same(blank.outline(windowed_image, BOXES), blank.outline(windowed_image, BOXES))
     assert sum(decoded) == 8

@@ -28,7 +28,7 @@ def placed(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
 
 
 @given(st.lists(st.builds(disc, st.floats(10, 86), st.floats(10, 70), st.floats(5, 30), sure=st.floats(1, 6)), max_size=5))
-def test_no_two_objects_share_a_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
+def test_objects_share_no_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
     parts = resolve_overlaps(masks)
     assert len(parts) == len(masks)
     taken = np.zeros(SIZE[::-1], int)
@@ -40,7 +40,7 @@ def test_no_two_objects_share_a_pixel_and_each_lies_in_its_own_mask(masks: list[
     assert taken.max(initial=0) <= 1
 
 
-def test_what_two_claim_goes_to_the_surer_one() -> None:
+def test_shared_pixels_go_to_the_object_with_the_higher_score() -> None:
     left, right = resolve_overlaps([disc(30, 40, 25), disc(60, 40, 25)])
     assert left is not None
     assert right is not None
@@ -48,9 +48,9 @@ def test_what_two_claim_goes_to_the_surer_one() -> None:
     assert (placed(left)[40, 52], placed(right)[40, 52]) == (False, True)
 
 
-def test_an_object_that_others_cover_has_no_mask_of_its_own() -> None:
+def test_an_object_covered_by_others_has_no_mask() -> None:
     assert resolve_overlaps([disc(40, 40, 30, sure=6), disc(40, 40, 20, sure=1)])[1] is None
 
 
-def test_nothing_gives_nothing() -> None:
+def test_no_objects_give_no_masks() -> None:
     assert resolve_overlaps([]) == []

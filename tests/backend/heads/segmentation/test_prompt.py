@@ -16,30 +16,30 @@ SIZE = (40, 30)
 
 
 @given(st.floats(0, 40), st.floats(0, 30), st.booleans())
-def test_every_point_of_the_image_is_the_middle_of_a_pixel(x: float, y: float, positive: bool) -> None:
+def test_points_are_moved_to_the_middle_of_their_pixel(x: float, y: float, positive: bool) -> None:
     prompt = Prompt.of(SIZE, points=[(Point(x, y), positive)])
     assert prompt.positive.tolist() == [positive]
     assert prompt.points.tolist() == [[min(int(x), 39) + 0.5, min(int(y), 29) + 0.5]]
 
 
 @pytest.mark.parametrize("point", [Point(-1, 5), Point(5, 31), Point(math.nan, 5), Point(5, math.inf)])
-def test_a_point_outside_is_refused(point: Point) -> None:
+def test_a_point_outside_the_image_is_an_error(point: Point) -> None:
     with pytest.raises(ValueError, match="outside"):
         Prompt.of(SIZE, points=[(point, True)])
 
 
-def test_of_clicks_on_one_pixel_the_last_counts() -> None:
+def test_the_last_click_on_a_pixel_counts() -> None:
     prompt = Prompt.of(SIZE, points=[(Point(3.2, 4.1), True), (Point(9, 9), True), (Point(3.9, 4.8), False)])
     assert prompt.points.tolist() == [[9.5, 9.5], [3.5, 4.5]]
     assert prompt.positive.tolist() == [True, False]
 
 
-def test_too_many_prompts_are_refused() -> None:
+def test_too_many_prompts_are_an_error() -> None:
     with pytest.raises(ValueError, match="too many"):
         Prompt.of(SIZE, points=[(Point(1, 1), True)] * MAXIMUM_PROMPTS, boxes=[Box(1, 1, 2, 2)])
 
 
-def test_a_box_covers_each_pixel_that_it_touches_and_is_cut_at_the_image() -> None:
+def test_a_box_covers_each_pixel_that_it_touches_and_is_clipped() -> None:
     assert Prompt.of(SIZE, boxes=[Box(-5, 2.5, 10, 3)]).boxes.tolist() == [[0, 2, 5, 6]]
 
 
@@ -53,12 +53,12 @@ def test_a_box_covers_each_pixel_that_it_touches_and_is_cut_at_the_image() -> No
         (Box(1, 1, math.inf, 5), "finite"),
     ],
 )
-def test_an_invalid_box_is_refused(box: Box, message: str) -> None:
+def test_an_invalid_box_is_an_error(box: Box, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Prompt.of(SIZE, boxes=[box])
 
 
-def test_a_mask_of_another_size_is_refused() -> None:
+def test_a_mask_of_another_size_is_an_error() -> None:
     with pytest.raises(ValueError, match="a mask of 30x40 pixels does not fit an image of 40x30"):
         Prompt.of(SIZE, mask=np.zeros((40, 30), bool))
 

@@ -46,8 +46,8 @@ def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
 
 def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
-    found = predict(SHIPPED, windowed_image_of(image), points=prompts)
-    return None if found is None else found[0]
+    selected = predict(SHIPPED, windowed_image_of(image), points=prompts)
+    return None if selected is None else selected[0]
 
 
 def ellipse(image: NDArray[np.float32], x: float, y: float, a: float, b: float) -> Mask:
@@ -59,25 +59,25 @@ def ellipse(image: NDArray[np.float32], x: float, y: float, a: float, b: float) 
 # -- prompts --
 
 
-def test_a_click_selects_the_galaxy_under_it_and_no_other(sky: Sky) -> None:
+def test_a_click_selects_only_the_galaxy_under_it(sky: Sky) -> None:
     mask = clicked(sky((160, 120), TWO), (60, 60))
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, False)
 
 
-def test_two_clicks_select_both(sky: Sky) -> None:
+def test_two_clicks_select_two_galaxies(sky: Sky) -> None:
     mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60))
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, True)
 
 
-def test_a_later_negative_click_takes_away_what_an_earlier_one_selected(sky: Sky) -> None:
+def test_a_negative_click_removes_a_selected_galaxy(sky: Sky) -> None:
     mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60), away=[(110, 60)])
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, False)
 
 
-def test_a_click_that_mends_is_heeded(sky: Sky) -> None:
+def test_the_mask_agrees_with_further_clicks(sky: Sky) -> None:
     image = sky((120, 120), [(60, 60, 12, 12, 0, 0.7)], noise=0.003)
     whole = clicked(image, (60, 60))
     assert whole is not None
@@ -89,21 +89,21 @@ def test_a_click_that_mends_is_heeded(sky: Sky) -> None:
     assert (whole[60, edge + 5], more[60, edge + 5], more[60, 60]) == (False, True, True)
 
 
-def test_a_small_galaxy_in_a_large_picture_is_found_by_a_smaller_window(sky: Sky) -> None:
+def test_a_small_galaxy_in_a_large_image_uses_a_smaller_window(sky: Sky) -> None:
     mask = clicked(sky((1200, 900), [(900, 300, 3, 3, 0, 0.7)]), (900, 300))
     assert mask is not None
     assert mask[300, 900]
     assert 30 < mask.sum() < 600
 
 
-def test_a_large_galaxy_is_outlined_whole(sky: Sky) -> None:
+def test_the_mask_of_a_large_galaxy_is_complete(sky: Sky) -> None:
     mask = clicked(sky((600, 600), [(300, 300, 90, 70, 20, 0.8)]), (300, 300))
     assert mask is not None
     assert mask.sum() > 0.5 * np.pi * 90 * 70 * 2
 
 
 @pytest.mark.parametrize("inward", [0, 1, 2, 5])
-def test_a_click_just_within_the_edge_pulls_it_in(sky: Sky, inward: int) -> None:
+def test_a_negative_click_at_the_edge_reduces_the_mask(sky: Sky, inward: int) -> None:
     image = sky((96, 96), [(48, 48, 9, 7, 30, 0.6)])
     whole = clicked(image, (48, 48))
     assert whole is not None
@@ -114,47 +114,47 @@ def test_a_click_just_within_the_edge_pulls_it_in(sky: Sky, inward: int) -> None
 
 
 @pytest.mark.parametrize("place", [(30, 30), (0, 0), (60, 60)])
-def test_a_click_on_nothing_gives_nothing_large(place: tuple[int, int]) -> None:
+def test_a_click_on_sky_gives_at_most_a_small_mask(place: tuple[int, int]) -> None:
     mask = clicked(np.zeros((60, 60, 3), np.float32), place)
     assert mask is None or mask.sum() < 0.3 * mask.size
 
 
-def test_without_a_positive_prompt_there_is_nothing(sky: Sky) -> None:
+def test_without_a_positive_prompt_there_is_no_mask(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((160, 120), TWO))
     assert predict(SHIPPED, windowed_image) is None
     assert predict(SHIPPED, windowed_image, points=[(Point(60, 60), False)]) is None
 
 
-def test_a_box_selects_the_galaxy_in_it(sky: Sky) -> None:
-    found = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
-    assert found is not None
-    assert (found[0][60, 110], found[0][60, 60]) == (True, False)
+def test_a_box_selects_the_galaxy_inside(sky: Sky) -> None:
+    selected = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
+    assert selected is not None
+    assert (selected[0][60, 110], selected[0][60, 60]) == (True, False)
 
 
-def test_several_boxes_select_together(sky: Sky) -> None:
-    found = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
-    assert found is not None
-    assert (found[0][60, 110], found[0][60, 60]) == (True, True)
+def test_several_boxes_are_combined(sky: Sky) -> None:
+    selected = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
+    assert selected is not None
+    assert (selected[0][60, 110], selected[0][60, 60]) == (True, True)
 
 
-def test_a_mask_is_mended_by_clicks(sky: Sky) -> None:
+def test_clicks_refine_a_mask(sky: Sky) -> None:
     image = sky((160, 120), TWO)
     drawn = ellipse(image, 60, 60, 16, 14)
-    found = predict(SHIPPED, windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
-    assert found is not None
-    assert (found[0][60, 60], found[0][60, 110]) == (True, True)
-    assert mask_overlap(found[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
+    selected = predict(SHIPPED, windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
+    assert selected is not None
+    assert (selected[0][60, 60], selected[0][60, 110]) == (True, True)
+    assert mask_overlap(selected[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
 
 
-def test_each_object_in_a_box_is_outlined(sky: Sky) -> None:
+def test_each_box_gets_a_mask(sky: Sky) -> None:
     boxes = [Box(95, 45, 30, 30), Box(40, 44, 40, 32)]
-    masks = [one.mask() for one in SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), boxes)]
+    masks = [outlined.mask() for outlined in SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), boxes)]
     assert [bool(mask[60, 110]) for mask in masks] == [True, False]
     assert [bool(mask[60, 60]) for mask in masks] == [False, True]
     assert SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), []) == []
 
 
-def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> None:
+def test_equal_prompts_give_equal_masks(sky: Sky) -> None:
     image = sky((160, 120), TWO)
     windowed_image, prompts = windowed_image_of(image), [(Point(60, 60), True)]
     before = predict(SHIPPED, windowed_image, points=prompts)
@@ -176,12 +176,12 @@ def test_the_same_prompts_give_the_same_mask_whatever_came_between(sky: Sky) -> 
         ({"mask": np.ones((10, 10), bool)}, "does not fit"),
     ],
 )
-def test_prompts_that_make_no_sense_are_refused_in_a_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
+def test_invalid_prompts_are_an_error_in_one_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
     with pytest.raises(ValueError, match=message):
         predict(SHIPPED, windowed_image_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
 
 
-def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -> None:
+def test_an_image_that_is_too_large_is_an_error_in_one_sentence() -> None:
     with pytest.raises(ValueError, match="30000x1 pixels; objects are detected"):
         windowed_image_of(np.zeros((1, 30_000, 3), np.float32))
 
@@ -191,15 +191,15 @@ def test_a_picture_of_thirty_thousand_pixels_a_side_is_refused_in_a_sentence() -
     points=st.lists(st.tuples(st.builds(Point, st.floats(0, 90), st.floats(0, 70)), st.booleans()), max_size=5),
     boxes=st.lists(st.builds(Box, st.floats(-10, 80), st.floats(-10, 60), st.floats(11, 90), st.floats(11, 90)), max_size=2),
 )
-def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], boxes: list[Box]) -> None:
+def test_any_prompts_give_a_mask_or_none(points: list[tuple[Point, bool]], boxes: list[Box]) -> None:
     rows, columns = np.mgrid[:70, :90]
     light = 0.7 * np.exp(-((columns - 30) ** 2 + (rows - 30) ** 2) / 90) + 0.4 * np.exp(
         -((columns - 60) ** 2 + (rows - 40) ** 2) / 40
     )
     image = np.repeat(light[..., None], 3, axis=2).astype(np.float32)
-    found = predict(SHIPPED, windowed_image_of(image), points=points, boxes=boxes)
-    if found is not None:
-        mask, quality = found
+    selected = predict(SHIPPED, windowed_image_of(image), points=points, boxes=boxes)
+    if selected is not None:
+        mask, quality = selected
         assert mask.shape == (70, 90)
         assert mask.dtype == bool
         assert mask.any()
@@ -209,7 +209,7 @@ def test_any_prompts_give_a_mask_or_nothing(points: list[tuple[Point, bool]], bo
 # -- training --
 
 
-def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
+def test_training_adapts_the_extent_of_masks(sky: Sky) -> None:
     rng = np.random.default_rng(0)
     images = [sky((128, 128), [(64, 64, rng.uniform(6, 14), rng.uniform(6, 14), 0, 0.7)], seed=i) for i in range(8)]
     wide = [[ellipse(image, 64, 64, 40, 40)] for image in images]
@@ -218,44 +218,45 @@ def test_it_learns_how_far_out_people_outline(sky: Sky) -> None:
     )
     overlaps = {"before": [], "after": []}
     for image, (mask,) in zip(images[6:], wide[6:], strict=True):
-        for name, one in (("before", SHIPPED), ("after", head)):
-            found = predict(one, windowed_image_of(image), points=[(Point(64, 64), True)])
-            assert found is not None
-            overlaps[name].append(mask_overlap(found[0], mask))
+        for name, outlined in (("before", SHIPPED), ("after", head)):
+            selected = predict(outlined, windowed_image_of(image), points=[(Point(64, 64), True)])
+            assert selected is not None
+            overlaps[name].append(mask_overlap(selected[0], mask))
     assert np.mean(overlaps["after"]) > np.mean(overlaps["before"]) + 0.1
 
 
-def test_what_it_was_before_it_learned_stays(sky: Sky) -> None:
+def test_training_does_not_change_the_original_head(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
     weights = {name: value.clone() for name, value in SHIPPED.network.state_dict().items()}
     SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
     assert all(torch.equal(value, weights[name]) for name, value in SHIPPED.network.state_dict().items())
 
 
-def test_the_same_masks_teach_the_same(sky: Sky) -> None:
+def test_equal_masks_give_equal_heads(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
-    one, other = (
+    first, second = (
         SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS) for _ in range(2)
     )
     assert all(
-        torch.equal(a, b) for a, b in zip(one.network.state_dict().values(), other.network.state_dict().values(), strict=True)
+        torch.equal(a, b)
+        for a, b in zip(first.network.state_dict().values(), second.network.state_dict().values(), strict=True)
     )
 
 
-def test_too_few_masks_are_said_to_be_too_few(sky: Sky) -> None:
+def test_too_few_masks_are_an_error(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((60, 60), []))
     with pytest.raises(NotEnoughLabels, match=f"at least {MINIMUM_MASKS}"):
         SHIPPED.fit([windowed_image], [[np.ones((60, 60), bool), np.zeros((60, 60), bool)]])
 
 
-def test_masks_that_nobody_edited_teach_nothing(sky: Sky) -> None:
+def test_unedited_masks_are_an_error(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((160, 120), TWO))
-    drawn = [one.mask() for one in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
+    drawn = [outlined.mask() for outlined in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
     with pytest.raises(NotEnoughLabels, match="equal the predicted ones"):
         SHIPPED.fit([windowed_image] * 2, [drawn] * 2)
 
 
-def test_masks_too_small_to_see_are_said_to_be_too_small() -> None:
+def test_masks_that_are_too_small_are_an_error() -> None:
     windowed_image = windowed_image_of(np.zeros((190, 190, 3), np.float32))
     speck = np.zeros((190, 190), bool)
     speck[100, 100] = True
@@ -263,7 +264,7 @@ def test_masks_too_small_to_see_are_said_to_be_too_small() -> None:
         SHIPPED.fit([windowed_image] * 3, [[speck]] * 3, schedule=STEPS)
 
 
-def test_a_mask_of_another_size_is_refused(sky: Sky) -> None:
+def test_a_mask_of_another_size_is_an_error(sky: Sky) -> None:
     with pytest.raises(ValueError, match="does not fit"):
         SHIPPED.fit([windowed_image_of(sky((60, 50), []))], [[np.ones((60, 50), bool)]])
 
@@ -271,25 +272,25 @@ def test_a_mask_of_another_size_is_refused(sky: Sky) -> None:
 # -- on disk --
 
 
-def test_it_comes_back_from_disk_the_same(tmp_path: Path, sky: Sky) -> None:
+def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
     head = SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
     head.save(tmp_path)
     again = PromptedMasks.load(tmp_path)
     prompts = [(Point(64, 64), True), (Point(90, 64), False)]
-    before, after = (predict(one, windowed_image_of(image), points=prompts) for one in (head, again))
+    before, after = (predict(outlined, windowed_image_of(image), points=prompts) for outlined in (head, again))
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
 
 
-def test_a_head_of_another_encoder_is_refused(sky: Sky) -> None:
+def test_a_head_of_another_encoder_is_an_error(sky: Sky) -> None:
     other = PromptedMasks(SHIPPED.network, "another")
     with pytest.raises(HeadError, match="trained on the encoder another"):
         predict(other, windowed_image_of(sky((60, 50), [])), points=[(Point(30, 30), True)])
 
 
-def test_a_head_whose_config_makes_no_sense_is_refused(tmp_path: Path) -> None:
+def test_a_head_with_an_invalid_config_is_an_error(tmp_path: Path) -> None:
     SHIPPED.save(tmp_path)
     text = (tmp_path / "head.json").read_text()
     (tmp_path / "head.json").write_text(text.replace('"width": 128', '"width": -1'))
@@ -302,10 +303,10 @@ def test_the_shipped_head_was_trained_on_the_shipped_encoder() -> None:
 
 
 @pytest.mark.skipif(not OUTLINED.is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks")
-def test_a_click_on_real_galaxies_gives_about_what_people_outlined() -> None:
+def test_a_click_on_real_galaxies_gives_masks_like_those_of_annotators() -> None:
     overlaps = []
-    for picture, outline in list_outlines(OUTLINED, part="val"):
-        image = np.asarray(Image.open(picture).convert("RGB"), np.float32) / 255
+    for path, outline in list_outlines(OUTLINED, part="val"):
+        image = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
         drawn = np.asarray(Image.open(outline)) > 0
         mask = clicked(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
         overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))

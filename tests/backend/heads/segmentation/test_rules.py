@@ -58,8 +58,8 @@ def galaxies(side: int, *peaks: tuple[float, float, float, float], noise: float 
 
 
 def ask(windowed_image: WindowedImage, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
-    found = predict(SHIPPED, windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)
-    return np.zeros(windowed_image.size[::-1], bool) if found is None else found[0]
+    selected = predict(SHIPPED, windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)
+    return np.zeros(windowed_image.size[::-1], bool) if selected is None else selected[0]
 
 
 def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
@@ -74,7 +74,7 @@ def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), st.sampled_from([48, 64, 100, 150]), st.lists(st.tuples(PLACES, st.booleans()), max_size=5))
-def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
+def test_a_mask_contains_its_clicks_and_only_connected_parts(
     seed: int, side: int, places: list[tuple[tuple[float, float], bool]]
 ) -> None:
     windowed_image = windowed_image_of(SCENES.draw(seed, side).image)
@@ -89,7 +89,7 @@ def test_a_mask_holds_its_clicks_and_nothing_that_is_not_connected_with_one(
 
 @settings(max_examples=12, deadline=None)
 @given(st.integers(0, 10_000), PLACES)
-def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, place: tuple[float, float]) -> None:
+def test_a_negative_click_keeps_the_part_on_the_side_of_the_galaxy(seed: int, place: tuple[float, float]) -> None:
     rng = np.random.default_rng(seed)
     at = rng.uniform(30, 66, 2)
     pixels = galaxies(96, (*at, rng.uniform(4, 9), rng.uniform(0.3, 0.9)), seed=seed)
@@ -109,15 +109,17 @@ def test_a_negative_click_leaves_what_lies_on_the_side_of_the_galaxy(seed: int, 
     arrays(np.float32, (24, 24), elements=st.floats(-3, 9, width=32)),
     st.lists(st.tuples(st.floats(0, 23.9), st.floats(0, 23.9), st.booleans()), min_size=1, max_size=5),
 )
-def test_any_decoded_mask_is_brought_in_line(
+def test_any_decoded_mask_is_made_to_agree_with_its_clicks(
     logits: NDArray[np.float32], squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
 ) -> None:
     """The masks are arbitrary, as of another decoder, for example SAM's."""
     decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
     points, positive = np.array([click[:2] for click in clicks], np.float64), np.array([click[2] for click in clicks])
-    asked = WindowClicks(points, points, positive, [(x, y) for x, y in points[positive].tolist()])
+    clicks_on_grid = WindowClicks(points, points, positive, [(x, y) for x, y in points[positive].tolist()])
     isophotes = Isophotes.of(squeezed)
-    ruled = enforce_rules(decoded, asked, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy()))
+    ruled = enforce_rules(
+        decoded, clicks_on_grid, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy())
+    )
     distinct = list({(int(x), int(y)): (x, y, positive) for x, y, positive in clicks}.values())
     prompt = Prompt.of((24, 24), points=[(Point(x, y), positive) for x, y, positive in distinct])
     assert_rules(enforce_clicks(ruled.mask(), prompt), distinct)
@@ -128,7 +130,7 @@ def test_any_decoded_mask_is_brought_in_line(
 
 @pytest.mark.parametrize("side", [64, 128, 424])
 @pytest.mark.parametrize("aside", [-1.5, 1.5])
-def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int, aside: float) -> None:
+def test_a_negative_click_on_a_companion_keeps_the_galaxy(side: int, aside: float) -> None:
     middle, width = side / 2, side / 12
     companion = (middle + 3.1 * width, middle)
     pixels = galaxies(side, (middle, middle, width, 0.6), (*companion, width / 3, 0.35))
@@ -144,7 +146,7 @@ def test_a_negative_click_on_the_edge_of_a_companion_leaves_the_galaxy(side: int
         assert_rules(after, [*galaxy, away])
 
 
-def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
+def test_the_part_that_a_negative_click_cuts_off_is_removed() -> None:
     """The decoder leaves the core and a ring around it: the part that is connected to the click is a tenth of the mask."""
     rows, columns = np.indices((32, 32)) + 0.5
     radius = np.hypot(rows - 16, columns - 16)
@@ -152,9 +154,9 @@ def test_what_a_negative_click_cuts_off_the_galaxy_counts_as_lost() -> None:
     before, decoded = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
     points = np.array([(16.0, 16.0), (19.5, 16.5)])
     mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(decoded).float(), 0.5, (32, 32), 32)
-    asked = WindowClicks(points, points, np.array([True, False]), [(16.0, 16.0)])
+    clicks_on_grid = WindowClicks(points, points, np.array([True, False]), [(16.0, 16.0)])
     logits = torch.from_numpy(before).float()
-    ruled = enforce_rules(mask, asked, isophotes, guess=logits, before=logits)
+    ruled = enforce_rules(mask, clicks_on_grid, isophotes, guess=logits, before=logits)
     assert (ruled.logits > 0).sum() > 0.5 * (before > 0).sum()
 
 
@@ -166,7 +168,7 @@ def test_a_click_on_a_compact_source_of_a_large_frame_is_answered() -> None:
 
 
 @pytest.mark.parametrize("side", [64, 200, 424])
-def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> None:
+def test_a_click_on_one_of_two_galaxies_does_not_include_the_other(side: int) -> None:
     rng = np.random.default_rng(side)
     for seed in range(2):
         width = side / rng.uniform(16, 24)
@@ -174,15 +176,15 @@ def test_a_click_on_one_of_two_galaxies_does_not_take_the_other(side: int) -> No
         pixels = galaxies(side, (*left, width, 0.7), (*right, width, 0.5), seed=seed)
         rows, columns = np.indices((side, side)) + 0.5
         windowed_image = windowed_image_of(pixels)
-        for one, other in ((left, right), (right, left)):
-            mask = ask(windowed_image, [(*one, True)])
-            own = np.hypot(columns - other[0], rows - other[1]) < 1.5 * width
-            assert mask[int(one[1]), int(one[0])]
+        for first, second in ((left, right), (right, left)):
+            mask = ask(windowed_image, [(*first, True)])
+            own = np.hypot(columns - second[0], rows - second[1]) < 1.5 * width
+            assert mask[int(first[1]), int(first[0])]
             assert (mask & own).sum() < 0.05 * own.sum()
 
 
 @pytest.mark.parametrize("side", [64, 200, 700])
-def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(side: int) -> None:
+def test_a_click_on_a_faint_galaxy_is_answered_and_one_on_sky_is_not(side: int) -> None:
     faint = (0.7 * side, 0.6 * side)
     windowed_image = windowed_image_of(galaxies(side, (*faint, max(side / 30, 3), 0.06), noise=0.01))
     for x, y in np.random.default_rng(side).uniform(0, 0.4, (4, 2)) * side:
@@ -191,7 +193,7 @@ def test_a_click_on_empty_sky_answers_nothing_and_one_on_a_faint_galaxy_does(sid
 
 
 @pytest.mark.parametrize("side", [64, 200, 700])
-def test_a_box_on_empty_sky_answers_nothing_and_one_around_a_faint_galaxy_does(side: int) -> None:
+def test_a_box_around_a_faint_galaxy_is_answered_and_one_on_sky_is_not(side: int) -> None:
     width = max(side / 30, 3)
     faint, reach = (0.7 * side, 0.6 * side), 2 * width
     windowed_image = windowed_image_of(galaxies(side, (*faint, width, 0.06), noise=0.01))
@@ -205,7 +207,7 @@ def test_a_box_on_empty_sky_answers_nothing_and_one_around_a_faint_galaxy_does(s
     assert not both[: side // 3, : side // 3].any()
 
 
-def test_a_click_on_a_star_beside_a_galaxy_fifty_times_as_wide_gives_the_star() -> None:
+def test_a_click_on_a_star_beside_a_large_galaxy_selects_the_star() -> None:
     galaxy, width, star = (450.0, 450.0), 85.0, (634.0, 440.0)
     windowed_image = windowed_image_of(galaxies(1000, (*galaxy, width, 0.6), (*star, 1.6, 0.5)))
     assert 0 < ask(windowed_image, [(*star, True)]).sum() < 300
@@ -214,7 +216,7 @@ def test_a_click_on_a_star_beside_a_galaxy_fifty_times_as_wide_gives_the_star() 
 
 
 @pytest.mark.parametrize("angle", [0.0, 0.5 * np.pi, np.pi])
-def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: float) -> None:
+def test_a_negative_click_on_any_side_removes_a_companion(angle: float) -> None:
     middle, companion, width = (58.0, 58.0), (84.0, 58.0), 4.0
     windowed_image = windowed_image_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
     rows, columns = np.indices((128, 128)) + 0.5
@@ -228,14 +230,14 @@ def test_a_negative_click_on_any_side_of_a_companion_takes_all_of_it(angle: floa
     assert_rules(after, [(*middle, True), edge])
 
 
-def test_a_click_on_sky_before_one_on_a_galaxy_changes_nothing() -> None:
+def test_an_earlier_click_on_sky_changes_nothing() -> None:
     windowed_image = windowed_image_of(galaxies(96, (60, 60, 6, 0.6)))
     alone = ask(windowed_image, [(60, 60, True)])
     assert alone[60, 60]
     assert np.array_equal(ask(windowed_image, [(10, 10, True), (60, 60, True)]), alone)
 
 
-def test_negative_clicks_alone_ask_for_nothing() -> None:
+def test_negative_clicks_alone_give_no_mask() -> None:
     assert not ask(windowed_image_of(galaxies(96, (60, 60, 6, 0.6))), [(60, 60, False), (20, 20, False)]).any()
 
 
@@ -246,7 +248,7 @@ def test_a_box_gives_one_connected_object_without_its_neighbour() -> None:
     assert (mask[60, 40], mask[60, 76]) == (True, False)
 
 
-def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
+def test_a_drawn_mask_keeps_its_parts_and_gets_no_other_ones() -> None:
     windowed_image = windowed_image_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
     rows, columns = np.indices((160, 160)) + 0.5
     drawn = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
@@ -258,12 +260,12 @@ def test_a_drawn_mask_keeps_its_parts_and_gets_no_stray_ones() -> None:
     assert all((drawn & (parts == part)).any() for part in range(1, count + 1))
 
 
-def test_sams_grid_is_that_of_its_light() -> None:
+def test_the_grid_of_sam_equals_that_of_its_light() -> None:
     assert SAM_CONFIG.points == SAM_CONFIG.shown_px // 4
 
 
 @given(st.integers(0, 1000), st.sampled_from([17, 40, 128, 300]), st.floats(0, 0.999), st.floats(0, 0.999))
-def test_whether_a_click_is_held_is_read_as_the_mask_is_unfolded(seed: int, side: int, x: float, y: float) -> None:
+def test_agreement_with_a_click_is_read_from_the_full_mask(seed: int, side: int, x: float, y: float) -> None:
     logits = torch.from_numpy(np.random.default_rng(seed).normal(0, 1, (32, 32)).astype(np.float32))
     mask = WindowMask(Tile(0, 0, side, side, 64 / side), logits, 0.5, (side, side), 64)
     place = int(y * side), int(x * side)

@@ -61,7 +61,7 @@ def test_the_type_is_read_from_the_shapes(kind: str, tmp_path: Path) -> None:
     assert _kind(weights, tmp_path) == kind
 
 
-def test_it_encodes_and_decodes_as_sams_own_predictor(checkpoint: Path, sam: tuple[SamWindows, PromptedMasks]) -> None:
+def test_encoding_and_decoding_equal_those_of_sams_predictor(checkpoint: Path, sam: tuple[SamWindows, PromptedMasks]) -> None:
     windows, head = sam
     side = windows.shown_px  # SAM does not scale an image of this size
     image = np.random.default_rng(0).integers(0, 256, (side, side, 3), np.uint8)
@@ -69,25 +69,25 @@ def test_it_encodes_and_decodes_as_sams_own_predictor(checkpoint: Path, sam: tup
     predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
     predictor.set_image(image)
     window = nearest_window(side, (0, 0), (side, side), shown_px=side)
-    seen = windows.encode(image.astype(np.float32) / 255, window)
-    assert torch.allclose(seen[0], predictor.features, atol=1e-3)
+    encoded = windows.encode(image.astype(np.float32) / 255, window)
+    assert torch.allclose(encoded[0], predictor.features, atol=1e-3)
     point = np.array([[700.0, 300.0]])
     _, quality, logits = predictor.predict(point, np.array([1]), multimask_output=True)
     prompts = WindowPrompts(torch.from_numpy(point[None] + 0.5).float(), torch.ones(1, 1))
     with torch.no_grad():
-        decoded = decode(head.network, head.network.embed(seen), prompts)
+        decoded = decode(head.network, head.network.embed(encoded), prompts)
     assert np.allclose(decoded.logits[0, 1:].numpy(), logits, atol=1e-2)
     assert np.allclose(decoded.quality[0, 1:].numpy(), quality, atol=1e-2)
 
 
-def test_its_features_are_cached_and_clicks_and_boxes_are_answered(
+def test_features_are_cached_and_clicks_and_boxes_are_answered(
     sam: tuple[SamWindows, PromptedMasks], window_encoder: CachedWindowEncoder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     windows, head = sam
     rows, columns = np.indices((64, 64)) - 31.5
     galaxy = np.exp(-(rows**2 + columns**2) / 128)[..., None] + np.random.default_rng(1).normal(0, 0.01, (64, 64, 3))
     windowed_image = window_encoder.of_pixels(galaxy.clip(0, 1).astype(np.float32))
-    monkeypatch.setattr(windowed_image, "key", "some picture")
+    monkeypatch.setattr(windowed_image, "key", "some image")
     prompts = {"points": [(Point(32, 32), True), (Point(5, 5), False)], "boxes": [Box(10, 10, 40, 40)]}
     first = head.predict(windowed_image, Prompt.of(windowed_image.size, **prompts))  # type: ignore[arg-type]
     monkeypatch.setattr(windows, "encode", None)  # the features are cached: the encoder does not run again
@@ -97,12 +97,12 @@ def test_its_features_are_cached_and_clicks_and_boxes_are_answered(
     assert (first[0] == second[0]).all()
 
 
-def test_its_decoder_is_fine_tuned_and_comes_back_from_disk(
+def test_a_fine_tuned_decoder_can_be_saved_and_loaded(
     sam: tuple[SamWindows, PromptedMasks], window_encoder: CachedWindowEncoder, tmp_path: Path
 ) -> None:
     head = sam[1]
     windowed_image = window_encoder.of_pixels(np.random.default_rng(1).random((64, 64, 3), np.float32))
-    windowed_image.key = "some picture"
+    windowed_image.key = "some image"
     mask = np.zeros((64, 64), bool)
     mask[10:40, 10:40] = True
     fitted = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, batch=1))
@@ -116,14 +116,14 @@ def test_its_decoder_is_fine_tuned_and_comes_back_from_disk(
     assert any(changed)
 
 
-def test_it_takes_the_place_of_the_shipped_segmenter(checkpoint: Path) -> None:
+def test_a_sam_checkpoint_replaces_the_shipped_segmenter(checkpoint: Path) -> None:
     encoder = load_encoder(Path("backend/lvm/weights/encoder.safetensors"))
     opened = open_segmenter(encoder, fingerprint="some", sam_checkpoint=checkpoint)
     assert isinstance(opened.windows, SamWindows)
     assert opened.base.encoder == opened.windows.fingerprint
 
 
-def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> None:
+def test_a_pickle_with_code_is_an_error_and_is_not_run(tmp_path: Path) -> None:
     class Harm:
         def __reduce__(self) -> tuple[object, tuple[str]]:
             return (exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",))
@@ -136,13 +136,13 @@ def test_a_pickle_that_would_run_code_is_refused_and_not_run(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("content", [{"other": torch.zeros(3)}, {"image_encoder.pos_embed": torch.zeros(1, 64, 64, 768)}, [1]])
-def test_weights_of_another_model_are_refused_in_a_sentence(content: object, tmp_path: Path) -> None:
+def test_weights_of_another_model_are_an_error_in_one_sentence(content: object, tmp_path: Path) -> None:
     torch.save(content, tmp_path / "other.pth")
     with pytest.raises(CheckpointError, match="does not hold the weights of SAM's"):
         load_sam(tmp_path / "other.pth")
 
 
-def test_weights_of_the_wrong_shape_are_refused_in_a_sentence(tmp_path: Path) -> None:
+def test_weights_of_another_shape_are_an_error_in_one_sentence(tmp_path: Path) -> None:
     weights = {f"image_encoder.blocks.{index}.x": torch.zeros(1) for index in range(12)}
     torch.save(weights | {"image_encoder.pos_embed": torch.zeros(1, 64, 64, 768)}, tmp_path / "half.pth")
     with pytest.raises(CheckpointError, match="do not fit SAM's vit_b"):
@@ -151,13 +151,13 @@ def test_weights_of_the_wrong_shape_are_refused_in_a_sentence(tmp_path: Path) ->
 
 @pytest.mark.parametrize("content", [b"", b"hello world\n" * 50, b'{"a": 1}', b"PK\x03\x04" + bytes(100)])
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_file_that_holds_no_weights_is_refused_in_a_sentence(content: bytes, suffix: str, tmp_path: Path) -> None:
+def test_a_file_without_weights_is_an_error_in_one_sentence(content: bytes, suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"sam{suffix}"
     path.write_bytes(content)
     with pytest.raises(CheckpointError, match="cannot be read as weights"):
         load_sam(path)
 
 
-def test_a_missing_checkpoint_is_said_to_be_missing(tmp_path: Path) -> None:
+def test_a_missing_checkpoint_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="No such file"):
         load_sam(tmp_path / "nowhere.pth")

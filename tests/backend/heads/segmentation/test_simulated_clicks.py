@@ -19,19 +19,19 @@ def test_the_first_click_lies_on_the_object(mask: Mask, seed: int, jitter: float
 
 
 @given(masks, masks, st.integers(0, 9), st.floats(0, 2))
-def test_the_next_click_lies_on_what_is_wrong_and_says_how(mask: Mask, wanted: Mask, seed: int, jitter: float) -> None:
-    click = next_click(mask, wanted, np.random.default_rng(seed), jitter=jitter)
+def test_the_next_click_lies_on_an_error_with_the_right_sign(mask: Mask, target: Mask, seed: int, jitter: float) -> None:
+    click = next_click(mask, target, np.random.default_rng(seed), jitter=jitter)
     if click is None:
-        assert (mask == wanted).all()
+        assert (mask == target).all()
     else:
         x, y, positive = click
-        assert mask[int(y), int(x)] != wanted[int(y), int(x)]
-        assert positive == wanted[int(y), int(x)]
+        assert mask[int(y), int(x)] != target[int(y), int(x)]
+        assert positive == target[int(y), int(x)]
 
 
-def test_a_steady_hand_clicks_the_middle_of_the_largest_part_that_is_wrong() -> None:
-    wanted = np.zeros((40, 40), bool)
-    wanted[5:16, 5:16] = True
-    wanted[30:33, 30:33] = True
-    assert next_click(np.zeros_like(wanted), wanted, np.random.default_rng(0), jitter=0) == (10.5, 10.5, True)
-    assert next_click(np.ones_like(wanted) & wanted, wanted, np.random.default_rng(0), jitter=0) is None
+def test_without_jitter_the_middle_of_the_largest_error_is_clicked() -> None:
+    target = np.zeros((40, 40), bool)
+    target[5:16, 5:16] = True
+    target[30:33, 30:33] = True
+    assert next_click(np.zeros_like(target), target, np.random.default_rng(0), jitter=0) == (10.5, 10.5, True)
+    assert next_click(np.ones_like(target) & target, target, np.random.default_rng(0), jitter=0) is None

@@ -32,9 +32,9 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per computed image embedding."""
     made, embed = [], SegmenterNetwork.embed
 
-    def counted(network: SegmenterNetwork, seen: object) -> object:
+    def counted(network: SegmenterNetwork, window_features: object) -> object:
         made.append(1)
-        return embed(network, seen)  # type: ignore[arg-type]
+        return embed(network, window_features)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SegmenterNetwork, "embed", counted)
     return made
@@ -58,39 +58,39 @@ def windowed_image_of(image: NDArray[np.float32], windows: LvmWindows, *, key: s
     return WindowedImage(CachedWindowEncoder(windows, None), size, pixels=lambda: image, key=key)
 
 
-def test_a_window_of_a_picture_is_read_once(blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]) -> None:
-    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+def test_a_window_of_an_image_is_read_once(blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]) -> None:
+    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
     predict(blank, windowed_image, points=[FIRST])
     once = len(passes)
     predict(blank, windowed_image, points=[ELSEWHERE])  # its mask is not cached, and it needs the same windows
     assert (once > 0, len(passes)) == (True, once)
 
 
-def test_a_second_click_is_one_pass_of_the_decoder_since_the_first_is_remembered(
+def test_a_second_click_needs_one_decoder_pass(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, decodings: list[int]
 ) -> None:
-    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+    windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
     predict(blank, windowed_image, points=[FIRST])
     before = len(decodings)
     predict(blank, windowed_image, points=[FIRST, SECOND])
     assert len(decodings) == before + 1
 
 
-def test_what_is_remembered_changes_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
+def test_cached_masks_change_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     image = sky((120, 120), OBJECT)
-    known, unknown = windowed_image_of(image, windows, key="picture"), windowed_image_of(image, windows, key=None)
+    known, unknown = windowed_image_of(image, windows, key="image"), windowed_image_of(image, windows, key=None)
     predict(blank, known, points=[FIRST])
-    one, other = predict(blank, known, points=[FIRST, SECOND]), predict(blank, unknown, points=[FIRST, SECOND])
-    assert one is not None
-    assert other is not None
-    assert one[1] == other[1]
-    np.testing.assert_array_equal(one[0], other[0])
+    first, second = predict(blank, known, points=[FIRST, SECOND]), predict(blank, unknown, points=[FIRST, SECOND])
+    assert first is not None
+    assert second is not None
+    assert first[1] == second[1]
+    np.testing.assert_array_equal(first[0], second[0])
 
 
-def test_another_picture_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
-    there = windowed_image_of(sky((120, 120), OBJECT), windows, key="picture")
+def test_another_image_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
+    elsewhere_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
     empty = windowed_image_of(sky((120, 120), []), windows, key="another")
-    assert predict(blank, there, points=[FIRST]) is not None
+    assert predict(blank, elsewhere_image, points=[FIRST]) is not None
     assert predict(blank, empty, points=[FIRST]) is None
 
 

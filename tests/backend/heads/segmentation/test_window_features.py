@@ -23,7 +23,7 @@ def stored_image_of(pixels: NDArray[np.float32]) -> StoredImage:
     return StoredImage(key_of(content.getvalue()), content.getvalue, pixels.size)
 
 
-def test_what_was_seen_is_kept_for_other_processes_and_needs_no_pixels(windows: LvmWindows, tmp_path: Path) -> None:
+def test_cached_window_features_need_no_pixels(windows: LvmWindows, tmp_path: Path) -> None:
     image = stored_image_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
     window = nearest_window(200, (100, 60), (200, 120), shown_px=windows.shown_px)
     first = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(image, (200, 120)).encode(window)
@@ -37,7 +37,7 @@ def test_what_was_seen_is_kept_for_other_processes_and_needs_no_pixels(windows: 
     assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.encode(window), strict=True))
 
 
-def test_another_picture_window_or_encoder_is_seen_anew(windows: LvmWindows, tmp_path: Path) -> None:
+def test_another_image_window_or_encoder_is_encoded_again(windows: LvmWindows, tmp_path: Path) -> None:
     def gone() -> bytes:
         raise ImageError("gone")
 
@@ -54,7 +54,7 @@ def test_another_picture_window_or_encoder_is_seen_anew(windows: LvmWindows, tmp
             window_encoder.of(StoredImage(key, gone, 1), (200, 120)).encode(window)
 
 
-def test_what_is_seen_has_a_cell_or_a_point_for_each_of_the_decoders(windows: LvmWindows) -> None:
+def test_window_features_have_the_shapes_of_the_decoder(windows: LvmWindows) -> None:
     windowed_image = CachedWindowEncoder(windows, None).of_pixels(np.zeros((50, 300, 3), np.float32))
     *levels, light = windowed_image.encode(nearest_window(300, (150, 25), (300, 50), shown_px=windows.shown_px))
     config = windows.config
@@ -64,7 +64,7 @@ def test_what_is_seen_has_a_cell_or_a_point_for_each_of_the_decoders(windows: Lv
 
 
 @pytest.mark.parametrize("filled", [0.0, 0.3, 0.5])
-def test_the_sky_is_measured_beside_a_galaxy_that_fills_half_of_the_picture(filled: float) -> None:
+def test_the_sky_is_measured_beside_a_galaxy_that_fills_half_the_image(filled: float) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.normal(0.1, 0.02, (200, 200, 3)).astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
     pixels[: int(200 * filled)] += 0.5

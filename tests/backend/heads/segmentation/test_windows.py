@@ -9,7 +9,7 @@ sizes = st.tuples(st.integers(1, 3000), st.integers(1, 3000))
 
 
 @given(sizes)
-def test_windows_begin_with_the_whole_picture_and_halve_until_they_are_small(size: tuple[int, int]) -> None:
+def test_windows_start_with_the_whole_image_and_are_halved(size: tuple[int, int]) -> None:
     sides = halve_sides(size)
     assert sides[0] == max(size)
     assert all(side >= LEAST_SIDE_PX for side in sides[1:])
@@ -17,7 +17,7 @@ def test_windows_begin_with_the_whole_picture_and_halve_until_they_are_small(siz
 
 
 @given(sizes, st.floats(0, 1), st.floats(0, 1), st.integers(0, 9))
-def test_a_place_is_well_within_its_window(size: tuple[int, int], x: float, y: float, level: int) -> None:
+def test_a_point_has_a_margin_in_its_window(size: tuple[int, int], x: float, y: float, level: int) -> None:
     sides = halve_sides(size)
     side = sides[min(level, len(sides) - 1)]
     place = x * size[0], y * size[1]
@@ -29,15 +29,15 @@ def test_a_place_is_well_within_its_window(size: tuple[int, int], x: float, y: f
 
 
 @given(sizes, st.integers(0, 9))
-def test_places_near_each_other_share_few_windows(size: tuple[int, int], level: int) -> None:
+def test_nearby_points_use_few_windows(size: tuple[int, int], level: int) -> None:
     sides = halve_sides(size)
     side = sides[min(level, len(sides) - 1)]
-    found = {nearest_window(side, (x * size[0] / 20, size[1] / 2), size, shown_px=256) for x in range(21)}
-    assert len(found) <= 2 * -(-size[0] // side) + 1
+    windows = {nearest_window(side, (x * size[0] / 20, size[1] / 2), size, shown_px=256) for x in range(21)}
+    assert len(windows) <= 2 * -(-size[0] // side) + 1
 
 
 @given(sizes)
-def test_a_box_gets_the_smallest_window_with_room_around_it(size: tuple[int, int]) -> None:
+def test_a_box_gets_the_smallest_window_with_a_margin(size: tuple[int, int]) -> None:
     sides = halve_sides(size)
     whole = window_around((0, 0, *size), size, sides=sides, shown_px=256)
     assert (whole.width, whole.height) == size

@@ -23,19 +23,19 @@ def _seed() -> None:
     torch.manual_seed(0)
 
 
-def test_a_view_has_the_side_asked_for_and_stays_brightness() -> None:
+def test_an_augmented_image_has_the_requested_side_and_range() -> None:
     views = random_views(torch.rand(16, 3, 48, 40), side=SIDE)
     assert views.shape == (16, 3, SIDE, SIDE)
     assert views.isfinite().all()
     assert (views.min() >= 0, views.max() <= 1) == (True, True)
 
 
-def test_two_views_of_a_frame_differ() -> None:
+def test_two_augmentations_of_a_frame_differ() -> None:
     frames = galaxies(8)
     assert (random_views(frames, side=SIDE) - random_views(frames, side=SIDE)).abs().amax(dim=(1, 2, 3)).min() > 0.01
 
 
-def test_a_seed_draws_the_same_views_again() -> None:
+def test_equal_seeds_give_equal_augmentations() -> None:
     frames = galaxies(8)
     torch.manual_seed(5)
     first = random_views(frames, side=SIDE)
@@ -43,22 +43,22 @@ def test_a_seed_draws_the_same_views_again() -> None:
     assert torch.equal(first, random_views(frames, side=SIDE))
 
 
-def test_the_galaxy_is_in_every_view() -> None:
+def test_every_augmentation_contains_the_galaxy() -> None:
     views = random_views(galaxies(64), side=SIDE).mean(dim=1)
     third = slice(SIDE // 3, SIDE - SIDE // 3)
     assert (views[:, third, third].amax(dim=(1, 2)) > 0.5).all()
     assert (views[:, third, third].mean(dim=(1, 2)) > 2 * views.mean(dim=(1, 2))).all()
 
 
-def test_some_views_lose_their_colour_and_others_keep_it() -> None:
+def test_some_augmentations_remove_the_colour() -> None:
     frames = galaxies(200)
     frames[:, 2] *= 0.3
     views = random_views(frames, side=SIDE)[:, :, SIDE // 2, SIDE // 2]
-    kept = (views[:, 0] > 2 * views[:, 2]).float().mean()
-    assert 0.6 < kept < 0.95
+    coloured = (views[:, 0] > 2 * views[:, 2]).float().mean()
+    assert 0.6 < coloured < 0.95
 
 
-def test_the_frames_stay_as_they_were() -> None:
+def test_augmentation_does_not_change_the_frames() -> None:
     frames = galaxies(4)
     random_views(frames, side=SIDE)
     assert torch.equal(frames, galaxies(4))

@@ -49,7 +49,7 @@ def test_a_folder_with_all_kinds_of_images_is_read_in_order(tmp_path: Path) -> N
     assert [Path(name).name for name in dataset.ids] == ["a.fits", "b.png", "c.JPG"]
 
 
-def test_several_sources_are_one_pool(tmp_path: Path) -> None:
+def test_several_inputs_are_one_dataset(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(png())
     table = write(tmp_path / "p.parquet", image=[png()], **{"t01/smooth": [0.75], "t01/disk": [0.25]})
     dataset = read_dataset([tmp_path / "a.png", table], side=SIDE)
@@ -57,7 +57,7 @@ def test_several_sources_are_one_pool(tmp_path: Path) -> None:
     assert dataset.votes.tolist() == [[0, 0], [0.75, 0.25]]
 
 
-def test_missing_votes_are_no_votes(tmp_path: Path) -> None:
+def test_missing_votes_are_read_as_none(tmp_path: Path) -> None:
     table = write(tmp_path / "p.parquet", image=[png(), png()], **{"ring/yes": [1.0, None]})
     assert read_dataset([table], side=SIDE).votes.tolist() == [[1], [0]]
 
@@ -65,14 +65,14 @@ def test_missing_votes_are_no_votes(tmp_path: Path) -> None:
 # -- bad input --
 
 
-def test_an_unreadable_row_is_named_and_the_others_are_in(tmp_path: Path) -> None:
+def test_an_unreadable_row_is_reported_and_the_others_are_read(tmp_path: Path) -> None:
     rows = [png(), b"not an image", None, png()[:200], png()]
     dataset = read_dataset([write(tmp_path / "p.parquet", image=rows, id=list("abcde"))], side=SIDE)
     assert dataset.ids == ("a", "e")
     assert [reason[:2] for reason in dataset.unreadable] == ["b:", "c:", "d:"]
 
 
-def test_a_spectrum_is_no_image_and_is_left_out(tmp_path: Path) -> None:
+def test_a_spectrum_is_left_out(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "a.fits", np.zeros(900, np.float32))
     (tmp_path / "b.png").write_bytes(png())
     dataset = read_dataset([tmp_path], side=SIDE)
@@ -80,29 +80,29 @@ def test_a_spectrum_is_no_image_and_is_left_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [-0.1, 1.5, float("nan"), "many"])
-def test_votes_that_are_no_shares_are_refused(tmp_path: Path, share: Any) -> None:
+def test_votes_outside_0_to_1_are_an_error(tmp_path: Path, share: Any) -> None:
     with pytest.raises(DatasetError, match="must be shares between 0 and 1"):
         read_dataset([write(tmp_path / "p.parquet", image=[png()], **{"a/b": [share]})], side=SIDE)
 
 
-def test_a_parquet_without_images_says_what_it_has(tmp_path: Path) -> None:
+def test_a_parquet_without_images_is_an_error_that_lists_its_columns(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match=r"no column `image` .*, only name"):
         read_dataset([write(tmp_path / "p.parquet", name=["a"])], side=SIDE)
 
 
 @pytest.mark.parametrize("content", [b"", b"PAR1 and no more"])
-def test_a_file_that_is_no_parquet_is_refused(tmp_path: Path, content: bytes) -> None:
+def test_a_file_in_another_format_is_an_error(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "p.parquet").write_bytes(content)
     with pytest.raises(DatasetError, match="cannot be read as Parquet"):
         read_dataset([tmp_path / "p.parquet"], side=SIDE)
 
 
-def test_a_path_that_leads_nowhere_is_named(tmp_path: Path) -> None:
+def test_the_error_names_a_missing_path(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="nowhere does not exist"):
         read_dataset([tmp_path / "nowhere"], side=SIDE)
 
 
-def test_nothing_readable_is_said_with_the_first_reason(tmp_path: Path) -> None:
+def test_without_readable_images_the_error_has_the_first_reason(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"broken")
     with pytest.raises(DatasetError, match=r"no image can be read in .*; the first: .*a\.png"):
         read_dataset([tmp_path], side=SIDE)

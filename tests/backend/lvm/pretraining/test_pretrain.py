@@ -76,13 +76,13 @@ def test_a_run_writes_a_checkpoint_with_its_provenance(tmp_path: Path, objective
     assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).isfinite().all()
 
 
-def test_a_run_leaves_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> None:
+def test_a_run_leaves_only_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> None:
     pretrain(dataset(), output=tmp_path / "m.safetensors", config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     assert sorted(file.name for file in tmp_path.iterdir()) == ["m.png", "m.safetensors"]
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_training_changes_the_encoder_and_a_seed_repeats_it(tmp_path: Path) -> None:
+def test_training_changes_the_encoder_and_is_reproducible(tmp_path: Path) -> None:
     image, embedded = torch.rand(1, 3, 32, 32), []
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         output = tmp_path / f"{name}.safetensors"
@@ -112,7 +112,7 @@ def test_batch_norm_statistics_are_recomputed_on_unaugmented_images(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
-def test_a_killed_run_continues_from_its_last_saved_state(tmp_path: Path, processes: int) -> None:
+def test_a_killed_run_resumes_from_its_last_saved_state(tmp_path: Path, processes: int) -> None:
     output, state_file = tmp_path / "m.safetensors", tmp_path / "m.state"
     (tmp_path / "run.py").write_text(RUN)
     torchrun = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"] if processes == 2 else []
@@ -141,19 +141,19 @@ def test_a_killed_run_continues_from_its_last_saved_state(tmp_path: Path, proces
 # -- bad input --
 
 
-def test_fewer_images_than_a_batch_are_refused(tmp_path: Path) -> None:
+def test_fewer_images_than_a_batch_are_an_error(tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="7 images are fewer than one batch of 8"):
         pretrain(dataset(7), output=tmp_path / "e.safetensors", config=PretrainConfig(batch=8), network=NETWORK)
 
 
-def test_the_objective_votes_needs_votes(tmp_path: Path) -> None:
+def test_the_objective_votes_requires_votes(tmp_path: Path) -> None:
     voteless = PretrainDataset(dataset().frames, dataset().ids, (), torch.zeros(FRAMES, 0), ())
     config = PretrainConfig(batch=8, objectives=("votes",))
     with pytest.raises(DatasetError, match="needs columns `question/answer`"):
         pretrain(voteless, output=tmp_path / "e.safetensors", config=config, network=NETWORK)
 
 
-def test_a_start_of_another_network_is_refused(tmp_path: Path) -> None:
+def test_a_start_from_another_network_is_an_error(tmp_path: Path) -> None:
     start = tmp_path / "start.safetensors"
     pretrain(dataset(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     with pytest.raises(CheckpointError, match="holds the network SwinConfig"):
@@ -167,7 +167,7 @@ def test_a_start_of_another_network_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "m.safetensors").exists()
 
 
-def test_the_state_of_another_run_is_not_continued(tmp_path: Path) -> None:
+def test_the_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     torch.save({"config": {"epochs": 1}, "step": 3}, output.with_suffix(".state"))
     with pytest.raises(CheckpointError, match="is of another run, remove it to begin anew"):

@@ -31,8 +31,8 @@ def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], le
     """Return the mean F1 of boxes at an overlap of 0.5."""
     scores = []
     for image, drawn in scenes:
-        found = detector.predict(pyramids.of_pixels(image))
-        boxes = found.boxes[found.scores >= least].double().numpy()
+        detections = detector.predict(pyramids.of_pixels(image))
+        boxes = detections.boxes[detections.scores >= least].double().numpy()
         scores.append(f1(box_overlaps(box_edges([box for box, _ in drawn]), boxes) >= 0.5))
     return float(np.mean(scores))
 
@@ -47,18 +47,18 @@ def taught(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tu
 
 
 @pytest.mark.slow
-def test_twelve_easy_scenes_teach_it_to_find_discs(
+def test_twelve_easy_scenes_train_a_detector_of_discs(
     taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
 ) -> None:
     blank, detector = taught
     known, unseen = ([discs(seed) for seed in seeds] for seeds in (range(4), range(100, 106)))
-    found = [detector.predict(pyramids.of_pixels(image)) for image, _ in known]
-    least = least_score(found, [drawn for _, drawn in known], classes=detector.classes)
+    detections = [detector.predict(pyramids.of_pixels(image)) for image, _ in known]
+    least = least_score(detections, [drawn for _, drawn in known], classes=detector.classes)
     assert mean_f1(blank, pyramids, unseen, 0.05) < 0.2
     assert mean_f1(detector, pyramids, unseen, least) > 0.6
 
 
-def test_it_comes_back_from_disk_the_same(
+def test_a_saved_head_is_loaded_unchanged(
     taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
 ) -> None:
     detector = replace(taught[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
@@ -72,7 +72,7 @@ def test_it_comes_back_from_disk_the_same(
     )  # fmt: skip
 
 
-def test_learning_leaves_the_detector_that_it_began_as_alone(pyramids: Pyramids, discs: Discs) -> None:
+def test_training_does_not_change_the_original_detector(pyramids: Pyramids, discs: Discs) -> None:
     blank = LearnedDetector.blank(pyramids, ("red",))
     before = {name: value.clone() for name, value in blank.network.state_dict().items()}
     image, drawn = discs(0)
@@ -81,17 +81,17 @@ def test_learning_leaves_the_detector_that_it_began_as_alone(pyramids: Pyramids,
     assert not all(torch.equal(value, before[name]) for name, value in tuned.network.state_dict().items())
 
 
-def test_the_same_seed_learns_the_same(pyramids: Pyramids, discs: Discs) -> None:
+def test_equal_seeds_give_equal_detectors(pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0)
     pyramid = pyramids.of_pixels(image)
-    one, other = (
+    first, second = (
         LearnedDetector.blank(pyramids, ("red",)).fit([pyramid], [drawn], schedule=SHORT, seed=3).predict(pyramid)
         for _ in range(2)
     )
-    assert torch.equal(one.scores, other.scores)
+    assert torch.equal(first.scores, second.scores)
 
 
-def test_under_other_class_names_it_finds_the_same_objects(pyramids: Pyramids, discs: Discs) -> None:
+def test_with_other_class_names_the_same_objects_are_detected(pyramids: Pyramids, discs: Discs) -> None:
     detector = LearnedDetector.blank(pyramids, ("galaxy",))
     pyramid = pyramids.of_pixels(discs(0)[0])
     renamed = detector.for_classes(("Spiral", "Elliptical"))
@@ -100,20 +100,20 @@ def test_under_other_class_names_it_finds_the_same_objects(pyramids: Pyramids, d
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (300, 2), (33, 70)])
-def test_an_image_of_next_to_nothing_is_looked_at_all_the_same(pyramids: Pyramids, size: tuple[int, int]) -> None:
-    found = LearnedDetector.blank(pyramids, ("galaxy",)).predict(pyramids.of_pixels(np.zeros((*size, 3), np.float32)))
-    assert (found.boxes[:, 2] <= size[1]).all()
-    assert (found.boxes[:, 3] <= size[0]).all()
+def test_a_tiny_image_can_be_predicted(pyramids: Pyramids, size: tuple[int, int]) -> None:
+    detections = LearnedDetector.blank(pyramids, ("galaxy",)).predict(pyramids.of_pixels(np.zeros((*size, 3), np.float32)))
+    assert (detections.boxes[:, 2] <= size[1]).all()
+    assert (detections.boxes[:, 3] <= size[0]).all()
 
 
-def test_pixels_that_are_not_finite_are_taken_as_dark(pyramids: Pyramids, discs: Discs) -> None:
+def test_non_finite_pixels_count_as_dark(pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0)
     image[40:60, 40:60] = np.nan
     detector = LearnedDetector.blank(pyramids, ("red",)).fit([pyramids.of_pixels(image)], [drawn], schedule=SHORT)
     assert torch.isfinite(detector.predict(pyramids.of_pixels(image)).scores).all()
 
 
-def test_boxes_outside_or_without_a_size_teach_nothing(pyramids: Pyramids, discs: Discs) -> None:
+def test_boxes_outside_the_image_or_without_a_size_are_left_out(pyramids: Pyramids, discs: Discs) -> None:
     pyramid = pyramids.of_pixels(discs(0)[0])
     blank = LearnedDetector.blank(pyramids, ("red",))
     useless = [Box(500, 500, 20, 20), Box(10, 10, 0, 5), Box(float("nan"), 10, 5, 5), Box(-90, 10, 50, 5)]
@@ -122,7 +122,7 @@ def test_boxes_outside_or_without_a_size_teach_nothing(pyramids: Pyramids, discs
     blank.fit([pyramid], [[*((box, "red") for box in useless), (Box(10, 10, 20, 20), "red")]], schedule=SHORT)
 
 
-def test_another_encoder_is_refused(encoder: Encoder, pyramids: Pyramids, discs: Discs) -> None:
+def test_another_encoder_is_an_error(encoder: Encoder, pyramids: Pyramids, discs: Discs) -> None:
     image, drawn = discs(0)
     stranger = Pyramids(encoder, None, fingerprint="other").of_pixels(image)
     detector = LearnedDetector.blank(pyramids, ("red",))
@@ -141,7 +141,7 @@ def test_another_encoder_is_refused(encoder: Encoder, pyramids: Pyramids, discs:
         ("least_score", None, "least_score"),
     ],
 )
-def test_a_damaged_detector_is_refused(pyramids: Pyramids, tmp_path: Path, field: str, value: Any, says: str) -> None:
+def test_a_damaged_detector_is_an_error(pyramids: Pyramids, tmp_path: Path, field: str, value: Any, says: str) -> None:
     LearnedDetector.blank(pyramids, ("red",)).save(tmp_path)
     stored = json.loads((tmp_path / "head.json").read_text())
     (tmp_path / "head.json").write_text(json.dumps(stored | {field: value}))
@@ -149,7 +149,7 @@ def test_a_damaged_detector_is_refused(pyramids: Pyramids, tmp_path: Path, field
         LearnedDetector.load(tmp_path)
 
 
-def test_weights_of_another_shape_are_refused(pyramids: Pyramids, tmp_path: Path) -> None:
+def test_weights_of_another_shape_are_an_error(pyramids: Pyramids, tmp_path: Path) -> None:
     LearnedDetector.blank(pyramids, ("red",)).save(tmp_path)
     other = tmp_path / "other"
     LearnedDetector.blank(pyramids, ("red", "blue")).save(other)
@@ -158,7 +158,7 @@ def test_weights_of_another_shape_are_refused(pyramids: Pyramids, tmp_path: Path
         LearnedDetector.load(tmp_path)
 
 
-def test_a_detector_has_a_class(pyramids: Pyramids) -> None:
+def test_a_detector_needs_a_class(pyramids: Pyramids) -> None:
     with pytest.raises(ValueError, match="at least one class"):
         LearnedDetector.blank(pyramids, ())
     with pytest.raises(ValueError, match="at least one class"):

@@ -16,37 +16,39 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 )
 
 
-def seen(tile: Tile, objects: list[tuple[float, float, float, float]]) -> RawDetections:
+def detect_in_tile(tile: Tile, objects: list[tuple[float, float, float, float]]) -> RawDetections:
     """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
     width, height = tile.shown
     moved = tile.from_image(torch.tensor(objects).reshape(-1, 4))
     visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())
-    kept = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
-    return RawDetections(visible[kept], torch.full((len(kept),), 0.5), torch.zeros(len(kept), dtype=torch.int64))
+    large = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
+    return RawDetections(visible[large], torch.full((len(large),), 0.5), torch.zeros(len(large), dtype=torch.int64))
 
 
-def found_in(objects: list[tuple[float, float, float, float]], size: tuple[int, int]) -> RawDetections:
-    return merge(((tile, seen(tile, objects)) for tile in tiles_of(size)), size)
+def merge_tiles(objects: list[tuple[float, float, float, float]], size: tuple[int, int]) -> RawDetections:
+    return merge(((tile, detect_in_tile(tile, objects)) for tile in tiles_of(size)), size)
 
 
 @given(boxes)
-def test_one_object_is_found_once_and_whole(box: tuple[float, float, float, float]) -> None:
-    found = found_in([box], FRAME)
-    assert len(found.boxes) == 1
-    assert torch.allclose(found.boxes[0], torch.tensor(box), atol=0.1)
+def test_an_object_is_detected_once_and_completely(box: tuple[float, float, float, float]) -> None:
+    detections = merge_tiles([box], FRAME)
+    assert len(detections.boxes) == 1
+    assert torch.allclose(detections.boxes[0], torch.tensor(box), atol=0.1)
 
 
-def test_neighbours_stay_apart() -> None:
+def test_neighbouring_objects_are_not_merged() -> None:
     row = [(20.0 + 40 * i, 440.0, 50.0 + 40 * i, 470.0) for i in range(48)]
-    assert len(found_in(row, FRAME).boxes) == 48
+    assert len(merge_tiles(row, FRAME).boxes) == 48
 
 
-def test_the_surer_of_two_boxes_of_one_object_is_kept() -> None:
+def test_of_two_boxes_of_an_object_the_one_with_the_higher_score_is_kept() -> None:
     tile = tiles_of((200, 200))[0]
-    found = RawDetections(torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1]))
-    merged = merge([(tile, found)], (200, 200))
+    detections = RawDetections(
+        torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1])
+    )
+    merged = merge([(tile, detections)], (200, 200))
     assert merged.labels.tolist() == [1]
 
 
-def test_no_tiles_hold_nothing() -> None:
+def test_no_tiles_give_no_objects() -> None:
     assert len(merge([], (10, 10)).boxes) == 0

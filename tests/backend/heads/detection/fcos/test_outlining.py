@@ -26,9 +26,9 @@ def test_a_box_around_a_source_has_its_outline(sky: Callable[..., Any]) -> None:
     assert np.array_equal(outlined.full_mask((80, 80)), source.full_mask((80, 80)))
 
 
-def test_a_box_elsewhere_holds_an_ellipse(sky: Callable[..., Any]) -> None:
-    found = extract(sky((80, 80), [(40, 40, 8, 4, 30, 0.8)])).sources
-    (outlined,) = outline_boxes(np.array([[0.0, 60, 10, 80]]), found, size=(80, 80))
+def test_a_box_without_a_source_gets_an_ellipse(sky: Callable[..., Any]) -> None:
+    sources = extract(sky((80, 80), [(40, 40, 8, 4, 30, 0.8)])).sources
+    (outlined,) = outline_boxes(np.array([[0.0, 60, 10, 80]]), sources, size=(80, 80))
     assert (outlined.ellipse.x, outlined.ellipse.y, outlined.ellipse.radius_x, outlined.ellipse.radius_y) == (5, 70, 5, 10)
     assert outlined.full_mask((80, 80)).sum() == pytest.approx(np.pi * 5 * 10, rel=0.1)
 

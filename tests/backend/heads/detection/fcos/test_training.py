@@ -23,7 +23,7 @@ def labels(count: int) -> torch.Tensor:
     return torch.zeros(count, dtype=torch.int64)
 
 
-def test_a_cut_out_is_one_example_with_its_boxes_cut_at_the_image(pyramids: Pyramids) -> None:
+def test_a_cut_out_is_one_example_with_clipped_boxes(pyramids: Pyramids) -> None:
     pyramid = pyramids.of_pixels(np.zeros((200, 300, 3), np.float32))
     (example,) = examples_of(pyramid, edges((10, 10, 50, 50), (280, 180, 310, 204)), labels(2))
     assert example.size == (300, 200)
@@ -37,12 +37,12 @@ def test_boxes_in_an_enlarged_image_are_enlarged(pyramids: Pyramids) -> None:
     assert example.boxes.tolist() == [[20, 20, 100, 100]]
 
 
-def test_of_a_frame_the_tiles_with_objects_are_learned_from(pyramids: Pyramids) -> None:
+def test_the_tiles_with_objects_of_a_frame_are_examples(pyramids: Pyramids) -> None:
     pyramid = pyramids.of_pixels(np.zeros((900, 1300, 3), np.float32))
     (example,) = examples_of(pyramid, edges((5, 5, 30, 30)), labels(1))
     assert example.size == (512, 512)
     large = examples_of(pyramid, edges((100, 100, 800, 800)), labels(1))
-    assert [one.size for one in large][-1] == (325, 225)
+    assert [each.size for each in large][-1] == (325, 225)
 
 
 def test_an_image_without_objects_is_an_example_of_sky(pyramids: Pyramids) -> None:
@@ -51,7 +51,7 @@ def test_an_image_without_objects_is_an_example_of_sky(pyramids: Pyramids) -> No
         assert len(example.boxes) == 0
 
 
-def test_every_step_is_reported_and_the_loss_falls(pyramids: Pyramids, discs: Callable[..., Any]) -> None:
+def test_every_step_is_reported_and_the_loss_decreases(pyramids: Pyramids, discs: Callable[..., Any]) -> None:
     image, drawn = discs(1)
     boxes = edges(*((box.x, box.y, box.x + box.width, box.y + box.height) for box, _ in drawn))
     torch.manual_seed(0)
@@ -68,14 +68,14 @@ def test_every_step_is_reported_and_the_loss_falls(pyramids: Pyramids, discs: Ca
     assert not network.training
 
 
-def test_an_example_without_objects_can_be_learned_from(pyramids: Pyramids) -> None:
+def test_an_example_without_objects_can_be_trained_on(pyramids: Pyramids) -> None:
     pyramid = pyramids.of_pixels(np.zeros((64, 64, 3), np.float32))
     network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides))
     train_network(network, examples_of(pyramid, edges(), labels(0)), Schedule(steps=1, rate=1e-3, batch=1))
     assert all(torch.isfinite(value).all() for value in network.state_dict().values())
 
 
-def test_nothing_teaches_nothing(pyramids: Pyramids) -> None:
+def test_training_without_examples_is_an_error(pyramids: Pyramids) -> None:
     empty: list[Example] = []
     with pytest.raises(ValueError, match="at least one example"):
         train_network(DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides)), empty, Schedule(1, 1e-3, 1))

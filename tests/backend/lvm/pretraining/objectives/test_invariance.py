@@ -10,13 +10,13 @@ pytest.importorskip("lightly", reason="pre-training needs the extra galaxyloop[p
 from backend.lvm.pretraining.objectives.invariance import Invariance
 
 
-def test_views_that_agree_lose_less_than_views_that_do_not() -> None:
+def test_similar_augmentations_have_a_lower_loss() -> None:
     torch.manual_seed(0)
-    objective, one, other = Invariance(8), torch.randn(64, 8), torch.randn(64, 8)
-    assert objective(torch.stack([one, one])) < objective(torch.stack([one, other]))
+    objective, first, second = Invariance(8), torch.randn(64, 8), torch.randn(64, 8)
+    assert objective(torch.stack([first, first])) < objective(torch.stack([first, second]))
 
 
-def test_saying_the_same_of_every_galaxy_does_not_pay() -> None:
+def test_equal_embeddings_of_all_galaxies_have_a_high_loss() -> None:
     torch.manual_seed(0)
     objective = Invariance(8)
     galaxies = torch.randn(64, 8)

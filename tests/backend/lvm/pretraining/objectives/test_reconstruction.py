@@ -15,7 +15,7 @@ def test_a_corrupted_image_keeps_its_size_and_range() -> None:
     assert (corrupted.min() >= 0, corrupted.max() <= 1) == (True, True)
 
 
-def test_whole_blocks_are_lost_and_others_kept() -> None:
+def test_whole_blocks_are_masked() -> None:
     torch.manual_seed(0)
     views = torch.full((64, 3, 64, 64), 0.5)
     off = (corrupt(views) - views).abs().mean(dim=1)
@@ -25,7 +25,7 @@ def test_whole_blocks_are_lost_and_others_kept() -> None:
     assert blocks[~lost].max() < 0.1
 
 
-def test_the_clean_image_rebuilt_loses_nothing() -> None:
+def test_a_perfect_reconstruction_has_no_loss() -> None:
     class Perfect(nn.Module):
         def forward(self, pyramid: tuple[Tensor, ...]) -> Tensor:
             return pyramid[0].sqrt()

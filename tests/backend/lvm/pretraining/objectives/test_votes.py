@@ -15,39 +15,39 @@ def objective(shares: tuple[float, ...] = (0.5, 0.5, 0.5, 0.5)) -> Votes:
     return Votes(4, ANSWERS, torch.tensor(shares)).eval()
 
 
-def loss(votes: Votes, said: list[float], embedding: list[float]) -> float:
+def loss(votes: Votes, shares: list[float], embedding: list[float]) -> float:
     with torch.no_grad():
         layer = votes.answer[1]
         assert isinstance(layer, torch.nn.Linear)
         layer.weight.copy_(torch.eye(4))
         layer.bias.zero_()
-        return float(votes(torch.tensor([[embedding], [embedding]]), torch.tensor([said])))
+        return float(votes(torch.tensor([[embedding], [embedding]]), torch.tensor([shares])))
 
 
 def test_answers_are_grouped_by_question() -> None:
     assert questions_of(["a/1", "b/1", "a/2"]) == [[0, 2], [1]]
 
 
-def test_the_answer_that_most_gave_loses_least() -> None:
-    said = [0.9, 0.1, 0.0, 0.0]
-    assert loss(objective(), said, [2.0, -2.0, 0, 0]) < loss(objective(), said, [-2.0, 2.0, 0, 0])
+def test_the_most_frequent_answer_has_the_lowest_loss() -> None:
+    shares = [0.9, 0.1, 0.0, 0.0]
+    assert loss(objective(), shares, [2.0, -2.0, 0, 0]) < loss(objective(), shares, [-2.0, 2.0, 0, 0])
 
 
-def test_a_question_that_nobody_was_led_to_counts_nothing() -> None:
-    said = [0.9, 0.1, 0.0, 0.0]
-    assert loss(objective(), said, [1.0, 0, 5.0, -5.0]) == pytest.approx(loss(objective(), said, [1.0, 0, -5.0, 5.0]))
+def test_an_unasked_question_has_no_loss() -> None:
+    shares = [0.9, 0.1, 0.0, 0.0]
+    assert loss(objective(), shares, [1.0, 0, 5.0, -5.0]) == pytest.approx(loss(objective(), shares, [1.0, 0, -5.0, 5.0]))
 
 
-def test_rare_answers_weigh_more() -> None:
+def test_rare_answers_have_more_weight() -> None:
     weights = objective((0.99, 0.01, 0.5, 0.5)).weights
     assert weights[1] > 5 * weights[0]
     assert weights[2] == pytest.approx(weights[3])
 
 
-def test_galaxies_without_votes_neither_teach_nor_dilute() -> None:
+def test_galaxies_without_votes_do_not_change_the_loss() -> None:
     votes = objective()
-    embeddings, said = torch.randn(2, 2, 4), torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0]])
-    assert votes(embeddings, said).item() == pytest.approx(votes(embeddings[:, :1], said[:1]).item(), rel=1e-5)
+    embeddings, shares = torch.randn(2, 2, 4), torch.tensor([[1.0, 0, 1, 0], [0, 0, 0, 0]])
+    assert votes(embeddings, shares).item() == pytest.approx(votes(embeddings[:, :1], shares[:1]).item(), rel=1e-5)
 
 
 def test_a_batch_without_any_votes_has_no_loss() -> None:
