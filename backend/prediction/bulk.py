@@ -16,7 +16,7 @@ from backend.prediction.predictor import CHUNK, Prediction, Predictor, Task
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
 
-__all__ = ["Engine", "Pairs", "Stored", "predict_and_store", "predicting_here"]
+__all__ = ["Engine", "Pairs", "Stored", "make_engine", "predict_and_store"]
 
 FIRST_CHUNK = 200
 """Number of tasks in the first chunk, which are stored long before the last are predicted. Each further chunk is twice as
@@ -41,7 +41,7 @@ class Stored:
     count: int
 
 
-def predicting_here(predictor: Predictor) -> Engine:
+def make_engine(predictor: Predictor) -> Engine:
     """Return an engine that predicts in this process, in order."""
 
     def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:

@@ -57,13 +57,13 @@ class PredictorFactory:
         self._sam_checkpoint = sam_checkpoint
 
     @cached_property
-    def _opened(self) -> tuple[FeatureExtractor, Segmenter]:
+    def _encoders(self) -> tuple[FeatureExtractor, Segmenter]:
         return _open_extractor(self._image_store, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
 
     @property
     def extractor(self) -> FeatureExtractor:
         """The feature extractor of all projects; to load the encoder takes a second."""
-        return self._opened[0]
+        return self._encoders[0]
 
     def open(self, reference: str) -> StoredImage:
         """Open one image; this does not load the encoder.
@@ -78,7 +78,7 @@ class PredictorFactory:
     @property
     def base_masks(self) -> PromptedMasks:
         """The shipped head for masks, from which each project's head is fine-tuned."""
-        return self._opened[1].base
+        return self._encoders[1].base
 
     @cached_property
     def base_morphology(self) -> Morphology:

@@ -83,7 +83,9 @@ class PredictionRecords:
             session.connection().execute(statement, rows)
             session.commit()
 
-    def recording(self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]) -> Iterator[Pairs]:
+    def record_batches(
+        self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]
+    ) -> Iterator[Pairs]:
         """Write the records of an engine's predictions, and yield each batch after its records are written.
 
         Parameters

@@ -8,7 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from backend.cluster.ray_cluster import open_cluster
 from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.images.open import open_caches, open_image_store
-from backend.prediction.bulk import Engine, Pairs, predicting_here
+from backend.prediction.bulk import Engine, Pairs, make_engine
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import CHUNK, Task
 from backend.registry.records import Project
@@ -24,7 +24,7 @@ EngineFactory = Callable[[Services, Project], AbstractContextManager[Engine]]
 @contextmanager
 def local_engine(services: Services, project: Project) -> Iterator[Engine]:
     """Predict in this process."""
-    yield predicting_here(services.predictors.of(project, label_config=project.label_config))
+    yield make_engine(services.predictors.of(project, label_config=project.label_config))
 
 
 def ray_engine(address: str | None) -> EngineFactory:

@@ -182,7 +182,7 @@ def _choose(
 
 def _store(services: Services, project: Project, predictions: Iterator[Pairs], outcome: Outcome) -> None:
     keys = set(read_config(project.label_config).image_key.values())
-    recorded = services.prediction_records.recording(predictions, project.id, project.live_version, keys=keys)
+    recorded = services.prediction_records.record_batches(predictions, project.id, project.live_version, keys=keys)
     for chunk in predict_and_store(
         services.label_studio, project.id, recorded, exclusive=lambda: exclusive_project(services, project)
     ):

@@ -107,11 +107,11 @@ def prune_old(services: Services, project: Project, annotations: Sequence[Annota
     stale = [version.name for version in versions if version.number not in recent]
     pending, until = services.pending_events.pending(), time.monotonic() + PRUNE_FOR_S
 
-    def undisturbed() -> bool:
+    def may_continue() -> bool:
         return not lease.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
 
     services.prediction_records.keep_versions(project.id, recent)
-    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=undisturbed)
+    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=may_continue)
     if deleted:
         log.info("event=pruned project=%d deleted=%d", project.id, deleted)
     return deleted

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from backend.loop.audit import held_out_tasks, randomise_held_out
 from backend.loop.publication.outdated import ToPredict, choose_tasks
 from backend.loop.publication.stored_predictions import StoredPredictions
-from backend.prediction.bulk import Pairs, Stored, predict_and_store, predicting_here
+from backend.prediction.bulk import Pairs, Stored, make_engine, predict_and_store
 from backend.prediction.factory import read_config
 from backend.prediction.predictor import CHUNK, Task
 from backend.prediction.records import PredictionRecord, data_hash
@@ -76,9 +76,9 @@ class Publisher:
     def store(self, tasks: Sequence[StudioTask]) -> int:
         """Predict tasks and store their predictions in bulk; return how many Label Studio has stored."""
         services, project, stored = self._services, self._project, 0
-        predict = predicting_here(services.predictors.of(project, label_config=project.label_config))
+        predict = make_engine(services.predictors.of(project, label_config=project.label_config))
         predictions = self._with_random_scores(predict([Task(id=task.id, data=task.data) for task in tasks]))
-        recorded = services.prediction_records.recording(predictions, *self._key, keys=self._image_keys)
+        recorded = services.prediction_records.record_batches(predictions, *self._key, keys=self._image_keys)
         for chunk in predict_and_store(services.label_studio, project.id, recorded):
             stored += chunk.count
             self._stored.scores |= self._scores_of(chunk)

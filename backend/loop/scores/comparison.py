@@ -108,7 +108,7 @@ def compare(
         return Comparison(Answer.CANNOT_TELL, 0.0, -1.0, 1.0, 0, 0)
     if resampled.any() and (folds is None or folds < 2):
         raise ValueError(f"cross-validation needs at least 2 folds, not {folds}")
-    differences, variances = _grouped(first - second, names, _inflation(resampled, repeats=repeats, folds=folds))
+    differences, variances = _average_groups(first - second, names, _inflation(resampled, repeats=repeats, folds=folds))
     number, mean = differences.shape[1], float(differences.mean())
     if number < LEAST_GROUPS:
         return Comparison(Answer.CANNOT_TELL, mean, -1.0, 1.0, count, number)
@@ -132,7 +132,7 @@ def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None)
     return np.where(resampled, 1 / repeats + folds / (folds - 1), 1.0)
 
 
-def _grouped(
+def _average_groups(
     differences: NDArray[np.float64], names: Sequence[Hashable], variances: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the means of differences and of variance factors over the groups, shapes (r, g) and (g,)."""

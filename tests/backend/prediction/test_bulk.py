@@ -10,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from backend.prediction.bulk import Pairs, predict_and_store, predicting_here
+from backend.prediction.bulk import Pairs, make_engine, predict_and_store
 from backend.prediction.predictor import CHUNK, Prediction, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
@@ -116,13 +116,13 @@ def test_without_the_exclusive_lock_nothing_is_stored(client: LabelStudioClient,
 def test_this_process_predicts_in_order_and_in_batches(predicting: Services, files: object, png: Callable[..., bytes]) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     reference = files.put("/data/upload/9/bulk.png", png())  # type: ignore[attr-defined]
-    predicted = list(predicting_here(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
+    predicted = list(make_engine(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
     assert [len(batch) for batch in predicted] == [CHUNK, 1]
     assert [task.id for batch in predicted for task, _ in batch] == list(range(CHUNK + 1))
 
 
 def test_an_unreadable_image_gives_the_reason(predicting: Services) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
-    (((_, prediction),),) = predicting_here(predictor)([Task(1, {"image": "/data/upload/9/not-there.png"})])
+    (((_, prediction),),) = make_engine(predictor)([Task(1, {"image": "/data/upload/9/not-there.png"})])
     assert "not-there.png" in prediction.problem
     assert "problem" not in prediction.as_json()
