@@ -1,13 +1,15 @@
-"""Forecast of the gain from more labels: several families of curves, weighted by their fit, with an interval.
+"""Forecast of the gain from more labels: several families of curves, weighted by how well they predict, with an interval.
 
-The interval contains the scatter of the points about the curve, by a bootstrap of the residuals, and the disagreement of the
-families: each bootstrap sample draws one family by its weight.
+Each point but the first is predicted from the others. The errors of these predictions give the weight of each family and the
+scatter of the points, so a family with many parameters has no advantage. The interval contains the scatter, by a bootstrap of
+these errors, and the disagreement of the families: each bootstrap sample draws one family by its weight. Points with more
+labels scatter less; the weight of a point is the square root of its number of labels. The spread of the points is not used:
+their scores share the same held-out images, so their differences are known better than each of them.
 
 References
 ----------
-Viering & Loog (2023), IEEE TPAMI 45, 7799: families of learning curves. Burnham & Anderson (2002), "Model selection and
-multimodel inference", section 2.9: weights of models. Efron & Tibshirani (1993), "An introduction to the bootstrap", chapter 9:
-bootstrap of residuals.
+Viering & Loog (2023), IEEE TPAMI 45, 7799: families of learning curves. Stone (1974), JRSS B 36, 111: cross-validation that
+leaves out one point. Efron & Tibshirani (1993), "An introduction to the bootstrap", chapter 9: bootstrap of residuals.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.reports.curve_families import FAMILIES, FittedCurves, fit_family
+from backend.reports.curve_families import FAMILIES, fit_family
 from backend.reports.report import CurvePoint, Estimate
 
 __all__ = ["FEWEST_POINTS", "LEVEL", "NoForecast", "forecast"]
@@ -31,7 +33,7 @@ LEAST_RANGE = 2.0
 LEVEL = 0.68
 """Confidence level of the interval, one standard deviation of a normal distribution on each side."""
 SAMPLES = 400
-LEAST_SCATTER = 0.002
+LEAST_SCATTER = 0.001
 """Smallest standard deviation of a point about the curve: trainings on other galaxies differ by at least this."""
 
 
@@ -66,12 +68,13 @@ def forecast(points: Sequence[CurvePoint], *, at: int, more: int) -> tuple[Estim
     """
     labels, values, weights = _arrays(points)
     fits = [fit_family(family, labels, values[None], weights) for family in FAMILIES]
-    shares = _weights(fits, len(labels))
+    errors = _errors(labels, values, weights)
+    shares = _shares(errors, weights)
     span = np.array([at, at + more], np.float64)
     gains = {fit.family.name: float(np.diff(fit.predict(span)[0])[0]) for fit in fits}
     gain = float(shares @ np.array(list(gains.values())))
     curve = shares @ np.concatenate([fit.predict(labels) for fit in fits])
-    low, high = _interval(labels, values, weights, curve, shares=shares, span=span)
+    low, high = _interval(labels, curve, weights, shares @ errors, shares=shares, span=span)
     return Estimate(value=gain, low=min(low, gain), high=max(high, gain)), gains
 
 
@@ -86,35 +89,45 @@ def _arrays(points: Sequence[CurvePoint]) -> tuple[Floats, Floats, Floats]:
             f"A forecast needs points at numbers of labels that differ by a factor of {LEAST_RANGE:g}; "
             f"they range from {ordered[0].labels} to {ordered[-1].labels}."
         )
-    labels, values, spread = np.array([(point.labels, point.value, point.spread) for point in ordered], np.float64).T
-    return labels, values, 1 / (spread**2 + LEAST_SCATTER**2)
+    labels, values = np.array([(point.labels, point.value) for point in ordered], np.float64).T
+    weights = np.sqrt(labels)
+    return labels, values, weights / weights.mean()
 
 
-def _weights(fits: Sequence[FittedCurves], points: int) -> Floats:
-    """Return the weight of each family by the Bayesian information criterion, shape (f,), with sum 1."""
-    criterion = [
-        points * np.log(max(float(fit.residual[0]), LEAST_SCATTER**2)) + fit.family.parameters * np.log(points) for fit in fits
-    ]
-    likelihood = np.exp(-(np.array(criterion) - min(criterion)) / 2)
+def _errors(labels: Floats, values: Floats, weights: Floats) -> Floats:
+    """Return the error of each family at each point but the first, fitted on the other points, shape (f, n - 1)."""
+    errors = np.zeros((len(FAMILIES), len(labels) - 1))
+    for place in range(1, len(labels)):
+        others = np.arange(len(labels)) != place
+        for row, family in enumerate(FAMILIES):
+            fit = fit_family(family, labels[others], values[None, others], weights[others])
+            errors[row, place - 1] = values[place] - fit.predict(labels[[place]])[0, 0]
+    return errors
+
+
+def _shares(errors: Floats, weights: Floats) -> Floats:
+    """Return the weight of each family, shape (f,), with sum 1: the likelihood of its errors if they are normal."""
+    # Squared: a family is good that predicts the points with many labels, since it is used to go beyond them.
+    emphasis = weights[1:] ** 2
+    variance = np.maximum((errors**2) @ emphasis / emphasis.sum(), LEAST_SCATTER**2)
+    likelihood = (variance / variance.min()) ** (-errors.shape[1] / 2)
     return np.asarray(likelihood / likelihood.sum(), np.float64)
 
 
 def _interval(
-    labels: Floats, values: Floats, weights: Floats, curve: Floats, *, shares: Floats, span: Floats
+    labels: Floats, curve: Floats, weights: Floats, errors: Floats, *, shares: Floats, span: Floats
 ) -> tuple[float, float]:
     """Return the bounds of the measured gain."""
     source = np.random.default_rng(0)
-    count = len(labels)
-    parameters = float(shares @ np.array([family.parameters for family in FAMILIES]))
-    scale = np.sqrt(weights / weights.mean())
-    residuals = (values - curve) * scale * np.sqrt(count / max(count - parameters, 1.0))
-    scatter = max(float(np.sqrt(np.mean(residuals**2))), LEAST_SCATTER)
-    # Signs are random, too: a few residuals that are all negative would shift every sample.
-    signs = source.choice([-1.0, 1.0], (SAMPLES, count))
-    drawn = np.abs(residuals)[source.integers(0, count, (SAMPLES, count))]
-    samples = curve + signs * np.maximum(drawn, LEAST_SCATTER) / scale
+    count, scale = len(labels), np.sqrt(weights)
+    scaled = np.maximum(np.abs(errors) * scale[1:], LEAST_SCATTER)
+    # Signs are random: a few errors that are all negative would shift every sample.
+    drawn = scaled[source.integers(0, count - 1, (SAMPLES, count))] * source.choice([-1.0, 1.0], (SAMPLES, count))
+    samples = curve + drawn / scale
     gains = np.stack([np.diff(fit_family(family, labels, samples, weights).predict(span))[:, 0] for family in FAMILIES])
     families = source.choice(len(FAMILIES), SAMPLES, p=shares)
-    measured = gains[families, np.arange(SAMPLES)] + source.normal(0, scatter, SAMPLES)
+    # The gain is measured between two trainings, each with its own scatter.
+    later = float(np.sqrt(np.mean(scaled**2)) * np.sqrt(np.sqrt(labels).mean() / np.sqrt(span[1])))
+    measured = gains[families, np.arange(SAMPLES)] + source.normal(0, np.sqrt(2) * later, SAMPLES)
     low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -78,8 +78,8 @@ def test_the_map_shows_the_longest_axes() -> None:
     source = np.random.default_rng(0)
     embeddings = source.normal(0, 1, (300, 20)) * ([9, 5] + [0.1] * 18)
     places = project_to_map(embeddings.astype(np.float32))
-    assert np.abs(np.corrcoef(places[:, 0], embeddings[:, 0])[0, 1]) > 0.999
-    assert np.abs(np.corrcoef(places[:, 1], embeddings[:, 1])[0, 1]) > 0.999
+    assert np.abs(np.corrcoef(places[:, 0], embeddings[:, 0])[0, 1]) > 0.99
+    assert np.abs(np.corrcoef(places[:, 1], embeddings[:, 1])[0, 1]) > 0.99
     assert np.abs(places).max() == 1
 
 
