@@ -39,6 +39,7 @@ def cohen_kappa(first: NDArray[np.intp], second: NDArray[np.intp]) -> Score:
         observed = weights @ np.asarray(first == second, np.float64) / total
         expected = ((weights @ one) * (weights @ other)).sum(axis=1) / total**2
         chance = 1 - expected
-        return np.divide(observed - expected, chance, out=np.ones(len(weights)), where=chance > 1e-12)
+        kappa = np.divide(observed - expected, chance, out=np.ones(len(weights)), where=chance > 1e-12)
+        return np.asarray(kappa, np.float64)
 
     return compute

@@ -56,7 +56,8 @@ def macro_auc(probabilities: Floats, targets: NDArray[np.bool_]) -> Score:
         if not used:
             return np.full(len(weights), np.nan)
         # A resample without a class has no AUC: the mean over other classes would be another score.
-        return np.mean([_auc(probabilities[:, column], targets[:, column], weights) for column in used], axis=0)
+        aucs = [_auc(probabilities[:, column], targets[:, column], weights) for column in used]
+        return np.asarray(np.mean(aucs, axis=0), np.float64)
 
     return compute
 
@@ -88,4 +89,4 @@ def _auc(scores: Floats, positive: NDArray[np.bool_], weights: Floats) -> Floats
 
 
 def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0)
+    return np.asarray(np.divide(above, below, out=np.full(len(below), np.nan), where=below > 0), np.float64)

@@ -129,7 +129,7 @@ def _logarithm(labels: Floats, shapes: Floats) -> Floats:
 
 def _scales(largest: float) -> Floats:
     """Return a grid of numbers of labels, from a fiftieth to ten times the largest point."""
-    return np.geomspace(largest / 50, 10 * largest, 30)
+    return np.asarray(np.geomspace(largest / 50, 10 * largest, 30), np.float64)
 
 
 def _scales_and_slopes(largest: float, slopes: tuple[float, ...]) -> Floats:
@@ -140,7 +140,7 @@ LOGARITHMIC = "logarithmic"
 """Name of the only family without an asymptote; its values are cut at 1."""
 
 FAMILIES = (
-    Family("power law", 3, lambda largest: np.geomspace(0.05, 3, 40)[:, None], _power),
+    Family("power law", 3, lambda _: np.geomspace(0.05, 3, 40).astype(np.float64)[:, None], _power),
     Family("exponential", 3, lambda largest: _scales(largest)[:, None], _exponential),
     Family("Morgan-Mercer-Flodin", 4, lambda largest: _scales_and_slopes(largest, (0.5, 0.75, 1, 1.5, 2, 3)), _morgan),
     Family("Weibull", 4, lambda largest: _scales_and_slopes(largest, (0.25, 0.5, 0.75, 1.5)), _weibull),

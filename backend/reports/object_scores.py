@@ -93,7 +93,7 @@ def average_precision(images: Sequence[ImageMatches], *, label: str | None = Non
 
     def compute(weights: Floats) -> Floats:
         values = [part(weights) for part in parts]
-        return np.mean(values, axis=0) if values else np.full(len(weights), np.nan)
+        return np.asarray(np.mean(values, axis=0) if values else np.full(len(weights), np.nan), np.float64)
 
     return compute
 
@@ -110,7 +110,8 @@ def f1(images: Sequence[ImageMatches], *, label: str | None = None) -> Score:
 
     def compute(weights: Floats) -> Floats:
         hits, total = (weights @ counts).T
-        return np.divide(2 * hits, total, out=np.full(len(weights), np.nan), where=total > 0)
+        score = np.divide(2 * hits, total, out=np.full(len(weights), np.nan), where=total > 0)
+        return np.asarray(score, np.float64)
 
     return compute
 
@@ -126,7 +127,8 @@ def mask_iou(images: Sequence[ImageMatches]) -> Score:
 
     def compute(weights: Floats) -> Floats:
         total, count = (weights @ sums).T
-        return np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
+        score = np.divide(total, count, out=np.full(len(weights), np.nan), where=count > 0)
+        return np.asarray(score, np.float64)
 
     return compute
 

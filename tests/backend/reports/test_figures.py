@@ -64,7 +64,9 @@ def test_a_resample_without_a_score_is_left_out() -> None:
         (STABLE, None, False),
     ],
 )
-def test_a_team_may_stop_once_versions_are_stable_and_gains_small(changes, gain, stop: bool) -> None:
+def test_a_team_may_stop_once_versions_are_stable_and_gains_small(
+    changes: list[Estimate | None], gain: Estimate | None, stop: bool
+) -> None:
     assert may_stop(changes, gain) is stop
 
 

@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from backend.reports.curve_families import FAMILIES, fit_family
+from backend.reports.curve_families import FAMILIES, Family, fit_family
 from backend.reports.forecast import NoForecast, forecast
-from backend.reports.report import CurvePoint
+from backend.reports.report import CurvePoint, Estimate
 
 SIZES = np.array([10, 15, 23, 35, 53, 80, 121, 180], np.float64)
 
 
-def points(values: np.ndarray, sizes: np.ndarray = SIZES, *, spread: float = 0.0) -> list[CurvePoint]:
+def width(gain: Estimate) -> float:
+    assert gain.low is not None
+    assert gain.high is not None
+    return gain.high - gain.low
+
+
+def points(values: NDArray[Any], sizes: NDArray[Any] = SIZES, *, spread: float = 0.0) -> list[CurvePoint]:
     return [CurvePoint(labels=int(size), value=float(value), spread=spread) for size, value in zip(sizes, values, strict=True)]
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_a_family_is_fitted_to_its_own_curve(family) -> None:
+def test_a_family_is_fitted_to_its_own_curve(family: Family) -> None:
     shape = family.shapes(float(SIZES.max()))[len(family.shapes(180.0)) // 2][None]
     later = np.array([10.0, 180.0, 280.0])
     # With an asymptote of 0.9, or below 1 for the logarithm.
@@ -28,10 +37,10 @@ def test_a_family_is_fitted_to_its_own_curve(family) -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES, ids=lambda family: family.name)
-def test_no_curve_falls_or_rises_above_one(family) -> None:
+def test_no_curve_falls_or_rises_above_one(family: Family) -> None:
     source = np.random.default_rng(0)
     values = np.concatenate([np.sort(source.uniform(0.2, 1, (20, 8)))[:, ::-1], np.sort(source.uniform(0.9, 1, (20, 8)))])
-    curves = fit_family(family, SIZES, values, np.ones(8)).predict(np.arange(1.0, 1000))
+    curves = fit_family(family, SIZES, values, np.ones(8)).predict(np.arange(1, 1000).astype(np.float64))
     assert (np.diff(curves) >= -1e-12).all()
     assert curves.max() <= 1
 
@@ -61,7 +70,7 @@ def test_a_falling_curve_has_no_gain() -> None:
 def test_the_interval_is_wider_for_noisy_points() -> None:
     curve, noise = 0.95 - 0.9 * (1 + SIZES) ** -0.6, np.random.default_rng(1).normal(0, 0.02, 8)
     exact, noisy = (forecast(points(values), at=180, more=100)[0] for values in (curve, curve + noise))
-    assert noisy.high - noisy.low > 3 * (exact.high - exact.low)
+    assert width(noisy) > 3 * (width(exact))
 
 
 def test_the_interval_covers_the_gain_of_simulated_curves() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from backend.reports import object_scores
 from backend.reports.object_scores import ImageMatches, average_precision, f1, mask_iou, match_detections
@@ -15,7 +16,11 @@ detection = pytest.importorskip("torchmetrics.detection")
 NAMES = ("spiral", "elliptical")
 
 
-def simulate(source: np.random.Generator) -> tuple[np.ndarray, list[str], np.ndarray, np.ndarray, list[str]]:
+Floats = NDArray[np.float64]
+Image = tuple[Floats, list[str], Floats, Floats, list[str]]
+
+
+def simulate(source: np.random.Generator) -> Image:
     """Return boxes (edges) and labels of drawn objects, and boxes, scores and labels of detections."""
     count = int(source.integers(0, 6))
     corners = source.uniform(0, 200, (count, 2))
@@ -30,7 +35,7 @@ def simulate(source: np.random.Generator) -> tuple[np.ndarray, list[str], np.nda
     return drawn, labels, boxes, source.random(len(boxes)), names
 
 
-def matched(drawn: np.ndarray, labels: list[str], boxes: np.ndarray, scores: np.ndarray, names: list[str]) -> ImageMatches:
+def matched(drawn: Floats, labels: list[str], boxes: Floats, scores: Floats, names: list[str]) -> ImageMatches:
     matches = match_detections(box_overlaps(boxes, drawn), scores, names, labels)
     return ImageMatches(tuple(names), scores, matches, tuple(labels))
 
