@@ -15,7 +15,7 @@ from pathlib import Path
 from backend.heads import HEADS, Head, HeadError
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.registry.version_files import INDEX
-from sync.controls import ANSWERS, OBJECTS
+from sync.controls import ANSWERS, BOXES, OBJECTS
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 
@@ -110,10 +110,10 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
 def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
     """Choose the controls to predict.
 
-    A smart rectangle is not predicted, but used as a tool for prompts, if another control holds objects.
+    A smart box is not predicted, but used as a tool for prompts, if another control holds objects.
     """
     objects = [control for control in config.controls if control.tag in OBJECTS and not control.smart_only]
-    plain = [control for control in objects if not (control.smart and control.tag == "RectangleLabels")]
+    plain = [control for control in objects if not (control.smart and control.tag in BOXES)]
     shapes = plain or objects
     return tuple(control for control in config.controls if control in shapes or control.tag in ANSWERS)
 

@@ -9,19 +9,12 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
+from sync.controls import SHAPES, Kind
 from sync.label_studio.task_images import page_of
 from sync.labelling.config import Control, LabelConfig
 
-__all__ = ["PROMPT_TYPES", "choose_prompts"]
+__all__ = ["choose_prompts"]
 
-PROMPT_TYPES = {
-    "keypointlabels": "KeyPointLabels",
-    "rectanglelabels": "RectangleLabels",
-    "ellipselabels": "EllipseLabels",
-    "brushlabels": "BrushLabels",
-    "polygonlabels": "PolygonLabels",
-}
-"""Types of regions that can prompt, and the tags of their controls."""
 Image = tuple[str, int]
 """Name of an Image tag, and a page."""
 PREDICTED = ("prediction", "prediction-changed")
@@ -55,7 +48,7 @@ def choose_prompts(
         if not isinstance(region, Mapping) or region.get("origin") in PREDICTED or region.get("id") in stored:
             continue
         control = config.control(region.get("from_name"))
-        if control is not None and PROMPT_TYPES.get(str(region.get("type"))) == control.tag and _can_prompt(control, config):
+        if control is not None and region.get("type") == control.tag.lower() and _can_prompt(control, config):
             drawn.append((region, control, (str(region.get("to_name") or ""), page_of(region))))
     if not drawn:
         return [], ("", 0)
@@ -65,15 +58,17 @@ def choose_prompts(
     return [
         region
         for region, control in on_image
-        if control.tag == "KeyPointLabels" or control.smart_only or region is newest[control.name]
+        if SHAPES[control.tag].KIND is Kind.POINTS or control.smart_only or region is newest[control.name]
     ], image
 
 
 def _can_prompt(control: Control, config: LabelConfig) -> bool:
-    """Return whether the regions of a control can be prompts.
+    """Return whether the regions of a control can be prompts: they have a position, and the control is a smart one.
 
     Label Studio treats a control without the attribute `smart` as a smart one; where the config marks another control of the
     same kind, only the marked one prompts.
     """
+    if control.tag not in SHAPES:
+        return False
     marked = [other for other in config.controls if other.tag == control.tag and (other.smart or other.smart_only)]
     return control in marked or (not marked and not control.never_smart)

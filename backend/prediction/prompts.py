@@ -13,11 +13,10 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.prediction.on_screen import ShownObject, object_hit, regions_on_screen, stored_ids
 from backend.prediction.project_heads import prompt_target
-from backend.prediction.prompt_choice import PROMPT_TYPES, choose_prompts
+from backend.prediction.prompt_choice import choose_prompts
 from backend.prediction.regions import regions_of_mask
-from sync.controls import CONTROLS
+from sync.controls import MASKS, PIXELS, SHAPES, TAG_OF_TYPE
 from sync.controls.region import read_labels, read_value
-from sync.controls.rle import pixel_count
 from sync.errors.controls import ControlError
 from sync.geometry.corners import ellipse_box
 from sync.geometry.footprint import Footprint
@@ -32,7 +31,6 @@ MAX_PROMPTS = 200
 MOST_MASK_PIXELS = 400_000_000
 """Largest number of pixels in all masks of one request, which take a second; on an image of 2 million pixels `MAX_PROMPTS`
 masks."""
-MASKS = ("BrushLabels", "PolygonLabels")
 
 
 def answer_prompts(
@@ -111,7 +109,7 @@ def _decode(prompts: Sequence[Mapping[str, Any]], size: Size) -> _DrawnPrompts:
     """Decode prompts in pixels of an image of `size` (width, height); the size that a prompt itself states is ignored."""
     masks = [prompt for prompt in prompts if _tag_of(prompt) in MASKS]
     _check_cost(masks, size)
-    shapes = [CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in prompts if _tag_of(prompt) not in MASKS]
+    shapes = [SHAPES[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in prompts if _tag_of(prompt) not in MASKS]
     return _DrawnPrompts(
         points=[(drawn.shape, drawn.positive) for drawn in shapes if isinstance(drawn.shape, Point)],
         boxes=[box for drawn in shapes if (box := _box_of(drawn.shape)) is not None],
@@ -136,7 +134,7 @@ def _box_of(shape: object) -> Box | None:
 
 
 def _tag_of(prompt: Mapping[str, Any]) -> str:
-    return PROMPT_TYPES[str(prompt["type"])]
+    return TAG_OF_TYPE[str(prompt["type"])]
 
 
 def _label_of(prompt: Mapping[str, Any]) -> str:
@@ -153,10 +151,10 @@ def _check_cost(masks: Sequence[Mapping[str, Any]], size: Size) -> None:
             f"at most {MOST_MASK_PIXELS // pixels} are read"
         )
     for prompt in masks:
-        if _tag_of(prompt) == "BrushLabels":
-            drawn_on = pixel_count(read_value(prompt, "BrushLabels").get("rle"))
-            if drawn_on != pixels:
-                raise ControlError(f"a mask of {drawn_on} pixels does not fit an image of {size[0]}x{size[1]}")
+        codec = PIXELS.get(_tag_of(prompt))
+        stated = codec.readable_size(prompt) if codec else None  # None: `decode` reads the mask only if it fits the image
+        if stated and stated[0] * stated[1] != pixels:
+            raise ControlError(f"a mask of {stated[0] * stated[1]} pixels does not fit an image of {size[0]}x{size[1]}")
 
 
 def _unite(masks: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:
@@ -165,7 +163,7 @@ def _unite(masks: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:
         return None
     union = np.zeros(size[::-1], dtype=np.bool_)
     for prompt in masks:
-        shape = CONTROLS[_tag_of(prompt)].decode(dict(prompt), size=size).shape
+        shape = SHAPES[_tag_of(prompt)].decode(dict(prompt), size=size).shape
         if isinstance(shape, Polygon):
             Footprint.of_polygon(shape, size).paint(union)
         else:

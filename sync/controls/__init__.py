@@ -6,8 +6,6 @@ Properties that depend on the tag are in that module or follow from its `KIND` a
 
 from __future__ import annotations
 
-import numpy as np
-
 from sync.controls import (
     bitmasklabels,
     brushlabels,
@@ -20,12 +18,26 @@ from sync.controls import (
     taxonomy,
     vectorlabels,
 )
-from sync.controls.codec import AnswerCodec, Codec, ObjectCodec, ShapeCodec
+from sync.controls.codec import AnswerCodec, Codec, MaskCodec, ObjectCodec, ShapeCodec
 from sync.controls.kind import Kind
 from sync.errors.controls import ControlError
-from sync.geometry.shapes import Polygon
+from sync.geometry.shapes import Box, Polygon
 
-__all__ = ["ANSWERS", "CONTROLS", "MASKS", "OBJECTS", "SHAPES", "Codec", "ControlError", "Kind", "ObjectCodec", "ShapeCodec"]
+__all__ = [
+    "ANSWERS",
+    "BOXES",
+    "CONTROLS",
+    "MASKS",
+    "OBJECTS",
+    "PIXELS",
+    "SHAPES",
+    "TAG_OF_TYPE",
+    "Codec",
+    "ControlError",
+    "Kind",
+    "ObjectCodec",
+    "ShapeCodec",
+]
 
 ANSWERS: dict[str, AnswerCodec] = {
     "Choices": choices,
@@ -34,9 +46,14 @@ ANSWERS: dict[str, AnswerCodec] = {
 }
 """Controls whose value applies to the whole image."""
 
-OBJECTS: dict[str, ObjectCodec] = {
+PIXELS: dict[str, MaskCodec] = {
     "BrushLabels": brushlabels,
     "BitmaskLabels": bitmasklabels,
+}
+"""Controls that store the pixels of objects."""
+
+OBJECTS: dict[str, ObjectCodec] = {
+    **PIXELS,
     "PolygonLabels": polygonlabels,
     "VectorLabels": vectorlabels,
     "RectangleLabels": rectanglelabels,
@@ -50,5 +67,11 @@ SHAPES: dict[str, ShapeCodec] = {**OBJECTS, "KeyPointLabels": keypointlabels}
 CONTROLS: dict[str, Codec] = {**ANSWERS, **SHAPES}
 """All supported controls."""
 
-MASKS = tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE in (np.ndarray, Polygon))
+MASKS = tuple(tag for tag, codec in OBJECTS.items() if tag in PIXELS or codec.SHAPE is Polygon)
 """Tags of controls that store an object's mask or outline."""
+
+BOXES = tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE is Box)
+"""Tags of controls that store an object's box."""
+
+TAG_OF_TYPE = {tag.lower(): tag for tag in CONTROLS}
+"""Maps the type of a region, which is the tag in lower case, to the tag; Label Studio's page ignores the case of tags."""

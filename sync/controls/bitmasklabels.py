@@ -15,14 +15,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from sync.controls.brushlabels import LARGER_AT_MOST, SMALL_PIXELS, check_mask, resized
 from sync.controls.control import Control
 from sync.controls.kind import Kind
+from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resized
 from sync.controls.region import Region, new_region, no_faults, read_labels, read_size, read_value, write_labels
 from sync.errors.controls import ControlError, quote
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Mask, Size, check_size
 
-__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_footprint", "encode_mask", "faults", "readable_size"]
 
 TAG = "BitmaskLabels"
 KIND = Kind.OBJECTS
@@ -61,6 +62,12 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     return new_region(control, TAG, value, score=score, size=size)
 
 
+def encode_footprint(footprint: Footprint, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of a cropped mask; raise ControlError if it is off the image."""
+    check_footprint(footprint, size)
+    return encode(footprint.full(size), control=control, label=label, size=size, score=score)
+
+
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
     """Return a list with the region of a mask."""
     return [encode(mask, control=control, label=label, size=size, score=score)]
@@ -72,18 +79,13 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     Raises
     ------
     ControlError
-        If the value is not a PNG with transparency, or has more pixels than `LARGER_AT_MOST` and `SMALL_PIXELS` allow.
+        If the value is not a PNG with transparency, or `check_pixel_count` rejects it.
     """
     value = read_value(region, TAG)
     labels = read_labels(value, TAG)
     size = read_size(region) if size is None else check_size(size)
     image = _open(value)
-    pixels = image.width * image.height
-    if pixels > max(LARGER_AT_MOST * size[0] * size[1], SMALL_PIXELS):
-        raise ControlError(
-            f"a mask of {image.width}x{image.height} pixels does not fit an image of {size[0]}x{size[1]}: "
-            f"one of another size has at most {LARGER_AT_MOST} times as many"
-        )
+    check_pixel_count(image.width * image.height, size)
     try:
         mask = _read_alpha(image) >= OPAQUE
     except (OSError, SyntaxError, ValueError, EOFError) as error:

@@ -10,32 +10,17 @@ import numpy as np
 from sync.controls import rle
 from sync.controls.control import Control
 from sync.controls.kind import Kind
+from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resized
 from sync.controls.region import Region, new_region, no_faults, read_labels, read_size, read_value, write_labels
 from sync.errors.controls import ControlError, quote
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Mask, Size, check_size
 
-__all__ = [
-    "KIND",
-    "SHAPE",
-    "TAG",
-    "check_mask",
-    "decode",
-    "encode",
-    "encode_mask",
-    "encode_part",
-    "faults",
-    "readable_size",
-    "resized",
-]
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_footprint", "encode_mask", "faults", "readable_size"]
 
 TAG = "BrushLabels"
 KIND = Kind.OBJECTS
 SHAPE = np.ndarray
-
-LARGER_AT_MOST = 4
-"""Largest ratio of a mask's pixels to the image's pixels; the header of a larger mask is enough to reject it."""
-SMALL_PIXELS = 4_000_000
-"""Masks up to this number of pixels are decoded for any size of the image."""
 
 
 def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -57,38 +42,10 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     return new_region(control, TAG, value, score=score, size=size)
 
 
-def check_mask(mask: Mask, control: Control, *, size: Size) -> None:
-    """Raise ControlError unless a mask is boolean, has the shape of an image of `size` (width, height) and is not empty."""
-    width, height = check_size(size)
-    if mask.dtype != np.bool_ or mask.shape != (height, width):
-        raise ControlError(
-            f"a mask of an image of {width}x{height} pixels must be boolean of shape {(height, width)}, "
-            f"not {mask.dtype} of shape {mask.shape}"
-        )
-    if not mask.any():
-        raise ControlError(f"a mask for {control.name!r} has no pixel inside")
-
-
-def encode_part(part: Mask, *, x: int, y: int, control: Control, label: str, size: Size, score: float | None = None) -> Region:
-    """Return the region of a mask that is given as a crop: `part`, with its first pixel at column `x` and row `y`.
-
-    The result equals that of `encode` for the full mask, which is False outside the crop.
-
-    Raises
-    ------
-    ControlError
-        If the part is empty, not boolean, or extends beyond the image.
-    """
-    width, height = check_size(size)
-    if part.dtype != np.bool_ or part.ndim != 2:
-        raise ControlError(f"a part of a mask must be boolean of shape (h, w), not {part.dtype} of shape {part.shape}")
-    if not (0 <= x <= width - part.shape[1] and 0 <= y <= height - part.shape[0]):
-        raise ControlError(
-            f"a part of {part.shape[1]}x{part.shape[0]} pixels at ({x}, {y}) leaves an image of {width}x{height}"
-        )
-    if not part.any():
-        raise ControlError(f"a mask for {control.name!r} has no pixel inside")
-    packed = rle.encode_part(part, x=x, y=y, size=size)
+def encode_footprint(footprint: Footprint, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
+    """Return the region of a cropped mask, as `encode` does for the full mask; raise ControlError if it is off the image."""
+    check_footprint(footprint, size)
+    packed = rle.encode_part(footprint.pixels, x=footprint.x, y=footprint.y, size=size)
     value = {"format": "rle", "rle": packed, "brushlabels": write_labels([label], control)}
     return new_region(control, TAG, value, score=score, size=size)
 
@@ -102,7 +59,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     Raises
     ------
     ControlError
-        If the mask fits neither size, or has more pixels than `LARGER_AT_MOST` and `SMALL_PIXELS` allow.
+        If the mask fits neither size, or `check_pixel_count` rejects it.
     """
     value = read_value(region, TAG)
     if value.get("format") != "rle":
@@ -115,27 +72,9 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     size = check_size(size)
     pixels = rle.pixel_count(packed)
     drawn_on = size if pixels == size[0] * size[1] else readable_size(region) or size
-    if pixels > max(LARGER_AT_MOST * size[0] * size[1], SMALL_PIXELS):
-        raise ControlError(
-            f"a mask of {pixels} pixels does not fit an image of {size[0]}x{size[1]}: "
-            f"one of another size has at most {LARGER_AT_MOST} times as many"
-        )
+    check_pixel_count(pixels, size)
     mask = rle.decode(packed, size=drawn_on)  # type: ignore[arg-type]
     return Labelled(shape=resized(mask, size), labels=labels, size=size)
-
-
-def resized(mask: Mask, size: Size) -> Mask:
-    """Return a mask scaled to `size` (width, height) by nearest neighbour; a non-empty mask keeps at least one pixel."""
-    height, width = mask.shape
-    if (width, height) == size:
-        return mask
-    rows = (np.arange(size[1]) + 0.5) * (height / size[1])
-    columns = (np.arange(size[0]) + 0.5) * (width / size[0])
-    scaled: Mask = mask[rows.astype(int)][:, columns.astype(int)]
-    if not scaled.any() and mask.any():
-        y, x = np.argwhere(mask).mean(axis=0)
-        scaled[int((y + 0.5) * size[1] / height), int((x + 0.5) * size[0] / width)] = True
-    return scaled
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:

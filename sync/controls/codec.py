@@ -8,9 +8,10 @@ from typing import Any, Protocol
 from sync.controls.control import Control
 from sync.controls.kind import Kind
 from sync.controls.region import Region
+from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Size
 
-__all__ = ["AnswerCodec", "Codec", "ObjectCodec", "ShapeCodec"]
+__all__ = ["AnswerCodec", "Codec", "MaskCodec", "ObjectCodec", "ShapeCodec"]
 
 
 class Codec(Protocol):
@@ -45,7 +46,20 @@ class Codec(Protocol):
 
 
 class AnswerCodec(Codec, Protocol):
-    """The codec of a control whose value applies to the whole image."""
+    """The codec of a control whose value applies to the whole image.
+
+    Attributes
+    ----------
+    NESTED : bool
+        Whether the labels form a tree: a value then has their paths from the root, as tuples, instead of their names.
+    """
+
+    @property
+    def NESTED(self) -> bool: ...  # noqa: N802
+
+    def instruction(self, control: Control) -> str:
+        """Return one to three sentences that tell an annotator how to answer."""
+        ...
 
 
 class ShapeCodec(Codec, Protocol):
@@ -57,7 +71,8 @@ class ShapeCodec(Codec, Protocol):
     Attributes
     ----------
     SHAPE : type
-        Type of the value of `encode` and `decode`: a class of `sync.geometry.shapes`, or `numpy.ndarray` for masks.
+        Type of the value of `encode` and `decode`: a class of `sync.geometry.shapes`, or `numpy.ndarray` for masks. It also
+        decides what a region prompts for with a smart tool: the object at a point, in a box, or that a mask or outline covers.
     """
 
     @property
@@ -73,4 +88,14 @@ class ObjectCodec(ShapeCodec, Protocol):
 
     def encode_mask(self, mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:
         """Return the regions of a non-empty mask, shape (height, width): one, or one for each connected part."""
+        ...
+
+
+class MaskCodec(ObjectCodec, Protocol):
+    """The codec of a control that stores the pixels of an object; `SHAPE` is `numpy.ndarray`."""
+
+    def encode_footprint(
+        self, footprint: Footprint, *, control: Control, label: str, size: Size, score: float | None = None
+    ) -> Region:
+        """Return the region of a cropped mask."""
         ...

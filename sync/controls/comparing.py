@@ -6,14 +6,12 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from sync.controls import CONTROLS, SHAPES
+from sync.controls import CONTROLS, SHAPES, TAG_OF_TYPE
 from sync.controls.region import ANY_SIZE, Region, read_size
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Size
 
 __all__ = ["decoder"]
-
-_TAGS = {tag.lower(): tag for tag in CONTROLS}
 
 
 def decoder(predicted: Mapping[str, Any], submitted: Mapping[str, Any]) -> Callable[[Region], Any]:
@@ -28,7 +26,7 @@ def decoder(predicted: Mapping[str, Any], submitted: Mapping[str, Any]) -> Calla
         If there is no codec for the type.
     """
     kind = str(predicted.get("type")).lower()
-    tag = _TAGS.get(kind)
+    tag = TAG_OF_TYPE.get(kind)
     if tag is None:
         raise ControlError(f"regions of type {kind!r} cannot be decoded")
     decode = CONTROLS[tag].decode

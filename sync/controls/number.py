@@ -11,10 +11,11 @@ from sync.controls.kind import Kind
 from sync.controls.region import Region, finite, new_region, read_value
 from sync.errors.controls import ControlError, quote
 
-__all__ = ["KIND", "STEP_TOLERANCE", "TAG", "allowed", "decode", "encode", "faults"]
+__all__ = ["KIND", "NESTED", "STEP_TOLERANCE", "TAG", "allowed", "check_bounds", "decode", "encode", "faults", "instruction"]
 
 TAG = "Number"
 KIND = Kind.NUMBER
+NESTED = False
 
 STEP_TOLERANCE = 1e-8
 """Largest distance from a step at which Label Studio's page accepts a number (1.23.2)."""
@@ -67,3 +68,18 @@ def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
     nearest = allowed(float(value["number"]), control)
     if abs(value["number"] - nearest) > STEP_TOLERANCE:
         yield f"has the number {value['number']!r}, and {control.name!r} takes {nearest!r} at the nearest"
+
+
+def check_bounds(number: float, control: Control) -> float:
+    """Return a number; raise ControlError if it is outside the control's bounds."""
+    low, high = control.minimum, control.maximum
+    if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
+        raise ControlError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
+    return number
+
+
+def instruction(control: Control) -> str:
+    """Return the sentences that tell an annotator how to answer."""
+    bounds = [(control.minimum, "at least"), (control.maximum, "at most")]
+    limits = " and ".join(f"{words} {bound:g}" for bound, words in bounds if bound is not None)
+    return f"Enter a number{f', {limits}' if limits else ''}. Leave it empty where it cannot be measured."

@@ -9,10 +9,11 @@ from sync.controls.kind import Kind
 from sync.controls.region import Region, new_region, no_faults, read_value
 from sync.errors.controls import ControlError, quote
 
-__all__ = ["KIND", "TAG", "decode", "encode", "faults"]
+__all__ = ["KIND", "NESTED", "TAG", "decode", "encode", "faults", "instruction"]
 
 TAG = "Taxonomy"
 KIND = Kind.CLASSES
+NESTED = True
 
 Path = tuple[str, ...]
 
@@ -44,6 +45,12 @@ def decode(region: Region) -> tuple[Path, ...]:
         if not isinstance(path, list) or not path or not all(isinstance(name, str) and name for name in path):
             raise ControlError(f"a path of a taxonomy must be a list of names, not {quote(path)}")
     return tuple(tuple(path) for path in paths)
+
+
+def instruction(control: Control) -> str:
+    """Return the sentences that tell an annotator how to choose."""
+    amount = "all answers that apply" if control.multiple else "one answer"
+    return f"Pick {amount}, as deep in the tree as you can tell. What you do not pick counts as a no."
 
 
 faults = no_faults

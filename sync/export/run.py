@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from sync.controls import CONTROLS, Kind
 from sync.errors.controls import ControlError
 from sync.errors.failures import LONGEST_REASON, RunError, WrongCallError, attempt, reason_of_item
 from sync.errors.images import ImageError
@@ -108,7 +109,7 @@ def export(
             project=plan.project,
             title=plan.title,
             labels=number_labels(_labels(plan.config, found), plan.class_numbers),
-            keypoint_labels=_labels_of(plan.config, "KeyPointLabels"),
+            keypoint_labels=_keypoint_labels(plan.config),
             kinds=frozenset(found.kinds),
             outlined=frozenset(found.outlined),
             data_columns=found.data_columns.columns(),
@@ -271,8 +272,9 @@ def _labels(config: LabelConfig, found: FirstPass) -> tuple[str, ...]:
     )
 
 
-def _labels_of(config: LabelConfig, tag: str) -> tuple[str, ...]:
-    controls = [control for control in config.controls if control.tag == tag and not control.only_prompts]
+def _keypoint_labels(config: LabelConfig) -> tuple[str, ...]:
+    points = [control for control in config.controls if CONTROLS[control.tag].KIND is Kind.POINTS]
+    controls = [control for control in points if not control.only_prompts]
     return tuple(label.value for control in controls for label in control.labels)
 
 

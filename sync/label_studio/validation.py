@@ -10,9 +10,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
-import numpy as np
-
-from sync.controls import CONTROLS, SHAPES, Codec, ControlError, Kind
+from sync.controls import CONTROLS, PIXELS, Codec, ControlError, Kind
 from sync.controls.control import Control
 from sync.controls.region import Region, read_labels, read_size, read_value
 from sync.errors.controls import quote
@@ -144,8 +142,8 @@ def _check_readable(region: Region, codec: Codec) -> None:
     ControlError
         If the region cannot be decoded.
     """
-    shape = SHAPES.get(codec.TAG)
-    if shape is not None and shape.SHAPE is np.ndarray and shape.readable_size(region) == read_size(region):
+    mask = PIXELS.get(codec.TAG)
+    if mask is not None and mask.readable_size(region) == read_size(region):
         read_labels(read_value(region, codec.TAG), codec.TAG)
     else:
         codec.decode(region)

@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from sync.controls import ANSWERS, CONTROLS, OBJECTS, SHAPES, TAG_OF_TYPE, Kind
 from sync.controls.control import Control, Label, join_path
 from sync.labelling.elements import (
-    CANONICAL_TAG,
     MAX_CHARACTERS,
     Condition,
     LabelConfigError,
@@ -40,16 +40,7 @@ __all__ = [
 ]
 
 _VARIABLE = re.compile(r"\$[^$, {}'\"]+")
-_REPLACEMENTS = {
-    "labels": "RectangleLabels, EllipseLabels, PolygonLabels or BrushLabels",
-    "rectangle": "RectangleLabels",
-    "ellipse": "EllipseLabels",
-    "polygon": "PolygonLabels",
-    "brush": "BrushLabels",
-    "keypoint": "KeyPointLabels",
-    "bitmask": "BitmaskLabels",
-    "vector": "VectorLabels",
-}
+_REPLACEMENTS = {"labels": " or ".join(OBJECTS)} | {tag.removesuffix("Labels").lower(): tag for tag in SHAPES}
 """Unsupported tags for objects on an image, and the tags that replace them."""
 
 
@@ -145,7 +136,7 @@ class _Tags:
         elif read_attribute(element, "toName"):
             if conditions:
                 self.conditions[name] = conditions
-            if tag in CANONICAL_TAG:
+            if tag in TAG_OF_TYPE:
                 if name in self.controls:
                     raise LabelConfigError(f"the labelling config has two controls called {name!r}: rename one")
                 self.controls[name] = element
@@ -176,7 +167,7 @@ def _controls(tags: _Tags) -> Iterator[Control]:
             continue
         control = read_control(element, name=name, to_names=to_names)
         yield control
-        if control.tag != "Number" and not control.labels:
+        if not control.labels and CONTROLS[control.tag].KIND is not Kind.NUMBER:
             tags.passed_over.append(
                 f"the {control.tag} {name!r} have no labels in the config: labels from the task's data or from a URL are not "
                 "predicted"
@@ -190,7 +181,7 @@ def _walk(root: Element, passed_over: list[str]) -> Iterator[tuple[Element, tupl
         element, conditions = stack.pop()
         if element.tag.lower() == "repeater":
             inside = {child.tag.lower() for child in element.iter()}
-            if not inside.isdisjoint({"image", *CANONICAL_TAG}):
+            if not inside.isdisjoint({"image", *TAG_OF_TYPE}):
                 passed_over.append(
                     f"the content of the Repeater on {read_attribute(element, 'on')!r} is passed over: "
                     'for a task of several images use pages, <Image name="image" valueList="$images"/>'
@@ -211,6 +202,7 @@ def _not_supported(element: Element, name: str) -> str:
     """Return the reason why a control on an image is not supported, or an empty string if it is supported."""
     if read_flag(element, "perRegion"):
         return f"the control {name!r} asks about each region (perRegion), and only controls of a whole image are predicted"
-    if element.tag.lower() == "choices" and read_flag(element, "allowNested"):
-        return f"the Choices {name!r} are nested (allowNested): make them a Taxonomy"
+    codec = ANSWERS.get(TAG_OF_TYPE[element.tag.lower()])
+    if codec and codec.KIND is Kind.CLASSES and not codec.NESTED and read_flag(element, "allowNested"):
+        return f"the {codec.TAG} {name!r} are nested (allowNested): make them a Taxonomy"
     return ""

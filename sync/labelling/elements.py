@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from sync.controls import ANSWERS, CONTROLS
+from sync.controls import ANSWERS, CONTROLS, TAG_OF_TYPE, Kind
 from sync.controls.control import Control, Label, join_path
 
 if TYPE_CHECKING:
     from xml.etree.ElementTree import Element
 
 __all__ = [
-    "CANONICAL_TAG",
     "MAX_CHARACTERS",
     "Condition",
     "LabelConfigError",
@@ -31,8 +30,6 @@ __all__ = [
 MAX_CHARACTERS = 4_000_000
 """Longest labelling config: a taxonomy of 50,000 classes fits; longer input could occupy the parser for minutes."""
 MAX_TAXONOMY_DEPTH = 50
-CANONICAL_TAG = {tag.lower(): tag for tag in CONTROLS}
-"""Lower-case tag to its canonical spelling; Label Studio's page ignores the case of tags."""
 
 
 class LabelConfigError(ValueError):
@@ -97,28 +94,28 @@ def read_condition(element: Element) -> Condition | None:
 
 
 def read_control(element: Element, *, name: str, to_names: list[str]) -> Control:
-    """Return the control of an element whose tag is in `CANONICAL_TAG`.
+    """Return the control of an element whose tag in lower case is in `TAG_OF_TYPE`.
 
     Raises
     ------
     LabelConfigError
         If the choices of a taxonomy are nested too deeply, or the minimum of a Number is above its maximum.
     """
-    tag = CANONICAL_TAG[element.tag.lower()]
+    tag = TAG_OF_TYPE[element.tag.lower()]
     labels: tuple[Label, ...] = ()
     paths: tuple[tuple[str, ...], ...] = ()
     multiple = read_attribute(element, "choice") == "multiple"
     minimum = maximum = step = None
-    if tag == "Taxonomy":
+    if tag in ANSWERS and ANSWERS[tag].NESTED:
         nodes = list(_nodes(element, leaves_only=read_flag(element, "leafsOnly"), name=name))
         labels, paths = tuple(label for label, _ in nodes), tuple(path for _, path in nodes)
         multiple = read_attribute(element, "maxUsages") != "1"
-    elif tag == "Number":
+    elif CONTROLS[tag].KIND is Kind.NUMBER:
         minimum, maximum, step = (_read_bound(element, key) for key in ("min", "max", "step"))
     else:
         labels = tuple(_labels(element, "Choice" if tag in ANSWERS else "Label"))
     if minimum is not None and maximum is not None and minimum > maximum:
-        raise LabelConfigError(f"the Number {name!r} has min {minimum:g} above max {maximum:g}: no number fits")
+        raise LabelConfigError(f"the {tag} {name!r} has min {minimum:g} above max {maximum:g}: no number fits")
     return Control(
         name=name,
         to_name=to_names[0],
@@ -144,7 +141,7 @@ def _children(element: Element, tag: str) -> Iterator[Element]:
         child = stack.pop()
         if child.tag == tag:
             yield child
-        elif child.tag.lower() not in CANONICAL_TAG:
+        elif child.tag.lower() not in TAG_OF_TYPE:
             stack.extend(reversed(child))
 
 

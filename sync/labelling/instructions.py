@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from defusedxml.ElementTree import fromstring
 
-from sync.controls import SHAPES
+from sync.controls import ANSWERS, PIXELS, SHAPES, Kind
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import Control, LabelConfig, parse
 
@@ -34,6 +34,8 @@ TASKS = {
     Point: "one point for each object",
 }
 """Shape of a control to the sentence object that names the annotation."""
+TOOLS = {Point: ("K", "click the object"), Box: ("R", "drag a box around the object")}
+"""Shape of a smart control to the hotkey of its tool (Label Studio 1.23.2), and how the tool prompts for an object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def annotator_instructions(xml: str) -> str:
     config = parse(xml)
     questions = list(_questions(xml, config))
     asked = [question for question in questions if not question.control.smart_only]
-    tools = [question for question in questions if question.control.smart and _is_prompt(question.control)]
+    tools = [question for question in questions if question.control.smart and _shape(question.control) in TOOLS]
     parts = [
         "<p>Each task opens with the model's predictions. Correct them and <b>submit</b> (<kbd>Ctrl+Enter</kbd>). "
         "What you submit teaches the model, also what you leave as it was: look at all of it.</p>"
@@ -93,7 +95,7 @@ def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
 
 
 def _buttons(element: Element, control: Control) -> Iterator[Button]:
-    if control.tag in ("Taxonomy", "Number"):
+    if control.tag in ANSWERS and (ANSWERS[control.tag].KIND is not Kind.CLASSES or ANSWERS[control.tag].NESTED):
         return
     for child in element.iter("Label" if control.marks_objects else "Choice"):
         if child.get("value"):
@@ -101,12 +103,8 @@ def _buttons(element: Element, control: Control) -> Iterator[Button]:
             yield Button(child.get("value", ""), child.get("hotkey") or "", colour, child.get("hint") or "")
 
 
-def _holds_pixels(control: Control) -> bool:
-    return control.tag in SHAPES and SHAPES[control.tag].SHAPE is np.ndarray
-
-
-def _is_prompt(control: Control) -> bool:
-    return control.tag in ("KeyPointLabels", "RectangleLabels")
+def _shape(control: Control) -> type | None:
+    return SHAPES[control.tag].SHAPE if control.tag in SHAPES else None
 
 
 def _default_heading(control: Control) -> str:
@@ -114,19 +112,9 @@ def _default_heading(control: Control) -> str:
 
 
 def _task(control: Control) -> str:
-    """Return one or two sentences about the annotator's task for a control."""
-    if control.tag == "Choices" and not control.multiple:
-        return "Choose one. Press the key of another label to change it."
-    if control.tag == "Choices":
-        return "Choose all that apply. What you do not choose counts as a no."
-    if control.tag == "Taxonomy":
-        amount = "all answers that apply" if control.multiple else "one answer"
-        return f"Pick {amount}, as deep in the tree as you can tell. What you do not pick counts as a no."
-    if control.tag == "Number":
-        bounds = [f"at least {control.minimum:g}" if control.minimum is not None else "",
-                  f"at most {control.maximum:g}" if control.maximum is not None else ""]  # fmt: skip
-        limits = " and ".join(bound for bound in bounds if bound)
-        return f"Enter a number{f', {limits}' if limits else ''}. Leave it empty where it cannot be measured."
+    """Return the sentences about the annotator's task for a control."""
+    if control.tag in ANSWERS:
+        return ANSWERS[control.tag].instruction(control)
     return (
         f"Make {TASKS[SHAPES[control.tag].SHAPE]}. To correct one, select it with a click and drag; to delete it, press "
         "<kbd>Backspace</kbd>. To draw a new one, press the key of its label first."
@@ -152,8 +140,8 @@ def _background(colour: str) -> str:
 
 def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     """Return the section about prompting the model for an object with the smart tools of the config."""
-    points = any(tool.control.tag == "KeyPointLabels" for tool in tools)
-    thing = "mask" if any(_holds_pixels(question.control) for question in asked) else "outline"
+    points = any(_shape(tool.control) is Point for tool in tools)
+    thing = "mask" if any(question.control.tag in PIXELS for question in asked) else "outline"
     steps = [
         "Switch on <b>Auto-Annotation</b> below the picture, then click an empty part of the page: while the switch has the "
         "focus, keys do nothing."
@@ -185,12 +173,13 @@ def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
     key, or a smart key point is the only smart tool and therefore has no key of its own.
     """
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
-    key, verb = ("K", "click the object") if control.tag == "KeyPointLabels" else ("R", "drag a box around the object")
+    shape = SHAPES[control.tag].SHAPE
+    key, action = TOOLS[shape]
     drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in asked)
     keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if drawn else f"<kbd>{key}</kbd>"
-    if alone and control.tag == "KeyPointLabels":
+    if alone and shape is Point:
         keys = "<kbd>M</kbd>"
-    return f"Press {names}, then {keys}, and {verb}."
+    return f"Press {names}, then {keys}, and {action}."
 
 
 def _key_and_name(button: Button) -> str:

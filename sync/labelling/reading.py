@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls import CONTROLS, SHAPES
+from sync.controls import CONTROLS, SHAPES, Kind
 from sync.controls.control import Control
 from sync.controls.equality import outline
-from sync.controls.number import STEP_TOLERANCE
+from sync.controls.number import check_bounds
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError, OutsideError, quote
@@ -56,7 +56,7 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
         return _check_on_picture(replace(drawn, labels=_known_labels(drawn.labels, control)))
     answer = decode(tidied)
     if isinstance(answer, float):
-        return _check_bounds(answer, control)
+        return check_bounds(answer, control)
     return tuple(dict.fromkeys(_known(name, control) for name in answer))
 
 
@@ -73,7 +73,7 @@ def _tidy(region: Mapping[str, Any], control: Control) -> Region:
         kind = tag
     elif tag.endswith("labels") and kind == tag.removesuffix("labels"):
         raise ControlError(f"the {kind} of {control.name!r} has no label")
-    if isinstance(value.get(tag), str) and tag != "number":
+    if isinstance(value.get(tag), str) and CONTROLS[control.tag].KIND is not Kind.NUMBER:
         value[tag] = [value[tag]]
     for key in _POINTS:
         if isinstance(value.get(key), list) and len(value[key]) <= MAX_CORNERS:
@@ -101,13 +101,6 @@ def _as_number(value: object) -> object:
         return float(value)
     except ValueError:
         return value
-
-
-def _check_bounds(number: float, control: Control) -> float:
-    low, high = control.minimum, control.maximum
-    if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
-        raise ControlError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
-    return number
 
 
 def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ...]:

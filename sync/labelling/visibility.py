@@ -9,9 +9,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sync.controls import ANSWERS, Kind
 from sync.labelling.config import Condition, LabelConfig
 
 __all__ = ["hidden_controls"]
+
+_CLASS_TYPES = {tag.lower() for tag, codec in ANSWERS.items() if codec.KIND is Kind.CLASSES}
 
 
 def hidden_controls(regions: Iterable[Mapping[str, Any]], config: LabelConfig) -> frozenset[str]:
@@ -65,13 +68,13 @@ class _Shown:
 
 
 def _answers(region: Mapping[str, Any]) -> bool:
-    return str(region.get("type")).lower() in ("choices", "taxonomy")
+    return str(region.get("type")).lower() in _CLASS_TYPES
 
 
 def _values(region: Mapping[str, Any]) -> Iterable[str]:
     """Yield the labels of a region; for a path of a taxonomy, its last name."""
     value = region.get("value")
     for key, held in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(held, list) and (key in ("choices", "taxonomy") or key.endswith("labels")):
+        if isinstance(held, list) and (key in _CLASS_TYPES or key.endswith("labels")):
             last = (item[-1] if isinstance(item, list | tuple) and item else item for item in held)
             yield from (item for item in last if isinstance(item, str))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from sync.controls.number import STEP_TOLERANCE
-from sync.errors.controls import quote
+from sync.controls import ANSWERS, Kind
+from sync.controls.number import check_bounds
+from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label, read_path
 from sync.regions.marks import Answer, RegionsError
@@ -32,11 +33,11 @@ def answer_value(answer: Answer, control: Control) -> Any:
     RegionsError
         If the control does not have the class or path, or does not allow the number.
     """
-    if control.tag == "Number":
+    if ANSWERS[control.tag].KIND is Kind.NUMBER:
         return _within(answer, control)
     texts = str(answer.value)
     parts = [part.strip() for part in texts.split("|")] if control.multiple else [texts.strip()]
-    if control.tag == "Taxonomy":
+    if ANSWERS[control.tag].NESTED:
         return [_path(part, control) for part in parts if part]
     labels = []
     for part in parts:
@@ -49,13 +50,11 @@ def answer_value(answer: Answer, control: Control) -> Any:
 
 def _within(answer: Answer, control: Control) -> float:
     try:
-        number = float(answer.value)
+        return check_bounds(float(answer.value), control)
+    except ControlError as error:
+        raise RegionsError(str(error)) from error
     except ValueError:
         raise RegionsError(f"{control.name!r} takes a number, not {quote(answer.value)}") from None
-    low, high = control.minimum, control.maximum
-    if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
-        raise RegionsError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
-    return number
 
 
 def _path(text: str, control: Control) -> tuple[str, ...]:

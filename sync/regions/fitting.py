@@ -7,9 +7,10 @@ Converted shapes are counted; a shape that no control can represent raises `Regi
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 
-from sync.controls import CONTROLS, ControlError, brushlabels
+import numpy as np
+
+from sync.controls import CONTROLS, PIXELS, SHAPES, ControlError
 from sync.controls.region import Region
 from sync.errors.controls import quote
 from sync.errors.images import DAMAGE
@@ -18,28 +19,21 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 from sync.regions.answers import answer_value
-from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
+from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError
 from sync.regions.region_ids import with_stable_id
 from sync.regions.shapes import box_of, check_on_picture, footprint_of, polygon_of
 
 __all__ = ["RegionFitter"]
 
-_KINDS = {Box: "box", Ellipse: "ellipse", Point: "point", Polygon: "polygon", Footprint: "mask"}
-_TAGS = {
-    Footprint: ("BrushLabels", "PolygonLabels", "RectangleLabels"),
-    Polygon: ("PolygonLabels", "BrushLabels", "RectangleLabels"),
-    Ellipse: ("EllipseLabels", "BrushLabels", "PolygonLabels", "RectangleLabels"),
-    Box: ("RectangleLabels", "PolygonLabels", "BrushLabels"),
-    Point: ("KeyPointLabels",),
+_KINDS = {Box: "box", Ellipse: "ellipse", Point: "point", Polygon: "polygon", Footprint: "mask", np.ndarray: "mask"}
+_TARGETS: dict[type, tuple[type, ...]] = {
+    Footprint: (np.ndarray, Polygon, Box),
+    Polygon: (Polygon, np.ndarray, Box),
+    Ellipse: (Ellipse, np.ndarray, Polygon, Box),
+    Box: (Box, Polygon, np.ndarray),
+    Point: (Point,),
 }
-"""Maps a shape to the controls that can represent it, the best first."""
-_BECOMES = {
-    "BrushLabels": "mask",
-    "PolygonLabels": "polygon",
-    "RectangleLabels": "box",
-    "EllipseLabels": "ellipse",
-    "KeyPointLabels": "point",
-}
+"""Maps a shape to the shapes of controls that can represent it, the best first."""
 
 
 class RegionFitter:
@@ -124,12 +118,11 @@ class RegionFitter:
     def _encoded(self, mark: Mark, drawn: Drawn, size: Size, image: str) -> Region:
         kind = type(drawn.shape)
         there = [control for control in self._controls if image in control.to_names]
-        fitting = [control for tag in _TAGS[kind] for control in there if control.tag == tag]
+        tags = [tag for target in _TARGETS[kind] for tag, codec in SHAPES.items() if codec.SHAPE is target]
+        fitting = [control for tag in tags for control in there if control.tag == tag]
         fitting.sort(key=lambda control: control.name != mark.control)  # the original control first
         if not fitting:
-            raise RegionsError(
-                f"the labelling config has no control for a {_KINDS[kind]}: {' or '.join(_TAGS[kind])} would be one"
-            )
+            raise RegionsError(f"the labelling config has no control for a {_KINDS[kind]}: {' or '.join(tags)} would be one")
         refusals: list[str] = []
         for control in fitting:
             label = self._label_of(mark, control)
@@ -142,7 +135,7 @@ class RegionFitter:
             except ControlError as error:
                 refusals.append(str(error))
                 continue
-            became = _BECOMES[control.tag]
+            became = _KINDS[SHAPES[control.tag].SHAPE]
             if became != _KINDS[kind]:
                 self.changed[_KINDS[kind], became] += 1
             return with_stable_id({**region, "to_name": image})
@@ -177,13 +170,9 @@ def _no_label(mark: Mark, control: Control) -> str:
 
 def _region(drawn: Drawn, control: Control, label: str, size: Size, score: float | None) -> Region:
     """Return a drawn mark as a region of a control, converted to the control's shape."""
-    if control.tag == "BrushLabels":
+    if control.tag in PIXELS:
         part = footprint_of(drawn, size)
-        return brushlabels.encode_part(part.pixels, x=part.x, y=part.y, control=control, label=label, size=size, score=score)
-    held: dict[str, Callable[[], Shape]] = {
-        "PolygonLabels": lambda: polygon_of(drawn, size),
-        "EllipseLabels": lambda: drawn.shape,
-        "RectangleLabels": lambda: box_of(drawn, size),
-        "KeyPointLabels": lambda: drawn.shape,
-    }
-    return CONTROLS[control.tag].encode(held[control.tag](), control=control, label=label, size=size, score=score)
+        return PIXELS[control.tag].encode_footprint(part, control=control, label=label, size=size, score=score)
+    codec = SHAPES[control.tag]
+    shape = polygon_of(drawn, size) if codec.SHAPE is Polygon else box_of(drawn, size) if codec.SHAPE is Box else drawn.shape
+    return codec.encode(shape, control=control, label=label, size=size, score=score)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from sync.controls import OBJECTS
+from sync.controls import PIXELS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError
 from sync.geometry.corners import ellipse_box, upright_box
@@ -72,7 +72,7 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
     if len(regions) > MOST_REGIONS:
         raise ControlError(f"{len(regions)} regions are drawn for {control.name!r}; at most {MOST_REGIONS} are read")
     most = MOST_PIXELS // (size[0] * size[1])
-    if control.tag in OBJECTS and OBJECTS[control.tag].SHAPE is np.ndarray and len(regions) > most:
+    if control.tag in PIXELS and len(regions) > most:
         shown = f"{size[0]}x{size[1]}"
         raise ControlError(
             f"{len(regions)} masks on an image of {shown} pixels are drawn for {control.name!r}; at most {most} are read"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.prediction.project_heads import ProjectHeads
-from sync.controls import MASKS
+from sync.controls import BOXES, MASKS
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label
 
@@ -51,7 +51,7 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
     """
     shared: dict[str, SharedObjects] = {}
     for mask in (control for control in controls if control.tag in MASKS and control.labels):
-        candidates = (control for control in controls if control.tag == "RectangleLabels" and control.labels)
+        candidates = (control for control in controls if control.tag in BOXES and control.labels)
         boxes = next((each for each in candidates if each.to_name == mask.to_name and each.name not in shared), None)
         if boxes is None:
             continue

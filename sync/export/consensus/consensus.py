@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sync.controls import CONTROLS, ControlError
+from sync.controls import ANSWERS, CONTROLS, ControlError, Kind
 from sync.export.consensus.objects import Cluster, cluster_objects, overlap
 from sync.export.consensus.votes import NOTHING, YES, Question, Vote, dawid_skene, majority, newest_of_each, votes_of
 from sync.export.records import Answer, DrawnObject, Provenance, Shape, Statement
@@ -111,8 +111,8 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
     if not given:
         return []
     provenance = Provenance.joined([answer.provenance for answer in given])
-    codec = CONTROLS[control.tag]
-    if control.tag == "Number":
+    codec = ANSWERS[control.tag]
+    if codec.KIND is Kind.NUMBER:
         number = float(np.median([answer.number for answer in given if answer.number is not None]))
         return [Answer(control.name, (), number, None, provenance, codec.encode(number, control=control))]
     probability: float
@@ -126,7 +126,7 @@ def _answers(control: Control, voters: Sequence[Statement], task: int, verdicts:
     else:
         verdict = verdicts[(task, control.name, "")]
         labels, probability = (verdict.label,), verdict.probability
-    paths = _paths(control, labels, given) if control.tag == "Taxonomy" else ()
+    paths = _paths(control, labels, given) if codec.NESTED else ()
     region = codec.encode(paths or labels, control=_of_task(control, labels, paths), score=probability)
     return [Answer(control.name, labels, None, probability, provenance, region)]
 

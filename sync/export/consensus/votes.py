@@ -12,6 +12,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
+from sync.controls import CONTROLS, Kind
 from sync.export.consensus.objects import Cluster, cluster_objects
 from sync.export.records import Statement
 from sync.labelling.config import Control, LabelConfig
@@ -63,9 +64,9 @@ def votes_of(task: int, statements: Sequence[Statement], config: LabelConfig) ->
     if len(statements) < 2:
         return
     for control in config.controls:
-        if control.tag in ("Choices", "Taxonomy"):
+        if CONTROLS[control.tag].KIND is Kind.CLASSES:
             yield from _votes_on_classes(task, statements, control)
-        elif control.tag != "Number":
+        elif control.marks_objects:
             for number, cluster in enumerate(cluster_objects(statements, control.name)):
                 yield from _votes_on_object(task, statements, control.name, cluster, number)
 

@@ -143,8 +143,8 @@ class _Reader:
             yield from self._objects(region, control, decoded, state)
 
     def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any, state: str) -> Answer:
-        number, labels = (decoded, ()) if control.tag == "Number" else (None, decoded)
-        labels = tuple(join_path(path) for path in labels) if control.tag == "Taxonomy" else labels
+        number, labels = (decoded, ()) if isinstance(decoded, float) else (None, decoded)
+        labels = tuple(label if isinstance(label, str) else join_path(label) for label in labels)
         return Answer(control.name, labels, number, _score(region, state), self._provenance(state), dict(region))
 
     def _objects(

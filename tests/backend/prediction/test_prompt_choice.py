@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from backend.prediction.prompt_choice import choose_prompts
+from sync.controls import OBJECTS
 from sync.labelling.config import LabelConfig, parse
 
 SMART, ONLY, NEVER = 'smart="true"', 'smart="true" smartOnly="true"', 'smart="false"'
@@ -28,13 +29,13 @@ def chosen(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = 
     return [prompt["id"] for prompt in choose_prompts(regions, known, stored=stored or set())[0]]
 
 
-@pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
+@pytest.mark.parametrize("tag", OBJECTS)
 def test_prompts_of_a_control_that_is_only_a_tool_accumulate(tag: str) -> None:
     known = config(tool=(tag, ONLY), answers=(tag, NEVER))
     assert chosen([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], known) == ["b", "c"]
 
 
-@pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
+@pytest.mark.parametrize("tag", OBJECTS)
 def test_the_newest_region_of_a_smart_control_is_the_prompt(tag: str) -> None:
     known = config(both=(tag, SMART))
     predicted = region("a", "both", tag, origin="prediction"), region("b", "both", tag, origin="prediction-changed")

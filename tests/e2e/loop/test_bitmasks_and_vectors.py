@@ -15,7 +15,7 @@ import pytest
 from playwright.sync_api import sync_playwright
 from pycocotools.coco import COCO
 
-from sync.controls import OBJECTS, keypointlabels
+from sync.controls import OBJECTS, bitmasklabels, keypointlabels
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Point, Polygon
 from sync.labelling.config import parse
@@ -36,7 +36,8 @@ CONFIG = """<View><Image name="image" value="$image" smoothing="false"/>
 <BitmaskLabels name="mask" toName="image" smart="false"><Label value="Galaxy" background="#2f9e44"/></BitmaskLabels>
 <VectorLabels name="outline" toName="image" closable="true" curves="true" opacity="0.1" smart="false">
 <Label value="Galaxy" background="#e8590c"/></VectorLabels>
-<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
+<KeyPointLabels name="click" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></KeyPointLabels>
+<BitmaskLabels name="paint" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></BitmaskLabels></View>"""
 
 
 def mask_of(region: dict[str, Any]) -> Mask:
@@ -88,15 +89,19 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
             assert (mask_of(before) == mask_of(after)).all()
 
 
-def test_a_click_gets_a_bitmask(loop: Loop, project: Project) -> None:
+@pytest.mark.parametrize("tool", ["click", "paint"])
+def test_a_click_and_a_drawn_bitmask_get_a_bitmask(loop: Loop, project: Project, tool: str) -> None:
     prediction = next(candidate for candidate in project.predictions if by_type(candidate.result)["bitmasklabels"])
     mask = mask_of(by_type(prediction.result)["bitmasklabels"][0])
     row, column = (int(place) for place in np.argwhere(mask).mean(axis=0))
-    control = parse(CONFIG).control("click")
+    control, size = parse(CONFIG).control(tool), (mask.shape[1], mask.shape[0])
     assert control is not None
-    click = keypointlabels.encode(Point(column, row), control=control, label="Galaxy", size=(mask.shape[1], mask.shape[0]))
+    if tool == "click":
+        prompt = keypointlabels.encode(Point(column, row), control=control, label="Galaxy", size=size)
+    else:
+        prompt = bitmasklabels.encode(mask, control=control, label="Galaxy", size=size)
     (backend,) = loop.client.get("/api/ml", project=project.id)
-    body = {"task": prediction.task, "context": {"result": [click | {"is_positive": True, "origin": "manual"}]}}
+    body = {"task": prediction.task, "context": {"result": [prompt | {"is_positive": True, "origin": "manual"}]}}
     answer = loop.client.send("POST", f"/api/ml/{backend['id']}/interactive-annotating", json=body)["data"]["result"]
     assert [region["type"] for region in answer] == ["bitmasklabels"]
     assert mask_of(answer[0])[row, column]

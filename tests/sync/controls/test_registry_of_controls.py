@@ -1,13 +1,20 @@
 from __future__ import annotations
 
+import ast
 import contextlib
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.controls import CONTROLS, MASKS, OBJECTS, ControlError, Kind
+from sync.controls import BOXES, CONTROLS, MASKS, OBJECTS, PIXELS, TAG_OF_TYPE, ControlError, Kind
+
+ROOT = Path(__file__).parents[3]
+COMMON_WORDS = {"number"}
+"""Types of regions that are also everyday words, such as keys of other data."""
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -39,6 +46,22 @@ def test_every_codec_is_registered_under_its_tag() -> None:
 def test_what_a_control_holds_follows_from_its_codec() -> None:
     assert [tag for tag, codec in CONTROLS.items() if codec.KIND is Kind.OBJECTS] == list(OBJECTS)
     assert tuple(tag for tag in OBJECTS if tag not in ("RectangleLabels", "EllipseLabels")) == MASKS
+    assert tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE is np.ndarray) == tuple(PIXELS)
+    assert BOXES == ("RectangleLabels",)
+
+
+def test_only_the_files_of_controls_name_tags() -> None:
+    names = {*CONTROLS, *TAG_OF_TYPE} - COMMON_WORDS
+    paths = [path for package in ("backend", "sync", "galaxyloop") for path in sorted((ROOT / package).rglob("*.py"))]
+    assert len(paths) > 300
+    literals = [
+        f"{path.relative_to(ROOT)}, line {node.lineno}: {node.value!r}"
+        for path in paths
+        if path.parent != ROOT / "sync" / "controls"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in names
+    ]
+    assert not literals, "facts about a tag belong in its file in sync/controls/: " + "; ".join(literals)
 
 
 @pytest.mark.parametrize("tag", CONTROLS)

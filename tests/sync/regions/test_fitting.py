@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from sync.controls import CONTROLS
+from sync.controls import CONTROLS, PIXELS
 from sync.geometry.corners import box_corners
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon
@@ -19,6 +19,7 @@ from sync.regions.shapes import ellipse_pixels
 CANVAS = Canvas((64, 48))
 ONE = '<Label value="Galaxy"/>'
 BOTH = '<Label value="Galaxy" alias="G"/><Label value="Star" predicted_values="stellar"/>'
+OUTLINES = ["PolygonLabels", "VectorLabels"]
 TURNED = Box(60, 10, 30, 8, 70)
 MASK = np.zeros((48, 64), dtype=bool)
 MASK[5:20, 5:30] = True
@@ -45,10 +46,10 @@ def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> M
 @pytest.mark.parametrize(
     ("kind", "tags"),
     [
-        ("mask", ["BrushLabels", "PolygonLabels", "RectangleLabels"]),
-        ("polygon", ["PolygonLabels", "BrushLabels", "RectangleLabels"]),
-        ("ellipse", ["EllipseLabels", "BrushLabels", "PolygonLabels", "RectangleLabels"]),
-        ("box", ["RectangleLabels", "PolygonLabels", "BrushLabels"]),
+        ("mask", [*PIXELS, *OUTLINES, "RectangleLabels"]),
+        ("polygon", [*OUTLINES, *PIXELS, "RectangleLabels"]),
+        ("ellipse", ["EllipseLabels", *PIXELS, *OUTLINES, "RectangleLabels"]),
+        ("box", ["RectangleLabels", *OUTLINES, *PIXELS]),
         ("point", ["KeyPointLabels"]),
     ],
 )
@@ -57,11 +58,17 @@ def test_a_shape_goes_to_the_nearest_control_that_there_is(kind: str, tags: list
         fitting = RegionFitter(config(*reversed(tags[number:])))
         region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
         assert region["from_name"] == tags[number]
-        assert sum(fitting.changed.values()) == (number > 0)
+        assert sum(fitting.changed.values()) == (CONTROLS[tags[number]].SHAPE is not CONTROLS[tags[0]].SHAPE)
     with pytest.raises(RegionsError, match=f"no control for a {kind}"):
         RegionFitter(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
             mark(SHAPES[kind]), CANVAS, image="i"
         )
+
+
+@pytest.mark.parametrize("tag", PIXELS)
+def test_a_mask_keeps_its_pixels(tag: str) -> None:
+    region = RegionFitter(config(tag)).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
+    assert np.array_equal(CONTROLS[tag].decode(region).shape, MASK)
 
 
 def test_an_outline_of_a_mask_holds_its_pixels() -> None:
