@@ -115,13 +115,7 @@ class Parameters:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a head that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
         mean = stored.array("mean", -1)
         d = len(mean)

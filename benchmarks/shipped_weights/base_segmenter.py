@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
+from backend.heads.network_weights import round_weights
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
@@ -86,7 +87,7 @@ def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: 
             print(
                 f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
             )
-    return replace(head, network=training.network.half().float().eval().requires_grad_(False))
+    return replace(head, network=round_weights(training.network))
 
 
 def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:

@@ -218,13 +218,7 @@ class DecisionTree:
 
     @classmethod
     def load(cls, folder: FilePath) -> Self:
-        """Read a tree that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a tree that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
         try:
             tree = QuestionTree.of([tuple(map(str, path)) for path in stored.field("paths", list)])

@@ -200,13 +200,7 @@ class Morphology:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a head that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
         classes, mean = stored.names("classes"), stored.array("mean", -1)
         d, k = len(mean), len(classes)

@@ -201,13 +201,7 @@ class Detection:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a head that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
         # Heads of old versions do not have this field.
         learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None

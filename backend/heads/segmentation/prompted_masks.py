@@ -17,6 +17,7 @@ import torch
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.network_weights import arrays_of, restore, round_weights
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.outline_cache import cached_outlines
 from backend.heads.segmentation.project_examples import endless_examples
@@ -75,7 +76,7 @@ class PromptedMasks:
         """Return an untrained head."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            return cls(_round_weights(SegmenterNetwork(config)), encoder)
+            return cls(round_weights(SegmenterNetwork(config)), encoder)
 
     def fit(
         self,
@@ -125,7 +126,7 @@ class PromptedMasks:
         network.load_state_dict(self.network.state_dict())
         examples = endless_examples(images, footprints, config=network.config, seed=seed)
         trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return type(self)(_round_weights(trained), self.encoder)
+        return type(self)(round_weights(trained), self.encoder)
 
     def _agreement(self, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
         """Return the mean intersection over union of up to `COMPARED` masks with the predictions in their boxes."""
@@ -191,30 +192,13 @@ class PromptedMasks:
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`, with weights as float16."""
         fields = {"encoder": self.encoder, "config": asdict(self.network.config)}
-        weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
-        storage.write(folder, head=NAME, fields=fields, arrays=weights)
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays_of(self.network))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a head that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
-        network = SegmenterNetwork(stored.build("config", _config))
-        expected = network.state_dict()
-        network.load_state_dict(
-            {name: torch.from_numpy(np.array(stored.array(name, *value.shape))) for name, value in expected.items()}
-        )
-        return cls(network.eval().requires_grad_(False), stored.field("encoder", str))
-
-
-def _round_weights(network: SegmenterNetwork) -> SegmenterNetwork:
-    """Round the weights to the precision that `save` stores, and freeze them: saving does not change predictions."""
-    return network.half().float().eval().requires_grad_(False)
+        return cls(restore(SegmenterNetwork(stored.build("config", _config)), stored), stored.field("encoder", str))
 
 
 def _config(fields: dict[str, Any]) -> SegmenterConfig:

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -18,6 +17,7 @@ from backend.heads.detection.fcos.merging import merge
 from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, RawDetections
 from backend.heads.detection.fcos.training import Example, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.network_weights import arrays_of, restore, round_weights
 from backend.heads.training import Report, Schedule
 from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from sync.geometry.corners import box_edges
@@ -82,7 +82,7 @@ class LearnedDetector:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides, len(classes)))
-        return cls(_round_weights(network), tuple(classes), pyramids.fingerprint)
+        return cls(round_weights(network), tuple(classes), pyramids.fingerprint)
 
     def for_classes(self, classes: Sequence[str]) -> Self:
         """Return the detector for other classes, each with the weights of the first class of this detector.
@@ -141,7 +141,7 @@ class LearnedDetector:
         with torch.random.fork_rng(devices=[]):
             network = self.network.for_classes(len(self.classes))
         trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return replace(self, network=_round_weights(trained), preferred=False, evidence={})
+        return replace(self, network=round_weights(trained), preferred=False, evidence={})
 
     def predict(self, pyramid: FeaturePyramid) -> RawDetections:
         """Return the candidate objects of an image, in pixels of the image, by descending score.
@@ -175,29 +175,18 @@ class LearnedDetector:
             "evidence": dict(self.evidence),
             "config": asdict(self.network.config),
         }
-        weights = {name: value.half().numpy() for name, value in self.network.state_dict().items()}
-        storage.write(folder, head=NAME, fields=fields, arrays=weights)
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays_of(self.network))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read a detector that `save` wrote.
-
-        Raises
-        ------
-        HeadError
-            If files are missing or damaged, or hold another kind of head.
-        """
+        """Read a detector that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         stored = storage.read(folder, head=NAME)
         config = stored.build("config", _config)
         classes = stored.names("classes")
         if len(classes) != config.classes:
             raise HeadError(f"the detector in {folder} names {len(classes)} classes, and its network has {config.classes}")
-        network = DetectorNetwork(config)
-        expected = network.state_dict()
-        weights = {name: torch.from_numpy(np.array(stored.array(name, *value.shape))) for name, value in expected.items()}
-        network.load_state_dict(weights)
         return cls(
-            network.eval().requires_grad_(False),
+            restore(DetectorNetwork(config), stored),
             classes,
             stored.field("encoder", str),
             stored.field("least_score", float),
@@ -213,11 +202,6 @@ def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[T
     labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
     valid = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
     return edges[valid], labels[valid]
-
-
-def _round_weights(network: DetectorNetwork) -> DetectorNetwork:
-    """Round the weights to the precision that `save` stores, and freeze them: saving does not change predictions."""
-    return network.half().float().eval().requires_grad_(False)
 
 
 def _config(fields: dict[str, Any]) -> DetectorConfig:
