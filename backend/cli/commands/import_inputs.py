@@ -97,8 +97,8 @@ def open_inputs(
         Closes mosaics and connections.
     """
     from sync.importing.inputs.catalogue import open_catalogue
+    from sync.importing.inputs.catalogue_items import address_items, cutout_items
     from sync.importing.inputs.files import file_items
-    from sync.importing.inputs.objects import address_items, cutout_items
 
     if options.paths:
         from backend.cli.image_files import find_images

@@ -13,9 +13,9 @@ from pathlib import Path
 from astropy.table import Table
 
 from sync.importing.inputs.catalogue import bad_rows, has_positions, positions, rows
+from sync.importing.inputs.catalogue_items import bad_row_item, with_position
 from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.json_columns import json_values
-from sync.importing.inputs.objects import bad_row_item, with_position
 from sync.importing.inputs.table_keys import file_names, index_keys, is_rounded
 
 __all__ = ["join_table"]

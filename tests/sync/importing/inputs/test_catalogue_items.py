@@ -8,8 +8,8 @@ from astropy.table import MaskedColumn, Table
 
 from sync.errors.images import ImageError
 from sync.importing.inputs.catalogue import Position
+from sync.importing.inputs.catalogue_items import address_items, cutout_items
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.objects import address_items, cutout_items
 
 
 def test_a_row_is_cut_out_only_when_it_is_read() -> None:
