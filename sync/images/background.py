@@ -4,8 +4,9 @@ Most pixels of a band show sky, and sources only add light, so the sky level is 
 values are computed on one sorted sample: the unclipped pixels are a slice of it, and their median and median absolute deviation
 need no further sorting. The result equals that of `astropy.stats.sigma_clip` and is computed many times faster.
 
-Stretched images need other estimators, since their sky is clipped at black and a galaxy may cover half of a cut-out: see
-`backend.heads.extraction.extract` and `backend.heads.segmentation.lvm_window_encoder`.
+Stretched images need other estimators, since their sky is clipped at black and a galaxy may cover half of a cut-out.
+`backend.heads.extraction.sky` measures the smoothed image in meshes, and excludes areas without measurements.
+`backend.heads.segmentation.lvm_window_encoder` measures the darkest quarter of the pixels.
 """
 
 from __future__ import annotations
