@@ -69,7 +69,7 @@ def object_hit(
     clicks : sequence of (Point, positive)
         In pixels of the image.
     control : Control
-        BrushLabels or PolygonLabels: only objects with a mask or a polygon can be refined.
+        Only objects of a control in `MASKS`, with a mask or an outline, can be refined.
     label : str
         Label as the labelling config stores it.
     size : (width, height)

@@ -26,12 +26,6 @@ SHAPE = np.ndarray
 def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a mask.
 
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (height, width)
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

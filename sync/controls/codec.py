@@ -65,8 +65,9 @@ class AnswerCodec(Codec, Protocol):
 class ShapeCodec(Codec, Protocol):
     """The codec of a control whose regions have a position on the image.
 
-    Label Studio stores shapes relative to the image. `decode(region, size=...)` returns them in pixels of an image of `size`,
-    regardless of the size that the region states; without `size`, in pixels of the stated size.
+    Label Studio stores shapes relative to the image. `encode(shape, control=..., label=..., size=..., score=...)` takes a shape
+    in pixels of an image of `size` (width, height), or a mask of shape (height, width). `decode(region, size=...)` returns them
+    in pixels of an image of `size`, regardless of the size that the region states; without `size`, in pixels of the stated size.
 
     Attributes
     ----------

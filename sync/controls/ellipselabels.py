@@ -57,11 +57,6 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
 
     The axes are exchanged and the ellipse rotated by 90 degrees if Label Studio can store only that form.
 
-    Parameters
-    ----------
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

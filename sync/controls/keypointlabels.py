@@ -35,11 +35,6 @@ DOT_WIDTH_PERCENT = 0.5
 def encode(point: Point, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a point.
 
-    Parameters
-    ----------
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

@@ -37,11 +37,6 @@ MAX_CORNERS = 100_000
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of one outline; corners outside the image are moved to its border.
 
-    Parameters
-    ----------
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

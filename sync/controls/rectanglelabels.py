@@ -41,11 +41,6 @@ def encode(box: Box, *, control: Control, label: str, size: Size, score: float |
     An unrotated box is clipped to the image, so x + width is never above 100. Of a rotated box, only the lengths of the sides
     are limited, to 100 percent.
 
-    Parameters
-    ----------
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

@@ -45,11 +45,6 @@ NEAR_END = 0.3
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of one outline of straight lines; corners outside the image are moved to its border.
 
-    Parameters
-    ----------
-    size : (width, height)
-        Size of the image, pixels.
-
     Raises
     ------
     ControlError

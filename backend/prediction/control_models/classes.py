@@ -21,7 +21,7 @@ from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
 from backend.prediction.features import ImageFeatures
-from sync.controls import choices, taxonomy
+from sync.controls import ANSWERS
 from sync.controls.control import Control
 from sync.controls.region import Region
 from sync.geometry.shapes import Size
@@ -192,6 +192,5 @@ class ClassModel(ControlModel):
         chosen = chosen or [int(row.argmax())]
         labels = [self.control.labels[index].value for index in chosen]
         score = float(np.clip(row[chosen].mean(), 0, 1))
-        if self.tree is not None:
-            return [taxonomy.encode([self.control.path(label) for label in labels], control=self.control, score=score)]
-        return [choices.encode(labels, control=self.control, score=score)]
+        values = [self.control.path(label) for label in labels] if self.tree is not None else labels
+        return [ANSWERS[self.control.tag].encode(values, control=self.control, score=score)]

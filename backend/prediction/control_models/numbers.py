@@ -15,7 +15,7 @@ from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
 from backend.prediction.features import ImageFeatures
-from sync.controls import number
+from sync.controls import ANSWERS
 from sync.controls.control import Control
 from sync.controls.region import Region
 from sync.geometry.shapes import Size
@@ -68,8 +68,9 @@ class NumberModel(ControlModel):
     def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
         if not features_of_images:
             return []
+        encode = ANSWERS[self.control.tag].encode
         return [
-            RegionPredictions([number.encode(row["value"], control=self.control, score=confidence)], confidence)
+            RegionPredictions([encode(row["value"], control=self.control, score=confidence)], confidence)
             for row, confidence in self.rows(features_of_images)
         ]
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sync.controls import BOXES, CONTROLS, MASKS, OBJECTS, PIXELS, TAG_OF_TYPE, ControlError, Kind
+from sync.controls import BOXES, CONTROLS, MASKS, OBJECTS, PIXELS, SHAPES, TAG_OF_TYPE, ControlError, Kind
 
 ROOT = Path(__file__).parents[3]
 COMMON_WORDS = {"number"}
@@ -48,6 +48,10 @@ def test_what_a_control_holds_follows_from_its_codec() -> None:
     assert tuple(tag for tag in OBJECTS if tag not in ("RectangleLabels", "EllipseLabels")) == MASKS
     assert tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE is np.ndarray) == tuple(PIXELS)
     assert BOXES == ("RectangleLabels",)
+
+
+def test_the_tags_of_shapes_end_in_labels() -> None:
+    assert [tag for tag in CONTROLS if tag.endswith("Labels")] == [tag for tag in CONTROLS if tag in SHAPES]
 
 
 def test_only_the_files_of_controls_name_tags() -> None:
