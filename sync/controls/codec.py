@@ -67,7 +67,7 @@ class ShapeCodec(Codec, Protocol):
 
     Label Studio stores shapes relative to the image. `encode(shape, control=..., label=..., size=..., score=...)` takes a shape
     in pixels of an image of `size` (width, height), or a mask of shape (height, width). `decode(region, size=...)` returns them
-    in pixels of an image of `size`, regardless of the size that the region states; without `size`, in pixels of the stated size.
+    in pixels of an image of `size`, regardless of the size that the region states; without it, in pixels of the stated size.
 
     Attributes
     ----------
