@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from sync import controls
 from sync.controls import CONTROLS, PIXELS
 from sync.geometry.corners import box_corners
 from sync.geometry.footprint import Footprint
@@ -58,7 +59,7 @@ def test_a_shape_goes_to_the_nearest_control_that_there_is(kind: str, tags: list
         fitting = RegionFitter(config(*reversed(tags[number:])))
         region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
         assert region["from_name"] == tags[number]
-        assert sum(fitting.changed.values()) == (CONTROLS[tags[number]].SHAPE is not CONTROLS[tags[0]].SHAPE)
+        assert sum(fitting.changed.values()) == (controls.SHAPES[tags[number]].SHAPE is not controls.SHAPES[tags[0]].SHAPE)
     with pytest.raises(RegionsError, match=f"no control for a {kind}"):
         RegionFitter(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
             mark(SHAPES[kind]), CANVAS, image="i"
