@@ -136,7 +136,7 @@ class Trainer:
             self._model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
         except (ValueError, RuntimeError) as error:
-            raise CheckpointError(f"{state_file} is of another run, remove it to begin anew: {error}") from error
+            raise CheckpointError(f"{state_file} belongs to another run: remove it to start again ({error})") from error
         self.progress = TrainingProgress(state["step"], state["seconds"], state["history"])
 
     def _rows(self) -> torch.Tensor:

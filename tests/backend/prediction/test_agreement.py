@@ -48,9 +48,9 @@ def test_agreement_of_classes_is_between_0_and_1(predicted: np.ndarray, voted: n
 
 
 def test_agreement_of_certain_classes_is_0_or_1() -> None:
-    sure = np.array([[1.0, 0.0], [0.0, 1.0]])
-    assert class_agreement(sure, sure, exclusive=True).tolist() == [1, 1]
-    assert class_agreement(sure, sure[::-1], exclusive=True).tolist() == [0, 0]
+    confident = np.array([[1.0, 0.0], [0.0, 1.0]])
+    assert class_agreement(confident, confident, exclusive=True).tolist() == [1, 1]
+    assert class_agreement(confident, confident[::-1], exclusive=True).tolist() == [0, 0]
 
 
 def test_a_path_that_differs_late_agrees_more_than_one_that_differs_early() -> None:

@@ -104,9 +104,9 @@ def test_an_unreached_question_uses_the_offset_or_even_odds() -> None:
     kinds = [0, 1] * 5 + [2]
     offset = np.log(np.tile([0.25, 0.25, 0.4, 0.1], (len(kinds), 1)))
     plain, based = fit(kinds), fit(kinds, offset=offset)
-    alone, told = plain.predict(galaxies([2])), based.predict(galaxies([2]), offset=offset[:1])
+    alone, with_offset = plain.predict(galaxies([2])), based.predict(galaxies([2]), offset=offset[:1])
     assert alone[0, 2] / alone[0, 3] == pytest.approx(2)  # one label, and a uniform prior
-    assert told[0, 2] / told[0, 3] == pytest.approx(4)
+    assert with_offset[0, 2] / with_offset[0, 3] == pytest.approx(4)
 
 
 def test_a_question_with_one_answer_predicts_that_answer() -> None:

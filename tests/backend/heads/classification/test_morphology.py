@@ -51,8 +51,8 @@ def test_probabilities_are_frequencies_even_for_a_rare_class() -> None:
         embeddings[1000:]
     )
     assert probabilities[:, 1].mean() == pytest.approx(targets[1000:, 1].mean(), abs=0.02)
-    sure = probabilities[:, 1] > 0.3
-    assert probabilities[sure, 1].mean() == pytest.approx(targets[1000:][sure, 1].mean(), abs=0.15)
+    confident = probabilities[:, 1] > 0.3
+    assert probabilities[confident, 1].mean() == pytest.approx(targets[1000:][confident, 1].mean(), abs=0.15)
 
 
 def test_independent_classes_are_trained_separately() -> None:

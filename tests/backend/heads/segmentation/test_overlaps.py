@@ -13,10 +13,10 @@ SIZE = (96, 80)
 WHOLE = Tile(0, 0, 96, 80, 256 / 96)
 
 
-def disc(x: float, y: float, radius: float, *, sure: float = 4.0) -> WindowMask:
-    """Return logits that fall from `sure` in the middle of a disc to 0 at its edge, on a grid of 32 points for 96 pixels."""
+def disc(x: float, y: float, radius: float, *, peak_logit: float = 4.0) -> WindowMask:
+    """Return logits that fall from `peak_logit` in the middle of a disc to 0 at its edge, on a grid of 32 points for 96 pixels."""
     rows, columns = (np.indices((32, 32)) + 0.5) * 3
-    logits = sure * (1 - np.hypot(columns - x, rows - y) / radius)
+    logits = peak_logit * (1 - np.hypot(columns - x, rows - y) / radius)
     return WindowMask(WHOLE, torch.from_numpy(logits).float(), 0.9, SIZE, 256)
 
 
@@ -27,7 +27,9 @@ def placed(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
     return whole
 
 
-@given(st.lists(st.builds(disc, st.floats(10, 86), st.floats(10, 70), st.floats(5, 30), sure=st.floats(1, 6)), max_size=5))
+@given(
+    st.lists(st.builds(disc, st.floats(10, 86), st.floats(10, 70), st.floats(5, 30), peak_logit=st.floats(1, 6)), max_size=5)
+)
 def test_objects_share_no_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
     parts = resolve_overlaps(masks)
     assert len(parts) == len(masks)
@@ -49,7 +51,7 @@ def test_shared_pixels_go_to_the_object_with_the_higher_score() -> None:
 
 
 def test_an_object_covered_by_others_has_no_mask() -> None:
-    assert resolve_overlaps([disc(40, 40, 30, sure=6), disc(40, 40, 20, sure=1)])[1] is None
+    assert resolve_overlaps([disc(40, 40, 30, peak_logit=6), disc(40, 40, 20, peak_logit=1)])[1] is None
 
 
 def test_no_objects_give_no_masks() -> None:

@@ -170,5 +170,5 @@ def test_a_start_from_another_network_is_an_error(tmp_path: Path) -> None:
 def test_the_state_of_another_run_is_not_resumed(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     torch.save({"config": {"epochs": 1}, "step": 3}, output.with_suffix(".state"))
-    with pytest.raises(CheckpointError, match="is of another run, remove it to begin anew"):
+    with pytest.raises(CheckpointError, match="belongs to another run: remove it to start again"):
         pretrain(dataset(), output=output, config=PretrainConfig(batch=8), network=NETWORK)

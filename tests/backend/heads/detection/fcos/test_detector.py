@@ -38,7 +38,7 @@ def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], le
 
 
 @pytest.fixture(scope="module")
-def taught(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
+def trained(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
     """Return an untrained detector, and the same after a training on twelve easy scenes."""
     scenes = [discs(seed) for seed in range(12)]
     blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
@@ -48,9 +48,9 @@ def taught(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tu
 
 @pytest.mark.slow
 def test_twelve_easy_scenes_train_a_detector_of_discs(
-    taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
+    trained: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
 ) -> None:
-    blank, detector = taught
+    blank, detector = trained
     known, unseen = ([discs(seed) for seed in seeds] for seeds in (range(4), range(100, 106)))
     detections = [detector.predict(pyramids.of_pixels(image)) for image, _ in known]
     least = least_score(detections, [drawn for _, drawn in known], classes=detector.classes)
@@ -59,9 +59,9 @@ def test_twelve_easy_scenes_train_a_detector_of_discs(
 
 
 def test_a_saved_head_is_loaded_unchanged(
-    taught: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
+    trained: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
 ) -> None:
-    detector = replace(taught[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
+    detector = replace(trained[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
     detector.save(tmp_path)
     again = LearnedDetector.load(tmp_path)
     pyramid = pyramids.of_pixels(discs(7)[0])
