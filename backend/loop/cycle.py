@@ -35,7 +35,7 @@ log = logging.getLogger("galaxyloop.cycle")
 
 
 @dataclass(frozen=True, slots=True)
-class _Learning:
+class _CycleInputs:
     """Inputs of training and the gate in one cycle."""
 
     services: Services
@@ -80,7 +80,7 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     snapshot = take_snapshot(annotations)
     left_out = note_problems(services, project, snapshot.annotations, readings=session.readings)
     outcomes = [replace_damaged(registry, project_id, holder=lease.name)]
-    outcomes.append(_learn(_Learning(services, project_id, snapshot, tasks, lease)))
+    outcomes.append(_do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease)))
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)
@@ -111,30 +111,30 @@ def batch_size(project: Project, *, default: int) -> int:
     return batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else default
 
 
-def _learn(learning: _Learning) -> str:
+def _do_next_step(inputs: _CycleInputs) -> str:
     """Do the next step of the project: gate, training, restoring a version, or nothing; return its outcome."""
-    services, registry, outcome = learning.services, learning.services.registry, ""
-    project = learning.project
+    services, registry, outcome = inputs.services, inputs.services.registry, ""
+    project = inputs.project
     for version in registry.versions(project.id):
         if version.verdict == TRAINED:  # the worker was killed between its training and the gate
-            outcome = _apply_gate(learning, version)
-    project = learning.project
-    step = decide(_state(services, project, learning.snapshot))
+            outcome = _apply_gate(inputs, version)
+    project = inputs.project
+    step = decide(_state(services, project, inputs.snapshot))
     number = None
     if isinstance(step, Wait):
         outcome = outcome or step.reason
     elif isinstance(step, Restore):
-        registry.promote(project.id, step.version.number, holder=learning.lease.name)
+        registry.promote(project.id, step.version.number, holder=inputs.lease.name)
         outcome = f"{step.version.name} is live again: it was made for this labelling config"
     else:
-        snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
+        snapshot = divide_snapshot(services, project, inputs.snapshot, tasks=inputs.tasks)
         try:
-            number = train(services, project, snapshot, allow_none=step.config_changed, holder=learning.lease.name)
+            number = train(services, project, snapshot, allow_none=step.config_changed, holder=inputs.lease.name)
         except NotEnoughLabels as error:
             outcome = f"not trained: {error}"
     if project.training_requested:
         registry.clear_training_request(project.id)  # last: after a kill during training, the next cycle trains
-    return outcome if number is None else _apply_gate(learning, registry.version(project.id, number))
+    return outcome if number is None else _apply_gate(inputs, registry.version(project.id, number))
 
 
 def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
@@ -152,9 +152,9 @@ def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
     )
 
 
-def _apply_gate(learning: _Learning, version: Version) -> str:
+def _apply_gate(inputs: _CycleInputs, version: Version) -> str:
     """Promote or reject a trained version; return the outcome with its reason."""
-    services, project, holder = learning.services, learning.project, learning.lease.name
+    services, project, holder = inputs.services, inputs.project, inputs.lease.name
     registry = services.registry
     if version.config_hash != config_hash(project.label_config):
         reason = "it was trained for another labelling config"
@@ -163,8 +163,8 @@ def _apply_gate(learning: _Learning, version: Version) -> str:
     if reason := find_version_damage(registry, project.id, version.number):
         registry.record_damage(project.id, version.number, reason=reason, holder=holder)
         return f"{version.name} is damaged and was not compared ({reason})"
-    snapshot = divide_snapshot(services, project, learning.snapshot, tasks=learning.tasks)
-    verdict = run_gate(services, project, version, snapshot, project_tasks=learning.tasks)
+    snapshot = divide_snapshot(services, project, inputs.snapshot, tasks=inputs.tasks)
+    verdict = run_gate(services, project, version, snapshot, project_tasks=inputs.tasks)
     evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
     if verdict.goes_live:
         registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=holder)

@@ -6,10 +6,10 @@ from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-__all__ = ["fold_batch_norm"]
+__all__ = ["fuse_batch_norm"]
 
 
-def fold_batch_norm(network: nn.Module) -> None:
+def fuse_batch_norm(network: nn.Module) -> None:
     """Fuse batch normalisations with their convolutions in place; the network can then not be trained further as before.
 
     Parameters

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor, nn
 
-from backend.lvm.batch_norm_fusion import fold_batch_norm
+from backend.lvm.batch_norm_fusion import fuse_batch_norm
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import FAMILIES, Encoder, EncoderConfig
 from sync.files.atomic import atomic_write
@@ -70,7 +70,7 @@ def load_encoder(path: Path) -> Encoder:
     config, weights = _read(path)
     encoder_weights = {name: tensor for name, tensor in weights.items() if not name.startswith(DECODER)}
     encoder = _load_weights(Encoder(config), encoder_weights, path).requires_grad_(False)
-    fold_batch_norm(encoder)
+    fuse_batch_norm(encoder)
     return encoder.to(memory_format=torch.channels_last)  # up to twice as fast for convolutions on CPUs
 
 

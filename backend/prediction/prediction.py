@@ -14,11 +14,11 @@ from sync.label_studio.task_images import place_region
 from sync.labelling.config import LabelConfig
 from sync.labelling.visibility import hidden_controls
 
-__all__ = ["NOTHING_TO_ASK", "Draft", "ImageName", "Prediction", "Task"]
+__all__ = ["EMPTY_SCORE", "Draft", "ImageName", "Prediction", "Task"]
 
 ImageName = tuple[str, int]
 """Name of an Image tag, and number of a page."""
-NOTHING_TO_ASK = 1.0
+EMPTY_SCORE = 1.0
 """Score of an empty prediction: uncertainty sampling serves the lowest first, and a task with an unreadable image should
 come last."""
 
@@ -94,7 +94,7 @@ class Draft:
         visible = [(image, item) for control, image, item in predicted if control.name not in hidden]
         regions = [place_region(region, config, image) for image, item in visible for region in item.regions]
         confidences = [item.confidence for _, item in visible if item.confidence is not None]
-        score = float(np.mean(confidences)) if confidences else NOTHING_TO_ASK
+        score = float(np.mean(confidences)) if confidences else EMPTY_SCORE
         if not np.isfinite(score):
             raise ValueError(f"the score of the prediction is {score}")
         return Prediction(regions, score, version, self.problem)

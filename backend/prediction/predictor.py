@@ -19,7 +19,7 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
-from backend.prediction.prediction import NOTHING_TO_ASK, Draft, ImageName, Prediction, Task
+from backend.prediction.prediction import EMPTY_SCORE, Draft, ImageName, Prediction, Task
 from backend.prediction.project_heads import ProjectHeads, controls_to_fill
 from backend.prediction.prompts import answer_prompts
 from backend.prediction.task_features import Place, extract_task_features, reference_of
@@ -29,7 +29,7 @@ from sync.label_studio.task_images import images_of_control
 from sync.label_studio.validation import sort_regions
 from sync.labelling.config import LabelConfig
 
-__all__ = ["CHUNK", "NOTHING_TO_ASK", "Prediction", "Predictor", "Task"]
+__all__ = ["CHUNK", "EMPTY_SCORE", "Prediction", "Predictor", "Task"]
 
 log = logging.getLogger("galaxyloop.predictor")
 
@@ -136,7 +136,7 @@ class Predictor:
         list of Prediction
             One per task; empty for all but the first, and for the first if its prompts cannot be answered.
         """
-        predictions = [Prediction([], NOTHING_TO_ASK, self.version) for _ in tasks]
+        predictions = [Prediction([], EMPTY_SCORE, self.version) for _ in tasks]
         if not tasks:
             return predictions
         try:
@@ -233,7 +233,7 @@ class Predictor:
         if not isinstance(prediction, ImageError):
             return replace(prediction, result=self._drop_invalid(prediction.result, task))
         log.warning("event=task_not_predicted task=%d version=%s reason=%r", task.id, self.version, str(prediction))
-        return Prediction([], NOTHING_TO_ASK, self.version, str(prediction))
+        return Prediction([], EMPTY_SCORE, self.version, str(prediction))
 
     def _drop_invalid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
         """Return the regions that Label Studio can display; the others would break the annotator's page, and are logged."""

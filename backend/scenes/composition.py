@@ -17,7 +17,7 @@ from backend.heads.extraction.segment import DETECTION_SIGMA
 from backend.scenes.footprint import SETTINGS, footprint_of, noise_of, visible
 from backend.scenes.light import to_image
 from backend.scenes.scene import Scene
-from backend.scenes.stamp import Stamp, together
+from backend.scenes.stamp import Stamp, add_stamps
 from sync.geometry.corners import box_edges
 from sync.geometry.footprint import Footprint
 from sync.geometry.overlap import footprint_overlap
@@ -63,7 +63,7 @@ class Composition:
 
     def add_star(self, stamp: Stamp, place: Place) -> None:
         """Add a star, which gets no footprint."""
-        light, window = stamp.laid(*place, side=self.side)
+        light, window = stamp.place(*place, side=self.side)
         self.light[window] += light
         self._brightness[window] += visible(light)
 
@@ -80,7 +80,7 @@ class Composition:
         kind : str
             "cutout" or "simulated".
         """
-        light, (rows, columns) = stamp.laid(*place, side=self.side)
+        light, (rows, columns) = stamp.place(*place, side=self.side)
         brightness = visible(light)
         footprint = footprint_of(brightness, noise=self.noise)
         if footprint is not None:
@@ -102,7 +102,7 @@ class Composition:
 
         They count as one object if the deblending of source extraction would not split them, otherwise as two.
         """
-        joint = together(first, second, offset)
+        joint = add_stamps(first, second, offset)
         brightness = visible(joint.light)
         rise = max(SETTINGS.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * self.noise
         floor = SETTINGS.peak_sigma * self.noise

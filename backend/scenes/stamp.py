@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Stamp", "Window", "centred_grid", "rotate", "together"]
+__all__ = ["Stamp", "Window", "add_stamps", "centred_grid", "rotate"]
 
 Window = tuple[slice, slice]
 
@@ -28,7 +28,7 @@ class Stamp:
     light: NDArray[np.float32]
     centre: tuple[float, float]
 
-    def laid(self, x: float, y: float, *, side: int) -> tuple[NDArray[np.float32], Window]:
+    def place(self, x: float, y: float, *, side: int) -> tuple[NDArray[np.float32], Window]:
         """Return the part of the stamp inside a scene and its window (rows, columns) there; both are empty without an overlap.
 
         Parameters
@@ -57,7 +57,7 @@ def rotate(x: NDArray[np.float32], y: NDArray[np.float32], angle: float) -> tupl
     return x * cosine + y * sine, y * cosine - x * sine
 
 
-def together(first: Stamp, second: Stamp, offset: tuple[float, float]) -> Stamp:
+def add_stamps(first: Stamp, second: Stamp, offset: tuple[float, float]) -> Stamp:
     """Merge two stamps, centred on the first; the centre of the second lies at `offset` (x, y), pixels, from it."""
     steps = [round(c1 + d - c2) for c1, d, c2 in zip(first.centre, offset, second.centre, strict=True)]
     before = [max(-step, 0) for step in steps]

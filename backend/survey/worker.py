@@ -19,7 +19,7 @@ from backend.prediction.control_models.control_model import ControlModel
 from backend.prediction.control_models.results import Row
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
-from backend.prediction.predictor import NOTHING_TO_ASK
+from backend.prediction.predictor import EMPTY_SCORE
 from backend.survey.columns import column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.errors.failures import attempt, attempt_together
@@ -223,7 +223,7 @@ def _printable(name: str) -> str:
 def _score(answers: Mapping[str, Row]) -> float:
     """Return the mean score of the heads, as the predictor computes it for a task."""
     scores = [score for _, score in answers.values() if score is not None]
-    return float(np.mean(scores)) if scores else NOTHING_TO_ASK
+    return float(np.mean(scores)) if scores else EMPTY_SCORE
 
 
 def _prefetch_one(items: Iterator[Item]) -> Iterator[Item]:

@@ -43,7 +43,7 @@ def choose_plan(
     n. The simplest plan is the offset alone, followed by the offset with ever weaker regularisation, and by no offset.
     """
     caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
-    folds = _Folds(features, targets, importance, prior, _deal_folds(targets, link=link, seed=seed), link)
+    folds = _Folds(features, targets, importance, prior, _assign_folds(targets, link=link, seed=seed), link)
     tried: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
     if prior is not None:
         tried.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
@@ -114,7 +114,7 @@ def _clearly_worse(losses: Floats, best: Floats, caution: float) -> bool:
     return float(difference.mean()) > caution * float(difference.std(ddof=1))
 
 
-def _deal_folds(targets: Floats, *, link: Link, seed: int) -> NDArray[np.intp]:
+def _assign_folds(targets: Floats, *, link: Link, seed: int) -> NDArray[np.intp]:
     """Return the fold of each galaxy, shape (n,), with similar targets spread evenly."""
     n = len(targets)
     count = 5 if n >= 50 else min(n, 10)

@@ -18,7 +18,7 @@ from scipy import ndimage
 
 from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.extraction.outlines import outline
-from backend.heads.extraction.reuse import KEPT_IMAGES, content_of, sources_of
+from backend.heads.extraction.reuse import CACHED_IMAGES, content_of, sources_of
 from backend.heads.extraction.segment import segment
 from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.corners import box_edges
@@ -91,7 +91,7 @@ def choose(grids: Sequence[Grid]) -> Choice:
     return best if clearly_better(scores[best], scores[Choice()]) else Choice()
 
 
-@cached(LRUCache(KEPT_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
+@cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
 def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
     """Return the F1 of one image, shape (height, width, 3), at each point of the grid; the defaults come first."""
     return dict(_scores(image, drawn))

@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from backend.heads.extraction.extract import extract
 from backend.heads.extraction.source import ExtractionSettings, Source
 
-__all__ = ["KEPT_IMAGES", "content_of", "sources_of"]
+__all__ = ["CACHED_IMAGES", "content_of", "sources_of"]
 
-KEPT_IMAGES = 256
+CACHED_IMAGES = 256
 """Largest number of lists of sources in memory; a list has small boolean crops, not the image."""
 
 
@@ -28,7 +28,7 @@ def content_of(image: NDArray[np.float32]) -> bytes:
     return digest.digest()
 
 
-@cached(LRUCache(KEPT_IMAGES), key=lambda image, settings: (content_of(image), settings), lock=threading.Lock())
+@cached(LRUCache(CACHED_IMAGES), key=lambda image, settings: (content_of(image), settings), lock=threading.Lock())
 def sources_of(image: NDArray[np.float32], settings: ExtractionSettings) -> tuple[Source, ...]:
     """Return the sources of an image, shape (height, width, 3), from the cache or by extraction."""
     return tuple(extract(image, settings=settings).sources)

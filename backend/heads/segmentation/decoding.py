@@ -9,11 +9,11 @@ from torch import Tensor
 
 from backend.heads.segmentation.network import SegmenterNetwork
 
-__all__ = ["NO_POINT", "SURE", "Candidates", "WindowPrompts", "decode"]
+__all__ = ["DRAWN_LOGIT", "NO_POINT", "Candidates", "WindowPrompts", "decode"]
 
 NO_POINT = -1
 """Label of padding in place of a point, as in SAM."""
-SURE = 6.0
+DRAWN_LOGIT = 6.0
 """Absolute logit of a drawn mask, which is binary."""
 
 

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.heads.segmentation.decoding import SURE, WindowPrompts, decode
+from backend.heads.segmentation.decoding import DRAWN_LOGIT, WindowPrompts, decode
 from backend.heads.segmentation.evidence import CLEAR_SNR, click_is_on_light, light_under, peak_over_surroundings
 from backend.heads.segmentation.grid import Edges, on_grid
 from backend.heads.segmentation.grid_frame import GridFrame
@@ -192,7 +192,7 @@ def _start_window(reader: WindowReader, image: WindowedImage, start: WindowMask 
     left, top, right, bottom = mask_bounds(start)
     corners = np.concatenate([[(left, top), (right, bottom)], positive])
     window = _window_of(image, (*corners.min(axis=0).tolist(), *corners.max(axis=0).tolist()))
-    return window, SURE * (2 * on_grid(start, window, config=reader.network.config) - 1).sign()
+    return window, DRAWN_LOGIT * (2 * on_grid(start, window, config=reader.network.config) - 1).sign()
 
 
 def _window_of(image: WindowedImage, box: Edges) -> Tile:

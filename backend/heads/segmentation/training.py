@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 from torchvision.ops import sigmoid_focal_loss
 
-from backend.heads.segmentation.decoding import NO_POINT, SURE, Candidates, WindowPrompts, decode
+from backend.heads.segmentation.decoding import DRAWN_LOGIT, NO_POINT, Candidates, WindowPrompts, decode
 from backend.heads.segmentation.first_guess import FirstGuess
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.simulated_clicks import Click, first_click, next_click
@@ -41,7 +41,7 @@ MORE_CLICKS = 4
 FOCAL_WEIGHT, QUALITY_WEIGHT = 10.0, 1.0
 BOX_JITTER = 0.06
 DRAWN_SHARE = 0.15
-"""Fraction of the examples whose first mask is replaced with a drawn one, whose logits are -`SURE` or `SURE`."""
+"""Fraction of the examples whose first mask is replaced with a drawn one, whose logits are -`DRAWN_LOGIT` or `DRAWN_LOGIT`."""
 LARGEST_GRADIENT = 1.0
 
 
@@ -110,7 +110,7 @@ def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.G
     rounds = int(rng.integers(0, MORE_CLICKS + 1))
     start = shown = candidates.best()[0].detach()
     if rng.random() < DRAWN_SHARE:
-        start = shown = SURE * start.sign()
+        start = shown = DRAWN_LOGIT * start.sign()
     for left in range(rounds, 0, -1):
         for own, mask, target in zip(clicks, (shown > 0).numpy(), solid, strict=True):
             own.append(next_click(mask, target, rng, jitter=0.3))

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
-from backend.lvm.batch_norm_fusion import fold_batch_norm
+from backend.lvm.batch_norm_fusion import fuse_batch_norm
 from backend.lvm.encoder import Encoder
 
 
@@ -18,7 +18,7 @@ def test_a_fused_network_has_equal_outputs() -> None:
     images = torch.rand(2, 3, 32, 32)
     with torch.inference_mode():
         before = encoder.eval()(images), encoder.pyramid(images)
-        fold_batch_norm(encoder)
+        fuse_batch_norm(encoder)
         after = encoder(images), encoder.pyramid(images)
     assert torch.allclose(before[0], after[0], rtol=1e-3, atol=1e-4)
     for first, second in zip(before[1], after[1], strict=True):
@@ -27,5 +27,5 @@ def test_a_fused_network_has_equal_outputs() -> None:
 
 def test_no_batch_normalisation_remains() -> None:
     encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
-    fold_batch_norm(encoder)
+    fuse_batch_norm(encoder)
     assert not any(isinstance(module, nn.BatchNorm2d) for module in encoder.modules())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from backend.prediction.predictor import CHUNK, NOTHING_TO_ASK, Predictor, Task
+from backend.prediction.predictor import CHUNK, EMPTY_SCORE, Predictor, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import OBJECTS
@@ -115,7 +115,7 @@ def test_a_task_without_an_image_has_an_empty_prediction_and_comes_last(
     with caplog.at_level(logging.WARNING):
         good, broken = predictor(SIMPLE).predict(tasks(upload(), reference))
     assert good.result
-    assert (broken.result, broken.score) == ([], NOTHING_TO_ASK)
+    assert (broken.result, broken.score) == ([], EMPTY_SCORE)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.predictor"]
     assert line.startswith("event=image_not_read task=2 version=v0042 image=image page=0 reason=")
 
@@ -190,7 +190,7 @@ def test_a_config_without_controls_gives_empty_predictions(
     predictor: Callable[[str], Predictor], upload: Callable[..., str]
 ) -> None:
     (prediction,) = predictor("<View/>").predict(tasks(upload()))
-    assert (prediction.result, prediction.score) == ([], NOTHING_TO_ASK)
+    assert (prediction.result, prediction.score) == ([], EMPTY_SCORE)
 
 
 def prompt(x: float, **more: Any) -> dict[str, Any]:

@@ -14,7 +14,7 @@ WHOLE = Tile(0, 0, 96, 80, 256 / 96)
 
 
 def disc(x: float, y: float, radius: float, *, peak_logit: float = 4.0) -> WindowMask:
-    """Return logits that fall from `peak_logit` in the middle of a disc to 0 at its edge, on a grid of 32 points for 96 pixels."""
+    """Return logits that fall from `peak_logit` in the middle of a disc to 0 at its edge, on a grid of 32 points."""
     rows, columns = (np.indices((32, 32)) + 0.5) * 3
     logits = peak_logit * (1 - np.hypot(columns - x, rows - y) / radius)
     return WindowMask(WHOLE, torch.from_numpy(logits).float(), 0.9, SIZE, 256)
