@@ -5,18 +5,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from backend.images.open import open_caches, open_image_store
 from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue, QueueUnavailable
-from backend.prediction.live import LivePredictors
 from backend.prediction.records import PredictionRecords
 from backend.registry.records import Project
 from backend.registry.store import Registry
 from backend.registry.tables import open_database
 from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient
+
+if TYPE_CHECKING:
+    from backend.prediction.live import LivePredictors
 
 __all__ = ["Services"]
 
@@ -52,6 +53,10 @@ class Services:
     @cached_property
     def predictors(self) -> LivePredictors:
         """The live predictors of all projects."""
+        # Imported here: torch and astropy take seconds, and most commands need no predictor.
+        from backend.images.open import open_caches, open_image_store
+        from backend.prediction.live import LivePredictors
+
         settings = self.settings
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=lambda: self.label_studio.authorization())

@@ -20,6 +20,7 @@ from backend.cli.commands.export import export
 from backend.cli.commands.import_ import import_
 from backend.cli.commands.import_regions import import_regions
 from backend.cli.commands.inspect_ import inspect
+from backend.cli.commands.pin import pin, rollback, unpin
 from backend.cli.commands.predict import predict
 from backend.cli.commands.prelabel import prelabel
 from backend.cli.commands.pretrain import pretrain
@@ -29,8 +30,9 @@ from backend.cli.commands.project import status as project_status
 from backend.cli.commands.project_list import list_projects
 from backend.cli.commands.segment import segment
 from backend.cli.commands.serve import server, worker
+from backend.cli.commands.status import status
 from backend.cli.commands.survey import survey
-from backend.cli.commands.versions import rollback, status, versions
+from backend.cli.commands.versions import versions
 
 __all__ = ["app", "main"]
 
@@ -43,6 +45,8 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     status,
     versions,
     rollback,
+    pin,
+    unpin,
     inspect,
     embed,
     predict,

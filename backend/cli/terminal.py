@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Annotated, NoReturn, TypeVar
@@ -19,6 +20,7 @@ __all__ = [
     "ProjectId",
     "console",
     "end_with_left_out",
+    "format_time",
     "list_left_out",
     "notices",
     "stop",
@@ -46,6 +48,11 @@ NOT_FOUND = 404
 """HTTP status of Label Studio's answer if the project does not exist."""
 INCOMPLETE, WRONG_CALL = 1, 2
 """Exit codes of failed or incomplete work and of a wrong call; 0 means that everything is done. See `docs/commands.md`."""
+
+
+def format_time(seconds: float) -> str:
+    """Format a Unix time by this machine's clock; empty for 0."""
+    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
 
 
 def stop(reason: str) -> NoReturn:

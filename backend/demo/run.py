@@ -99,6 +99,8 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         project_url = f"{studio.url}/projects/{memory.project_id}/data"
         console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
         console.print(f"  log in as {USER} with password {memory.password}")
+        console.print(f"[bold]scores, versions and images to look at:[/] {settings.public_url}/projects/{memory.project_id}")
+        console.print(f"  sign in as {settings.basic_auth_user} with password {memory.basic_auth_password}")
         console.print(
             f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
         )

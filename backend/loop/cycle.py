@@ -23,7 +23,7 @@ from backend.loop.publication.publish import prune_old, publish
 from backend.loop.session import ProjectSession
 from backend.loop.training.train import train
 from backend.registry.damage import find_version_damage, replace_damaged
-from backend.registry.records import TRAINED, Project, Version, config_hash
+from backend.registry.records import TRAINED, PinnedError, Project, Version, config_hash
 from backend.registry.unreadable import UnreadableList
 from backend.services import Services
 from sync.label_studio.projects import project_state
@@ -166,10 +166,23 @@ def _apply_gate(inputs: _CycleInputs, version: Version) -> str:
     snapshot = divide_snapshot(services, project, inputs.snapshot, tasks=inputs.tasks)
     verdict = run_gate(services, project, version, snapshot, project_tasks=inputs.tasks)
     evidence = verdict.evidence | {"left_out": UnreadableList(services.engine).tasks_left_out(project.id)}
-    if verdict.goes_live:
-        registry.promote(project.id, version.number, evidence=evidence, heads=verdict.heads, holder=holder)
+    goes_live, reason = verdict.goes_live, verdict.reason
+    if goes_live:
+        # A pin does not keep a version whose labelling config has changed: its predictions no longer fit.
+        live = registry.version(project.id, project.live_version)
+        fits = live.config_hash == version.config_hash
+        try:
+            registry.promote(
+                project.id, version.number, evidence=evidence, heads=verdict.heads, holder=holder, unless_pinned=fits
+            )
+        except PinnedError as error:
+            goes_live, reason = False, f"{error}, or it would have gone live: {reason}"
+            # With the heads that the gate chose, so that a user who makes the version live gets these.
+            registry.reject(
+                project.id, version.number, evidence=evidence | {"reason": reason}, heads=verdict.heads, holder=holder
+            )
     else:
         registry.reject(project.id, version.number, evidence=evidence, holder=holder)
-    outcome = "promoted" if verdict.goes_live else "rejected"
-    log.info("event=version_%s project=%d version=%s reason=%r", outcome, project.id, version.name, verdict.reason)
-    return f"{version.name} {'went live' if verdict.goes_live else 'was rejected'}: {verdict.reason}"
+    outcome = "promoted" if goes_live else "rejected"
+    log.info("event=version_%s project=%d version=%s reason=%r", outcome, project.id, version.name, reason)
+    return f"{version.name} {'went live' if goes_live else 'was rejected'}: {reason}"

@@ -11,19 +11,21 @@ import json
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from sqlalchemy import Engine, delete, select
 from sqlalchemy.orm import Session
 
-from backend.prediction.predictor import Prediction, Task
 from backend.registry.records import MAX_ID
 from backend.registry.tables import PredictionRow, insert_of
 from sync.label_studio.task_images import value_at
 
+if TYPE_CHECKING:
+    from backend.prediction.predictor import Prediction, Task
+
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
 
-Pairs = list[tuple[Task, Prediction]]
+Pairs: TypeAlias = "list[tuple[Task, Prediction]]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,7 @@ __all__ = [
     "TRAINED",
     "Effort",
     "LeaseLostError",
+    "PinnedError",
     "Project",
     "RegistryError",
     "Version",
@@ -53,6 +54,10 @@ class LeaseLostError(RuntimeError):
     """Another worker has taken the project over."""
 
 
+class PinnedError(RuntimeError):
+    """The live version of the project is pinned; the message names it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Project:
     """One project of the registry; see `ProjectRow` for the columns. `live_name` is the name of the live version."""
@@ -70,6 +75,7 @@ class Project:
     origin: str = ""
     away: str = ""
     away_since: float = 0.0
+    pinned: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ def project_of(row: ProjectRow, live_name: str) -> Project:
         origin=row.origin,
         away=row.away,
         away_since=row.away_since,
+        pinned=row.pinned,
     )
 
 

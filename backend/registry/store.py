@@ -19,11 +19,13 @@ from sqlalchemy.orm import Session
 
 from backend.registry.records import (
     BASE,
+    BASE_NUMBER,
     DAMAGED,
     LIVE,
     RETIRED,
     TRAINED,
     LeaseLostError,
+    PinnedError,
     Project,
     RegistryError,
     Version,
@@ -150,6 +152,10 @@ class Registry:
         """Record that a project is "gone" from Label Studio or "detached" from the backend, or "" for neither."""
         self._update(project_id, away=away, away_since=time.time() if away else 0.0)
 
+    def set_pinned(self, project_id: int, pinned: bool) -> None:
+        """Pin the live version, so that the gate makes no other one live, or remove the pin."""
+        self._update(project_id, pinned=pinned)
+
     # -- versions ------------------------------------------------------------------------------------------------------
 
     def versions(self, project_id: int) -> list[Version]:
@@ -275,8 +281,9 @@ class Registry:
         evidence: dict[str, Any] | None = None,
         heads: Mapping[str, int] | None = None,
         holder: str | None = None,
+        unless_pinned: bool = False,
     ) -> None:
-        """Make a version live, in one transaction.
+        """Make a version live, in one transaction. A pin stays on the project and holds the new live version from then on.
 
         Parameters
         ----------
@@ -287,6 +294,8 @@ class Registry:
             Control's name to the number of the version whose folder holds its head; by default the heads of the version's row.
         holder : str, optional
             Name of the lease that must hold the project; None for a command of a user.
+        unless_pinned : bool
+            Whether a pin prevents the promotion.
 
         Raises
         ------
@@ -294,6 +303,8 @@ class Registry:
             If the version does not exist, or was trained for another labelling config.
         LeaseLostError
             If another worker has taken the project over.
+        PinnedError
+            If the live version is pinned and `unless_pinned` is set.
         """
         with Session(self.engine) as session:
             # Locks the row: a concurrent promotion waits, and then retires the version that this one makes live.
@@ -305,6 +316,9 @@ class Registry:
                 raise RegistryError(
                     f"version {row.name} of project {project_id} was trained for another labelling config and cannot go live"
                 )
+            if unless_pinned and project.pinned:
+                pinned = session.get_one(VersionRow, (project_id, project.live_version or BASE_NUMBER))
+                raise PinnedError(f"version {pinned.name} is pinned")
             live = VersionRow.project_id == project_id, VersionRow.verdict == LIVE, VersionRow.number != number
             session.execute(update(VersionRow).where(*live).values(verdict=RETIRED))
             row.verdict = BASE if row.verdict == BASE else LIVE
@@ -313,12 +327,21 @@ class Registry:
             project.live_version, project.published_version, project.published_tasks = number, None, 0
             session.commit()
 
-    def reject(self, project_id: int, number: int, *, evidence: dict[str, Any], holder: str | None = None) -> None:
-        """Record the verdict "rejected" and its evidence; `holder` as for `promote`."""
+    def reject(
+        self,
+        project_id: int,
+        number: int,
+        *,
+        evidence: dict[str, Any],
+        heads: Mapping[str, int] | None = None,
+        holder: str | None = None,
+    ) -> None:
+        """Record the verdict "rejected" and its evidence; `heads` and `holder` as for `promote`."""
         with Session(self.engine) as session:
             _lock_project(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
             row.verdict, row.evidence = "rejected", evidence
+            row.heads = row.heads if heads is None else dict(heads)
             session.commit()
 
     def record_damage(self, project_id: int, number: int, *, reason: str, holder: str | None = None) -> None:

@@ -22,6 +22,7 @@ from backend.jobs.heartbeat import BEAT_S, Heartbeat
 from backend.jobs.memory import return_free_memory
 from backend.registry.connection import reason_of
 from backend.server.openapi import describe
+from backend.server.pages.routes import router as pages
 from backend.server.routes import router
 from backend.server.state import open_state, require_caller
 from backend.services import Services
@@ -42,6 +43,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.server = open_state(services)
     app.state.max_body_bytes = services.settings.max_body_bytes
     app.include_router(router)
+    app.include_router(pages)
     app.add_api_route("/openapi.json", _describe, dependencies=[Depends(require_caller)], include_in_schema=False)
     app.add_exception_handler(Exception, _answer_unexpected)
     app.add_exception_handler(DatabaseError, _answer_no_database)

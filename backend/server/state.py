@@ -12,6 +12,7 @@ from backend.server.auth import Access
 from backend.server.coverage import Coverage
 from backend.server.events import EventBatcher
 from backend.server.metrics import Metrics
+from backend.server.pages.form_tokens import FormTokens
 from backend.services import Services
 
 __all__ = ["State", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
@@ -36,6 +37,7 @@ class State:
     access: Access
     metrics: Metrics
     events: EventBatcher
+    form_tokens: FormTokens
     bulk: CapacityLimiter
     prompts: CapacityLimiter
     event_configs: dict[int, str] = field(default_factory=dict)
@@ -50,6 +52,7 @@ def open_state(services: Services) -> State:
         access=Access(settings),
         metrics=Metrics(services.registry, services.pending_events, Coverage(settings)),
         events=EventBatcher(services),
+        form_tokens=FormTokens(settings),
         bulk=CapacityLimiter(1),
         prompts=CapacityLimiter(settings.predictions_at_once),
     )

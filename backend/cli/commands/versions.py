@@ -1,62 +1,21 @@
-"""`galaxyloop status`, `versions` and `rollback`: show the state of the loop and its versions, and undo a promotion."""
+"""`galaxyloop versions`: the versions of a project with the evidence for and against each."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
 from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import ProjectId, console, stop, stop_for
+from backend.cli.terminal import ProjectId, console, format_time, stop_for
 from backend.registry.records import BASE_NUMBER
 
 if TYPE_CHECKING:
     from backend.registry.records import Effort, Version
 
-__all__ = ["rollback", "status", "versions"]
-
-
-def status() -> None:
-    """Show whether server and worker run, and each project's live version, pending events and last status."""
-    from backend.jobs.heartbeat import KINDS
-    from backend.jobs.liveness import describe_processes, format_duration
-    from backend.registry.damage import describe_damage
-    from backend.server.coverage import Coverage
-    from sync.labelling.config import not_supported
-
-    services = open_services(read_settings())
-    for kind in KINDS:
-        console.print(f"{kind} {describe_processes(services.engine, kind)}", soft_wrap=True, highlight=False)
-    waiting_s, coverage = services.pending_events.waiting_s(), Coverage(services.settings)
-    table = Table(
-        "project",
-        Column("live", no_wrap=True),
-        "published",
-        "without prediction",
-        "pending events",
-        "when",
-        "last status",
-    )
-    sentences = []
-    for project in services.registry.projects():
-        live = services.registry.version(project.id, project.live_version)
-        published = "yes" if project.published_version == project.live_version else "not yet"
-        waits = f"for {format_duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
-        missing = None if project.away else coverage.of(project.id, live.name)
-        lacking = "not known" if missing is None else f"{missing} tasks"
-        table.add_row(
-            str(project.id), live.name, published, lacking, waits, _format_time(project.status_at), escape(project.status)
-        )
-        sentences += describe_damage(services.registry, project.id)
-        unsupported = not_supported(project.label_config)
-        sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
-    console.print(table)
-    for sentence in sentences:
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+__all__ = ["versions"]
 
 
 def versions(project: ProjectId) -> None:
@@ -76,7 +35,7 @@ def versions(project: ProjectId) -> None:
         table.add_row(
             f"[bold]{version.name}[/]" if version.number == live else version.name,
             "live" if version.number == live else version.verdict,
-            _format_time(version.created_at),
+            format_time(version.created_at),
             _format_training_size(version),
             str(evidence.get("judged_on", "")),
             escape(str(evidence.get("reason", ""))),
@@ -88,29 +47,6 @@ def versions(project: ProjectId) -> None:
         console.print(_make_effort_table(history))
     if unknown := EffortStore(services.engine).unknown(project):
         console.print(f"not measured, because their predictions were deleted or come from another model: {unknown} annotations")
-
-
-def rollback(
-    project: ProjectId,
-    version: Annotated[str, typer.Argument(help="Name of the version, such as v0003-3f9a7c, or v0003 for short.")],
-) -> None:
-    """Make an earlier version live again, effective immediately; the worker then stores its predictions."""
-    from backend.jobs.liveness import describe_next_work
-    from backend.registry.damage import find_version_damage
-    from backend.registry.records import RegistryError
-
-    services = open_services(read_settings())
-    try:
-        chosen = services.registry.version_named(project, version)
-        if reason := find_version_damage(services.registry, project, chosen.number):
-            stop(f"{chosen.name} of project {project} is damaged and cannot go live: {reason}")
-        services.registry.promote(project, chosen.number)
-    except RegistryError as error:
-        stop_for(error)
-    services.mark_now(project)
-    known = services.registry.project(project)
-    then = known.status if known.away else describe_next_work(services.engine, "stores its predictions")
-    console.print(f"{chosen.name} of project {project} is live; {then}", soft_wrap=True)
 
 
 def _format_training_size(version: Version) -> str:
@@ -186,10 +122,6 @@ def _format_difference(comparison: dict[str, Any]) -> str:
     if not comparison["tasks"]:
         return str(comparison["answer"])
     return f"{comparison['answer']}: {comparison['difference']:+.3f} ({comparison['low']:+.3f} to {comparison['high']:+.3f})"
-
-
-def _format_time(seconds: float) -> str:
-    return datetime.datetime.fromtimestamp(seconds).strftime("%Y-%m-%d %H:%M:%S") if seconds else ""
 
 
 def _format_score(value: object) -> str:

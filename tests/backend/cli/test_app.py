@@ -151,7 +151,7 @@ def test_versions_show_the_effort_of_annotators(services: Services, project: int
 def test_versions_show_the_number_of_annotations_without_a_measurement(services: Services, project: int) -> None:
     assert "not measured" not in run("versions", "7").output
     EffortStore(services.engine).write(7, [Entry(1, "monday", None), Entry(2, "monday", None)])
-    assert "another model's: 2 annotations" in run("versions", "7").output
+    assert "another model: 2 annotations" in run("versions", "7").output
 
 
 def test_problems_are_listed_by_task_and_reason(services: Services, project: int) -> None:

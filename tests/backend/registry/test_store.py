@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from backend.jobs.lease import hold_lease
-from backend.registry.records import LeaseLostError, RegistryError, new_version_name, version_number
+from backend.registry.records import LeaseLostError, PinnedError, RegistryError, new_version_name, version_number
 from backend.registry.store import Registry
 from backend.registry.tables import open_database
 from backend.services import Services
@@ -290,3 +290,29 @@ def test_the_origin_of_heads_is_stored_at_promotion_and_kept(registry: Registry)
     registry.promote(7, first)
     registry.promote(7, second)  # manual rollback
     assert registry.version(7, second).heads == {"boxes": first, "class": second, "stars": 1}
+
+
+def test_a_pin_is_read_with_the_project(registry: Registry) -> None:
+    assert not registry.project(7).pinned
+    registry.set_pinned(7, True)
+    assert registry.project(7).pinned
+    registry.set_pinned(7, False)
+    assert not registry.project(7).pinned
+
+
+def test_a_pin_prevents_only_promotions_that_respect_it(registry: Registry) -> None:
+    registry.set_pinned(7, True)
+    number = write(registry)
+    base = registry.project(7).live_name
+    with pytest.raises(PinnedError, match=f"version {base} is pinned"):
+        registry.promote(7, number, unless_pinned=True)
+    assert registry.project(7).live_version == 1
+    registry.promote(7, number)
+    assert registry.project(7).live_version == number
+    assert registry.project(7).pinned
+
+
+def test_a_rejected_version_has_the_heads_that_the_gate_chose(registry: Registry) -> None:
+    number = write(registry)
+    registry.reject(7, number, evidence={"reason": "pinned"}, heads={"class": 1})
+    assert registry.version(7, number).heads == {"class": 1}

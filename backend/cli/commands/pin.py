@@ -1,0 +1,61 @@
+"""`galaxyloop rollback`, `pin` and `unpin`: which version of a project is live, on demand of a user."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import ProjectId, console, stop, stop_for
+
+__all__ = ["pin", "rollback", "unpin"]
+
+NAME = "Name of the version, such as v0003-3f9a7c, or v0003 for short"
+
+
+def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{NAME}.")]) -> None:
+    """Make an earlier version live again, effective immediately; the worker then stores its predictions."""
+    from backend.jobs.liveness import describe_next_work
+    from backend.projects.live_version import DamagedVersionError, make_live
+    from backend.registry.records import RegistryError
+
+    services = open_services(read_settings())
+    try:
+        chosen = make_live(services, project, version)
+    except DamagedVersionError as error:
+        stop(str(error))
+    except RegistryError as error:
+        stop_for(error)
+    known = services.registry.project(project)
+    then = known.status if known.away else describe_next_work(services.engine, "stores its predictions")
+    held = " and stays pinned" if known.pinned else ""
+    console.print(f"{chosen.name} of project {project} is live{held}; {then}", soft_wrap=True)
+
+
+def pin(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{NAME}; without it, the live one.")] = "") -> None:
+    """Keep a version live, whatever the gate measures; the worker trains and compares further versions all the same."""
+    from backend.projects import live_version
+    from backend.registry.records import RegistryError
+
+    services = open_services(read_settings())
+    try:
+        pinned = live_version.pin(services, project, version)
+    except live_version.DamagedVersionError as error:
+        stop(str(error))
+    except RegistryError as error:
+        stop_for(error)
+    console.print(f"{pinned.name} of project {project} is live and pinned", soft_wrap=True)
+
+
+def unpin(project: ProjectId) -> None:
+    """Let better versions replace the live one again."""
+    from backend.projects import live_version
+    from backend.registry.records import RegistryError
+
+    services = open_services(read_settings())
+    try:
+        live = live_version.unpin(services, project)
+    except RegistryError as error:
+        stop_for(error)
+    console.print(f"{live.name} of project {project} is live and not pinned", soft_wrap=True)

@@ -1,0 +1,199 @@
+"""`galaxyloop status`: the state of the loop, and the figures of one project, in 80 columns or as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.markup import escape
+from rich.table import Column, Table
+
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import console, format_time, stop_for
+from backend.registry.records import MAX_ID
+
+if TYPE_CHECKING:
+    from backend.reports.report import ControlReport, Forecast
+    from backend.reports.summary import Summary
+    from backend.services import Services
+
+__all__ = ["status"]
+
+LARGE_FIELDS = {"map": True, "galleries": {"__all__": {"tasks": {"__all__": {"jpeg"}}}}}
+"""Fields of a report that are only for the page: the map has one point per task, and galleries have images."""
+
+
+def status(
+    project: Annotated[
+        int | None,
+        typer.Argument(
+            metavar="[PROJECT]", min=1, max=MAX_ID, help="Number of a project; without it, all projects are listed."
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts (docs/commands.md).")] = False,
+) -> None:
+    """Show server, worker and projects; or the scores, learning curve and forecast of one project."""
+    from backend.registry.records import RegistryError
+    from backend.reports.summary import read_summaries, read_summary
+
+    services = open_services(read_settings())
+    try:
+        if project is not None:
+            summary = read_summary(services.registry, project)
+            _print_json(_record(summary)) if as_json else _print_project(summary)
+        elif as_json:
+            projects = [_record(summary) for summary in read_summaries(services.registry)]
+            _print_json(_processes(services) | {"projects": projects})
+        else:
+            _print_loop(services)
+    except RegistryError as error:
+        stop_for(error)
+
+
+def _processes(services: Services) -> dict[str, Any]:
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.liveness import describe_processes, is_alive
+
+    return {
+        kind: {"alive": is_alive(services.engine, kind), "state": describe_processes(services.engine, kind)} for kind in KINDS
+    }
+
+
+def _record(summary: Summary) -> dict[str, Any]:
+    """Return a project's figures; `docs/commands.md` documents the keys, which scripts read."""
+    project = summary.project
+    return {
+        "project": project.id,
+        "live": summary.live.name,
+        "pinned": project.pinned,
+        "published": project.published_version == project.live_version,
+        "away": project.away,
+        "now": summary.now,
+        "pending_s": summary.pending_s,
+        "status": project.status,
+        "status_at": project.status_at,
+        "versions": [
+            {
+                "name": version.name,
+                "verdict": version.verdict,
+                "created_at": version.created_at,
+                "annotations": version.learned_from,
+                "reason": str(version.evidence.get("reason", "")),
+            }
+            for version in summary.versions
+        ],
+        "report": summary.report.model_dump(mode="json", exclude=LARGE_FIELDS) if summary.report is not None else None,
+    }
+
+
+def _print_json(value: dict[str, Any]) -> None:
+    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201
+
+
+def _print_project(summary: Summary) -> None:
+    project, report = summary.project, summary.report
+    pinned = ", pinned" if project.pinned else ""
+    _print(f"project {project.id}: {summary.live.name} is live{pinned}")
+    _print(summary.now)
+    _print(f"last result ({format_time(project.status_at)}): {project.status}")
+    if report is None:
+        _print("There is no report yet: the worker makes one when it has finished a cycle.")
+        return
+    _print(
+        f"{report.annotated} of {report.tasks} tasks are annotated: "
+        f"{report.training} for training, {report.held_out} for validation"
+    )
+    for control in report.controls:
+        console.print()
+        _print_control(control, report.live)
+    for problem in report.problems:
+        _print(f"problem: {problem}")
+
+
+def _print_control(control: ControlReport, live: int) -> None:
+    from backend.reports.metric_names import format_estimate
+    from backend.reports.summary import describe_headline
+
+    headline = describe_headline(control, live)
+    quality = f"{headline[0]} {format_estimate(headline[1])}" if headline is not None else "not scored"
+    console.print(f"[bold]{escape(control.name)}[/]: {quality}, {control.held_out} held-out images", highlight=False)
+    if control.problem:
+        _print(control.problem)
+    curve = control.curve
+    if curve is not None and curve.forecast is not None:
+        _print_forecast(curve.forecast)
+    if curve is not None and curve.saved is not None:
+        saved = curve.saved
+        interval = "" if saved.low is None or saved.high is None else f" ({saved.low:.0%} to {saved.high:.0%})"
+        _print(f"labels saved against random order: {saved.value:.0%}{interval}")
+    if control.versions:
+        console.print(_version_table(control))
+
+
+def _print_forecast(forecast: Forecast) -> None:
+    if forecast.sentence:
+        _print(forecast.sentence)
+    if forecast.may_stop:
+        _print("More labels would hardly change it: labelling may stop.")
+
+
+def _version_table(control: ControlReport) -> Table:
+    from backend.reports.metric_names import METRIC_NAMES, format_estimate
+
+    metrics = [name for name in METRIC_NAMES if any(name in version.metrics for version in control.versions)][:2]
+    names = [METRIC_NAMES[metric] for metric in metrics]
+    table = Table(Column("version", no_wrap=True), "labels", *names, "kappa to previous", "accepted", "s/task", box=None)
+    for version in control.versions:
+        scores = (version.metrics.get(metric) for metric in metrics)
+        table.add_row(
+            version.name,
+            str(version.labels),
+            *("" if score is None else format_estimate(score) for score in scores),
+            "" if version.change is None else f"{version.change.value:.2f}",
+            "" if version.accepted is None else f"{version.accepted:.0%}",
+            "" if version.median_seconds is None else f"{version.median_seconds:.0f}",
+        )
+    return table
+
+
+def _print(sentence: str) -> None:
+    console.print(sentence, highlight=False, markup=False)
+
+
+def _print_loop(services: Services) -> None:
+    """Print whether server and worker run, and each project's live version, pending events and last status."""
+    from backend.jobs.heartbeat import KINDS
+    from backend.jobs.liveness import describe_processes, format_duration
+    from backend.registry.damage import describe_damage
+    from backend.server.coverage import Coverage
+    from sync.labelling.config import not_supported
+
+    for kind in KINDS:
+        console.print(f"{kind} {describe_processes(services.engine, kind)}", soft_wrap=True, highlight=False)
+    waiting_s, coverage = services.pending_events.waiting_s(), Coverage(services.settings)
+    table = Table(
+        "project",
+        Column("live", no_wrap=True),
+        "published",
+        "without prediction",
+        "pending events",
+        "when",
+        "last status",
+    )
+    sentences = []
+    for project in services.registry.projects():
+        live = services.registry.version(project.id, project.live_version)
+        published = "yes" if project.published_version == project.live_version else "not yet"
+        waits = f"for {format_duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
+        missing = None if project.away else coverage.of(project.id, live.name)
+        lacking = "not known" if missing is None else f"{missing} tasks"
+        table.add_row(
+            str(project.id), live.name, published, lacking, waits, format_time(project.status_at), escape(project.status)
+        )
+        sentences += describe_damage(services.registry, project.id)
+        unsupported = not_supported(project.label_config)
+        sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
+    console.print(table)
+    for sentence in sentences:
+        console.print(sentence, soft_wrap=True, highlight=False, markup=False)

@@ -1,0 +1,43 @@
+"""How scores are called and written for people: on the page of a project and in the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from backend.reports.report import Estimate, Metric
+
+__all__ = ["METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
+
+METRIC_NAMES: dict[Metric, str] = {
+    "macro_auc": "macro AUC",
+    "accuracy": "accuracy",
+    "kappa": "Cohen's kappa",
+    "mask_iou": "IoU of masks",
+    "ap50": "AP of boxes (IoU 0.5)",
+    "f1": "F1 of boxes",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "click_iou": "IoU after one click",
+}
+"""Name of each score, the most informative one first."""
+WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
+"""Scores in the unit of the control; the others are at most 1."""
+
+
+def choose_metric(metrics: Iterable[Metric]) -> Metric | None:
+    """Return the score that stands for the quality of a control; None if there is none."""
+    present = set(metrics)
+    return next((metric for metric in METRIC_NAMES if metric in present), None)
+
+
+def format_number(value: float, metric: Metric | None = None) -> str:
+    """Format a score with three decimals, or three digits if it has a unit."""
+    return f"{value:.3g}" if metric in WITH_UNIT else f"{value:.3f}"
+
+
+def format_estimate(estimate: Estimate, metric: Metric | None = None) -> str:
+    """Format a score with its interval, "0.947 (0.921 to 0.968)"; without one if it could not be estimated."""
+    value = format_number(estimate.value, metric)
+    if estimate.low is None or estimate.high is None:
+        return value
+    return f"{value} ({format_number(estimate.low, metric)} to {format_number(estimate.high, metric)})"

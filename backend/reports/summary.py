@@ -1,0 +1,112 @@
+"""All that is shown of a project: its row, its versions, its report, and what the worker does now."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Engine
+
+from backend.jobs.heartbeat import Process, read_processes
+from backend.jobs.liveness import describe_processes, format_duration, format_time_ago
+from backend.jobs.pending import PendingEvents
+from backend.registry.records import Project, Version
+from backend.registry.store import Registry
+from backend.reports.metric_names import METRIC_NAMES, choose_metric
+from backend.reports.report import ControlReport, Estimate, Report, VersionReport
+from backend.reports.store import ReportStore
+
+__all__ = ["Summary", "describe_headline", "live_scores", "read_summaries", "read_summary"]
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One project.
+
+    Attributes
+    ----------
+    versions : sequence of Version
+        Oldest first.
+    report : Report or None
+        The newest report; None before the first one.
+    now : str
+        What the worker does now and next, in one or two sentences.
+    pending_s : float or None
+        For how long events have been pending, seconds; None without any.
+    """
+
+    project: Project
+    versions: Sequence[Version]
+    report: Report | None
+    now: str
+    pending_s: float | None
+
+    @property
+    def live(self) -> Version:
+        """The live version."""
+        return next(version for version in self.versions if version.number == self.project.live_version)
+
+
+def read_summary(registry: Registry, project_id: int) -> Summary:
+    """Read the registry's rows of one project.
+
+    Raises
+    ------
+    RegistryError
+        If the project is not registered.
+    """
+    (summary,) = _read(registry, [registry.project(project_id)])
+    return summary
+
+
+def read_summaries(registry: Registry) -> list[Summary]:
+    """Read the registry's rows of all projects."""
+    return _read(registry, registry.projects())
+
+
+def live_scores(control: ControlReport, live: int) -> VersionReport | None:
+    """Return the scores of the live version; None if the report has none."""
+    return next((version for version in control.versions if version.number == live), None)
+
+
+def describe_headline(control: ControlReport, live: int) -> tuple[str, Estimate] | None:
+    """Return the name of the score that stands for a control's quality, and the live version's value; None without one."""
+    scores = live_scores(control, live)
+    if scores is None:
+        return None
+    preferred = control.curve.metric if control.curve is not None else None
+    metric = preferred if preferred in scores.metrics else choose_metric(scores.metrics)
+    return None if metric is None else (METRIC_NAMES[metric], scores.metrics[metric])
+
+
+def _read(registry: Registry, projects: Sequence[Project]) -> list[Summary]:
+    engine = registry.engine
+    waiting_s, reports = PendingEvents(engine).waiting_s(), ReportStore(engine)
+    workers = read_processes(engine, "worker")
+    return [
+        Summary(
+            project,
+            registry.versions(project.id),
+            reports.read(project.id),
+            _describe_now(engine, workers, project, waiting_s.get(project.id)),
+            waiting_s.get(project.id),
+        )
+        for project in projects
+    ]
+
+
+def _describe_now(engine: Engine, workers: Sequence[Process], project: Project, pending_s: float | None) -> str:
+    if project.away == "detached":
+        return f"This project is detached: galaxyloop project attach {project.id} attaches it again."
+    if project.away:
+        return "This project is deleted in Label Studio: its versions and figures are kept."
+    alive = [worker for worker in workers if worker.alive]
+    if not alive:
+        return f"No worker works on this project: it {describe_processes(engine, 'worker')}."
+    for worker in alive:
+        if worker.project_id == project.id and worker.working_s is not None:
+            return f"The worker works on this project since {format_time_ago(worker.working_s)}."
+    if pending_s is not None:
+        busy = ", after it has finished its work on another project" if all(worker.project_id for worker in alive) else ""
+        return f"The worker reads the annotations next{busy}: an event came {format_duration(pending_s)} ago."
+    return "The worker waits for annotations."

@@ -1,0 +1,152 @@
+"""The charts of one control: learning curve, change between versions, reliability, and the annotators' effort."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from backend.reports.metric_names import METRIC_NAMES, format_number
+from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, VersionReport
+from backend.server.pages.charts import Chart, Point, Series, draw_chart
+
+__all__ = ["draw_acceptance", "draw_change", "draw_learning_curve", "draw_reliability", "draw_seconds"]
+
+NORMAL_95 = 1.96
+"""Half-width of a 95 % interval in standard errors."""
+BLUE, VERMILLION, GREEN = 1, 2, 3
+
+
+def draw_learning_curve(control: ControlReport, id_: str) -> Chart | None:
+    """Draw quality against labels, in the order of annotation and in random order, and the forecast; None without a curve."""
+    curve = control.curve
+    if curve is None or not curve.points:
+        return None
+    series = [Series("in the order of annotation", [_bounded(point) for point in curve.points], BLUE)]
+    if curve.random:
+        series.append(Series("in random order", [_bounded(point) for point in curve.random], VERMILLION, dashed=True))
+    if forecast := _forecast_points(curve):
+        series.append(Series("forecast, 68 % interval", forecast, GREEN, dashed=True))
+    name, first, last = METRIC_NAMES[curve.metric], curve.points[0], curve.points[-1]
+    return draw_chart(
+        id_,
+        series,
+        title="Learning curve",
+        summary=(
+            f"{name} rises from {format_number(first.value, curve.metric)} with {first.labels} labels "
+            f"to {format_number(last.value, curve.metric)} with {last.labels}."
+            if last.value > first.value
+            else f"{name} is {format_number(last.value, curve.metric)} with {last.labels} labels, "
+            f"after {format_number(first.value, curve.metric)} with {first.labels}."
+        ),
+        x_title="labels for training",
+        y_title=name,
+    )
+
+
+def draw_change(control: ControlReport, id_: str) -> Chart | None:
+    """Draw Cohen's kappa between the predictions of each version and the one before; None without two versions."""
+    return _draw_by_version(
+        control,
+        id_,
+        lambda version: version.change,
+        title="Change between versions",
+        summary="Cohen's kappa between the predictions of each version and those of the one before; 1 means no change.",
+        name="kappa to the version before",
+        y_title="Cohen's kappa",
+        y_range=(0.0, 1.0),
+    )
+
+
+def draw_acceptance(control: ControlReport, id_: str) -> Chart | None:
+    """Draw the share of predicted regions that annotators submitted unedited, by version; None without any."""
+    return _draw_by_version(
+        control,
+        id_,
+        lambda version: None if version.accepted is None else Estimate(value=100 * version.accepted),
+        title="Accepted unedited",
+        summary="Share of predicted regions that annotators submitted as they were, by the version that predicted them.",
+        name="accepted unedited",
+        y_title="accepted unedited, %",
+        y_range=(0.0, 100.0),
+    )
+
+
+def draw_seconds(control: ControlReport, id_: str) -> Chart | None:
+    """Draw the median time of an annotation, by version; None without any."""
+    return _draw_by_version(
+        control,
+        id_,
+        lambda version: None if version.median_seconds is None else Estimate(value=version.median_seconds),
+        title="Time per task",
+        summary="Median time that an annotator needs for a task, by the version that predicted it.",
+        name="median time",
+        y_title="median seconds per task",
+        y_range=(0.0, 1.0),
+    )
+
+
+def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
+    """Draw the share of correct predictions against their confidence; None without bins."""
+    bins = [one for one in control.reliability if one.count]
+    if not bins:
+        return None
+    points = [Point(one.confidence, one.accuracy, note=f"{one.count} predictions") for one in bins]
+    total = sum(one.count for one in bins)
+    error = sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / total
+    return draw_chart(
+        id_,
+        [Series("predictions, in bins of confidence", points, BLUE)],
+        title="Reliability",
+        summary=f"Confidence and the share of correct predictions differ by {error:.3f} on average (calibration error).",
+        x_title="confidence",
+        y_title="share correct",
+        x_range=(0.0, 1.0),
+        y_range=(0.0, 1.0),
+        diagonal=True,
+    )
+
+
+def _bounded(point: CurvePoint) -> Point:
+    if not point.spread:
+        return Point(point.labels, point.value)
+    half = NORMAL_95 * point.spread
+    return Point(point.labels, point.value, point.value - half, point.value + half)
+
+
+def _forecast_points(curve: Curve) -> Sequence[Point]:
+    forecast, last = curve.forecast, curve.points[-1]
+    if forecast is None or forecast.gain is None:
+        return []
+    gain, labels = forecast.gain, last.labels + forecast.labels
+    bounds = [None if bound is None else last.value + bound for bound in (gain.low, gain.high)]
+    start = Point(last.labels, last.value, last.value, last.value) if None not in bounds else Point(last.labels, last.value)
+    return [start, Point(labels, last.value + gain.value, *bounds)]
+
+
+def _draw_by_version(
+    control: ControlReport,
+    id_: str,
+    value_of: Callable[[VersionReport], Estimate | None],
+    *,
+    title: str,
+    summary: str,
+    name: str,
+    y_title: str,
+    y_range: tuple[float, float],
+) -> Chart | None:
+    points = []
+    for version in control.versions:
+        value = value_of(version)
+        if value is not None:
+            points.append(Point(version.labels, value.value, value.low, value.high, note=version.name))
+    if not points:
+        return None
+    return draw_chart(
+        id_,
+        [Series(name, points, BLUE)],
+        title=title,
+        summary=summary,
+        x_title="labels of the version",
+        y_title=y_title,
+        x_range=(0.0, max(point.x for point in points)),
+        y_range=y_range,
+    )

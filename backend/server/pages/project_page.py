@@ -1,0 +1,151 @@
+"""All that the page of a project shows, from its summary: computed here, and laid out by `templates/project.html`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Version, config_hash
+from backend.reports.metric_names import METRIC_NAMES
+from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
+from backend.reports.summary import Summary, describe_headline, live_scores
+from backend.server.pages.charts import Chart
+from backend.server.pages.confusion import ConfusionTable, tabulate_confusions
+from backend.server.pages.control_charts import (
+    draw_acceptance,
+    draw_change,
+    draw_learning_curve,
+    draw_reliability,
+    draw_seconds,
+)
+from backend.server.pages.embedding_map import MapDrawing, draw_map
+
+__all__ = ["ControlView", "ProjectPage", "VersionView", "list_problems", "make_project_page", "remove_folders"]
+
+VERDICTS = {BASE: "shipped", TRAINED: "not compared yet", LIVE: "retired"}
+"""How a verdict is called on the page; that of the live version is "live"."""
+FOLDERS = re.compile(r"(?<![\w/:.])/(?:[^\s/]+/)+(?=[^\s/])")
+
+
+@dataclass(frozen=True, slots=True)
+class ControlView:
+    """One control.
+
+    Attributes
+    ----------
+    id : str
+        Identifier of its section.
+    headline : (name, Estimate) or None
+        The score that stands for its quality.
+    metrics : sequence of (Metric, name)
+        Scores that any version has.
+    class_metrics : sequence of (Metric, name)
+        Scores that any class has.
+    """
+
+    id: str
+    report: ControlReport
+    live: VersionReport | None
+    headline: tuple[str, Estimate] | None
+    metrics: Sequence[tuple[Metric, str]]
+    class_metrics: Sequence[tuple[Metric, str]]
+    charts: Sequence[Chart]
+    effort: Sequence[Chart]
+    reliability: Chart | None
+    confusion: ConfusionTable | None
+
+
+@dataclass(frozen=True, slots=True)
+class VersionView:
+    """One version; `verdict` and `reason` are for people, and `can_go_live` tells whether a user may make it live."""
+
+    version: Version
+    is_live: bool
+    verdict: str
+    reason: str
+    can_go_live: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ProjectPage:
+    """The page of one project; `versions` are newest first."""
+
+    summary: Summary
+    report: Report | None
+    controls: Sequence[ControlView]
+    versions: Sequence[VersionView]
+    map: MapDrawing | None
+    problems: Sequence[str]
+
+
+def make_project_page(summary: Summary) -> ProjectPage:
+    """Compute the page of a project."""
+    report = summary.report
+    controls = report.controls if report is not None else []
+    live = report.live if report is not None else 0
+    return ProjectPage(
+        summary,
+        report,
+        [_make_control(control, f"control-{number}", live) for number, control in enumerate(controls, start=1)],
+        [_make_version(summary, version) for version in reversed(summary.versions)],
+        draw_map(report.map) if report is not None and report.map is not None and report.map.points else None,
+        list_problems(summary),
+    )
+
+
+def list_problems(summary: Summary) -> list[str]:
+    """List the problems of a project, one sentence each."""
+    problems = [remove_folders(problem) for problem in summary.report.problems] if summary.report is not None else []
+    live = summary.live.number
+    for version in summary.versions:
+        if version.verdict == DAMAGED and version.number >= live:
+            problems.append(
+                f"The files of {version.name} are damaged: the last intact version predicts in its place. "
+                f"galaxyloop versions {version.project_id} names the file."
+            )
+    return problems
+
+
+def remove_folders(sentence: str) -> str:
+    """Remove the folders of file names from a sentence: the layout of the server's disk is not for the page's readers."""
+    return FOLDERS.sub("", sentence)
+
+
+def _make_control(control: ControlReport, id_: str, live: int) -> ControlView:
+    charts = (draw_learning_curve(control, f"{id_}-curve"), draw_change(control, f"{id_}-change"))
+    effort = (draw_acceptance(control, f"{id_}-accepted"), draw_seconds(control, f"{id_}-seconds"))
+    return ControlView(
+        id_,
+        control,
+        live_scores(control, live),
+        describe_headline(control, live),
+        _present(version.metrics for version in control.versions),
+        _present(control.per_class.values()),
+        [chart for chart in charts if chart is not None],
+        [chart for chart in effort if chart is not None],
+        draw_reliability(control, f"{id_}-reliability"),
+        tabulate_confusions(control.confusion) if control.confusion is not None and control.confusion.labels else None,
+    )
+
+
+def _present(scores: Iterable[Mapping[Metric, Estimate]]) -> list[tuple[Metric, str]]:
+    names = {metric for one in scores for metric in one}
+    return [(metric, name) for metric, name in METRIC_NAMES.items() if metric in names]
+
+
+def _make_version(summary: Summary, version: Version) -> VersionView:
+    is_live = version.number == summary.project.live_version
+    fits = version.verdict == BASE or version.config_hash == config_hash(summary.project.label_config)
+    reason = str(version.evidence.get("reason", ""))
+    if version.verdict == DAMAGED:
+        reason = "its files are damaged"
+    elif not fits:
+        reason = f"it was made for another labelling config; {reason}"
+    return VersionView(
+        version,
+        is_live,
+        "live" if is_live else VERDICTS.get(version.verdict, version.verdict),
+        remove_folders(reason),
+        can_go_live=not is_live and fits and version.verdict not in (DAMAGED, TRAINED),
+    )
