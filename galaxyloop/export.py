@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sync.export import FORMATS, missing_packages
-from sync.export.pictures import Pictures
+from sync.export.image_files import ImageFiles
 from sync.export.run import ExportError, Plan, Summary, export
 
-__all__ = ["FORMATS", "ExportError", "Pictures", "Plan", "Summary", "export", "missing_packages"]
+__all__ = ["FORMATS", "ExportError", "ImageFiles", "Plan", "Summary", "export", "missing_packages"]

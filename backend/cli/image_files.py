@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from backend.cli.terminal import notices
+from sync.files.find import find_files
 from sync.images.decode import IMAGE_SUFFIXES
 
 __all__ = ["find_images"]
@@ -38,14 +39,8 @@ def find_images(words: Iterable[str]) -> list[str]:
 def _list_images(folder: str) -> list[str]:
     """List a folder's images, without hidden files and folders; a symbolic link counts if its target is in the folder."""
     root = os.path.realpath(folder)
-    images: list[str] = []
-    outside: list[str] = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        names_of_images = [name for name in names if Path(name).suffix.lower() in IMAGE_SUFFIXES and not name.startswith(".")]
-        paths = [os.path.join(place, name) for name in names_of_images]
-        outside += [path for path in paths if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
-        images += paths
+    images = list(find_files(folder, IMAGE_SUFFIXES))
+    outside = [path for path in images if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
     if outside:
         example = f"{len(outside)} symbolic links in {folder} point outside of it and are left out, such as {min(outside)}"
         notices.print(f"{example}: to read them, name them as arguments", markup=False, highlight=False, soft_wrap=True)

@@ -13,6 +13,7 @@ from skimage.data import hubble_deep_field
 
 from backend.heads.extraction.extract import extract
 from sync.errors.images import ImageError
+from sync.files.find import find_files
 from sync.images.decode import IMAGE_SUFFIXES, decode
 from sync.images.png import to_png
 
@@ -83,7 +84,7 @@ def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | Im
         The file to upload, or the error if the image cannot be read.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    for source in sorted(path for path in images.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file()):
+    for source in sorted(path for path in map(Path, find_files(images, IMAGE_SUFFIXES)) if path.is_file()):
         try:
             pixels = decode(source.read_bytes())
             if source.suffix.lower() in SHOWN_BY_BROWSERS:

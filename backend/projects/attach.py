@@ -7,7 +7,7 @@ from contextlib import suppress
 from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.records import RegistryError
 from backend.services import Services
-from sync.label_studio.attach import asked_instead, attach_backend
+from sync.label_studio.attach import attach_backend, find_other_backend
 from sync.label_studio.attach_undo import undo_on_failure
 from sync.label_studio.origin import is_same_project, read_origin
 from sync.label_studio.projects import project_state, set_uncertainty_sampling
@@ -77,7 +77,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
                 forget_project(services, project_id, patience_s=FORGET_PATIENCE_S)
         raise
     services.mark_now(project_id)
-    return asked_instead(client, project_id, url=settings.public_url)
+    return find_other_backend(client, project_id, url=settings.public_url)
 
 
 def _read_registered_origin(services: Services, project_id: int) -> str | None:

@@ -35,7 +35,7 @@ def main() -> None:
 
 
 def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> dict[str, Any]:
-    from sync.export.pictures import Pictures
+    from sync.export.image_files import ImageFiles
     from sync.export.reading.spool import with_parents
     from sync.export.run import Plan, export
     from sync.export.splits import parse_fractions
@@ -43,8 +43,8 @@ def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> 
 
     fractions = parse_fractions(split) if split else None
     plan = Plan(1, "Galaxies", parse(CONFIG), name, consensus, fractions, 0, "", "")
-    pictures = Pictures(lambda reference: Path(reference).read_bytes(), max_pixels=10**8)
-    done = export((with_parents(task) for task in _lines(source)), output, plan=plan, pictures=pictures)
+    image_files = ImageFiles(lambda reference: Path(reference).read_bytes(), max_pixels=10**8)
+    done = export((with_parents(task) for task in _lines(source)), output, plan=plan, image_files=image_files)
     return {"objects": done.objects, "problems": done.problems}
 
 

@@ -56,7 +56,7 @@ def reason_of_item(error: Exception) -> ImageError:
     log.debug("event=item_failed error=%s", type(error).__name__, exc_info=error)
     detail = " ".join(str(error).split())
     detail = f": {detail[:LONGEST_REASON]}" if detail else ""
-    reason = ImageError(f"it cannot be read or worked on ({type(error).__name__}{detail})")
+    reason = ImageError(f"it cannot be processed ({type(error).__name__}{detail})")
     reason.__cause__ = error
     return reason
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sync.export import KEEPS_ALL_CONTROLS, KINDS_OF_FORMAT, WHOLE_IMAGE
-from sync.export.reading.statements import Report
+from sync.export.reading.annotations import Report
 from sync.export.records import Record
 
 __all__ = ["drop_unsupported", "formats_with", "report_foreign"]
@@ -33,17 +33,17 @@ def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) 
     kinds = KINDS_OF_FORMAT[format]
     lost: Counter[tuple[str, str]] = Counter()
     for record in records:
-        statements = []
-        for said in record.statements:
-            objects = tuple(one for one in said.objects if one.kind in kinds)
-            answers = said.answers if WHOLE_IMAGE in kinds else ()
-            lost.update((one.control, one.kind) for one in said.objects if one.kind not in kinds)
-            lost.update((one.control, WHOLE_IMAGE) for one in said.answers if WHOLE_IMAGE not in kinds)
-            statements.append(replace(said, objects=objects, answers=answers))
-        yield replace(record, statements=tuple(statements))
+        annotations = []
+        for annotation in record.annotations:
+            objects = tuple(obj for obj in annotation.objects if obj.kind in kinds)
+            answers = annotation.answers if WHOLE_IMAGE in kinds else ()
+            lost.update((obj.control, obj.kind) for obj in annotation.objects if obj.kind not in kinds)
+            lost.update((answer.control, WHOLE_IMAGE) for answer in annotation.answers if WHOLE_IMAGE not in kinds)
+            annotations.append(replace(annotation, objects=objects, answers=answers))
+        yield replace(record, annotations=tuple(annotations))
     for (control, kind), number in lost.items():
         report(
-            f"{number:,} of {control!r} are left out: {format} has no place for {_NAMES[kind]}, {formats_with(kind)} have",
+            f"{number:,} of {control!r} are left out: {format} cannot represent {_NAMES[kind]}; {formats_with(kind)} can",
             task=None,
         )
 
@@ -64,7 +64,7 @@ def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Re
         return
     for (name, kind), number in foreign.items():
         of = f"of {name!r} ({kind})" if name else f"of type {kind}"
-        report(f"{number:,} regions {of} are left out: of such controls only json keeps what was said", task=None)
+        report(f"{number:,} regions {of} are left out: only json keeps regions of such controls", task=None)
 
 
 def formats_with(kind: str) -> str:

@@ -101,16 +101,16 @@ def _counts(facts: Facts) -> str:
         f"- `{TASKS_FILE}` lists the images with their original file names and the columns that came in with them.",
         *([f"- Tasks with a WCS: {tally.on_sky:,}."] if facts.format in ON_SKY else []),
         f"- Problems: {facts.problems:,}"
-        + (f"; `{PROBLEMS_FILE}` says what was left out or changed, and why." if facts.problems else "."),
+        + (f"; `{PROBLEMS_FILE}` lists what was left out or changed, and why." if facts.problems else "."),
     ]
     return lines[0] + "\n\n" + "\n".join(lines[1:])
 
 
 _CONSENSUS = {
-    "latest": "Of several annotations of a task the newest counts.",
-    "all": "All annotations of a task stand side by side.",
-    "majority": "Where several people annotated a task, their majority counts.",
-    "dawid-skene": "Where several people annotated a task, votes are weighted by the confusion matrices of the annotators "
+    "latest": "The newest of several annotations of a task is used.",
+    "all": "All annotations of a task are exported.",
+    "majority": "If several people annotated a task, the majority is used.",
+    "dawid-skene": "If several people annotated a task, votes are weighted by the confusion matrices of the annotators "
     "(Dawid & Skene 1979).",
 }
 
@@ -128,17 +128,22 @@ def _balance(title: str, names: tuple[str, str], counts: Counter[tuple[str, str,
 
 def _agreement(facts: Facts) -> str:
     if not facts.first_pass.several:
-        return "## Agreement\n\nNo task was annotated by two people: agreement is not known."
+        return "## Agreement\n\nNo task was annotated by two people: agreement is unknown."
     parts = ["## Agreement", f"Measured on the {facts.first_pass.several:,} tasks that two or more people annotated."]
     if facts.classes:
-        rows = [[one.topic, f"{one.questions:,}", f"{one.alpha:.3f}"] for one in facts.classes]
+        rows = [[agreement.topic, f"{agreement.questions:,}", f"{agreement.alpha:.3f}"] for agreement in facts.classes]
         parts.append(_table(["classes of", "tasks or objects", "Krippendorff's alpha"], rows))
     if facts.shapes:
         rows = [
-            [one.control, f"{one.pairs:,}", f"{one.mean_overlap:.3f}" if one.pairs else "", f"{100 * one.matched:.1f} %"]
-            for one in facts.shapes
+            [
+                agreement.control,
+                f"{agreement.pairs:,}",
+                f"{agreement.mean_overlap:.3f}" if agreement.pairs else "",
+                f"{100 * agreement.matched:.1f} %",
+            ]
+            for agreement in facts.shapes
         ]
-        parts.append(_table(["shapes of", "pairs", "mean IoU of pairs", "shapes that the other drew too"], rows))
+        parts.append(_table(["shapes of", "pairs", "mean IoU of pairs", "shapes that both drew"], rows))
     return "\n\n".join(parts)
 
 
@@ -163,8 +168,9 @@ def _splits(facts: Facts) -> str:
     empty = "".join(f"**No task is in {split}.** " for split in facts.tally.empty(facts.dataset.splits))
     return (
         f"## Splits\n\n{empty}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
-        f"same file stay together: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The place on the "
-        f"sky is known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are told apart by their files."
+        f"same file are in one split: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The position "
+        f"on the sky is known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are distinguished by "
+        "their files."
     )
 
 

@@ -31,11 +31,11 @@ def number_labels(labels: Sequence[str], file: Path | None) -> tuple[str, ...]:
         The labels of `file`, followed by those of `labels` that it does not contain.
     """
     try:
-        listed = json.loads(file.read_text(encoding="utf-8")) if file is not None else []
+        stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else []
     except (OSError, ValueError):
-        listed = []
-    known = [label for label in listed if isinstance(label, str)] if isinstance(listed, list) else []
-    return tuple(dict.fromkeys((*known, *labels)))
+        stored = []
+    earlier = [label for label in stored if isinstance(label, str)] if isinstance(stored, list) else []
+    return tuple(dict.fromkeys((*earlier, *labels)))
 
 
 def keep_numbers(labels: Sequence[str], file: Path | None) -> None:

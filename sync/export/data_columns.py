@@ -14,11 +14,20 @@ from itertools import chain, count
 from typing import Any
 from urllib.parse import urlsplit
 
-from sync.export.pictures import basename
+from sync.export.image_files import basename
 from sync.export.records import Record
 from sync.export.storage_references import as_stored
 
-__all__ = ["MOST_COLUMNS", "DataColumn", "DataColumns", "content_of", "data_for_json", "data_row", "named", "original_name"]
+__all__ = [
+    "MOST_COLUMNS",
+    "DataColumn",
+    "DataColumns",
+    "content_of",
+    "data_for_json",
+    "data_row",
+    "name_columns",
+    "original_name",
+]
 
 Value = bool | int | float | str
 
@@ -120,15 +129,15 @@ class DataColumns:
         return self._dropped
 
 
-def named(
-    columns: Iterable[DataColumn], *, taken: Iterable[str], clean: Callable[[str], str] = lambda name: name
+def name_columns(
+    columns: Iterable[DataColumn], *, reserved: Iterable[str], clean: Callable[[str], str] = lambda name: name
 ) -> dict[str, DataColumn]:
     """Assign names to the columns of a table.
 
     Parameters
     ----------
     columns : iterable of DataColumn
-    taken : iterable of str
+    reserved : iterable of str
         Names of the format's own columns. A column with such a name, compared without case, is named ``catalogue_<name>``. If
         the tasks have that key too, the column is left out.
     clean : callable, optional
@@ -140,9 +149,9 @@ def named(
         Maps names to columns.
     """
     columns = list(columns)
-    own = {name.casefold() for name in taken}
+    own = {name.casefold() for name in reserved}
     keys = {clean(column.key).casefold() for column in columns}
-    given: dict[str, DataColumn] = {}
+    columns_by_name: dict[str, DataColumn] = {}
     used = set(own)
     for column in columns:
         first = clean(column.key) or "catalogue_"
@@ -155,8 +164,8 @@ def named(
             if name.casefold() not in used and (name == first or name.casefold() not in keys)
         )
         used.add(name.casefold())
-        given[name] = column
-    return given
+        columns_by_name[name] = column
+    return columns_by_name
 
 
 def data_row(columns: Iterable[DataColumn], record: Record) -> list[Value | None]:
@@ -216,9 +225,9 @@ def _dtype(kinds: _Kinds) -> type:
 def _finite(value: Any) -> Any:
     """Convert a value to JSON: NaN and infinity become null, and integers above `LARGEST_INT` become texts."""
     if isinstance(value, Mapping):
-        return {str(key): _finite(held) for key, held in value.items()}
+        return {str(key): _finite(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_finite(held) for held in value]
+        return [_finite(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return str(value) if type(value) is int and abs(value) > LARGEST_INT else value

@@ -9,8 +9,8 @@ from functools import partial
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
-from sync.export.pictures import Picture
-from sync.export.reading.statements import Report
+from sync.export.image_files import ImageFile
+from sync.export.reading.annotations import Report
 from sync.export.records import Record
 
 __all__ = ["Dataset"]
@@ -93,9 +93,9 @@ class Dataset:
             else:
                 self.on_written(record)
 
-    def picture_of(self, record: Record) -> Picture | None:
+    def image_file_of(self, record: Record) -> ImageFile | None:
         """Return the image file of a record; if it is missing, report it and return None."""
-        if isinstance(record.picture, ImageError):
-            self.report(f"the image is missing: {record.picture}", task=record.task)
+        if isinstance(record.image_file, ImageError):
+            self.report(f"the image is missing: {record.image_file}", task=record.task)
             return None
-        return record.picture
+        return record.image_file

@@ -21,16 +21,16 @@ from sync.export.consensus.agreement import Overlaps
 from sync.export.consensus.votes import Vote, newest_of_each, votes_of
 from sync.export.data_columns import DataColumns
 from sync.export.measures import measure
+from sync.export.reading.annotations import ANSWERING_TAGS, parse_annotations
 from sync.export.reading.images import is_first, number_of, reference_of
-from sync.export.reading.statements import ANSWERING_TAGS, read_statements
-from sync.export.records import Statement
+from sync.export.records import ParsedAnnotation
 from sync.export.sky import NOWHERE, Sky
 from sync.export.splits import TaskPlace
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["OUTLINES", "FirstPass", "first_pass", "is_read"]
+__all__ = ["OUTLINES", "FirstPass", "is_read", "run_first_pass"]
 
 
 @dataclass
@@ -56,7 +56,7 @@ class FirstPass:
     outlined : set of str
         Classes with at least one mask, polygon or ellipse.
     places : list of TaskPlace
-        Empty if `first_pass` was called without `sky_of`.
+        Empty if `run_first_pass` was called without `sky_of`.
     """
 
     tasks: int = 0
@@ -73,7 +73,7 @@ class FirstPass:
     places: list[TaskPlace] = field(default_factory=list)
 
 
-def first_pass(
+def run_first_pass(
     tasks: Iterable[tuple[Mapping[str, Any], Size | None]],
     config: LabelConfig,
     *,
@@ -90,49 +90,49 @@ def first_pass(
         Returns a task's position on the sky and an identifier of its file's content. None for an export without splits: only
         splits need the shapes of all tasks in this pass.
     """
-    found = FirstPass(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
+    result = FirstPass(data_columns=DataColumns(image_keys=frozenset(config.image_key.values())))
     for task, size in tasks:
-        attempt(partial(_scan_task, task, size, config, found, sky_of=sky_of))  # the second pass reports failures
-    return found
+        attempt(partial(_scan_task, task, size, config, result, sky_of=sky_of))  # the second pass reports failures
+    return result
 
 
 def _scan_task(
     task: Mapping[str, Any],
     size: Size | None,
     config: LabelConfig,
-    found: FirstPass,
+    first_pass: FirstPass,
     *,
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> None:
-    annotations = [one for one in task.get("annotations") or [] if isinstance(one, Mapping)]
-    live = [one for one in annotations if not one.get("was_cancelled")]
-    found.tasks += 1
+    items = [item for item in task.get("annotations") or [] if isinstance(item, Mapping)]
+    submitted = [item for item in items if not item.get("was_cancelled")]
+    first_pass.tasks += 1
     if is_first(task):
-        found.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
-        found.annotations += len(live)
-    found.skipped += len(annotations) - len(live)
-    for one in live:
-        _note_labels(one, config, found)
+        first_pass.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
+        first_pass.annotations += len(submitted)
+    first_pass.skipped += len(items) - len(submitted)
+    for item in submitted:
+        _note_labels(item, config, first_pass)
     if not is_read(task, places=sky_of is not None):
         return
-    statements = read_statements(task, config, report=_ignore_report, size=size)  # the second pass reports
-    voters = newest_of_each(statements)
+    annotations = parse_annotations(task, config, report=_ignore_report, size=size)  # the second pass reports
+    voters = newest_of_each(annotations)
     if len(voters) > 1:
-        found.several += 1
-        found.votes += votes_of(number_of(task), voters, config)
-        found.overlaps.add(voters, config)
-    if sky_of is not None and statements:
+        first_pass.several += 1
+        first_pass.votes += votes_of(number_of(task), voters, config)
+        first_pass.overlaps.add(voters, config)
+    if sky_of is not None and annotations:
         sky, content = sky_of(task)
-        place = attempt(partial(_place, task, statements, config, sky, content))
+        place = attempt(partial(_place, task, annotations, config, sky, content))
         if isinstance(place, ImageError):
-            place = _place(task, statements, config, NOWHERE, content)
-        found.places.append(place)
+            place = _place(task, annotations, config, NOWHERE, content)
+        first_pass.places.append(place)
 
 
 def is_read(task: Mapping[str, Any], *, places: bool) -> bool:
     """Return whether the first pass reads a task's shapes: for its sky position, or because it has several annotations."""
-    live = [one for one in task.get("annotations") or [] if isinstance(one, Mapping) and not one.get("was_cancelled")]
-    return places or len(live) > 1
+    items = (item for item in task.get("annotations") or [] if isinstance(item, Mapping))
+    return places or sum(not item.get("was_cancelled") for item in items) > 1
 
 
 def _regions(annotation: Mapping[str, Any]) -> list[Mapping[str, Any]]:
@@ -146,30 +146,32 @@ OUTLINES = frozenset({"mask", "polygon", "ellipse"})
 _KIND_OF_SHAPE = {Box: "box", Ellipse: "ellipse", np.ndarray: "mask", Polygon: "polygon", Point: "keypoint"}
 
 
-def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, found: FirstPass) -> None:
+def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, first_pass: FirstPass) -> None:
     number = annotation.get("id")
     for place, region in enumerate(_regions(annotation)):
         control = config.control(region.get("from_name"))
         if control is None:
-            found.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
+            first_pass.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
         if control is None or control.tag in ANSWERING_TAGS:
             continue
         kind, value = _KIND_OF_SHAPE[SHAPES[control.tag].SHAPE], region.get("value")
-        found.kinds.add(kind)
+        first_pass.kinds.add(kind)
         if not isinstance(value, Mapping) or not isinstance(value.get(control.tag.lower()), list):
             continue
         names = [name for name in value[control.tag.lower()] if isinstance(name, str)]
         labels = [label for name in names if (label := read_label(name, control)) is not None]
         for label in labels if not control.labels else ():
             used = (number if isinstance(number, int) else 0, place)
-            found.extra_labels[label] = min(found.extra_labels.get(label, used), used)
+            first_pass.extra_labels[label] = min(first_pass.extra_labels.get(label, used), used)
         if kind in OUTLINES:
-            found.outlined.update(labels)
+            first_pass.outlined.update(labels)
 
 
-def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelConfig, sky: Sky, content: str) -> TaskPlace:
-    newest = statements[-1]
-    size = next((one.size for said in statements for one in said.objects), sky.measured_size)
+def _place(
+    task: Mapping[str, Any], annotations: list[ParsedAnnotation], config: LabelConfig, sky: Sky, content: str
+) -> TaskPlace:
+    newest = annotations[-1]
+    size = next((obj.size for annotation in annotations for obj in annotation.objects), sky.measured_size)
     centre, radius = sky.centre, 0.0
     galaxies = np.zeros((0, 2)) if centre is None else np.array([centre])
     if size is not None and sky.celestial is not None:
@@ -179,9 +181,9 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
         if np.isfinite(steps).all():
             centre = (float(centre_of_image[0]), float(centre_of_image[1]))
             radius = max(float(np.hypot(*(steps @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
-            drawn = [(one.ra, one.dec) for said in statements for one in measure(said.objects, sky)]
-            known = np.array([place for place in drawn if np.isfinite(place).all()]).reshape(-1, 2)
-            galaxies = np.concatenate([galaxies, known]) if len(galaxies) or len(known) else np.array([centre])
+            positions = [(obj.ra, obj.dec) for annotation in annotations for obj in measure(annotation.objects, sky)]
+            measured = np.array([place for place in positions if np.isfinite(place).all()]).reshape(-1, 2)
+            galaxies = np.concatenate([galaxies, measured]) if len(galaxies) or len(measured) else np.array([centre])
     elif size is not None and sky.scale_arcsec is not None:
         radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
     label = _class_of(newest, config)
@@ -189,16 +191,16 @@ def _place(task: Mapping[str, Any], statements: list[Statement], config: LabelCo
     return TaskPlace(int(task["id"]), label, reference, galaxies, centre, radius, content)
 
 
-def _class_of(statement: Statement, config: LabelConfig) -> str:
+def _class_of(annotation: ParsedAnnotation, config: LabelConfig) -> str:
     """Return the class for stratified splits.
 
     This is the answer to the config's first question that has one, else the most frequent class of objects, else "".
     """
-    said = {answer.control: answer.labels for answer in statement.answers if answer.labels}
-    first = next((said[control.name] for control in config.controls if control.name in said), None)
+    labels_of = {answer.control: answer.labels for answer in annotation.answers if answer.labels}
+    first = next((labels_of[control.name] for control in config.controls if control.name in labels_of), None)
     if first is not None:
         return "|".join(first)
-    labels = Counter(one.label for one in statement.objects)
+    labels = Counter(obj.label for obj in annotation.objects)
     return min(labels, key=lambda label: (-labels[label], label)) if labels else ""
 
 

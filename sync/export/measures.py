@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.records import DrawnObject
+from sync.export.drawn_objects import DrawnObject
 from sync.export.sky import Sky
 from sync.geometry.clipping import ring_area
 from sync.geometry.corners import box_corners, ellipse_corners
@@ -90,8 +90,8 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
     if not objects:
         return []
     size = objects[0].size
-    read = [_ellipse_of(one) for one in objects]
-    centres = np.array([centre for centre, _, _ in read])
+    ellipses = [_ellipse_of(obj) for obj in objects]
+    centres = np.array([centre for centre, _, _ in ellipses])
     places = sky.positions(centres, size)
     steps = sky.steps(centres, size)
     if sky.celestial is None and sky.scale_arcsec is not None:
@@ -99,55 +99,55 @@ def measure(objects: Sequence[DrawnObject], sky: Sky) -> list[Measures]:
     else:
         sizes_only = steps
     measures = []
-    for one, (centre, matrix, area), place, step, scale in zip(objects, read, places, steps, sizes_only, strict=True):
+    for obj, (centre, matrix, area), place, step, scale in zip(objects, ellipses, places, steps, sizes_only, strict=True):
         # `_axes` measures angles from the second coordinate towards the first: (y, x) gives the angle from x towards y.
         major_px, minor_px, angle_px = _axes(matrix[::-1, ::-1])
         major, minor, _ = _axes(scale @ matrix @ scale.T)
-        known = np.isfinite(major)
-        ratio = minor / major if known and major > 0 else (minor_px / major_px if major_px > 0 else np.nan)
+        on_sky = np.isfinite(major)
+        ratio = minor / major if on_sky and major > 0 else (minor_px / major_px if major_px > 0 else np.nan)
         measures.append(
             Measures(
                 x=float(centre[0]),
                 y=float(centre[1]),
                 semi_major_px=major_px,
                 semi_minor_px=minor_px,
-                angle_px=_angle_px(one, angle_px),
+                angle_px=_angle_px(obj, angle_px),
                 area_px=area,
                 ra=float(place[0]),
                 dec=float(place[1]),
                 semi_major_arcsec=major,
                 semi_minor_arcsec=minor,
                 axis_ratio=float(ratio),
-                position_angle=np.nan if _is_upright(one) else _axes(step @ matrix @ step.T)[2],
+                position_angle=np.nan if _is_upright(obj) else _axes(step @ matrix @ step.T)[2],
                 area_arcsec2=float(area * abs(scale[0, 0] * scale[1, 1] - scale[0, 1] * scale[1, 0])),
             )
         )
     return measures
 
 
-def _angle_px(one: DrawnObject, angle_px: float) -> float:
+def _angle_px(obj: DrawnObject, angle_px: float) -> float:
     """Return the angle of the major axis; for a rotated square the angle of its sides, and NaN for an upright box."""
-    if _is_upright(one):
+    if _is_upright(obj):
         return np.nan
-    return one.shape.rotation % 180 if isinstance(one.shape, Box) and np.isnan(angle_px) else angle_px
+    return obj.shape.rotation % 180 if isinstance(obj.shape, Box) and np.isnan(angle_px) else angle_px
 
 
-def _is_upright(one: DrawnObject) -> bool:
-    return isinstance(one.shape, Box) and one.shape.rotation % 90 == 0
+def _is_upright(obj: DrawnObject) -> bool:
+    return isinstance(obj.shape, Box) and obj.shape.rotation % 90 == 0
 
 
-def _ellipse_of(one: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
+def _ellipse_of(obj: DrawnObject) -> tuple[NDArray[np.float64], NDArray[np.float64], float]:
     """Return the centre (x, y), the matrix whose eigenvalues are the squared semi-axes, and the area, pixels."""
-    shape = one.shape
+    shape = obj.shape
     if isinstance(shape, Point):
         return np.array([shape.x, shape.y]), np.full((2, 2), np.nan), np.nan
     if isinstance(shape, Box):
         return box_corners(shape).points.mean(axis=0), _matrix(shape.width / 2, shape.height / 2, shape.rotation), np.nan
     if isinstance(shape, Ellipse):
         matrix = _matrix(shape.radius_x, shape.radius_y, shape.rotation)
-        share = ring_area(one.ring()) / ring_area(ellipse_corners(shape).points)  # fraction on the image
+        share = ring_area(obj.ring()) / ring_area(ellipse_corners(shape).points)  # fraction on the image
         return np.array([shape.x, shape.y]), matrix, share * float(np.pi * shape.radius_x * shape.radius_y)
-    footprint = one.footprint()
+    footprint = obj.footprint()
     assert footprint is not None
     centre, covariance = second_moments(footprint.pixels, x=footprint.x, y=footprint.y)
     # The second moments of a filled ellipse along its axes are a quarter of its squared semi-axes.

@@ -11,36 +11,37 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from sync.export.drawn_objects import DrawnObject, Provenance
 from sync.export.first_pass import OUTLINES
-from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
-from sync.export.records import DrawnObject, Provenance, Statement
+from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, find_overlaps
+from sync.export.records import ParsedAnnotation
 
-__all__ = ["OBJECTS", "merged"]
+__all__ = ["OBJECTS", "merge_boxes"]
 
 OBJECTS = ("merged", "separate")
 """Values of the option `--objects`."""
 
 
-def merged(statement: Statement) -> Statement:
-    """Return a statement in which each outline has the box of the same object in `boxed`; merged boxes are removed."""
-    objects = statement.objects
-    boxes = [place for place, one in enumerate(objects) if one.kind == "box"]
-    outlines = [place for place, one in enumerate(objects) if one.kind in OUTLINES]
+def merge_boxes(annotation: ParsedAnnotation) -> ParsedAnnotation:
+    """Return an annotation in which each outline has the box of the same object in `boxed`; merged boxes are removed."""
+    objects = annotation.objects
+    boxes = [place for place, obj in enumerate(objects) if obj.kind == "box"]
+    outlines = [place for place, obj in enumerate(objects) if obj.kind in OUTLINES]
     if not boxes or not outlines:
-        return statement
-    box_of = _paired(objects, boxes, outlines, _relations(statement.regions))
-    taken = set(box_of.values())
+        return annotation
+    box_of = _pair_boxes(objects, boxes, outlines, _relations(annotation.regions))
+    merged_boxes = set(box_of.values())
     return replace(
-        statement,
+        annotation,
         objects=tuple(
-            _with_box(one, objects[box_of[place]]) if place in box_of else one
-            for place, one in enumerate(objects)
-            if place not in taken
+            _with_box(obj, objects[box_of[place]]) if place in box_of else obj
+            for place, obj in enumerate(objects)
+            if place not in merged_boxes
         ),
     )
 
 
-def _paired(
+def _pair_boxes(
     objects: tuple[DrawnObject, ...], boxes: list[int], outlines: list[int], linked: Mapping[str, set[str]]
 ) -> dict[int, int]:
     """Map the index of each outline with a box to the index of its box."""
@@ -48,14 +49,14 @@ def _paired(
     for place in outlines:
         places_of.setdefault(objects[place].id, []).append(place)
     pairs = [(False, -1.0, box, outline) for box in boxes for outline in _linked_to(box, objects, places_of, linked)]
-    found = overlapping([objects[place] for place in boxes], [objects[place] for place in outlines], least=SAME_OVERLAP)
-    pairs += [(True, -overlap, boxes[number], outlines[other]) for number, other, overlap in found]
+    overlaps = find_overlaps([objects[place] for place in boxes], [objects[place] for place in outlines], least=SAME_OVERLAP)
+    pairs += [(True, -overlap, boxes[number], outlines[outline_number]) for number, outline_number, overlap in overlaps]
     box_of: dict[int, int] = {}
-    taken: set[int] = set()
+    paired_boxes: set[int] = set()
     for _, _, box, outline in sorted(pairs):
-        if box not in taken and outline not in box_of and objects[box].label == objects[outline].label:
+        if box not in paired_boxes and outline not in box_of and objects[box].label == objects[outline].label:
             box_of[outline] = box
-            taken.add(box)
+            paired_boxes.add(box)
     return box_of
 
 
@@ -65,16 +66,16 @@ def _linked_to(
     """Yield the indices of the outlines that are linked to a box and overlap it."""
     ids = linked.get(objects[box].id, set()) | {objects[box].id} - {""}
     near = sorted(place for name in ids for place in places_of.get(name, ()))
-    for _, number, _ in overlapping([objects[box]], [objects[place] for place in near], least=LEAST_OVERLAP):
+    for _, number, _ in find_overlaps([objects[box]], [objects[place] for place in near], least=LEAST_OVERLAP):
         yield near[number]
 
 
 def _relations(regions: Iterable[Mapping[str, object]]) -> dict[str, set[str]]:
     """Map each region id to the ids that Label Studio's relations link to it, in either direction."""
     linked: dict[str, set[str]] = {}
-    for one in regions:
-        first, second = one.get("from_id"), one.get("to_id")
-        if one.get("type") == "relation" and isinstance(first, str) and isinstance(second, str):
+    for region in regions:
+        first, second = region.get("from_id"), region.get("to_id")
+        if region.get("type") == "relation" and isinstance(first, str) and isinstance(second, str):
             linked.setdefault(first, set()).add(second)
             linked.setdefault(second, set()).add(first)
     return linked
@@ -82,5 +83,5 @@ def _relations(regions: Iterable[Mapping[str, object]]) -> dict[str, set[str]]:
 
 def _with_box(outline: DrawnObject, box: DrawnObject) -> DrawnObject:
     probability = box.probability if outline.probability is None else outline.probability
-    provenance = Provenance.joined([outline.provenance, box.provenance])
+    provenance = Provenance.join([outline.provenance, box.provenance])
     return replace(outline, boxed=box, probability=probability, provenance=provenance)

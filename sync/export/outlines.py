@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from skimage.measure import find_contours
 
 from sync.geometry.footprint import Footprint
-from sync.geometry.outlines import joined
+from sync.geometry.outlines import join_rings
 
 __all__ = ["outline_of"]
 
@@ -31,7 +31,7 @@ def outline_of(footprint: Footprint) -> NDArray[np.float64]:
     contours = find_contours(np.pad(footprint.pixels, 1).astype(np.float32), HALF_WAY, fully_connected="low")
     corners = [contour[:-1, ::-1] + (footprint.x - 0.5, footprint.y - 0.5) for contour in contours]
     rings = sorted(map(_drop_straight_corners, corners), key=len, reverse=True)
-    return joined(rings, bridge=_bridge_along_pixels)
+    return join_rings(rings, bridge=_bridge_along_pixels)
 
 
 def _bridge_along_pixels(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.records import DrawnObject
+from sync.export.drawn_objects import DrawnObject
 
-__all__ = ["LEAST_OVERLAP", "SAME_OVERLAP", "overlapping", "same_boxes"]
+__all__ = ["LEAST_OVERLAP", "SAME_OVERLAP", "find_overlaps", "same_boxes"]
 
 SAME_OVERLAP = 0.5
 """Intersection over union from which two shapes count as the same object."""
@@ -21,22 +21,22 @@ PAIRS_AT_ONCE = 100_000
 """Number of pairs whose overlaps are computed together; their arrays fit the processor's cache."""
 
 
-def same_boxes(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[bool]:
-    """Return, for each of `ones`, whether one of `others` has the same class and a box that overlaps by `SAME_OVERLAP`."""
-    same = [False] * len(ones)
-    for one, other, _ in overlapping(ones, others, least=SAME_OVERLAP):
-        same[one] = same[one] or ones[one].label == others[other].label
+def same_boxes(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> list[bool]:
+    """Return, for each of `first`, whether one of `second` has the same class and a box that overlaps by `SAME_OVERLAP`."""
+    same = [False] * len(first)
+    for row, column, _ in find_overlaps(first, second, least=SAME_OVERLAP):
+        same[row] = same[row] or first[row].label == second[column].label
     return same
 
 
-def overlapping(
-    ones: Sequence[DrawnObject], others: Sequence[DrawnObject], *, least: float
+def find_overlaps(
+    first: Sequence[DrawnObject], second: Sequence[DrawnObject], *, least: float
 ) -> Iterator[tuple[int, int, float]]:
-    """Yield the pairs of objects whose upright boxes overlap, ordered by the index in `ones`.
+    """Yield the pairs of objects whose upright boxes overlap, ordered by the index in `first`.
 
     Parameters
     ----------
-    ones, others : sequence of DrawnObject
+    first, second : sequence of DrawnObject
         Objects of one image, without key points.
     least : float
         Smallest intersection over union of a pair, above 0.
@@ -44,31 +44,32 @@ def overlapping(
     Yields
     ------
     (int, int, float)
-        Index in `ones`, index in `others`, and intersection over union.
+        Index in `first`, index in `second`, and intersection over union.
     """
-    if not ones or not others:
+    if not first or not second:
         return
-    first, second = _edges(ones), _edges(others)
-    rows = max(1, PAIRS_AT_ONCE // len(others))
-    for start in range(0, len(ones), rows):
-        shares = _overlaps(first[start : start + rows], second)
-        for one, other in np.argwhere(shares >= least).tolist():
-            yield start + one, other, float(shares[one, other])
+    edges, other_edges = _edges(first), _edges(second)
+    rows = max(1, PAIRS_AT_ONCE // len(second))
+    for start in range(0, len(first), rows):
+        shares = _overlaps(edges[start : start + rows], other_edges)
+        for row, column in np.argwhere(shares >= least).tolist():
+            yield start + row, column, float(shares[row, column])
 
 
 def _edges(objects: Sequence[DrawnObject]) -> NDArray[np.float64]:
     """Return the left, top, right and bottom edges of the upright boxes, shape (n, 4), pixels."""
-    boxes = [box for one in objects if (box := one.box()) is not None]
+    boxes = [box for obj in objects if (box := obj.box()) is not None]
     return np.array([(box.x, box.y, box.x + box.width, box.y + box.height) for box in boxes])
 
 
-def _overlaps(ones: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
+def _overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the intersection over union of all pairs, shape (n, m)."""
     width, height = (
-        np.minimum(ones[:, None, axis + 2], others[None, :, axis + 2]) - np.maximum(ones[:, None, axis], others[None, :, axis])
+        np.minimum(first[:, None, axis + 2], second[None, :, axis + 2])
+        - np.maximum(first[:, None, axis], second[None, :, axis])
         for axis in (0, 1)
     )
     shared = np.maximum(width, 0) * np.maximum(height, 0)
-    areas, other_areas = ((edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (ones, others))
+    areas, other_areas = ((edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (first, second))
     overlaps: NDArray[np.float64] = shared / (areas[:, None] + other_areas[None, :] - shared)
     return overlaps

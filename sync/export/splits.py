@@ -162,9 +162,9 @@ def link_tasks(places: Sequence[TaskPlace]) -> list[tuple[int, int]]:
     first: dict[tuple[str, str], int] = {}
     for number, place in enumerate(places):
         # Label Studio gives a file that is uploaded twice two names: only the content identifies it.
-        for known in (("task", str(place.task)), ("reference", place.reference), ("content", place.content)):
-            if known[1]:
-                links.append((number, first.setdefault(known, number)))
+        for key in (("task", str(place.task)), ("reference", place.reference), ("content", place.content)):
+            if key[1]:
+                links.append((number, first.setdefault(key, number)))
     located = [number for number, place in enumerate(places) if place.centre is not None]
     owners = [number for number in located for _ in range(len(places[number].galaxies))]
     if owners:

@@ -43,9 +43,9 @@ def as_stored(data: Any) -> Any:
     """Return a task's data as the project stores them; the inverse of `as_fetched`."""
 
     def reference(value: str) -> str:
-        found = _ADDRESS.fullmatch(value)
+        match = _ADDRESS.fullmatch(value)
         try:
-            decoded = base64.urlsafe_b64decode(found[1]).decode(errors="surrogatepass") if found else value
+            decoded = base64.urlsafe_b64decode(match[1]).decode(errors="surrogatepass") if match else value
         except (binascii.Error, UnicodeDecodeError):
             return value
         return decoded if _REFERENCE.fullmatch(decoded) else value

@@ -46,13 +46,13 @@ class Tally:
         self.tasks[record.split] += 1
         self.unit = self.unit if record.image is None else "images"
         self.on_sky += record.sky.celestial is not None
-        for drawn in record.objects:
-            self.objects[drawn.kind, drawn.label, record.split] += 1
+        for obj in record.objects:
+            self.objects[obj.kind, obj.label, record.split] += 1
         for answer in record.answers:
             self.answers.update((answer.control, label, record.split) for label in answer.labels or ("",))
-        for made in (*(drawn.provenance for drawn in record.objects), *(answer.provenance for answer in record.answers)):
-            self.made[made.made_by, made.state, made.version] += 1
-            self.annotators.update(made.annotators)
+        for origin in (*(obj.provenance for obj in record.objects), *(answer.provenance for answer in record.answers)):
+            self.made[origin.made_by, origin.state, origin.version] += 1
+            self.annotators.update(origin.annotators)
 
     def empty(self, splits: Sequence[str]) -> tuple[str, ...]:
         """Return those of `splits` without a task."""

@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
-from sync.export.pictures import Picture, name_of
+from sync.export.data_columns import DataColumn, content_of, data_row, name_columns, original_name
+from sync.export.image_files import ImageFile, name_of
 from sync.export.records import Record
 from sync.export.texts import safe_cell
 
@@ -38,7 +38,7 @@ class TaskList:
 
     def __init__(self, folder: Path, columns: Sequence[DataColumn], *, format: str) -> None:
         self._path = folder / TASKS_FILE
-        self._columns = named(columns, taken=_OWN)
+        self._columns = name_columns(columns, reserved=_OWN)
         self._format = format
 
     def __enter__(self) -> Self:
@@ -62,4 +62,4 @@ class TaskList:
         """Return the name of the record's file in the data set; empty if it has none."""
         if self._format == "fits":
             return name_of(record, ".fits.gz")
-        return name_of(record, record.picture.suffix) if isinstance(record.picture, Picture) else ""
+        return name_of(record, record.image_file.suffix) if isinstance(record.image_file, ImageFile) else ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sync.export.reading.statements import Report
+from sync.export.reading.annotations import Report
 
 __all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escape_text", "safe_cell"]
 

@@ -15,7 +15,7 @@ from scipy.spatial import cKDTree
 
 from sync.geometry.shapes import Mask, Polygon
 
-__all__ = ["TOLERANCE_PX", "joined", "outline"]
+__all__ = ["TOLERANCE_PX", "join_rings", "outline"]
 
 Bridge = Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]]
 
@@ -44,27 +44,27 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
 
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())
-    found = ndimage.find_objects(parts)
+    slices = ndimage.find_objects(parts)
     order = sorted(range(1, len(sizes)), key=lambda part: (-sizes[part], part))
     polygons = []
     for part in order:
-        rows, columns = found[part - 1]
+        rows, columns = slices[part - 1]
         padded = np.pad(parts[rows, columns] == part, 1)
         rings = [
-            _simplified(ring[:-1, ::-1] + (columns.start - 0.5, rows.start - 0.5), tolerance_px)
+            _simplify(ring[:-1, ::-1] + (columns.start - 0.5, rows.start - 0.5), tolerance_px)
             for ring in find_contours(padded.astype(np.float32), 0.5, fully_connected="low")
         ]
         rings.sort(key=_area, reverse=True)
-        polygons.append(Polygon(points=joined(rings)))
+        polygons.append(Polygon(points=join_rings(rings)))
     return polygons
 
 
-def _straight(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
+def _straight_bridge(start: NDArray[np.float64], end: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the corners between the ends of a straight bridge: an empty array, shape (0, 2)."""
     return np.zeros((0, 2))
 
 
-def joined(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight) -> NDArray[np.float64]:
+def join_rings(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight_bridge) -> NDArray[np.float64]:
     """Join holes and further parts to the first outline, each by the shortest bridge from corner to corner.
 
     A bridge may cross another hole, because it encloses no area. Holes have the opposite orientation of the outline, so
@@ -89,18 +89,18 @@ def joined(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight) -> N
     detours: dict[int, list[NDArray[np.float64]]] = {}
     for hole in holes:
         distances, nearest = corners.query(hole)
-        there = int(distances.argmin())
-        around = np.roll(hole, -there, axis=0)
-        here = int(nearest[there])
-        between = bridge(outer[here], around[0])
-        detours.setdefault(here, []).extend([between, around, around[:1], between[::-1], outer[here : here + 1]])
+        start = int(distances.argmin())
+        around = np.roll(hole, -start, axis=0)
+        corner = int(nearest[start])
+        between = bridge(outer[corner], around[0])
+        detours.setdefault(corner, []).extend([between, around, around[:1], between[::-1], outer[corner : corner + 1]])
     pieces = []
-    for here in range(len(outer)):
-        pieces += [outer[here : here + 1], *detours.get(here, [])]
+    for corner in range(len(outer)):
+        pieces += [outer[corner : corner + 1], *detours.get(corner, [])]
     return np.vstack(pieces)
 
 
-def _simplified(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
+def _simplify(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
     from skimage.measure import approximate_polygon
 
     closed = np.vstack([ring, ring[:1]])

@@ -48,10 +48,10 @@ def rasterise(polygon: Polygon, size: Size) -> Mask:
     if counts.sum() > MAX_CROSSINGS:
         raise ControlError(f"an outline of {len(starts)} corners crosses the {height} rows of the image too often to be filled")
     crossings = np.zeros((height, width + 1), dtype=np.uint8)  # only the parity is used, so overflow is harmless
-    for some in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
+    for rows_of_chunk in np.split(np.arange(len(starts)), np.flatnonzero(np.diff(np.cumsum(counts) // CROSSINGS_AT_ONCE)) + 1):
         # These arrays have one element for each pair of an edge and a row that it crosses.
-        edges = np.repeat(some, counts[some])
-        rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts[some]) - last[some], counts[some])
+        edges = np.repeat(rows_of_chunk, counts[rows_of_chunk])
+        rows = np.arange(len(edges)) - np.repeat(np.cumsum(counts[rows_of_chunk]) - last[rows_of_chunk], counts[rows_of_chunk])
         x = x_top[edges] + (rows + 0.5 - y_top[edges]) * (x_low - x_top)[edges] / (y_low - y_top)[edges]
         columns = np.ceil(np.clip(x, 0, width) - 0.5).astype(np.intp)
         np.add.at(crossings.reshape(-1), rows * (width + 1) + columns, np.uint8(1))

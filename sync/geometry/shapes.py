@@ -111,5 +111,5 @@ def check_size(size: Size) -> Size:
         if isinstance(pixels, bool) or not isinstance(pixels, int | np.integer) or pixels < 1:
             raise ControlError(f"the image's {name} must be a whole number above 0, not {quote(pixels)}")
     if int(width) * int(height) > MAX_PIXELS:
-        raise ControlError(f"an image of {width}x{height} pixels is larger than the {MAX_PIXELS} that we read")
+        raise ControlError(f"an image of {width}x{height} pixels is larger than the {MAX_PIXELS} that are read")
     return int(width), int(height)

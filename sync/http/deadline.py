@@ -52,23 +52,23 @@ class DeadlineTransport(httpx.BaseTransport):
     def __init__(self, certificates: SSLContext, proxies: Proxies) -> None:
         self._certificates = certificates
         self._proxies = proxies
-        self._ways: dict[httpx.URL | None, _Way] = {}
+        self._routes: dict[httpx.URL | None, _Route] = {}
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request directly or through the proxy of its URL."""
         proxy = self._proxies.of(request.url)
         key = None if proxy is None else proxy.url
-        if key not in self._ways:
-            self._ways[key] = _Way(self._certificates, proxy)
-        return self._ways[key].handle_request(request)
+        if key not in self._routes:
+            self._routes[key] = _Route(self._certificates, proxy)
+        return self._routes[key].handle_request(request)
 
     def close(self) -> None:
         """Close all connections."""
-        for way in self._ways.values():
+        for way in self._routes.values():
             way.close()
 
 
-class _Way(httpx.HTTPTransport):
+class _Route(httpx.HTTPTransport):
     """A pool of direct connections, or of connections through one proxy."""
 
     def __init__(self, certificates: SSLContext, proxy: httpx.Proxy | None) -> None:
@@ -102,7 +102,9 @@ class _Backend(httpcore.NetworkBackend):
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
-        return _Stream(self._sockets.connect_tcp(host, port, _left(httpcore.ConnectTimeout), local_address, socket_options))
+        return _Stream(
+            self._sockets.connect_tcp(host, port, _remaining(httpcore.ConnectTimeout), local_address, socket_options)
+        )
 
 
 class _Stream(httpcore.NetworkStream):
@@ -110,10 +112,10 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _left(httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, _remaining(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _left(httpcore.WriteTimeout))
+        self._stream.write(buffer, _remaining(httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -121,14 +123,14 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _left(httpcore.ConnectTimeout)))
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _remaining(httpcore.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-def _left(expired: type[httpcore.TimeoutException]) -> float:
-    left = _deadline.get() - time.monotonic()
-    if left <= 0:
+def _remaining(expired: type[httpcore.TimeoutException]) -> float:
+    remaining = _deadline.get() - time.monotonic()
+    if remaining <= 0:
         raise expired("the deadline has passed")
-    return left
+    return remaining

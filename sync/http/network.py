@@ -83,11 +83,9 @@ def open_client(url: str, *, timeout: httpx.Timeout | float) -> httpx.Client:
 def advice(error: Exception) -> str:
     """Return a hint, starting with a colon, for a connection error that a setting can fix; empty for other errors."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return (
-            ": its certificate is not trusted; where a private authority made it, SSL_CERT_FILE must name that authority's file"
-        )
+        return ": its certificate is not trusted; for a private authority, set SSL_CERT_FILE to the file of that authority"
     if isinstance(error, httpx.ProxyError):
-        return ": the proxy that the environment names refused or failed"
+        return ": the proxy in the environment rejected the request or failed"
     return ""
 
 
@@ -98,7 +96,7 @@ def _proxy(scheme: str, address: str) -> httpx.Proxy:
     except (ValueError, httpx.InvalidURL):
         usable = False
     if not usable:  # the message omits the address, which may contain a password
-        raise ValueError(f"the proxy that the environment names for {scheme} must be an address like http://proxy:3128")
+        raise ValueError(f"the proxy in the environment for {scheme} must be an address like http://proxy:3128")
     return proxy
 
 

@@ -61,13 +61,13 @@ def clean(band: Plane) -> Plane:
 
 def clean_with_sample(band: Plane) -> tuple[Plane, Sample]:
     """Return the result of `clean` and its `sorted_sample`, which takes most of the time."""
-    measured = _without_sentinels(band)
+    measured = _remove_sentinels(band)
     sample = sorted_sample(measured)
-    cleaned = _without_slope(_without_hot_pixels(measured, sample))
+    cleaned = _remove_slope(_remove_hot_pixels(measured, sample))
     return cleaned, sample if cleaned is measured else sorted_sample(cleaned)
 
 
-def _without_sentinels(band: Plane) -> Plane:
+def _remove_sentinels(band: Plane) -> Plane:
     for _ in range(MOST_SENTINELS):
         value = _sentinel(band)
         if value is None:
@@ -127,7 +127,7 @@ def _lies_in_light(band: Plane, value: float, sky: float, spread: float) -> bool
     return bool(around.size and np.median(around) > sky + FAR * spread)
 
 
-def _without_hot_pixels(band: Plane, sample: Sample) -> Plane:
+def _remove_hot_pixels(band: Plane, sample: Sample) -> Plane:
     if min(band.shape) < 3 or not sample.size:
         return band
     sky = median(sample)
@@ -148,7 +148,7 @@ def _without_hot_pixels(band: Plane, sample: Sample) -> Plane:
     return np.where(hot, ndimage.median_filter(filled, footprint=ring), band).astype(band.dtype)
 
 
-def _without_slope(band: Plane) -> Plane:
+def _remove_slope(band: Plane) -> Plane:
     """Subtract a gradient of the sky that increases in one direction and is constant in the other."""
     height, width = band.shape
     if min(height, width) < 2 * GRID:
@@ -166,18 +166,18 @@ def _without_slope(band: Plane) -> Plane:
     noise = float(np.median(SIGMA_PER_DEVIATION * row_medians(np.abs(blocks - levels[:, None]))))
     if np.ptp(np.percentile(levels, (5, 95))) < SLOPE_SIGMA / 2 * noise or not noise:
         return band
-    return _levelled(band, levels, valid, noise)
+    return _subtract_slope(band, levels, valid, noise)
 
 
-def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_], noise: float) -> Plane:
+def _subtract_slope(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_], noise: float) -> Plane:
     height, width = band.shape
     y, x = (index[valid].astype(np.float64) for index in np.mgrid[:GRID, :GRID])
     design = np.stack([x, y, np.ones_like(x)], axis=1)
-    kept = np.ones(len(levels), dtype=bool)
+    fitted = np.ones(len(levels), dtype=bool)
     for _ in range(4):  # excludes blocks with stars and galaxies
-        plane, *_ = np.linalg.lstsq(design[kept], levels[kept], rcond=None)
+        plane, *_ = np.linalg.lstsq(design[fitted], levels[fitted], rcond=None)
         away = np.abs(levels - design @ plane)
-        kept = away <= max(3 * float(np.median(away)), 1e-12)
+        fitted = away <= max(3 * float(np.median(away)), 1e-12)
     length = float(np.hypot(plane[0], plane[1]))
     if not length:
         return band
@@ -191,18 +191,18 @@ def _levelled(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.bool_]
     profile, centres = row_medians(members[0]), np.nanmean(members[1], axis=-1)
     level = length * centres + profile
     change, rises = float(np.ptp(level[1:-1])), np.diff(level)
-    scatter = float(np.percentile(np.abs(curved - _interpolated(along, centres, profile)), SLOPE_PERCENTILE))
+    scatter = float(np.percentile(np.abs(curved - _interpolate(along, centres, profile)), SLOPE_PERCENTILE))
     one_way = abs(float(rises.sum())) >= 0.9 * float(np.abs(rises).sum())
     if change < SLOPE_SIGMA * noise or scatter > SLOPE_SCATTER * change or not one_way:
         return band
     yy, xx = np.mgrid[:height, :width]
     place = (plane[0] * ((xx + 0.5) * GRID / width - 0.5) + plane[1] * ((yy + 0.5) * GRID / height - 0.5)) / length
-    slope = length * place + _interpolated(place, centres, profile) - np.median(level)
+    slope = length * place + _interpolate(place, centres, profile) - np.median(level)
     levelled: Plane = (band - slope).astype(band.dtype)
     return levelled
 
 
-def _interpolated(place: Line, centres: Line, profile: Line) -> Line:
+def _interpolate(place: Line, centres: Line, profile: Line) -> Line:
     """Interpolate the profile linearly, and extrapolate it with the slopes of its first and last intervals."""
     before = np.minimum(place - centres[0], 0) * (profile[1] - profile[0]) / max(centres[1] - centres[0], 1e-9)
     after = np.maximum(place - centres[-1], 0) * (profile[-1] - profile[-2]) / max(centres[-1] - centres[-2], 1e-9)

@@ -17,7 +17,7 @@ from sync.images.fits.reader import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
 
-__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "is_stretched", "kind_of", "unpacked"]
+__all__ = ["IMAGE_SUFFIXES", "MAX_PIXELS", "claimed_pixels", "decode", "is_stretched", "kind_of", "unpack"]
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", ".fit", ".fts", ".fz", ".gif", ".webp", ".gz"})
 """Suffixes of image files in a folder; `decode` depends on the content only."""
@@ -53,7 +53,7 @@ def decode(data: bytes, *, max_pixels: int = MAX_PIXELS) -> NDArray[np.float32]:
     ImageError
         If the file has another format, is damaged, truncated or too large, or has no valid pixel.
     """
-    data = unpacked(data)
+    data = unpack(data)
     kind = _kind(data[:LONGEST_MAGIC])
     if kind == "FITS":
         pixels = read_fits(data, max_pixels=max_pixels)
@@ -105,7 +105,7 @@ def is_stretched(data: bytes) -> bool:
     return kind_of(data) not in {*WEB_MAGICS.values(), "WEBP"}
 
 
-def unpacked(data: bytes) -> bytes:
+def unpack(data: bytes) -> bytes:
     """Decompress a gzipped file; return any other file unchanged.
 
     Raises
@@ -113,7 +113,7 @@ def unpacked(data: bytes) -> bytes:
     ImageError
         If the file is damaged, does not contain an image, or decompresses to more than `MAX_UNPACKED_BYTES`.
     """
-    return _unpacked(data) if data.startswith(GZIP_MAGIC) else data
+    return _unpack_gzip(data) if data.startswith(GZIP_MAGIC) else data
 
 
 def _kind(start: bytes) -> str:
@@ -121,10 +121,10 @@ def _kind(start: bytes) -> str:
         raise ImageError("the image is empty: it has 0 bytes")
     if kind := kind_of(start):
         return kind
-    raise ImageError(f"the image starts with {start[:8]!r}, which is no PNG, JPEG, GIF, WebP, TIFF or FITS file")
+    raise ImageError(f"the image starts with {start[:8]!r}, which is not a PNG, JPEG, GIF, WebP, TIFF or FITS file")
 
 
-def _unpacked(data: bytes) -> bytes:
+def _unpack_gzip(data: bytes) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             start = file.read(LONGEST_MAGIC)

@@ -105,7 +105,7 @@ class Fetcher:
             return _from_data_uri(reference, self._limits.max_bytes)
         target = self._policy.target(reference)
         try:
-            with deadline(self._limits.timeout_s), self._a_client() as client:
+            with deadline(self._limits.timeout_s), self._borrow_client() as client:
                 try:
                     return self._follow(target, client)
                 except (httpx.NetworkError, httpx.RemoteProtocolError):
@@ -123,7 +123,7 @@ class Fetcher:
             client.close()
 
     @contextmanager
-    def _a_client(self) -> Iterator[httpx.Client]:
+    def _borrow_client(self) -> Iterator[httpx.Client]:
         try:
             client = self._idle.get(timeout=self._limits.timeout_s)
         except Empty as error:
@@ -144,9 +144,9 @@ class Fetcher:
 
     def _body(self, response: httpx.Response, target: Target) -> bytes:
         if target.trusted and response.status_code in (401, 403):
-            raise ImageError(f"Label Studio refused our token for image {shorten(target.url)} (HTTP {response.status_code})")
+            raise ImageError(f"Label Studio rejected the token for image {shorten(target.url)} (HTTP {response.status_code})")
         if response.status_code != 200:
-            raise ImageError(f"image {shorten(target.url)} was answered with HTTP {response.status_code} instead of 200")
+            raise ImageError(f"image {shorten(target.url)} got HTTP {response.status_code} instead of 200")
         body = bytearray()
         declared = response.headers.get("Content-Length", "")
         if not (declared.isdecimal() and int(declared[:20]) > self._limits.max_bytes):

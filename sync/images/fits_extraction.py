@@ -11,15 +11,15 @@ from collections.abc import Sequence
 from astropy.io.fits import Header
 
 from sync.errors.images import ImageError
-from sync.images.decode import kind_of, unpacked
-from sync.images.fits.choice import LOOKUP_TABLES, choose, named_parts
+from sync.images.decode import kind_of, unpack
+from sync.images.fits.choice import LOOKUP_TABLES, choose, select_parts
 from sync.images.fits.headers import BLOCK, StoredPart, walk
 from sync.images.fits.parts import Part, parts_of
 
-__all__ = ["pick_extension", "split_pictures"]
+__all__ = ["pick_extension", "split_images"]
 
 
-def split_pictures(content: bytes) -> list[tuple[str, bytes]]:
+def split_images(content: bytes) -> list[tuple[str, bytes]]:
     """Return one file for each image of a FITS file.
 
     Parameters
@@ -38,14 +38,14 @@ def split_pictures(content: bytes) -> list[tuple[str, bytes]]:
     ImageError
         If the file is damaged, or a FITS file without an image.
     """
-    data = unpacked(content)
+    data = unpack(content)
     if kind_of(data) != "FITS":
         return [("", data)]
     stored = walk(data)
-    pictures = choose(parts_of(part.header for part in stored)).pictures
-    if len(pictures) == 1:
+    images = choose(parts_of(part.header for part in stored)).images
+    if len(images) == 1:
         return [("", data)]
-    return [(picture[0].word, _file_of(data, stored, picture)) for picture in pictures]
+    return [(image[0].word, _file_of(data, stored, image)) for image in images]
 
 
 def pick_extension(content: bytes, extension: str) -> bytes:
@@ -65,31 +65,31 @@ def pick_extension(content: bytes, extension: str) -> bytes:
     """
     if not extension:
         return content
-    data = unpacked(content)
+    data = unpack(content)
     if kind_of(data) != "FITS":
         return content
     stored = walk(data)
     parts = parts_of(part.header for part in stored)
-    named = named_parts(parts, extension)
+    selected = select_parts(parts, extension)
     try:
-        pictures = choose(parts).pictures
+        images = choose(parts).images
     except ImageError:  # the file has only auxiliary images such as masks, and `extension` selects one
-        pictures = ()
-    if len(pictures) == 1 and list(pictures[0]) == named:
+        images = ()
+    if len(images) == 1 and list(images[0]) == selected:
         return content  # the default image: the unchanged file keeps its content id, and thereby its task
-    return _file_of(data, stored, named)
+    return _file_of(data, stored, selected)
 
 
-def _file_of(data: bytes, stored: Sequence[StoredPart], kept: Sequence[Part]) -> bytes:
+def _file_of(data: bytes, stored: Sequence[StoredPart], parts: Sequence[Part]) -> bytes:
     """Return a file with the primary header, the selected parts and the lookup tables."""
-    numbers = {part.number for part in kept}
+    numbers = {part.number for part in parts}
     tables = {part.number for part in parts_of(part.header for part in stored) if part.name in LOOKUP_TABLES}
-    pieces = [data[stored[0].start : stored[0].end] if 0 in numbers else _without_data(stored[0].header)]
+    pieces = [data[stored[0].start : stored[0].end] if 0 in numbers else _remove_data(stored[0].header)]
     pieces += [data[stored[number].start : stored[number].end] for number in sorted((numbers | tables) - {0})]
     return b"".join(piece.ljust(-(-len(piece) // BLOCK) * BLOCK, b"\0") for piece in pieces)
 
 
-def _without_data(header: Header) -> bytes:
+def _remove_data(header: Header) -> bytes:
     """Return the primary header without the cards of its data."""
     bare = header.copy()
     for axis in range(1, int(bare["NAXIS"]) + 1):

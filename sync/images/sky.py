@@ -15,7 +15,7 @@ from sync.sky.reader import read_sky
 from sync.sky.tables import wants_tables
 from sync.sky.task_cards import task_cards
 
-__all__ = ["sky_in_file", "sky_of"]
+__all__ = ["describe_sky", "sky_in_file", "sky_of"]
 
 
 def sky_of(header: fits.Header, content: bytes | None = None) -> dict[str, Any]:
@@ -72,3 +72,41 @@ def sky_in_file(header: fits.Header, content: bytes | None) -> CelestialSky:
     if (sky.axes.first, sky.axes.second) != (1, 2):
         raise SkyError(f"the axes of the sky are {sky.axes.first} and {sky.axes.second}, and the image shows axes 1 and 2")
     return sky
+
+
+def describe_sky(header: fits.Header, content: bytes, shape: tuple[int, ...]) -> tuple[dict[str, Any], list[str]]:
+    """Describe the sky coordinates of an image of `shape` (height, width) for a reader.
+
+    Returns
+    -------
+    (dict, list of str)
+        `ra`, `dec`, `pixel_scale_arcsec`, `rotation_deg`, `east`, `frame` and `projection`, empty without coordinates; and a
+        sentence for each omitted part.
+    """
+    data = sky_of(header, content)
+    problems = [str(data["sky_problem"])] if "sky_problem" in data else []
+    if "ra" not in data:
+        return {}, problems or ["the header has no celestial coordinates"]
+    try:
+        sky = sky_in_file(header, content)
+    except SkyError as error:
+        return {}, [str(error)]
+    height, width = shape
+    x, y = (width - 1) / 2, (height - 1) / 2
+    (ra, dec), (ra_up, dec_up), (ra_right, dec_right) = np.radians(
+        sky.positions(np.array([x, x, x + 1]), np.array([y, y + 1, y]))
+    )
+    up = np.array([_east(ra_up - ra) * np.cos(dec), dec_up - dec])
+    right = np.array([_east(ra_right - ra) * np.cos(dec), dec_right - dec])
+    return {
+        **{name: data[name] for name in ("ra", "dec", "pixel_scale_arcsec")},
+        # Position angle of the image's upward direction, from north through east.
+        "rotation_deg": round(float(np.degrees(np.arctan2(up[0], up[1]))), 4) + 0.0,
+        "east": "left of north" if right[0] * up[1] - right[1] * up[0] < 0 else "right of north, mirrored",
+        "frame": sky.frame.name.upper() if hasattr(sky.frame, "name") else str(sky.frame),
+        "projection": str(sky.wcs.wcs.ctype[sky.wcs.wcs.lng]),
+    }, problems
+
+
+def _east(difference: float) -> float:
+    return float((difference + np.pi) % (2 * np.pi) - np.pi)

@@ -43,7 +43,7 @@ def asinh(image: NDArray[np.floating]) -> NDArray[np.float32]:
     ndarray, shape (height, width)
         In [0, 1]; 0 for missing pixels, and for all pixels of an image without contrast.
     """
-    return _stretched(*clean_with_sample(image))
+    return _stretch(*clean_with_sample(image))
 
 
 def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -71,7 +71,7 @@ def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray
     if not red.shape == green.shape == blue.shape:
         raise ValueError(f"bands must have one shape, not {red.shape}, {green.shape} and {blue.shape}")
     planes, samples = zip(*(clean_with_sample(plane) for plane in (red, green, blue)), strict=True)
-    return _composed(planes, [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)])
+    return _compose(planes, [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)])
 
 
 def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
@@ -93,17 +93,17 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     """
     planes, samples = zip(*(clean_with_sample(band) for band in bands), strict=True)
     if len(planes) == 1:
-        return np.repeat(_stretched(planes[0], samples[0])[..., None], 3, axis=-1)
+        return np.repeat(_stretch(planes[0], samples[0])[..., None], 3, axis=-1)
     skies = [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)]
-    known = _grey_world(planes, skies) if weights is None else weights
+    band_weights = _grey_world(planes, skies) if weights is None else weights
     with np.errstate(over="ignore", invalid="ignore"):
-        weighted = [plane * weight for plane, weight in zip(planes, known, strict=True)]
+        weighted = [plane * weight for plane, weight in zip(planes, band_weights, strict=True)]
     if len(planes) != 3:
         mixed = three_bands(weighted)
-        return _composed(mixed, [_sky(plane, sorted_sample(plane)) for plane in mixed])
+        return _compose(mixed, [_sky(plane, sorted_sample(plane)) for plane in mixed])
     # Measuring the sky takes most of the time; the measured values of three bands are only rescaled.
-    scaled = [Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, known, strict=True)]
-    return _composed(three_bands(weighted), scaled[::-1])
+    scaled = [Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, band_weights, strict=True)]
+    return _compose(three_bands(weighted), scaled[::-1])
 
 
 def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.floating], ...]:
@@ -116,14 +116,14 @@ def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.float
     return (_mean(bands[second:]), _mean(bands[first:second]), _mean(bands[:first]))
 
 
-def _stretched(image: NDArray[np.floating], sample: Sample) -> NDArray[np.float32]:
+def _stretch(image: NDArray[np.floating], sample: Sample) -> NDArray[np.float32]:
     sky = _sky(image, sample)
     if sky.noise == 0:
         return np.zeros(image.shape, dtype=np.float32)
     return _curve(_above(image, sky.level, sky.noise))
 
 
-def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[Background]) -> NDArray[np.float32]:
+def _compose(planes: Sequence[NDArray[np.floating]], skies: Sequence[Background]) -> NDArray[np.float32]:
     """Compose red, green and blue planes with the given sky backgrounds, shape (height, width, 3)."""
     noises = [sky.noise for sky in skies if sky.noise]
     if not noises:
@@ -134,8 +134,8 @@ def _composed(planes: Sequence[NDArray[np.floating]], skies: Sequence[Background
     bands[np.isnan(bands)] = 0
     np.maximum(bands, 0, out=bands)
     intensity = bands.mean(axis=0)
-    wanted = _curve(intensity + np.float32(BLACK_SIGMA))
-    bands *= wanted / np.maximum(intensity, np.float32(1e-6))
+    target = _curve(intensity + np.float32(BLACK_SIGMA))
+    bands *= target / np.maximum(intensity, np.float32(1e-6))
     # If a band exceeds 1, all bands are divided by it, which keeps the hue of bright cores.
     bands /= np.maximum(bands.max(axis=0), np.float32(1.0))
     return np.ascontiguousarray(np.moveaxis(bands, 0, -1))

@@ -47,8 +47,8 @@ def _percentile(bands: NDArray[np.floating], weights: Sequence[float] | None) ->
 
 def _linear(bands: NDArray[np.floating], interval: BaseInterval) -> NDArray[np.float32]:
     """Stretch each band linearly between the limits of `interval`; missing pixels and bands without contrast are black."""
-    shown = [_between(band.astype(np.float64), interval) for band in three_bands([clean(band) for band in bands])]
-    return np.stack(shown, axis=-1).astype(np.float32)
+    colours = [_between(band.astype(np.float64), interval) for band in three_bands([clean(band) for band in bands])]
+    return np.stack(colours, axis=-1).astype(np.float32)
 
 
 def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.float64]:

@@ -65,12 +65,12 @@ def read_tiff(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
             pixels = np.moveaxis(stored, 0, -1) if _is_planar(page) else stored
             tag = page.tags.get(ORIENTATION_TAG)
             orientation = int(tag.value) if tag else 1
-            shown = _to_float(pixels, page)
+            displayed = _to_float(pixels, page)
     except ImageError:
         raise
     except DAMAGE as error:
         raise ImageError(f"the TIFF image is damaged or truncated ({type(error).__name__})") from error
-    return np.ascontiguousarray(turn_upright(shown, orientation))
+    return np.ascontiguousarray(turn_upright(displayed, orientation))
 
 
 def _fits_tifffile(page: TiffPage) -> bool:
@@ -123,12 +123,12 @@ def _to_float(pixels: NDArray[Any], page: TiffPage) -> NDArray[np.float32]:
     if pixels.dtype in (np.uint8, np.uint16):
         white = 255 if pixels.dtype == np.uint8 else 65535
         values = np.divide(pixels[..., : colours + 1], white, dtype=np.float32)
-        shown = values[..., :colours]
+        displayed = values[..., :colours]
         if page.photometric == PHOTOMETRIC.MINISWHITE:
-            shown = 1 - shown
+            displayed = 1 - displayed
         if alpha == 2:  # unassociated alpha: the colours are not premultiplied
-            shown = shown * values[..., colours:]
-        return np.repeat(shown, 3, axis=-1) if colours == 1 else shown
+            displayed = displayed * values[..., colours:]
+        return np.repeat(displayed, 3, axis=-1) if colours == 1 else displayed
     if pixels.dtype.kind not in "iuf":
         raise ImageError(f"the TIFF image holds {pixels.dtype.name} values; integers or floats can be shown")
     linear = pixels[..., :colours].astype(np.float64)

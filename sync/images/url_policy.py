@@ -112,7 +112,8 @@ class Policy:
         if origin in self._others:
             return Target(_elsewhere(origin, parts, reference), trusted=False)
         raise ImageError(
-            f"image reference {shorten(reference)} is neither on Label Studio ({_written(self._server)}) nor on an allowed host"
+            f"image reference {shorten(reference)} is neither on Label Studio ({_format_origin(self._server)}) "
+            "nor on an allowed host"
         )
 
     def redirect(self, source: Target, location: str) -> Target:
@@ -137,7 +138,7 @@ class Policy:
         for pattern, key in LABEL_STUDIO_PATHS:
             if pattern.fullmatch(path):
                 query = "" if key is None else f"?{key}={quote(_parameter(parts.query, key, reference), safe='/')}"
-                return Target(_written(self._server) + quote(self._prefix + path) + query, trusted=True)
+                return Target(_format_origin(self._server) + quote(self._prefix + path) + query, trusted=True)
         raise ImageError(
             f"image reference {shorten(reference)} is not an upload, a local file or a storage file of Label Studio"
         )
@@ -190,7 +191,9 @@ def _parameter(query: str, key: str, reference: str) -> str:
 def _elsewhere(origin: Origin, parts: SplitResult, reference: str) -> str:
     path = _clean_path(parts.path or "/", reference)
     # The query is not changed, because a signature covers its exact characters.
-    return _written(origin) + quote(path) + ("?" + quote(parts.query, safe="%/:?&=+,;@!$'()*~-._[]") if parts.query else "")
+    return (
+        _format_origin(origin) + quote(path) + ("?" + quote(parts.query, safe="%/:?&=+,;@!$'()*~-._[]") if parts.query else "")
+    )
 
 
 def _server(url: str, name: str) -> tuple[Origin, str]:
@@ -229,7 +232,7 @@ def _origin(parts: SplitResult) -> Origin | None:
     return scheme, host, port or DEFAULT_PORTS[scheme]
 
 
-def _written(origin: Origin) -> str:
+def _format_origin(origin: Origin) -> str:
     scheme, host, port = origin
     name = f"[{host}]" if ":" in host else host
     return f"{scheme}://{name}" + ("" if port == DEFAULT_PORTS[scheme] else f":{port}")

@@ -9,9 +9,9 @@ from functools import partial
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.files.prefetch import prefetch
-from sync.images.decode import unpacked
-from sync.images.fits_extraction import pick_extension, split_pictures
-from sync.images.import_picture import Displayed, content_id, display
+from sync.images.decode import unpack
+from sync.images.display import DisplayedImage, content_id, display
+from sync.images.fits_extraction import pick_extension, split_images
 from sync.importing.inputs.item import Item
 
 __all__ = ["Drawer", "DrawnImage", "Outcome", "draw_items"]
@@ -28,20 +28,20 @@ class DrawnImage:
     ----------
     item : Item
     content_id : str
-    displayed : Displayed
+    displayed : DisplayedImage
     extension : str
         Name of the image in a FITS file with several images; empty for other files.
     """
 
     item: Item
     content_id: str
-    displayed: Displayed
+    displayed: DisplayedImage
     extension: str = ""
 
     @property
     def size(self) -> int:
         """Size of the displayed image and of the science file, bytes."""
-        return len(self.displayed.picture) + len(self.displayed.science or b"")
+        return len(self.displayed.image) + len(self.displayed.science or b"")
 
 
 Outcome = DrawnImage | ImageError | None
@@ -76,7 +76,7 @@ class Drawer:
         """Read an item and draw its images; return each with its name for the list of failures."""
         if item.identity:
             return [(item.name, attempt(lambda: self._draw(item, "", None)))]
-        images = attempt(lambda: split_pictures(pick_extension(unpacked(item.read()), self.extension)))
+        images = attempt(lambda: split_images(pick_extension(unpack(item.read()), self.extension)))
         if isinstance(images, ImageError):
             return [(item.name, images)]
         return [
@@ -93,9 +93,9 @@ class Drawer:
         if name in self.known:
             return None
         displayed = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
-        size = len(displayed.picture)
+        size = len(displayed.image)
         if size > self.max_bytes:
-            raise ImageError(f"the picture has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
+            raise ImageError(f"the image has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
         return DrawnImage(item, name, displayed, extension)
 
 

@@ -28,7 +28,7 @@ BATCH = 50
 """Images and tasks per request; Label Studio accepts at most 100 files in a request."""
 BATCH_BYTES = 64 * 2**20
 """Size of the images of a batch at which it is sent, bytes; it limits the memory."""
-MAX_PICTURE_BYTES = 128 * 2**20
+MAX_IMAGE_BYTES = 128 * 2**20
 """Largest displayed image, bytes: with a batch below `BATCH_BYTES`, a request stays below Label Studio's limit of 250 MB."""
 
 
@@ -61,7 +61,7 @@ def ingest(
     stretch: str = DEFAULT_STRETCH,
     extension: str = "",
     max_pixels: int = MAX_PIXELS,
-    max_bytes: int = MAX_PICTURE_BYTES,
+    max_bytes: int = MAX_IMAGE_BYTES,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
     """Create a task for every image that the project does not have yet; a FITS file may contain several images.
@@ -95,20 +95,20 @@ def ingest(
     InputError
         If the input cannot be used.
     """
-    known = known_content(client, project_id)
+    known_ids = known_content(client, project_id)
     left_out: dict[str, str] = {}
     duplicates = 0
     batch: list[DrawnImage] = []
     with _Sender(lambda images: _import(images, client, project_id, storage, image_key)) as sender:
-        drawer = Drawer(frozenset(known), stretch, extension, max_pixels, min(max_bytes, MAX_PICTURE_BYTES))
+        drawer = Drawer(frozenset(known_ids), stretch, extension, max_pixels, min(max_bytes, MAX_IMAGE_BYTES))
         for outcomes in draw_items(items, drawer):
             for name, outcome in outcomes:
                 if isinstance(outcome, ImageError):
                     left_out[name] = str(outcome)
-                elif outcome is None or outcome.content_id in known:
+                elif outcome is None or outcome.content_id in known_ids:
                     duplicates += 1
                 else:
-                    known.add(outcome.content_id)
+                    known_ids.add(outcome.content_id)
                     batch.append(outcome)
                 if len(batch) == BATCH or sum(image.size for image in batch) >= BATCH_BYTES:
                     sender.send(batch)
@@ -129,8 +129,8 @@ def image_key_of(label_config: str) -> str:
     """
     keys = sorted(set(parse(label_config).image_key.values()))
     if len(keys) > 1:
-        named = ", ".join(f"${key}" for key in keys)
-        raise ValueError(f"the labelling config shows several pictures of a task ({named}); an import brings one")
+        listed_keys = ", ".join(f"${key}" for key in keys)
+        raise ValueError(f"the labelling config shows several images of a task ({listed_keys}); an import brings one")
     return keys[0] if keys else "image"
 
 
@@ -172,7 +172,7 @@ def _import(batch: list[DrawnImage], client: LabelStudioClient, project_id: int,
     """Store the images of a batch, then create its tasks in one request; return the number of tasks."""
     if not batch:
         return 0
-    references = storage.put_pictures([_stored_file(image) for image in batch])
+    references = storage.put_images([_stored_file(image) for image in batch])
     tasks = [_task(image, reference, storage, image_key) for image, reference in zip(batch, references, strict=True)]
     answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
     if answer["task_count"] != len(tasks):
@@ -182,7 +182,7 @@ def _import(batch: list[DrawnImage], client: LabelStudioClient, project_id: int,
 
 
 def _stored_file(image: DrawnImage) -> StoredFile:
-    return StoredFile(image.content_id + image.displayed.suffix, image.displayed.picture)
+    return StoredFile(image.content_id + image.displayed.suffix, image.displayed.image)
 
 
 def _task(image: DrawnImage, reference: str, storage: Storage, image_key: str) -> dict[str, Any]:

@@ -135,7 +135,7 @@ class S3Client:
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
         except (self._refused, *self._failed) as error:
-            raise StorageError(f"the bucket {bucket!r} does not take {key}: {error}") from error
+            raise StorageError(f"the bucket {bucket!r} does not accept {key}: {error}") from error
         return f"{SCHEME}{bucket}/{key}"
 
     def _read(self, address: str, max_bytes: int) -> bytes:

@@ -98,7 +98,7 @@ def read_annotations(
     if task_ids is None:
         task_ids = [task.id for task in read_tasks(client, project_id) if task.annotations]
     annotations: list[Annotation] = []
-    for ids in _batched(sorted(set(task_ids)), TASKS_A_REQUEST):
+    for ids in _batch(sorted(set(task_ids)), TASKS_A_REQUEST):
         query = json.dumps({"selectedItems": {"all": False, "included": ids}}, separators=(",", ":"))
         for task in client.pages("/api/tasks/", project=project_id, fields="all", include=_FIELDS, query=query):
             annotations += annotations_of(task)
@@ -212,7 +212,7 @@ def _annotation(task: Mapping[str, Any], item: Mapping[str, Any]) -> Annotation:
     )
 
 
-def _batched(ids: list[int], size: int) -> Iterator[list[int]]:
+def _batch(ids: list[int], size: int) -> Iterator[list[int]]:
     """Split `ids` into lists of at most `size`."""
     for start in range(0, len(ids), size):
         yield ids[start : start + size]

@@ -14,12 +14,12 @@ from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelS
 __all__ = [
     "WEBHOOK_SECRET_HEADER",
     "NotAttachedError",
-    "asked_instead",
     "attach_backend",
     "attached",
     "backend_body",
     "detach_backend",
     "event_headers",
+    "find_other_backend",
     "rename_backend",
     "show_predictions",
 ]
@@ -130,7 +130,7 @@ def detach_backend(client: LabelStudioClient, project_id: int, *, url: str) -> b
     return row is not None or bool(hooks)
 
 
-def asked_instead(client: LabelStudioClient, project_id: int, *, url: str) -> str:
+def find_other_backend(client: LabelStudioClient, project_id: int, *, url: str) -> str:
     """Return the address of the backend that Label Studio uses instead of the one at `url`; empty if it uses that one.
 
     Label Studio uses only a project's first backend, so a backend that is attached after another one gets no requests.

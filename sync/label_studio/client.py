@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import base64
 import json as jsonlib
-import re
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Any, Self
@@ -21,43 +20,17 @@ from urllib.parse import urlsplit
 import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
-from sync.errors.failures import RunError
 from sync.http.network import advice, open_client
+from sync.label_studio.errors import LabelStudioError, LabelStudioUnavailable, NotConnected, explain_response, first_line
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
 RENEW_BEFORE_S = 60
 """Time before its expiry at which an access token (valid for 300 s) is renewed, so that none expires during a request."""
 
-MESSAGE_CHARS = 600
-"""Longest part of a response that an error message quotes."""
 PAGE_SIZE = 500
 """Tasks per page. On SQLite, Label Studio 1.23.2 fails for a page of 999 or more tasks with one uploaded file each ("Expression
 tree is too large"), because it creates one SQL condition per file."""
-
-_SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
-
-
-class LabelStudioError(RunError, RuntimeError):
-    """Label Studio rejected a request; the message is one sentence without tokens.
-
-    Attributes
-    ----------
-    status : int or None
-        HTTP status of the response, None if there was none.
-    """
-
-    def __init__(self, message: str, *, status: int | None = None) -> None:
-        super().__init__(_SECRET.sub("[hidden]", message))
-        self.status = status
-
-
-class LabelStudioUnavailable(LabelStudioError):  # noqa: N818 - a state that passes rather than an error
-    """Label Studio is unavailable: connection refused, timeout, 429 or 5xx after all retries. A later retry may succeed."""
-
-
-class _NotConnected(LabelStudioUnavailable):
-    """The request was not sent, so a retry is always safe."""
 
 
 class LabelStudioClient:
@@ -128,7 +101,7 @@ class LabelStudioClient:
         with self._token_lock:
             if time.time() >= self._renew_at:
                 refresh = {"refresh": self._api_key}
-                answer = self._patiently("POST", "/api/token/refresh/", repeatable=True, json=refresh, headers={})
+                answer = self._send_with_retries("POST", "/api/token/refresh/", repeatable=True, json=refresh, headers={})
                 self._access_token = str(answer["access"])
                 self._renew_at = _expiry(self._access_token) - RENEW_BEFORE_S
             return f"Bearer {self._access_token}"
@@ -143,7 +116,7 @@ class LabelStudioClient:
         LabelStudioUnavailable
             If there is no response within `patience_s`.
         """
-        return self._authorized("GET", path, repeatable=True, params=params)
+        return self._send_authorized("GET", path, repeatable=True, params=params)
 
     def pages(self, path: str, **params: Any) -> Iterator[dict[str, Any]]:
         """Yield the tasks of all pages of a task list.
@@ -184,53 +157,53 @@ class LabelStudioClient:
         LabelStudioUnavailable
             If there is no response within `patience_s`; Label Studio may have made the change nevertheless.
         """
-        return self._authorized(method, path, repeatable=repeatable, json=json)
+        return self._send_authorized(method, path, repeatable=repeatable, json=json)
 
     def upload(self, path: str, files: Sequence[tuple[str, bytes]]) -> Any:
         """Upload files, given as (name, content), as one multipart form; it is retried only if no connection was made."""
         form = [(f"file{number}", content) for number, content in enumerate(files)]
-        return self._authorized("POST", path, repeatable=False, files=form)
+        return self._send_authorized("POST", path, repeatable=False, files=form)
 
-    def _authorized(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
+    def _send_authorized(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
         """Send a request with a token; if Label Studio rejects the token, retry once with a new one."""
         for last in (False, True):
             headers = {"Authorization": self.authorization()}
             try:
-                return self._patiently(method, path, repeatable=repeatable, headers=headers, **request)
+                return self._send_with_retries(method, path, repeatable=repeatable, headers=headers, **request)
             except LabelStudioError as error:
                 if error.status != 401 or last:
                     raise
                 self._renew_at = 0.0  # after a restart with another secret, or with different clocks
         raise AssertionError("unreachable")
 
-    def _patiently(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
+    def _send_with_retries(self, method: str, path: str, *, repeatable: bool, **request: Any) -> Any:
         """Send a request; retry until there is a response or `patience_s` has passed."""
         attempts = Retrying(
-            retry=retry_if_exception_type(LabelStudioUnavailable if repeatable else _NotConnected),
+            retry=retry_if_exception_type(LabelStudioUnavailable if repeatable else NotConnected),
             stop=stop_after_delay(self._patience_s),
             wait=wait_random_exponential(multiplier=0.2, max=2.0),
             reraise=True,
         )
-        return attempts(self._once, method, path, **request)
+        return attempts(self._send_once, method, path, **request)
 
-    def _once(self, method: str, path: str, **request: Any) -> Any:
+    def _send_once(self, method: str, path: str, **request: Any) -> Any:
         """Send a request once; return the JSON of its response or raise LabelStudioError."""
         name = f"{method} {path}"
         try:
             response = self._http.request(method, self.url + path, **request)
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-            raise _NotConnected(f"Label Studio at {self.url} cannot be reached: {_first_line(error)}{advice(error)}") from error
+            raise NotConnected(f"Label Studio at {self.url} cannot be reached: {first_line(error)}{advice(error)}") from error
         except httpx.TransportError as error:
-            reason = f"{type(error).__name__} {_first_line(error)}".strip() + advice(error)
-            raise LabelStudioUnavailable(f"Label Studio at {self.url} gave no answer to {name}: {reason}") from error
+            reason = f"{type(error).__name__} {first_line(error)}".strip() + advice(error)
+            raise LabelStudioUnavailable(f"Label Studio at {self.url} did not respond to {name}: {reason}") from error
         status = response.status_code
         if status >= 500 or status == 429:
-            raise LabelStudioUnavailable(f"Label Studio failed at {name}: {_explain(response)}", status=status)
+            raise LabelStudioUnavailable(f"Label Studio failed at {name}: {explain_response(response)}", status=status)
         if status == 401:
-            message = f"Label Studio at {self.url} does not accept the API key: {_explain(response)}"
+            message = f"Label Studio at {self.url} does not accept the API key: {explain_response(response)}"
             raise LabelStudioError(message, status=status)
         if status >= 400:
-            raise LabelStudioError(f"Label Studio refused {name}: {_explain(response)}", status=status)
+            raise LabelStudioError(f"Label Studio rejected {name}: {explain_response(response)}", status=status)
         if status >= 300:  # redirects are not followed, so that the token is not sent to another address
             target = response.headers.get("location", "elsewhere")
             message = f"Label Studio at {self.url} redirects {name} to {target}: use its final address"
@@ -240,36 +213,8 @@ class LabelStudioClient:
         try:
             return response.json()
         except ValueError as error:
-            message = f"the server at {self.url} is not Label Studio: its answer to {name} is not JSON"
+            message = f"the server at {self.url} is not Label Studio: its response to {name} is not JSON"
             raise LabelStudioError(message, status=status) from error
-
-
-def _explain(response: httpx.Response) -> str:
-    """Return the detail and the validation errors of an error body, without traceback or markup."""
-    try:
-        body = response.json()
-    except ValueError:
-        body = None
-    if not isinstance(body, Mapping):
-        return f"status {response.status_code}"
-    parts = [str(body.get("detail") or "").strip()]
-    parts += _sentences(body.get("validation_errors"))
-    message = "; ".join(part for part in parts if part) or f"status {response.status_code}"
-    return message if len(message) <= MESSAGE_CHARS else message[:MESSAGE_CHARS] + "…"
-
-
-def _sentences(errors: Any) -> list[str]:
-    """Flatten validation errors, which are nested dicts and lists of strings."""
-    if isinstance(errors, Mapping):
-        return [f"{name}: {text}" for name, nested in errors.items() for text in _sentences(nested)]
-    if isinstance(errors, list):
-        return [text for nested in errors for text in _sentences(nested)]
-    return [] if errors is None else [str(errors)]
-
-
-def _first_line(error: Exception) -> str:
-    """Return the first line of an error's text."""
-    return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
 def _expiry(token: str) -> float:

@@ -30,8 +30,8 @@ def delete_duplicates(client: LabelStudioClient, project_id: int, version: str) 
     LabelStudioError
         If Label Studio rejects a request or does not respond; another call continues.
     """
-    stored = prediction_ids(client, project_id, version)
-    duplicates = {task: numbers for task, numbers in stored.items() if len(numbers) > 1}
+    ids_by_task = prediction_ids(client, project_id, version)
+    duplicates = {task: numbers for task, numbers in ids_by_task.items() if len(numbers) > 1}
     annotations = read_annotations(client, project_id, task_ids=duplicates) if duplicates else []
     parents = {annotation.parent_prediction for annotation in annotations}
     for numbers in duplicates.values():

@@ -90,7 +90,7 @@ class LabelStudioServer:
             If the data directory cannot be written.
         """
         if not self.executable.is_file():
-            raise StudioError(f"there is no Label Studio at {self.executable}: make test and make demo set it up")
+            raise StudioError(f"{self.executable} does not exist: make test and make demo install Label Studio")
         _check_port(self.port)
         self.data_dir.mkdir(parents=True, exist_ok=True)
         command = [str(self.executable), "start", "--no-browser", "--internal-host", HOST, "--port", str(self.port)]
@@ -123,10 +123,10 @@ class LabelStudioServer:
         while not self._healthy():
             waited = time.monotonic() - began
             if not self.running:
-                raise StudioError(f"Label Studio ended before it answered; its log {self.log} ends:\n{self._log_tail()}")
+                raise StudioError(f"Label Studio exited before it responded; its log {self.log} ends:\n{self._log_tail()}")
             if waited > timeout_s:
                 tail = self._log_tail()
-                raise StudioError(f"Label Studio did not answer in {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")
+                raise StudioError(f"Label Studio did not respond within {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")
             if progress is not None:
                 progress(waited)
             time.sleep(POLL_S)
@@ -162,9 +162,9 @@ class LabelStudioServer:
 
 def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
     """Return Label Studio's environment: `inherited` without variables that affect it, and the settings for the backend."""
-    mine = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
-    kept = {name: value for name, value in inherited.items() if not name.startswith(mine)}
-    return kept | {
+    prefixes = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
+    environment = {name: value for name, value in inherited.items() if not name.startswith(prefixes)}
+    return environment | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LABEL_STUDIO_HOST": url,
         "DJANGO_DB": "sqlite",
@@ -189,4 +189,4 @@ def _check_port(port: int) -> None:
         try:
             probe.bind((HOST, port))
         except OSError as error:
-            raise StudioError(f"port {port} is taken: end the program that listens on it, or choose another") from error
+            raise StudioError(f"port {port} is in use: stop the program that listens on it, or choose another") from error

@@ -48,7 +48,7 @@ def login(url: str, user: str, password: str) -> str:
             form = {"csrfmiddlewaretoken": field.group(1), "email": user, "password": password}
             response = browser.post("/user/login/", data=form, headers={"Referer": f"{url}/user/login/"})
             if not response.is_redirect:
-                raise LabelStudioError(f"Label Studio at {url} refuses the password of {user}", status=401)
+                raise LabelStudioError(f"Label Studio at {url} rejects the password of {user}", status=401)
             csrf = {"X-CSRFToken": browser.cookies.get("csrftoken") or "", "Referer": url}
             answer = browser.post("/api/token/", headers=csrf)
     except httpx.TransportError as error:

@@ -57,7 +57,7 @@ def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[
     LabelStudioUnavailable
         If Label Studio stops responding; some predictions may be stored, and another call continues.
     """
-    stored = 0
+    count = 0
     for version in sorted({item["model_version"] for item in predictions}):
         batch = [item for item in predictions if item["model_version"] == version]
         tasks = {item["task"] for item in batch}
@@ -66,10 +66,10 @@ def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[
         done = predicted_tasks(client, project_id, version, task_ids=tasks)
         todo = [item for item in batch if item["task"] not in done]
         if all([_store(client, project_id, part) for part in _parts(todo, chunk)]):  # noqa: C419 - try every part
-            stored += len(batch)
+            count += len(batch)
         else:
-            stored += len(predicted_tasks(client, project_id, version, task_ids=tasks))
-    return stored
+            count += len(predicted_tasks(client, project_id, version, task_ids=tasks))
+    return count
 
 
 def predicted_tasks(
@@ -136,16 +136,16 @@ def _store(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str,
 
     Label Studio rejects a whole batch because of one deleted task and, with validation on, because of one invalid prediction.
     """
-    left = _import(client, project_id, batch)
-    if not left:
+    rejected = _import(client, project_id, batch)
+    if not rejected:
         return True
-    existing = existing_tasks(client, project_id, [item["task"] for item in left])
-    deleted = [item["task"] for item in left if item["task"] not in existing]
+    existing = existing_tasks(client, project_id, [item["task"] for item in rejected])
+    deleted = [item["task"] for item in rejected if item["task"] not in existing]
     if deleted:
         logger.info("event=predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, deleted)
-        _store_halves(client, project_id, [item for item in left if item["task"] in existing])
+        _store_halves(client, project_id, [item for item in rejected if item["task"] in existing])
     else:
-        _split(client, project_id, left)
+        _split(client, project_id, rejected)
     return False
 
 
@@ -158,10 +158,10 @@ def _store_halves(client: LabelStudioClient, project_id: int, batch: Sequence[di
     _split(client, project_id, _import(client, project_id, batch))
 
 
-def _split(client: LabelStudioClient, project_id: int, left: Sequence[dict[str, Any]]) -> None:
+def _split(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str, Any]]) -> None:
     """Import a rejected batch in two halves."""
-    middle = len(left) // 2
-    for half in (left[:middle], left[middle:]):
+    middle = len(batch) // 2
+    for half in (batch[:middle], batch[middle:]):
         _store_halves(client, project_id, half)
 
 

@@ -183,7 +183,7 @@ def upload_images(
     for file in files:
         if file.suffix.lower() not in IMAGE_SUFFIXES:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
-            raise ValueError(f"Label Studio does not take {file.name} as an image: it takes {kinds}")
+            raise ValueError(f"Label Studio does not accept {file.name} as an image: it accepts {kinds}")
     uploaded = Counter(_uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values())
     new = []
     for file in files:

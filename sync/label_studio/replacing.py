@@ -43,22 +43,22 @@ def replace(
         return set()
     version = predictions[0]["model_version"]
     stored_ids = prediction_ids(client, project_id, version, task_ids=[item["task"] for item in predictions])
-    stored, missing = set(), []
+    replaced, missing = set(), []
     for item in predictions:
         numbers = stored_ids.get(item["task"], [])
         for number in numbers:
             if number in parents:
                 keep_parent(client, number, version)
-        others = [number for number in numbers if number not in parents]
-        for number in others[1:]:
+        changeable = [number for number in numbers if number not in parents]
+        for number in changeable[1:]:
             delete_prediction(client, number)
-        if not others:
+        if not changeable:
             missing.append(item)
-        elif _change(client, project_id, others[0], item):
-            stored.add(item["task"])
+        elif _change(client, project_id, changeable[0], item):
+            replaced.add(item["task"])
     if push(client, project_id, missing) == len(missing):
-        return stored | {item["task"] for item in missing}
-    return stored | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in missing])
+        return replaced | {item["task"] for item in missing}
+    return replaced | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in missing])
 
 
 def _change(client: LabelStudioClient, project_id: int, number: int, prediction: dict[str, Any]) -> bool:

@@ -160,7 +160,7 @@ def _finite(value: object) -> bool:
 
 def _faults_of_labels(picked: list[Any], control: Control, name: str) -> Iterator[str]:
     if len(picked) > 1 and not control.multiple:
-        yield f"{name} holds {len(picked)} labels, and {control.name!r} takes one: {quote(picked)}"
+        yield f"{name} holds {len(picked)} labels, and {control.name!r} allows one: {quote(picked)}"
     known: set[Any] = set(control.paths) or {label.value for label in control.labels}
     for label in picked:
         if known and (tuple(label) if isinstance(label, list) else label) not in known:

@@ -64,7 +64,7 @@ def read_xml(xml: str) -> Element:
         If `xml` is not XML, is too long, or declares a DTD or entities.
     """
     if len(xml) > MAX_CHARACTERS:
-        raise LabelConfigError(f"the labelling config has {len(xml)} characters: {MAX_CHARACTERS} are the most we read")
+        raise LabelConfigError(f"the labelling config has {len(xml)} characters: at most {MAX_CHARACTERS} are read")
     try:
         root: Element = fromstring(xml, forbid_dtd=True)
     except DefusedXmlException as error:

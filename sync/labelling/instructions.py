@@ -67,18 +67,18 @@ def annotator_instructions(xml: str) -> str:
     """
     config = parse(xml)
     questions = list(_questions(xml, config))
-    asked = [question for question in questions if not question.control.smart_only]
+    answered = [question for question in questions if not question.control.smart_only]
     tools = [question for question in questions if question.control.smart and _shape(question.control) in TOOLS]
     parts = [
         "<p>Each task opens with the model's predictions. Correct them and <b>submit</b> (<kbd>Ctrl+Enter</kbd>). "
         "What you submit teaches the model, also what you leave as it was: look at all of it.</p>"
     ]
-    for number, question in enumerate(asked, 1):
+    for number, question in enumerate(answered, 1):
         parts += [f"<br><h4>{number}. {escape(question.heading or _default_heading(question.control))}</h4>"]
         parts += [f"<p>{_task(question.control)}</p>", _table(question.buttons)]
     if tools:
-        parts += _clicks(tools, asked)
-    parts += _what_counts(asked)
+        parts += _clicks(tools, answered)
+    parts += _what_counts(answered)
     return "\n".join(part for part in parts if part)
 
 
@@ -138,15 +138,15 @@ def _background(colour: str) -> str:
     return f' bgcolor="{escape(colour)}" width="12"' if colour else ""
 
 
-def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
+def _clicks(tools: list[Question], questions: list[Question]) -> list[str]:
     """Return the section about prompting the model for an object with the smart tools of the config."""
     points = any(_shape(tool.control) is Point for tool in tools)
-    thing = "mask" if any(question.control.tag in PIXELS for question in asked) else "outline"
+    thing = "mask" if any(question.control.tag in PIXELS for question in questions) else "outline"
     steps = [
-        "Switch on <b>Auto-Annotation</b> below the picture, then click an empty part of the page: while the switch has the "
+        "Switch on <b>Auto-Annotation</b> below the image, then click an empty part of the page: while the switch has the "
         "focus, keys do nothing."
     ]
-    steps += [_way(tool, asked, alone=len(tools) == 1) for tool in tools]
+    steps += [_way(tool, questions, alone=len(tools) == 1) for tool in tools]
     steps += [
         f"Where an object has {_article(thing)} {thing} already, hold <kbd>Ctrl</kbd> while you do so: without it Label Studio "
         "selects what is there."
@@ -157,7 +157,7 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
             "<kbd>Ctrl</kbd>+<kbd>Alt</kbd>+click takes away."
         ]
     steps += [
-        "<b>Accept the suggestion</b> with the check mark below the picture <b>before you submit</b>: "
+        "<b>Accept the suggestion</b> with the check mark below the image <b>before you submit</b>: "
         "submitting while it waits loses it.",
         f"If the object now has two {thing}s, delete the old one: an object has one.",
     ]
@@ -166,7 +166,7 @@ def _clicks(tools: list[Question], asked: list[Question]) -> list[str]:
     return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
 
 
-def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
+def _way(tool: Question, questions: list[Question], *, alone: bool) -> str:
     """Return the sentence about the keys of a smart tool.
 
     It gives the key of all smart tools in two cases (Label Studio 1.23.2): a control for manual drawing uses the tool's own
@@ -175,8 +175,8 @@ def _way(tool: Question, asked: list[Question], *, alone: bool) -> str:
     control, names = tool.control, " or ".join(_key_and_name(button) for button in tool.buttons[:LISTED_LABELS])
     shape = SHAPES[control.tag].SHAPE
     key, action = TOOLS[shape]
-    drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in asked)
-    keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if drawn else f"<kbd>{key}</kbd>"
+    is_drawn = any(question.control.tag == control.tag and not question.control.smart_only for question in questions)
+    keys = "<kbd>M</kbd>, or click the button of smart tools, until it shows this tool" if is_drawn else f"<kbd>{key}</kbd>"
     if alone and shape is Point:
         keys = "<kbd>M</kbd>"
     return f"Press {names}, then {keys}, and {action}."
@@ -191,16 +191,16 @@ def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
 
 
-def _what_counts(asked: list[Question]) -> list[str]:
-    shapes = [question.control for question in asked if question.control.tag in SHAPES]
+def _what_counts(questions: list[Question]) -> list[str]:
+    shapes = [question.control for question in questions if question.control.tag in SHAPES]
     lines = [
         "<b>Submit</b> (<kbd>Ctrl+Enter</kbd>): the model learns from it.",
         "<b>Skip</b> (<kbd>Ctrl+Space</kbd>): nothing is learned, and the task stays to be done. Skip what you cannot judge"
-        + (", unless a label says so." if any(question.buttons for question in asked) else "."),
+        + (", unless a label says so." if any(question.buttons for question in questions) else "."),
     ]
     if shapes:
         lines += ["Delete predicted shapes that mark no object, and add objects that have none: both are learned."]
-    if shapes and len(shapes) < len(asked):
-        lines += ["A picture with an answer but without any shape means: there is no object in it."]
-    lines += ["<b>Submitting an empty page</b> teaches nothing: it cannot be told from a mistake."]
+    if shapes and len(shapes) < len(questions):
+        lines += ["An image with an answer but without any shape counts as an image without objects."]
+    lines += ["<b>Submitting an empty page</b> trains nothing: it cannot be distinguished from a mistake."]
     return ["<br><h4>What counts</h4>", *(f"<p>{line}</p>" for line in lines)]

@@ -59,35 +59,35 @@ def read_label(name: str, control: Control) -> str | None:
     """
     if not control.labels:
         return name
-    bare, wanted = _bare(name), normalise(name)
+    bare, normalised = _bare(name), normalise(name)
     for fits in (
         lambda label: name == label.value,
         lambda label: name in label.names,
         lambda label: bare in map(_bare, label.names),
-        lambda label: bool(wanted) and wanted in map(normalise, label.names),
+        lambda label: bool(normalised) and normalised in map(normalise, label.names),
         lambda label: bare in map(_bare, label.aliases),
     ):
         fitting = {label.value for label in control.labels if fits(label)}
         if fitting:
             return fitting.pop() if len(fitting) == 1 else None
-    meanings = _meanings(wanted)
+    meanings = _meanings(normalised)
     fitting = {label.value for label in control.labels if any(meanings & _meanings(normalise(own)) for own in label.names)}
     return fitting.pop() if len(fitting) == 1 else None
 
 
 def read_path(path: Sequence[str], control: Control) -> tuple[str, ...] | None:
     """Return the path of a taxonomy that matches a region's path level by level; None if no path matches, or several do."""
-    named = tuple(path)
-    if not control.paths or named in control.paths:
-        return named
-    shown = {known: label.names for known, label in zip(control.paths, control.labels, strict=True)}
+    names = tuple(path)
+    if not control.paths or names in control.paths:
+        return names
+    names_of = {candidate: label.names for candidate, label in zip(control.paths, control.labels, strict=True)}
     fitting = [
-        known
-        for known in control.paths
-        if len(known) == len(named)
+        candidate
+        for candidate in control.paths
+        if len(candidate) == len(names)
         and all(
-            _bare(name) in map(_bare, (own, *shown.get(known[: depth + 1], ())[1:]))
-            for depth, (name, own) in enumerate(zip(named, known, strict=True))
+            _bare(name) in map(_bare, (own, *names_of.get(candidate[: depth + 1], ())[1:]))
+            for depth, (name, own) in enumerate(zip(names, candidate, strict=True))
         )
     ]
     return fitting[0] if len(fitting) == 1 else None
@@ -104,26 +104,26 @@ def _meanings(name: str) -> set[str]:
 
 
 def _match(name: str, labels: Sequence[Label]) -> Label | None:
-    wanted = normalise(name)
+    normalised = normalise(name)
     steps: list[Callable[[Label], bool]] = [
-        lambda label: wanted in map(normalise, label.aliases),
+        lambda label: normalised in map(normalise, label.aliases),
         lambda label: name in label.names,
-        lambda label: wanted in map(normalise, label.names),
+        lambda label: normalised in map(normalise, label.names),
     ]
     for fits in steps:
         for label in labels:
             if fits(label):
                 return label
-    return _by_synonym(wanted, labels)
+    return _by_synonym(normalised, labels)
 
 
-def _by_synonym(wanted: str, labels: Sequence[Label]) -> Label | None:
+def _by_synonym(name: str, labels: Sequence[Label]) -> Label | None:
     by_name: dict[str, Label] = {}
     for label in labels:
         for own in label.names:
             by_name.setdefault(normalise(own), label)
     letters_mean_types = by_name.keys() >= HUBBLE_LETTERS
-    meaning: str | None = _meaning(wanted)
+    meaning: str | None = _meaning(name)
     while meaning is not None:
         for synonym in SYNONYMS[meaning]:
             if synonym in by_name and (synonym not in HUBBLE_LETTERS or letters_mean_types):
@@ -132,8 +132,8 @@ def _by_synonym(wanted: str, labels: Sequence[Label]) -> Label | None:
     return None
 
 
-def _meaning(wanted: str) -> str | None:
+def _meaning(name: str) -> str | None:
     for meaning in SYNONYMS:
-        if wanted == normalise(meaning):
+        if name == normalise(meaning):
             return meaning
-    return next((meaning for meaning, synonyms in SYNONYMS.items() if wanted in synonyms), None)
+    return next((meaning for meaning, synonyms in SYNONYMS.items() if name in synonyms), None)

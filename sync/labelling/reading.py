@@ -52,8 +52,8 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     """
     tidied, decode = _tidy(region, control), CONTROLS[control.tag].decode
     if control.tag in SHAPES:
-        drawn = decode(tidied, size=size)
-        return _check_on_picture(replace(drawn, labels=_known_labels(drawn.labels, control)))
+        shape = decode(tidied, size=size)
+        return _check_on_image(replace(shape, labels=_known_labels(shape.labels, control)))
     answer = decode(tidied)
     if isinstance(answer, float):
         return check_bounds(answer, control)
@@ -65,7 +65,7 @@ def _tidy(region: Mapping[str, Any], control: Control) -> Region:
     kind, value, tag = region.get("type"), region.get("value"), control.tag.lower()
     if not isinstance(value, Mapping):
         raise ControlError(f"the region's value must be an object, not {quote(value)}")
-    value = {key: _as_number(held) if key in _NUMBERS else held for key, held in value.items()}
+    value = {key: _as_number(item) if key in _NUMBERS else item for key, item in value.items()}
     if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's key
         value.setdefault(tag, value["labels"])
     kind = kind.strip().lower() if isinstance(kind, str) else kind
@@ -87,8 +87,8 @@ def _tidy_point(point: object) -> object:
         return [_as_number(coordinate) for coordinate in point]
     if isinstance(point, Mapping):
         return {
-            key: _as_number(held) if key in _NUMBERS else _tidy_point(held) if isinstance(held, Mapping) else held
-            for key, held in point.items()
+            key: _as_number(item) if key in _NUMBERS else _tidy_point(item) if isinstance(item, Mapping) else item
+            for key, item in point.items()
         }
     return point
 
@@ -118,11 +118,11 @@ def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ..
 
 def _known_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
     """Return the known labels of a shape, at least one, as stored names; Label Studio's page drops unknown labels."""
-    known = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
-    return known or (str(_known(names[0], control)),)
+    labels = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
+    return labels or (str(_known(names[0], control)),)
 
 
-def _check_on_picture(drawn: Labelled[Any]) -> Labelled[Any]:
+def _check_on_image(decoded: Labelled[Any]) -> Labelled[Any]:
     """Return a shape if at least a part of it lies on the image.
 
     Raises
@@ -132,13 +132,13 @@ def _check_on_picture(drawn: Labelled[Any]) -> Labelled[Any]:
     ControlError
         If a mask is empty.
     """
-    if isinstance(drawn.shape, np.ndarray):
-        if not drawn.shape.any():
+    if isinstance(decoded.shape, np.ndarray):
+        if not decoded.shape.any():
             raise ControlError("the mask is empty: it needs a pixel")
-        return drawn
-    corners = outline(drawn)
+        return decoded
+    corners = outline(decoded)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    beyond = (low > 1) | (high < 0) if isinstance(drawn.shape, Point) else (low >= 1) | (high <= 0)
+    beyond = (low > 1) | (high < 0) if isinstance(decoded.shape, Point) else (low >= 1) | (high <= 0)
     if beyond.any():
-        raise OutsideError(f"the region lies outside the image of {drawn.size[0]}x{drawn.size[1]} pixels")
-    return drawn
+        raise OutsideError(f"the region lies outside the image of {decoded.size[0]}x{decoded.size[1]} pixels")
+    return decoded

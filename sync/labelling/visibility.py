@@ -21,11 +21,11 @@ def hidden_controls(regions: Iterable[Mapping[str, Any]], config: LabelConfig) -
     """Return the names of the controls that Label Studio's page hides for a result with these regions."""
     if not config.conditions:
         return frozenset()
-    shown = _Shown(list(regions), config)
-    return frozenset(name for name in config.conditions if not shown.control(name, ()))
+    visibility = _Visibility(list(regions), config)
+    return frozenset(name for name in config.conditions if not visibility.control(name, ()))
 
 
-class _Shown:
+class _Visibility:
     """Evaluates the conditions; choices of a hidden control do not count as selected."""
 
     def __init__(self, regions: list[Mapping[str, Any]], config: LabelConfig) -> None:
@@ -74,7 +74,7 @@ def _answers(region: Mapping[str, Any]) -> bool:
 def _values(region: Mapping[str, Any]) -> Iterable[str]:
     """Yield the labels of a region; for a path of a taxonomy, its last name."""
     value = region.get("value")
-    for key, held in value.items() if isinstance(value, Mapping) else ():
-        if isinstance(held, list) and (key in _CLASS_TYPES or key.endswith("labels")):
-            last = (item[-1] if isinstance(item, list | tuple) and item else item for item in held)
+    for key, items in value.items() if isinstance(value, Mapping) else ():
+        if isinstance(items, list) and (key in _CLASS_TYPES or key.endswith("labels")):
+            last = (item[-1] if isinstance(item, list | tuple) and item else item for item in items)
             yield from (item for item in last if isinstance(item, str))

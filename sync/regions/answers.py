@@ -43,7 +43,7 @@ def answer_value(answer: Answer, control: Control) -> Any:
     for part in parts:
         label = read_label(part, control)
         if label is None:
-            raise RegionsError(f"its class {quote(part)} is no label of {control.name!r}")
+            raise RegionsError(f"class {quote(part)} is not a label of {control.name!r}")
         labels.append(label)
     return list(dict.fromkeys(labels))
 
@@ -61,8 +61,8 @@ def _path(text: str, control: Control) -> tuple[str, ...]:
     """Return the taxonomy path of a text: levels separated by ``/``, or the unique name of one node."""
     path = read_path(tuple(level.strip() for level in text.split("/")), control)
     if path is None or path not in control.paths:
-        named = [known for known in control.paths if known[-1].casefold() == text.casefold()]
-        if len(named) != 1:
-            raise RegionsError(f"its class {quote(text)} is no path of {control.name!r}: levels are separated by /")
-        path = named[0]
+        matches = [candidate for candidate in control.paths if candidate[-1].casefold() == text.casefold()]
+        if len(matches) != 1:
+            raise RegionsError(f"class {quote(text)} is not a path of {control.name!r}: separate levels by /")
+        path = matches[0]
     return path

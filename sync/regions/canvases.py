@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
-from sync.export.pictures import Picture
+from sync.export.image_files import ImageFile
 from sync.export.sky import Sky
 from sync.geometry.shapes import Size
 from sync.regions.gathering import Target
@@ -16,7 +16,7 @@ from sync.sky.task_cards import image_cards
 __all__ = ["canvas_of"]
 
 
-def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
+def canvas_of(target: Target, image_file: ImageFile | ImageError | None) -> Canvas:
     """Return the canvas of a task's image.
 
     Its size is that of the image file; if that cannot be read, the size in the task's `wcs`, else that in a file of regions.
@@ -24,7 +24,7 @@ def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
     Parameters
     ----------
     target : Target
-    picture : Picture, ImageError or None
+    image_file : ImageFile, ImageError or None
         The image file, or the error if it cannot be read.
 
     Raises
@@ -39,13 +39,13 @@ def canvas_of(target: Target, picture: Picture | ImageError | None) -> Canvas:
         except SkyError as error:
             if target.placed_by_sky or any(mark.position is not None for _, mark in target.marks):
                 raise RegionsError(str(error)) from error
-    size = picture.size if isinstance(picture, Picture) else sky.measured_size or target.size
+    size = image_file.size if isinstance(image_file, ImageFile) else sky.measured_size or target.size
     if size is None:
-        raise RegionsError(f"the size of its picture is not known: {picture or 'it has no picture'}")
-    return Canvas(size, _displayed(sky, size))
+        raise RegionsError(f"the size of its image is unknown: {image_file or 'the task has no image'}")
+    return Canvas(size, _scale_sky(sky, size))
 
 
-def _displayed(sky: Sky, size: Size) -> CelestialSky | None:
+def _scale_sky(sky: Sky, size: Size) -> CelestialSky | None:
     """Return the WCS of an image scaled to its displayed `size`, (width, height) in pixels."""
     if sky.celestial is None or sky.measured_size in (None, size):
         return sky.celestial

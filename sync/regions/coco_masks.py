@@ -45,21 +45,21 @@ def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
         for run in counts:
             if type(run) is not int or not 0 <= run <= height * width:
                 raise RegionsError(
-                    f"the runs of its mask must be whole numbers up to its {height * width} pixels, not {quote(run)}"
+                    f"the runs of the mask must be whole numbers up to its {height * width} pixels, not {quote(run)}"
                 )
         if sum(counts) != height * width:
-            raise RegionsError(f"the runs of its mask have {sum(counts)} pixels, and its size is {width}x{height}")
+            raise RegionsError(f"the runs of the mask have {sum(counts)} pixels, and its size is {width}x{height}")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
         uncompressed: Mask = flat.reshape(width, height).T
         return uncompressed
     if not isinstance(counts, str):
-        raise RegionsError(f"its mask must have counts as a text or a list, not {quote(counts)}")
+        raise RegionsError(f"counts of a mask must be a text or a list, not {quote(counts)}")
     if _pixels_of(counts) != height * width:
-        raise RegionsError(f"the runs of its mask do not make {width}x{height} pixels")
+        raise RegionsError(f"the runs of the mask do not make {width}x{height} pixels")
     try:
         decoded: Mask = coco_mask.decode({"size": [height, width], "counts": counts.encode("ascii")}).astype(np.bool_)
     except (ValueError, TypeError) as error:
-        raise RegionsError("its mask cannot be decoded by pycocotools") from error
+        raise RegionsError("pycocotools cannot decode the mask") from error
     return decoded
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
-from sync.export.pictures import exported_stem
+from sync.export.image_files import exported_stem
 from sync.geometry.shapes import Box, Ellipse, Point
 from sync.regions.array_shapes import box_about
-from sync.regions.marks import Answer, Canvas, Drawn, Mark, MarkedImage, Problem, RegionsError, Shape
+from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, PlacedMark, Problem, RegionsError, Shape
 
 __all__ = ["is_exported", "read_exported"]
 
@@ -57,8 +57,8 @@ def read_exported(table: Table) -> tuple[list[MarkedImage], list[Problem]]:
             problems.append((name, str(error)))
             continue
         label = _text(row["class"])
-        drawn = partial(_draw, shape)
-        marks.append(Mark(name, drawn, (label,) if label else (), score=_score(row), control=_text(row["control"])))
+        draw = partial(_draw, shape)
+        marks.append(Mark(name, draw, (label,) if label else (), score=_score(row), control=_text(row["control"])))
     return [replace(image, marks=tuple(marks), answers=tuple(answers)) for image, marks, answers in images.values()], problems
 
 
@@ -92,12 +92,12 @@ def _shape_of(row: Mapping[str, Any]) -> Shape:
     else:
         raise RegionsError(f"a catalogue has only the measures of a {kind}: export coco or fits, which have its pixels")
     if not np.isfinite(numbers).all():
-        raise RegionsError(f"the measures of its {kind} must be numbers")
+        raise RegionsError(f"the measures of the {kind} must be numbers")
     return shape
 
 
-def _draw(shape: Shape, canvas: Canvas) -> Drawn:
-    return Drawn(shape)
+def _draw(shape: Shape, canvas: Canvas) -> PlacedMark:
+    return PlacedMark(shape)
 
 
 def _score(row: Mapping[str, Any]) -> float | None:

@@ -59,13 +59,13 @@ def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
     """
     try:
         if not file.is_file():
-            raise RegionsError("there is no such file" if not os.path.lexists(file) else "it is no plain file")
+            raise RegionsError("there is no such file" if not os.path.lexists(file) else "the path is not a regular file")
         with file.open("rb") as opened:
             content = opened.read(most + 1)
     except OSError as error:
-        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+        raise RegionsError(f"the file cannot be read: {error.strerror or error}") from error
     if len(content) > most:
-        raise RegionsError(f"it has more than the {most:,} bytes that are read: split it")
+        raise RegionsError(f"the file has more than the {most:,} bytes that are read: split it")
     return content
 
 
@@ -83,7 +83,7 @@ def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
         return content.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding == "utf-16" or b"\0" in content:
-            raise RegionsError(f"it is no text: byte {error.start} cannot be decoded") from error
+            raise RegionsError(f"the file is not text: byte {error.start} cannot be decoded") from error
         return content.decode("latin-1")
 
 

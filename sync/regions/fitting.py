@@ -19,9 +19,9 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 from sync.regions.answers import answer_value
-from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError
+from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError
 from sync.regions.region_ids import with_stable_id
-from sync.regions.shapes import box_of, check_on_picture, footprint_of, polygon_of
+from sync.regions.shapes import box_of, check_on_image, footprint_of, polygon_of
 
 __all__ = ["RegionFitter"]
 
@@ -89,14 +89,14 @@ class RegionFitter:
         """
         try:
             drawn = mark.draw(canvas)
-            check_on_picture(drawn.shape, canvas.size)
+            check_on_image(drawn.shape, canvas.size)
             return self._encoded(mark, drawn, canvas.size, image)
         except RegionsError:
             raise
         except ControlError as error:
             raise RegionsError(str(error)) from error
         except DAMAGE as error:  # a library failed on this object; the other objects are still imported
-            raise RegionsError(f"it cannot be drawn ({type(error).__name__}: {error})") from error
+            raise RegionsError(f"the object cannot be drawn ({type(error).__name__}: {error})") from error
 
     def answer_region(self, answer: Answer) -> Region:
         """Return the region of an answer.
@@ -115,14 +115,14 @@ class RegionFitter:
         except ControlError as error:
             raise RegionsError(str(error)) from error
 
-    def _encoded(self, mark: Mark, drawn: Drawn, size: Size, image: str) -> Region:
+    def _encoded(self, mark: Mark, drawn: PlacedMark, size: Size, image: str) -> Region:
         kind = type(drawn.shape)
         there = [control for control in self._controls if image in control.to_names]
         tags = [tag for target in _TARGETS[kind] for tag, codec in SHAPES.items() if codec.SHAPE is target]
         fitting = [control for tag in tags for control in there if control.tag == tag]
         fitting.sort(key=lambda control: control.name != mark.control)  # the original control first
         if not fitting:
-            raise RegionsError(f"the labelling config has no control for a {_KINDS[kind]}: {' or '.join(tags)} would be one")
+            raise RegionsError(f"the labelling config has no control for a {_KINDS[kind]}: add {' or '.join(tags)}")
         refusals: list[str] = []
         for control in fitting:
             label = self._label_of(mark, control)
@@ -164,11 +164,11 @@ def _chosen(config: LabelConfig, name: str) -> Control:
 def _no_label(mark: Mark, control: Control) -> str:
     has = quote([label.value for label in control.labels])
     if mark.labels:
-        return f"its class {quote(mark.labels[0])} is no label of {control.name!r}, which has {has}"
-    return f"it has no class, and {control.name!r} has several labels ({has}): name one with --label"
+        return f"class {quote(mark.labels[0])} is not a label of {control.name!r}, which has {has}"
+    return f"the object has no class, and {control.name!r} has several labels ({has}): name one with --label"
 
 
-def _region(drawn: Drawn, control: Control, label: str, size: Size, score: float | None) -> Region:
+def _region(drawn: PlacedMark, control: Control, label: str, size: Size, score: float | None) -> Region:
     """Return a drawn mark as a region of a control, converted to the control's shape."""
     if control.tag in PIXELS:
         part = footprint_of(drawn, size)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sync.errors.images import DAMAGE, ImageError
-from sync.images.decode import kind_of, unpacked
+from sync.images.decode import kind_of, unpack
 from sync.images.fits.headers import read_headers
 from sync.regions import catalogue, coco, label_images, sky_regions, yolo
 from sync.regions.files import MAX_BYTES, read_bytes
@@ -76,15 +76,15 @@ def read(file: Path, reading: Reading, *, format: str = "auto") -> Read:
     try:
         return FORMATS[format_of(file) if format == "auto" else format](file, reading)
     except ModuleNotFoundError as error:
-        raise RegionsError(f"it needs {error.name}, not installed here: pip install 'galaxyloop[import]'") from error
+        raise RegionsError(f"the file needs {error.name}, which is not installed: pip install 'galaxyloop[import]'") from error
     except OSError as error:
-        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+        raise RegionsError(f"the file cannot be read: {error.strerror or error}") from error
     except RegionsError:
         raise
     except MemoryError as error:
-        raise RegionsError("it needs more memory than there is") from error
+        raise RegionsError("the file needs more memory than is available") from error
     except DAMAGE as error:  # a library failed on this file; the other files are still imported
-        raise RegionsError(f"it cannot be read ({type(error).__name__}: {error})") from error
+        raise RegionsError(f"the file cannot be read ({type(error).__name__}: {error})") from error
 
 
 def format_of(file: Path) -> str:
@@ -98,7 +98,7 @@ def format_of(file: Path) -> str:
     if file.is_dir():
         if yolo.is_folder(file):
             return "yolo"
-        raise RegionsError("the folder holds no labels of YOLO (data.yaml, labels/**/*.txt): name the files in it")
+        raise RegionsError("the folder has no labels of YOLO (data.yaml, labels/**/*.txt): name the files in it")
     inner = Path(file.stem) if file.suffix.lower() in PACKED else file
     if inner.suffix.lower() in CATALOGUES and not _start(file).startswith(b"SIMPLE"):
         return "catalogue"
@@ -111,14 +111,14 @@ def format_of(file: Path) -> str:
     if text.startswith((b"{", b"[")):
         return "coco"
     if file.suffix.lower() == ".txt" and _are_numbers(text):
-        raise RegionsError("it looks like a label file of YOLO: name the folder of the data set, where data.yaml is")
+        raise RegionsError("the file looks like a label file of YOLO: name the folder of the data set, where data.yaml is")
     return "ds9"
 
 
 def _of_fits(file: Path) -> str:
     """Return whether a FITS file is a label image, a catalogue or a table of regions, by its headers."""
     try:
-        content = unpacked(read_bytes(file, most=MAX_BYTES))
+        content = unpack(read_bytes(file, most=MAX_BYTES))
         if kind_of(content[:12]) != "FITS":
             return "labels"
         headers = read_headers(content)
@@ -143,7 +143,7 @@ def _start(file: Path) -> bytes:
         with file.open("rb") as opened:
             return opened.read(START_BYTES)
     except OSError as error:
-        raise RegionsError(f"it cannot be read: {error.strerror or error}") from error
+        raise RegionsError(f"the file cannot be read: {error.strerror or error}") from error
 
 
 def _are_numbers(text: bytes) -> bool:

@@ -16,7 +16,7 @@ from sync.regions.tasks import TaskIndex
 
 __all__ = ["Gathering", "Target"]
 
-NOWHERE = "it lies on the picture of no task"
+NOWHERE = "no task has an image that contains the object"
 
 
 @dataclass
@@ -87,12 +87,12 @@ class Gathering:
         """Return the task images with marks or answers, in the order of their tasks."""
         return [self._targets[key] for key in sorted(self._targets)]
 
-    def shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
+    def find_shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
         """Return the marks of an image, including those of `placed_by_sky` whose position lies on the image."""
-        shown = [(file, mark) for file, mark in target.placed_by_sky if _shows(canvas, mark)]
-        for _, mark in shown:
+        shown_marks = [(file, mark) for file, mark in target.placed_by_sky if _shows(canvas, mark)]
+        for _, mark in shown_marks:
             self._not_shown.pop(id(mark), None)
-        return target.marks + shown
+        return target.marks + shown_marks
 
     def report_not_shown(self) -> None:
         """Report the marks whose sky position lies on no image."""

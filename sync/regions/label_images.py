@@ -24,14 +24,14 @@ from sync.errors.images import DAMAGE, ImageError
 from sync.errors.sky import SkyError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import MAX_PIXELS
-from sync.images.decode import kind_of, unpacked
+from sync.images.decode import kind_of, unpack
 from sync.images.fits.headers import check_compression, read_headers
 from sync.images.fits.parts import Part, parts_of
 from sync.images.fits.reader import check_tiles
 from sync.images.raster import check_pixels
 from sync.images.sky import sky_in_file
 from sync.regions.files import read_bytes
-from sync.regions.marks import Canvas, Drawn, Mark, MarkedImage, RegionsError
+from sync.regions.marks import Canvas, Mark, MarkedImage, PlacedMark, RegionsError
 from sync.regions.resampling import marks_on_sky
 from sync.sky.celestial import CelestialSky
 
@@ -40,7 +40,7 @@ __all__ = ["NO_LABEL_IMAGE", "labelled_pixels", "read"]
 INSTANCES = "INSTANCE"
 """EXTNAME of the layers of instances in files of `galaxyloop export`; the layers `CLASS` are not needed."""
 MAX_OBJECTS = 1_000_000
-NO_LABEL_IMAGE = "it holds no label image: one of whole numbers with two axes is needed"
+NO_LABEL_IMAGE = "the file has no label image: an image of whole numbers with two axes is needed"
 _RASTERS = ("PNG", "TIFF")
 
 
@@ -59,7 +59,7 @@ def read(file: Path, *, classes: Mapping[int, str] | None = None) -> MarkedImage
         If the file is not a label image, is too large, or is damaged.
     """
     try:
-        content = unpacked(read_bytes(file))
+        content = unpack(read_bytes(file))
         kind = kind_of(content)
         if kind == "FITS":
             return _of_fits(file, content, dict(classes or {}))
@@ -68,7 +68,7 @@ def read(file: Path, *, classes: Mapping[int, str] | None = None) -> MarkedImage
             marks = _marks(pixels, dict(classes or {}), {})
             height, width = pixels.shape
             return MarkedImage("", (file.name,), size=(width, height), marks=tuple(marks))
-        raise RegionsError("it is no label image: FITS, PNG or TIFF are read")
+        raise RegionsError("the file is not a label image: use FITS, PNG or TIFF")
     except ImageError as error:
         raise RegionsError(str(error)) from error
 
@@ -87,14 +87,18 @@ def labelled_pixels(pixels: NDArray[np.int64]) -> Iterator[tuple[int, Footprint]
         If a value is negative, or there are more than `MAX_OBJECTS`.
     """
     if (lowest := int(pixels.min())) < 0:
-        raise RegionsError(f"it has the value {lowest}: 0 is background, and objects have values above it")
+        raise RegionsError(
+            f"the label image has the value {lowest}: 0 must be background, and objects must have values above 0"
+        )
     values = None
     if pixels.max() > MAX_OBJECTS:  # `find_objects` needs memory for every integer up to the largest value
         values, places = np.unique(pixels, return_inverse=True)
         pixels = places.reshape(pixels.shape) + (1 if lowest > 0 else 0)  # 0 is background
         values = values[values > 0]
         if len(values) > MAX_OBJECTS:
-            raise RegionsError(f"it has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read")
+            raise RegionsError(
+                f"the label image has {len(values):,} values, more than the {MAX_OBJECTS:,} objects that are read"
+            )
     for number, place in enumerate(ndimage.find_objects(pixels), start=1):
         if place is not None:
             rows, columns = place
@@ -118,8 +122,8 @@ def _marks(pixels: NDArray[np.int64], classes: Mapping[int, str], rows: Mapping[
     return marks
 
 
-def _draw(footprint: Footprint, canvas: Canvas) -> Drawn:
-    return Drawn(footprint)
+def _draw(footprint: Footprint, canvas: Canvas) -> PlacedMark:
+    return PlacedMark(footprint)
 
 
 def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedImage:
@@ -143,8 +147,8 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
     except Exception as error:  # astropy's C codecs raise a private exception class
         raise RegionsError(f"the FITS file is damaged ({type(error).__name__})") from error
     height, width = layers[0].shape[-2:]
-    drawn = [mark.draw(Canvas((width, height))).shape for mark in marks]
-    footprints = [shape for shape in drawn if isinstance(shape, Footprint)]
+    shapes = [mark.draw(Canvas((width, height))).shape for mark in marks]
+    footprints = [shape for shape in shapes if isinstance(shape, Footprint)]
     on_sky = () if sky is None else marks_on_sky(marks, footprints, sky, height=height)
     return MarkedImage("", (file.name,), size=(width, height), marks=tuple(marks), on_sky=on_sky)
 
@@ -167,9 +171,9 @@ def _layers(parts: Sequence[Part]) -> list[Part]:
     for part in layers:
         height, width = part.shape[-2:]
         if not 0 < height * width <= MAX_PIXELS:
-            raise RegionsError(f"it has {width}x{height} pixels: 1 to {MAX_PIXELS:,} are read")
+            raise RegionsError(f"the label image has {width}x{height} pixels: 1 to {MAX_PIXELS:,} are read")
         if part.shape[-2:] != layers[0].shape[-2:]:
-            raise RegionsError(f"its layers {INSTANCES} have different sizes")
+            raise RegionsError(f"the layers {INSTANCES} have different sizes")
     return layers
 
 
@@ -199,13 +203,15 @@ def _raster(content: bytes, kind: str) -> NDArray[np.int64]:
         with Image.open(io.BytesIO(content), formats=(kind,)) as image:
             check_pixels(image.width, image.height, max_pixels=MAX_PIXELS)
             if len(image.getbands()) != 1:
-                raise RegionsError(f"it is a picture in colours ({image.mode}): a label image has one number a pixel")
+                raise RegionsError(
+                    f"a label image must have one number per pixel, and this file is a colour image ({image.mode})"
+                )
             image.load()
             return _whole_numbers(np.asarray(image))
     except (RegionsError, ImageError):
         raise
     except Image.DecompressionBombError as error:
-        raise RegionsError(f"it has more than the {MAX_PIXELS:,} pixels that are read") from error
+        raise RegionsError(f"the label image has more than the {MAX_PIXELS:,} pixels that are read") from error
     except DAMAGE as error:
         raise RegionsError(f"the {kind} file is damaged or truncated ({type(error).__name__})") from error
 
@@ -213,11 +219,11 @@ def _raster(content: bytes, kind: str) -> NDArray[np.int64]:
 def _whole_numbers(pixels: NDArray[Any]) -> NDArray[np.int64]:
     """Return labels as integers; NaN (missing pixels) becomes background."""
     if pixels.dtype.kind not in "biuf":
-        raise RegionsError(f"it holds {pixels.dtype.name} values: a label image holds whole numbers")
+        raise RegionsError(f"a label image must hold whole numbers, not {pixels.dtype.name} values")
     if pixels.dtype.kind == "f":
         pixels = np.where(np.isnan(pixels), 0, pixels)
         if not (np.abs(pixels) < 2**53).all() or (pixels % 1 != 0).any():
-            raise RegionsError("it holds numbers that are not whole: it is no label image")
+            raise RegionsError("a label image must hold whole numbers, and this file holds fractions")
     if pixels.dtype == np.uint64 and (pixels > np.iinfo(np.int64).max).any():
-        raise RegionsError("it holds numbers beyond 2^63")
+        raise RegionsError("the label image holds numbers above 2^63")
     return pixels.astype(np.int64)

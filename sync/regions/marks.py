@@ -17,7 +17,7 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.sky.celestial import CelestialSky
 
-__all__ = ["Answer", "Canvas", "Drawn", "Mark", "MarkedImage", "Problem", "RegionsError", "Shape"]
+__all__ = ["Answer", "Canvas", "Mark", "MarkedImage", "PlacedMark", "Problem", "RegionsError", "Shape"]
 
 Shape = Box | Ellipse | Point | Polygon | Footprint
 
@@ -63,7 +63,7 @@ class Canvas:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Drawn:
+class PlacedMark:
     """A mark that is placed on an image.
 
     Attributes
@@ -90,7 +90,7 @@ class Mark:
     name : str
         Name in messages, such as ``annotation 12``.
     draw : callable
-        Takes a `Canvas` and returns a `Drawn`; raises `RegionsError` or `ControlError`.
+        Takes a `Canvas` and returns a `PlacedMark`; raises `RegionsError` or `ControlError`.
     labels : tuple of str
         Candidates for its class in the file; the first that the labelling config contains is used.
     may_be_unlabelled : bool
@@ -104,7 +104,7 @@ class Mark:
     """
 
     name: str
-    draw: Callable[[Canvas], Drawn]
+    draw: Callable[[Canvas], PlacedMark]
     labels: tuple[str, ...] = ()
     may_be_unlabelled: bool = False
     score: float | None = None

@@ -40,9 +40,9 @@ class LeftOut:
         """
         self.count += objects
         self._counts[file, reason] = self._counts.get((file, reason), 0) + 1
-        held = self._held.setdefault((file, reason), [])
-        if name and len(held) < NAMED:
-            held.append(name)
+        names = self._held.setdefault((file, reason), [])
+        if name and len(names) < NAMED:
+            names.append(name)
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each file and reason, with the names of the first items."""

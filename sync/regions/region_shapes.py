@@ -11,7 +11,7 @@ import numpy as np
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import MAX_PIXELS
 from sync.regions.array_shapes import box_of_array, ellipse_of_array, point_of_array, polygon_of_array
-from sync.regions.marks import Canvas, Drawn, RegionsError, Shape
+from sync.regions.marks import Canvas, PlacedMark, RegionsError, Shape
 
 if TYPE_CHECKING:
     from regions import PixelRegion
@@ -31,11 +31,11 @@ def position_of(region: Any) -> tuple[float, float]:
         icrs.representation_type = "unitspherical"
     ra, dec = float(icrs.ra.deg), float(icrs.dec.deg)
     if not np.isfinite([ra, dec]).all():
-        raise RegionsError("its place is no number")
+        raise RegionsError("the position is not a number")
     return ra, dec
 
 
-def draw_region(region: Any, canvas: Canvas) -> Drawn:
+def draw_region(region: Any, canvas: Canvas) -> PlacedMark:
     """Return the shape of a region on an image; raise `RegionsError` if it cannot be placed."""
     import regions
 
@@ -47,8 +47,8 @@ def draw_region(region: Any, canvas: Canvas) -> Drawn:
                 warnings.simplefilter("ignore")
                 region = region.to_pixel(canvas.sky.wcs)
         except Exception as error:  # the position is outside the domain of the projection
-            raise RegionsError(f"its place cannot be found on the picture: {first_line(error)}") from error
-    return Drawn(_shape(region, canvas), partial(_footprint, region, canvas))
+            raise RegionsError(f"the position of the object on the image cannot be computed: {first_line(error)}") from error
+    return PlacedMark(_shape(region, canvas), partial(_footprint, region, canvas))
 
 
 def _shape(region: PixelRegion, canvas: Canvas) -> Shape:
@@ -74,13 +74,15 @@ def _footprint(region: PixelRegion, canvas: Canvas) -> Footprint:
     width, height = canvas.size
     around = region.bounding_box
     if (around.shape[0] * around.shape[1]) > MAX_PIXELS:
-        raise RegionsError(f"it is {around.shape[1]}x{around.shape[0]} pixels large")
+        raise RegionsError(
+            f"the region has {around.shape[1]}x{around.shape[0]} pixels, more than the {MAX_PIXELS:,} that are read"
+        )
     mask = region.to_mask(mode="center")
-    on_picture, of_mask = mask.get_overlap_slices((height, width))
-    if on_picture is None:
-        raise RegionsError("it lies outside the picture")
+    on_image, of_mask = mask.get_overlap_slices((height, width))
+    if on_image is None:
+        raise RegionsError("the object lies outside the image")
     inside = mask.data[of_mask] > 0
-    rows, columns = on_picture
+    rows, columns = on_image
     return Footprint.of_mask(inside[::-1], x=columns.start, y=height - rows.stop)
 
 

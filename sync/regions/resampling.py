@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.geometry.footprint import Footprint
-from sync.regions.marks import Canvas, Drawn, Mark, RegionsError
+from sync.regions.marks import Canvas, Mark, PlacedMark, RegionsError
 from sync.sky.celestial import CelestialSky
 
 __all__ = ["marks_on_sky"]
@@ -29,7 +29,12 @@ def marks_on_sky(marks: Sequence[Mark], footprints: Sequence[Footprint], sky: Ce
     height : int
         Height of the map, pixels.
     """
-    middles = np.array([(one.x + (one.pixels.shape[1] - 1) / 2, one.y + (one.pixels.shape[0] - 1) / 2) for one in footprints])
+    middles = np.array(
+        [
+            (footprint.x + (footprint.pixels.shape[1] - 1) / 2, footprint.y + (footprint.pixels.shape[0] - 1) / 2)
+            for footprint in footprints
+        ]
+    )
     if not len(middles):
         return ()
     places = sky.positions(middles[:, 0], height - 1 - middles[:, 1])
@@ -40,7 +45,7 @@ def marks_on_sky(marks: Sequence[Mark], footprints: Sequence[Footprint], sky: Ce
     )
 
 
-def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) -> Drawn:
+def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) -> PlacedMark:
     """Resample a footprint: each pixel of the image gets the value of the map's pixel that contains its centre."""
     if canvas.sky is None:
         raise RegionsError("the task has no sky coordinates (wcs)")
@@ -49,17 +54,17 @@ def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) 
     y = footprint.y + np.array([-1, -1, rows, rows])
     corners = canvas.from_array(canvas.sky.pixels(sky.positions(x, height - 1 - y)))
     if not np.isfinite(corners).all():
-        raise RegionsError("its place cannot be found on the picture")
+        raise RegionsError("the position of the object on the image cannot be computed")
     low = np.clip(np.floor(corners.min(axis=0)), 0, canvas.size).astype(int)
     high = np.clip(np.ceil(corners.max(axis=0)), 0, canvas.size).astype(int)
     across, down = np.meshgrid(np.arange(low[0], high[0]), np.arange(low[1], high[1]))
     if not across.size:
-        raise RegionsError("it lies outside the picture")
+        raise RegionsError("the object lies outside the image")
     on_map = sky.pixels(canvas.sky.positions(across.ravel(), canvas.size[1] - 1 - down.ravel()))
-    found: NDArray[np.bool_] = np.isfinite(on_map[:, 0]) & np.isfinite(on_map[:, 1])
-    near = np.rint(np.where(found[:, None], on_map, -1)).astype(int)
+    valid: NDArray[np.bool_] = np.isfinite(on_map[:, 0]) & np.isfinite(on_map[:, 1])
+    near = np.rint(np.where(valid[:, None], on_map, -1)).astype(int)
     column, row = near[:, 0] - footprint.x, height - 1 - near[:, 1] - footprint.y
-    found &= (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
+    valid &= (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     inside = np.zeros(across.size, dtype=np.bool_)
-    inside[found] = footprint.pixels[row[found], column[found]]
-    return Drawn(Footprint.of_mask(inside.reshape(across.shape), x=int(low[0]), y=int(low[1])))
+    inside[valid] = footprint.pixels[row[valid], column[valid]]
+    return PlacedMark(Footprint.of_mask(inside.reshape(across.shape), x=int(low[0]), y=int(low[1])))

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from sync.controls.region import Region
 from sync.errors.images import ImageError
-from sync.export.pictures import Picture, Pictures
+from sync.export.image_files import ImageFile, ImageFiles
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.task_images import place_region
 from sync.label_studio.tasks import read_tasks
@@ -91,7 +91,7 @@ def import_regions(
     plan: Plan,
     *,
     client: LabelStudioClient,
-    pictures: Pictures,
+    image_files: ImageFiles,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Import the regions of files.
@@ -102,7 +102,7 @@ def import_regions(
         Files, and folders of YOLO data sets.
     plan : Plan
     client : LabelStudioClient
-    pictures : Pictures
+    image_files : ImageFiles
         Fetches the images of tasks, since Label Studio stores regions in percent of the image size.
     progress : callable, optional
         Called with the number of processed images and the total number.
@@ -127,12 +127,14 @@ def import_regions(
     targets = gathering.targets()
     results: Results = {}
     size = 0
-    for number, (target, picture) in enumerate(pictures.ahead(targets, lambda target: target.image.reference or None), start=1):
+    for number, (target, image_file) in enumerate(
+        image_files.ahead(targets, lambda target: target.image.reference or None), start=1
+    ):
         task = target.image.task.id
         if results and task not in results and (len(results) >= TASKS_A_BATCH or size >= BYTES_A_BATCH):
             _store(client, plan, results, report)
             results, size = {}, 0
-        regions = maker.regions(target, picture)
+        regions = maker.regions(target, image_file)
         if regions is not None:
             results.setdefault(task, []).extend(regions)
             size += len(json.dumps(regions))
@@ -152,11 +154,11 @@ class _Maker:
         self._gathering = gathering
         self._report = report
 
-    def regions(self, target: Target, picture: Picture | ImageError | None) -> list[Region] | None:
+    def regions(self, target: Target, image_file: ImageFile | ImageError | None) -> list[Region] | None:
         """Return the regions of an image; None if there is nothing to store. An empty list is stored as an empty annotation."""
         number = target.image.task.id
         try:
-            canvas = canvas_of(target, picture)
+            canvas = canvas_of(target, image_file)
         except RegionsError as error:
             files = {file for file, _ in (*target.marks, *target.placed_by_sky, *target.answers)}
             for file in sorted(files):
@@ -169,39 +171,39 @@ class _Maker:
         return regions if regions or (empty and not target.placed_by_sky and not self._plan.model) else None
 
     def _objects(self, target: Target, canvas: Canvas) -> list[Region]:
-        made: list[Region] = []
-        for file, mark in self._gathering.shown(target, canvas):
+        regions: list[Region] = []
+        for file, mark in self._gathering.find_shown(target, canvas):
             try:
                 region = self._fitting.object_region(mark, canvas, image=target.image.image[0])
             except RegionsError as error:
                 self._report.left_out.add(file, f"{mark.name} (task {target.image.task.id})", str(error))
             else:
-                made.append(place_region(region, self._plan.config, target.image.image))
-        self._report.objects += len(made)
-        return made
+                regions.append(place_region(region, self._plan.config, target.image.image))
+        self._report.objects += len(regions)
+        return regions
 
     def _answers(self, target: Target) -> list[Region]:
-        made: dict[str, Region] = {}
+        region_of: dict[str, Region] = {}
         for file, answer in target.answers:
             try:
                 region = self._fitting.answer_region(answer)
-                before = made.setdefault(region["from_name"], region)
+                before = region_of.setdefault(region["from_name"], region)
                 if before["value"] != region["value"]:
-                    raise RegionsError(f"{region['from_name']!r} is answered differently before, and that answer is taken")
+                    raise RegionsError(f"an earlier answer to {region['from_name']!r} differs and is kept")
             except RegionsError as error:
                 self._report.left_out.add(file, f"{answer.name} (task {target.image.task.id})", str(error))
-        self._report.answers += len(made)
-        return list(made.values())
+        self._report.answers += len(region_of)
+        return list(region_of.values())
 
     def _have_its_size(self, target: Target, canvas: Canvas) -> bool:
         """Remove and report the marks of files that state another image size; return whether there is still data to store."""
         for file, marked in target.sources:
             if marked.size is not None and marked.size != canvas.size:
                 theirs, ours = ("x".join(map(str, size)) for size in (marked.size, canvas.size))
-                reason = f"its image has {theirs} pixels, and the picture of task {target.image.task.id} has {ours}"
+                reason = f"its image has {theirs} pixels, and the image of task {target.image.task.id} has {ours}"
                 self._report.left_out.add(file, marked.source, reason, objects=max(len(marked.marks), 1))
-                others = set(map(id, marked.marks))
-                target.marks[:] = [(file, mark) for file, mark in target.marks if id(mark) not in others]
+                dropped = set(map(id, marked.marks))
+                target.marks[:] = [(file, mark) for file, mark in target.marks if id(mark) not in dropped]
         return bool(target.marks or target.placed_by_sky or target.answers) or all(
             marked.size in (None, canvas.size) for _, marked in target.sources
         )
@@ -212,10 +214,10 @@ def _store(client: LabelStudioClient, plan: Plan, results: Results, report: Repo
         return
     results = {task: unique_ids(regions) for task, regions in results.items()}
     if plan.model:
-        stored = store_predictions(client, plan.project, results, model=plan.model)
+        outcome = store_predictions(client, plan.project, results, model=plan.model)
     else:
-        stored = store_annotations(client, plan.project, results)
-    report.new += len(stored.new)
-    report.known += len(stored.known)
-    for task, reason in stored.refused.items():
+        outcome = store_annotations(client, plan.project, results)
+    report.new += len(outcome.new)
+    report.known += len(outcome.known)
+    for task, reason in outcome.refused.items():
         report.left_out.add(f"task {task}", "", reason)

@@ -10,14 +10,14 @@ from sync.export.outlines import outline_of
 from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
-from sync.regions.marks import Drawn, RegionsError, Shape
+from sync.regions.marks import PlacedMark, RegionsError, Shape
 
-__all__ = ["box_of", "check_on_picture", "ellipse_pixels", "footprint_of", "polygon_of"]
+__all__ = ["box_of", "check_on_image", "ellipse_pixels", "footprint_of", "polygon_of"]
 
 OTHER_CORNERS = 4
 
 
-def footprint_of(drawn: Drawn, size: Size) -> Footprint:
+def footprint_of(mark: PlacedMark, size: Size) -> Footprint:
     """Return the pixels of a drawn mark on an image of `size` (width, height).
 
     Raises
@@ -25,9 +25,9 @@ def footprint_of(drawn: Drawn, size: Size) -> Footprint:
     ControlError
         If the mark covers no pixel.
     """
-    if drawn.footprint is not None:
-        return drawn.footprint()
-    shape = drawn.shape
+    if mark.footprint is not None:
+        return mark.footprint()
+    shape = mark.shape
     if isinstance(shape, Footprint):
         return shape
     if isinstance(shape, Ellipse):
@@ -62,7 +62,7 @@ def ellipse_pixels(ellipse: Ellipse, size: Size) -> Footprint:
     return Footprint.of_mask(inside, x=int(low[0]), y=int(low[1]))
 
 
-def polygon_of(drawn: Drawn, size: Size) -> Polygon:
+def polygon_of(mark: PlacedMark, size: Size) -> Polygon:
     """Return the outline of a drawn mark as a polygon.
 
     Raises
@@ -70,11 +70,11 @@ def polygon_of(drawn: Drawn, size: Size) -> Polygon:
     ControlError
         If the outline of a mask has more than `MAX_CORNERS` corners.
     """
-    shape = drawn.shape
+    shape = mark.shape
     if isinstance(shape, Footprint):
         ring = outline_of(shape)
         if len(ring) > MAX_CORNERS:
-            raise ControlError(f"its outline has {len(ring):,} corners, more than the {MAX_CORNERS:,} that are read")
+            raise ControlError(f"the outline has {len(ring):,} corners, more than the {MAX_CORNERS:,} that are read")
         return Polygon(ring)
     if isinstance(shape, Ellipse):
         return ellipse_corners(shape)
@@ -84,7 +84,7 @@ def polygon_of(drawn: Drawn, size: Size) -> Polygon:
     return shape
 
 
-def box_of(drawn: Drawn, size: Size) -> Box:
+def box_of(mark: PlacedMark, size: Size) -> Box:
     """Return the box of a drawn mark.
 
     A rotated box is described from one of its corners that lies on the image, as Label Studio requires.
@@ -94,16 +94,16 @@ def box_of(drawn: Drawn, size: Size) -> Box:
     ControlError
         If no corner of a rotated box lies on the image.
     """
-    shape = drawn.shape
+    shape = mark.shape
     if not isinstance(shape, Box):
-        return drawn.box or _upright(shape)
+        return mark.box or _upright(shape)
     if shape.rotation == 0:
         return shape
     for number, (x, y) in enumerate(box_corners(shape).points.tolist()[:OTHER_CORNERS]):
         if 0 <= x <= size[0] and 0 <= y <= size[1]:
             sides = (shape.width, shape.height) if number % 2 == 0 else (shape.height, shape.width)
             return Box(x, y, *sides, (shape.rotation + 90 * number) % 360)
-    raise ControlError("no corner of the turned box lies on the picture, as Label Studio needs")
+    raise ControlError("no corner of the rotated box lies on the image, as Label Studio requires")
 
 
 def _upright(shape: Shape) -> Box:
@@ -115,7 +115,7 @@ def _upright(shape: Shape) -> Box:
     return box_around(shape.points)
 
 
-def check_on_picture(shape: Shape, size: Size) -> None:
+def check_on_image(shape: Shape, size: Size) -> None:
     """Check that a shape can be placed on an image of `size` (width, height).
 
     Raises
@@ -134,13 +134,13 @@ def check_on_picture(shape: Shape, size: Size) -> None:
         around = _upright(shape)
         low, high = np.array([around.x, around.y]), np.array([around.x + around.width, around.y + around.height])
     if not np.isfinite([low, high]).all():
-        raise RegionsError("its numbers must be finite")
+        raise RegionsError("the numbers of the object must be finite")
     if isinstance(shape, Box | Ellipse):
         sides = (shape.width, shape.height) if isinstance(shape, Box) else (shape.radius_x, shape.radius_y)
         if min(sides) <= 0:
-            raise RegionsError(f"its sides must be above 0, not {sides[0]:g} and {sides[1]:g}")
+            raise RegionsError(f"the sides must be above 0, not {sides[0]:g} and {sides[1]:g}")
     if not isinstance(shape, Point) and (high <= low).any():
-        raise RegionsError("it has no area")
+        raise RegionsError("the object has no area")
     beyond = ((low > size) | (high < 0)) if isinstance(shape, Point) else ((low >= size) | (high <= 0))
     if beyond.any():
-        raise RegionsError(f"it lies outside the picture of {size[0]}x{size[1]} pixels")
+        raise RegionsError(f"the object lies outside the image of {size[0]}x{size[1]} pixels")

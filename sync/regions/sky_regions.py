@@ -61,20 +61,20 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
     start = read_bytes(file)[:8]
     problems: list[Problem] = []
     if start.startswith(b"SIMPLE"):
-        named = _of_table(read_bytes(file), problems)
+        named_regions = _of_table(read_bytes(file), problems)
     else:
         text = read_text(file)
-        named = _crtf(text, problems) if text.lstrip().startswith("#CRTF") else _ds9(text, problems)
+        named_regions = _crtf(text, problems) if text.lstrip().startswith("#CRTF") else _ds9(text, problems)
     marks: list[Mark] = []
-    for name, region in named:
+    for name, region in named_regions:
         if len(marks) == MAX_REGIONS:
-            raise RegionsError(f"it has more than the {MAX_REGIONS:,} regions that are read: split it")
+            raise RegionsError(f"the file has more than the {MAX_REGIONS:,} regions that are read: split it")
         try:
             marks.append(_mark(name, region))
         except RegionsError as error:
             problems.append((name, str(error)))
     if not marks and not problems:
-        raise RegionsError("it holds no region")
+        raise RegionsError("the file has no regions")
     in_pixels = tuple(mark for mark in marks if mark.position is None)
     on_sky = tuple(mark for mark in marks if mark.position is not None)
     images = [MarkedImage("", (file.name,), marks=in_pixels)] if in_pixels else []
@@ -98,7 +98,7 @@ def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Re
         except ImageError as error:
             raise RegionsError(str(error)) from error
         except Exception as error:  # the parser raises many kinds of exceptions
-            raise RegionsError(f"it cannot be read as a table of regions: {first_line(error)}") from error
+            raise RegionsError(f"the file cannot be read as a table of regions: {first_line(error)}") from error
     problems += [("a region", str(warning.message)) for warning in caught if "not supported" in str(warning.message)]
     yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
 
@@ -106,21 +106,21 @@ def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Re
 def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
     """Parse a DS9 file in blocks of statements; a block that fails is split in halves."""
     if any(character in text for character in "\0\x01\x02"):
-        raise RegionsError("it is no text: DS9 region files are")
+        raise RegionsError("the file is not text, as DS9 region files must be")
     statements = list(_statements(text))
     blocks = [statements[start : start + BLOCK] for start in range(0, len(statements), BLOCK)][::-1]
     while blocks:
         block = blocks.pop()
-        parsed = _parsed(block)
+        parsed = _parse(block)
         if parsed is not None:
             yield from zip((name for name, _, _ in block), parsed, strict=True)
         elif len(block) > 1:
             blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
         else:
-            yield from _parsed_alone(*block[0], problems)
+            yield from _parse_alone(*block[0], problems)
 
 
-def _parsed(block: list[tuple[str, str, str]]) -> list[Region] | None:
+def _parse(block: list[tuple[str, str, str]]) -> list[Region] | None:
     """Parse statements together; return None unless each of them is one region."""
     from regions import Regions
 
@@ -137,7 +137,7 @@ def _parsed(block: list[tuple[str, str, str]]) -> list[Region] | None:
     return parsed if len(parsed) == len(block) else None
 
 
-def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
+def _parse_alone(name: str, prefix: str, statement: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
     """Parse one statement, or add the reason why it is left out to `problems`.
 
     An annulus with several rings is several regions.
@@ -152,7 +152,7 @@ def _parsed_alone(name: str, prefix: str, statement: str, problems: list[Problem
             problems.append((name, f"{_short(statement)} cannot be read: {first_line(error)}"))
             return
     if not parsed:
-        reason = str(caught[0].message).rstrip(".") if caught else "it is no region"
+        reason = str(caught[0].message).rstrip(".") if caught else "it is not a region"
         problems.append((name, _why_not(prefix, statement, reason)))
     yield from ((name, region) for region in parsed)
 
@@ -226,11 +226,11 @@ def _mark(name: str, region: Region) -> Mark:
     import regions
 
     if isinstance(region, regions.TextPixelRegion | regions.TextSkyRegion):
-        raise RegionsError("it is a text, which marks no object")
+        raise RegionsError("a text does not mark an object")
     if isinstance(region, regions.LinePixelRegion | regions.LineSkyRegion):
-        raise RegionsError("it is a line, which marks no object")
+        raise RegionsError("a line does not mark an object")
     if str(region.meta.get("include", 1)) in ("0", "-", "False"):
-        raise RegionsError("it is excluded (a minus stands before it)")
+        raise RegionsError("the region is excluded (it begins with a minus)")
     tags = [str(tag) for tag in region.meta.get("tag", ())]
     texts = [region.meta.get("text", region.meta.get("label", "")), *tags]
     labels = tuple(str(text).strip() for text in texts if str(text).strip())

@@ -18,7 +18,7 @@ from sync.label_studio.client import LabelStudioClient, LabelStudioError, LabelS
 from sync.label_studio.predictions import predicted_tasks, push
 from sync.label_studio.replacing import replace
 
-__all__ = ["CHANGED", "Stored", "store_annotations", "store_predictions"]
+__all__ = ["CHANGED", "StoreResult", "store_annotations", "store_predictions"]
 
 CHANGED = "the task has an annotation of an earlier import, with other regions: it is kept; delete it to import this one"
 
@@ -27,7 +27,7 @@ Results = dict[int, list[Region]]
 
 
 @dataclass
-class Stored:
+class StoreResult:
     """Result of a batch.
 
     Attributes
@@ -43,7 +43,7 @@ class Stored:
     refused: dict[int, str] = field(default_factory=dict)
 
 
-def store_predictions(client: LabelStudioClient, project_id: int, results: Results, *, model: str) -> Stored:
+def store_predictions(client: LabelStudioClient, project_id: int, results: Results, *, model: str) -> StoreResult:
     """Store one prediction per task; it replaces an existing prediction of the same model.
 
     Parameters
@@ -61,26 +61,26 @@ def store_predictions(client: LabelStudioClient, project_id: int, results: Resul
     LabelStudioError
         If Label Studio does not respond. Another run continues the import.
     """
-    stored = Stored()
-    there = predicted_tasks(client, project_id, model, task_ids=results.keys())
-    before = dict(_predictions(client, project_id, there, model)) if there else {}
-    stored.known = {task for task in there if _said(before.get(task, [])) == _said(results[task])}
-    bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in stored.known}
-    changed = [bodies[task] for task in sorted(bodies.keys() & there)]
+    outcome = StoreResult()
+    predicted = predicted_tasks(client, project_id, model, task_ids=results.keys())
+    before = dict(_predictions(client, project_id, predicted, model)) if predicted else {}
+    outcome.known = {task for task in predicted if _scores_by_id(before.get(task, [])) == _scores_by_id(results[task])}
+    bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in outcome.known}
+    changed = [bodies[task] for task in sorted(bodies.keys() & predicted)]
     if changed:
         notes = read_annotations(client, project_id, task_ids=[body["task"] for body in changed])
         parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
-        stored.new |= replace(client, project_id, changed, parents=parents)
-    fresh = [bodies[task] for task in sorted(bodies.keys() - there)]
+        outcome.new |= replace(client, project_id, changed, parents=parents)
+    fresh = [bodies[task] for task in sorted(bodies.keys() - predicted)]
     if push(client, project_id, fresh) == len(fresh):
-        stored.new |= {body["task"] for body in fresh}
+        outcome.new |= {body["task"] for body in fresh}
     else:
-        stored.new |= predicted_tasks(client, project_id, model, task_ids=[body["task"] for body in fresh])
-    stored.refused = dict.fromkeys(bodies.keys() - stored.new, "Label Studio did not take its prediction")
-    return stored
+        outcome.new |= predicted_tasks(client, project_id, model, task_ids=[body["task"] for body in fresh])
+    outcome.refused = dict.fromkeys(bodies.keys() - outcome.new, "Label Studio did not store its prediction")
+    return outcome
 
 
-def store_annotations(client: LabelStudioClient, project_id: int, results: Results) -> Stored:
+def store_annotations(client: LabelStudioClient, project_id: int, results: Results) -> StoreResult:
     """Store one annotation per task, unless the task has one of an earlier import.
 
     Parameters
@@ -96,29 +96,33 @@ def store_annotations(client: LabelStudioClient, project_id: int, results: Resul
     LabelStudioError
         If Label Studio does not respond. Another run continues the import.
     """
-    stored = Stored()
+    outcome = StoreResult()
     earlier: dict[int, list[set[str]]] = {}
     for note in read_annotations(client, project_id, task_ids=results.keys()):
         if not note.was_cancelled:
             earlier.setdefault(note.task_id, []).append({str(region.get("id")) for region in note.result})
     for task, regions in sorted(results.items()):
         ids = {region["id"] for region in regions}
-        same = [held for held in earlier.get(task, []) if held & ids or held == ids]
+        same = [
+            ids_of_annotation
+            for ids_of_annotation in earlier.get(task, [])
+            if ids_of_annotation & ids or ids_of_annotation == ids
+        ]
         if same:
-            if any(ids <= held for held in same):
-                stored.known.add(task)
+            if any(ids <= ids_of_annotation for ids_of_annotation in same):
+                outcome.known.add(task)
             else:
-                stored.refused[task] = CHANGED
+                outcome.refused[task] = CHANGED
             continue
         try:
             client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": regions, "was_cancelled": False})
         except LabelStudioUnavailable:
             raise
         except LabelStudioError as error:
-            stored.refused[task] = str(error)
+            outcome.refused[task] = str(error)
         else:
-            stored.new.add(task)
-    return stored
+            outcome.new.add(task)
+    return outcome
 
 
 def _prediction(task: int, regions: Sequence[Region], model: str) -> dict[str, Any]:
@@ -127,7 +131,7 @@ def _prediction(task: int, regions: Sequence[Region], model: str) -> dict[str, A
     return {"task": task, "result": list(regions), "score": score, "model_version": model}
 
 
-def _said(regions: Sequence[Region]) -> dict[str, float | None]:
+def _scores_by_id(regions: Sequence[Region]) -> dict[str, float | None]:
     return {str(region.get("id")): region.get("score") for region in regions}
 
 

@@ -66,12 +66,12 @@ class TaskPlaces:
             return [[] for _ in positions]
         points = _unit(positions)
         near: list[list[int]] = list(self._tree.query_ball_point(points, _chord(float(self._radii.max()))))
-        found = []
+        images = []
         for point, numbers in zip(points, near, strict=True):
             order = np.array(sorted(numbers), dtype=np.intp)
             apart = np.linalg.norm(np.asarray(self._tree.data)[order] - point, axis=1)
-            found.append([self._images[number] for number in order[apart <= _chord(self._radii[order])].tolist()])
-        return found
+            images.append([self._images[number] for number in order[apart <= _chord(self._radii[order])].tolist()])
+        return images
 
 
 def _place_of(data: dict[str, Any]) -> tuple[float, float, float] | None:

@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.export.pictures import basename, exported_stem
+from sync.export.image_files import basename, exported_stem
 from sync.label_studio.task_images import references_of
 from sync.label_studio.tasks import Task
 from sync.labelling.config import LabelConfig
@@ -106,7 +106,7 @@ class TaskIndex:
                 return exported if exported is not None and exported.task is fitting[0].task else _only(fitting)
         if key == "auto" and not marked.names and not marked.content_id and (fitting := self._of_number(marked)):
             return _only(fitting)
-        raise RegionsError(f"no task of the project has its {_MEANING[key]}")
+        raise RegionsError(f"no task of the project has the same {_MEANING[key]}")
 
     def find_exported(self, marked: MarkedImage) -> TaskImage | None:
         """Return the image from which `galaxyloop export` wrote the marked image; None if no name matches an exported name."""
@@ -168,16 +168,16 @@ class TaskIndex:
 def _only(fitting: list[TaskImage]) -> TaskImage:
     if len(fitting) > 1:
         numbers = list(dict.fromkeys(image.task.id for image in fitting))
-        named = ", ".join(map(str, numbers[:_NAMED])) + ", …" * (len(numbers) > _NAMED)
-        raise RegionsError(f"several images of the project may be meant (tasks {named})")
+        listed = ", ".join(map(str, numbers[:_NAMED])) + ", …" * (len(numbers) > _NAMED)
+        raise RegionsError(f"several images of the project match (tasks {listed})")
     return fitting[0]
 
 
 def _names_of(image: TaskImage) -> list[str]:
     """Return the file names of an image: `filename` in the task's data, and that of its reference with and without prefix."""
-    given = image.task.data.get("filename") if image.first else None
-    picture = _base(basename(image.reference))
-    names = [given if isinstance(given, str) else "", picture, _UPLOADED.sub("", picture)]
+    original = image.task.data.get("filename") if image.first else None
+    file_name = _base(basename(image.reference))
+    names = [original if isinstance(original, str) else "", file_name, _UPLOADED.sub("", file_name)]
     return list(dict.fromkeys(_base(name) for name in names if name))
 
 

@@ -166,21 +166,21 @@ def celestial_axes(cards: Mapping[str, Value]) -> Axes:
         If the longitude or the latitude is missing.
     """
     types = {axis: _type_of(cards, axis) for axis in range(1, MAX_AXES + 1)}
-    named = {axis: kind for axis, kind in types.items() if kind}
-    if not named:
+    axis_types = {axis: kind for axis, kind in types.items() if kind}
+    if not axis_types:
         raise NoSkyError("the header has no CTYPE1 and CTYPE2, which name celestial axes such as RA---TAN and DEC--TAN")
-    celestial = [axis for axis, kind in named.items() if _CELESTIAL.fullmatch(kind)]
-    longitudes = [axis for axis in celestial if _LONGITUDE.fullmatch(named[axis])]
+    celestial = [axis for axis, kind in axis_types.items() if _CELESTIAL.fullmatch(kind)]
+    longitudes = [axis for axis in celestial if _LONGITUDE.fullmatch(axis_types[axis])]
     latitudes = [axis for axis in celestial if axis not in longitudes]
     if not longitudes or not latitudes:
-        listed = ", ".join(f"CTYPE{axis} = {kind!r}" for axis, kind in named.items())
+        listed = ", ".join(f"CTYPE{axis} = {kind!r}" for axis, kind in axis_types.items())
         kind_of_error = SkyError if celestial else NoSkyError
         raise kind_of_error(f"the header has no celestial axes ({listed}): two must be of types such as RA---TAN and DEC--TAN")
     longitude, latitude = longitudes[0], latitudes[0]
     for axis in (longitude, latitude):
-        if _TABLE_AXIS.fullmatch(named[axis]):
+        if _TABLE_AXIS.fullmatch(axis_types[axis]):
             raise SkyError(
-                f"the sky coordinates are in a table (CTYPE{axis} = {named[axis]!r}), which is not read: "
+                f"the sky coordinates are in a table (CTYPE{axis} = {axis_types[axis]!r}), which is not read: "
                 "write a projection such as RA---TAN into the header"
             )
     return Axes(min(longitude, latitude), max(longitude, latitude), longitude)

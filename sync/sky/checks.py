@@ -11,7 +11,7 @@ from sync.errors.sky import SkyError
 from sync.sky.cards import UNREADABLE, Axes, Value, is_number
 from sync.sky.systems import STANDARD_SYSTEMS, standard_system, year_of_equinox
 
-__all__ = ["POLYNOMIALS", "checked_cards"]
+__all__ = ["POLYNOMIALS", "check_cards"]
 
 WHOLE_SKY_DEG = 180.0
 """Smallest width of an image that is a map of the whole sky if CRVAL is missing."""
@@ -40,7 +40,7 @@ _UNITS = {
 """Spellings of the units of angles; others are parsed by astropy."""
 
 
-def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] | None) -> dict[str, Value]:
+def check_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] | None) -> dict[str, Value]:
     """Check the cards of the celestial axes and rewrite units and frames as in the standard.
 
     Parameters
@@ -58,27 +58,27 @@ def checked_cards(plane: Mapping[str, Value], axes: Axes, size: tuple[int, int] 
         If a needed card is missing or not a number.
     """
     cards: dict[str, Value] = {key: value for key, value in plane.items() if not _is_empty(value)}
-    named = {"1": str(axes.first), "2": str(axes.second)}
+    numbers = {"1": str(axes.first), "2": str(axes.second)}
     if _is_whole_sky(cards, size):  # the only images for which the default of the standard, 0, is plausible
         cards.setdefault("CRVAL1", 0.0)
         cards.setdefault("CRVAL2", 0.0)
     for axis in "12":
         cards[f"CTYPE{axis}"] = str(cards[f"CTYPE{axis}"]).strip().upper()
-        _check_number(cards, f"CRVAL{axis}", f"CRVAL{named[axis]}")
+        _check_number(cards, f"CRVAL{axis}", f"CRVAL{numbers[axis]}")
         if f"CRPIX{axis}" in cards:
-            _check_number(cards, f"CRPIX{axis}", f"CRPIX{named[axis]}")
-        _write_unit(cards, axis, named[axis])
-    _check_scale(cards, named)
+            _check_number(cards, f"CRPIX{axis}", f"CRPIX{numbers[axis]}")
+        _write_unit(cards, axis, numbers[axis])
+    _check_scale(cards, numbers)
     for key in [key for key in cards if key in ("LONPOLE", "LATPOLE") or key.startswith("PROJP")]:
         if not is_number(cards[key]):  # astropy then uses the default
             del cards[key]
     for key in [key for key in cards if key.startswith("PV")]:
         if not is_number(cards[key]):
-            raise SkyError(f"the WCS card {_named(key, named)} must be a number, not {_shown(cards[key])}")
+            raise SkyError(f"the WCS card {_original_name(key, numbers)} must be a number, not {_quote(cards[key])}")
     _write_frame(cards, axes)
     for key, value in cards.items():
         if isinstance(value, float) and not is_number(value) and not key.startswith(POLYNOMIALS):
-            raise SkyError(f"the WCS card {_named(key, named)} must be a finite number, not {_shown(value)}")
+            raise SkyError(f"the WCS card {_original_name(key, numbers)} must be a finite number, not {_quote(value)}")
     return cards
 
 
@@ -90,7 +90,7 @@ def _check_number(cards: Mapping[str, Value], key: str, name: str) -> None:
     if key not in cards:
         raise SkyError(f"the header gives no position: the WCS card {name} is missing or empty")
     if not is_number(cards[key]):
-        raise SkyError(f"the header gives no position: the WCS card {name} must be a number, not {_shown(cards[key])}")
+        raise SkyError(f"the header gives no position: the WCS card {name} must be a number, not {_quote(cards[key])}")
 
 
 def _is_whole_sky(cards: Mapping[str, Value], size: tuple[int, int] | None) -> bool:
@@ -98,16 +98,16 @@ def _is_whole_sky(cards: Mapping[str, Value], size: tuple[int, int] | None) -> b
     return size is not None and is_number(step) and abs(float(step or 0)) * size[0] >= WHOLE_SKY_DEG
 
 
-def _shown(value: Value) -> str:
+def _quote(value: Value) -> str:
     return value if value == UNREADABLE and isinstance(value, str) else repr(value)[:80]
 
 
-def _named(key: str, named: Mapping[str, str]) -> str:
+def _original_name(key: str, numbers: Mapping[str, str]) -> str:
     """Return the keyword in the file for `key`, in which the celestial axes have the numbers 1 and 2."""
-    return re.sub(r"^([A-Z]+)([12])", lambda match: match[1] + named[match[2]], key)
+    return re.sub(r"^([A-Z]+)([12])", lambda match: match[1] + numbers[match[2]], key)
 
 
-def _check_scale(cards: dict[str, Value], named: Mapping[str, str]) -> None:
+def _check_scale(cards: dict[str, Value], numbers: Mapping[str, str]) -> None:
     """Check the cards that define the size of a pixel: CD, or PC or CROTA with CDELT; remove unused ones that are invalid."""
     matrix = [key for key in cards if key.startswith("CD") and "_" in key]
     scales = [key for key in ("CDELT1", "CDELT2") if key in cards]
@@ -123,7 +123,7 @@ def _check_scale(cards: dict[str, Value], named: Mapping[str, str]) -> None:
             del cards[key]
     for key in used:
         if not is_number(cards[key]):
-            raise SkyError(f"the WCS card {_named(key, named)} must be a number, not {_shown(cards[key])}")
+            raise SkyError(f"the WCS card {_original_name(key, numbers)} must be a number, not {_quote(cards[key])}")
 
 
 def _write_unit(cards: dict[str, Value], axis: str, name: str) -> None:
@@ -132,7 +132,7 @@ def _write_unit(cards: dict[str, Value], axis: str, name: str) -> None:
     if unit is None and isinstance(text, str):
         unit = _parse_unit(text.strip())
     if unit is None:
-        raise SkyError(f"the WCS card CUNIT{name} must be a unit of angles such as deg, arcsec or rad, not {_shown(text)}")
+        raise SkyError(f"the WCS card CUNIT{name} must be a unit of angles such as deg, arcsec or rad, not {_quote(text)}")
     if unit not in _UNITS:
         factor = float(units.Unit(unit).to("deg"))
         for key in [f"CRVAL{axis}", f"CDELT{axis}", f"CD{axis}_1", f"CD{axis}_2"]:
@@ -159,17 +159,17 @@ def _write_frame(cards: dict[str, Value], axes: Axes) -> None:
     longitude = str(cards["CTYPE1" if axes.longitude == axes.first else "CTYPE2"])
     if not longitude.startswith(("RA", "ELON")):
         return
-    known = ", ".join(STANDARD_SYSTEMS)
+    systems = ", ".join(STANDARD_SYSTEMS)
     if not isinstance(system, str):
-        raise SkyError(f"the WCS card RADESYS must be one of {known}, not {_shown(system)}")
+        raise SkyError(f"the WCS card RADESYS must be one of {systems}, not {_quote(system)}")
     name = standard_system(system)
     if name and name not in STANDARD_SYSTEMS:
-        raise SkyError(f"RADESYS = {system.strip()[:80]!r} does not lead to ICRS: it must be one of {known}")
+        raise SkyError(f"RADESYS = {system.strip()[:80]!r} does not lead to ICRS: it must be one of {systems}")
     if name:
         cards["RADESYS"] = name
     if name == "ICRS" or equinox is None or (isinstance(equinox, float) and equinox != equinox):
         return  # programs write NaN for a missing equinox
     year = year_of_equinox(equinox)
     if year is None:
-        raise SkyError(f"the WCS card EQUINOX must be a year such as 2000.0, not {_shown(equinox)}")
+        raise SkyError(f"the WCS card EQUINOX must be a year such as 2000.0, not {_quote(equinox)}")
     cards["EQUINOX"] = year

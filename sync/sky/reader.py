@@ -19,7 +19,7 @@ from sync.errors.images import DAMAGE
 from sync.errors.sky import SkyError
 from sync.sky.cards import PROBLEM_CARD, Axes, Value, celestial_axes, image_size, is_number, planar_cards, sky_cards
 from sync.sky.celestial import CelestialSky
-from sync.sky.checks import POLYNOMIALS, checked_cards
+from sync.sky.checks import POLYNOMIALS, check_cards
 from sync.sky.frames import celestial_frame
 from sync.sky.tables import check_tables
 
@@ -57,7 +57,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         noted = str(cards.pop(PROBLEM_CARD, ""))
         axes = celestial_axes(cards)
         size = _size(cards, axes)
-        plane = checked_cards(planar_cards(cards, axes), axes, size)
+        plane = check_cards(planar_cards(cards, axes), axes, size)
         wcs, plane, omitted = _apply_distortions(plane, file, size)
         omitted = (noted, *omitted) if noted else omitted
         sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)

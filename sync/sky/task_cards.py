@@ -96,11 +96,11 @@ def _size_cards(size: tuple[int, int]) -> dict[str, int]:
 
 def _exact_cards(sky: CelestialSky) -> dict[str, Any]:
     wcs = sky.wcs.wcs
-    kept = {key: value for key, value in sky.cards.items() if not key.startswith((*_REPLACED, *_OMITTED)) and key != "WCSAXES"}
+    cards = {key: value for key, value in sky.cards.items() if not key.startswith((*_REPLACED, *_OMITTED)) and key != "WCSAXES"}
     matrix = sky.wcs.pixel_scale_matrix
     return {
         "WCSAXES": 2,
-        **kept,
+        **cards,
         **{f"CRPIX{axis + 1}": float(wcs.crpix[axis]) for axis in range(2)},
         **{f"CRVAL{axis + 1}": float(wcs.crval[axis]) for axis in range(2)},
         **{f"CUNIT{axis + 1}": "deg" for axis in range(2)},

@@ -18,7 +18,7 @@ from backend.heads.extraction.source import ExtractionSettings
 from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.import_picture import display
+from sync.images.display import display
 from sync.images.stretches import STRETCHES
 
 SHAPE = (24, 40)

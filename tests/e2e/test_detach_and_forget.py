@@ -188,7 +188,7 @@ def test_a_config_that_is_too_large_is_rejected_before_any_change(
     project = create_project(client, "Far too large", CONFIG.replace("</View>", f"{padding}</View>"))
     before = settings_of(client, project)
     failed = run("project", "attach", project)
-    assert (failed.exit_code, f"{MAX_CHARACTERS} are the most we read" in failed.stderr) == (1, True)
+    assert (failed.exit_code, f"{MAX_CHARACTERS} are read" in failed.stderr) == (1, True)
     assert settings_of(client, project) == before
     assert services.registry.projects() == []
 

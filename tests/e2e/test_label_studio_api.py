@@ -95,7 +95,7 @@ def test_a_token_that_label_studio_no_longer_accepts_is_renewed(client: LabelStu
 
 
 def test_an_error_contains_the_message_of_label_studio(client: LabelStudioClient) -> None:
-    with pytest.raises(LabelStudioError, match=r"refused POST /api/projects/: .*label_config"):
+    with pytest.raises(LabelStudioError, match=r"rejected POST /api/projects/: .*label_config"):
         create_project(client, "Galaxies", "<View><Nonsense/>")
 
 
@@ -111,7 +111,7 @@ def test_a_second_login_asks_for_the_existing_token(label_studio: tuple[str, str
 
 
 def test_a_wrong_password_is_rejected(label_studio: tuple[str, str]) -> None:
-    with pytest.raises(LabelStudioError, match=r"refuses the password of admin@example\.com"):
+    with pytest.raises(LabelStudioError, match=r"rejects the password of admin@example\.com"):
         login(label_studio[0], "admin@example.com", "not this one")
 
 
@@ -140,7 +140,7 @@ def test_images_of_several_requests_are_all_uploaded(
 
 
 def test_a_file_that_label_studio_rejects_is_named(client: LabelStudioClient, project: int, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"does not take m31\.fits"):
+    with pytest.raises(ValueError, match=r"does not accept m31\.fits"):
         upload_images(client, project, [tmp_path / "m31.fits"])
 
 

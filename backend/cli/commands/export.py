@@ -118,7 +118,7 @@ def export(
 
 
 def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
-    from sync.export.pictures import AHEAD, Pictures
+    from sync.export.image_files import AHEAD, ImageFiles
     from sync.export.reading.spool import read_annotated
     from sync.export.run import export
     from sync.images.fetch import Fetcher, FetchLimits
@@ -135,6 +135,6 @@ def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Setti
             track_progress(read_annotated(client, plan.project), "reading", total=task_count),
             output,
             plan=plan,
-            pictures=Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels),
+            image_files=ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels),
             watch=lambda records, total: track_progress(records, "writing", total=total),
         )

@@ -187,7 +187,7 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     from astropy.utils.exceptions import AstropyWarning
     from rich.progress import Progress
 
-    from sync.export.pictures import Pictures
+    from sync.export.image_files import ImageFiles
     from sync.images.fetch import Fetcher, FetchLimits
     from sync.regions.run import import_regions as run
 
@@ -200,14 +200,14 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     opened.callback(fetcher.close)
     opened.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
-    pictures = Pictures(fetcher.fetch, max_pixels=settings.image_max_pixels)
+    image_files = ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels)
     with Progress(console=notices, disable=not notices.is_terminal) as bars:
         bar = bars.add_task("importing regions", total=None)
         return run(
             files,
             plan,
             client=client,
-            pictures=pictures,
+            image_files=image_files,
             progress=lambda done, total: bars.update(bar, completed=done, total=total),
         )
 

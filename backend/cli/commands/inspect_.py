@@ -80,14 +80,14 @@ def _inspect_file(
     if isinstance(contents, ImageError):
         table = None if extension else _describe_catalogue(Path(path), content)
         return table or ({**NOTHING, "format": None, "problems": [str(contents)]}, False)
-    single = contents.pictures[0] if len(contents.pictures) == 1 else None
+    single = contents.images[0] if len(contents.images) == 1 else None
     answer = {
         "format": contents.format,
-        **(single.as_json() if single else {**NOTHING, "pictures": [shown.as_json() for shown in contents.pictures]}),
+        **(single.as_json() if single else {**NOTHING, "pictures": [shown.as_json() for shown in contents.images]}),
         "extensions": list(contents.extensions),
         "problems": [
             *contents.problems,
-            *(f"{p.extension}: {text}" if not single else text for p in contents.pictures for text in p.problems),
+            *(f"{p.extension}: {text}" if not single else text for p in contents.images for text in p.problems),
         ],
     }
     if picture is not None:
@@ -103,10 +103,10 @@ def _inspect_file(
 def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], bool] | None:
     """Return the description of a file with a table, and whether it can be read; None if the file has no table."""
     from sync.errors.images import ImageError
-    from sync.images.decode import kind_of, unpacked
+    from sync.images.decode import kind_of, unpack
 
     try:
-        is_fits = kind_of(unpacked(content)) == "FITS"
+        is_fits = kind_of(unpack(content)) == "FITS"
     except ImageError:
         is_fits = False
     if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
+from sync.files.find import find_files
 from sync.images.decode import IMAGE_SUFFIXES, decode
 
 __all__ = ["DatasetError", "PretrainDataset", "read_dataset"]
@@ -104,7 +105,7 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
 
 def _rows(path: Path) -> Iterator[_Row]:
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.suffix.lower() in IMAGE_SUFFIXES)
+        files = sorted(map(Path, find_files(path, IMAGE_SUFFIXES)))
         yield from (_Row(str(file), file.read_bytes(), {}) for file in files)
     elif path.suffix.lower() in (".parquet", ".pq"):
         yield from _parquet_rows(path)

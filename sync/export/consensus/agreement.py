@@ -9,7 +9,7 @@ from itertools import combinations
 
 from sync.export.consensus.objects import match
 from sync.export.consensus.votes import Vote
-from sync.export.records import Statement
+from sync.export.records import ParsedAnnotation
 from sync.labelling.config import LabelConfig
 
 __all__ = ["ClassAgreement", "Overlaps", "ShapeAgreement", "class_agreement"]
@@ -82,7 +82,7 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
     import pandas as pd
     from crowdkit.metrics.data import alpha_krippendorff
 
-    found = []
+    agreements = []
     for topic, rows in sorted(topics.items()):
         counts: dict[str, int] = defaultdict(int)
         for question, _, _ in rows:
@@ -92,8 +92,8 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
             # With one label in all votes the expected disagreement is 0 and alpha is undefined; all annotators agree.
             same = len({label for _, _, label in judged}) == 1
             alpha = 1.0 if same else alpha_krippendorff(pd.DataFrame(judged, columns=["task", "worker", "label"]))
-            found.append(ClassAgreement(topic, len({question for question, _, _ in judged}), alpha))
-    return found
+            agreements.append(ClassAgreement(topic, len({question for question, _, _ in judged}), alpha))
+    return agreements
 
 
 @dataclass
@@ -102,13 +102,13 @@ class Overlaps:
 
     _sums: dict[str, list[float]] = field(default_factory=lambda: defaultdict(lambda: [0.0, 0.0, 0.0]))
 
-    def add(self, statements: Sequence[Statement], config: LabelConfig) -> None:
-        """Add the overlaps between each pair of statements of one task; key points are left out."""
+    def add(self, annotations: Sequence[ParsedAnnotation], config: LabelConfig) -> None:
+        """Add the overlaps between each pair of annotations of one task; key points are left out."""
         for control in config.controls:
-            for one, other in combinations(statements, 2):
+            for first, second in combinations(annotations, 2):
                 mine, theirs = (
-                    [drawn for drawn in said.objects if drawn.control == control.name and drawn.kind != "keypoint"]
-                    for said in (one, other)
+                    [obj for obj in annotation.objects if obj.control == control.name and obj.kind != "keypoint"]
+                    for annotation in (first, second)
                 )
                 if mine or theirs:
                     pairs = match(mine, theirs)
@@ -120,6 +120,6 @@ class Overlaps:
     def agreement(self) -> list[ShapeAgreement]:
         """Return the agreement of each control with a shape, ordered by name."""
         return [
-            ShapeAgreement(control, int(pairs), shared / pairs if pairs else 0.0, 2 * pairs / drawn)
-            for control, (pairs, shared, drawn) in sorted(self._sums.items())
+            ShapeAgreement(control, int(pairs), shared / pairs if pairs else 0.0, 2 * pairs / shapes)
+            for control, (pairs, shared, shapes) in sorted(self._sums.items())
         ]

@@ -9,8 +9,9 @@ from itertools import product
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
-from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, overlapping
-from sync.export.records import DrawnObject, Statement
+from sync.export.drawn_objects import DrawnObject
+from sync.export.pairing import LEAST_OVERLAP, SAME_OVERLAP, find_overlaps
+from sync.export.records import ParsedAnnotation
 from sync.geometry.corners import box_corners
 from sync.geometry.footprint import Footprint
 from sync.geometry.overlap import box_overlap, footprint_overlap
@@ -22,74 +23,74 @@ SAME_POINT_PX = 5.0
 """Distance up to which two points count as the same object, pixels."""
 
 Cluster = dict[int, DrawnObject]
-"""One object in several statements: maps the index of a statement to its object."""
+"""One object in several annotations: maps the index of an annotation to its object."""
 
 
-def cluster_objects(statements: Sequence[Statement], control: str) -> list[Cluster]:
-    """Cluster the objects of one control over all statements of a task.
+def cluster_objects(annotations: Sequence[ParsedAnnotation], control: str) -> list[Cluster]:
+    """Cluster the objects of one control over all annotations of a task.
 
-    The function matches one statement after another, one to one with the largest total overlap, with the first members of the
+    The function matches one annotation after another, one to one with the largest total overlap, with the first members of the
     existing clusters. An object without a match starts a new cluster.
     """
     clusters: list[Cluster] = []
-    for place, statement in enumerate(statements):
-        objects = [one for one in statement.objects if one.control == control]
+    for place, annotation in enumerate(annotations):
+        objects = [obj for obj in annotation.objects if obj.control == control]
         firsts = [next(iter(cluster.values())) for cluster in clusters]
         matched = {mine: theirs for mine, theirs, _ in match(objects, firsts)}
-        for number, one in enumerate(objects):
+        for number, obj in enumerate(objects):
             if number in matched:
-                clusters[matched[number]][place] = one
+                clusters[matched[number]][place] = obj
             else:
-                clusters.append({place: one})
+                clusters.append({place: obj})
     return clusters
 
 
-def match(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> list[tuple[int, int, float]]:
+def match(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> list[tuple[int, int, float]]:
     """Match objects one to one, with the largest total overlap.
 
     Returns
     -------
     list of (int, int, float)
-        Index in `ones`, index in `others`, and overlap, which is at least `SAME_OVERLAP`.
+        Index in `first`, index in `second`, and overlap, which is at least `SAME_OVERLAP`.
     """
-    if not ones or not others:
+    if not first or not second:
         return []
-    table = np.zeros((len(ones), len(others)))
-    for row, column in _near(ones, others):
-        table[row, column] = overlap(ones[row], others[column])
+    table = np.zeros((len(first), len(second)))
+    for row, column in _near(first, second):
+        table[row, column] = overlap(first[row], second[column])
     # Overlaps below the limit count as 0, so that they do not influence the assignment.
     rows, columns = linear_sum_assignment(np.where(table >= SAME_OVERLAP, -table, 0))
     pairs = zip(rows.tolist(), columns.tolist(), strict=True)
     return [(row, column, float(table[row, column])) for row, column in pairs if table[row, column] >= SAME_OVERLAP]
 
 
-def _near(ones: Sequence[DrawnObject], others: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
+def _near(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
     """Yield the index pairs that may overlap: all pairs of points, and shapes whose boxes overlap."""
-    points, other_points = ([n for n, one in enumerate(each) if one.kind == "keypoint"] for each in (ones, others))
+    points, other_points = ([n for n, obj in enumerate(each) if obj.kind == "keypoint"] for each in (first, second))
     yield from product(points, other_points)
-    shapes, other_shapes = ([n for n, one in enumerate(each) if one.kind != "keypoint"] for each in (ones, others))
-    pairs = overlapping([ones[n] for n in shapes], [others[n] for n in other_shapes], least=LEAST_OVERLAP)
+    shapes, other_shapes = ([n for n, obj in enumerate(each) if obj.kind != "keypoint"] for each in (first, second))
+    pairs = find_overlaps([first[n] for n in shapes], [second[n] for n in other_shapes], least=LEAST_OVERLAP)
     yield from ((shapes[row], other_shapes[column]) for row, column, _ in pairs)
 
 
-def overlap(one: DrawnObject, other: DrawnObject) -> float:
+def overlap(first: DrawnObject, second: DrawnObject) -> float:
     """Return the intersection over union of two objects.
 
     For two points: 1 at distance 0, 1/2 at `SAME_POINT_PX`, 0 from twice that distance. 0 for a point and another shape.
     """
-    first, second = one.shape, other.shape
-    if isinstance(first, Point) or isinstance(second, Point):
-        if not (isinstance(first, Point) and isinstance(second, Point)):
+    shape, other_shape = first.shape, second.shape
+    if isinstance(shape, Point) or isinstance(other_shape, Point):
+        if not (isinstance(shape, Point) and isinstance(other_shape, Point)):
             return 0.0
-        return max(0.0, 1 - math.hypot(first.x - second.x, first.y - second.y) / (2 * SAME_POINT_PX))
-    if isinstance(first, Box) and isinstance(second, Box) and not (first.rotation or second.rotation):
-        return box_overlap(first, second)
-    return footprint_overlap(_pixels(one), _pixels(other))
+        return max(0.0, 1 - math.hypot(shape.x - other_shape.x, shape.y - other_shape.y) / (2 * SAME_POINT_PX))
+    if isinstance(shape, Box) and isinstance(other_shape, Box) and not (shape.rotation or other_shape.rotation):
+        return box_overlap(shape, other_shape)
+    return footprint_overlap(_pixels(first), _pixels(second))
 
 
-def _pixels(one: DrawnObject) -> Footprint:
-    footprint = one.footprint()
+def _pixels(obj: DrawnObject) -> Footprint:
+    footprint = obj.footprint()
     if footprint is None:
-        assert isinstance(one.shape, Box)
-        footprint = Footprint.of_polygon(box_corners(one.shape), one.size)
+        assert isinstance(obj.shape, Box)
+        footprint = Footprint.of_polygon(box_corners(obj.shape), obj.size)
     return footprint

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 from sync.controls import CONTROLS, Kind
 from sync.export.consensus.objects import Cluster, cluster_objects
-from sync.export.records import Statement
+from sync.export.records import ParsedAnnotation
 from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["NO", "NOTHING", "YES", "Question", "Vote", "dawid_skene", "majority", "newest_of_each", "votes_of"]
@@ -44,61 +44,65 @@ class Vote:
     label: str
 
 
-def newest_of_each(statements: Iterable[Statement]) -> list[Statement]:
-    """Return the newest statement of each annotator, ordered by time, so that each annotator votes once."""
-    newest = {_name(statement): statement for statement in statements}
-    return sorted(newest.values(), key=lambda statement: (statement.time, statement.annotation or 0))
+def newest_of_each(annotations: Iterable[ParsedAnnotation]) -> list[ParsedAnnotation]:
+    """Return the newest annotation of each annotator, ordered by time, so that each annotator votes once."""
+    newest = {_name(annotation): annotation for annotation in annotations}
+    return sorted(newest.values(), key=lambda annotation: (annotation.time, annotation.number or 0))
 
 
-def votes_of(task: int, statements: Sequence[Statement], config: LabelConfig) -> Iterator[Vote]:
+def votes_of(task: int, annotations: Sequence[ParsedAnnotation], config: LabelConfig) -> Iterator[Vote]:
     """Yield the votes on one task; none if fewer than two people annotated it.
 
     Parameters
     ----------
     task : int
         Number of the task.
-    statements : sequence of Statement
+    annotations : sequence of ParsedAnnotation
         As `newest_of_each` returns them.
     config : LabelConfig
     """
-    if len(statements) < 2:
+    if len(annotations) < 2:
         return
     for control in config.controls:
         if CONTROLS[control.tag].KIND is Kind.CLASSES:
-            yield from _votes_on_classes(task, statements, control)
+            yield from _votes_on_classes(task, annotations, control)
         elif control.marks_objects:
-            for number, cluster in enumerate(cluster_objects(statements, control.name)):
-                yield from _votes_on_object(task, statements, control.name, cluster, number)
+            for number, cluster in enumerate(cluster_objects(annotations, control.name)):
+                yield from _votes_on_object(task, annotations, control.name, cluster, number)
 
 
-def _votes_on_classes(task: int, statements: Sequence[Statement], control: Control) -> Iterator[Vote]:
-    said = {
-        _name(statement): answer.labels
-        for statement in statements
-        for answer in statement.answers
+def _votes_on_classes(task: int, annotations: Sequence[ParsedAnnotation], control: Control) -> Iterator[Vote]:
+    labels_of = {
+        _name(annotation): answer.labels
+        for annotation in annotations
+        for answer in annotation.answers
         if answer.control == control.name
     }
     if not control.multiple:
-        for annotator, labels in said.items():
+        for annotator, labels in labels_of.items():
             yield Vote((task, control.name, ""), annotator, labels[0])
         return
     # Label Studio stores no region for a class that is not ticked: each annotator without it votes no.
-    for annotator in map(_name, statements):
-        for label in sorted({label for chosen in said.values() for label in chosen}):
-            yield Vote((task, f"{control.name}: {label}", label), annotator, YES if label in said.get(annotator, ()) else NO)
+    for annotator in map(_name, annotations):
+        for label in sorted({label for chosen in labels_of.values() for label in chosen}):
+            yield Vote(
+                (task, f"{control.name}: {label}", label), annotator, YES if label in labels_of.get(annotator, ()) else NO
+            )
 
 
-def _votes_on_object(task: int, statements: Sequence[Statement], control: str, cluster: Cluster, number: int) -> Iterator[Vote]:
-    for place, statement in enumerate(statements):
+def _votes_on_object(
+    task: int, annotations: Sequence[ParsedAnnotation], control: str, cluster: Cluster, number: int
+) -> Iterator[Vote]:
+    for place, annotation in enumerate(annotations):
         label = cluster[place].label if place in cluster else NOTHING
-        yield Vote((task, control, str(number)), _name(statement), label)
+        yield Vote((task, control, str(number)), _name(annotation), label)
 
 
 def majority(votes: Iterable[Vote]) -> dict[Question, Shares]:
     """Return, for each question, the share of the votes of each label; all annotators have the same weight."""
     from crowdkit.aggregation.classification import MajorityVote
 
-    return _aggregated(votes, MajorityVote)
+    return _aggregate(votes, MajorityVote)
 
 
 def dawid_skene(votes: Iterable[Vote]) -> dict[Question, Shares]:
@@ -110,16 +114,16 @@ def dawid_skene(votes: Iterable[Vote]) -> dict[Question, Shares]:
     """
     from crowdkit.aggregation.classification import DawidSkene
 
-    return _aggregated(votes, DawidSkene)
+    return _aggregate(votes, DawidSkene)
 
 
-def _aggregated(votes: Iterable[Vote], aggregator: type) -> dict[Question, Shares]:
+def _aggregate(votes: Iterable[Vote], aggregator: type) -> dict[Question, Shares]:
     import pandas as pd
 
     by_topic: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
         by_topic[vote.question[1]].append(vote)
-    found: dict[Question, Shares] = {}
+    shares_of: dict[Question, Shares] = {}
     for topic in by_topic.values():
         questions: Mapping[Question, int] = {question: n for n, question in enumerate({vote.question: None for vote in topic})}
         labels = sorted({vote.label for vote in topic})
@@ -128,10 +132,10 @@ def _aggregated(votes: Iterable[Vote], aggregator: type) -> dict[Question, Share
         frame = pd.DataFrame(rows, columns=["task", "worker", "label"])
         shares = aggregator().fit_predict_proba(frame)
         for question, number in questions.items():
-            found[question] = {labels[int(label)]: float(share) for label, share in shares.loc[number].items()}
-    return found
+            shares_of[question] = {labels[int(label)]: float(share) for label, share in shares.loc[number].items()}
+    return shares_of
 
 
-def _name(statement: Statement) -> str:
+def _name(annotation: ParsedAnnotation) -> str:
     """Return an identifier of the annotator; an annotation without one counts as an annotator of its own."""
-    return f"annotation {statement.annotation}" if statement.annotator is None else str(statement.annotator)
+    return f"annotation {annotation.number}" if annotation.annotator is None else str(annotation.annotator)

@@ -22,9 +22,10 @@ from sync.errors.images import ImageError
 from sync.export.consensus.objects import SAME_POINT_PX
 from sync.export.data_columns import content_of, data_for_json, original_name
 from sync.export.dataset import Dataset
+from sync.export.drawn_objects import DrawnObject
 from sync.export.formats.coco_rle import as_rle, empty_rle
-from sync.export.pictures import name_of
-from sync.export.records import DrawnObject, Record
+from sync.export.image_files import name_of
+from sync.export.records import Record
 from sync.geometry.clipping import ring_area
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 
@@ -47,14 +48,14 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         files = {split: stack.enter_context(_SplitFile(folder, split, dataset)) for split in dataset.splits}
 
         def write_record(record: Record) -> None:
-            picture = dataset.picture_of(record)
-            name = name_of(record, picture.suffix if picture else ".png")
-            size = record.size or (picture.size if picture else None)
+            image_file = dataset.image_file_of(record)
+            name = name_of(record, image_file.suffix if image_file else ".png")
+            size = record.size or (image_file.size if image_file else None)
             if size is None:
                 raise ImageError("COCO needs the size of the image, and neither its file nor an annotation states it")
             add_to_file = files[record.split].prepare(record, name=name, size=size)
-            if picture is not None:
-                (folder / "images" / name).write_bytes(picture.content)
+            if image_file is not None:
+                (folder / "images" / name).write_bytes(image_file.content)
             add_to_file()
 
         dataset.write_each(records, write_record)
@@ -95,7 +96,7 @@ class _SplitFile:
             ],
         }
         numbered = enumerate(record.objects, start=self._count + 1)
-        annotations = [json.dumps(self._annotation(one, record, number=number)) for number, one in numbered]
+        annotations = [json.dumps(self._annotation(obj, record, number=number)) for number, obj in numbered]
         return partial(self._add, json.dumps(image), annotations)
 
     def _add(self, image: str, annotations: list[str]) -> None:
@@ -105,20 +106,20 @@ class _SplitFile:
             self._annotations.write((",\n" if self._count else "\n") + annotation)
             self._count += 1
 
-    def _annotation(self, one: DrawnObject, record: Record, *, number: int) -> dict[str, Any]:
+    def _annotation(self, obj: DrawnObject, record: Record, *, number: int) -> dict[str, Any]:
         annotation: dict[str, Any] = {
             "id": number,
             "image_id": record.number,
-            "category_id": category_number(one.label, self._dataset),
+            "category_id": category_number(obj.label, self._dataset),
             "iscrowd": 0,
             **(_NO_KEYPOINT if "keypoint" in self._dataset.kinds else {}),
-            **_geometry(one),
-            "region": one.id,
-            "control": one.control,
-            "provenance": one.provenance.as_json(),
+            **_geometry(obj),
+            "region": obj.id,
+            "control": obj.control,
+            "provenance": obj.provenance.as_json(),
         }
-        if one.probability is not None:
-            annotation["score"] = one.probability
+        if obj.probability is not None:
+            annotation["score"] = obj.probability
         return annotation
 
     def __exit__(self, *failure: object) -> None:
@@ -148,28 +149,28 @@ _NO_KEYPOINT = {"keypoints": [0, 0, 0], "num_keypoints": 0}
 """Fields of an object without a key point."""
 
 
-def _geometry(one: DrawnObject) -> dict[str, Any]:
-    shape, box, footprint = one.shape, one.box(), one.footprint()
+def _geometry(obj: DrawnObject) -> dict[str, Any]:
+    shape, box, footprint = obj.shape, obj.box(), obj.footprint()
     if isinstance(shape, Point):
         return {
             "keypoints": [shape.x, shape.y, VISIBLE],
             "num_keypoints": 1,
-            "bbox": _around(shape, one.size),
+            "bbox": _around(shape, obj.size),
             "area": POINT_AREA,
-            "segmentation": empty_rle(one.size),
+            "segmentation": empty_rle(obj.size),
         }
     assert box is not None
     numbers: dict[str, Any] = {"bbox": [box.x, box.y, box.width, box.height]}
     if footprint is not None:
-        numbers |= {"segmentation": as_rle(footprint, one.size), "area": float(footprint.area)}
+        numbers |= {"segmentation": as_rle(footprint, obj.size), "area": float(footprint.area)}
     elif isinstance(shape, Box):
-        ring = one.ring()
+        ring = obj.ring()
         numbers |= {"segmentation": [ring.ravel().tolist()], "area": ring_area(ring), "rotation": shape.rotation}
-    if one.boxed is not None:
-        numbers |= {"box_region": one.boxed.id, "box_control": one.boxed.control}
-        drawn = one.boxed.shape
-        assert isinstance(drawn, Box)
-        numbers["drawn_box"] = [drawn.x, drawn.y, drawn.width, drawn.height, drawn.rotation]
+    if obj.boxed is not None:
+        numbers |= {"box_region": obj.boxed.id, "box_control": obj.boxed.control}
+        box_shape = obj.boxed.shape
+        assert isinstance(box_shape, Box)
+        numbers["drawn_box"] = [box_shape.x, box_shape.y, box_shape.width, box_shape.height, box_shape.rotation]
     if isinstance(shape, Polygon):
         numbers["outline"] = shape.points.ravel().tolist()
     if isinstance(shape, Ellipse):

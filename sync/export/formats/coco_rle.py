@@ -39,15 +39,15 @@ def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
     goes_on = np.flatnonzero(turns[1:-1:2] == turns[2::2]) * 2 + 1
     turns = np.delete(turns, np.concatenate([goes_on, goes_on + 1]))
     counts = np.diff(turns, prepend=0, append=width * height)
-    return _compressed(counts[:-1] if counts[-1] == 0 else counts, size)
+    return _compress(counts[:-1] if counts[-1] == 0 else counts, size)
 
 
 def empty_rle(size: Size) -> dict[str, Any]:
     """Return the RLE of an empty mask of an image of `size` (width, height)."""
-    return _compressed(np.array([size[0] * size[1]]), size)
+    return _compress(np.array([size[0] * size[1]]), size)
 
 
-def _compressed(counts: Any, size: Size) -> dict[str, Any]:
+def _compress(counts: Any, size: Size) -> dict[str, Any]:
     width, height = size
     rle = coco_mask.frPyObjects({"counts": counts.tolist(), "size": [height, width]}, height, width)
     return {"size": [height, width], "counts": rle["counts"].decode("ascii")}

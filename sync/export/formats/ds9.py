@@ -15,10 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.export.dataset import Dataset
+from sync.export.drawn_objects import DrawnObject
+from sync.export.image_files import name_of
 from sync.export.measures import Measures, measure
 from sync.export.outlines import outline_of
-from sync.export.pictures import name_of
-from sync.export.records import DrawnObject, Record
+from sync.export.records import Record
 from sync.export.texts import DS9, Texts
 from sync.geometry.corners import box_corners
 from sync.geometry.footprint import Footprint
@@ -46,11 +47,13 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
     def write_record(record: Record) -> None:
         regions = []
-        for one, measured in zip(record.objects, measure(record.objects, record.sky), strict=True):
-            region = _on_sky(one, measured, record) or _on_image(one)
-            region.meta["text"] = texts(one.label, task=record.task)
-            made = one.provenance
-            region.meta["tag"] = [texts(tag) for tag in (one.control, one.kind, made.made_by, made.state, made.version) if tag]
+        for obj, measured in zip(record.objects, measure(record.objects, record.sky), strict=True):
+            region = _on_sky(obj, measured, record) or _on_image(obj)
+            region.meta["text"] = texts(obj.label, task=record.task)
+            provenance = obj.provenance
+            region.meta["tag"] = [
+                texts(tag) for tag in (obj.control, obj.kind, provenance.made_by, provenance.state, provenance.version) if tag
+            ]
             regions.append(region)
         text = Regions(regions).serialize(format="ds9") or HEADER
         (folder / "regions" / record.split / name_of(record, ".reg")).write_text(text, encoding="utf-8")
@@ -58,7 +61,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     dataset.write_each(records, write_record)
 
 
-def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:
+def _on_sky(obj: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:
     """Return the region in ICRS; None if the image has no WCS, or the WCS does not cover the whole object."""
     from astropy import units
     from astropy.coordinates import SkyCoord
@@ -67,7 +70,7 @@ def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion |
     if not np.isfinite((measured.ra, measured.dec)).all():
         return None
     centre = SkyCoord(measured.ra, measured.dec, unit="deg")
-    shape = one.shape
+    shape = obj.shape
     if isinstance(shape, Point):
         return PointSkyRegion(centre)
     if isinstance(shape, Ellipse):
@@ -76,27 +79,27 @@ def _on_sky(one: DrawnObject, measured: Measures, record: Record) -> SkyRegion |
         sides = np.array([measured.semi_major_arcsec, measured.semi_minor_arcsec]) * 2 * units.arcsec
         return EllipseSkyRegion(centre, *sides, angle * units.deg) if np.isfinite(sides).all() else None
     if isinstance(shape, Box):
-        step = record.sky.steps(np.array([[measured.x, measured.y]]), one.size)[0]
+        step = record.sky.steps(np.array([[measured.x, measured.y]]), obj.size)[0]
         largest, smallest = np.linalg.svd(step, compute_uv=False) if np.isfinite(step).all() else (np.nan, np.nan)
         if largest - smallest < SKEW * largest:
             turn = np.radians(shape.rotation)
             east, north = step @ (np.cos(turn), np.sin(turn))
             sides = np.array([shape.width, shape.height]) * largest * units.arcsec
             return RectangleSkyRegion(centre, *sides, (np.degrees(np.arctan2(east, north)) + 90) * units.deg)
-    places = record.sky.positions(_corners(one), one.size)
+    places = record.sky.positions(_corners(obj), obj.size)
     return PolygonSkyRegion(SkyCoord(places, unit="deg")) if np.isfinite(places).all() else None
 
 
-def _on_image(one: DrawnObject) -> PixelRegion:
+def _on_image(obj: DrawnObject) -> PixelRegion:
     from astropy import units
     from regions import EllipsePixelRegion, PixCoord, PointPixelRegion, PolygonPixelRegion, RectanglePixelRegion
 
     def place(points: Any) -> Any:
         """Convert to pixel indices with rows from the bottom; the y axis is flipped, so angles change their sign."""
         x, y = np.asarray(points, dtype=np.float64).T
-        return PixCoord(x - 0.5, one.size[1] - y - 0.5)
+        return PixCoord(x - 0.5, obj.size[1] - y - 0.5)
 
-    shape = one.shape
+    shape = obj.shape
     if isinstance(shape, Point):
         return PointPixelRegion(place((shape.x, shape.y)))
     if isinstance(shape, Ellipse):
@@ -105,12 +108,12 @@ def _on_image(one: DrawnObject) -> PixelRegion:
     if isinstance(shape, Box):
         centre = place(box_corners(shape).points.mean(axis=0))
         return RectanglePixelRegion(centre, shape.width, shape.height, -shape.rotation * units.deg)
-    return PolygonPixelRegion(place(_corners(one)))
+    return PolygonPixelRegion(place(_corners(obj)))
 
 
-def _corners(one: DrawnObject) -> NDArray[np.float64]:
+def _corners(obj: DrawnObject) -> NDArray[np.float64]:
     """Return the corners (x, y) of a mask, box or polygon, shape (n, 2), pixels."""
-    shape = one.shape
+    shape = obj.shape
     if isinstance(shape, Footprint):
         return outline_of(shape)
     return box_corners(shape).points if isinstance(shape, Box) else shape.points  # type: ignore[union-attr]

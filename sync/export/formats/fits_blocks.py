@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sync.export.texts import FITS, escape_text
 
-__all__ = ["BLOCK", "as_ascii", "cards", "image_block", "padded", "primary_block", "table_header", "text_dtype"]
+__all__ = ["BLOCK", "as_ascii", "cards", "image_block", "pad_block", "primary_block", "table_header", "text_dtype"]
 
 BLOCK = 2880
 """Length of a FITS block, bytes."""
@@ -50,8 +50,8 @@ def image_block(image: NDArray[np.integer[Any]], name: str, *, version: int, sky
     bytes
         Whole blocks.
     """
-    known = _image_cards(name, version, image.shape, image.dtype.str)
-    return _header(known, sky) + padded(image[::-1].astype(image.dtype.newbyteorder(">")).tobytes())
+    cards_of_image = _image_cards(name, version, image.shape, image.dtype.str)
+    return _header(cards_of_image, sky) + pad_block(image[::-1].astype(image.dtype.newbyteorder(">")).tobytes())
 
 
 def table_header(
@@ -82,8 +82,8 @@ def table_header(
     logical : tuple of bool
         Per column: whether its bytes are the truth values T and F.
     """
-    known = _table_cards(tuple(dtype.descr), name, units, comments, ucds, nulls, logical)
-    return _header(known.replace(_rows_card(0), _rows_card(rows), 1))
+    cards_of_table = _table_cards(tuple(dtype.descr), name, units, comments, ucds, nulls, logical)
+    return _header(cards_of_table.replace(_rows_card(0), _rows_card(rows), 1))
 
 
 def text_dtype(width: int) -> str:
@@ -91,7 +91,7 @@ def text_dtype(width: int) -> str:
     return f"S{max(8, 1 << (width - 1).bit_length())}" if width else "S8"
 
 
-def padded(data: bytes) -> bytes:
+def pad_block(data: bytes) -> bytes:
     """Return data with the last block filled with zeros."""
     return data + bytes(-len(data) % BLOCK)
 

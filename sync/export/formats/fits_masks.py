@@ -18,12 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
-from sync.export.data_columns import content_of, data_row, named, original_name
+from sync.export.data_columns import content_of, data_row, name_columns, original_name
 from sync.export.dataset import Dataset
-from sync.export.formats.fits_blocks import as_ascii, cards, image_block, padded, primary_block, table_header, text_dtype
+from sync.export.formats.fits_blocks import as_ascii, cards, image_block, pad_block, primary_block, table_header, text_dtype
 from sync.export.formats.fits_columns import FitsTable, fits_name
 from sync.export.formats.rows import LEFT_OUT, Column
-from sync.export.pictures import name_of
+from sync.export.image_files import name_of
 from sync.export.records import Record
 from sync.export.texts import FITS, Texts
 from sync.geometry.footprint import Footprint
@@ -99,8 +99,8 @@ class _Layer:
 
     def is_free(self, footprint: Footprint) -> bool:
         height, width = footprint.pixels.shape
-        there = self.instances[footprint.y : footprint.y + height, footprint.x : footprint.x + width]
-        return not there[footprint.pixels].any()
+        window = self.instances[footprint.y : footprint.y + height, footprint.x : footprint.x + width]
+        return not window[footprint.pixels].any()
 
 
 def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_Layer], dict[int, int]]:
@@ -111,15 +111,15 @@ def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_L
     new_layer = partial(_Layer, size, instances=len(record.objects), classes=len(labels))
     layers = [new_layer()]
     layer_of = {}
-    for number, one in enumerate(record.objects, start=1):
-        footprint = one.footprint()
+    for number, obj in enumerate(record.objects, start=1):
+        footprint = obj.footprint()
         if footprint is None:
             continue
         place = next((n for n, layer in enumerate(layers) if layer.is_free(footprint)), len(layers))
         if place == len(layers):
             layers.append(new_layer())
         footprint.paint(layers[place].instances, number)
-        footprint.paint(layers[place].classes, labels.index(one.label) + 1)
+        footprint.paint(layers[place].classes, labels.index(obj.label) + 1)
         layer_of[number] = place + 1
     return layers, layer_of
 
@@ -135,18 +135,18 @@ def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: 
         (
             number,
             layer_of.get(number, 0),
-            dataset.labels.index(one.label) + 1,
-            texts(one.label, task=record.task),
-            one.kind,
-            texts(one.id, task=record.task),
-            np.nan if one.probability is None else one.probability,
-            one.provenance.made_by,
-            one.provenance.state,
-            texts(one.provenance.version, task=record.task),
-            ",".join(map(str, one.provenance.annotators)),
-            one.provenance.time,
+            dataset.labels.index(obj.label) + 1,
+            texts(obj.label, task=record.task),
+            obj.kind,
+            texts(obj.id, task=record.task),
+            np.nan if obj.probability is None else obj.probability,
+            obj.provenance.made_by,
+            obj.provenance.state,
+            texts(obj.provenance.version, task=record.task),
+            ",".join(map(str, obj.provenance.annotators)),
+            obj.provenance.time,
         )
-        for number, one in enumerate(record.objects, start=1)
+        for number, obj in enumerate(record.objects, start=1)
     ]
     widths = [
         max((len(str(row[place])) for row in rows), default=0) if form == "S" else 0 for place, (_, form) in enumerate(_COLUMNS)
@@ -155,7 +155,7 @@ def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: 
     dtype = np.dtype([(name, form) for (name, _), form in zip(_COLUMNS, forms, strict=True)])
     empty = ("",) * len(_COLUMNS)
     header = table_header(dtype, "OBJECTS", rows=len(rows), units=empty, comments=empty)
-    return header + padded(np.array(rows, dtype=dtype).tobytes())
+    return header + pad_block(np.array(rows, dtype=dtype).tobytes())
 
 
 _OF_TASK = ("task", "original_file_name", "content_id")
@@ -163,11 +163,13 @@ _OF_TASK = ("task", "original_file_name", "content_id")
 
 def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
     """Return the table with the task's data in one row, with which a file can be joined to the imported catalogue."""
-    extra = named([one for one in dataset.data_columns if one.key not in LEFT_OUT], taken=_OF_TASK, clean=fits_name)
+    extra = name_columns(
+        [column for column in dataset.data_columns if column.key not in LEFT_OUT], reserved=_OF_TASK, clean=fits_name
+    )
     types = (int, str, str, *(column.dtype for column in extra.values()))
     optional = (False, False, False, *(column.optional for column in extra.values()))
     names = (*_OF_TASK, *extra)
     table = FitsTable([Column(name, kind, "", "", "", may) for name, kind, may in zip(names, types, optional, strict=True)])
     row = (record.task, original_name(record), content_of(record), *data_row(extra.values(), record))
     data = table.data(table.encode([row], texts))
-    return table.header("TASK") + padded(data)
+    return table.header("TASK") + pad_block(data)

@@ -17,8 +17,9 @@ from typing import IO, Any
 
 from sync.controls.region import Region
 from sync.export.dataset import Dataset
-from sync.export.reading.images import joined
-from sync.export.records import Answer, DrawnObject, Record, Statement
+from sync.export.drawn_objects import DrawnObject
+from sync.export.reading.images import join_parts
+from sync.export.records import Answer, ParsedAnnotation, Record
 from sync.export.storage_references import as_stored
 
 __all__ = ["write"]
@@ -49,18 +50,21 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 
 def _task(images: list[Record]) -> dict[str, Any]:
-    annotations = [_annotation(statement) for statement in joined([image.statements for image in images])]
+    annotations = [_annotation(annotation) for annotation in join_parts([image.annotations for image in images])]
     return {"id": images[0].task, "data": as_stored(images[0].data), "annotations": annotations}
 
 
-def _annotation(statement: Statement) -> dict[str, Any]:
-    read: tuple[DrawnObject | Answer, ...] = (*statement.objects, *statement.answers)
-    made = {_key(one.region): one.provenance.as_json() for one in read}
-    result = [{**region, "provenance": made[_key(region)]} if _key(region) in made else region for region in statement.regions]
-    fields = {key: statement.fields[key] for key in KEPT if key in statement.fields}
+def _annotation(annotation: ParsedAnnotation) -> dict[str, Any]:
+    entries: tuple[DrawnObject | Answer, ...] = (*annotation.objects, *annotation.answers)
+    provenance_of = {_key(entry.region): entry.provenance.as_json() for entry in entries}
+    result = [
+        {**region, "provenance": provenance_of[_key(region)]} if _key(region) in provenance_of else region
+        for region in annotation.regions
+    ]
+    fields = {key: annotation.fields[key] for key in KEPT if key in annotation.fields}
     # An import sets a missing ground_truth to true.
     fields.setdefault("ground_truth", False)
-    provenance = {"annotator": statement.annotator, "version": statement.fields.get("parent_version", "")}
+    provenance = {"annotator": annotation.annotator, "version": annotation.fields.get("parent_version", "")}
     return {**fields, "was_cancelled": False, "provenance": provenance, "result": result}
 
 

@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
 from sync.export.dataset import Dataset
-from sync.export.records import DrawnObject, Record
+from sync.export.drawn_objects import DrawnObject
+from sync.export.records import Record
 from sync.export.sky import Sky
 from sync.geometry.shapes import Box, Size
 
@@ -49,12 +50,12 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         size = record.size or record.sky.measured_size
         places = None if size is None else _places_of_image(record.sky, size)
         if places is None or not len(_known(places)):
-            raise ImageError("a MOC needs the image's place on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
-        places_of_objects = [_places_of_object(one, record.sky) for one in record.objects]
+            raise ImageError("a MOC needs the image's position on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
+        places_of_objects = [_places_of_object(obj, record.sky) for obj in record.objects]
         images.add(places)
-        for one, places in zip(record.objects, places_of_objects, strict=True):
+        for obj, places in zip(record.objects, places_of_objects, strict=True):
             if not objects.add(places):
-                dataset.report("the object is left out: its place on the sky is not known", task=record.task, region=one.id)
+                dataset.report("the object is left out: its position on the sky is unknown", task=record.task, region=obj.id)
 
     dataset.write_each(records, write_record)
     for name, coverage in (("images", images), ("objects", objects)):
@@ -82,11 +83,11 @@ class _Coverage:
         bool
             Whether the grid has a point on the sky.
         """
-        known = _known(places)
-        if not len(known):
+        positions = _known(places)
+        if not len(positions):
             return False
-        self._points.setdefault(_order_for(places), []).append(known)
-        self._count += len(known)
+        self._points.setdefault(_order_for(places), []).append(positions)
+        self._count += len(positions)
         if self._count > CELLS_TOGETHER:
             self._parts = [self.whole()]
         return True
@@ -115,7 +116,7 @@ def _order_for(places: NDArray[np.float64]) -> int:
     vectors = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)], axis=-1)
     steps = [np.linalg.norm(np.diff(vectors, axis=axis), axis=-1).ravel() for axis in (0, 1)]
     # The median ignores neighbours without coordinates and neighbours on opposite sides of a map's seam.
-    apart = max((float(np.median(known)) for step in steps if len(known := step[np.isfinite(step)])), default=0.0)
+    apart = max((float(np.median(finite)) for step in steps if len(finite := step[np.isfinite(step)])), default=0.0)
     if apart <= 0:
         return LARGEST_ORDER
     # A cell of order k has a side of sqrt(pi / 3) / 2**k.
@@ -138,16 +139,16 @@ def _places_of_image(sky: Sky, size: Size) -> NDArray[np.float64]:
     return np.stack([around.ra.deg, around.dec.deg], axis=2)
 
 
-def _places_of_object(one: DrawnObject, sky: Sky) -> NDArray[np.float64]:
-    points, shape = _points_of(one)
-    return sky.positions(points, one.size).reshape(*shape, 2)
+def _places_of_object(obj: DrawnObject, sky: Sky) -> NDArray[np.float64]:
+    points, shape = _points_of(obj)
+    return sky.positions(points, obj.size).reshape(*shape, 2)
 
 
-def _points_of(one: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:
+def _points_of(obj: DrawnObject) -> tuple[NDArray[np.float64], tuple[int, int]]:
     """Return points (x, y) over an object, pixels, NaN outside the object, and the grid's shape (rows, columns)."""
-    footprint = one.footprint()
+    footprint = obj.footprint()
     if footprint is None:
-        box = one.box()
+        box = obj.box()
         assert box is not None
         return _grid(box, POINTS_ALONG_IMAGE)
     height, width = footprint.pixels.shape

@@ -17,11 +17,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
+from sync.export.data_columns import DataColumn, content_of, data_row, name_columns, original_name
 from sync.export.dataset import Dataset
+from sync.export.drawn_objects import DrawnObject
 from sync.export.formats.coco_rle import as_rle
-from sync.export.pictures import Picture, name_of
-from sync.export.records import DrawnObject, Record
+from sync.export.image_files import ImageFile, name_of
+from sync.export.records import Record
 from sync.export.texts import UNICODE, Texts, escape_text
 from sync.geometry.shapes import Ellipse, Point, Polygon
 
@@ -87,15 +88,15 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null if its file cannot be read."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
-    extra = named(_without_own(dataset.data_columns), taken=_ROW, clean=partial(escape_text, pattern=UNICODE))
+    extra = name_columns(_without_own(dataset.data_columns), reserved=_ROW, clean=partial(escape_text, pattern=UNICODE))
     fields = _ROW | {name: _TYPES[column.dtype] for name, column in extra.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}
 
         def write_record(record: Record) -> None:
-            row = _row(record, dataset.picture_of(record))
+            row = _row(record, dataset.image_file_of(record))
             row |= dict(zip(extra, data_row(extra.values(), record), strict=True))
-            files[record.split].add(_written(row, texts, record.task))
+            files[record.split].add(_escape_texts(row, texts, record.task))
 
         dataset.write_each(records, write_record)
 
@@ -143,11 +144,11 @@ class _Split:
             file.rename(self._folder / f"{self._split}-{number:05d}-of-{len(self._files):05d}.parquet")
 
 
-def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
-    width, height = record.size or (picture.size if picture else (None, None))
+def _row(record: Record, image_file: ImageFile | None) -> dict[str, Any]:
+    width, height = record.size or (image_file.size if image_file else (None, None))
     ra, dec = record.sky.centre or (None, None)
     return {
-        "image": None if picture is None else {"bytes": picture.content, "path": name_of(record, picture.suffix)},
+        "image": None if image_file is None else {"bytes": image_file.content, "path": name_of(record, image_file.suffix)},
         "task": record.task,
         "image_name": None if record.image is None else record.image[0],
         "page": None if record.image is None else record.image[1],
@@ -162,7 +163,7 @@ def _row(record: Record, picture: Picture | None) -> dict[str, Any]:
             | {"probability": answer.probability, **answer.provenance.as_json()}
             for answer in record.answers
         ],
-        "objects": [_object(one) for one in record.objects],
+        "objects": [_object(obj) for obj in record.objects],
     }
 
 
@@ -171,28 +172,28 @@ def _without_own(columns: Iterable[DataColumn]) -> list[DataColumn]:
     return [column for column in columns if column.key not in ("ra", "dec")]
 
 
-def _written(value: Any, texts: Texts, task: int) -> Any:
+def _escape_texts(value: Any, texts: Texts, task: int) -> Any:
     """Return a row with its texts as UTF-8 can represent them."""
     if isinstance(value, str):
         return texts(value, task=task)
     if isinstance(value, dict):
-        return {key: _written(held, texts, task) for key, held in value.items()}
+        return {key: _escape_texts(item, texts, task) for key, item in value.items()}
     if isinstance(value, list) and value and not isinstance(value[0], int | float):
-        return [_written(held, texts, task) for held in value]
+        return [_escape_texts(item, texts, task) for item in value]
     return value
 
 
-def _object(one: DrawnObject) -> dict[str, Any]:
-    shape, box, footprint = one.shape, one.box(), one.footprint()
-    rle = {"size": None, "counts": None} if footprint is None else as_rle(footprint, one.size)
+def _object(obj: DrawnObject) -> dict[str, Any]:
+    shape, box, footprint = obj.shape, obj.box(), obj.footprint()
+    rle = {"size": None, "counts": None} if footprint is None else as_rle(footprint, obj.size)
     return {
-        "region": one.id,
-        "control": one.control,
-        "kind": one.kind,
-        "label": one.label,
-        "probability": one.probability,
+        "region": obj.id,
+        "control": obj.control,
+        "kind": obj.kind,
+        "label": obj.label,
+        "probability": obj.probability,
         "bbox": None if box is None else [box.x, box.y, box.width, box.height],
-        "box_region": None if one.boxed is None else one.boxed.id,
+        "box_region": None if obj.boxed is None else obj.boxed.id,
         "rotation": getattr(shape, "rotation", None),
         "point": [shape.x, shape.y] if isinstance(shape, Point) else None,
         "outline": shape.points.ravel().tolist() if isinstance(shape, Polygon) else None,
@@ -200,7 +201,7 @@ def _object(one: DrawnObject) -> dict[str, Any]:
         "mask_size": rle["size"],
         "mask_counts": rle["counts"],
         "area": None if footprint is None else footprint.area,
-        **one.provenance.as_json(),
+        **obj.provenance.as_json(),
     }
 
 

@@ -14,10 +14,11 @@ from astropy.table import Table
 
 from sync.errors.controls import quote
 from sync.errors.images import ImageError
-from sync.export.data_columns import DataColumn, content_of, data_row, named, original_name
+from sync.export.data_columns import DataColumn, content_of, data_row, name_columns, original_name
 from sync.export.dataset import Dataset
+from sync.export.drawn_objects import DrawnObject
 from sync.export.measures import Measures, measure
-from sync.export.records import Answer, DrawnObject, Record
+from sync.export.records import Answer, Record
 from sync.export.storage_references import as_stored
 
 __all__ = ["COLUMNS", "Column", "Row", "columns_of", "empty_table", "extra_columns", "rows_of"]
@@ -63,7 +64,9 @@ COLUMNS = (
     Column("split", str, "", "meta.code.class", "train, validation or test"),
     Column("image", str, "", "meta.ref.url", "reference of the image"),
     Column("control", str, "", "meta.code", "name of the control in the labelling config"),
-    Column("kind", str, "", "meta.code.class", "box, ellipse, mask, polygon, keypoint, or image: said of the whole image"),
+    Column(
+        "kind", str, "", "meta.code.class", "box, ellipse, mask, polygon, keypoint, or image: an answer about the whole image"
+    ),
     Column("class", str, "", "src.class", "label; several are joined by |, the levels of a taxonomy by /"),
     Column("value", float, "", "stat.value", "of a Number, in the project's own unit"),
     Column("probability", float, "", "stat.probability", "of the class: a model's score, or what consensus found"),
@@ -115,7 +118,7 @@ def extra_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name
         Maps the name of a column in the catalogue to the column of the tasks' data.
     """
     columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
-    return named(columns, taken=[column.name for column in COLUMNS], clean=clean)
+    return name_columns(columns, reserved=[column.name for column in COLUMNS], clean=clean)
 
 
 def columns_of(extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
@@ -137,7 +140,7 @@ def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
     further = (original_name(record), content_of(record), *data_row(extra.values(), record))
     ra, dec = _centre(record) if record.answers else (np.nan, np.nan)
     rows = [(*_row_of_answer(answer, record, ra, dec), *further) for answer in record.answers]
-    rows += [(*_row_of_object(one, measured, record), *further) for one, measured in zip(objects, measures, strict=True)]
+    rows += [(*_row_of_object(obj, measured, record), *further) for obj, measured in zip(objects, measures, strict=True)]
     for row in rows:
         _check_types(row)
     return rows
@@ -149,7 +152,7 @@ _TYPES: dict[type, type | tuple[type, ...]] = {int: int, float: (int, float), st
 def _check_types(row: Row) -> None:
     for column, value in zip(COLUMNS, row, strict=False):  # `data_row` converts the other columns
         if not isinstance(value, _TYPES[column.dtype]):
-            raise ImageError(f"its column {column.name!r} must hold {column.dtype.__name__}, not {quote(value)}")
+            raise ImageError(f"the column {column.name!r} must hold {column.dtype.__name__}, not {quote(value)}")
 
 
 def empty_table(columns: Sequence[Column]) -> Table:
@@ -175,13 +178,13 @@ def _centre(record: Record) -> tuple[float, float]:
 
 def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row:
     nothing = np.nan
-    said = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
+    values = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
     measures = (ra, dec, *[nothing] * 15)
-    return (*_head(answer, record, "image"), *said, *measures, *_tail(answer, record))
+    return (*_head(answer, record, "image"), *values, *measures, *_tail(answer, record))
 
 
-def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
-    box = one.box()
+def _row_of_object(obj: DrawnObject, measured: Measures, record: Record) -> Row:
+    box = obj.box()
     corner = (np.nan,) * 4 if box is None else (box.x, box.y, box.width, box.height)
     on_sky = (
         measured.ra,
@@ -193,22 +196,22 @@ def _row_of_object(one: DrawnObject, measured: Measures, record: Record) -> Row:
         measured.area_arcsec2,
     )
     in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.angle_px, measured.area_px)
-    said = (one.label, np.nan, _probability(one))
-    return (*_head(one, record, one.kind), *said, *on_sky, *in_pixels, *corner, *_tail(one, record))
+    values = (obj.label, np.nan, _probability(obj))
+    return (*_head(obj, record, obj.kind), *values, *on_sky, *in_pixels, *corner, *_tail(obj, record))
 
 
-def _head(one: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
-    annotations = ",".join(map(str, one.provenance.annotations))
+def _head(entry: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, ...]:
+    annotations = ",".join(map(str, entry.provenance.annotations))
     reference = as_stored(record.reference) if record.reference[:5].lower() != "data:" else ""
-    return record.task, annotations, str(one.region.get("id", "")), record.split, reference, one.control, kind
+    return record.task, annotations, str(entry.region.get("id", "")), record.split, reference, entry.control, kind
 
 
-def _tail(one: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
-    made = one.provenance
-    provenance = (made.made_by, made.state, made.version, ",".join(map(str, made.annotators)), made.time)
-    box = one.boxed if isinstance(one, DrawnObject) else None
+def _tail(entry: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
+    origin = entry.provenance
+    provenance = (origin.made_by, origin.state, origin.version, ",".join(map(str, origin.annotators)), origin.time)
+    box = entry.boxed if isinstance(entry, DrawnObject) else None
     return (*provenance, *(record.image or ("", 0)), "" if box is None else box.id)
 
 
-def _probability(one: Answer | DrawnObject) -> float:
-    return np.nan if one.probability is None else one.probability
+def _probability(entry: Answer | DrawnObject) -> float:
+    return np.nan if entry.probability is None else entry.probability

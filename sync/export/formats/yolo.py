@@ -23,11 +23,12 @@ from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
 from sync.export.dataset import Dataset
+from sync.export.drawn_objects import DrawnObject
 from sync.export.first_pass import OUTLINES
+from sync.export.image_files import ImageFile, name_of
 from sync.export.outlines import outline_of
 from sync.export.pairing import same_boxes
-from sync.export.pictures import Picture, name_of
-from sync.export.records import DrawnObject, Record
+from sync.export.records import Record
 from sync.export.texts import UNICODE, Texts
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box
@@ -49,31 +50,32 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     turned: Counter[str] = Counter()
 
     def write_record(record: Record) -> None:
-        picture = record.picture
-        if not isinstance(picture, Picture):
-            raise ImageError(f"YOLO needs its file: {picture}")
+        image_file = record.image_file
+        if not isinstance(image_file, ImageFile):
+            raise ImageError(f"YOLO needs the image file: {image_file}")
         omitted = {"segment"} if _lacks_an_outline(record, dataset) else set()
         lines = {name: "".join(lines_of(record, dataset)) for name, lines_of in sets.items() if name not in omitted}
         first: Path | None = None
         for name, text in lines.items():
-            file = _place(folder / name, "images", FOLDERS[record.split]) / name_of(record, picture.suffix)
+            file = _place(folder / name, "images", FOLDERS[record.split]) / name_of(record, image_file.suffix)
             if first is None:
-                file.write_bytes(picture.content)
+                file.write_bytes(image_file.content)
                 first = file
             else:
                 _repeat(first, file)
             labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
             labels.write_text(text, encoding="ascii")
             used[name, record.split] += 1
-        drawn = [(one.boxed or one).shape for one in record.objects]
-        turned["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in drawn)
+        shapes = [(obj.boxed or obj).shape for obj in record.objects]
+        turned["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in shapes)
 
     dataset.write_each(records, write_record)
     for name in sets:
         _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
     if turned["boxes"]:
         dataset.report(
-            f"{turned['boxes']:,} turned boxes are written as the upright boxes around them, as YOLO has no others", task=None
+            f"{turned['boxes']:,} rotated boxes are written as the upright boxes around them, since YOLO has no rotated boxes",
+            task=None,
         )
     if both:
         _report_segments(used, dataset)
@@ -81,15 +83,15 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
 def _boxes(record: Record, dataset: Dataset) -> list[str]:
     """Return the lines of the drawn boxes, and of the boxes around outlines without a drawn box."""
-    drawn = [one for one in record.objects if one.kind == "box"]
-    outlined = [one for one in record.objects if one.kind in OUTLINES]
-    same = same_boxes(outlined, drawn)
-    further = [one for one, is_drawn in zip(outlined, same, strict=True) if not is_drawn]
-    return [_line(one, _centre_and_sides(one), dataset) for one in (*drawn, *further)]
+    boxes = [obj for obj in record.objects if obj.kind == "box"]
+    outlined = [obj for obj in record.objects if obj.kind in OUTLINES]
+    same = same_boxes(outlined, boxes)
+    further = [obj for obj, is_drawn in zip(outlined, same, strict=True) if not is_drawn]
+    return [_line(obj, _centre_and_sides(obj), dataset) for obj in (*boxes, *further)]
 
 
 def _segments(record: Record, dataset: Dataset) -> list[str]:
-    return [_line(one, _ring(one), dataset) for one in record.objects if one.kind in OUTLINES]
+    return [_line(obj, _ring(obj), dataset) for obj in record.objects if obj.kind in OUTLINES]
 
 
 def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
@@ -97,8 +99,8 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
 
     True if the image has boxes and no outline at all, or if a box of a class that has outlines elsewhere has none.
     """
-    boxes = [one for one in record.objects if one.kind == "box"]
-    outlined = [one for one in record.objects if one.kind in OUTLINES]
+    boxes = [obj for obj in record.objects if obj.kind == "box"]
+    outlined = [obj for obj in record.objects if obj.kind in OUTLINES]
     bare = (box for box, is_outlined in zip(boxes, same_boxes(boxes, outlined), strict=True) if not is_outlined)
     return bool(boxes) and (not outlined or any(box.label in dataset.outlined for box in bare))
 
@@ -109,8 +111,8 @@ def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
         missing = used["detect", split] - used["segment", split]
         if missing:
             dataset.report(
-                f"{missing:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: what has a "
-                "box and no outline would be learnt as background",
+                f"{missing:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: a model "
+                "would learn objects with a box only as background",
                 task=None,
             )
 
@@ -144,18 +146,18 @@ def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
         yaml.safe_dump(described | {"names": names}, file, allow_unicode=False, sort_keys=False, width=ONE_LINE)
 
 
-def _line(one: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> str:
-    fractions = (numbers / one.size).ravel().tolist()
-    return str(dataset.labels.index(one.label)) + " %.9f" * len(fractions) % tuple(fractions) + "\n"
+def _line(obj: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> str:
+    fractions = (numbers / obj.size).ravel().tolist()
+    return str(dataset.labels.index(obj.label)) + " %.9f" * len(fractions) % tuple(fractions) + "\n"
 
 
-def _centre_and_sides(one: DrawnObject) -> NDArray[np.float64]:
+def _centre_and_sides(obj: DrawnObject) -> NDArray[np.float64]:
     """Return the centre and the sides of the upright box around an object, clipped to the image, shape (2, 2), pixels."""
-    box = one.box()
+    box = obj.box()
     assert box is not None
     return np.array([[box.x + box.width / 2, box.y + box.height / 2], [box.width, box.height]])
 
 
-def _ring(one: DrawnObject) -> NDArray[np.float64]:
+def _ring(obj: DrawnObject) -> NDArray[np.float64]:
     """Return the corners (x, y) of an outline, clipped to the image, shape (n, 2), pixels."""
-    return outline_of(one.shape) if isinstance(one.shape, Footprint) else one.ring()
+    return outline_of(obj.shape) if isinstance(obj.shape, Footprint) else obj.ring()

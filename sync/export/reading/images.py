@@ -11,13 +11,14 @@ from dataclasses import replace
 from typing import Any
 
 from sync.errors.controls import ControlError
+from sync.export.drawn_objects import DrawnObject
+from sync.export.reading.annotations import Report
 from sync.export.reading.origins import states_of
-from sync.export.reading.statements import Report
-from sync.export.records import Answer, DrawnObject, Statement
+from sync.export.records import Answer, ParsedAnnotation
 from sync.label_studio.task_images import image_of_region, images_of_control, place_region, reference_of_image, references_of
 from sync.labelling.config import LabelConfig
 
-__all__ = ["image_of_task", "is_first", "joined", "number_of", "placed", "reference_of", "split_by_image"]
+__all__ = ["assign_image", "image_of_task", "is_first", "join_parts", "number_of", "reference_of", "split_by_image"]
 
 Image = tuple[str, int]
 """Name of an Image tag and number of a page, from 0."""
@@ -78,49 +79,49 @@ def reference_of(task: Mapping[str, Any], config: LabelConfig) -> str:
     return reference_of_image(data if isinstance(data, Mapping) else {}, config, image_of_task(task, config))
 
 
-def placed(statements: Iterable[Statement], config: LabelConfig, image: Image) -> list[Statement]:
-    """Return statements whose regions name their image.
+def assign_image(annotations: Iterable[ParsedAnnotation], config: LabelConfig, image: Image) -> list[ParsedAnnotation]:
+    """Return annotations whose regions name their image.
 
     Regions that consensus created name the first image of their control; the function sets `image` there.
     """
-    return [statement if statement.annotation is not None else _placed(statement, config, image) for statement in statements]
+    return [annotation if annotation.number is not None else _assign(annotation, config, image) for annotation in annotations]
 
 
-def joined(parts: Iterable[tuple[Statement, ...]]) -> list[Statement]:
-    """Join the statements on the images of one task, annotation by annotation."""
-    whole: dict[tuple[int | None, int], Statement] = {}
-    for statements in parts:
-        for place, one in enumerate(statements):
-            key = (one.annotation, place if one.annotation is None else 0)
-            before = whole.get(key)
-            whole[key] = one if before is None else _together(before, one)
+def join_parts(parts: Iterable[tuple[ParsedAnnotation, ...]]) -> list[ParsedAnnotation]:
+    """Join the parts of the annotations of one task, which lie on different images."""
+    whole: dict[tuple[int | None, int], ParsedAnnotation] = {}
+    for part in parts:
+        for place, annotation in enumerate(part):
+            key = (annotation.number, place if annotation.number is None else 0)
+            earlier = whole.get(key)
+            whole[key] = annotation if earlier is None else _join(earlier, annotation)
     return list(whole.values())
 
 
-def _together(one: Statement, other: Statement) -> Statement:
-    regions = (*one.regions, *other.regions)
-    return replace(one, objects=one.objects + other.objects, answers=one.answers + other.answers, regions=regions)
+def _join(first: ParsedAnnotation, second: ParsedAnnotation) -> ParsedAnnotation:
+    regions = (*first.regions, *second.regions)
+    return replace(first, objects=first.objects + second.objects, answers=first.answers + second.answers, regions=regions)
 
 
-def _placed(statement: Statement, config: LabelConfig, image: Image) -> Statement:
-    def on_image(one: DrawnObject) -> DrawnObject:
-        return replace(one, region=place_region(one.region, config, image))
+def _assign(annotation: ParsedAnnotation, config: LabelConfig, image: Image) -> ParsedAnnotation:
+    def place_object(obj: DrawnObject) -> DrawnObject:
+        return replace(obj, region=place_region(obj.region, config, image))
 
-    def about(one: Answer) -> Answer:
-        control = config.control(one.control)
+    def place_answer(answer: Answer) -> Answer:
+        control = config.control(answer.control)
         each = control is not None and control.per_item
-        return replace(one, region=place_region(one.region, config, image)) if each else one
+        return replace(answer, region=place_region(answer.region, config, image)) if each else answer
 
-    objects, answers = tuple(map(on_image, statement.objects)), tuple(map(about, statement.answers))
-    regions = (*(one.region for one in answers), *(one.region for one in objects))
-    return replace(statement, objects=objects, answers=answers, regions=regions)
+    objects, answers = tuple(map(place_object, annotation.objects)), tuple(map(place_answer, annotation.answers))
+    regions = (*(answer.region for answer in answers), *(obj.region for obj in objects))
+    return replace(annotation, objects=objects, answers=answers, regions=regions)
 
 
 def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict[Image, list[Any]]:
     """Map each image that the task's annotations cover to the annotations with the regions on it."""
     data = task.get("data")
     data = data if isinstance(data, Mapping) else {}
-    known = [(name, page) for name in config.image_key for page in range(len(references_of(data, config, name)))]
+    images = [(name, page) for name in config.image_key for page in range(len(references_of(data, config, name)))]
     first = image_of_task(task, config)
     annotated = {
         image for control in config.controls if control.marks_objects for image in images_of_control(data, config, control)
@@ -131,22 +132,22 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
         if not isinstance(result, list) or annotation.get("was_cancelled"):
             parts.setdefault(first, []).append(annotation)
             continue
-        on_images, loose, draws = _sorted(task, annotation, config, set(known), report)
+        on_images, loose, draws = _sort_by_image(task, annotation, config, set(images), report)
         # As in training: an annotation that began from a prediction, or has no object, covers all annotated images.
         if annotation.get("parent_prediction") is not None or not draws:
             on_images |= {image: [] for image in annotated if image not in on_images}
-        order = [image for image in known if image in on_images] or [first]
+        order = [image for image in images if image in on_images] or [first]
         states = annotation.get("states") or states_of(result, None)
         for place, image in enumerate(order):
             numbers = [*(loose if place == 0 else []), *on_images.get(image, [])]
             part = {**annotation, "result": [result[number] for number in sorted(numbers)]}
             part["states"] = [states[number] for number in sorted(numbers)]
             parts.setdefault(image, []).append(part)
-    return {image: parts[image] for image in dict.fromkeys((*known, first)) if image in parts}
+    return {image: parts[image] for image in dict.fromkeys((*images, first)) if image in parts}
 
 
-def _sorted(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, known: set[Image], report: Report
+def _sort_by_image(
+    task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, images: set[Image], report: Report
 ) -> tuple[dict[Image, list[int]], list[int], bool]:
     """Return the indices of an annotation's regions on each image and on no image, and whether it has a region of an object."""
     on_images: dict[Image, list[int]] = {}
@@ -160,7 +161,7 @@ def _sorted(
         draws = draws or control.marks_objects
         try:
             image = image_of_region(region, control, config)
-            if image not in known:
+            if image not in images:
                 raise ControlError(f"the region lies on page {image[1] + 1} of {image[0]!r}, which the task does not have")
             on_images.setdefault(image, []).append(number)
         except ControlError as error:
@@ -171,12 +172,12 @@ def _sorted(
 def _with_relations(loose: list[int], result: list[Any], on_images: dict[Image, list[int]]) -> list[int]:
     """Add each relation to the image of the region that it starts from; return the indices of the regions on no image."""
     image_of = {result[number].get("id"): image for image, numbers in on_images.items() for number in numbers}
-    kept = []
+    rest = []
     for number in loose:
         region = result[number]
         begins = region.get("from_id") if isinstance(region, Mapping) and region.get("type") == "relation" else None
         if isinstance(begins, str) and begins in image_of:
             on_images[image_of[begins]].append(number)
         else:
-            kept.append(number)
-    return kept
+            rest.append(number)
+    return rest

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from sync.export.reading.annotations import Report
 from sync.export.reading.origins import states_of
-from sync.export.reading.statements import Report
 from sync.labelling.config import LabelConfig
 
-__all__ = ["without_prompts"]
+__all__ = ["remove_prompts"]
 
 
-def without_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
+def remove_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
     """Yield tasks without the regions of controls that only prompt (`Control.only_prompts`); each is reported.
 
     Parameters
@@ -37,9 +37,9 @@ def without_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, 
         if not tools or not isinstance(annotations, list):
             yield task
             continue
-        kept = [part for annotation in annotations if (part := _without(annotation, tools, task, report)) is not None]
-        if kept or not annotations:
-            yield {**task, "annotations": kept}
+        cleaned = [part for annotation in annotations if (part := _without(annotation, tools, task, report)) is not None]
+        if cleaned or not annotations:
+            yield {**task, "annotations": cleaned}
 
 
 def _without(annotation: Any, tools: set[str], task: Mapping[str, Any], report: Report) -> Any:

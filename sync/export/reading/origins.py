@@ -65,13 +65,13 @@ def _state(region: Any, before: Mapping[tuple[str, str], Sequence[Mapping[str, A
         return DRAWN
     proposed = before.get(_key(region))
     if proposed:
-        same_control = [one for one in proposed if one.get("from_name") == region.get("from_name")]
-        return _became((same_control or proposed)[0], region)
+        same_control = [candidate for candidate in proposed if candidate.get("from_name") == region.get("from_name")]
+        return _compare((same_control or proposed)[0], region)
     # Label Studio's frontend assigns an id to a region that was predicted without one.
     return _by_origin(region) if (_key(region)[0], "") in before else DRAWN
 
 
-def _became(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
+def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
     same_control = before.get("from_name") == after.get("from_name")
     if same_control and before.get("value") == after.get("value"):
         return ACCEPTED

@@ -13,9 +13,9 @@ from sync.controls.region import read_size
 from sync.errors.controls import ControlError
 from sync.errors.images import ImageError
 from sync.export import WITH_IMAGES, WITHOUT_PIXELS
-from sync.export.pictures import Picture, Pictures
+from sync.export.image_files import ImageFile, ImageFiles
+from sync.export.reading.annotations import Report, shape_regions, stated_size
 from sync.export.reading.images import number_of, reference_of
-from sync.export.reading.statements import Report, regions_drawn, stated_size
 from sync.geometry.shapes import Size
 from sync.labelling.config import LabelConfig
 
@@ -32,37 +32,37 @@ class SizedTasks:
 
     Parameters
     ----------
-    pictures : Pictures
+    image_files : ImageFiles
     config : LabelConfig
     format : str
         A key of `FORMATS`. It decides which images are opened: some formats contain the files, some keep percentages.
     """
 
-    def __init__(self, pictures: Pictures, config: LabelConfig, *, format: str) -> None:
-        self._pictures = pictures
+    def __init__(self, image_files: ImageFiles, config: LabelConfig, *, format: str) -> None:
+        self._image_files = image_files
         self._config = config
         self._format = format
         self._known: dict[int, Size | None] = {}
 
-    def sizes(self, tasks: Iterable[Task], *, wanted: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
-        """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `wanted` or unknown."""
-        for task, picture in self._pictures.ahead(tasks, lambda task: self._reference(task) if wanted(task) else None):
-            if picture is not None:
-                self._known[number_of(task)] = picture.size if isinstance(picture, Picture) else None
-            yield task, self._size(task, picture)
+    def sizes(self, tasks: Iterable[Task], *, needed: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
+        """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `needed` or unknown."""
+        for task, image_file in self._image_files.ahead(tasks, lambda task: self._reference(task) if needed(task) else None):
+            if image_file is not None:
+                self._known[number_of(task)] = image_file.size if isinstance(image_file, ImageFile) else None
+            yield task, self._size(task, image_file)
 
-    def pictures(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Picture | ImageError | None, Size | None]]:
+    def image_files(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, ImageFile | ImageError | None, Size | None]]:
         """Yield tasks with their images and sizes.
 
         Yields
         ------
-        (mapping, Picture or ImageError or None, (width, height) or None)
+        (mapping, ImageFile or ImageError or None, (width, height) or None)
             The error if the image cannot be read, and None if it is not needed; the size in pixels, and None if it is unknown.
         """
-        for task, picture in self._pictures.ahead(tasks, self._reference_or_known):
+        for task, image_file in self._image_files.ahead(tasks, self._reference_or_known):
             # Use the size of the first pass, even if the image can be read only now: votes refer to the shapes of that pass.
-            known = number_of(task) in self._known
-            yield task, picture, self._known[number_of(task)] if known else self._size(task, picture)
+            is_known = number_of(task) in self._known
+            yield task, image_file, self._known[number_of(task)] if is_known else self._size(task, image_file)
 
     def _reference_or_known(self, task: Task) -> str | None:
         if self._format not in WITH_IMAGES and self._known.get(number_of(task)):
@@ -71,26 +71,26 @@ class SizedTasks:
 
     def _reference(self, task: Task) -> str | None:
         """Return the reference of a task's image, or None if it need not be opened."""
-        drawn = next(regions_drawn(task, self._config), None) is not None
+        has_shapes = next(shape_regions(task, self._config), None) is not None
         percent = self._format in WITHOUT_PIXELS and stated_size(task, self._config) is not None
-        if self._format not in WITH_IMAGES and (not drawn or percent):
+        if self._format not in WITH_IMAGES and (not has_shapes or percent):
             return None
         return reference_of(task, self._config)
 
-    def _size(self, task: Task, picture: Picture | ImageError | None) -> Size | None:
-        if isinstance(picture, Picture):
-            return picture.size
+    def _size(self, task: Task, image_file: ImageFile | ImageError | None) -> Size | None:
+        if isinstance(image_file, ImageFile):
+            return image_file.size
         return (stated_size(task, self._config) or PERCENT_OF) if self._format in WITHOUT_PIXELS else None
 
 
 def report_stated(task: Task, config: LabelConfig, *, size: Size, report: Report) -> None:
     """Report, once per task, that its regions state another size than that of the image file, whose pixels the export uses."""
-    for region in regions_drawn(task, config):
+    for region in shape_regions(task, config):
         try:
             stated = read_size(region)
         except ControlError:
             continue
         if stated != size:
             now, before = ("x".join(map(str, each)) for each in (size, stated))
-            report(f"the image file has {now} pixels, and was annotated with {before}", task=task.get("id"))
+            report(f"the image file has {now} pixels, and the annotated one had {before}", task=task.get("id"))
             return

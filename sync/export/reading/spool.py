@@ -83,8 +83,8 @@ def read_annotated(client: LabelStudioClient, project_id: int) -> Iterator[dict[
     for start in range(0, len(ids), TASKS_A_REQUEST):
         part = ids[start : start + TASKS_A_REQUEST]
         query = json.dumps({"selectedItems": {"all": False, "included": part}}, separators=(",", ":"))
-        found = client.pages("/api/tasks/", project=project_id, fields="all", include=FIELDS, query=query, resolve_uri="false")
-        for task in sorted(found, key=lambda task: int(task["id"])):
+        tasks = client.pages("/api/tasks/", project=project_id, fields="all", include=FIELDS, query=query, resolve_uri="false")
+        for task in sorted(tasks, key=lambda task: int(task["id"])):
             yield with_parents({**task, "data": as_fetched(task.get("data"), task=int(task["id"]))})
 
 
@@ -99,7 +99,7 @@ def with_parents(task: dict[str, Any]) -> dict[str, Any]:
         if not isinstance(annotation, dict) or not isinstance(annotation.get("result"), list):
             continue
         regions = [region for region in annotation["result"] if isinstance(region, dict)]
-        parent = predictions.get(annotation.get("parent_prediction")) or _alike(regions, predictions.values())
+        parent = predictions.get(annotation.get("parent_prediction")) or _find_parent(regions, predictions.values())
         if parent is not None:
             annotation["parent_version"] = str(parent.get("model_version") or "").removesuffix(KEPT_SUFFIX)
             predicted = parent.get("result")
@@ -107,7 +107,7 @@ def with_parents(task: dict[str, Any]) -> dict[str, Any]:
     return task
 
 
-def _alike(regions: list[dict[str, Any]], predictions: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
+def _find_parent(regions: list[dict[str, Any]], predictions: Iterable[dict[str, Any]]) -> dict[str, Any] | None:
     """Return the prediction that has the most ids in common with the regions whose origin is a prediction, or None.
 
     Label Studio drops `parent_prediction` when an annotator reopens a draft (measured with 1.23.2).

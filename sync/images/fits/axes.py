@@ -24,7 +24,7 @@ COLOURS = (3, 4)
 """Lengths of an axis of colours: red, green and blue, or these and transparency."""
 DECLARED = ("RGB", "RGBA", "COLOR", "COLOUR")
 CELESTIAL = ("RA--", "DEC-", "GLON", "GLAT", "ELON", "ELAT")
-SMALLEST_PICTURE_PX = 5
+SMALLEST_IMAGE_PX = 5
 """Smallest side of an image with an undeclared axis of colours; in shape (3, 4, 4), for example, the axis is ambiguous."""
 
 
@@ -37,7 +37,7 @@ def colour_axis(shape: Sequence[int], header: Header) -> int | None:
         if shape[axis] in COLOURS and ctype(header, len(shape) - axis) in DECLARED:
             return axis
     wide = [axis for axis in range(len(shape)) if shape[axis] > 1]
-    if len(wide) != 3 or shape[wide[2]] not in COLOURS or min(shape[wide[0]], shape[wide[1]]) < SMALLEST_PICTURE_PX:
+    if len(wide) != 3 or shape[wide[2]] not in COLOURS or min(shape[wide[0]], shape[wide[1]]) < SMALLEST_IMAGE_PX:
         return None
     slowest = ctype(header, len(shape) - wide[0])
     is_spectrum = slowest and not slowest.startswith(CELESTIAL)

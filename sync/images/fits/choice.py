@@ -15,7 +15,17 @@ import numpy as np
 from sync.errors.images import ImageError
 from sync.images.fits.parts import Part, role, text_of
 
-__all__ = ["LOOKUP_TABLES", "MEASURED", "NAMELESS", "Choice", "choose", "listed", "named_parts", "only_picture", "science_of"]
+__all__ = [
+    "LOOKUP_TABLES",
+    "MEASURED",
+    "NAMELESS",
+    "Choice",
+    "choose",
+    "list_parts",
+    "only_image",
+    "science_of",
+    "select_parts",
+]
 
 MEASURED = ("SCI", "DATA")
 """Names that pipelines give to extensions with measurements; if a file has one, only such extensions are images."""
@@ -52,14 +62,14 @@ class Choice:
 
     Attributes
     ----------
-    pictures : tuple of tuples of Part
+    images : tuple of tuples of Part
         Bands of each image, in the order of the file; a file of one field has one image, an exposure of four detectors has
         four.
     left_out : tuple of (Part, str)
         Other parts with data, and the reason why each is left out.
     """
 
-    pictures: tuple[tuple[Part, ...], ...]
+    images: tuple[tuple[Part, ...], ...]
     left_out: tuple[tuple[Part, str], ...]
 
 
@@ -79,7 +89,7 @@ def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]
     science = [part for part in images if not NOT_AN_IMAGE.fullmatch(part.name)]
     if not science and len(images) > 1:
         raise ImageError(
-            f"the FITS file holds only masks, weights or models by their names ({listed(images)}): "
+            f"the FITS file holds only masks, weights or models by their names ({list_parts(images)}): "
             f"choose one with --extension, such as --extension {images[0].word}"
         )
     # A single image is displayed, regardless of its name.
@@ -101,18 +111,18 @@ def choose(parts: Sequence[Part]) -> Choice:
         As for `science_of`.
     """
     science, left_out = science_of(parts)
-    pictures: list[list[Part]] = []
+    images: list[list[Part]] = []
     for part in science:
-        if pictures and _is_minor(part, pictures[0][0]):
+        if images and _is_minor(part, images[0][0]):
             left_out.append((part, "a small image without a name and a place"))
-        elif picture := next((picture for picture in pictures if all(_are_bands(part, other) for other in picture)), None):
-            picture.append(part)
+        elif image := next((image for image in images if all(_are_bands(part, other) for other in image)), None):
+            image.append(part)
         else:
-            pictures.append([part])
-    return Choice(tuple(map(tuple, pictures)), tuple(sorted(left_out, key=lambda pair: pair[0].number)))
+            images.append([part])
+    return Choice(tuple(map(tuple, images)), tuple(sorted(left_out, key=lambda pair: pair[0].number)))
 
 
-def only_picture(parts: Sequence[Part]) -> tuple[Part, ...]:
+def only_image(parts: Sequence[Part]) -> tuple[Part, ...]:
     """Return the bands of the only image of a file.
 
     Raises
@@ -120,18 +130,18 @@ def only_picture(parts: Sequence[Part]) -> tuple[Part, ...]:
     ImageError
         If there is no image, or more than one; the message explains how to select one.
     """
-    pictures = choose(parts).pictures
-    if len(pictures) > 1:
-        firsts = [picture[0] for picture in pictures]
+    images = choose(parts).images
+    if len(images) > 1:
+        firsts = [image[0] for image in images]
         raise ImageError(
-            f"the FITS file holds {len(pictures)} images that are no bands of one picture, as of several detectors "
-            f"({listed(firsts)}): choose one with --extension, such as --extension {firsts[0].word}, "
+            f"the FITS file holds {len(images)} images that are not bands of one image, for example of several detectors "
+            f"({list_parts(firsts)}): choose one with --extension, such as --extension {firsts[0].word}, "
             "or import the file, which makes a task of each"
         )
-    return pictures[0]
+    return images[0]
 
 
-def named_parts(parts: Sequence[Part], extension: str) -> list[Part]:
+def select_parts(parts: Sequence[Part], extension: str) -> list[Part]:
     """Return the images that a value of `--extension` selects.
 
     Parameters
@@ -148,46 +158,46 @@ def named_parts(parts: Sequence[Part], extension: str) -> list[Part]:
     word = extension.strip()
     name, comma, version = word.rpartition(",")
     if word.isdecimal():
-        named = [part for part in parts if part.number == int(word)]
+        matching = [part for part in parts if part.number == int(word)]
     elif comma and version.strip().isdecimal():
-        named = [part for part in parts if part.name == name.strip().upper() and part.version == int(version)]
+        matching = [part for part in parts if part.name == name.strip().upper() and part.version == int(version)]
     else:
-        named = [part for part in parts if part.name == word.upper()]
-    images = [part for part in named if part.is_image]
+        matching = [part for part in parts if part.name == word.upper()]
+    images = [part for part in matching if part.is_image]
     if not images:
-        there = listed([part for part in parts if part.is_image]) or "none"
-        kind = "no extension" if not named else "no image in extension"
-        raise ImageError(f"the FITS file has {kind} {word!r}; its images are {there}")
+        available = list_parts([part for part in parts if part.is_image]) or "none"
+        kind = "no extension" if not matching else "no image in extension"
+        raise ImageError(f"the FITS file has {kind} {word!r}; its images are {available}")
     return images
 
 
-def listed(parts: Sequence[Part]) -> str:
+def list_parts(parts: Sequence[Part]) -> str:
     """Return a list of parts for a message, limited to the first `MOST_NAMED`."""
     more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
     return ", ".join(str(part) for part in parts[:MOST_NAMED]) + more
 
 
-def _are_bands(one: Part, other: Part) -> bool:
+def _are_bands(first: Part, second: Part) -> bool:
     """Return whether two parts can be bands of one image."""
-    if one.plane_shape != other.plane_shape or not _lie_together(one, other):
+    if first.plane_shape != second.plane_shape or not _lie_together(first, second):
         return False
-    if one.band and other.band and one.band != other.band:
+    if first.band and second.band and first.band != second.band:
         return True
-    if one.band and one.band == other.band:  # the same filter: another detector or exposure
+    if first.band and first.band == second.band:  # the same filter: another detector or exposure
         return False
-    if one.name == other.name and one.name:
+    if first.name == second.name and first.name:
         return False
-    if DETECTOR_NAME.fullmatch(one.name) and DETECTOR_NAME.fullmatch(other.name):
+    if DETECTOR_NAME.fullmatch(first.name) and DETECTOR_NAME.fullmatch(second.name):
         return False
-    cards = [(text_of(one.header, name), text_of(other.header, name)) for name in DETECTOR_CARDS]
+    cards = [(text_of(first.header, name), text_of(second.header, name)) for name in DETECTOR_CARDS]
     return not any(ours and theirs and ours != theirs for ours, theirs in cards)
 
 
-def _lie_together(one: Part, other: Part) -> bool:
+def _lie_together(first: Part, second: Part) -> bool:
     """Return whether two images of one shape have the same position; it is assumed if one has no coordinates."""
-    if one.corners is None or other.corners is None:
+    if first.corners is None or second.corners is None:
         return True
-    (ours, pixel), (theirs, _) = one.corners, other.corners
+    (ours, pixel), (theirs, _) = first.corners, second.corners
     return bool(np.abs(np.nan_to_num(ours) - np.nan_to_num(theirs)).max() <= SAME_PLACE_PX * pixel)
 
 

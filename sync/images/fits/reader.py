@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
 from sync.images.fits.axes import colour_axis, plane_header, planes_first
-from sync.images.fits.choice import NAMELESS, only_picture, science_of
+from sync.images.fits.choice import NAMELESS, only_image, science_of
 from sync.images.fits.headers import check_compression, read_headers
 from sync.images.fits.parts import Part, parts_of, role
 from sync.images.stretch import in_colour
@@ -46,7 +46,7 @@ class FitsBands:
         ``BUNIT``, empty if there is none; if the units of the bands differ, all of them, separated by commas.
     weights : list of float or None
         Factors of the bands with which equal values give grey, if they are known.
-    is_picture : bool
+    is_rgb : bool
         Whether the file is a colour image that is already stretched: three 8-bit planes in the order red, green, blue, blended
         with black if the file has transparency.
     """
@@ -56,10 +56,10 @@ class FitsBands:
     names: tuple[str, ...]
     unit: str
     weights: list[float] | None
-    is_picture: bool
+    is_rgb: bool
 
-    def picture(self) -> NDArray[np.float32]:
-        """Return the colours if `is_picture`, shape (height, width, 3), in [0, 1], with the rows as in the file."""
+    def to_rgb(self) -> NDArray[np.float32]:
+        """Return the colours if `is_rgb`, shape (height, width, 3), in [0, 1], with the rows as in the file."""
         return np.moveaxis(self.planes, 0, -1).astype(np.float32) / np.float32(255)
 
 
@@ -84,8 +84,8 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
         If the file is damaged, truncated or too large, or has no image with a valid pixel.
     """
     bands = read_bands(data, max_pixels=max_pixels)
-    shown = bands.picture() if bands.is_picture else in_colour(bands.planes, weights=bands.weights)
-    return np.ascontiguousarray(shown[::-1])
+    displayed = bands.to_rgb() if bands.is_rgb else in_colour(bands.planes, weights=bands.weights)
+    return np.ascontiguousarray(displayed[::-1])
 
 
 def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
@@ -108,15 +108,15 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
     """
     try:
         headers = read_headers(data)
-        picture = only_picture(parts_of(headers))
-        packed = [part.number for part in picture if part.header.get("ZIMAGE", False)]
+        parts = only_image(parts_of(headers))
+        packed = [part.number for part in parts if part.header.get("ZIMAGE", False)]
         for number in packed:
             check_compression(headers[number])
         if packed:
             check_tiles(data, packed, max_pixels)
         # uint=False, because astropy does not apply BLANK to unsigned integers.
         with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
-            return _bands(file[0].header, [file[part.number] for part in picture], picture, max_pixels)
+            return _bands(file[0].header, [file[part.number] for part in parts], parts, max_pixels)
     except ImageError:
         raise
     except Exception as error:  # astropy's C codecs raise a class that is not public
@@ -131,11 +131,11 @@ def image_hdus(file: fits.HDUList) -> list[Any]:
     return [file[part.number] for part in science_of(parts)[0]]
 
 
-def _bands(primary: fits.Header, images: list[Any], picture: Sequence[Part], max_pixels: int) -> FitsBands:
+def _bands(primary: fits.Header, images: list[Any], parts: Sequence[Part], max_pixels: int) -> FitsBands:
     header = plane_header(images[0].header.copy(), images[0].shape)
     are_colours = len(images) == 1 and colour_axis(images[0].shape, images[0].header) is not None
     eight_bits = all(hdu.header["BITPIX"] == 8 and not {"BSCALE", "BZERO"} & set(hdu.header) for hdu in images)
-    planes = _planes(images, picture, max_pixels)  # reading them changes the headers
+    planes = _planes(images, parts, max_pixels)  # reading them changes the headers
     names, unit = band_names(primary, images, len(planes)), _unit(images, len(planes))
     order = _colour_order(names)
     if eight_bits and ((len(images) == 1 and len(planes) in (3, 4)) or order is not None):
@@ -143,13 +143,13 @@ def _bands(primary: fits.Header, images: list[Any], picture: Sequence[Part], max
             planes = planes[list(order[::-1])]
         if len(planes) == 4:
             planes = planes[:3] * (planes[3] / np.float32(255))
-        return FitsBands(planes, header, names, unit, None, is_picture=True)
+        return FitsBands(planes, header, names, unit, None, is_rgb=True)
     if are_colours:
         planes, names = planes[2::-1], names[2::-1] or tuple(name.lower() for name in COLOUR_NAMES[0])
-        return FitsBands(planes, header, names, unit, [1.0] * len(planes), is_picture=False)
+        return FitsBands(planes, header, names, unit, [1.0] * len(planes), is_rgb=False)
     if order is not None:
         planes, names = planes[list(order)], tuple(names[index] for index in order)
-    return FitsBands(planes, header, names, unit, _weights(primary, len(planes)), is_picture=False)
+    return FitsBands(planes, header, names, unit, _weights(primary, len(planes)), is_rgb=False)
 
 
 def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:
@@ -161,14 +161,14 @@ def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:
     return None
 
 
-def _planes(images: list[Any], picture: Sequence[Part], max_pixels: int) -> NDArray[np.floating]:
+def _planes(images: list[Any], parts: Sequence[Part], max_pixels: int) -> NDArray[np.floating]:
     """Return the planes, shape (n, height, width), in native byte order, with NaN for missing pixels."""
-    height, width = picture[0].plane_shape
+    height, width = parts[0].plane_shape
     pixels = sum(prod(hdu.shape) for hdu in images)
     if not pixels:
         raise ImageError(f"the FITS image has no pixels: {len(images)} bands of {width}x{height}")
     if height == 1 or width == 1:
-        raise ImageError(f"the FITS image is one line of {width}x{height} pixels, as of a spectrum, and no picture")
+        raise ImageError(f"the FITS image is one line of {width}x{height} pixels, as of a spectrum, and not an image")
     if pixels > max_pixels:
         count = pixels // (height * width)
         raise ImageError(
@@ -215,8 +215,8 @@ def _unit(images: list[Any], count: int) -> str:
     header = images[0].header
     numbered = [str(header.get(f"BUNIT{number}", "")).strip() for number in range(count)]
     own = [str(hdu.header.get("BUNIT", "")).strip() for hdu in images]
-    found = numbered if any(numbered) else own
-    return found[0] if len(set(found)) == 1 else ", ".join(unit or "?" for unit in found)
+    units = numbered if any(numbered) else own
+    return units[0] if len(set(units)) == 1 else ", ".join(unit or "?" for unit in units)
 
 
 def _weights(primary: fits.Header, count: int) -> list[float] | None:

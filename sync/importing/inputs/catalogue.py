@@ -33,7 +33,7 @@ FOREIGN = {
     b"\x89HDF": "HDF5: write it as FITS or Parquet",
     b"PK\x03\x04": "a ZIP archive or an Excel workbook: unpack it, or save the sheet as CSV",
     b"\xd0\xcf\x11\xe0": "an old Excel workbook: save the sheet as CSV",
-    b"\x80": "a pickle, which can run any program and is never read: write it as CSV or Parquet",
+    b"\x80": "a pickle, which can run any program and is therefore not read: write it as CSV or Parquet",
     b"\x93NUMPY": "a numpy array: write it as CSV or Parquet",
     b"\x1f\x9d": "packed by compress: unpack it",
     b"#ASDF": "ASDF: write it as FITS or ECSV",

@@ -134,4 +134,4 @@ def _no_address() -> bytes:
 
 
 def _no_position() -> bytes:
-    raise ImageError("the row has no position: right ascension or declination is missing or no angle")
+    raise ImageError("the row has no position: right ascension or declination is missing or not an angle")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
+from sync.files.find import find_files
 from sync.files.prefetch import prefetch
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.importing.inputs.files import read_file
@@ -27,6 +28,7 @@ __all__ = ["Collection", "Span"]
 Images = Iterable[tuple[str, bytes | ImageError]]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
+SUFFIXES = IMAGE_SUFFIXES | set(PARQUET_SUFFIXES)
 CONCURRENT_READS = 8
 """Files that are read concurrently; reads from a bucket mostly wait for the network."""
 PREFETCH = 32
@@ -109,7 +111,9 @@ class Collection:
         while glob.has_magic(str(root)) and not os.path.lexists(self._folder / root):
             root = root.parent
         if not (self._folder / root).exists():
-            raise InputError(f"{self._folder / root} is not there on {socket.gethostname()}: every worker must see the images")
+            raise InputError(
+                f"{self._folder / root} does not exist on {socket.gethostname()}: every worker must be able to read the images"
+            )
 
     def read(self, spans: Iterable[Span]) -> Iterator[tuple[str, bytes | ImageError]]:
         """Yield the name of each image, in order, and its bytes or the reason why it is left out; prefetch several files.
@@ -151,9 +155,9 @@ class Collection:
         elif os.path.exists(word):
             matches = [word]
         else:
-            raise InputError(f"there is no {word}")
+            raise InputError(f"{word} does not exist")
         for match in matches:
-            for file in _files_below(match) if os.path.isdir(match) else (match,):
+            for file in find_files(match, SUFFIXES, on_error=_raise_unreadable) if os.path.isdir(match) else (match,):
                 if not file.lower().endswith(PARQUET_SUFFIXES):
                     yield Span(file)
                 elif span := _rows_of(file):
@@ -177,15 +181,7 @@ def _match_pattern(pattern: str) -> Iterator[str]:
     yield from sorted({match for match in matches if folders_too or not os.path.isdir(match)})
 
 
-def _files_below(folder: str) -> Iterator[str]:
-    for place, folders, names in os.walk(folder, onerror=_raise_unreadable_folder):
-        folders.sort()
-        for name in sorted(names):
-            if not name.startswith(".") and Path(name).suffix.lower() in (*IMAGE_SUFFIXES, *PARQUET_SUFFIXES):
-                yield os.path.join(place, name)
-
-
-def _raise_unreadable_folder(error: OSError) -> None:
+def _raise_unreadable(error: OSError) -> None:
     raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
 
 

@@ -76,12 +76,12 @@ def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.floa
     pixels = tile.sky.pixels(places)
     pixels[~tile.sky.holds(pixels)] = np.nan
     plane = np.full(side * side, np.nan)
-    known = np.flatnonzero(np.isfinite(pixels).all(axis=1))
-    if not len(known):
+    valid = np.flatnonzero(np.isfinite(pixels).all(axis=1))
+    if not len(valid):
         return plane.reshape(side, side)
-    part, corner = _read_around(tile, pixels[known])
-    for start in range(0, len(known), CHUNK):
-        chosen = known[start : start + CHUNK]
+    part, corner = _read_around(tile, pixels[valid])
+    for start in range(0, len(valid), CHUNK):
+        chosen = valid[start : start + CHUNK]
         plane[chosen] = _interpolate(tile, part, corner, pixels[chosen], places[chosen])
     return plane.reshape(side, side)
 

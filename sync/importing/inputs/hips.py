@@ -78,9 +78,9 @@ class HipsSurvey:
         planes = [np.asarray(answer.data) for answer in answers]
         for name, plane in zip(self.names, planes, strict=True):
             if not (np.isfinite(plane) & (plane != 0)).any():
-                raise ImageError(f"{name} has nothing at ra {position.ra:.5f}, dec {position.dec:.5f}")
+                raise ImageError(f"{name} has no pixels at ra {position.ra:.5f}, dec {position.dec:.5f}")
             if plane.ndim != 2 and len(planes) > 1:
-                raise ImageError(f"{name} is a picture in colours: it cannot be one band of several")
+                raise ImageError(f"{name} is a colour image: it cannot be one band of several")
         if planes[0].ndim != 2:
             return _write_colours(self.names[0], planes[0], sky, problems)
         units = [str(answer.header.get("BUNIT", "")).strip() for answer in answers]
@@ -101,14 +101,14 @@ class HipsSurvey:
             return answer[0]
         except DAMAGE as error:  # exceptions of requests are OSErrors; astroquery raises AttributeError with the answer's text
             reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-            raise ImageError(f"hips2fits gave no cut-out of {name}: {reason[:200]}") from error
+            raise ImageError(f"hips2fits returned no cut-out of {name}: {reason[:200]}") from error
 
 
 def _write_colours(name: str, planes: NDArray[Any], sky: Mapping[str, Any], problems: Sequence[str]) -> bytes:
     """Write red, green and blue as a FITS file that is displayed unchanged; a fourth plane is transparency."""
     if planes.dtype != np.uint8 or planes.ndim != 3 or len(planes) not in (3, 4):
         shape = "x".join(str(side) for side in planes.shape)
-        raise ImageError(f"{name} is neither one band nor a picture in colours: it has {shape} values of {planes.dtype.name}")
+        raise ImageError(f"{name} is neither one band nor a colour image: it has {shape} values of {planes.dtype.name}")
     return write_cube(planes[:3], sky, bands=[f"{name} {colour}" for colour in ("red", "green", "blue")], sky_problems=problems)
 
 

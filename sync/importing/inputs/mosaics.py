@@ -131,7 +131,7 @@ def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
     for first, second in combinations(tiles, 2):
         if first.band and first.band == second.band and _overlap(first, second):
             raise InputError(
-                f"{first.file} holds several images of the same place, all called {first.band}: "
+                f"{first.file} holds several images of the same field, all called {first.band}: "
                 "each needs a FILTER or BAND of its own in its header"
             )
 
@@ -141,7 +141,7 @@ def _check_unnamed_bands(nameless: Sequence[Tile]) -> None:
     for first, second in combinations(nameless, 2):
         if _overlap(first, second):
             raise InputError(
-                f"{first.file} and {second.file} show the same place, and no FILTER or BAND says what they are: "
+                f"{first.file} and {second.file} show the same field, and no FILTER or BAND distinguishes them: "
                 f"name their bands, as in --mosaic g={first.file}"
             )
 
@@ -154,7 +154,7 @@ def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Po
     """Return the tiles of a band that cover a position; raise ImageError if there is none."""
     covering = [tile for tile in tiles if tile.pixel_of(place) is not None]
     if not covering:
-        raise ImageError(f"no {band} mosaic covers the place {_describe_position(position)}")
+        raise ImageError(f"no {band} mosaic covers the position {_describe_position(position)}")
     return covering
 
 
@@ -186,9 +186,9 @@ def _fill_gaps(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
     """Fill missing pixels of a plane from the tiles, starting with the tile that has most of them."""
     if np.isfinite(plane).all():
         return plane
-    others = [project_tile(tile, sky, len(plane)) for tile in tiles]
-    for other in sorted(others, key=lambda other: -np.isfinite(other).sum()):
-        plane = np.where(np.isfinite(plane), plane, other)
+    projections = [project_tile(tile, sky, len(plane)) for tile in tiles]
+    for projection in sorted(projections, key=lambda projection: -np.isfinite(projection).sum()):
+        plane = np.where(np.isfinite(plane), plane, projection)
     return plane
 
 

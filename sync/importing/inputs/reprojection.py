@@ -69,8 +69,8 @@ def project_tile(tile: Tile, target: CelestialSky, side: int) -> Plane:
 
 def _is_surface_brightness(unit: str) -> bool:
     """Return whether a unit is one per solid angle, such as MJy/sr; False for units that astropy does not know."""
-    known = units.Unit(unit, parse_strict="silent")
-    if isinstance(known, units.UnrecognizedUnit):
+    parsed = units.Unit(unit, parse_strict="silent")
+    if isinstance(parsed, units.UnrecognizedUnit):
         return False
-    known = known.decompose()
-    return any(base == units.rad and power < 0 for base, power in zip(known.bases, known.powers, strict=True))
+    parsed = parsed.decompose()
+    return any(base == units.rad and power < 0 for base, power in zip(parsed.bases, parsed.powers, strict=True))

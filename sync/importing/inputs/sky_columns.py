@@ -144,19 +144,19 @@ def _by_ucd(table: Table, longitude: str, latitude: str, frame: BaseCoordinateFr
     second = next(_with_ucd(table, latitude, main=main), None)
     if first is None or second is None:
         return None
-    named = frame_of_column(table, first, default=frame)
+    column_frame = frame_of_column(table, first, default=frame)
     # The UCD decides between galactic and equatorial; a frame of the other kind belongs to another column.
-    return _Pair(first, second, named if isinstance(named, Galactic) == isinstance(frame, Galactic) else frame)
+    return _Pair(first, second, column_frame if isinstance(column_frame, Galactic) == isinstance(frame, Galactic) else frame)
 
 
-def _with_ucd(table: Table, wanted: str, *, main: bool) -> Iterator[str]:
+def _with_ucd(table: Table, quantity: str, *, main: bool) -> Iterator[str]:
     for name in table.colnames:
         ucd = str(getattr(table[name], "meta", {}).get(UCD_KEY) or "").lower().strip()
-        old = wanted.replace(".", "_").replace("galactic", "gal")
+        old = quantity.replace(".", "_").replace("galactic", "gal")
         words = [word.strip() for word in ucd.split(";")]
         is_main = "meta.main" in words or words[0] == f"{old}_main"
         changed = any(word.startswith(("arith.", "stat.")) and word not in ("stat.mean", "stat.median") for word in words)
-        if words[0] in (wanted, old, f"{old}_main") and not changed and (is_main or not main):
+        if words[0] in (quantity, old, f"{old}_main") and not changed and (is_main or not main):
             yield str(name)
 
 

@@ -54,11 +54,11 @@ def frame_of_column(table: Table, column: str, *, default: BaseCoordinateFrame) 
     InputError
         If the frame cannot be converted to ICRS.
     """
-    named = getattr(table[column], "meta", {}).get(FRAME_KEY)
-    if isinstance(named, str):
-        raise _unconverted(column, named)
-    if named is not None:
-        frame: BaseCoordinateFrame = named
+    declared = getattr(table[column], "meta", {}).get(FRAME_KEY)
+    if isinstance(declared, str):
+        raise _frame_error(column, declared)
+    if declared is not None:
+        frame: BaseCoordinateFrame = declared
         return frame
     plain = plain_name(column)
     for pairs, kind in ((GALACTIC, Galactic), (SUPERGALACTIC, Supergalactic), (ECLIPTIC, BarycentricMeanEcliptic)):
@@ -93,10 +93,10 @@ def _frame_of_header(table: Table, column: str) -> BaseCoordinateFrame | None:
     epoch = header.get("EPOCH")
     frame = frame_of_system(system, header.get("EQUINOX", epoch if epoch in EPOCHS_OF_EQUINOX else None))
     if system and frame is None:
-        raise _unconverted(column, system)
+        raise _frame_error(column, system)
     has_galactic_columns = any(plain_name(name) in {longitude for longitude, _ in GALACTIC} for name in table.colnames)
     return None if isinstance(frame, Galactic) and has_galactic_columns else frame
 
 
-def _unconverted(column: str, frame: str) -> InputError:
+def _frame_error(column: str, frame: str) -> InputError:
     return InputError(f"the position in the column {column!r} is in the frame {frame!r}, which cannot be converted to ICRS")

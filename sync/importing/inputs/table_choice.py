@@ -36,13 +36,13 @@ class TableEntry(Generic[Content]):
     content: Content
 
 
-def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, file: Path) -> Content:
+def choose_table(entries: Sequence[TableEntry[Content]], name: str | None, *, file: Path) -> Content:
     """Return the selected table.
 
     Parameters
     ----------
     entries : sequence of TableEntry
-    wanted : str or None
+    name : str or None
         Name, in any case, or number. None selects the only table with rows.
     file : Path
         For messages.
@@ -50,24 +50,24 @@ def choose_table(entries: Sequence[TableEntry[Content]], wanted: str | None, *, 
     Raises
     ------
     InputError
-        If there is no table, no or several tables of that name, or several tables and `wanted` is None.
+        If there is no table, no or several tables of that name, or several tables and `name` is None.
     """
     if not entries:
         raise InputError(f"{file} has no table")
-    if wanted is None:
+    if name is None:
         chosen = [entry for entry in entries if entry.rows != 0] or list(entries[:1])
     else:
-        chosen = [entry for entry in entries if entry.name.lower() == wanted.strip().lower()]
-        chosen = chosen or [entry for entry in entries if str(entry.number) == wanted.strip()]
+        chosen = [entry for entry in entries if entry.name.lower() == name.strip().lower()]
+        chosen = chosen or [entry for entry in entries if str(entry.number) == name.strip()]
     if len(chosen) == 1:
         return chosen[0].content
     listed = ", ".join(_describe(entry) for entry in entries[:LISTED])
     more = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
-    if wanted is None:
+    if name is None:
         raise InputError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
     if chosen:
-        raise InputError(f"{file} has several tables named {wanted!r}: choose one by its number: {listed}{more}")
-    raise InputError(f"{file} has no table {wanted!r}: it has {listed}{more}")
+        raise InputError(f"{file} has several tables named {name!r}: choose one by its number: {listed}{more}")
+    raise InputError(f"{file} has no table {name!r}: it has {listed}{more}")
 
 
 def _describe(entry: TableEntry[Content]) -> str:

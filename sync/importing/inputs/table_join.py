@@ -69,18 +69,18 @@ def join_table(
         example = next((value for value in values if value), "nothing")
         hint = " (a rounded number: write the column as text)" if is_rounded(example) else ""
         raise InputError(
-            f"no row of {file} is that of a picture: its column {key!r} holds {example!r}{hint}, "
-            f"the first picture is {items[0].name!r}"
+            f"no row of {file} matches an image: the column {key!r} holds {example!r}{hint}, "
+            f"the first image is {items[0].name!r}"
         )
     needed = sorted({index for match in matches for index in match})
     data = dict(zip(needed, _rows(table, needed, ra=ra, dec=dec, columns=columns), strict=True))
     joined = [_join(item, match, data, file=file) for item, match in zip(items, matches, strict=True)]
     used = set(needed)
     left_over = (index for index, value in enumerate(values) if index not in used or index + 1 in unreadable)
-    listed = [_without_picture(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
+    listed = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
     more = sum(1 for _ in left_over)
     if more:  # for example a large catalogue with images of some of its objects
-        listed.append(replace(bad_row_item(0, "no picture is called so"), name=f"{more} more rows of {file}"))
+        listed.append(replace(bad_row_item(0, "no image has this name"), name=f"{more} more rows of {file}"))
     return joined + listed
 
 
@@ -100,25 +100,25 @@ def _rows(
 
 def _join(item: Item, match: Sequence[int], data: dict[int, dict[str, object]], *, file: Path) -> Item:
     if not match:
-        return replace(bad_row_item(0, f"no row of {file} is that of this picture"), name=item.name)
+        return replace(bad_row_item(0, f"no row of {file} matches this image"), name=item.name)
     first = data[match[0]]
     if any(data[index] != first for index in match[1:]):
         numbers = ", ".join(str(index + 1) for index in match[:NAMED_ROWS])
         more = "" if len(match) <= NAMED_ROWS else f" and {len(match) - NAMED_ROWS} more"
-        reason = f"the rows {numbers}{more} of {file} are all those of this picture and differ: keep one"
+        reason = f"the rows {numbers}{more} of {file} match this image and differ: keep one"
         return replace(bad_row_item(0, reason), name=item.name)
     return replace(item, data={**item.data, **first})
 
 
-def _without_picture(index: int, value: str, unreadable: dict[int, str], *, file: Path) -> Item:
+def _without_image(index: int, value: str, unreadable: dict[int, str], *, file: Path) -> Item:
     number = index + 1
     if number in unreadable:
         reason = unreadable[number]
     elif not value:
         reason = "the row has no key"
     elif is_rounded(value):
-        reason = "no picture is called so: the key is a rounded number, write the column as text"
+        reason = "no image has this name: the key is a rounded number, write the column as text"
     else:
-        reason = "no picture is called so"
+        reason = "no image has this name"
     called = f" ({value})" if value else ""
     return replace(bad_row_item(number, reason), name=f"row {number} of {file}{called}")

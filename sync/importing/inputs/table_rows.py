@@ -52,7 +52,7 @@ def count_rows(file: Path) -> Rows:
         If the file cannot be read or has no column of images.
     """
     try:
-        with _opened(file) as (opened, fingerprint):
+        with _open(file) as (opened, fingerprint):
             names = opened.schema_arrow.names
             if "image" not in names:
                 raise InputError(f"{file} has no column `image` with encoded images, only {', '.join(names)}")
@@ -80,25 +80,25 @@ def read_rows(
     end = first + count
     count_read = 0
     try:
-        with _opened(file) as (opened, current):
+        with _open(file) as (opened, current):
             if fingerprint not in (None, current):
-                raise InputError(f"{file} has changed since its rows were counted: put it back, or begin anew")
+                raise InputError(f"{file} has changed since its rows were counted: restore it, or start again")
             columns = [name for name in ("id", "image") if name in opened.schema_arrow.names]
             start = 0
             for group in range(opened.metadata.num_row_groups):
                 rows = range(max(first, start), min(end, start + opened.metadata.row_group(group).num_rows))
-                for row in _rows_of_group(opened, group, columns, file=name, start=start, wanted=rows):
+                for row in _rows_of_group(opened, group, columns, file=name, start=start, rows=rows):
                     yield row
                     count_read += 1
                 start += opened.metadata.row_group(group).num_rows
     except (pa.ArrowException, OSError) as error:
-        raise InputError(f"{file} cannot be read as Parquet any more: {_first_line(error)}") from error
+        raise InputError(f"{file} can no longer be read as Parquet: {_first_line(error)}") from error
     if count_read < count:
-        raise InputError(f"{file} has only {count_read} of the rows {first} to {end - 1}: put it back as it was, or begin anew")
+        raise InputError(f"{file} has only {count_read} of the rows {first} to {end - 1}: restore it, or start again")
 
 
 @contextmanager
-def _opened(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
+def _open(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
     """Open a file and hash its footer; reads use the open file, even if another file replaces it."""
     with pa.OSFile(str(file)) as raw:
         size = raw.size()
@@ -111,23 +111,23 @@ def _opened(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
 
 
 def _rows_of_group(
-    opened: parquet.ParquetFile, group: int, columns: list[str], *, file: str, start: int, wanted: range
+    opened: parquet.ParquetFile, group: int, columns: list[str], *, file: str, start: int, rows: range
 ) -> Iterator[tuple[str, bytes | ImageError]]:
-    """Yield the rows in `wanted` of a row group, whose first row is row `start` of the file."""
-    if not wanted:
+    """Yield the rows in `rows` of a row group, whose first row is row `start` of the file."""
+    if not rows:
         return
-    number = wanted.start
+    number = rows.start
     try:
         for batch in opened.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
             begin, start = start, start + batch.num_rows
-            for row in batch.slice(max(number - begin, 0), max(min(wanted.stop, start) - number, 0)).to_pylist():
+            for row in batch.slice(max(number - begin, 0), max(min(rows.stop, start) - number, 0)).to_pylist():
                 yield _name_of_row(row, file, number), _content(row["image"])
                 number += 1
-            if number == wanted.stop:
+            if number == rows.stop:
                 return
     except (pa.ArrowException, OSError) as error:
         reason = ImageError(f"the Parquet file is damaged here: {_first_line(error)}")
-        for row_number in range(number, wanted.stop):
+        for row_number in range(number, rows.stop):
             yield f"{file}#{row_number}", reason
 
 

@@ -65,7 +65,7 @@ def read_text_table(content: bytes, *, table: str | None = None, as_text: Collec
     if table is not None:
         choose_table([TableEntry(1, "", None, None)], table, file=file)
     if text.lstrip().startswith("|"):
-        text = _without_outer_bars(text)
+        text = _remove_outer_bars(text)
     return read_delimited(text, as_text=as_text, file=file)
 
 
@@ -99,7 +99,7 @@ def _find_format(text: str) -> str | None:
     return None
 
 
-def _without_outer_bars(text: str) -> str:
+def _remove_outer_bars(text: str) -> str:
     """Remove the bars around each line of a table like ``| a | b |``, and the line of dashes below its header."""
     lines = [line.strip().removeprefix("|").removesuffix("|") for line in text.strip().split("\n")]
     if len(lines) > 1 and BAR_DASHES.fullmatch(lines[1]):

@@ -60,7 +60,7 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
         document = _parse(content)
     elements = list(document.iter_tables())
     if not elements:
-        raise InputError(_without_table(document, file))
+        raise InputError(_explain_missing_table(document, file))
     if table is not None:
         elements_by_id = {element.ID: element for element in elements if element.ID}
         if table in elements_by_id:
@@ -111,12 +111,14 @@ def check_references(content: bytes, *, file: Path) -> None:
             for name, value in attributes.items():
                 if name.rpartition(":")[2].lower() == "href":
                     raise InputError(
-                        f"{file} keeps its data elsewhere (STREAM href={value[:200]!r}), and references are not followed: save "
-                        "the table with its data in the file"
+                        f"{file} stores its data elsewhere (STREAM href={value[:200]!r}), and references are not followed: "
+                        "save the table with its data in the file"
                     )
 
     def refuse_entity(name: str, *_: Any) -> None:
-        raise InputError(f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without")
+        raise InputError(
+            f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without entities"
+        )
 
     parser.StartElementHandler = check_tag
     parser.EntityDeclHandler = refuse_entity
@@ -180,7 +182,7 @@ def _name(element: TableElement) -> str:
     return str(element.name or element.ID or "")
 
 
-def _without_table(document: VOTableFile, file: Path) -> str:
+def _explain_missing_table(document: VOTableFile, file: Path) -> str:
     """Return the reason why a document has no table; services report errors in such documents."""
     infos = [*document.infos, *(info for resource in document.resources for info in resource.infos)]
     for info in infos:

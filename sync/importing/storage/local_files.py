@@ -36,11 +36,11 @@ class LocalFiles:
         self._folder = self._root / "galaxyloop" / str(project_id)
         store_file(self._folder, StoredFile(".galaxyloop", b""))  # Label Studio accepts only a folder that exists
         request = {"project": project_id, "path": str(self._folder), **disable_sync("galaxyloop import")}
-        stored = client.get("/api/storages/localfiles", project=project_id)
-        if not any(storage["path"] == request["path"] for storage in stored):
+        storages = client.get("/api/storages/localfiles", project=project_id)
+        if not any(storage["path"] == request["path"] for storage in storages):
             client.send("POST", "/api/storages/localfiles", json=request)
 
-    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+    def put_images(self, files: Sequence[StoredFile]) -> list[str]:
         """Store images in the folder and return their references."""
         return [self._put(file) for file in files]
 

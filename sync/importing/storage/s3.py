@@ -57,7 +57,7 @@ class S3:
         self._prefix = f"galaxyloop/{project_id}"
         self._s3 = S3Client()
 
-    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+    def put_images(self, files: Sequence[StoredFile]) -> list[str]:
         """Write images to the bucket and return their references.
 
         Raises

@@ -33,7 +33,7 @@ class StoredFile:
 class Storage(Protocol):
     """Stores files; storing a file is idempotent."""
 
-    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+    def put_images(self, files: Sequence[StoredFile]) -> list[str]:
         """Store images and return their references for tasks, in order."""
 
     def put_science(self, file: StoredFile) -> str:

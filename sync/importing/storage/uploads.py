@@ -38,7 +38,7 @@ class Uploads:
         self._science = science
         self._uploads: dict[str, str] | None = None
 
-    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+    def put_images(self, files: Sequence[StoredFile]) -> list[str]:
         """Upload at most 100 images in one request, except those that Label Studio already has; return all references.
 
         Raises

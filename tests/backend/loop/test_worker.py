@@ -67,7 +67,7 @@ def test_a_refusal_is_logged_once(marked: Services, label_studio: SmallLabelStud
     label_studio.refused["GET /api/tasks/"] = (403, {"detail": "forbidden"})
     for _ in range(2):
         marked.pending_events.mark_now(PROJECT)
-        assert handle(marked).startswith("stopped: Label Studio refused GET /api/tasks/: forbidden")
+        assert handle(marked).startswith("stopped: Label Studio rejected GET /api/tasks/: forbidden")
     refusals = [record for record in caplog.records if "event=label_studio_refused" in record.getMessage()]
     assert len(refusals) == 1
 

@@ -180,7 +180,11 @@ def test_annotations_are_matched_by_sky_position_and_stored_once(
         assert (import_regions(*words).exit_code, len(sent)) == (1, 2)
     done = import_regions(*words)
     assert (done.exit_code, "1 tasks stored, 1 already stored" in done.stdout) == (1, True), done.output
-    for reason in ("no task of the project has its", "no label of 'class'", "the picture of no task"):
+    for reason in (
+        "no task of the project has the same",
+        "is not a label of 'class'",
+        "no task has an image that contains the object",
+    ):
         assert reason in done.stderr
     again = import_regions(*words)
     assert "0 tasks stored, 2 already stored" in again.stdout

@@ -60,8 +60,8 @@ def test_images_without_a_task_are_not_uploaded_again(
     files = sorted(str(file) for file in make_images(60).iterdir())
 
     class KilledAfterStoring(Uploads):
-        def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
-            super().put_pictures(files)
+        def put_images(self, files: Sequence[StoredFile]) -> list[str]:
+            super().put_images(files)
             raise KeyboardInterrupt
 
     def import_again(storage: type[Uploads]) -> Any:

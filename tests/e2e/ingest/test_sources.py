@@ -61,7 +61,7 @@ def test_cut_outs_of_a_catalogue_have_its_columns(
     for imported in (2, 0):
         result = run(project, "--catalogue", catalogue, *mosaics, "--fov-arcsec", 20)
         assert f"{imported} imported, {2 - imported} already in the project, 2 left out" in result.stdout
-    assert "row 3 (J004000.0+020000.0): no g mosaic covers the place at ra 10.00000, dec 2.00000" in result.stderr
+    assert "row 3 (J004000.0+020000.0): no g mosaic covers the position at ra 10.00000, dec 2.00000" in result.stderr
     assert "row 4: the row has no position" in result.stderr
     first, second = (task.data for task in read_tasks(client, project))
     assert {key: first[key] for key in ("name", "ra", "dec", "redshift", "mag")} == {
@@ -83,9 +83,9 @@ def test_a_table_is_joined_to_images_by_their_ids(
         result = run(project, folder, "--table", table, "--key", "objid")
         assert f"{imported} imported, {2 - imported} already in the project, 4 left out" in result.stdout
         assert result.exit_code == 1
-    assert result.stderr.count("is that of this picture") == 2
+    assert result.stderr.count("matches this image") == 2
     assert f"row 3 of {table}: line 4 has 5 values for 4 columns" in result.stderr
-    assert f"row 4 of {table} (77): no picture is called so" in result.stderr
+    assert f"row 4 of {table} (77): no image has this name" in result.stderr
     named = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     columns = ("objid", "ra", "dec", "class")
     assert [[named[f"{number:03d}.png"][key] for key in columns] for number in (0, 1)] == [
@@ -109,7 +109,7 @@ def test_a_project_without_an_image_is_rejected_before_the_upload(
 ) -> None:
     second = CONFIG.replace("</View>", '<Image name="other" value="$other"/></View>')
     project = create_project(client, "Two pictures a task", second)
-    assert "shows several pictures of a task ($image, $other); an import brings one" in run(project, make_images(2)).stderr
+    assert "shows several images of a task ($image, $other); an import brings one" in run(project, make_images(2)).stderr
     assert client.get(f"/api/projects/{project}/file-uploads", all="true") == []
     assert "Label Studio has no project 999999 that this key may see" in run(999999, "pictures").stderr
 
@@ -134,7 +134,7 @@ def test_urls_are_fetched_from_allowed_hosts_only(
         addresses.write_text("\n".join(["url,redshift", *lines, f"http://{host}/001.png,0.7"]))
         result = run(project, "--urls", addresses)
     assert "2 imported, 0 already in the project, 3 left out" in result.stdout
-    assert "999.png' was answered with HTTP 404" in result.stderr
+    assert "999.png' got HTTP 404" in result.stderr
     assert result.stderr.count("nor on an allowed host") == 2
     assert [task.data["redshift"] for task in read_tasks(client, project)] == [0.5, 0.7]
 

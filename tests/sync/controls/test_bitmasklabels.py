@@ -61,7 +61,7 @@ def test_transparency_is_read_in_every_kind_of_png(mode: str, outside: Any, insi
     assert bitmasklabels.decode(png(image, **options)).shape.tolist() == [[False, True]]
 
 
-def test_a_png_of_another_size_is_scaled_to_the_picture() -> None:
+def test_a_png_of_another_size_is_scaled_to_the_image() -> None:
     mask = np.zeros((4, 6), dtype=np.bool_)
     mask[:, 3:] = True
     scaled = bitmasklabels.decode(encode(mask), size=(12, 8)).shape
@@ -100,7 +100,7 @@ def test_a_png_without_transparency_is_refused() -> None:
         bitmasklabels.decode(png(Image.new("L", (4, 4))))
 
 
-def test_a_png_far_larger_than_the_picture_is_refused_before_it_is_unpacked() -> None:
+def test_a_png_far_larger_than_the_image_is_rejected_before_decoding() -> None:
     region = encode(np.ones((2500, 2500), dtype=np.bool_))
     with pytest.raises(ControlError, match="at most 4 times as many"):
         bitmasklabels.decode(region, size=(4, 4))

@@ -23,7 +23,7 @@ def encode(mask: NDArray[Any]) -> dict[str, Any]:
 
 
 @given(MASKS)
-def test_what_is_encoded_is_decoded(mask: NDArray[np.bool_]) -> None:
+def test_encoded_values_are_decoded(mask: NDArray[np.bool_]) -> None:
     assume(mask.any())
     read = brushlabels.decode(encode(mask))
     assert (read.shape == mask).all()
@@ -46,7 +46,7 @@ def test_the_sdk_exports_the_same_mask() -> None:
         (np.ones((4, 4, 3), dtype=np.bool_), "boolean of shape"),
     ],
 )
-def test_what_is_no_mask_is_not_written(mask: NDArray[Any], sentence: str) -> None:
+def test_invalid_masks_are_not_encoded(mask: NDArray[Any], sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
         encode(mask)
 
@@ -82,7 +82,7 @@ def test_a_mask_that_does_not_fit_its_image_is_refused(size: tuple[int, int]) ->
         brushlabels.decode(region)
 
 
-def test_a_mask_of_far_more_pixels_than_the_picture_is_refused_by_its_header() -> None:
+def test_a_mask_far_larger_than_the_image_is_rejected_by_its_header() -> None:
     region = encode(np.ones((20, 30), dtype=np.bool_))
     region["value"]["rle"][:4] = list((10_000 * 10_000 * 4).to_bytes(4, "big"))
     region |= {"original_width": 10_000, "original_height": 10_000}

@@ -32,7 +32,7 @@ def test_ids_are_new_each_time() -> None:
 
 
 @given(st.lists(st.sampled_from([label.value for label in LABELS]), min_size=1, unique=True))
-def test_what_is_encoded_is_decoded(labels: list[str]) -> None:
+def test_encoded_values_are_decoded(labels: list[str]) -> None:
     assert choices.decode(choices.encode(labels, control=MULTIPLE)) == tuple(labels)
 
 
@@ -46,7 +46,7 @@ def test_what_is_encoded_is_decoded(labels: list[str]) -> None:
         (["Spiral"], Control(name="n", to_name="image", tag="BrushLabels", labels=LABELS), "is a BrushLabels"),
     ],
 )
-def test_what_the_control_does_not_take_is_refused(labels: list[str], control: Control, sentence: str) -> None:
+def test_unsupported_labels_are_rejected(labels: list[str], control: Control, sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
         choices.encode(labels, control=control)
 
@@ -75,6 +75,6 @@ def test_a_score_outside_0_to_1_is_refused(score: float) -> None:
         {"type": "choices", "value": {"choices": [["A", "B"]]}},
     ],
 )
-def test_what_is_no_choice_is_refused(region: Any) -> None:
+def test_invalid_choices_are_rejected(region: Any) -> None:
     with pytest.raises(ControlError):
         choices.decode(region)

@@ -25,7 +25,7 @@ def test_half_axes_are_percent_of_width_and_height() -> None:
 
 
 @given(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), st.data())
-def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
+def test_encoded_values_are_decoded(size: Size, data: st.DataObject) -> None:
     x, y = (data.draw(st.floats(0, side)) for side in size)
     radius_x, radius_y = (data.draw(st.floats(side * 1e-3, side * 0.5)) for side in size)
     ellipse = Ellipse(x, y, radius_x, radius_y, rotation=data.draw(st.floats(0, 359)))
@@ -40,7 +40,7 @@ def test_a_half_axis_longer_than_half_the_image_is_refused() -> None:
         encode(Ellipse(100, 50, 500, 20))
 
 
-def test_axes_are_exchanged_where_the_image_is_long_enough_in_the_other_direction() -> None:
+def test_axes_are_exchanged_if_the_image_is_longer_in_the_other_direction() -> None:
     region = encode(Ellipse(100, 50, 20, 90, rotation=100))
     read = ellipselabels.decode(region).shape
     assert (read.radius_x, read.radius_y, read.rotation) == pytest.approx((90, 20, 190))

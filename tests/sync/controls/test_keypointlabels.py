@@ -28,7 +28,7 @@ PROMPT = {
 
 
 @given(st.tuples(st.integers(1, 5000), st.integers(1, 5000)), st.data())
-def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
+def test_encoded_values_are_decoded(size: Size, data: st.DataObject) -> None:
     x, y = (data.draw(st.floats(0, side)) for side in size)
     region = keypointlabels.encode(Point(x, y), control=CONTROL, label="Arm", size=size)
     read = keypointlabels.decode(region)
@@ -37,26 +37,26 @@ def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize(("sent", "positive"), [(True, True), (False, False), (1, True), (0, False)])
-def test_a_prompt_says_here_or_not_here(sent: Any, positive: bool) -> None:
+def test_a_prompt_is_positive_or_negative(sent: Any, positive: bool) -> None:
     read = keypointlabels.decode({**PROMPT, "is_positive": sent})
     assert read.positive is positive
     assert read.shape == Point(50, 50)
 
 
-def test_a_point_that_does_not_say_is_positive() -> None:
+def test_a_point_is_positive_by_default() -> None:
     plain = {key: value for key, value in PROMPT.items() if key != "is_positive"}
     assert keypointlabels.decode(plain).positive is True
 
 
 @pytest.mark.parametrize("sent", ["true", None, 2, [], {}])
-def test_any_other_answer_is_refused(sent: Any) -> None:
+def test_other_values_are_rejected(sent: Any) -> None:
     with pytest.raises(ControlError, match="is_positive"):
         keypointlabels.decode({**PROMPT, "is_positive": sent})
 
 
 @pytest.mark.parametrize("key", ["x", "y"])
 @pytest.mark.parametrize("bad", [None, "5", math.nan, 1e9, True])
-def test_a_coordinate_that_is_none_is_refused(key: str, bad: Any) -> None:
+def test_an_invalid_coordinate_is_rejected(key: str, bad: Any) -> None:
     with pytest.raises(ControlError, match=key):
         keypointlabels.decode({**PROMPT, "value": {**PROMPT["value"], key: bad}})  # type: ignore[dict-item]
 

@@ -18,7 +18,7 @@ def bounded(minimum: float | None, maximum: float | None, step: float | None = N
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
-def test_what_is_encoded_is_decoded(value: float) -> None:
+def test_encoded_values_are_decoded(value: float) -> None:
     assert number.decode(number.encode(value, control=FREE)) == value
 
 
@@ -47,12 +47,12 @@ def test_bounds_narrower_than_a_step_leave_the_minimum() -> None:
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
-def test_what_is_not_finite_is_not_written(value: float) -> None:
+def test_numbers_that_are_not_finite_are_not_encoded(value: float) -> None:
     with pytest.raises(ControlError, match="finite"):
         number.encode(value, control=FREE)
 
 
 @pytest.mark.parametrize("value", [None, "1", True, [1], float("nan"), float("-inf"), 10**400])
-def test_what_is_no_number_is_refused(value: Any) -> None:
+def test_values_that_are_not_numbers_are_rejected(value: Any) -> None:
     with pytest.raises(ControlError):
         number.decode({"type": "number", "value": {"number": value}})

@@ -34,10 +34,10 @@ def smooth(seed: int, size: int = 64) -> NDArray[np.bool_]:
 
 
 def union(polygons: list[Polygon], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    drawn = np.zeros_like(mask)
+    filled = np.zeros_like(mask)
     for polygon in polygons:
-        drawn |= rasterise(polygon, (mask.shape[1], mask.shape[0]))
-    return drawn
+        filled |= rasterise(polygon, (mask.shape[1], mask.shape[0]))
+    return filled
 
 
 def winding_fill(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
@@ -54,7 +54,7 @@ def winding_fill(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
 
 
 @given(MASKS)
-def test_a_fine_outline_gives_back_the_very_mask(mask: NDArray[np.bool_]) -> None:
+def test_an_exact_outline_restores_the_mask(mask: NDArray[np.bool_]) -> None:
     assert (union(outline(mask, tolerance_px=0), mask) == mask).all()
 
 
@@ -75,14 +75,14 @@ def test_only_pixels_near_the_border_change_with_a_tolerance(seed: int, toleranc
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_the_default_tolerance_spares_most_corners(seed: int) -> None:
+def test_the_default_tolerance_removes_most_corners(seed: int) -> None:
     mask = smooth(seed, size=128)
     fine, simple = outline(mask, tolerance_px=0), outline(mask)
-    assert sum(len(one.points) for one in simple) < 0.4 * sum(len(one.points) for one in fine)
+    assert sum(len(polygon.points) for polygon in simple) < 0.4 * sum(len(polygon.points) for polygon in fine)
     assert (union(simple, mask) ^ mask).mean() < 0.01
 
 
-def test_holes_stay_open_however_the_outline_is_filled() -> None:
+def test_holes_are_not_filled() -> None:
     mask = np.zeros((40, 50), dtype=np.bool_)
     mask[3:36, 4:47] = True
     mask[8:15, 10:20] = mask[20:30, 25:28] = mask[9, 40] = False
@@ -107,7 +107,7 @@ def test_an_empty_mask_has_no_outline() -> None:
 
 
 @given(MASKS)
-def test_the_regions_of_a_mask_give_it_back(mask: NDArray[np.bool_]) -> None:
+def test_the_regions_of_a_mask_restore_it(mask: NDArray[np.bool_]) -> None:
     size = (mask.shape[1], mask.shape[0])
     regions = polygonlabels.encode_mask(mask, control=CONTROL, label="Galaxy", size=size, tolerance_px=0)
     assert (union([polygonlabels.decode(region).shape for region in regions], mask) == mask).all()
@@ -118,7 +118,7 @@ def test_the_regions_of_a_mask_give_it_back(mask: NDArray[np.bool_]) -> None:
     st.tuples(st.integers(1, 5000), st.integers(1, 5000)),
     npst.arrays(np.float64, st.tuples(st.integers(3, 30), st.just(2)), elements=st.floats(0, 1)),
 )
-def test_what_is_encoded_is_decoded(size: Size, corners: NDArray[np.float64]) -> None:
+def test_encoded_values_are_decoded(size: Size, corners: NDArray[np.float64]) -> None:
     points = corners * size
     region = encode(points, size)
     read = polygonlabels.decode(region)
@@ -148,7 +148,7 @@ def test_a_pixel_aligned_box_covers_its_pixels() -> None:
 
 
 @pytest.mark.parametrize("points", [[[0, 0], [1, 1]], [[0, 0], [1, 1], [math.nan, 1]], [[0, 0, 0]] * 3, [0, 1, 2]])
-def test_what_is_no_outline_is_not_written(points: Any) -> None:
+def test_invalid_outlines_are_not_encoded(points: Any) -> None:
     with pytest.raises(ControlError, match="three or more"):
         encode(points)
 
@@ -174,14 +174,14 @@ def test_a_mask_of_another_size_than_the_image_is_not_written() -> None:
     ],
     ids=range(10),
 )
-def test_points_that_make_no_outline_are_refused(points: Any) -> None:
+def test_points_that_are_not_an_outline_are_rejected(points: Any) -> None:
     region = encode([[0, 0], [10, 0], [0, 10]])
     region["value"]["points"] = points
     with pytest.raises(ControlError):
         polygonlabels.decode(region)
 
 
-def test_an_outline_that_runs_up_and_down_for_ever_is_refused() -> None:
+def test_an_outline_with_too_many_crossings_is_rejected() -> None:
     zigzag = Polygon(np.array([[number % 9_000, (number % 2) * 9_000] for number in range(90_000)], float))
     with pytest.raises(ControlError, match="crosses the 9000 rows of the image too often"):
         rasterise(zigzag, (9_000, 9_000))

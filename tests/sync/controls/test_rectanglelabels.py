@@ -36,7 +36,7 @@ def test_a_box_is_written_in_percent_as_label_studio_stores_it() -> None:
 
 
 @given(SIZES, st.data())
-def test_what_is_encoded_is_decoded(size: Size, data: st.DataObject) -> None:
+def test_encoded_values_are_decoded(size: Size, data: st.DataObject) -> None:
     x, y = (data.draw(st.floats(0, side * 0.9)) for side in size)
     width, height = (data.draw(st.floats(side * 1e-3, side * 0.1)) for side in size)
     box = Box(x, y, width, height, rotation=data.draw(st.floats(0, 359)))
@@ -67,7 +67,7 @@ def test_angles_are_stored_in_one_turn(rotation: float) -> None:
     assert encode(Box(50, 50, 10, 10, rotation))["value"]["rotation"] == 270
 
 
-def test_a_hair_below_zero_degrees_is_zero() -> None:
+def test_a_tiny_negative_angle_is_zero() -> None:
     assert encode(Box(50, 50, 10, 10, -1e-20))["value"]["rotation"] == 0
 
 
@@ -83,7 +83,7 @@ def test_a_hair_below_zero_degrees_is_zero() -> None:
         Box(0, 0, math.inf, 1),
     ],
 )
-def test_a_box_that_shows_nothing_of_the_image_is_refused(box: Box) -> None:
+def test_a_box_outside_the_image_is_rejected(box: Box) -> None:
     with pytest.raises(ControlError):
         encode(box)
 
@@ -111,7 +111,7 @@ BAD_NUMBERS = ["10", True, math.nan, math.inf, 1e6, 10**400, [1]]
 
 @pytest.mark.parametrize("key", ["x", "y", "width", "height", "rotation"])
 @pytest.mark.parametrize("bad", BAD_NUMBERS)
-def test_a_number_that_is_none_is_refused(key: str, bad: Any) -> None:
+def test_an_invalid_number_is_rejected(key: str, bad: Any) -> None:
     with pytest.raises(ControlError, match=key):
         rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], key: bad}})  # type: ignore[dict-item]
 
@@ -142,7 +142,7 @@ def test_a_region_without_a_label_is_refused(labels: Any) -> None:
         rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], "rectanglelabels": labels}})  # type: ignore[dict-item]
 
 
-def test_a_complaint_about_a_megabyte_is_short() -> None:
+def test_the_error_for_a_megabyte_is_short() -> None:
     with pytest.raises(ControlError) as caught:
         rectanglelabels.decode({**GOOD, "type": "x" * 1_000_000})
     assert len(str(caught.value)) < 300

@@ -43,7 +43,7 @@ def test_every_codec_is_registered_under_its_tag() -> None:
     assert [codec.TAG for codec in CONTROLS.values()] == list(CONTROLS)
 
 
-def test_what_a_control_holds_follows_from_its_codec() -> None:
+def test_the_shape_of_a_control_follows_from_its_codec() -> None:
     assert [tag for tag, codec in CONTROLS.items() if codec.KIND is Kind.OBJECTS] == list(OBJECTS)
     assert tuple(tag for tag in OBJECTS if tag not in ("RectangleLabels", "EllipseLabels")) == MASKS
     assert tuple(tag for tag, codec in OBJECTS.items() if codec.SHAPE is np.ndarray) == tuple(PIXELS)
@@ -74,7 +74,7 @@ def test_only_the_files_of_controls_name_tags() -> None:
     labels=st.just(["A"]) | JSON,
     extra=st.fixed_dictionaries({}, optional={"is_positive": JSON, "original_width": st.integers(-1, 9) | JSON}),
 )
-def test_whatever_is_sent_is_read_or_refused(tag: str, value: dict[str, Any], labels: Any, extra: dict[str, Any]) -> None:
+def test_any_region_is_read_or_rejected(tag: str, value: dict[str, Any], labels: Any, extra: dict[str, Any]) -> None:
     region = {"type": tag.lower(), "original_width": 4, "original_height": 4, **extra}
     region["value"] = {**value, tag.lower(): labels} if tag != "Number" else value
     with contextlib.suppress(ControlError):

@@ -89,22 +89,22 @@ def test_runs_and_single_words_of_any_length_are_read_as_the_sdk_does(
 
 
 @pytest.mark.parametrize("value", [False, True])
-def test_runs_beyond_the_longest_field_are_cut_as_the_sdk_cuts_them(value: bool) -> None:
+def test_longer_runs_are_split_as_in_the_sdk(value: bool) -> None:
     mask = np.full((300, 301), value)
     mask[150, 7] = not value
     assert rle.encode(mask) == mask2rle(np.where(mask, 255, 0).astype(np.uint8))
     assert (rle.decode(rle.encode(mask), size=(301, 300)) == mask).all()
 
 
-def test_the_longest_run_that_fits_a_field_is_one_run() -> None:
+def test_a_run_of_maximum_length_is_one_run() -> None:
     mask = np.zeros((128, 129), dtype=np.bool_)
     mask[:, 128] = True
     flat = np.zeros((1, 16_384), dtype=np.bool_)
-    for one in (mask, flat):
-        assert rle.encode(one) == mask2rle(np.where(one, 255, 0).astype(np.uint8))
+    for pixels in (mask, flat):
+        assert rle.encode(pixels) == mask2rle(np.where(pixels, 255, 0).astype(np.uint8))
 
 
-def test_soft_edges_are_in_from_half_cover() -> None:
+def test_pixels_with_half_cover_are_inside() -> None:
     encoded = encode_rle(np.repeat(np.array([0, 127, 128, 255], dtype=np.uint8), 4))
     assert rle.decode(encoded, size=(4, 1)).tolist() == [[False, False, True, True]]
 
@@ -131,13 +131,13 @@ def test_soft_edges_are_in_from_half_cover() -> None:
         ([0, 0, 0, 64, 0b01111_000, 0, 0, 0, 0], "words of 8 bits, not 16"),
     ],
 )
-def test_bytes_that_make_no_mask_are_refused(bad: object, sentence: str) -> None:
+def test_bytes_that_are_not_a_mask_are_rejected(bad: object, sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
         rle.decode(bad, size=(4, 4))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.integers(0, 255), max_size=60))
-def test_any_bytes_are_read_or_refused(noise: list[int]) -> None:
+def test_any_bytes_are_read_or_rejected(noise: list[int]) -> None:
     try:
         mask = rle.decode([0, 0, 4, 0, *noise], size=(16, 16))
     except ControlError:
@@ -145,7 +145,7 @@ def test_any_bytes_are_read_or_refused(noise: list[int]) -> None:
     assert mask.shape == (16, 16)
 
 
-def test_a_claim_of_pixels_takes_no_memory_before_it_is_refused() -> None:
+def test_a_claim_of_pixels_is_rejected_before_memory_is_allocated() -> None:
     claim = [0x5F, 0x5E, 0x10, 0x00, 0x38, 0x00, 0x00, 0x00]  # states 1.6e9 bytes
     tracemalloc.start()
     for size in [(4, 4), (20_001, 20_000), (10**9, 10**9)]:

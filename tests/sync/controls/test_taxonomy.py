@@ -18,7 +18,7 @@ from sync.labelling.config import parse
 
 
 @given(st.lists(st.sampled_from(CONTROL.paths), min_size=1, unique=True))
-def test_what_is_encoded_is_decoded(paths: list[tuple[str, ...]]) -> None:
+def test_encoded_values_are_decoded(paths: list[tuple[str, ...]]) -> None:
     region = taxonomy.encode(paths, control=CONTROL, score=0.5)
     assert region["value"] == {"taxonomy": [list(path) for path in paths]}
     assert taxonomy.decode(region) == tuple(paths)
@@ -39,6 +39,6 @@ def test_a_taxonomy_of_one_use_takes_one_path() -> None:
 
 
 @pytest.mark.parametrize("value", [None, [], "Disk", ["Disk"], [[]], [[1]], [[""]], [["Disk"], None]])
-def test_what_is_no_list_of_paths_is_refused(value: Any) -> None:
+def test_invalid_lists_of_paths_are_rejected(value: Any) -> None:
     with pytest.raises(ControlError):
         taxonomy.decode({"type": "taxonomy", "value": {"taxonomy": value}})

@@ -96,6 +96,6 @@ def test_each_part_of_a_mask_becomes_an_outline() -> None:
     mask = np.zeros((100, 200), dtype=np.bool_)
     mask[10:40, 10:60] = mask[60:90, 100:120] = True
     regions = vectorlabels.encode_mask(mask, control=CONTROL, label="Galaxy", size=SIZE)
-    parts = [rasterise(vectorlabels.decode(one).shape, SIZE) for one in regions]
+    parts = [rasterise(vectorlabels.decode(region).shape, SIZE) for region in regions]
     assert [int(part.sum()) for part in parts] == pytest.approx([1500, 600], rel=0.05)
     assert (np.logical_or(*parts) == mask).mean() > 0.99

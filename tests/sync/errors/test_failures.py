@@ -27,14 +27,14 @@ def inverses(numbers: Sequence[int]) -> list[float]:
 @pytest.mark.parametrize(
     "error", [ZeroDivisionError("by 0"), KeyError("NAXIS"), MemoryError(), RecursionError("deep"), OSError("bad")]
 )
-def test_whatever_a_library_raises_of_one_item_is_its_reason(error: Exception) -> None:
+def test_an_exception_of_a_library_is_the_reason_of_the_item(error: Exception) -> None:
     reason = attempt(lambda: failing(error))
     assert isinstance(reason, ImageError)
     assert type(error).__name__ in str(reason)
 
 
 @pytest.mark.parametrize("error", [ImageError("there is no such file"), ControlError("x must be a number")])
-def test_a_known_failure_keeps_its_sentence(error: Exception) -> None:
+def test_a_known_error_keeps_its_message(error: Exception) -> None:
     assert str(attempt(lambda: failing(error))) == str(error)
 
 
@@ -50,17 +50,17 @@ def test_a_known_failure_keeps_its_sentence(error: Exception) -> None:
         SystemExit(1),
     ],
 )
-def test_what_no_item_has_caused_ends_the_run(error: BaseException) -> None:
+def test_errors_that_no_item_caused_end_the_run(error: BaseException) -> None:
     with pytest.raises(type(error)):
         attempt(lambda: failing(error))
     with pytest.raises(type(error)):
         attempt_together(lambda items: [failing(error) for _ in items], [1, 2])
 
 
-def test_one_item_does_not_take_the_others_of_its_batch_with_it() -> None:
-    one, none, two = attempt_together(inverses, [1, 0, 2])
-    assert (one, two) == (1.0, 0.5)
-    assert isinstance(none, ImageError)
+def test_a_failing_item_does_not_fail_its_batch() -> None:
+    first, failed, last = attempt_together(inverses, [1, 0, 2])
+    assert (first, last) == (1.0, 0.5)
+    assert isinstance(failed, ImageError)
     assert attempt_together(inverses, []) == []
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sync.controls import CONTROLS
 from sync.errors.images import ImageError
-from sync.export.pictures import Pictures
+from sync.export.image_files import ImageFiles
 from sync.export.reading.spool import with_parents
 from sync.export.run import Plan, Summary, export
 from sync.geometry.shapes import Mask, Size
@@ -53,8 +53,8 @@ def region(config: LabelConfig) -> Say:
     def make(name: str, what: Any, *, origin: str | None = "manual", **more: Any) -> dict[str, Any]:
         control = config.control(name)
         assert control is not None
-        made = CONTROLS[control.tag].encode(what, control=control, **more)
-        return made if origin is None else {**made, "origin": origin}
+        encoded = CONTROLS[control.tag].encode(what, control=control, **more)
+        return encoded if origin is None else {**encoded, "origin": origin}
 
     return make
 
@@ -105,13 +105,15 @@ def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, S
     ) -> tuple[Path, Summary]:
         def fetch(reference: str) -> bytes:
             if "missing" in reference:
-                raise ImageError(f"image {reference!r} was answered with HTTP 404 instead of 200")
+                raise ImageError(f"image {reference!r} got HTTP 404 instead of 200")
             return (files or {}).get(reference) or png(size)
 
-        wanted = {"consensus": "latest", "fractions": None, "seed": 0, "licence": "", "credit": "", "config": config, **more}
-        plan = Plan(project=7, title="Galaxies", format=format, **wanted)
+        options = {"consensus": "latest", "fractions": None, "seed": 0, "licence": "", "credit": "", "config": config, **more}
+        plan = Plan(project=7, title="Galaxies", format=format, **options)
         folder = tmp_path / f"out{next(numbers)}"
-        done = export((with_parents(task) for task in tasks), folder, plan=plan, pictures=Pictures(fetch, max_pixels=10**8))
+        done = export(
+            (with_parents(task) for task in tasks), folder, plan=plan, image_files=ImageFiles(fetch, max_pixels=10**8)
+        )
         return folder, done
 
     return run

@@ -24,7 +24,7 @@ def reasons(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("format", ["yolo", "fits"])
-def test_answers_are_neither_written_nor_counted_where_a_format_has_no_place_for_them(
+def test_unsupported_answers_are_neither_written_nor_counted(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str
 ) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
@@ -33,8 +33,8 @@ def test_answers_are_neither_written_nor_counted_where_a_format_has_no_place_for
     assert (done.tasks, done.objects, done.answers) == (2, 2, 0)
     (reason,) = reasons(folder)
     assert reason == (
-        f"2 of 'morphology' are left out: {format} has no place for answers about whole images, "
-        "coco, ecsv, fits-table, json, parquet and votable have"
+        f"2 of 'morphology' are left out: {format} cannot represent answers about whole images; "
+        "coco, ecsv, fits-table, json, parquet and votable can"
     )
     assert "answers about whole images: 0" in (folder / "README.md").read_text()
 
@@ -63,7 +63,7 @@ def test_regions_of_unknown_controls_are_counted_by_control(
     assert exported(tasks, "json")[1].problems == 0
 
 
-def test_what_is_counted_is_what_was_written(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_counts_match_the_written_files(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     tasks = [task(annotation(box)), task(annotation(box), image="/data/upload/1/missing.png")]
     folder, done = exported(tasks, "yolo")
@@ -73,21 +73,19 @@ def test_what_is_counted_is_what_was_written(exported: Exported, task: Say, anno
     assert "| box | Star | 1 | 1 | 100.0 % |" in card
 
 
-def test_an_export_of_nothing_is_refused_with_the_first_reason(
-    exported: Exported, task: Say, annotation: Say, region: Say
-) -> None:
+def test_an_empty_export_fails_with_the_first_reason(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     with pytest.raises(
-        ExportError, match=r"none of them can be exported: the image is left out: YOLO needs its file: .*HTTP 404"
+        ExportError, match=r"none of them can be exported: the image is left out: YOLO needs the image file: .*HTTP 404"
     ):
         exported([task(annotation(box), image="/data/upload/1/missing.png")], "yolo")
 
 
 @pytest.mark.parametrize("format", ["yolo", "fits"])
-def test_a_project_of_answers_alone_is_told_which_formats_hold_them(
+def test_an_error_names_the_formats_that_support_answers(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str
 ) -> None:
     choices = '<Choices name="morphology" toName="image"><Choice value="Spiral"/></Choices>'
     config = parse(f'<View><Image name="image" value="$image"/>{choices}</View>')
-    with pytest.raises(ExportError, match=rf"{format} holds nothing but objects: coco, ecsv, .* hold answers"):
+    with pytest.raises(ExportError, match=rf"{format} holds objects only: coco, ecsv, .* hold answers"):
         exported([task(annotation(region("morphology", ["Spiral"])))], format, config=config)

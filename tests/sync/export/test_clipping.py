@@ -28,7 +28,7 @@ Say = Callable[..., dict[str, Any]]
 TAGS = {"boxes": "rectanglelabels", "ellipses": "ellipselabels", "polygons": "polygonlabels", "points": "keypointlabels"}
 
 
-def drawn(control: str, label: str = "Galaxy", **value: Any) -> dict[str, Any]:
+def region_of(control: str, label: str = "Galaxy", **value: Any) -> dict[str, Any]:
     """Return a region as Label Studio stores it, in percent, without a check of its position."""
     region = {"id": f"r-{control}-{len(json.dumps(value))}", "from_name": control, "to_name": "image", "type": TAGS[control]}
     return {
@@ -42,20 +42,20 @@ def drawn(control: str, label: str = "Galaxy", **value: Any) -> dict[str, Any]:
 
 def box(x: float, y: float, width: float, height: float, rotation: float = 0) -> dict[str, Any]:
     sides = {"x": x / WIDTH * 100, "y": y / HEIGHT * 100, "width": width / WIDTH * 100, "height": height / HEIGHT * 100}
-    return drawn("boxes", **sides, rotation=rotation)
+    return region_of("boxes", **sides, rotation=rotation)
 
 
 def ellipse(x: float, y: float, radius_x: float, radius_y: float, rotation: float = 0) -> dict[str, Any]:
     radii = {"radiusX": radius_x / WIDTH * 100, "radiusY": radius_y / HEIGHT * 100}
-    return drawn("ellipses", x=x / WIDTH * 100, y=y / HEIGHT * 100, **radii, rotation=rotation)
+    return region_of("ellipses", x=x / WIDTH * 100, y=y / HEIGHT * 100, **radii, rotation=rotation)
 
 
 def polygon(*corners: tuple[float, float]) -> dict[str, Any]:
-    return drawn("polygons", points=[[x / WIDTH * 100, y / HEIGHT * 100] for x, y in corners], closed=True)
+    return region_of("polygons", points=[[x / WIDTH * 100, y / HEIGHT * 100] for x, y in corners], closed=True)
 
 
 def point(x: float, y: float) -> dict[str, Any]:
-    return drawn("points", "Nucleus", x=x / WIDTH * 100, y=y / HEIGHT * 100, width=0.5)
+    return region_of("points", "Nucleus", x=x / WIDTH * 100, y=y / HEIGHT * 100, width=0.5)
 
 
 OVER_THE_EDGE = {
@@ -81,58 +81,58 @@ OUTSIDE = {
 
 
 @pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
-def test_boxes_and_areas_of_coco_are_of_what_lies_on_the_image(
+def test_boxes_and_areas_of_coco_are_clipped_to_the_image(
     exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
 ) -> None:
     folder, summary = exported([task(annotation(region))], "coco")
-    (found,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
-    left, top, width, height = found["bbox"]
+    (entry,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
+    left, top, width, height = entry["bbox"]
     assert left >= 0
     assert top >= 0
     assert left + width <= WIDTH
     assert top + height <= HEIGHT
     assert summary.problems == 0
-    if isinstance(found["segmentation"], dict):
-        mask = coco_mask.decode(found["segmentation"])
-        assert found["area"] == mask.sum()
-        assert coco_mask.toBbox(found["segmentation"]).tolist() == pytest.approx([left, top, width, height], abs=1)
+    if isinstance(entry["segmentation"], dict):
+        mask = coco_mask.decode(entry["segmentation"])
+        assert entry["area"] == mask.sum()
+        assert coco_mask.toBbox(entry["segmentation"]).tolist() == pytest.approx([left, top, width, height], abs=1)
     else:
-        ring = np.reshape(found["segmentation"][0], (-1, 2))
-        assert found["area"] == pytest.approx(ring_area(ring))
+        ring = np.reshape(entry["segmentation"][0], (-1, 2))
+        assert entry["area"] == pytest.approx(ring_area(ring))
         assert ring.min(axis=0) == pytest.approx([left, top])
         assert ring.max(axis=0) == pytest.approx([left + width, top + height])
 
 
-def test_an_ellipse_over_the_edge_has_the_box_of_its_part_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+def test_a_clipped_ellipse_has_the_box_of_its_visible_part(exported: Exported, task: Say, annotation: Say) -> None:
     folder, _ = exported([task(annotation(ellipse(2, 2, 9.55, 5.8)))], "coco")
-    (found,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
-    assert found["bbox"] == pytest.approx([0, 0, 11.55, 7.8], abs=0.01)
-    assert found["ellipse"] == pytest.approx([2, 2, 9.55, 5.8, 0])
+    (entry,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
+    assert entry["bbox"] == pytest.approx([0, 0, 11.55, 7.8], abs=0.01)
+    assert entry["ellipse"] == pytest.approx([2, 2, 9.55, 5.8, 0])
 
 
 @pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
-def test_yolo_lines_lie_on_the_image_and_cover_the_same_pixels(
+def test_yolo_outlines_are_clipped_and_cover_the_same_pixels(
     exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
 ) -> None:
     folder, _ = exported([task(annotation(region))], "yolo")
     coco, _ = exported([task(annotation(region))], "coco")
-    (found,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
+    (entry,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
     (file,) = folder.glob("labels/train/*.txt")
     numbers = np.array(file.read_text().split()[1:], dtype=float)
     if len(numbers) == 4:
         x, y, width, height = numbers * (WIDTH, HEIGHT, WIDTH, HEIGHT)
-        assert [x - width / 2, y - height / 2, width, height] == pytest.approx(found["bbox"], abs=1e-6)
+        assert [x - width / 2, y - height / 2, width, height] == pytest.approx(entry["bbox"], abs=1e-6)
     else:
         assert numbers.min() >= 0
         assert numbers.max() <= 1
         ring = Polygon(numbers.reshape(-1, 2) * SIZE)
-        differs = rasterise(ring, SIZE) != coco_mask.decode(found["segmentation"]).astype(bool)
+        differs = rasterise(ring, SIZE) != coco_mask.decode(entry["segmentation"]).astype(bool)
         assert differs.sum() <= 3  # pixel centres on an edge
 
 
 @pytest.mark.parametrize("format", ["coco", "yolo", "parquet", "fits", "fits-table"])
 @pytest.mark.parametrize("region", OUTSIDE.values(), ids=OUTSIDE)
-def test_what_lies_outside_is_listed_and_the_rest_comes_out(
+def test_objects_outside_are_listed_and_the_rest_is_exported(
     exported: Exported, task: Say, annotation: Say, region: dict[str, Any], format: str
 ) -> None:
     folder, summary = exported([task(annotation(region, box(5, 5, 10, 10)))], format)
@@ -143,14 +143,14 @@ def test_what_lies_outside_is_listed_and_the_rest_comes_out(
     assert rows[0]["reason"].endswith("lies outside the image of 40x30 pixels")
 
 
-def test_label_studios_own_json_keeps_and_lists_what_lies_outside(exported: Exported, task: Say, annotation: Say) -> None:
+def test_json_keeps_and_lists_objects_outside(exported: Exported, task: Say, annotation: Say) -> None:
     folder, summary = exported([task(annotation(OUTSIDE["box"], box(5, 5, 10, 10)))], "json")
-    (kept,) = json.loads((folder / "train.json").read_text())
-    assert len(kept["annotations"][0]["result"]) == 2
+    (exported_task,) = json.loads((folder / "train.json").read_text())
+    assert len(exported_task["annotations"][0]["result"]) == 2
     assert summary.problems == 1
 
 
-def test_an_outline_that_crosses_itself_lies_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+def test_a_self_intersecting_outline_is_clipped(exported: Exported, task: Say, annotation: Say) -> None:
     _, summary = exported([task(annotation(polygon((5, 5), (25, 25), (25, 5), (5, 25))))], "coco")
     assert (summary.objects, summary.problems) == (1, 0)
 
@@ -158,10 +158,10 @@ def test_an_outline_that_crosses_itself_lies_on_the_image(exported: Exported, ta
 def test_boxes_are_the_same_in_all_formats(exported: Exported, task: Say, annotation: Say) -> None:
     regions = [OVER_THE_EDGE[name] for name in ("box", "turned box", "ellipse", "polygon")]
     coco, _ = exported([task(annotation(*regions))], "coco")
-    boxes = [one["bbox"] for one in json.loads((coco / "annotations" / "train.json").read_text())["annotations"]]
+    boxes = [entry["bbox"] for entry in json.loads((coco / "annotations" / "train.json").read_text())["annotations"]]
     parquet, _ = exported([task(annotation(*regions))], "parquet")
     (file,) = (parquet / "data").iterdir()
-    assert [one["bbox"] for one in pq.read_table(file).to_pylist()[0]["objects"]] == boxes
+    assert [entry["bbox"] for entry in pq.read_table(file).to_pylist()[0]["objects"]] == boxes
     table, _ = exported([task(annotation(*regions))], "fits-table")
     rows = Table.read(table / "objects.fits")
     assert np.column_stack([rows[f"box_{name}"] for name in ("x", "y", "width", "height")]) == pytest.approx(np.array(boxes))
@@ -171,26 +171,26 @@ def test_a_fits_mask_has_the_pixels_on_the_image(exported: Exported, task: Say, 
     region = OVER_THE_EDGE["ellipse"]
     folder, _ = exported([task(annotation(region))], "fits")
     coco, _ = exported([task(annotation(region))], "coco")
-    (found,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
+    (entry,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
     table, _ = exported([task(annotation(region))], "fits-table")
-    assert Table.read(table / "objects.fits")["mask_area"][0] == pytest.approx(found["area"], rel=0.03)
+    assert Table.read(table / "objects.fits")["mask_area"][0] == pytest.approx(entry["area"], rel=0.03)
     (file,) = folder.glob("train/*.fits.gz")
-    assert (fits.getdata(file, "INSTANCE") > 0).sum() == found["area"]
+    assert (fits.getdata(file, "INSTANCE") > 0).sum() == entry["area"]
 
 
 def distance_to_edges(point: np.ndarray, points: np.ndarray) -> float:
     """Return the distance of a point from the nearest edge of an outline, pixels."""
-    steps, there = np.roll(points, -1, axis=0) - points, point - points
+    steps, offsets = np.roll(points, -1, axis=0) - points, point - points
     lengths = np.maximum((steps**2).sum(axis=1), 1e-300)
-    along = np.clip((there * steps).sum(axis=1) / lengths, 0, 1)
-    return float(np.hypot(*(there - along[:, None] * steps).T).min())
+    along = np.clip((offsets * steps).sum(axis=1) / lengths, 0, 1)
+    return float(np.hypot(*(offsets - along[:, None] * steps).T).min())
 
 
 corner = st.tuples(st.floats(-60, 90), st.floats(-60, 90))
 
 
 @given(st.lists(corner, min_size=3, max_size=8))
-def test_a_cut_outline_encloses_the_pixels_of_the_whole_one(corners: list[tuple[float, float]]) -> None:
+def test_a_clipped_outline_has_the_pixels_of_the_whole_one(corners: list[tuple[float, float]]) -> None:
     points = np.array(corners)
     cut = clip_ring(points, SIZE)
     whole = rasterise(Polygon(points), SIZE)

@@ -15,7 +15,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.export.data_columns import DataColumns, named
+from sync.export.data_columns import DataColumns, name_columns
 from sync.geometry.shapes import Box
 
 SIZE = (40, 30)
@@ -45,8 +45,8 @@ SECOND = {"filename": "ngc2.jpg", "content_id": "bead", "n": 4, "petro_r": 18, "
 
 @pytest.fixture
 def tasks(task: Say, annotation: Say, region: Say) -> list[dict[str, Any]]:
-    drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
-    return [task(annotation(drawn), **FIRST), task(annotation({**drawn, "id": "other"}), **SECOND)]
+    box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
+    return [task(annotation(box), **FIRST), task(annotation({**box, "id": "other"}), **SECOND)]
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_parquet_has_columns_with_types(exported: Exported, tasks: list[dict[str
     assert json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["seen"] == {"dtype": "bool", "_type": "Value"}
 
 
-def test_fits_masks_say_which_file_and_have_the_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
+def test_fits_masks_have_the_file_name_and_the_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
     folder, _ = exported(tasks, "fits")
     file, _ = sorted(folder.glob("train/*.fits.gz"))
     with fits.open(file) as hdus:
@@ -110,7 +110,7 @@ def test_fits_masks_say_which_file_and_have_the_columns(exported: Exported, task
 
 
 @pytest.mark.parametrize("format", ["coco", "yolo", "fits", "ecsv", "parquet", "json"])
-def test_a_list_of_images_stands_beside_every_format(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+def test_every_format_has_a_list_of_images(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
     folder, _ = exported(tasks, format)
     with (folder / "tasks.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
@@ -121,14 +121,12 @@ def test_a_list_of_images_stands_beside_every_format(exported: Exported, tasks: 
         assert {path.name for path in folder.rglob("*") if path.is_file()} >= {first["file_name"], second["file_name"]}
 
 
-def test_an_uploaded_file_has_the_name_it_had_before_label_studio_renamed_it(
-    exported: Exported, task: Say, annotation: Say, region: Say
-) -> None:
-    drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
+def test_an_uploaded_file_has_its_original_name(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
     upload, link = "/data/upload/1/0123abcd-m%20101.png", "https://example.org/images/0123abcd-m31.png?size=2"
-    folder, _ = exported([task(annotation(drawn), image=upload), task(annotation(drawn), image=link)], "coco")
+    folder, _ = exported([task(annotation(box), image=upload), task(annotation(box), image=link)], "coco")
     images = json.loads((folder / "annotations" / "train.json").read_text())["images"]
-    assert [one["original_file_name"] for one in images] == ["m 101.png", "0123abcd-m31.png"]
+    assert [entry["original_file_name"] for entry in images] == ["m 101.png", "0123abcd-m31.png"]
 
 
 @pytest.mark.parametrize(
@@ -155,10 +153,10 @@ def test_a_column_has_the_type_that_holds_every_value(values: list[Any], dtype: 
     assert column.dtype is dtype
 
 
-def test_names_are_those_of_the_catalogue_and_taken_ones_are_prefixed() -> None:
+def test_names_are_those_of_the_catalogue_and_reserved_ones_get_a_prefix() -> None:
     columns = DataColumns(image_keys=("image", "bands[0].url"))
     columns.add({"image": "x", "bands": [{}], "Class": 1, "class": 2, "ra": 1, "catalogue_ra": 2, "": 3, "n": 4})
-    names = {name: column.key for name, column in named(columns.columns(), taken=["class", "ra", "task"]).items()}
+    names = {name: column.key for name, column in name_columns(columns.columns(), reserved=["class", "ra", "task"]).items()}
     assert names == {
         "catalogue_Class": "Class",
         "catalogue_2_class": "class",
@@ -168,9 +166,9 @@ def test_names_are_those_of_the_catalogue_and_taken_ones_are_prefixed() -> None:
     }
 
 
-def test_no_more_than_some_hundred_columns_are_carried(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
-    folder, summary = exported([task(annotation(drawn), **{f"c{number}": number for number in range(1200)})], "fits-table")
+def test_at_most_500_columns_are_exported(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
+    folder, summary = exported([task(annotation(box), **{f"c{number}": number for number in range(1200)})], "fits-table")
     assert summary.problems == 1
     assert len(Table.read(folder / "objects.fits").colnames) < 999
 
@@ -178,7 +176,7 @@ def test_no_more_than_some_hundred_columns_are_carried(exported: Exported, task:
 @pytest.mark.parametrize(
     ("format", "file"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
 )
-def test_columns_of_any_name_are_carried(
+def test_columns_of_any_name_are_exported(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str, file: str
 ) -> None:
     names = [
@@ -197,7 +195,7 @@ def test_columns_of_any_name_are_carried(
         "",
         "TASK",
     ]
-    drawn = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(drawn), **{name: number for number, name in enumerate(names)})], format)
+    box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(box), **{name: number for number, name in enumerate(names)})], format)
     table = Table.read(folder / file)
     assert [int(table[name][0]) for name in table.colnames[-len(names) :]] == list(range(len(names)))

@@ -42,12 +42,12 @@ def test_coco_has_one_annotation_with_the_drawn_box_and_the_mask(
     exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]], square: Mask
 ) -> None:
     folder, summary = exported([task(annotation(*both))], "coco")
-    (found,) = annotations(folder)
-    assert found["bbox"] == pytest.approx([7.5, 5, 13, 11.5])
-    assert (coco_mask.decode(found["segmentation"]).astype(bool) == square).all()
-    assert found["area"] == square.sum()
-    assert (found["region"], found["box_region"]) == ("the-mask", "the-box")
-    assert found["drawn_box"] == pytest.approx([7.5, 5, 13, 11.5, 0])
+    (entry,) = annotations(folder)
+    assert entry["bbox"] == pytest.approx([7.5, 5, 13, 11.5])
+    assert (coco_mask.decode(entry["segmentation"]).astype(bool) == square).all()
+    assert entry["area"] == square.sum()
+    assert (entry["region"], entry["box_region"]) == ("the-mask", "the-box")
+    assert entry["drawn_box"] == pytest.approx([7.5, 5, 13, 11.5, 0])
     assert summary.objects == 1
 
 
@@ -68,23 +68,23 @@ def test_parquet_has_one_object_and_yolo_one_line_in_each_set(
 ) -> None:
     folder, _ = exported([task(annotation(*both))], "parquet")
     (file,) = (folder / "data").iterdir()
-    ((one,),) = pq.read_table(file).column("objects").to_pylist()
-    assert (one["bbox"], one["box_region"], one["area"]) == (pytest.approx([7.5, 5, 13, 11.5]), "the-box", 120)
+    ((entry,),) = pq.read_table(file).column("objects").to_pylist()
+    assert (entry["bbox"], entry["box_region"], entry["area"]) == (pytest.approx([7.5, 5, 13, 11.5]), "the-box", 120)
     folder, _ = exported([task(annotation(*both))], "yolo")
     for name in ("detect", "segment"):
         (file,) = (folder / name / "labels" / "train").iterdir()
         assert len(file.read_text().splitlines()) == 1
 
 
-def test_separate_objects_stay_two(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
+def test_separate_objects_are_not_merged(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
     folder, _ = exported([task(annotation(*both))], "coco", objects="separate")
-    assert [one["region"] for one in annotations(folder)] == ["the-box", "the-mask"]
+    assert [entry["region"] for entry in annotations(folder)] == ["the-box", "the-mask"]
 
 
-def test_label_studios_own_json_keeps_both(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
+def test_json_keeps_box_and_mask(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
     folder, _ = exported([task(annotation(*both))], "json")
-    (kept,) = json.loads((folder / "train.json").read_text())
-    assert [one["id"] for one in kept["annotations"][0]["result"]] == ["the-box", "the-mask"]
+    (exported_task,) = json.loads((folder / "train.json").read_text())
+    assert [entry["id"] for entry in exported_task["annotations"][0]["result"]] == ["the-box", "the-mask"]
 
 
 def test_another_class_or_a_small_overlap_is_another_object(
@@ -110,7 +110,7 @@ def test_a_relation_links_a_box_that_is_much_larger(
     assert len(annotations(folder)) == 1
 
 
-def test_each_outline_takes_the_box_that_fits_best(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_each_outline_is_merged_with_the_best_box(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     ellipse = region("ellipses", Ellipse(14, 11, 6, 5), label="Galaxy", size=SIZE)
     wide, tight = (
         {**region("boxes", box, label="Galaxy", size=SIZE), "id": name}
@@ -121,16 +121,16 @@ def test_each_outline_takes_the_box_that_fits_best(exported: Exported, task: Say
     assert (alone["region"], joined["box_region"]) == ("wide", "tight")
 
 
-def test_a_box_of_a_model_and_a_mask_of_a_person_are_of_mixed_origin(
+def test_a_predicted_box_and_a_drawn_mask_are_of_mixed_origin(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     outline = Polygon(np.array([[8.0, 6.0], [20.0, 6.0], [20.0, 16.0], [8.0, 16.0]]))
     box = region("boxes", Box(8, 6, 12, 10), label="Galaxy", size=SIZE, origin="prediction", score=0.75)
-    drawn = region("polygons", outline, label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(box, drawn))], "coco")
-    (found,) = annotations(folder)
-    assert found["provenance"]["made_by"] == "mixed"
-    assert found["score"] == 0.75
+    polygon = region("polygons", outline, label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(box, polygon))], "coco")
+    (entry,) = annotations(folder)
+    assert entry["provenance"]["made_by"] == "mixed"
+    assert entry["score"] == 0.75
 
 
 def test_thousands_of_objects_are_paired_in_seconds(exported: Exported, task: Say, annotation: Say, region: Say) -> None:

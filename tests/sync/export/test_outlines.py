@@ -16,7 +16,7 @@ MASKS = arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filt
 
 
 @given(MASKS, st.floats(0, 360), st.floats(-1e-7, 1e-7))
-def test_a_ring_that_was_turned_and_turned_back_has_the_same_pixels(mask: Mask, angle: float, shift: float) -> None:
+def test_a_ring_rotated_there_and_back_has_the_same_pixels(mask: Mask, angle: float, shift: float) -> None:
     """As in a conversion to the sky and back, where bridges through a pixel's centre would change it."""
     height = mask.shape[0]
     turn = np.radians(angle)

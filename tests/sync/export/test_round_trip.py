@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from sync.export.pictures import Picture
+from sync.export.image_files import ImageFile
 from sync.geometry.corners import box_corners, ellipse_corners
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Mask, Point, Polygon
@@ -26,7 +26,7 @@ from sync.regions.tasks import TaskIndex
 SIZE = (40, 30)
 CARDS = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CRPIX1": 20.5, "CRPIX2": 15.5}
 TURNED = {**CARDS, "CD1_1": -8e-5, "CD1_2": 6e-5, "CD2_1": 6e-5, "CD2_2": 8e-5, "NAXIS1": 40, "NAXIS2": 30}
-PICTURE = Picture(b"", ".png", SIZE)
+IMAGE_FILE = ImageFile(b"", ".png", SIZE)
 Exported = Callable[..., tuple[Path, Any]]
 Say = Callable[..., dict[str, Any]]
 
@@ -61,15 +61,15 @@ def imported(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> 
         if file.name not in ("README.md", "tasks.csv", "problems.csv", "data.yaml") and "images" not in file.parts:
             gathering.add(file, reading(config), format="auto")
     fitting = RegionFitter(config)
-    made: dict[int, list[Any]] = {}
+    regions_of: dict[int, list[Any]] = {}
     for target in gathering.targets():
-        canvas = canvas_of(target, PICTURE)
-        marks = gathering.shown(target, canvas)
-        held = made.setdefault(target.image.task.id, [])
-        held += [fitting.object_region(mark, canvas, image="image") for _, mark in marks]
-        held += [fitting.answer_region(answer) for _, answer in target.answers]
+        canvas = canvas_of(target, IMAGE_FILE)
+        marks = gathering.find_shown(target, canvas)
+        regions = regions_of.setdefault(target.image.task.id, [])
+        regions += [fitting.object_region(mark, canvas, image="image") for _, mark in marks]
+        regions += [fitting.answer_region(answer) for _, answer in target.answers]
     gathering.report_not_shown()
-    return made, list(left_out.lines())
+    return regions_of, list(left_out.lines())
 
 
 def reading(config: LabelConfig) -> Reading:
@@ -132,18 +132,18 @@ KINDS = {
 
 
 @pytest.mark.parametrize("format", KINDS)
-def test_regions_come_back_as_they_were(
+def test_exported_regions_are_imported_unchanged(
     exported: Exported, config: LabelConfig, tasks: list[dict[str, Any]], format: str
 ) -> None:
     folder, _ = exported(tasks, format, objects="separate")
-    made, lines = imported(folder, tasks, config)
+    regions_of, lines = imported(folder, tasks, config)
     for task in tasks:
         expected = [region for region in task["annotations"][0]["result"] if region["from_name"] in KINDS[format]]
-        returned = [region for region in made[task["id"]] if region["from_name"] in KINDS[format]]
+        returned = [region for region in regions_of[task["id"]] if region["from_name"] in KINDS[format]]
         assert contents(returned, config) == contents(expected, config)
     if "masks" in KINDS[format]:
         assert lines == []
-        assert sum(map(len, made.values())) == sum(
+        assert sum(map(len, regions_of.values())) == sum(
             region["from_name"] in KINDS[format] for task in tasks for region in task["annotations"][0]["result"]
         )
     else:
@@ -154,16 +154,16 @@ def test_regions_come_back_as_they_were(
 def footprint_of(shape: Any) -> list[tuple[int, ...]]:
     if isinstance(shape, np.ndarray):
         return [tuple(place) for place in np.argwhere(shape).tolist()]
-    drawn = Polygon(ellipse_corners(shape).points) if isinstance(shape, Ellipse) else shape
-    return footprint_of(Footprint.of_polygon(drawn, SIZE).full(SIZE))
+    polygon = Polygon(ellipse_corners(shape).points) if isinstance(shape, Ellipse) else shape
+    return footprint_of(Footprint.of_polygon(polygon, SIZE).full(SIZE))
 
 
 @pytest.mark.parametrize("format", ["fits", "yolo"])
-def test_outlines_come_back_with_the_same_pixels(
+def test_exported_outlines_are_imported_with_the_same_pixels(
     exported: Exported, config: LabelConfig, task: Say, annotation: Say, region: Say, regions: list[dict[str, Any]], format: str
 ) -> None:
     """YOLO has a box around each of them in `detect/` as well: only the drawn box is read back as a box."""
-    outlines = [one for one in regions if one["from_name"] in ("masks", "ellipses", "polygons")]
+    outlines = [region for region in regions if region["from_name"] in ("masks", "ellipses", "polygons")]
     box = region("boxes", Box(2, 2, 19, 24), label="Galaxy", size=SIZE)
     tasks = [task(annotation(*outlines, box), filename="north.fits")]
     folder, _ = exported(tasks, format, objects="separate")
@@ -172,11 +172,11 @@ def test_outlines_come_back_with_the_same_pixels(
         '<Label value="Arm"/></BrushLabels><RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/>'
         "</RectangleLabels></View>"
     )
-    made, lines = imported(folder, tasks, brushes)
+    regions_of, lines = imported(folder, tasks, brushes)
     assert lines == []
-    masks = [shape_of(one, brushes) for one in made[1] if one["from_name"] == "masks"]
-    assert sorted(map(footprint_of, masks)) == sorted(footprint_of(shape_of(one, config)) for one in outlines)
-    boxes = [one for one in made[1] if one["from_name"] == "boxes"]
+    masks = [shape_of(region, brushes) for region in regions_of[1] if region["from_name"] == "masks"]
+    assert sorted(map(footprint_of, masks)) == sorted(footprint_of(shape_of(region, config)) for region in outlines)
+    boxes = [region for region in regions_of[1] if region["from_name"] == "boxes"]
     assert contents(boxes, brushes) == (contents([box], config) if format == "yolo" else [])
 
 

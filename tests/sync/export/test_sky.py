@@ -17,8 +17,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.errors.sky import SkyError
+from sync.export.drawn_objects import DrawnObject, Provenance, Shape
 from sync.export.measures import measure
-from sync.export.records import DrawnObject, Provenance, Shape
 from sync.export.sky import NOWHERE, Sky
 from sync.geometry.corners import ellipse_corners
 from sync.geometry.footprint import Footprint
@@ -57,11 +57,11 @@ def cards_without_size(**more: Any) -> dict[str, Any]:
     return {key: value for key, value in cards(**more).items() if not key.startswith("NAXIS")}
 
 
-def drawn(shape: Shape, size: Size = (200, 160)) -> DrawnObject:
+def object_of(shape: Shape, size: Size = (200, 160)) -> DrawnObject:
     return DrawnObject("a", "control", "Galaxy", shape, size, None, MADE, {})
 
 
-def test_a_star_in_a_fits_file_is_found_where_the_displayed_image_shows_it() -> None:
+def test_a_star_of_a_fits_file_is_at_its_displayed_position() -> None:
     """In a real file, the pixel at the star's astropy WCS position is bright at the same position of the displayed image."""
     header = fits.Header(cards(turn=25))
     where = SkyCoord(150.003, 2.002, unit="deg")
@@ -70,15 +70,15 @@ def test_a_star_in_a_fits_file_is_found_where_the_displayed_image_shows_it() -> 
     data[row, column] = 1000
     content = BytesIO()
     fits.PrimaryHDU(data, header=fits.Header(cards_without_size(turn=25))).writeto(content)
-    shown = read_fits(content.getvalue(), max_pixels=10**6)
-    y, x = np.unravel_index(shown.sum(axis=2).argmax(), shown.shape[:2])
+    displayed = read_fits(content.getvalue(), max_pixels=10**6)
+    y, x = np.unravel_index(displayed.sum(axis=2).argmax(), displayed.shape[:2])
     place = Sky.of_task({}, read_sky(header)).positions(np.array([[x + 0.5, y + 0.5]]), (200, 160))[0]
     expected = np.array(WCS(header).pixel_to_world_values(column, row))
     assert place == pytest.approx(expected, abs=1e-9)
     assert SkyCoord(*place, unit="deg").separation(where).arcsec < SCALE_ARCSEC
 
 
-def test_the_galaxy_of_a_real_cut_out_is_where_its_survey_says() -> None:
+def test_the_galaxy_of_a_real_cut_out_has_its_catalogue_position() -> None:
     if not CUT_OUTS.is_dir():
         pytest.skip(f"no cut-outs at {CUT_OUTS}")
     with (CUT_OUTS / "labels.csv").open() as file:
@@ -89,20 +89,20 @@ def test_the_galaxy_of_a_real_cut_out_is_where_its_survey_says() -> None:
         sky, size = Sky.of_task({}, read_sky(header)), (int(row["px"]), int(row["px"]))
         middle = np.array([[size[0] / 2, size[1] / 2]])
         place = SkyCoord(*sky.positions(middle, size)[0], unit="deg")
-        named = SkyCoord(float(row["ra_deg"]), float(row["dec_deg"]), unit="deg")
+        catalogue_position = SkyCoord(float(row["ra_deg"]), float(row["dec_deg"]), unit="deg")
         scale = float(row["arcsec_per_px"])
-        assert place.separation(named).arcsec < scale, row["file"]
+        assert place.separation(catalogue_position).arcsec < scale, row["file"]
         assert np.hypot(*sky.steps(middle, size)[0]) == pytest.approx([scale, scale], rel=1e-3)
 
 
-def test_what_an_import_keeps_of_a_header_leads_to_the_same_places() -> None:
+def test_the_imported_header_gives_the_same_positions() -> None:
     header = fits.Header({"NAXIS": 2, **cards(turn=25)})
     points = np.array([[0.0, 0.0], [200.0, 160.0], [17.5, 91.0]])
-    kept = Sky.of_task(sky_of(header))
-    assert kept.positions(points, (200, 160)) == pytest.approx(
+    imported = Sky.of_task(sky_of(header))
+    assert imported.positions(points, (200, 160)) == pytest.approx(
         Sky.of_task({}, read_sky(header)).positions(points, (200, 160)), abs=1e-9
     )
-    assert kept.centre == pytest.approx((150, 2), abs=1e-9)
+    assert imported.centre == pytest.approx((150, 2), abs=1e-9)
 
 
 @given(
@@ -111,7 +111,7 @@ def test_what_an_import_keeps_of_a_header_leads_to_the_same_places() -> None:
     ra=st.floats(0, 359.9),
     dec=st.floats(-80, 80),
 )
-def test_the_position_angle_is_that_of_a_galaxy_laid_on_the_sky(angle: float, turn: float, ra: float, dec: float) -> None:
+def test_the_position_angle_is_that_of_a_simulated_galaxy(angle: float, turn: float, ra: float, dec: float) -> None:
     header = cards(turn=turn, ra=ra, dec=dec)
     wcs = WCS(fits.Header(header))
     centre = SkyCoord(ra, dec, unit="deg")
@@ -121,24 +121,24 @@ def test_the_position_angle_is_that_of_a_galaxy_laid_on_the_sky(angle: float, tu
     # On the display: x as in FITS except for the half pixel, y from the top.
     rotation = float(np.degrees(np.arctan2(-(y1 - y0), x1 - x0)))
     ellipse = Ellipse(float(x0) + 0.5, 160 - (float(y0) + 0.5), 8.0, 3.0, rotation % 360)
-    (found,) = measure([drawn(ellipse)], Sky.of_task({"wcs": header}))
-    assert abs((found.position_angle - angle + 90) % 180 - 90) < 0.01
-    assert found.semi_major_arcsec == pytest.approx(8 * SCALE_ARCSEC, rel=1e-4)
-    assert found.axis_ratio == pytest.approx(3 / 8, rel=1e-4)
-    assert (found.ra, found.dec) == pytest.approx((ra, dec), abs=1e-6) or abs(found.ra - ra) > 359
+    (measures,) = measure([object_of(ellipse)], Sky.of_task({"wcs": header}))
+    assert abs((measures.position_angle - angle + 90) % 180 - 90) < 0.01
+    assert measures.semi_major_arcsec == pytest.approx(8 * SCALE_ARCSEC, rel=1e-4)
+    assert measures.axis_ratio == pytest.approx(3 / 8, rel=1e-4)
+    assert (measures.ra, measures.dec) == pytest.approx((ra, dec), abs=1e-6) or abs(measures.ra - ra) > 359
 
 
 @pytest.mark.parametrize(("rotation", "angle"), [(0, 90), (90, 0), (45, 45), (135, 135)])
-def test_with_north_up_and_east_left_position_angles_grow_to_the_left(rotation: float, angle: float) -> None:
-    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, rotation))], Sky.of_task({"wcs": cards()}))
+def test_position_angles_grow_towards_east(rotation: float, angle: float) -> None:
+    (measures,) = measure([object_of(Ellipse(100, 80, 20, 8, rotation))], Sky.of_task({"wcs": cards()}))
     # Label Studio rotates clockwise: at 45 degrees the long axis points down right and up left, which is north-east.
-    assert found.position_angle == pytest.approx(angle, abs=1e-3)
+    assert measures.position_angle == pytest.approx(angle, abs=1e-3)
 
 
 def test_a_mask_is_measured_like_the_ellipse_that_it_fills() -> None:
     ellipse = Ellipse(90.3, 71.8, 30, 12, 33)
     mask = Footprint.of_polygon(ellipse_corners(ellipse), (200, 160))
-    first, second = measure([drawn(ellipse), drawn(mask)], Sky.of_task({"wcs": cards(turn=70)}))
+    first, second = measure([object_of(ellipse), object_of(mask)], Sky.of_task({"wcs": cards(turn=70)}))
     assert (second.ra, second.dec) == pytest.approx((first.ra, first.dec), abs=1e-5)
     assert second.semi_major_arcsec == pytest.approx(first.semi_major_arcsec, rel=0.01)
     assert second.axis_ratio == pytest.approx(first.axis_ratio, abs=0.01)
@@ -147,7 +147,7 @@ def test_a_mask_is_measured_like_the_ellipse_that_it_fills() -> None:
     assert second.area_arcsec2 == pytest.approx(mask.area * SCALE_ARCSEC**2, rel=1e-4)
 
 
-def test_an_image_shown_at_half_its_size_lies_on_the_same_sky() -> None:
+def test_an_image_displayed_at_half_size_has_the_same_positions() -> None:
     sky = Sky.of_task({"wcs": cards(turn=10)})
     full = sky.positions(np.array([[120.0, 50.0]]), (200, 160))
     half = sky.positions(np.array([[60.0, 25.0]]), (100, 80))
@@ -159,27 +159,29 @@ def test_an_image_shown_at_half_its_size_lies_on_the_same_sky() -> None:
     )
 
 
-def test_galactic_coordinates_come_out_as_icrs() -> None:
+def test_galactic_coordinates_are_converted_to_icrs() -> None:
     header = {**cards(), "CTYPE1": "GLON-TAN", "CTYPE2": "GLAT-TAN", "CRVAL1": 30.0, "CRVAL2": 40.0}
     place = Sky.of_task({"wcs": header}).positions(np.array([[100.0, 80.0]]), (200, 160))[0]
     icrs = SkyCoord(30, 40, unit="deg", frame="galactic").icrs
     assert place == pytest.approx((icrs.ra.deg, icrs.dec.deg), abs=1e-8)
 
 
-def test_without_a_wcs_sizes_in_pixels_are_there_and_the_sky_is_not() -> None:
-    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, 45))], NOWHERE)
-    assert (found.semi_major_px, found.axis_ratio) == pytest.approx((20, 0.4))
-    assert np.isnan([found.ra, found.dec, found.semi_major_arcsec, found.position_angle, found.area_arcsec2]).all()
+def test_without_a_wcs_only_pixel_measures_are_known() -> None:
+    (measures,) = measure([object_of(Ellipse(100, 80, 20, 8, 45))], NOWHERE)
+    assert (measures.semi_major_px, measures.axis_ratio) == pytest.approx((20, 0.4))
+    assert np.isnan(
+        [measures.ra, measures.dec, measures.semi_major_arcsec, measures.position_angle, measures.area_arcsec2]
+    ).all()
 
 
 def test_a_pixel_scale_alone_gives_sizes_but_no_angle() -> None:
-    (found,) = measure([drawn(Ellipse(100, 80, 20, 8, 45))], Sky.of_task({"pixel_scale_arcsec": 0.5}))
-    assert found.semi_major_arcsec == pytest.approx(10)
-    assert np.isnan([found.ra, found.position_angle]).all()
+    (measures,) = measure([object_of(Ellipse(100, 80, 20, 8, 45))], Sky.of_task({"pixel_scale_arcsec": 0.5}))
+    assert measures.semi_major_arcsec == pytest.approx(10)
+    assert np.isnan([measures.ra, measures.position_angle]).all()
 
 
 def test_points_and_upright_boxes_have_no_angle() -> None:
-    point, box = measure([drawn(Point(3, 4)), drawn(Box(10, 10, 40, 20))], Sky.of_task({"wcs": cards()}))
+    point, box = measure([object_of(Point(3, 4)), object_of(Box(10, 10, 40, 20))], Sky.of_task({"wcs": cards()}))
     assert np.isnan([point.semi_major_px, point.position_angle, box.position_angle]).all()
     assert box.semi_major_arcsec == pytest.approx(20 * SCALE_ARCSEC, rel=1e-4)
     assert np.isfinite([point.ra, point.dec]).all()
@@ -194,7 +196,7 @@ def test_points_and_upright_boxes_have_no_angle() -> None:
         {"wcs": {**cards(), "CD1_1": "nonsense"}},
     ],
 )
-def test_nonsense_about_the_sky_is_one_sentence(data: dict[str, Any]) -> None:
+def test_invalid_sky_coordinates_give_one_sentence(data: dict[str, Any]) -> None:
     with pytest.raises(SkyError) as error:
         Sky.of_task(data)
     assert "\n" not in str(error.value)

@@ -32,9 +32,9 @@ POINT = np.array([[17.0, 8.0]])
 
 
 @pytest.mark.parametrize(("system", "means"), [("ICRF", "ICRS"), ("J2000", "FK5"), ("icrs", "ICRS")])
-def test_other_names_of_a_reference_system_are_understood(system: str, means: str) -> None:
-    sky, named = (Sky.of_task({"wcs": {**WCS_CARDS, "RADESYS": name}}) for name in (system, means))
-    assert (sky.positions(POINT, SIZE) == named.positions(POINT, SIZE)).all()
+def test_other_names_of_a_reference_system_are_read(system: str, means: str) -> None:
+    sky, expected = (Sky.of_task({"wcs": {**WCS_CARDS, "RADESYS": name}}) for name in (system, means))
+    assert (sky.positions(POINT, SIZE) == expected.positions(POINT, SIZE)).all()
 
 
 @pytest.mark.parametrize(
@@ -46,7 +46,7 @@ def test_other_names_of_a_reference_system_are_understood(system: str, means: st
         {"CTYPE1": "TLON-TAN", "CTYPE2": "TLAT-TAN"},  # of the Earth
     ],
 )
-def test_a_frame_that_does_not_lead_to_icrs_is_refused_when_it_is_read(more: dict[str, str]) -> None:
+def test_a_frame_that_cannot_be_converted_to_icrs_is_rejected(more: dict[str, str]) -> None:
     with pytest.raises(SkyError, match="does not lead to ICRS"):
         Sky.of_task({"wcs": {**WCS_CARDS, **more}})
 
@@ -60,7 +60,7 @@ def test_numbers_written_as_texts_are_read_and_empty_ones_are_missing() -> None:
 @pytest.mark.parametrize(
     "data", [{"ra": 400, "dec": 0}, {"ra": "12h", "dec": 0}, {"dec": "nan"}, {"ra": True}, {"pixel_scale_arcsec": -1}]
 )
-def test_a_number_that_makes_no_sense_is_a_fault_and_the_wcs_is_kept(data: dict[str, Any]) -> None:
+def test_an_invalid_number_is_a_fault_and_the_wcs_is_kept(data: dict[str, Any]) -> None:
     sky = Sky.of_task({**data, "wcs": WCS_CARDS})
     (fault,) = sky.faults
     assert "must be a number from" in fault
@@ -69,7 +69,7 @@ def test_a_number_that_makes_no_sense_is_a_fault_and_the_wcs_is_kept(data: dict[
 
 
 @pytest.mark.parametrize(("format", "more"), [("ecsv", {}), ("coco", {"fractions": {"train": 0.5, "test": 0.5}})])
-def test_a_task_in_an_odd_frame_is_named_and_the_others_come_out(
+def test_a_task_in_an_odd_frame_is_named_and_others_are_exported(
     exported: Exported, task: Say, annotation: Say, region: Say, format: str, more: dict[str, Any]
 ) -> None:
     skies = [WCS_CARDS, {**WCS_CARDS, "RADESYS": "GAPPT"}, {**WCS_CARDS, "CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"}]
@@ -82,21 +82,21 @@ def test_a_task_in_an_odd_frame_is_named_and_the_others_come_out(
         assert np.isfinite(np.ma.filled(Table.read(folder / "objects.ecsv")["ra"], np.nan)).tolist() == [True, False, False]
 
 
-def test_an_empty_position_beside_a_wcs_costs_nothing(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_an_empty_position_next_to_a_wcs_is_not_a_fault(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     """As in a CSV file that Label Studio has imported."""
-    said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(said, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
+    note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(note, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
     assert done.problems == 0
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"], row["semi_major"]]).all()
 
 
 @pytest.mark.parametrize("address", ["/data/upload/1/missing.fits", "/tasks/1/resolve/?fileuri=czM6Ly9za3kvbWlzc2luZy5maXRz"])
-def test_the_data_say_where_an_image_lies_whose_file_cannot_be_had(
+def test_the_task_data_give_the_position_if_the_file_is_missing(
     exported: Exported, task: Say, annotation: Say, region: Say, address: str
 ) -> None:
-    said = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(said, image=address, wcs=WCS_CARDS)], "ecsv")
+    note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
+    folder, done = exported([task(note, image=address, wcs=WCS_CARDS)], "ecsv")
     assert done.problems == ("missing" in address)  # its size is from the annotation; the other is a PNG here
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"]]).all()

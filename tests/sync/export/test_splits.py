@@ -19,10 +19,10 @@ def place(task: int, label: str = "", *, ra: float | None = None, dec: float = 0
     return TaskPlace(task, label, f"image{task}.png", galaxies, None if ra is None else (ra, dec), radius)
 
 
-def test_shares_are_kept_in_each_class() -> None:
+def test_splits_have_the_same_shares_of_each_class() -> None:
     labels = ["Spiral"] * 500 + ["Smooth"] * 300 + ["Merger"] * 20
-    found = split_tasks([place(n, label) for n, label in enumerate(labels)], FRACTIONS, seed=1)
-    counts = Counter((label, found.split_of[n]) for n, label in enumerate(labels))
+    splitting = split_tasks([place(n, label) for n, label in enumerate(labels)], FRACTIONS, seed=1)
+    counts = Counter((label, splitting.split_of[n]) for n, label in enumerate(labels))
     for label, number in Counter(labels).items():
         assert [counts[label, split] for split in FRACTIONS] == pytest.approx(
             [share * number for share in FRACTIONS.values()], abs=1
@@ -30,57 +30,57 @@ def test_shares_are_kept_in_each_class() -> None:
 
 
 @pytest.mark.parametrize(("classes", "tasks"), [(40, 3), (200, 1)])
-def test_classes_of_few_tasks_are_found_on_every_side(classes: int, tasks: int) -> None:
+def test_rare_classes_are_in_every_split(classes: int, tasks: int) -> None:
     places = [place(number, f"class {number // tasks}") for number in range(classes * tasks)]
-    found = split_tasks(places, FRACTIONS, seed=0)
-    counts = Counter(found.split_of.values())
+    splitting = split_tasks(places, FRACTIONS, seed=0)
+    counts = Counter(splitting.split_of.values())
     assert [counts[split] for split in FRACTIONS] == pytest.approx([share * len(places) for share in FRACTIONS.values()], abs=1)
 
 
-def test_a_seed_gives_the_same_splits_and_another_others() -> None:
+def test_splits_are_reproducible_by_the_seed() -> None:
     places = [place(n, "ab"[n % 2]) for n in range(100)]
-    first, again, other = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
+    first, again, second = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
     assert first == again
-    assert first != other
+    assert first != second
 
 
-def test_cut_outs_that_show_the_same_galaxy_stay_together() -> None:
+def test_cut_outs_of_the_same_galaxy_are_in_one_split() -> None:
     """Pairs 20 arcsec apart, also across ra 0: each image contains the other's centre."""
     starts = np.linspace(0, 359, 60)
     places = [place(2 * n + side, ra=(ra + side * 20 / 3600) % 360, dec=10) for n, ra in enumerate(starts) for side in (0, 1)]
     places += [place(1000, ra=359.9999, dec=-40), place(1001, ra=0.0001, dec=-40)]
-    found = split_tasks(places, FRACTIONS, seed=0)
-    assert found.groups == 61
-    assert all(found.split_of[2 * n] == found.split_of[2 * n + 1] for n in range(60))
-    assert found.split_of[1000] == found.split_of[1001]
+    splitting = split_tasks(places, FRACTIONS, seed=0)
+    assert splitting.groups == 61
+    assert all(splitting.split_of[2 * n] == splitting.split_of[2 * n + 1] for n in range(60))
+    assert splitting.split_of[1000] == splitting.split_of[1001]
 
 
-def test_a_galaxy_at_the_border_of_a_neighbours_image_joins_the_two() -> None:
+def test_a_galaxy_at_the_border_of_another_image_links_both() -> None:
     """The annotated galaxy is 50 arcsec from its image's centre, and also on the other image."""
     first = TaskPlace(1, "", "a", np.array([[10.0, 50 / 3600]]), (10.0, 0.0), 60.0)
     second = TaskPlace(2, "", "b", np.array([[10.0, 100 / 3600]]), (10.0, 100 / 3600), 60.0)
     apart = TaskPlace(3, "", "c", np.array([[10.0, 300 / 3600]]), (10.0, 300 / 3600), 60.0)
-    found = split_tasks([first, second, apart], {"train": 0.5, "test": 0.5}, seed=0)
-    assert found.groups == 2
-    assert found.split_of[1] == found.split_of[2] != found.split_of[3]
+    splitting = split_tasks([first, second, apart], {"train": 0.5, "test": 0.5}, seed=0)
+    assert splitting.groups == 2
+    assert splitting.split_of[1] == splitting.split_of[2] != splitting.split_of[3]
 
 
-def test_the_same_file_in_two_tasks_stays_together() -> None:
+def test_tasks_of_the_same_file_are_in_one_split() -> None:
     places = [TaskPlace(n, "", f"image{n // 2}.png", np.zeros((0, 2)), None, 0.0) for n in range(40)]
-    found = split_tasks(places, FRACTIONS, seed=0)
-    assert found.groups == 20
-    assert all(found.split_of[n] == found.split_of[n + 1] for n in range(0, 40, 2))
+    splitting = split_tasks(places, FRACTIONS, seed=0)
+    assert splitting.groups == 20
+    assert all(splitting.split_of[n] == splitting.split_of[n + 1] for n in range(0, 40, 2))
 
 
-def test_the_same_bytes_under_two_names_stay_together() -> None:
+def test_files_of_the_same_content_are_in_one_split() -> None:
     nowhere = np.zeros((0, 2))
     places = [TaskPlace(n, "", f"{n:08x}-image.png", nowhere, None, 0.0, content=f"hash {n // 2}") for n in range(40)]
-    found = split_tasks(places, FRACTIONS, seed=0)
-    assert found.groups == 20
-    assert all(found.split_of[n] == found.split_of[n + 1] for n in range(0, 40, 2))
+    splitting = split_tasks(places, FRACTIONS, seed=0)
+    assert splitting.groups == 20
+    assert all(splitting.split_of[n] == splitting.split_of[n + 1] for n in range(0, 40, 2))
 
 
-def test_files_of_one_name_and_unknown_bytes_are_two_galaxies() -> None:
+def test_files_of_one_name_and_unknown_content_are_not_linked() -> None:
     nowhere = np.zeros((0, 2))
     places = [TaskPlace(n, "", f"/data/upload/1/{n:08x}-image.png", nowhere, None, 0.0) for n in range(4)]
     assert split_tasks(places, FRACTIONS, seed=0).groups == 4
@@ -91,20 +91,20 @@ def test_files_of_one_name_and_unknown_bytes_are_two_galaxies() -> None:
     st.lists(st.tuples(st.floats(0, 359.99), st.floats(-89, 89), st.sampled_from("ab")), min_size=1, max_size=40),
     st.integers(0, 5),
 )
-def test_no_two_tasks_on_different_sides_show_one_galaxy(tasks: list[tuple[float, float, str]], seed: int) -> None:
+def test_no_galaxy_is_in_two_splits(tasks: list[tuple[float, float, str]], seed: int) -> None:
     # A small range of positions, so that there are neighbours.
     places = [place(n, label, ra=ra / 300, dec=dec / 300, radius=200) for n, (ra, dec, label) in enumerate(tasks)]
-    found = split_tasks(places, FRACTIONS, seed=seed)
-    assert set(found.split_of) == set(range(len(tasks)))
-    for one in places:
-        for other in places:
-            assert one.centre is not None
-            assert other.centre is not None
+    splitting = split_tasks(places, FRACTIONS, seed=seed)
+    assert set(splitting.split_of) == set(range(len(tasks)))
+    for first in places:
+        for second in places:
+            assert first.centre is not None
+            assert second.centre is not None
             apart = np.hypot(
-                (one.centre[0] - other.centre[0]) * np.cos(np.radians(one.centre[1])), one.centre[1] - other.centre[1]
+                (first.centre[0] - second.centre[0]) * np.cos(np.radians(first.centre[1])), first.centre[1] - second.centre[1]
             )
             if apart * 3600 < 199:
-                assert found.split_of[one.task] == found.split_of[other.task]
+                assert splitting.split_of[first.task] == splitting.split_of[second.task]
 
 
 def test_fractions_are_read() -> None:
@@ -113,6 +113,6 @@ def test_fractions_are_read() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "1", "0.8,0.1", "0.5,0.5,0", "a,b", "0.9,-0.1,0.2", "0.25,0.25,0.25,0.25", "nan,0.5,0.5"])
-def test_fractions_that_do_not_add_up_are_refused_in_a_sentence(text: str) -> None:
+def test_fractions_that_do_not_add_up_are_rejected(text: str) -> None:
     with pytest.raises(ValueError, match="add up to 1"):
         parse_fractions(text)

@@ -18,25 +18,25 @@ DATA = st.dictionaries(
 
 
 @given(DATA)
-def test_what_is_made_to_be_fetched_comes_back_as_it_was(data: dict[str, Any]) -> None:
+def test_a_storage_reference_survives_the_round_trip(data: dict[str, Any]) -> None:
     assert as_stored(as_fetched(data, task=7)) == data
 
 
 @given(REFERENCES)
-def test_an_address_is_one_that_the_fetcher_follows(reference: str) -> None:
+def test_the_url_policy_allows_the_address(reference: str) -> None:
     (address,) = as_fetched({"image": reference}, task=7).values()
     target = Policy("http://studio.example.org").target(address)
     assert target.trusted
     assert target.url.startswith("http://studio.example.org/tasks/7/resolve/?fileuri=")
 
 
-def test_other_references_and_texts_stay() -> None:
+def test_other_references_and_texts_are_unchanged() -> None:
     data = {"image": "/data/upload/1/a.png", "url": "https://example.org/a.png", "note": "see s3://sky/a.png", "ra": 1.5}
     assert as_fetched(data, task=7) == data
     assert as_stored(as_fetched({"image": "s3://sky/\ud800"}, task=7)) == {"image": "s3://sky/\ud800"}
     assert as_stored({**data, "odd": "/tasks/7/resolve/?fileuri=%"}) == {**data, "odd": "/tasks/7/resolve/?fileuri=%"}
 
 
-def test_the_pages_of_an_image_are_made_one_by_one() -> None:
+def test_the_pages_of_an_image_are_converted_one_by_one() -> None:
     made = as_fetched({"pages": ["s3://sky/a.png", "/data/upload/1/b.png"]}, task=7)
     assert made == {"pages": ["/tasks/7/resolve/?fileuri=czM6Ly9za3kvYS5wbmc=", "/data/upload/1/b.png"]}

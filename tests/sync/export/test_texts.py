@@ -94,7 +94,7 @@ def reasons(folder: Path) -> str:
     ("format", "file", "pattern"),
     [("ecsv", "objects.ecsv", ECSV), ("votable", "objects.vot", XML), ("fits-table", "objects.fits", FITS)],
 )
-def test_tables_open_with_astropy_and_give_labels_back_or_list_them(
+def test_tables_keep_or_report_each_label(
     exported: Exported, task: Say, annotation: Say, format: str, file: str, pattern: re.Pattern[str]
 ) -> None:
     folder, summary = exported(labelled(task, annotation), format, config=parse(CONFIG))
@@ -105,14 +105,14 @@ def test_tables_open_with_astropy_and_give_labels_back_or_list_them(
     assert all(repr(escape_text(label, pattern)) in reasons(folder).replace('""', '"') for label in changed)
 
 
-def test_parquet_and_coco_give_labels_back(exported: Exported, task: Say, annotation: Say) -> None:
+def test_parquet_and_coco_keep_labels(exported: Exported, task: Say, annotation: Say) -> None:
     folder, _ = exported(labelled(task, annotation), "parquet", config=parse(CONFIG))
     (file,) = (folder / "data").iterdir()
     (row,) = pq.read_table(file).to_pylist()
-    assert [one["label"] for one in row["objects"]] == [escape_text(label, UNICODE) for label in LABELS]
+    assert [entry["label"] for entry in row["objects"]] == [escape_text(label, UNICODE) for label in LABELS]
     folder, summary = exported(labelled(task, annotation), "coco", config=parse(CONFIG))
-    found = json.loads((folder / "annotations" / "train.json").read_text())
-    assert [one["name"] for one in found["categories"]] == LABELS
+    coco = json.loads((folder / "annotations" / "train.json").read_text())
+    assert [entry["name"] for entry in coco["categories"]] == LABELS
     assert summary.problems == 0
 
 
@@ -136,7 +136,7 @@ def test_yolo_names_open_in_ultralytics(exported: Exported, task: Say, annotatio
         assert read["train"] == "images/train"
 
 
-def test_fits_masks_open_and_give_labels_back_or_list_them(
+def test_fits_masks_keep_or_report_each_label(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     label = "arc-en-ciel à 2\u2028"
@@ -144,9 +144,9 @@ def test_fits_masks_open_and_give_labels_back_or_list_them(
         f'<View><Image name="image" value="$image"/><BrushLabels name="masks" toName="image"><Label value={quoteattr(label)}/>'
         "</BrushLabels></View>"
     )
-    drawn = region("masks", ragged_mask, label="Arm", size=SIZE)
-    drawn["value"]["brushlabels"] = [label]
-    folder, summary = exported([task(annotation(drawn))], "fits", config=config)
+    mask = region("masks", ragged_mask, label="Arm", size=SIZE)
+    mask["value"]["brushlabels"] = [label]
+    folder, summary = exported([task(annotation(mask))], "fits", config=config)
     (file,) = folder.glob("train/*.fits.gz")
     with fits.open(file) as hdus:
         assert hdus["OBJECTS"].data["class"][0] == r"arc-en-ciel \xe0 2\u2028"
@@ -164,7 +164,7 @@ def test_a_fits_table_lists_the_texts_that_it_cuts(exported: Exported, task: Say
     assert f"FITS holds 1,000 characters of a text: '{'x' * 80}'… of 1,500 is cut" in reasons(folder)
 
 
-def test_fits_masks_have_long_labels_and_texts_whole(
+def test_fits_masks_keep_long_labels_and_texts(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     label = ("a label of many words, " * 12).rstrip()
@@ -172,9 +172,9 @@ def test_fits_masks_have_long_labels_and_texts_whole(
         f'<View><Image name="image" value="$image"/><BrushLabels name="masks" toName="image"><Label value={quoteattr(label)}/>'
         '<Label value="RING"/><Label value="ring"/></BrushLabels></View>'
     )
-    drawn = region("masks", ragged_mask, label="Arm", size=SIZE)
-    drawn["value"]["brushlabels"] = [label]
-    folder, _ = exported([task(annotation(drawn))], "fits", config=config)
+    mask = region("masks", ragged_mask, label="Arm", size=SIZE)
+    mask["value"]["brushlabels"] = [label]
+    folder, _ = exported([task(annotation(mask))], "fits", config=config)
     (file,) = folder.glob("train/*.fits.gz")
     with fits.open(file) as hdus:
         hdus.verify("exception")
@@ -183,36 +183,36 @@ def test_fits_masks_have_long_labels_and_texts_whole(
         assert hdus["OBJECTS"].data["class"][0] == label
 
 
-def test_a_text_of_label_studio_ends_no_export(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
+def test_odd_texts_do_not_end_the_export(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    box = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
     bad = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
     bad["value"] = {**bad["value"], "rectanglelabels": ["\ud83c\x00"]}
     for format in ("coco", "yolo", "fits", "ecsv", "votable", "fits-table", "parquet", "json"):
-        folder, _ = exported([task(annotation(drawn, bad), note="\ud83c", filename="\udc80.png")], format)
+        folder, _ = exported([task(annotation(box, bad), note="\ud83c", filename="\udc80.png")], format)
         with (folder / "problems.csv").open(newline="", encoding="utf-8") as file:
             assert any(row["region"].startswith("'=half") for row in csv.DictReader(file))
 
 
 @pytest.mark.parametrize("consensus", ["latest", "majority", "dawid-skene"])
-def test_two_people_may_use_a_label_that_is_no_unicode(exported: Exported, task: Say, annotation: Say, consensus: str) -> None:
+def test_a_label_with_lone_surrogates_is_voted_on(exported: Exported, task: Say, annotation: Say, consensus: str) -> None:
     (labelled_task,) = labelled(task, annotation)
-    (one,) = labelled_task["annotations"]
-    labelled_task["annotations"].append({**one, "id": one["id"] + 1, "completed_by": 2})
+    (entry,) = labelled_task["annotations"]
+    labelled_task["annotations"].append({**entry, "id": entry["id"] + 1, "completed_by": 2})
     _, summary = exported([labelled_task], "coco", config=parse(CONFIG), consensus=consensus)
     assert summary.objects == len(LABELS)
 
 
 @pytest.mark.parametrize("cell", ["-1.5", "+3", "-1e-5", "plain", "a=b", "", 3, -1.5, None])
-def test_numbers_and_plain_texts_stay_as_they_are_in_a_csv_file(cell: object) -> None:
+def test_numbers_and_plain_texts_are_unchanged_in_a_csv_file(cell: object) -> None:
     assert safe_cell(cell) == cell
 
 
 @pytest.mark.parametrize("cell", ["=1+1", "+cmd", "-cmd", "@sum", "\tx", "\rx", "-1+1", "+-1", "-", "＝1"])
-def test_what_a_spreadsheet_takes_for_a_formula_is_put_after_a_quote(cell: str) -> None:
+def test_formulas_get_a_leading_quote(cell: str) -> None:
     assert safe_cell(cell) == f"'{cell}"
 
 
 @given(st.text(st.characters(codec=None)))
-def test_escaped_texts_hold_nothing_more_to_escape(text: str) -> None:
+def test_escaping_is_idempotent(text: str) -> None:
     for pattern in (ECSV, FITS, UNICODE, XML):
         assert not pattern.search(escape_text(text, pattern))

@@ -35,36 +35,36 @@ def unused_for(folder: Path, key: str, seconds: float) -> None:
     os.utime(file_of(folder, key), (then, then))
 
 
-def encoded(some: list[str | bytes]) -> list[bytes]:
-    return [part.encode() if isinstance(part, str) else part for part in some]
+def encoded(parts: list[str | bytes]) -> list[bytes]:
+    return [part.encode() if isinstance(part, str) else part for part in parts]
 
 
 @given(parts, parts)
-def test_different_parts_have_different_keys(one: list[str | bytes], other: list[str | bytes]) -> None:
-    assert (key_of(*one) == key_of(*other)) == (encoded(one) == encoded(other))
+def test_different_parts_have_different_keys(first: list[str | bytes], second: list[str | bytes]) -> None:
+    assert (key_of(*first) == key_of(*second)) == (encoded(first) == encoded(second))
 
 
-def test_where_parts_end_matters() -> None:
+def test_the_boundaries_of_parts_change_the_key() -> None:
     assert key_of("ab", "c") != key_of("a", "bc")
 
 
 @given(value=st.binary(max_size=500))
-def test_what_is_put_is_got(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
+def test_a_stored_value_is_returned(tmp_path_factory: pytest.TempPathFactory, value: bytes) -> None:
     cache = FileCache(tmp_path_factory.getbasetemp() / "shared-cache", max_bytes=10**9)
     cache.put(key_of(value), value)
     assert cache.get(key_of(value)) == value
 
 
-def test_what_was_never_put_is_not_there(cache: FileCache) -> None:
+def test_an_unknown_key_is_missing(cache: FileCache) -> None:
     assert cache.get(key_of("nothing")) is None
 
 
-def test_another_process_finds_it(cache: FileCache, tmp_path: Path) -> None:
+def test_another_process_reads_a_stored_value(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
     assert FileCache(tmp_path / "cache", max_bytes=1).get(key_of("a")) == b"one"
 
 
-def test_a_value_is_whole_at_every_moment(cache: FileCache) -> None:
+def test_concurrent_reads_see_complete_values(cache: FileCache) -> None:
     key, values = key_of("contested"), [bytes([letter]) * 5000 for letter in range(8)]
     cache.put(key, values[0])
     with ThreadPoolExecutor(8) as pool:
@@ -74,7 +74,7 @@ def test_a_value_is_whole_at_every_moment(cache: FileCache) -> None:
     assert {read.result() for read in reads} <= set(values)
 
 
-def test_a_write_in_progress_is_not_evicted_and_the_rest_of_an_ended_one_is(cache: FileCache, tmp_path: Path) -> None:
+def test_only_the_rests_of_ended_writes_are_evicted(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
     written, ended = (file_of(tmp_path, key_of("a")).with_name(name) for name in (".written", ".ended"))
     written.write_bytes(bytes(20_000))
@@ -85,7 +85,7 @@ def test_a_write_in_progress_is_not_evicted_and_the_rest_of_an_ended_one_is(cach
     assert sorted(stored(tmp_path)) == sorted([written, file_of(tmp_path, key_of("a"))])
 
 
-def test_a_write_leaves_nothing_else_behind(cache: FileCache, tmp_path: Path) -> None:
+def test_a_write_leaves_no_temporary_file(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
     cache.put(key_of("a"), b"two")
     assert stored(tmp_path) == [file_of(tmp_path, key_of("a"))]
@@ -98,7 +98,7 @@ def test_a_small_cache_keeps_everything(cache: FileCache) -> None:
     assert all(cache.get(key_of(name)) for name in "abc")
 
 
-def test_the_longest_unused_goes_first(cache: FileCache, tmp_path: Path) -> None:
+def test_the_least_recently_used_value_is_evicted_first(cache: FileCache, tmp_path: Path) -> None:
     roomy = FileCache(tmp_path / "cache", max_bytes=100_000)
     for age, name in enumerate("abcd"):
         roomy.put(key_of(name), bytes(2900))
@@ -107,7 +107,7 @@ def test_the_longest_unused_goes_first(cache: FileCache, tmp_path: Path) -> None
     assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["a"]
 
 
-def test_reading_is_using(cache: FileCache, tmp_path: Path) -> None:
+def test_reading_counts_as_use(cache: FileCache, tmp_path: Path) -> None:
     roomy = FileCache(tmp_path / "cache", max_bytes=100_000)
     for age, name in enumerate("abcd"):
         roomy.put(key_of(name), bytes(2900))
@@ -118,7 +118,7 @@ def test_reading_is_using(cache: FileCache, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("bytes_each", [20, 400, 3000])
-def test_the_size_is_held_within_a_tenth_at_every_moment(cache: FileCache, tmp_path: Path, bytes_each: int) -> None:
+def test_the_size_exceeds_the_limit_by_at_most_a_tenth(cache: FileCache, tmp_path: Path, bytes_each: int) -> None:
     other = FileCache(tmp_path / "cache", max_bytes=10_000)
     for number in range(60_000 // bytes_each):
         (cache, other)[number % 2].put(key_of(str(number)), bytes(bytes_each))
@@ -167,7 +167,7 @@ def test_a_value_of_a_release_without_checksums_is_read(cache: FileCache, tmp_pa
     assert cache.get(key) == b"old"
 
 
-def test_a_cache_that_cannot_be_written_answers_what_it_has_and_says_so_once(
+def test_an_unwritable_cache_returns_its_values_and_warns_once(
     cache: FileCache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache.put(key_of("a"), b"one")
@@ -184,10 +184,10 @@ def test_two_processes_may_evict_at_the_same_time(cache: FileCache, tmp_path: Pa
         cache.put(key_of(str(number)), bytes(1000))
     caches = [FileCache(tmp_path / "cache", max_bytes=10_000) for _ in range(4)]
     with ThreadPoolExecutor(4) as pool:
-        assert [one.exception() for one in [pool.submit(cache.evict) for cache in caches]] == [None] * 4
+        assert [future.exception() for future in [pool.submit(cache.evict) for cache in caches]] == [None] * 4
 
 
-def test_a_cache_in_memory_lets_go_of_what_was_longest_unused() -> None:
+def test_a_memory_cache_evicts_the_least_recently_used_value() -> None:
     cache = MemoryCache(max_bytes=100)
     for name in ("a", "b"):
         cache.put(name, bytes(40))
@@ -196,7 +196,7 @@ def test_a_cache_in_memory_lets_go_of_what_was_longest_unused() -> None:
     assert [cache.get(name) is not None for name in "abc"] == [True, False, True]
 
 
-def test_a_cache_in_memory_counts_a_replaced_value_once_and_keeps_none_that_is_too_large() -> None:
+def test_a_memory_cache_counts_a_replaced_value_once() -> None:
     cache = MemoryCache(max_bytes=100)
     for _ in range(5):
         cache.put("a", bytes(60))

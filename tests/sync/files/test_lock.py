@@ -21,7 +21,7 @@ with locked(Path(sys.argv[1]), wait=False):
 
 
 @pytest.mark.parametrize("kind", ["file", "folder"])
-def test_what_another_process_holds_is_refused_until_that_is_killed(tmp_path: Path, kind: str) -> None:
+def test_a_lock_of_another_process_is_released_when_it_is_killed(tmp_path: Path, kind: str) -> None:
     path = tmp_path if kind == "folder" else tmp_path / "lock"
     with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None

@@ -21,7 +21,7 @@ def test_results_come_in_the_order_of_the_items() -> None:
     assert list(prefetch(range(5), work, ahead=3, threads=2)) == [0, 1, 4, 9, 16]
 
 
-def test_only_a_few_items_are_taken_in_advance() -> None:
+def test_only_a_few_items_are_prefetched() -> None:
     taken: list[int] = []
 
     def items() -> Iterator[int]:

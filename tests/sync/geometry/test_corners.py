@@ -6,7 +6,7 @@ from sync.geometry.corners import box_edges, ellipse_box, ellipse_corners, uprig
 from sync.geometry.shapes import Box, Ellipse
 
 
-def test_a_turned_box_counts_as_the_upright_one_around_it() -> None:
+def test_a_rotated_box_counts_as_its_upright_box() -> None:
     assert box_edges([Box(10, 10, 4, 2, rotation=90)])[0] == pytest.approx([8, 10, 10, 14])
     assert upright_box(Box(1, 2, 3, 4)) == Box(1, 2, 3, 4)
 

@@ -14,8 +14,8 @@ pixels = arrays(np.bool_, (8, 9)).filter(np.any)
 
 
 @given(pixels, pixels)
-def test_shared_pixels_are_those_of_the_full_masks(one: Mask, other: Mask) -> None:
-    assert Footprint.of_mask(one).shared(Footprint.of_mask(other)) == int((one & other).sum())
+def test_shared_pixels_are_those_of_the_full_masks(first: Mask, second: Mask) -> None:
+    assert Footprint.of_mask(first).shared(Footprint.of_mask(second)) == int((first & second).sum())
 
 
 @given(pixels, st.integers(0, 5), st.integers(0, 5))

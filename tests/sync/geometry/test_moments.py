@@ -6,7 +6,7 @@ import pytest
 from sync.geometry.moments import moment_ellipse
 
 
-def test_the_ellipse_of_an_ellipse_is_itself() -> None:
+def test_the_moment_ellipse_of_an_ellipse_is_itself() -> None:
     rows, columns = np.mgrid[:101, :101]
     dx, dy = columns - 50, rows - 50
     cosine, sine = np.cos(np.radians(25)), np.sin(np.radians(25))

@@ -22,7 +22,7 @@ def test_overlap_is_symmetric_and_one_only_with_itself(first: Box, second: Box) 
 
 
 @given(st.lists(boxes, max_size=3), st.lists(boxes, max_size=3))
-def test_boxes_overlap_in_arrays_as_one_by_one(first: list[Box], second: list[Box]) -> None:
+def test_overlaps_of_arrays_equal_those_of_single_boxes(first: list[Box], second: list[Box]) -> None:
     overlaps = box_overlaps(box_edges(first), box_edges(second))
     assert overlaps.shape == (len(first), len(second))
     for row, box in enumerate(first):
@@ -35,7 +35,7 @@ def test_overlap_is_the_shared_area_over_that_of_both() -> None:
     assert box_overlap(Box(3, 3, 0, 0), Box(3, 3, 0, 0)) == 0
 
 
-def test_masks_and_their_footprints_overlap_alike() -> None:
+def test_masks_and_their_footprints_have_the_same_overlap() -> None:
     first, second = np.zeros((2, 9, 9), bool)
     first[2:5, 2:6], second[3:8, 4:9] = True, True
     assert mask_overlap(first, second) == pytest.approx(4 / 33)

@@ -27,7 +27,7 @@ from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
 PNG = b"\x89PNG\r\n\x1a\n and so on"
 REFERENCE = "/data/upload/1/a.png"
-STUDIO, PICTURES, ELSEWHERE = "label-studio.example", "pictures.example", "elsewhere.example"
+STUDIO, IMAGE_HOST, ELSEWHERE = "label-studio.example", "images.example", "elsewhere.example"
 VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE")
 
 
@@ -146,7 +146,7 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(root_key.public_key()), critical=False)
         .sign(root_key, hashes.SHA256())
     )
-    names = [x509.DNSName(name) for name in ("localhost", STUDIO, PICTURES)]
+    names = [x509.DNSName(name) for name in ("localhost", STUDIO, IMAGE_HOST)]
     hosts = x509.SubjectAlternativeName([*names, x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
     leaf = (
         certificate(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, STUDIO)]), key.public_key())
@@ -202,13 +202,13 @@ def trust(authority: Path, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_p
         return
     if shutil.which("openssl") is None:
         pytest.skip("no openssl, which names the files of such a folder")
-    asked = ["openssl", "x509", "-hash", "-noout", "-in", str(authority / "ca.pem")]
-    name = subprocess.run(asked, check=True, capture_output=True, text=True).stdout.strip()
+    command = ["openssl", "x509", "-hash", "-noout", "-in", str(authority / "ca.pem")]
+    name = subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
     shutil.copy(authority / "ca.pem", tmp_path / f"{name}.0")
     monkeypatch.setenv(variable, str(tmp_path))
 
 
-def picture(url: str, reference: str = REFERENCE, *, timeout_s: float = 20.0, **more: Any) -> bytes:
+def fetch_image(url: str, reference: str = REFERENCE, *, timeout_s: float = 20.0, **more: Any) -> bytes:
     limits = FetchLimits(timeout_s=timeout_s, connections=1)
     fetcher = Fetcher(label_studio_url=url, authorization=lambda: "Token secret", limits=limits, **more)
     try:
@@ -227,31 +227,31 @@ def api(url: str) -> Any:
 
 @pytest.mark.parametrize("variable", ["SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_private_authority_holds_for_pictures_and_for_the_api(
+def test_a_private_authority_is_trusted_for_images_and_the_api(
     tls: Server, authority: Path, host: str, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     url = f"https://{host}:{tls.server_address[1]}"
     trust(authority, variable, monkeypatch, tmp_path)
-    assert picture(url) == PNG
+    assert fetch_image(url) == PNG
     assert api(url) == {"version": 1}
 
 
-def test_without_it_neither_is_read(tls: Server) -> None:
+def test_without_a_private_authority_neither_is_read(tls: Server) -> None:
     url = f"https://127.0.0.1:{tls.server_address[1]}"
-    advice = "its certificate is not trusted; where a private authority made it, SSL_CERT_FILE must name"
+    advice = "its certificate is not trusted; for a private authority, set SSL_CERT_FILE"
     with pytest.raises(ImageError, match=f"the connection failed .*{advice}"):
-        picture(url)
+        fetch_image(url)
     with pytest.raises(LabelStudioError, match=advice):
         api(url)
 
 
-def test_a_certificate_of_another_name_is_refused(
+def test_a_certificate_of_another_name_is_rejected(
     tls: Server, authority: Path, monkeypatch: pytest.MonkeyPatch, proxy: Proxy
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     monkeypatch.setenv("HTTPS_PROXY", proxy.url)
     with pytest.raises(ImageError, match="the connection failed"):
-        picture(f"https://{ELSEWHERE}")
+        fetch_image(f"https://{ELSEWHERE}")
 
 
 @pytest.mark.parametrize("content", [None, b"no certificate"])
@@ -268,55 +268,53 @@ def test_a_file_without_certificates_is_named(content: bytes | None, tmp_path: P
 
 
 @pytest.mark.parametrize("variable", ["HTTP_PROXY", "http_proxy", "ALL_PROXY"])
-def test_pictures_and_the_api_go_through_the_proxy(
-    variable: str, proxy: Proxy, plain: Server, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_images_and_the_api_use_the_proxy(variable: str, proxy: Proxy, plain: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, proxy.url)
-    assert picture(f"http://{STUDIO}:8080") == PNG
+    assert fetch_image(f"http://{STUDIO}:8080") == PNG
     assert api(f"http://{STUDIO}:8080") == {"version": 1}
-    assert picture(f"http://{STUDIO}", f"http://{PICTURES}/a.png", allowed_hosts=frozenset({PICTURES})) == PNG
-    assert [asked for asked, _ in proxy.asked] == [
+    assert fetch_image(f"http://{STUDIO}", f"http://{IMAGE_HOST}/a.png", allowed_hosts=frozenset({IMAGE_HOST})) == PNG
+    assert [line for line, _ in proxy.asked] == [
         f"GET http://{STUDIO}:8080{REFERENCE}",
         f"GET http://{STUDIO}:8080/api/version",
-        f"GET http://{PICTURES}/a.png",
+        f"GET http://{IMAGE_HOST}/a.png",
     ]
     assert [authorization for _, _, authorization in plain.asked] == ["Token secret", "Token legacy", ""]
 
 
-def test_tls_goes_through_the_proxy_and_is_checked_at_its_end(
+def test_tls_uses_the_proxy_and_checks_the_server(
     proxy: Proxy, tls: Server, authority: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.url.replace("http://", "http://user:secret@"))
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
-    assert picture(f"https://{STUDIO}") == PNG
+    assert fetch_image(f"https://{STUDIO}") == PNG
     assert api(f"https://{STUDIO}") == {"version": 1}
-    assert [asked for asked, _ in proxy.asked] == [f"CONNECT {STUDIO}:443"] * 2
+    assert [line for line, _ in proxy.asked] == [f"CONNECT {STUDIO}:443"] * 2
     assert all(authorization.endswith("Basic dXNlcjpzZWNyZXQ=") for _, authorization in proxy.asked)
     assert [authorization for _, _, authorization in tls.asked] == ["Token secret", "Token legacy"]
 
 
-def test_the_policy_decides_before_the_proxy_is_asked(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_url_policy_applies_before_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy.url)
     with pytest.raises(ImageError, match="nor on an allowed host"):
-        picture(f"http://{STUDIO}", f"http://{ELSEWHERE}/a.png", allowed_hosts=frozenset({PICTURES}))
+        fetch_image(f"http://{STUDIO}", f"http://{ELSEWHERE}/a.png", allowed_hosts=frozenset({IMAGE_HOST}))
     assert proxy.asked == []
     with pytest.raises(ImageError, match="which is not allowed"):
-        picture(f"http://{STUDIO}", f"http://{PICTURES}/redirect.png", allowed_hosts=frozenset({PICTURES}))
-    assert [asked for asked, _ in proxy.asked] == [f"GET http://{PICTURES}/redirect.png"]
+        fetch_image(f"http://{STUDIO}", f"http://{IMAGE_HOST}/redirect.png", allowed_hosts=frozenset({IMAGE_HOST}))
+    assert [line for line, _ in proxy.asked] == [f"GET http://{IMAGE_HOST}/redirect.png"]
 
 
-def test_a_proxy_that_does_not_answer_is_not_waited_for(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_proxy_ends_at_the_deadline(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy.url)
     proxy.silent = True
     for url in (f"http://{STUDIO}", f"https://{STUDIO}"):
         with pytest.raises(ImageError, match=r"did not arrive within 0\.3 s"):
-            picture(url, timeout_s=0.3)
+            fetch_image(url, timeout_s=0.3)
 
 
-def test_this_machine_is_asked_directly(plain: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_this_machine_is_requested_directly(plain: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:1")
     url = f"http://127.0.0.1:{plain.server_address[1]}"
-    assert picture(url) == PNG
+    assert fetch_image(url) == PNG
     assert api(url) == {"version": 1}
 
 
@@ -347,7 +345,9 @@ def test_this_machine_is_asked_directly(plain: Server, monkeypatch: pytest.Monke
         ("other", "http://LOCALHOST:8080", True),
     ],
 )
-def test_hosts_of_no_proxy_are_asked_directly(no_proxy: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_hosts_of_no_proxy_are_requested_directly(
+    no_proxy: str, url: str, direct: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("ALL_PROXY", "proxy:3128")
     monkeypatch.setenv("NO_PROXY", no_proxy)
     proxy = Proxies().of(url)
@@ -356,8 +356,10 @@ def test_hosts_of_no_proxy_are_asked_directly(no_proxy: str, url: str, direct: b
 
 
 @pytest.mark.parametrize("address", ["socks5://user:secret@proxy:1080", "http://", "http://user:secret@proxy:port"])
-def test_a_proxy_that_cannot_be_used_is_refused_without_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_proxy_is_rejected_without_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", address)
-    with pytest.raises(ValueError, match="environment names for https must be an address like http://proxy:3128") as refused:
+    with pytest.raises(
+        ValueError, match="the proxy in the environment for https must be an address like http://proxy:3128"
+    ) as refused:
         Proxies()
     assert "secret" not in str(refused.value)

@@ -94,11 +94,11 @@ def test_the_galaxy_is_visible_and_found_in_every_stretch(name: str, bands: int)
     planes = np.stack([HARD[name]()] * bands)
     distance = np.hypot(COLUMNS - X, ROWS - Y)
     for stretch, show in STRETCHES.items():
-        shown = show(planes, None)
-        levels = shown.mean(axis=2) * 255
+        displayed = show(planes, None)
+        levels = displayed.mean(axis=2) * 255
         sky = np.median(levels[(distance > 22) & (distance < 32) & (levels > 0)] if levels.any() else 0)
         assert levels[distance < 3].mean() - (0 if np.isnan(sky) else sky) > 20, stretch
-        boxes = [source.box for source in extract(np.rint(shown * 255).astype(np.float32) / 255).sources]
+        boxes = [source.box for source in extract(np.rint(displayed * 255).astype(np.float32) / 255).sources]
         around = [box for box in boxes if box.x <= X <= box.x + box.width and box.y <= Y <= box.y + box.height]
         assert [box for box in around if 8 <= box.width <= 60 and 6 <= box.height <= 60], (stretch, boxes)
         assert len(boxes) <= 16, stretch  # hot pixels and photons are not detected
@@ -123,11 +123,11 @@ def test_the_galaxy_is_visible_and_found_in_every_stretch(name: str, bands: int)
         np.arange(6.0).reshape(1, 6),
     ],
 )
-def test_an_ordinary_frame_stays_as_it_is(frame: Frame) -> None:
+def test_an_ordinary_frame_is_unchanged(frame: Frame) -> None:
     assert clean(frame) is frame
 
 
-def test_padding_is_missing_and_a_saturated_star_is_not() -> None:
+def test_padding_is_removed_and_a_saturated_star_is_not() -> None:
     frame = padded(star(3e5, saturated=65535), 0.2)
     cleaned = clean(frame)
     assert np.isnan(cleaned[frame == 0]).all()

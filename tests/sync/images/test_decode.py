@@ -28,36 +28,36 @@ MAGICS = [
 
 
 def files() -> dict[str, bytes]:
-    made = {}
+    contents = {}
     for kind in ("PNG", "JPEG", "GIF", "WEBP"):
         file = io.BytesIO()
         Image.fromarray(PIXELS).save(file, kind)
-        made[kind] = file.getvalue()
+        contents[kind] = file.getvalue()
     for name, options in {"TIFF": {}, "TIFF deflate": {"compression": "zlib", "predictor": 2}}.items():
         file = io.BytesIO()
         tifffile.imwrite(file, PIXELS, photometric="rgb", **options)
-        made[name] = file.getvalue()
+        contents[name] = file.getvalue()
     file = io.BytesIO()
     Image.fromarray(PIXELS).save(file, "TIFF", compression="tiff_lzw")
-    made["TIFF LZW"] = file.getvalue()
+    contents["TIFF LZW"] = file.getvalue()
     file = io.BytesIO()
     fits.PrimaryHDU(PIXELS.transpose(2, 0, 1).astype("f4")).writeto(file)
-    made["FITS"] = file.getvalue()
-    made["FITS gzipped"] = gzip.compress(made["FITS"])
+    contents["FITS"] = file.getvalue()
+    contents["FITS gzipped"] = gzip.compress(contents["FITS"])
     for compression in ("RICE_1", "GZIP_1", "GZIP_2"):
         file = io.BytesIO()
         fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(PIXELS[..., 0].astype("i2"), compression_type=compression)]).writeto(
             file
         )
-        made[f"FITS {compression}"] = file.getvalue()
-    return made
+        contents[f"FITS {compression}"] = file.getvalue()
+    return contents
 
 
 FILES = files()
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_the_kind_is_told_by_the_bytes(name: str) -> None:
+def test_the_format_is_detected_from_the_bytes(name: str) -> None:
     assert decode(FILES[name]).shape == (12, 10, 3)
 
 
@@ -66,7 +66,7 @@ def test_a_gzipped_web_image_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("data", [b"", b"<html>", b"RIFF\x10\x00\x00\x00WAVEfmt ", b"%PDF-1.7", b"BM", b"\x1f\x8b"])
-def test_other_files_are_refused_in_a_sentence(data: bytes) -> None:
+def test_other_files_are_rejected_with_one_sentence(data: bytes) -> None:
     with pytest.raises(ImageError, match=r"^the (gzipped )?image "):
         decode(data)
 
@@ -84,12 +84,12 @@ def decodes_or_says_why_not(data: bytes) -> None:
 
 
 @given(st.binary(max_size=400))
-def test_arbitrary_bytes_are_read_or_refused(data: bytes) -> None:
+def test_arbitrary_bytes_are_read_or_rejected(data: bytes) -> None:
     decodes_or_says_why_not(data)
 
 
 @given(st.sampled_from(MAGICS), st.binary(max_size=400))
-def test_arbitrary_bytes_after_a_known_start_are_read_or_refused(magic: bytes, data: bytes) -> None:
+def test_arbitrary_bytes_after_a_magic_number_are_read_or_rejected(magic: bytes, data: bytes) -> None:
     decodes_or_says_why_not(magic + data)
 
 
@@ -97,7 +97,7 @@ def test_arbitrary_bytes_after_a_known_start_are_read_or_refused(magic: bytes, d
 @pytest.mark.parametrize("name", FILES)
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_damaged_files_are_read_or_refused(name: str, data: st.DataObject) -> None:
+def test_damaged_files_are_read_or_rejected(name: str, data: st.DataObject) -> None:
     damaged = bytearray(FILES[name])
     places = st.integers(0, len(damaged) - 1) | st.integers(0, min(400, len(damaged) - 1))
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=5)):
@@ -112,7 +112,7 @@ HEADER_VALUES = ["0", "-1", "1", "2", "T", "'x'", "1E400", "99999999999", "''", 
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("FITS") and "gzipped" not in name])
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
-def test_fits_files_with_wrong_headers_are_read_or_refused(name: str, data: st.DataObject) -> None:
+def test_fits_files_with_wrong_headers_are_read_or_rejected(name: str, data: st.DataObject) -> None:
     damaged = bytearray(FILES[name])
     cards = [place for place in range(0, len(damaged), 80) if damaged[place + 8 : place + 10] == b"= "]
     for place in data.draw(st.lists(st.sampled_from(cards), max_size=3)):
@@ -121,7 +121,7 @@ def test_fits_files_with_wrong_headers_are_read_or_refused(name: str, data: st.D
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_one_line_that_is_turned_is_laid_out_as_torch_takes_it(orientation: int) -> None:
+def test_a_flipped_row_has_strides_that_torch_accepts(orientation: int) -> None:
     exif = Image.Exif()
     exif[274] = orientation
     file = io.BytesIO()
@@ -131,7 +131,7 @@ def test_one_line_that_is_turned_is_laid_out_as_torch_takes_it(orientation: int)
     assert pixels.flags.c_contiguous
 
 
-def test_how_large_a_file_will_be_is_estimated_without_decoding_it() -> None:
+def test_the_number_of_pixels_is_estimated_without_decoding() -> None:
     content = io.BytesIO()
     Image.new("L", (300, 200)).save(content, "PNG")
     png = content.getvalue()

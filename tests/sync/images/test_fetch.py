@@ -147,7 +147,7 @@ def test_a_local_file_and_a_storage_file_are_fetched(label_studio: Server, fetch
     assert fetcher.fetch("/tasks/7/resolve/?fileuri=czM6Ly9i") == PNG
 
 
-def test_a_reference_to_the_public_address_is_asked_where_we_reach_label_studio(label_studio: Server) -> None:
+def test_a_reference_to_the_public_address_is_requested_internally(label_studio: Server) -> None:
     label_studio.answers[REFERENCE] = body(PNG)
     fetcher = make(label_studio, public_url="https://galaxies.invalid")
     assert fetcher.fetch("https://galaxies.invalid" + REFERENCE) == PNG
@@ -162,21 +162,21 @@ def test_a_reference_to_the_public_address_is_asked_where_we_reach_label_studio(
         "/data/upload/1/..%2f..%2f..%2fapi",
     ],
 )
-def test_a_path_that_climbs_is_never_asked(label_studio: Server, fetcher: Fetcher, reference: str) -> None:
+def test_a_path_with_parent_folders_is_never_requested(label_studio: Server, fetcher: Fetcher, reference: str) -> None:
     label_studio.answers["/api/users/"] = body(b"[]")
     with pytest.raises(ImageError):
         fetcher.fetch(reference)
     assert label_studio.asked == []
 
 
-def test_a_foreign_host_is_never_asked(label_studio: Server, elsewhere: Server, fetcher: Fetcher) -> None:
+def test_a_foreign_host_is_never_requested(label_studio: Server, elsewhere: Server, fetcher: Fetcher) -> None:
     elsewhere.answers[REFERENCE] = body(PNG)
     with pytest.raises(ImageError, match="nor on an allowed host"):
         fetcher.fetch(elsewhere.url + REFERENCE)
     assert elsewhere.asked == []
 
 
-def test_an_allowed_host_never_sees_the_token(label_studio: Server, elsewhere: Server) -> None:
+def test_an_allowed_host_does_not_receive_the_token(label_studio: Server, elsewhere: Server) -> None:
     elsewhere.answers[REFERENCE] = body(PNG)
     fetcher = make(label_studio, elsewhere.host)
     assert fetcher.fetch(elsewhere.url + REFERENCE) == PNG
@@ -194,7 +194,7 @@ def test_cookies_of_label_studio_do_not_reach_another_port_of_its_host(label_stu
     fetcher.close()
 
 
-def test_the_token_does_not_leave_over_another_scheme(label_studio: Server) -> None:
+def test_the_token_is_not_sent_over_another_scheme(label_studio: Server) -> None:
     fetcher = make(label_studio)
     with pytest.raises(ImageError, match="nor on an allowed host"):
         fetcher.fetch(label_studio.url.replace("http:", "https:") + REFERENCE)
@@ -211,7 +211,7 @@ def test_a_redirect_to_storage_is_followed_without_the_token(label_studio: Serve
     fetcher.close()
 
 
-def test_a_redirect_to_elsewhere_is_not_followed(label_studio: Server, elsewhere: Server, fetcher: Fetcher) -> None:
+def test_a_redirect_to_another_host_is_not_followed(label_studio: Server, elsewhere: Server, fetcher: Fetcher) -> None:
     label_studio.answers[REFERENCE] = status(302, Location=elsewhere.url + "/a.png")
     with pytest.raises(ImageError, match="not allowed"):
         fetcher.fetch(REFERENCE)
@@ -225,7 +225,7 @@ def test_a_redirect_into_the_api_is_not_followed(label_studio: Server, fetcher: 
     assert len(label_studio.asked) == 1
 
 
-def test_redirects_end_after_three(label_studio: Server, fetcher: Fetcher) -> None:
+def test_at_most_three_redirects_are_followed(label_studio: Server, fetcher: Fetcher) -> None:
     label_studio.answers[REFERENCE] = status(302, Location=REFERENCE)
     with pytest.raises(ImageError, match="more than 3 times"):
         fetcher.fetch(REFERENCE)
@@ -233,7 +233,7 @@ def test_redirects_end_after_three(label_studio: Server, fetcher: Fetcher) -> No
 
 
 @pytest.mark.parametrize("announced", [True, False])
-def test_an_image_over_the_limit_is_refused(label_studio: Server, announced: bool) -> None:
+def test_an_image_over_the_limit_is_rejected(label_studio: Server, announced: bool) -> None:
     endless = drip(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n")
     label_studio.answers[REFERENCE] = body(b"x" * 1001) if announced else endless
     fetcher = make(label_studio, limits=FetchLimits(max_bytes=1000 if announced else 5, timeout_s=10))
@@ -249,7 +249,7 @@ def test_an_image_at_the_limit_is_fetched(label_studio: Server) -> None:
     fetcher.close()
 
 
-def test_a_compressed_answer_is_not_unpacked_past_the_limit(label_studio: Server) -> None:
+def test_a_compressed_response_is_not_decompressed_past_the_limit(label_studio: Server) -> None:
     packed = b"\x1f\x8b pretend"
     label_studio.answers[REFERENCE] = body(packed, Content_Encoding="gzip")
     fetcher = make(label_studio)
@@ -262,7 +262,7 @@ def test_a_compressed_answer_is_not_unpacked_past_the_limit(label_studio: Server
     [b"", b"HTTP/1.1 200 OK\r\nX-Slow: ", b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"],
     ids=["status", "headers", "body"],
 )
-def test_a_slow_server_ends_at_the_deadline_wherever_it_is_slow(label_studio: Server, start: bytes) -> None:
+def test_a_slow_response_ends_at_the_deadline(label_studio: Server, start: bytes) -> None:
     label_studio.answers[REFERENCE] = drip(start)
     fetcher = make(label_studio, limits=FetchLimits(timeout_s=0.5))
     begin = time.monotonic()
@@ -272,7 +272,7 @@ def test_a_slow_server_ends_at_the_deadline_wherever_it_is_slow(label_studio: Se
     fetcher.close()
 
 
-def test_a_connection_that_breaks_once_is_tried_again(label_studio: Server, fetcher: Fetcher) -> None:
+def test_an_interrupted_request_is_retried_once(label_studio: Server, fetcher: Fetcher) -> None:
     def break_once(request: BaseHTTPRequestHandler) -> None:
         label_studio.answers[REFERENCE] = body(PNG)
         request.close_connection = True
@@ -281,7 +281,7 @@ def test_a_connection_that_breaks_once_is_tried_again(label_studio: Server, fetc
     assert fetcher.fetch(REFERENCE) == PNG
 
 
-def test_an_answer_that_ends_early_is_no_image(label_studio: Server, fetcher: Fetcher) -> None:
+def test_a_truncated_response_is_not_an_image(label_studio: Server, fetcher: Fetcher) -> None:
     def cut(request: BaseHTTPRequestHandler) -> None:
         request.send_response(200)
         request.send_header("Content-Length", "1000")
@@ -304,14 +304,14 @@ def test_a_server_that_is_down_is_named_in_one_sentence() -> None:
 
 
 @pytest.mark.parametrize("code", [204, 304, 400, 401, 403, 404, 500])
-def test_an_answer_without_an_image_is_an_error_without_the_token(label_studio: Server, fetcher: Fetcher, code: int) -> None:
+def test_an_error_message_of_a_response_contains_no_token(label_studio: Server, fetcher: Fetcher, code: int) -> None:
     label_studio.answers[REFERENCE] = status(code)
     with pytest.raises(ImageError, match=str(code)) as caught:
         fetcher.fetch(REFERENCE)
     assert "secret" not in str(caught.value)
 
 
-def test_the_token_is_asked_for_anew_each_time(label_studio: Server) -> None:
+def test_the_authorization_is_requested_for_each_download(label_studio: Server) -> None:
     label_studio.answers[REFERENCE] = body(PNG)
     tokens = iter(["Bearer 1", "Bearer 2"])
     fetcher = Fetcher(label_studio_url=label_studio.url, authorization=lambda: next(tokens))
@@ -346,6 +346,6 @@ def test_a_data_uri_holds_its_bytes(offline: Fetcher, content: bytes) -> None:
         "data:image/png;base64," + "A" * 10_000,
     ],
 )
-def test_another_data_uri_is_refused(offline: Fetcher, reference: str) -> None:
+def test_other_data_uris_are_rejected(offline: Fetcher, reference: str) -> None:
     with pytest.raises(ImageError):
         offline.fetch(reference)

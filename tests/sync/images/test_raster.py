@@ -32,10 +32,10 @@ def test_grey_png_is_value_over_255_in_each_channel() -> None:
 
 
 def test_colour_png_is_value_over_255() -> None:
-    shown = decode(written(Image.fromarray(COLOURS), "PNG"))
-    assert np.array_equal(shown, COLOURS / np.float32(255))
-    assert shown.dtype == np.float32
-    assert shown.flags.c_contiguous
+    displayed = decode(written(Image.fromarray(COLOURS), "PNG"))
+    assert np.array_equal(displayed, COLOURS / np.float32(255))
+    assert displayed.dtype == np.float32
+    assert displayed.flags.c_contiguous
 
 
 def test_16_bit_png_is_value_over_65535() -> None:
@@ -82,7 +82,7 @@ def test_cmyk_jpeg_is_shown_in_colour() -> None:
 
 
 @pytest.mark.parametrize("kind", ["GIF", "PNG", "WEBP"])
-def test_of_a_moving_image_the_first_frame_is_shown(kind: str) -> None:
+def test_the_first_frame_of_an_animation_is_displayed(kind: str) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("white", "black")]
     options = {"lossless": True} if kind == "WEBP" else {}
     assert (decode(written(frames[0], kind, save_all=True, append_images=frames[1:], **options)) == 1).all()
@@ -99,10 +99,10 @@ def test_exif_orientation_is_applied(kind: str, orientation: int, corner: tuple[
     values[:8, :8] = 255
     exif = Image.Exif()
     exif[274] = orientation
-    shown = decode(written(Image.fromarray(values), kind, exif=exif))
-    assert shown.shape[:2] == ((16, 32) if orientation < 5 else (32, 16))
-    assert shown[corner] == pytest.approx(1, abs=0.1)
-    assert shown.sum() == pytest.approx(8 * 8 * 3, rel=0.1)
+    displayed = decode(written(Image.fromarray(values), kind, exif=exif))
+    assert displayed.shape[:2] == ((16, 32) if orientation < 5 else (32, 16))
+    assert displayed[corner] == pytest.approx(1, abs=0.1)
+    assert displayed.sum() == pytest.approx(8 * 8 * 3, rel=0.1)
 
 
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00", b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff"])
@@ -118,7 +118,7 @@ def test_a_truncated_image_is_an_error(kind: str) -> None:
             decode(data[:size])
 
 
-def test_too_many_pixels_are_refused_before_they_are_unpacked() -> None:
+def test_too_many_pixels_are_rejected_before_decompression() -> None:
     def chunk(name: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 

@@ -46,14 +46,14 @@ def test_distortions_of_a_cube_are_kept() -> None:
     assert sky_of(cube) == sky_of(flat)
 
 
-@pytest.mark.parametrize(("said", "meant"), [("J2000", "FK5"), ("ICRF", "ICRS"), ("fk5", "FK5")])
-def test_a_frame_in_other_words_is_understood(said: str, meant: str) -> None:
-    sky = sky_of(header(RADESYS=said))
-    assert sky["wcs"]["RADESYS"] == meant
+@pytest.mark.parametrize(("name", "frame"), [("J2000", "FK5"), ("ICRF", "ICRS"), ("fk5", "FK5")])
+def test_other_names_of_a_frame_are_read(name: str, frame: str) -> None:
+    sky = sky_of(header(RADESYS=name))
+    assert sky["wcs"]["RADESYS"] == frame
     assert sky["ra"] == pytest.approx(150, abs=0.01)
 
 
-def test_position_and_scale_are_those_of_the_middle() -> None:
+def test_position_and_scale_are_those_of_the_centre() -> None:
     sky = sky_of(header(CRPIX1=20.5, CRPIX2=15.5))
     assert (sky["ra"], sky["dec"]) == (pytest.approx(150.0), pytest.approx(2.0))
     assert sky["pixel_scale_arcsec"] == pytest.approx(0.262)

@@ -19,9 +19,9 @@ def galaxy(seed: int = 0, *, peak: float = 100.0) -> NDArray[np.float64]:
 
 
 def test_sky_is_dark_and_the_galaxy_bright() -> None:
-    shown = asinh(galaxy())
-    assert shown[:10].mean() < 0.2
-    assert shown[32, 32] > 0.7
+    displayed = asinh(galaxy())
+    assert displayed[:10].mean() < 0.2
+    assert displayed[32, 32] > 0.7
 
 
 def test_a_stretch_keeps_the_order_of_brightness() -> None:
@@ -41,20 +41,20 @@ def test_a_few_hot_pixels_do_not_darken_the_rest() -> None:
     assert asinh(hot)[20:44, 20:44] == pytest.approx(asinh(galaxy())[20:44, 20:44], abs=0.01)
 
 
-def test_missing_pixels_are_black_and_change_no_other() -> None:
+def test_missing_pixels_are_black_and_do_not_affect_others() -> None:
     holed = galaxy()
     holed[:4] = [[np.nan], [np.inf], [-np.inf], [np.nan]]
-    shown = asinh(holed)
-    assert (shown[:4] == 0).all()
-    assert shown[4:] == pytest.approx(asinh(galaxy())[4:], abs=0.05)
+    displayed = asinh(holed)
+    assert (displayed[:4] == 0).all()
+    assert displayed[4:] == pytest.approx(asinh(galaxy())[4:], abs=0.05)
 
 
-def test_a_model_without_noise_is_shown_over_its_whole_range() -> None:
+def test_a_model_without_noise_is_displayed_over_its_full_range() -> None:
     image = np.zeros((64, 64))
     image[20:40, 20:40] = np.linspace(0, 5, 20)
-    shown = asinh(image)
-    assert shown[0, 0] < 0.2
-    assert shown.max() > 0.9
+    displayed = asinh(image)
+    assert displayed[0, 0] < 0.2
+    assert displayed.max() > 0.9
 
 
 @pytest.mark.parametrize("value", [0.0, 7.5, -1e30, np.nan])
@@ -64,18 +64,18 @@ def test_an_image_without_contrast_is_black(value: float) -> None:
 
 
 def test_equal_bands_are_grey() -> None:
-    shown = lupton(galaxy(), galaxy(), galaxy())
-    assert shown[..., 0] == pytest.approx(shown[..., 1], abs=1e-5)
-    assert shown[..., 1] == pytest.approx(shown[..., 2], abs=1e-5)
+    displayed = lupton(galaxy(), galaxy(), galaxy())
+    assert displayed[..., 0] == pytest.approx(displayed[..., 1], abs=1e-5)
+    assert displayed[..., 1] == pytest.approx(displayed[..., 2], abs=1e-5)
 
 
-def test_a_source_seen_only_in_red_is_red() -> None:
+def test_a_source_in_the_red_band_only_is_red() -> None:
     red, green, blue = lupton(galaxy(1), galaxy(2, peak=0), galaxy(3, peak=0))[32, 32]
     assert red > 0.9
     assert max(green, blue) < 0.3
 
 
-def test_bands_of_different_shapes_are_refused() -> None:
+def test_bands_of_different_shapes_are_rejected() -> None:
     with pytest.raises(ValueError, match="one shape"):
         lupton(np.zeros((4, 4)), np.zeros((4, 5)), np.zeros((4, 4)))
 
@@ -86,29 +86,29 @@ def test_the_first_band_is_the_bluest() -> None:
     assert np.argmax(in_colour(bands[::-1], weights=[1, 1, 1])[32, 32]) == 2
 
 
-def test_without_weights_the_sources_are_grey_whatever_each_band_counts_in() -> None:
+def test_without_weights_sources_are_grey_in_any_units() -> None:
     bands = np.stack([galaxy(1), 50 * galaxy(2), 0.1 * galaxy(3)])
     assert np.ptp(in_colour(bands)[30:35, 30:35], axis=-1).max() < 0.15
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
 def test_any_number_of_bands_makes_a_colour_image(count: int) -> None:
-    shown = in_colour(np.stack([galaxy(seed) for seed in range(count)]))
-    assert shown.shape == (64, 64, 3)
-    assert shown[32, 32].min() > 0.5
+    displayed = in_colour(np.stack([galaxy(seed) for seed in range(count)]))
+    assert displayed.shape == (64, 64, 3)
+    assert displayed[32, 32].min() > 0.5
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=FINITE_OR_NOT))
-def test_any_numbers_at_all_end_between_zero_and_one(bands: NDArray[np.float32]) -> None:
-    shown = in_colour(bands)
-    assert shown.shape == (*bands.shape[1:], 3)
-    assert shown.dtype == np.float32
-    assert shown.min() >= 0
-    assert shown.max() <= 1
+def test_any_floats_give_values_between_zero_and_one(bands: NDArray[np.float32]) -> None:
+    displayed = in_colour(bands)
+    assert displayed.shape == (*bands.shape[1:], 3)
+    assert displayed.dtype == np.float32
+    assert displayed.min() >= 0
+    assert displayed.max() <= 1
 
 
 @given(hnp.arrays(np.float64, (3, 4, 4), elements=st.floats()))
-def test_any_doubles_end_between_zero_and_one_too(bands: NDArray[np.float64]) -> None:
-    shown = in_colour(bands)
-    assert shown.min() >= 0
-    assert shown.max() <= 1
+def test_any_doubles_give_values_between_zero_and_one(bands: NDArray[np.float64]) -> None:
+    displayed = in_colour(bands)
+    assert displayed.min() >= 0
+    assert displayed.max() <= 1

@@ -70,19 +70,19 @@ def test_jpeg_inside_a_tiff_is_opened() -> None:
 @pytest.mark.parametrize("planarconfig", ["contig", "separate"])
 def test_colour_is_value_over_white(planarconfig: str) -> None:
     for values in (RGB8, RGB16):
-        stored = values if planarconfig == "contig" else values.transpose(2, 0, 1)
-        shown = decode(written(stored, photometric="rgb", planarconfig=planarconfig))
-        assert np.array_equal(shown, values / np.float32(np.iinfo(values.dtype).max))
+        values_in_file = values if planarconfig == "contig" else values.transpose(2, 0, 1)
+        displayed = decode(written(values_in_file, photometric="rgb", planarconfig=planarconfig))
+        assert np.array_equal(displayed, values / np.float32(np.iinfo(values.dtype).max))
 
 
 def test_white_may_be_zero() -> None:
     assert decode(written(GREY8, photometric="miniswhite")) == pytest.approx(1 - grey(GREY8))
 
 
-def test_palette_is_shown_in_its_colours() -> None:
+def test_a_palette_is_displayed_in_its_colours() -> None:
     colormap = RNG.integers(0, 256, (3, 256), dtype=np.uint16) * 257
-    shown = decode(written(GREY8, photometric="palette", colormap=colormap))
-    assert shown == pytest.approx(colormap.T[GREY8] / 65535, abs=0.005)
+    displayed = decode(written(GREY8, photometric="palette", colormap=colormap))
+    assert displayed == pytest.approx(colormap.T[GREY8] / 65535, abs=0.005)
 
 
 @pytest.mark.parametrize(("kind", "expected"), [("unassalpha", 0.2), ("assocalpha", 1.0), ("unspecified", 1.0)])
@@ -92,7 +92,7 @@ def test_transparency_lies_on_black(kind: str, expected: float) -> None:
     assert decode(written(rgba, photometric="rgb", extrasamples=[kind])) == pytest.approx(expected)
 
 
-def test_cmyk_is_shown_in_colour() -> None:
+def test_cmyk_is_displayed_in_colour() -> None:
     cmyk = np.zeros((8, 8, 4), dtype=np.uint8)
     cmyk[..., 1:3] = 255
     assert decode(written(cmyk, photometric="separated"))[4, 4] == pytest.approx([1, 0, 0])
@@ -101,8 +101,8 @@ def test_cmyk_is_shown_in_colour() -> None:
 @pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.int16, np.int32, np.uint32])
 def test_measurements_are_stretched_and_not_flipped(dtype: type[np.generic]) -> None:
     values = FLOAT.astype(dtype) if np.dtype(dtype).kind != "u" else (FLOAT + 10).astype(dtype)
-    shown = decode(written(values, photometric="minisblack"))
-    assert shown[..., 0] == pytest.approx(asinh(values.astype(np.float64)), abs=1e-5)
+    displayed = decode(written(values, photometric="minisblack"))
+    assert displayed[..., 0] == pytest.approx(asinh(values.astype(np.float64)), abs=1e-5)
 
 
 def test_three_float_samples_are_red_green_and_blue() -> None:
@@ -115,7 +115,7 @@ def test_compressed_floats_are_stretched_too() -> None:
         assert decode(data)[..., 0] == pytest.approx(asinh(FLOAT), abs=1e-5)
 
 
-def test_missing_floats_are_black_and_only_missing_ones_are_an_error() -> None:
+def test_missing_floats_are_black_and_an_image_of_them_is_an_error() -> None:
     holed = FLOAT.copy()
     holed[:5] = np.nan
     assert (decode(written(holed))[:5] == 0).all()
@@ -127,11 +127,11 @@ def test_constant_floats_are_black() -> None:
     assert (decode(written(np.full((5, 5), 3.5, dtype=np.float32))) == 0).all()
 
 
-def test_of_several_pages_the_first_is_shown() -> None:
+def test_the_first_page_is_displayed() -> None:
     assert np.array_equal(decode(written(np.stack([GREY8, GREY8 // 2]), photometric="minisblack")), grey(GREY8))
 
 
-def test_complex_numbers_are_refused() -> None:
+def test_complex_numbers_are_rejected() -> None:
     with pytest.raises(ImageError):
         decode(written(np.zeros((4, 4), dtype=np.complex64)))
 
@@ -144,12 +144,12 @@ def test_a_truncated_tiff_is_an_error(options: dict[str, Any]) -> None:
             decode(data[:size])
 
 
-def test_too_many_pixels_are_refused_before_they_are_unpacked() -> None:
+def test_too_many_pixels_are_rejected_before_decompression() -> None:
     with pytest.raises(ImageError, match="31x20 pixels, more than the 600"):
         decode(written(GREY8), max_pixels=600)
 
 
-def test_a_strip_that_unpacks_to_more_than_it_may_is_refused() -> None:
+def test_a_strip_that_decompresses_to_too_much_is_rejected() -> None:
     bomb = written(np.zeros((1000, 1000), dtype=np.uint8), compression="zlib", rowsperstrip=1000)
     length = tifffile.TiffFile(io.BytesIO(bomb)).pages.first.tags["ImageLength"].valueoffset
     strip = tifffile.TiffFile(io.BytesIO(bomb)).pages.first.tags["RowsPerStrip"].valueoffset

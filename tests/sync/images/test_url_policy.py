@@ -19,7 +19,7 @@ def policy() -> Policy:
 
 
 @pytest.mark.parametrize(
-    ("reference", "asked"),
+    ("reference", "url"),
     [
         (PNG, PNG),
         (LABEL_STUDIO + PNG, PNG),
@@ -39,20 +39,20 @@ def policy() -> Policy:
         ("/storage-data/uploaded/?filepath=upload/1/a.png", "/storage-data/uploaded/?filepath=upload/1/a.png"),
     ],
 )
-def test_what_label_studio_writes_is_asked_of_label_studio_with_the_token(policy: Policy, reference: str, asked: str) -> None:
-    assert policy.target(reference) == Target(LABEL_STUDIO + asked, trusted=True)
+def test_references_of_label_studio_are_requested_with_the_token(policy: Policy, reference: str, url: str) -> None:
+    assert policy.target(reference) == Target(LABEL_STUDIO + url, trusted=True)
 
 
 @pytest.mark.parametrize(
-    ("reference", "asked"),
+    ("reference", "url"),
     [
         ("https://images.example/a/b.jpg?sig=a%2Bb&x=1", "https://images.example/a/b.jpg?sig=a%2Bb&x=1"),
         ("http://images.example:80/a.jpg", "http://images.example/a.jpg"),
         ("http://s3.example:9000/bucket/a.jpg", "http://s3.example:9000/bucket/a.jpg"),
     ],
 )
-def test_an_allowed_host_is_asked_without_the_token(policy: Policy, reference: str, asked: str) -> None:
-    assert policy.target(reference) == Target(asked, trusted=False)
+def test_an_allowed_host_is_requested_without_the_token(policy: Policy, reference: str, url: str) -> None:
+    assert policy.target(reference) == Target(url, trusted=False)
 
 
 @pytest.mark.parametrize(
@@ -122,23 +122,23 @@ def test_an_allowed_host_is_asked_without_the_token(policy: Policy, reference: s
         "/data/upload/1/" + "a" * 9000,
     ],
 )
-def test_anything_else_is_refused(policy: Policy, reference: str) -> None:
+def test_other_references_are_rejected(policy: Policy, reference: str) -> None:
     with pytest.raises(ImageError):
         policy.target(reference)
 
 
 @pytest.mark.parametrize("reference", [None, 3, ["/data/upload/1/a.png"], {"d": 1}])
-def test_a_reference_that_is_no_text_is_refused(policy: Policy, reference: object) -> None:
+def test_a_reference_that_is_not_text_is_rejected(policy: Policy, reference: object) -> None:
     with pytest.raises(ImageError, match="must be a non-empty text"):
         policy.target(reference)  # type: ignore[arg-type]
 
 
-def test_label_studio_below_a_path_is_asked_below_it() -> None:
+def test_label_studio_below_a_path_is_requested_below_it() -> None:
     policy = Policy("https://host.example/label-studio/")
-    wanted = Target("https://host.example/label-studio" + PNG, trusted=True)
-    assert policy.target("/label-studio" + PNG) == wanted
-    assert policy.target(PNG) == wanted
-    assert policy.target("https://host.example/label-studio" + PNG) == wanted
+    expected = Target("https://host.example/label-studio" + PNG, trusted=True)
+    assert policy.target("/label-studio" + PNG) == expected
+    assert policy.target(PNG) == expected
+    assert policy.target("https://host.example/label-studio" + PNG) == expected
 
 
 def test_an_ipv6_address_keeps_its_brackets() -> None:
@@ -146,13 +146,13 @@ def test_an_ipv6_address_keeps_its_brackets() -> None:
 
 
 @pytest.mark.parametrize("host", ["", "https://images.example", "a/b", "host:port", "user@host", "host?x"])
-def test_an_allowed_host_that_is_no_host_is_refused_at_once(host: str) -> None:
+def test_an_invalid_allowed_host_is_rejected_at_once(host: str) -> None:
     with pytest.raises(ValueError, match="allowed host"):
         Policy(LABEL_STUDIO, allowed_hosts={host})
 
 
 @pytest.mark.parametrize("url", ["", "ls.example:8080", "ftp://ls.example", "http://user:pass@ls.example", "http://a:b"])
-def test_an_address_of_label_studio_that_is_none_is_refused_at_once(url: str) -> None:
+def test_an_invalid_address_of_label_studio_is_rejected_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="label_studio_url"):
         Policy(url)
 
@@ -167,7 +167,7 @@ def test_a_redirect_to_an_allowed_host_loses_the_token(policy: Policy) -> None:
     "location",
     ["http://evil.example/a.png", "//evil.example/a", "../../api/", "/user/login/", "data:,x", "\\\\evil", "http://[x"],
 )
-def test_a_redirect_to_elsewhere_is_refused(policy: Policy, location: str) -> None:
+def test_a_redirect_to_another_host_is_rejected(policy: Policy, location: str) -> None:
     with pytest.raises(ImageError, match="redirects"):
         policy.redirect(policy.target("/data/local-files/?d=a.png"), location)
 
@@ -179,7 +179,7 @@ def test_a_redirect_to_elsewhere_is_refused(policy: Policy, location: str) -> No
         st.lists(st.sampled_from(["/data/upload/", "1", "/", "..", "%2e", "%", "\\", "a", "//", "?d=", "http:"])),
     )
 )
-def test_whatever_is_written_only_the_known_places_are_asked(reference: str) -> None:
+def test_any_reference_leads_to_known_addresses_only(reference: str) -> None:
     policy = Policy(LABEL_STUDIO, allowed_hosts={"images.example"})
     try:
         target = policy.target(reference)
@@ -196,13 +196,13 @@ def test_whatever_is_written_only_the_known_places_are_asked(reference: str) -> 
         lambda n: n not in (".", "..")
     )
 )
-def test_any_plain_file_name_is_found_again_however_it_is_quoted(name: str) -> None:
-    wanted = LABEL_STUDIO + "/data/upload/1/" + quote(name)
-    assert Policy(LABEL_STUDIO).target("/data/upload/1/" + quote(name)).url == wanted
+def test_any_plain_file_name_is_requested_in_any_quoting(name: str) -> None:
+    expected = LABEL_STUDIO + "/data/upload/1/" + quote(name)
+    assert Policy(LABEL_STUDIO).target("/data/upload/1/" + quote(name)).url == expected
 
 
-def test_a_message_names_a_reference_without_what_is_secret_in_it() -> None:
-    shown = shorten("https://user:secret@images.example/a.png?X-Amz-Signature=secret#secret")
-    assert shown == "'https://images.example/a.png'"
+def test_a_message_names_a_reference_without_its_secrets() -> None:
+    text = shorten("https://user:secret@images.example/a.png?X-Amz-Signature=secret#secret")
+    assert text == "'https://images.example/a.png'"
     assert shorten("/data/local-files/?token=secret&d=a.png") == "'/data/local-files/?d=a.png'"
     assert len(shorten("/" + "a" * 100_000)) <= 102

@@ -23,7 +23,7 @@ class Studio:
     def __init__(self) -> None:
         self.tasks: list[dict[str, Any]] = []
 
-    def pages(self, path: str, **asked: Any) -> list[dict[str, Any]]:
+    def pages(self, path: str, **params: Any) -> list[dict[str, Any]]:
         return self.tasks
 
     def send(self, method: str, path: str, *, json: list[dict[str, Any]]) -> dict[str, int]:
@@ -32,7 +32,7 @@ class Studio:
 
 
 class Kept:
-    def put_pictures(self, files: Sequence[StoredFile]) -> list[str]:
+    def put_images(self, files: Sequence[StoredFile]) -> list[str]:
         return [f"/data/{file.name}" for file in files]
 
     def put_science(self, file: StoredFile) -> str:
@@ -57,7 +57,7 @@ def test_an_exception_of_one_image_does_not_end_the_import() -> None:
     items = [Item("a", lambda: png(1), "a.png"), Item("bad", fail, "b.png"), Item("c", lambda: png(2), "c.png")]
     report, tasks = imported(*items)
     assert report.imported == len(tasks) == 2
-    assert report.left_out == {"bad": "it cannot be read or worked on (AttributeError: no such header)"}
+    assert report.left_out == {"bad": "it cannot be processed (AttributeError: no such header)"}
 
 
 def exposure(*fills: float) -> bytes:
@@ -70,7 +70,7 @@ def exposure(*fills: float) -> bytes:
     return file.getvalue()
 
 
-def test_detectors_of_one_exposure_are_tasks_of_their_own() -> None:
+def test_detectors_of_one_exposure_are_separate_tasks() -> None:
     studio = Studio()
     report, tasks = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
     assert (report.imported, list(report.left_out)) == (2, ["e[SCI,2]"])

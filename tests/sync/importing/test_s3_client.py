@@ -54,8 +54,8 @@ def test_more_keys_than_a_page_are_found(s3: Any) -> None:
 @pytest.mark.usefixtures("survey")
 def test_a_collection_reads_objects_as_it_reads_files() -> None:
     collection = Collection(max_bytes=1000)
-    found = list(collection.read(collection.find("s3://sky/survey/*.*g")))
-    assert found == [(f"s3://sky/{key}", key.encode()) for key in KEYS[:2]]
+    images = list(collection.read(collection.find("s3://sky/survey/*.*g")))
+    assert images == [(f"s3://sky/{key}", key.encode()) for key in KEYS[:2]]
 
 
 @pytest.mark.usefixtures("survey")
@@ -92,7 +92,7 @@ def answered(code: str, status: int) -> Callable[..., Any]:
         ("SlowDown", 503, InputError),
     ],
 )
-def test_other_refusals_than_a_missing_or_denied_object_end_the_run(
+def test_errors_other_than_missing_or_denied_objects_end_the_run(
     monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
 ) -> None:
     client = S3Client()
@@ -109,11 +109,11 @@ class Breaking:
 
     def __call__(self, **words: str) -> Any:
         self.asked += 1
-        found = self.get(**words)
+        answer = self.get(**words)
         if self.left:
             self.left -= 1
-            found["Body"] = StreamingBody(io.BytesIO(b"surv"), found["ContentLength"])
-        return found
+            answer["Body"] = StreamingBody(io.BytesIO(b"surv"), answer["ContentLength"])
+        return answer
 
 
 @pytest.mark.usefixtures("survey")
@@ -152,7 +152,7 @@ def test_a_service_that_does_not_answer_ends_the_run(monkeypatch: pytest.MonkeyP
         list(Collection(max_bytes=1000).read([Span("s3://sky/survey/a.png")]))
 
 
-def test_a_parquet_file_in_a_bucket_is_refused(s3: Any) -> None:
+def test_a_parquet_file_in_a_bucket_is_rejected(s3: Any) -> None:
     s3.put_object(Bucket="sky", Key="tables/a.parquet", Body=b"")
     with pytest.raises(InputError, match=r"s3://sky/tables/a\.parquet is a Parquet file in a bucket: copy it"):
         list(Collection(max_bytes=1000).find("s3://sky/tables/*.parquet"))

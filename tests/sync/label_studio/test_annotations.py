@@ -23,11 +23,11 @@ def task(*annotations: Any) -> dict[str, Any]:
     return {"id": 1, "data": {"image": "/data/upload/1/x.png"}, "annotations": list(annotations)}
 
 
-def test_a_whole_annotation_keeps_all_it_says() -> None:
-    (found,) = annotations_of(task(GOOD))
-    assert (found.id, found.task_id, found.completed_by, found.lead_time) == (7, 1, 3, 4.5)
-    assert found.result == [{"type": "choices"}]
-    assert not found.was_cancelled
+def test_a_complete_annotation_keeps_all_fields() -> None:
+    (annotation,) = annotations_of(task(GOOD))
+    assert (annotation.id, annotation.task_id, annotation.completed_by, annotation.lead_time) == (7, 1, 3, 4.5)
+    assert annotation.result == [{"type": "choices"}]
+    assert not annotation.was_cancelled
 
 
 @pytest.mark.parametrize(
@@ -44,16 +44,16 @@ def test_a_whole_annotation_keeps_all_it_says() -> None:
         {name: value for name, value in GOOD.items() if name != "updated_at"},
     ],
 )
-def test_a_broken_one_is_logged_and_left_out(broken: Any, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_malformed_annotation_is_logged_and_left_out(broken: Any, caplog: pytest.LogCaptureFixture) -> None:
     assert [note.id for note in annotations_of(task(broken, GOOD))] == [7]
     assert "annotation_left_out task=1" in caplog.text
 
 
-def test_who_annotated_may_be_written_out() -> None:
+def test_the_annotator_may_be_an_object() -> None:
     assert annotations_of(task(GOOD | {"completed_by": {"id": 9, "email": "a@b.c"}}))[0].completed_by == 9
 
 
-def test_a_skip_has_no_result_and_is_told() -> None:
-    (found,) = annotations_of(task(GOOD | {"result": None, "was_cancelled": True}))
-    assert found.was_cancelled
-    assert found.result == []
+def test_a_skipped_task_has_no_result_and_is_marked() -> None:
+    (annotation,) = annotations_of(task(GOOD | {"result": None, "was_cancelled": True}))
+    assert annotation.was_cancelled
+    assert annotation.result == []

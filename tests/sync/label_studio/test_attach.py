@@ -6,11 +6,11 @@ import pytest
 
 from sync.label_studio.attach import (
     NotAttachedError,
-    asked_instead,
     attach_backend,
     attached,
     detach_backend,
     event_headers,
+    find_other_backend,
     rename_backend,
     show_predictions,
 )
@@ -29,7 +29,7 @@ def changes(label_studio: SmallLabelStudio) -> list[str]:
     return [request for request in label_studio.requests if not request.startswith("GET")]
 
 
-def test_attaching_makes_one_row_one_webhook_and_shows_the_version(
+def test_attaching_creates_a_backend_and_a_webhook_and_shows_the_version(
     label_studio: SmallLabelStudio, connected: LabelStudioClient
 ) -> None:
     number = attach(connected)
@@ -48,7 +48,7 @@ def test_attaching_twice_changes_nothing(label_studio: SmallLabelStudio, connect
     assert len(changes(label_studio)) == before
 
 
-def test_another_secret_is_sent_to_row_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_changed_secret_is_sent_to_backend_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     attach(connected)
     before = len(changes(label_studio))
     attach(connected, secret="another")
@@ -57,7 +57,7 @@ def test_another_secret_is_sent_to_row_and_webhook(label_studio: SmallLabelStudi
     assert hook["headers"] == event_headers(AUTH, "another")
 
 
-def test_duplicate_rows_are_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_duplicate_backends_are_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     first = attach(connected)
     label_studio.backends[label_studio.new_id()] = dict(label_studio.backends[first])
     label_studio.webhooks[label_studio.new_id()] = dict(next(iter(label_studio.webhooks.values())))
@@ -73,7 +73,7 @@ def test_duplicate_rows_are_deleted(label_studio: SmallLabelStudio, connected: L
         pytest.param("something else", LabelStudioError, "something else", id="other"),
     ],
 )
-def test_a_refusal_names_what_to_do(
+def test_a_rejected_request_explains_the_remedy(
     label_studio: SmallLabelStudio,
     connected: LabelStudioClient,
     detail: str,
@@ -98,7 +98,7 @@ def test_a_project_without_the_backend_cannot_be_renamed(label_studio: SmallLabe
         rename_backend(connected, PROJECT, url=URL, title="v0002-aa")
 
 
-def test_detaching_deletes_row_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_detaching_deletes_backend_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     attach(connected)
     assert all(attached(connected, PROJECT, url=URL))
     assert detach_backend(connected, PROJECT, url=URL)
@@ -107,10 +107,10 @@ def test_detaching_deletes_row_and_webhook(label_studio: SmallLabelStudio, conne
 
 
 def test_an_earlier_backend_of_another_team_is_named(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    assert asked_instead(connected, PROJECT, url=URL) == ""
+    assert find_other_backend(connected, PROJECT, url=URL) == ""
     label_studio.backends[1] = {"id": 1, "url": "http://10.0.0.8:9090/"}
     attach(connected)
-    assert asked_instead(connected, PROJECT, url=URL) == "http://10.0.0.8:9090"
+    assert find_other_backend(connected, PROJECT, url=URL) == "http://10.0.0.8:9090"
 
 
 def test_a_shown_version_is_not_sent_again(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
@@ -119,6 +119,6 @@ def test_a_shown_version_is_not_sent_again(label_studio: SmallLabelStudio, conne
     assert changes(label_studio) == [f"PATCH /api/projects/{PROJECT}/"]
 
 
-def test_events_carry_credentials_only_where_there_are_some() -> None:
+def test_event_headers_contain_configured_credentials_only() -> None:
     assert event_headers(None, None) == {}
     assert event_headers(("a", "b"), "s") == {"Authorization": "Basic YTpi", "X-Galaxyloop-Webhook-Secret": "s"}

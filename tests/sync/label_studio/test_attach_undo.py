@@ -18,7 +18,7 @@ def attach_and_fail(client: LabelStudioClient) -> None:
         raise RuntimeError("the next step failed")
 
 
-def test_new_rows_are_deleted_and_settings_restored(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_new_backends_are_deleted_and_settings_restored(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.backends[1] = {"id": 1, "url": "http://10.0.0.8:9090"}
     label_studio.project["model_version"] = "another team's"
     with pytest.raises(RuntimeError, match="the next step failed"):
@@ -34,7 +34,7 @@ def test_a_successful_attachment_is_kept(label_studio: SmallLabelStudio, connect
     assert (len(label_studio.backends), len(label_studio.webhooks)) == (1, 1)
 
 
-def test_an_undo_that_fails_is_logged_and_the_first_error_raised(
+def test_a_failed_undo_is_logged_and_the_first_error_is_raised(
     label_studio: SmallLabelStudio, connected: LabelStudioClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail() -> None:

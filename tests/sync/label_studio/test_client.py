@@ -80,7 +80,7 @@ def client(studio: Script) -> Iterator[LabelStudioClient]:
 LOCKED = {"detail": "database is locked", "exc_info": "Traceback (most recent call last): ..."}
 
 
-def test_a_question_is_asked_again_while_the_database_is_locked(studio: Script, client: LabelStudioClient) -> None:
+def test_a_read_request_is_retried_while_the_database_is_locked(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(500, LOCKED)
     studio.answer(502, "<html>Bad gateway</html>")
     studio.answer(200, {"id": 1})
@@ -103,7 +103,7 @@ def test_a_repeatable_change_is_repeated(studio: Script, client: LabelStudioClie
     assert len(studio.asked) == 2
 
 
-def test_what_nobody_listens_to_is_unavailable_after_patience_ends() -> None:
+def test_an_unreachable_server_is_unavailable_after_the_retries() -> None:
     with LabelStudioClient("http://127.0.0.1:9", LEGACY_KEY, patience_s=0.2) as client:
         with pytest.raises(LabelStudioUnavailable, match=r"http://127\.0\.0\.1:9 cannot be reached"):
             client.get("/api/projects/")
@@ -142,28 +142,28 @@ def test_a_redirect_is_reported_and_not_followed(studio: Script, client: LabelSt
     assert len(studio.asked) == 1
 
 
-def test_an_answer_that_is_not_json_is_not_label_studio(studio: Script, client: LabelStudioClient) -> None:
+def test_a_response_that_is_not_json_is_not_label_studio(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(200, "<html>Welcome to nginx</html>")
-    with pytest.raises(LabelStudioError, match="is not Label Studio: its answer to GET"):
+    with pytest.raises(LabelStudioError, match="is not Label Studio: its response to GET"):
         client.get("/api/projects/")
 
 
-def test_nested_validation_errors_are_said_in_one_line(studio: Script, client: LabelStudioClient) -> None:
+def test_nested_validation_errors_form_one_line(studio: Script, client: LabelStudioClient) -> None:
     errors = {"title": ["too short"], "settings": {"url": ["not a URL", "too long"]}}
     studio.answer(400, {"detail": "Validation error", "validation_errors": errors})
     with pytest.raises(LabelStudioError) as error:
         client.send("POST", "/api/projects/", json={})
-    said = "Validation error; title: too short; settings: url: not a URL; settings: url: too long"
-    assert str(error.value) == f"Label Studio refused POST /api/projects/: {said}"
+    message = "Validation error; title: too short; settings: url: not a URL; settings: url: too long"
+    assert str(error.value) == f"Label Studio rejected POST /api/projects/: {message}"
 
 
-def test_a_key_in_an_answer_is_hidden(studio: Script, client: LabelStudioClient) -> None:
+def test_a_key_in_a_response_is_hidden(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(403, {"detail": f"Bearer {jwt('access', expires_in_s=1)} and Basic Z2FsYXh5OnNlY3JldA== are no good"})
     with pytest.raises(LabelStudioError, match=r"\[hidden\] and \[hidden\] are no good"):
         client.get("/api/projects/")
 
 
-def test_pages_are_read_to_the_end_though_tasks_vanish_meanwhile(studio: Script, client: LabelStudioClient) -> None:
+def test_all_pages_are_read_if_tasks_are_deleted_meanwhile(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(200, {"total": 4, "tasks": [{"id": 1}, {"id": 2}]})
     studio.answer(200, {"total": 4, "tasks": [{"id": 3}]})
     studio.answer(404, {"detail": "Invalid page."})
@@ -181,14 +181,14 @@ def test_pages_are_read_to_the_end_though_tasks_vanish_meanwhile(studio: Script,
         ("http://here", "sécret", "has an invalid character"),
     ],
 )
-def test_an_address_or_key_that_cannot_work_is_refused_at_once(url: str, key: str, reason: str) -> None:
+def test_an_invalid_address_or_key_is_rejected_at_once(url: str, key: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason) as refused:
         LabelStudioClient(url, key)
     assert "cret" not in str(refused.value)
 
 
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_categories=["Cc"])), st.binary(min_size=24, max_size=60))
-def test_no_message_holds_a_token(around: str, secret: bytes) -> None:
+def test_error_messages_contain_no_token(around: str, secret: bytes) -> None:
     token = base64.urlsafe_b64encode(secret).decode()
     for form in (f"Bearer {token}", f"Basic {token}", f"eyJ{token}.{token}.{token}"):
         assert token not in str(LabelStudioError(f"{around} {form} {around}"))

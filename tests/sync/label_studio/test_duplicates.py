@@ -28,7 +28,7 @@ def test_the_oldest_prediction_is_kept(
     assert len(label_studio.predictions()[2]) == 1
 
 
-def test_the_prediction_that_an_annotation_was_made_from_is_kept(
+def test_the_parent_of_an_annotation_is_kept(
     label_studio: SmallLabelStudio, connected: LabelStudioClient, duplicates: tuple[int, int]
 ) -> None:
     label_studio.annotate(1, [], parent_prediction=duplicates[1])

@@ -38,21 +38,21 @@ def wait_for(path: Path) -> str:
     return path.read_text()
 
 
-def test_one_that_ends_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
+def test_a_server_that_exits_at_once_shows_the_end_of_its_log(tmp_path: Path) -> None:
     with server(program(tmp_path, "echo no such table >&2; exit 3"), tmp_path / "data") as studio:
         studio.start()
-        with pytest.raises(StudioError, match=r"ended before it answered; its log .*\n.*no such table"):
+        with pytest.raises(StudioError, match=r"exited before it responded; its log .*\n.*no such table"):
             studio.wait()
 
 
-def test_one_that_never_answers_is_given_up(tmp_path: Path) -> None:
+def test_a_server_that_never_responds_times_out(tmp_path: Path) -> None:
     with server(program(tmp_path, "exec sleep 60"), tmp_path / "data") as studio:
         studio.start()
-        with pytest.raises(StudioError, match="did not answer in 0 s"):
+        with pytest.raises(StudioError, match="did not respond within 0 s"):
             studio.wait(timeout_s=0.0)
 
 
-def test_stopping_ends_all_that_it_started(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stopping_ends_all_child_processes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     with server(program(tmp_path, "sleep 60 & echo $! >child; wait"), tmp_path / "data") as studio:
         studio.start()
@@ -65,7 +65,7 @@ def test_stopping_ends_all_that_it_started(tmp_path: Path, monkeypatch: pytest.M
         time.sleep(0.01)
 
 
-def test_the_password_is_not_on_the_command_line_and_our_settings_do_not_leak_in(
+def test_the_server_gets_the_password_and_no_settings_by_its_environment(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "leaked")
@@ -74,14 +74,14 @@ def test_the_password_is_not_on_the_command_line_and_our_settings_do_not_leak_in
     monkeypatch.chdir(tmp_path)
     with server(program(tmp_path, script), tmp_path / "data") as studio:
         studio.start()
-        seen = wait_for(tmp_path / "seen")
-    command, *environment = seen.splitlines()
+        output = wait_for(tmp_path / "seen")
+    command, *environment = output.splitlines()
     assert "a secret" not in command
-    assert "leaked" not in seen
+    assert "leaked" not in output
     assert "LABEL_STUDIO_PASSWORD=a secret" in environment
     assert {"LABEL_STUDIO_ML_BLOCK_LOCAL_IP=false", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED=false"} <= set(environment)
 
 
-def test_an_executable_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StudioError, match="there is no Label Studio at"):
+def test_a_missing_executable_is_named(tmp_path: Path) -> None:
+    with pytest.raises(StudioError, match="does not exist: make test"):
         server(tmp_path / "nothing", tmp_path).start()

@@ -66,11 +66,11 @@ def test_a_login_returns_a_personal_token(server: LoginServer) -> None:
 
 
 def test_a_wrong_password_is_an_error(server: LoginServer) -> None:
-    with pytest.raises(LabelStudioError, match=f"refuses the password of {USER}"):
+    with pytest.raises(LabelStudioError, match=f"rejects the password of {USER}"):
         login(server.url, USER, "another")
 
 
-def test_a_second_token_is_refused_with_the_remedy(server: LoginServer) -> None:
+def test_a_second_token_is_rejected_with_the_remedy(server: LoginServer) -> None:
     server.token = (409, "{}")
     with pytest.raises(LabelStudioError, match="revoke it under Account & Settings") as error:
         login(server.url, USER, PASSWORD)

@@ -41,12 +41,12 @@ def test_a_project_that_answers_is_not_absent(label_studio: SmallLabelStudio, co
     assert why_absent(connected, PROJECT, ORIGIN) is None
 
 
-def test_its_own_label_studio_says_that_it_was_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_404_of_its_own_label_studio_means_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.refused[ADDRESS] = NOT_FOUND
     assert why_absent(connected, PROJECT, ORIGIN) == Absence(deleted=True)
 
 
-def test_another_label_studio_cannot_say_that_it_was_deleted(
+def test_a_404_of_another_label_studio_does_not_mean_deleted(
     label_studio: SmallLabelStudio, connected: LabelStudioClient
 ) -> None:
     label_studio.refused[ADDRESS] = NOT_FOUND

@@ -23,15 +23,15 @@ class Shelf:
         if self._refuses:
             raise LabelStudioError("refused", status=self._refuses)
         if path == "/api/predictions/":
-            return [one for one in self._predictions if one["task"] == params["task"]]
-        found = [one for one in self._predictions if path == f"/api/predictions/{one['id']}/"]
-        if not found:
+            return [prediction for prediction in self._predictions if prediction["task"] == params["task"]]
+        matches = [prediction for prediction in self._predictions if path == f"/api/predictions/{prediction['id']}/"]
+        if not matches:
             raise LabelStudioError("No Prediction matches the given query.", status=404)
-        return found[0]
+        return matches[0]
 
 
 def regions(*ids: str, **more: Any) -> list[dict[str, Any]]:
-    return [{"id": one, **more} for one in ids]
+    return [{"id": region_id, **more} for region_id in ids]
 
 
 def prediction(id_: int, *ids: str, version: str = "v0002", task: int = 3) -> dict[str, Any]:
@@ -42,16 +42,16 @@ def annotation(result: list[dict[str, Any]], *, parent: int | None = None) -> An
     return Annotation(1, 3, {}, result, "2026-01-01T00:00:00Z", 1, False, parent, None)
 
 
-def find(shelf: Shelf, made: Annotation) -> Parent | None:
-    return find_parent(cast(LabelStudioClient, shelf), made)
+def find(shelf: Shelf, note: Annotation) -> Parent | None:
+    return find_parent(cast(LabelStudioClient, shelf), note)
 
 
 @pytest.mark.parametrize("origin", ["prediction", "prediction-changed"])
-def test_regions_that_came_from_a_prediction_say_that_there_was_one(origin: str) -> None:
+def test_regions_with_a_predicted_origin_imply_a_parent(origin: str) -> None:
     assert has_parent(annotation(regions("a", origin="manual") + regions("b", origin=origin)))
 
 
-def test_an_annotation_that_was_begun_empty_has_no_parent() -> None:
+def test_an_annotation_that_was_started_empty_has_no_parent() -> None:
     assert not has_parent(annotation(regions("a", origin="manual")))
     assert not has_parent(annotation(regions("a")))
     assert has_parent(annotation([], parent=9))
@@ -62,32 +62,32 @@ def test_the_parent_is_the_prediction_that_the_annotation_names() -> None:
     assert find(shelf, annotation(regions("a"), parent=9)) == Parent("v0002", [])
 
 
-def test_a_prediction_that_was_kept_when_its_version_was_pruned_is_still_that_versions() -> None:
+def test_a_parent_kept_by_pruning_still_has_its_version() -> None:
     shelf = Shelf(prediction(9, "a", version="v0002 (annotated)"))
     assert find(shelf, annotation([], parent=9)) == Parent("v0002", regions("a"))
 
 
-def test_a_parent_that_is_gone_is_none() -> None:
+def test_a_deleted_parent_gives_none() -> None:
     assert find(Shelf(), annotation(regions("a"), parent=9)) is None
 
 
-def test_an_annotation_that_has_forgotten_its_parent_is_known_by_its_regions() -> None:
+def test_a_parent_is_found_by_the_ids_of_the_regions() -> None:
     shelf = Shelf(prediction(7, "x"), prediction(8, "a", "b", version="v0001"), prediction(9, "a", task=4))
-    found = find(shelf, annotation(regions("b", origin="prediction") + regions("new", origin="manual")))
-    assert found == Parent("v0001", regions("a", "b"))
+    parent = find(shelf, annotation(regions("b", origin="prediction") + regions("new", origin="manual")))
+    assert parent == Parent("v0001", regions("a", "b"))
 
 
 @pytest.mark.parametrize("shelf", [Shelf(), Shelf(prediction(7, "x"))])
-def test_regions_that_no_prediction_of_the_task_has_tell_of_none(shelf: Shelf) -> None:
+def test_regions_without_a_matching_prediction_have_no_parent(shelf: Shelf) -> None:
     assert find(shelf, annotation(regions("a", origin="prediction"))) is None
 
 
-def test_a_refusal_for_another_reason_is_no_missing_parent() -> None:
+def test_another_error_is_not_a_missing_parent() -> None:
     with pytest.raises(LabelStudioError, match="refused"):
         find(Shelf(refuses=403), annotation([], parent=9))
 
 
 @pytest.mark.parametrize("result", [None, "text", [1, None]])
-def test_a_broken_prediction_has_no_regions(result: Any) -> None:
+def test_a_malformed_prediction_has_no_regions(result: Any) -> None:
     broken: Mapping[str, Any] = prediction(9) | {"result": result}
     assert find(Shelf(dict(broken)), annotation([], parent=9)) == Parent("v0002", [])

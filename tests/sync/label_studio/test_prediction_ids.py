@@ -23,6 +23,6 @@ def test_many_tasks_are_requested_in_parts(label_studio: SmallLabelStudio, conne
     assert label_studio.requests.count("GET /api/tasks/") == 2
 
 
-def test_no_task_needs_no_request(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_without_tasks_no_request_is_sent(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     assert prediction_ids(connected, PROJECT, "v0001-aa", task_ids=[]) == {}
     assert label_studio.requests == []

@@ -36,9 +36,7 @@ def test_each_version_of_a_push_is_stored(four_tasks: SmallLabelStudio, connecte
     assert version_counts(connected, PROJECT) == {"v0001-aa": 1, "v0002-aa": 1}
 
 
-def test_two_predictions_of_one_version_for_a_task_are_an_error(
-    four_tasks: SmallLabelStudio, connected: LabelStudioClient
-) -> None:
+def test_two_predictions_per_task_and_version_are_an_error(four_tasks: SmallLabelStudio, connected: LabelStudioClient) -> None:
     with pytest.raises(ValueError, match="2 predictions of version v0002-aa are for 1 tasks"):
         push(connected, PROJECT, [prediction(1), prediction(1)])
 
@@ -55,7 +53,7 @@ def test_a_deleted_task_does_not_keep_the_others_from_being_stored(
     assert predicted_tasks(connected, PROJECT, "v0002-aa") == {1, 3}
 
 
-def test_a_refused_prediction_is_logged_with_the_reason(
+def test_a_rejected_prediction_is_logged_with_the_reason(
     four_tasks: SmallLabelStudio, connected: LabelStudioClient, caplog: pytest.LogCaptureFixture
 ) -> None:
     four_tasks.refused[IMPORT] = (400, {"detail": "invalid region"})
@@ -71,7 +69,7 @@ def test_a_server_error_ends_a_push(four_tasks: SmallLabelStudio, connected: Lab
         push(connected, PROJECT, [prediction(1)])
 
 
-def test_a_version_whose_name_begins_the_same_is_not_found(four_tasks: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_version_with_the_same_prefix_is_not_counted(four_tasks: SmallLabelStudio, connected: LabelStudioClient) -> None:
     four_tasks.predict(1, "v0002-aa (annotated)")
     four_tasks.predict(2, "v0002-aa")
     assert predicted_tasks(connected, PROJECT, "v0002-aa") == {2}

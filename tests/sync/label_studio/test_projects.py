@@ -58,12 +58,12 @@ def test_images_are_uploaded_once(label_studio: SmallLabelStudio, connected: Lab
     assert len(label_studio.tasks) == 3
 
 
-def test_a_file_that_label_studio_does_not_take_is_named(connected: LabelStudioClient, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match=r"Label Studio does not take a\.fits as an image: it takes \.bmp"):
+def test_a_file_type_that_label_studio_rejects_is_named(connected: LabelStudioClient, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"Label Studio does not accept a\.fits as an image: it accepts \.bmp"):
         upload_images(connected, PROJECT, [tmp_path / "a.fits"])
 
 
-def test_an_upload_that_made_fewer_tasks_is_an_error(
+def test_an_upload_that_creates_fewer_tasks_is_an_error(
     label_studio: SmallLabelStudio, connected: LabelStudioClient, tmp_path: Path
 ) -> None:
     (tmp_path / "a.png").write_bytes(b"")

@@ -13,9 +13,9 @@ OLD, LIVE = "v0001-aa", "v0003-aa"
 def test_only_the_named_versions_are_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.add_task(1)
     label_studio.predict(1, OLD)
-    kept = label_studio.predict(1, LIVE), label_studio.predict(1, "another team's v0001-aa")
+    others = label_studio.predict(1, LIVE), label_studio.predict(1, "another team's v0001-aa")
     assert prune(connected, PROJECT, [OLD, "v0002-aa"]) == 1
-    assert [id_ for id_, _ in label_studio.predictions()[1]] == list(kept)
+    assert [id_ for id_, _ in label_studio.predictions()[1]] == list(others)
 
 
 def test_parents_of_annotations_are_kept_and_marked(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
@@ -29,7 +29,7 @@ def test_parents_of_annotations_are_kept_and_marked(label_studio: SmallLabelStud
     assert label_studio.predictions() == {1: [(parent, f"{OLD} (annotated)")], 2: []}
 
 
-def test_pruning_stops_when_it_is_told_to(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_pruning_stops_on_request(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     for task in (1, 2, 3):
         label_studio.predict(label_studio.add_task(task), OLD)
     answers = iter([True, True, False])
@@ -37,7 +37,7 @@ def test_pruning_stops_when_it_is_told_to(label_studio: SmallLabelStudio, connec
     assert [len(rows) for rows in label_studio.predictions().values()] == [0, 0, 1]
 
 
-def test_a_prediction_that_is_gone_is_passed_over(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_deleted_prediction_is_ignored(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     delete_prediction(connected, 999)
     keep_parent(connected, 999, OLD)
     assert label_studio.requests == ["DELETE /api/predictions/999/", "PATCH /api/predictions/999/"]

@@ -22,13 +22,13 @@ def test_a_prediction_is_changed_and_keeps_its_id(label_studio: SmallLabelStudio
     assert (row["id"], row["result"], row["score"]) == (old, [{"id": "new"}], 0.9)
 
 
-def test_a_task_without_a_prediction_gets_one(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_task_without_a_prediction_gets_a_new_one(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.add_task(1)
     assert replace(connected, PROJECT, [prediction(1)], parents=()) == {1}
     assert len(label_studio.predictions()[1]) == 1
 
 
-def test_the_parent_of_an_annotation_is_kept_beside_the_new_one(
+def test_the_parent_of_an_annotation_is_kept_next_to_the_new_prediction(
     label_studio: SmallLabelStudio, connected: LabelStudioClient
 ) -> None:
     parent = label_studio.predict(label_studio.add_task(1), VERSION)
@@ -46,13 +46,13 @@ def test_duplicates_are_deleted(label_studio: SmallLabelStudio, connected: Label
     assert label_studio.predictions()[1] == [(first, VERSION)]
 
 
-def test_a_refused_change_is_not_counted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_rejected_change_is_not_counted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     refused = label_studio.predict(label_studio.add_task(1), VERSION)
     label_studio.predict(label_studio.add_task(2), VERSION)
     label_studio.refused[f"PATCH /api/predictions/{refused}/"] = (400, {"detail": "invalid region"})
     assert replace(connected, PROJECT, [prediction(1), prediction(2)], parents=()) == {2}
 
 
-def test_no_prediction_needs_no_request(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_without_predictions_no_request_is_sent(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     assert replace(connected, PROJECT, [], parents=()) == set()
     assert label_studio.requests == []

@@ -43,7 +43,7 @@ def test_references_are_read_as_label_studio_shows_them(value: str, data: dict[s
     assert references_of(data, config(value), "image") == references
 
 
-def test_objects_have_all_images_of_their_control_and_classes_the_first() -> None:
+def test_objects_have_all_images_of_their_control_and_classes_one() -> None:
     data = {"i": ["a.png", "b.png"], "r": "r.png"}
     pages = config('valueList="$i"', to_name="image, r")
     boxes, kind = pages.controls
@@ -68,20 +68,20 @@ def test_a_region_lies_on_the_image_and_page_that_it_names(region: dict[str, Any
 
 
 @pytest.mark.parametrize("region", [{"to_name": "elsewhere"}, {}, {"to_name": "image", "item_index": -1}])
-def test_a_region_that_names_no_image_is_refused(region: dict[str, Any]) -> None:
+def test_a_region_without_an_image_is_rejected(region: dict[str, Any]) -> None:
     pages = config('valueList="$i"', to_name="image,r")
     with pytest.raises(ControlError):
         image_of_region(region, pages.controls[0], pages)
 
 
-def test_a_region_of_another_image_is_refused_and_one_of_a_renamed_image_is_not() -> None:
+def test_a_region_of_another_image_is_rejected() -> None:
     pages = config('value="$i"')
     with pytest.raises(ControlError, match="lies on 'r', and 'boxes' annotates image"):
         image_of_region({"to_name": "r"}, pages.controls[0], pages)
     assert image_of_region({"to_name": "old_name"}, pages.controls[0], pages) == ("image", 0)
 
 
-def test_a_predicted_region_names_its_page_where_there_are_pages() -> None:
+def test_a_predicted_region_names_its_page() -> None:
     pages = config('valueList="$i"')
     assert place_region({"id": "a"}, pages, ("image", 0)) == {"id": "a", "to_name": "image", "item_index": 0}
     assert place_region({"id": "a"}, pages, ("r", 0)) == {"id": "a", "to_name": "r"}

@@ -34,9 +34,9 @@ ON_IMAGE: dict[str, Any] = {"label": "Galaxy", "size": SIZE, "score": 0.5}
 
 
 def control(name: str) -> Control:
-    found = CONFIG.control(name)
-    assert found is not None
-    return found
+    control_of_name = CONFIG.control(name)
+    assert control_of_name is not None
+    return control_of_name
 
 
 def encode(name: str, what: Any, **more: Any) -> dict[str, Any]:
@@ -67,7 +67,7 @@ def faults(result: Any, **more: Any) -> list[str]:
     return check_prediction({"result": result, "score": 0.5, "model_version": "v0001", **more}, CONFIG, INTERFACE)
 
 
-def test_what_the_codecs_write_is_good_for_us_and_for_the_server() -> None:
+def test_encoded_regions_are_valid_here_and_on_the_server() -> None:
     assert faults(regions()) == []
     assert faults([]) == []
     assert faults([], score=None) == []
@@ -82,7 +82,7 @@ def test_a_score_outside_0_to_1_is_a_fault(score: Any) -> None:
 
 
 @pytest.mark.parametrize("result", [None, {}, "[]"])
-def test_a_result_that_is_no_list_is_a_fault(result: Any) -> None:
+def test_a_result_that_is_not_a_list_is_a_fault(result: Any) -> None:
     assert len(faults(result)) == 1
     assert check_prediction([], CONFIG) == ["a prediction must be an object, not []"]  # type: ignore[arg-type]
 
@@ -122,7 +122,7 @@ def value_of(name: str, **changes: Any) -> Callable[[], dict[str, Any]]:
         (value_of("bitmask", imageDataURL="data:image/png;base64,AAAA"), "PNG"),
         (value_of("vector", closed=False), "open"),
         (value_of("vector", vertices=[{"x": x, "y": 101} for x in (0, 1, 2)]), "between 0 and 100"),
-        (value_of("morph", choices=["Spiral", "Elliptical"]), "takes one"),
+        (value_of("morph", choices=["Spiral", "Elliptical"]), "allows one"),
         (value_of("morph", choices=["Cat"]), "does not offer"),
         (value_of("tree", taxonomy=[["Spiral"]]), "does not offer"),
         (lambda: {**regions()[0], "value": None}, "must be an object"),
@@ -134,25 +134,25 @@ def value_of(name: str, **changes: Any) -> Callable[[], dict[str, Any]]:
         (lambda: "region", "must be an object"),
     ],
 )
-def test_a_fault_of_one_region_is_said(make: Callable[[], Any], sentence: str) -> None:
-    found = faults([make()])
-    assert any(sentence in fault for fault in found), found
-    assert all(fault.startswith("region 0") for fault in found)
+def test_the_fault_of_a_region_is_reported(make: Callable[[], Any], sentence: str) -> None:
+    reported = faults([make()])
+    assert any(sentence in fault for fault in reported), reported
+    assert all(fault.startswith("region 0") for fault in reported)
 
 
-def test_an_id_that_comes_twice_is_a_fault() -> None:
+def test_a_repeated_id_is_a_fault() -> None:
     region = regions()[0]
     (fault,) = faults([region, {**regions()[1], "id": region["id"]}])
     assert fault == f"region 1 has the id {region['id']!r} of an earlier one"
 
 
-def test_what_only_the_servers_validator_sees_is_said_too() -> None:
+def test_faults_that_only_the_servers_validator_finds_are_reported() -> None:
     wide = value_of("box", width=101, rotation=10)()
     assert check_prediction({"result": [wide]}, CONFIG) == []
     assert faults([wide]) != []
 
 
-def test_bad_regions_are_sorted_out_with_their_first_fault() -> None:
+def test_invalid_regions_are_separated_with_their_first_fault() -> None:
     good = regions()
     bad = [value_of("box", width=0)(), {**good[1], "score": 7}, "region"]
     assert sort_regions([bad[0], *good, *bad[1:]], CONFIG) == (

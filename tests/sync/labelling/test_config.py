@@ -21,7 +21,7 @@ def only(xml: str) -> Control:
     return control
 
 
-def test_a_control_carries_its_names_labels_and_image() -> None:
+def test_a_control_has_its_names_labels_and_image() -> None:
     config = parse(f'<View>{IMAGE}<Choices name="m" toName="image"><Choice value="A"/><Choice value="B"/></Choices></View>')
     (control,) = config.controls
     assert (control.name, control.to_name, control.tag) == ("m", "image", "Choices")
@@ -37,7 +37,7 @@ def test_the_image_key_is_the_variable_of_value_or_value_list() -> None:
 
 
 @pytest.mark.parametrize("tag", CONTROLS)
-def test_every_fillable_tag_is_read_whatever_its_case(tag: str) -> None:
+def test_supported_tags_are_read_in_any_case(tag: str) -> None:
     assert only(f'<{tag.lower()} name="c" toName="image"/>').tag == tag
 
 
@@ -54,7 +54,7 @@ def test_every_fillable_tag_is_read_whatever_its_case(tag: str) -> None:
     ],
     ids=["of text", "of a fixed image", "text area", "unknown tag", "per region", "nested choices", "nameless"],
 )
-def test_what_we_cannot_fill_is_left_out(xml: str) -> None:
+def test_unsupported_controls_are_left_out(xml: str) -> None:
     assert parse(f"<View>{IMAGE}{xml}</View>").controls == ()
 
 
@@ -71,7 +71,7 @@ def test_choices_are_multiple_only_if_they_say_so(choice: str | None, multiple: 
     assert only(f'<Choices name="c" toName="image" {attribute}><Choice value="A"/></Choices>').multiple is multiple
 
 
-def test_an_alias_is_what_is_stored_and_the_value_what_is_shown() -> None:
+def test_an_alias_is_stored_and_the_value_is_displayed() -> None:
     control = only('<Choices name="c" toName="image"><Choice value="Spirale" alias="spiral"/></Choices>')
     assert control.labels == (Label(value="spiral", shown="Spirale"),)
 
@@ -102,7 +102,7 @@ def test_a_number_has_bounds_and_a_step_and_no_labels() -> None:
 
 
 @pytest.mark.parametrize("bound", ["", "nan", "inf", "low"])
-def test_a_bound_that_is_no_number_is_none(bound: str) -> None:
+def test_an_invalid_bound_is_ignored(bound: str) -> None:
     assert only(f'<Number name="z" toName="image" min="{bound}" step="0"/>').minimum is None
 
 
@@ -151,18 +151,18 @@ FILE = '<!DOCTYPE v [<!ENTITY f SYSTEM "file:///etc/hostname">]><View>&f;</View>
         (f'<View>{IMAGE}<Taxonomy name="t" toName="image">{DEEP}</Taxonomy></View>', "nested deeper than"),
     ],
 )
-def test_a_config_that_cannot_be_read_is_refused_in_one_sentence(xml: str, sentence: str) -> None:
+def test_a_config_that_cannot_be_read_is_rejected_in_one_sentence(xml: str, sentence: str) -> None:
     with pytest.raises(LabelConfigError, match=sentence) as caught:
         parse(xml)
     assert "\n" not in str(caught.value)
 
 
-def test_views_nested_beyond_all_measure_do_no_harm() -> None:
+def test_deeply_nested_views_are_parsed() -> None:
     assert parse("<View>" * 50_000 + IMAGE + "</View>" * 50_000).image_key == {"image": "image"}
 
 
 @given(st.text())
-def test_any_text_is_parsed_or_refused(text: str) -> None:
+def test_any_text_is_parsed_or_rejected(text: str) -> None:
     with contextlib.suppress(LabelConfigError):
         parse(text)
 
@@ -214,7 +214,7 @@ CHOICE = '<Choices name="kind" toName="image"><Choice value="Spiral"/></Choices>
         (CHOICE.replace("toName", 'allowNested="true" toName'), "'kind' are nested"),
     ],
 )
-def test_what_is_not_supported_is_named_in_a_sentence(xml: str, words: str) -> None:
+def test_unsupported_tags_are_named_in_a_sentence(xml: str, words: str) -> None:
     config = parse(f'<View><Image name="image" value="$image"/>{xml}</View>')
     (sentence,) = config.passed_over
     assert words in sentence
@@ -247,7 +247,7 @@ def test_a_control_without_labels_of_its_own_is_named(xml: str) -> None:
         '<Repeater on="$rows"><Text name="t{{idx}}" value="$rows[{{idx}}]"/></Repeater>',
     ],
 )
-def test_what_is_supported_or_annotates_no_image_is_not_named(xml: str) -> None:
+def test_supported_tags_and_tags_without_an_image_are_not_named(xml: str) -> None:
     assert parse(f'<View><Image name="image" value="$image"/>{xml}{CHOICE}</View>').passed_over == ()
 
 

@@ -41,7 +41,7 @@ def test_every_label_is_named_with_its_key_and_colour(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SHIPPED)
-def test_how_to_ask_for_a_mask_is_told_where_the_page_can(name: str) -> None:
+def test_smart_tools_are_explained_if_the_config_has_them(name: str) -> None:
     html = annotator_instructions(SHIPPED[name])
     asks = any(control.smart for control in parse(SHIPPED[name]).controls)
     for words in ("Auto-Annotation", "<kbd>K</kbd>", "<kbd>R</kbd>", "<kbd>Ctrl</kbd>", "Accept the suggestion"):
@@ -86,7 +86,7 @@ def test_of_very_many_labels_the_first_are_listed() -> None:
     assert f"and {200 - LISTED_LABELS} more" in html
 
 
-def test_numbers_are_told_with_their_bounds() -> None:
+def test_numbers_are_described_with_their_bounds() -> None:
     html = annotator_instructions(view('<Number name="axis_ratio" toName="image" min="0" max="1"/>'))
     assert "1. Axis ratio" in text(html)
     assert "at least 0 and at most 1" in html

@@ -37,8 +37,8 @@ def choices(*labels: str | Label) -> Control:
     ],
 )
 def test_classes_find_the_labels_that_astronomers_mean(labels: list[str], expected: list[str | None]) -> None:
-    wanted = {name: label for name, label in zip(CLASSES, expected, strict=True) if label}
-    assert match_labels(CLASSES, choices(*labels)) == wanted
+    matches = {name: label for name, label in zip(CLASSES, expected, strict=True) if label}
+    assert match_labels(CLASSES, choices(*labels)) == matches
 
 
 def test_predicted_values_come_before_everything() -> None:
@@ -50,15 +50,15 @@ def test_the_exact_name_comes_before_another_case() -> None:
     assert match_labels(["spiral"], choices("SPIRAL", "spiral")) == {"spiral": "spiral"}
 
 
-def test_a_closer_synonym_wins_wherever_it_stands() -> None:
+def test_a_closer_synonym_comes_first_in_any_order() -> None:
     assert match_labels(["edge_on"], choices("Cigar", "Edge-on disk")) == {"edge_on": "Edge-on disk"}
 
 
-def test_what_is_shown_counts_and_what_is_stored_is_returned() -> None:
+def test_displayed_names_match_and_stored_names_are_returned() -> None:
     assert match_labels(["spiral"], choices(Label("c17", shown="Spiral"))) == {"spiral": "c17"}
 
 
-def test_a_label_is_never_taken_twice_over_for_a_ring_or_a_star() -> None:
+def test_ambiguous_letters_do_not_match_a_ring_or_a_star() -> None:
     control = choices("Ring", "Bar", "Star or artifact", "Spiral")
     assert match_labels(["ring", "bar", "star", "artifact", "lens"], control) == {
         "ring": "Ring",
@@ -85,7 +85,7 @@ def test_a_taxonomy_is_matched_by_its_leaves_and_by_its_paths() -> None:
 
 
 @given(st.lists(st.text(max_size=8) | st.sampled_from([name for names in SYNONYMS.values() for name in names])))
-def test_a_match_is_always_a_label_of_the_control_and_always_the_same(labels: list[str]) -> None:
+def test_a_match_is_a_label_of_the_control_and_deterministic(labels: list[str]) -> None:
     control = choices(*(label for label in labels if label))
     matches = match_labels([*SYNONYMS, *CLASSES], control)
     assert set(matches.values()) <= set(labels)
@@ -93,7 +93,7 @@ def test_a_match_is_always_a_label_of_the_control_and_always_the_same(labels: li
 
 
 @pytest.mark.parametrize("meaning", SYNONYMS)
-def test_every_synonym_is_written_as_it_is_looked_up(meaning: str) -> None:
+def test_synonyms_are_normalised(meaning: str) -> None:
     assert [name for name in SYNONYMS[meaning] if normalise(name) != name] == []
 
 
@@ -105,12 +105,12 @@ def labels_of(*labels: str) -> Control:
     return Control(name="boxes", to_name="image", tag="RectangleLabels", labels=tuple(map(Label, labels)))
 
 
-def test_an_exact_name_goes_before_all_others() -> None:
+def test_an_exact_name_comes_first() -> None:
     assert [read_label(name, labels_of("a", "A")) for name in ("a", "A")] == ["a", "A"]
     assert [read_label(name, labels_of("S+", "S-")) for name in ("S+", "S-", "s-", "S")] == ["S+", "S-", "S-", None]
 
 
-def test_the_stored_name_goes_before_the_one_that_is_shown() -> None:
+def test_the_stored_name_comes_before_the_displayed_name() -> None:
     crossed = replace(labels_of(), labels=(Label("star", shown="galaxy"), Label("galaxy", shown="star")))
     assert read_label("galaxy", crossed) == "galaxy"
 
@@ -121,7 +121,7 @@ def test_a_name_that_fits_two_labels_is_not_read() -> None:
     assert read_label("GALAXY", labels_of("Galaxy", "galaxy")) is None
 
 
-def test_a_broader_class_is_not_what_was_meant() -> None:
+def test_a_broader_class_does_not_match() -> None:
     assert read_label("edge-on", labels_of("Spiral", "Elliptical")) is None
 
 
@@ -130,6 +130,6 @@ def test_a_letter_is_read_as_itself_only() -> None:
     assert read_label("s", labels_of("S", "E")) == "S"
 
 
-def test_names_of_signs_alone_are_not_all_the_same() -> None:
+def test_names_of_punctuation_only_differ() -> None:
     assert read_label("🌌", labels_of("🌀", "Ring")) is None
     assert read_label("🌀", labels_of("🌀", "Ring")) == "🌀"

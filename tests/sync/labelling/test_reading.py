@@ -25,7 +25,7 @@ CONFIG = parse("""<View><Image name="image" value="$image"/>
 <EllipseLabels name="rings" toName="image"><Label value="Galaxy"/></EllipseLabels>
 <BrushLabels name="mask" toName="image"><Label value="Galaxy"/></BrushLabels>
 <PolygonLabels name="outline" toName="image"><Label value="Galaxy"/></PolygonLabels></View>""")
-PICTURE = (200, 100)
+IMAGE_SIZE = (200, 100)
 DISC = np.hypot(*(np.mgrid[:100, :200] - np.array([50, 80])[:, None, None])) < 20
 
 STATED_SIZES: list[dict[str, Any]] = [
@@ -43,9 +43,9 @@ STATED_SIZES: list[dict[str, Any]] = [
 
 
 def control(name: str) -> Control:
-    found = CONFIG.control(name)
-    assert found is not None
-    return found
+    control_of_name = CONFIG.control(name)
+    assert control_of_name is not None
+    return control_of_name
 
 
 def stating(region: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
@@ -63,42 +63,42 @@ def labelled(name: str, *labels: str) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("stated", STATED_SIZES)
-def test_a_box_lies_where_the_page_shows_it_whatever_size_it_states(stated: dict[str, Any]) -> None:
-    assert read_region(stating(boxed(), stated), control("boxes"), size=PICTURE).shape == Box(40, 20, 30, 30)
+def test_a_box_ignores_the_stated_size(stated: dict[str, Any]) -> None:
+    assert read_region(stating(boxed(), stated), control("boxes"), size=IMAGE_SIZE).shape == Box(40, 20, 30, 30)
 
 
 @pytest.mark.parametrize("stated", STATED_SIZES)
-def test_ellipses_and_polygons_do_too(stated: dict[str, Any]) -> None:
-    ellipse = ellipselabels.encode(Ellipse(80, 50, 20, 10, 30), control=control("rings"), label="Galaxy", size=PICTURE)
-    read = read_region(stating(ellipse, stated), control("rings"), size=PICTURE).shape
+def test_ellipses_and_polygons_ignore_the_stated_size(stated: dict[str, Any]) -> None:
+    ellipse = ellipselabels.encode(Ellipse(80, 50, 20, 10, 30), control=control("rings"), label="Galaxy", size=IMAGE_SIZE)
+    read = read_region(stating(ellipse, stated), control("rings"), size=IMAGE_SIZE).shape
     assert (read.x, read.y, read.radius_x, read.radius_y, read.rotation) == pytest.approx((80, 50, 20, 10, 30))
     corners = np.array([[10, 10], [60, 10], [60, 70]], float)
-    outline = polygonlabels.encode(Polygon(corners), control=control("outline"), label="Galaxy", size=PICTURE)
-    assert read_region(stating(outline, stated), control("outline"), size=PICTURE).shape.points == pytest.approx(corners)
+    outline = polygonlabels.encode(Polygon(corners), control=control("outline"), label="Galaxy", size=IMAGE_SIZE)
+    assert read_region(stating(outline, stated), control("outline"), size=IMAGE_SIZE).shape.points == pytest.approx(corners)
 
 
 @pytest.mark.parametrize("stated", STATED_SIZES)
-def test_a_mask_of_the_pictures_pixels_is_itself(stated: dict[str, Any]) -> None:
-    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=PICTURE)
-    assert (read_region(stating(region, stated), control("mask"), size=PICTURE).shape == DISC).all()
+def test_a_mask_with_the_size_of_the_image_is_unchanged(stated: dict[str, Any]) -> None:
+    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=IMAGE_SIZE)
+    assert (read_region(stating(region, stated), control("mask"), size=IMAGE_SIZE).shape == DISC).all()
 
 
-def test_a_mask_of_a_thumbnail_is_scaled_to_the_picture() -> None:
+def test_a_mask_of_a_thumbnail_is_scaled_to_the_image() -> None:
     region = brushlabels.encode(DISC[::2, ::2], control=control("mask"), label="Galaxy", size=(100, 50))
-    read = read_region(region, control("mask"), size=PICTURE).shape
+    read = read_region(region, control("mask"), size=IMAGE_SIZE).shape
     assert read.shape == DISC.shape
     assert (read & DISC).sum() / (read | DISC).sum() > 0.9
 
 
-def test_a_mask_of_one_pixel_does_not_vanish_on_a_smaller_picture() -> None:
+def test_a_mask_of_one_pixel_is_kept_on_a_smaller_image() -> None:
     spot = np.zeros((100, 200), bool)
     spot[51, 33] = True
-    region = brushlabels.encode(spot, control=control("mask"), label="Galaxy", size=PICTURE)
+    region = brushlabels.encode(spot, control=control("mask"), label="Galaxy", size=IMAGE_SIZE)
     assert np.argwhere(read_region(region, control("mask"), size=(20, 10)).shape).tolist() == [[5, 3]]
 
 
 def test_a_mask_that_fits_neither_size_is_named() -> None:
-    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=PICTURE)
+    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=IMAGE_SIZE)
     with pytest.raises(ControlError, match="does not fit an image of 30x30"):
         read_region(stating(region, {}), control("mask"), size=(30, 30))
 
@@ -118,28 +118,28 @@ def test_percentages_need_no_size(
 
 @pytest.mark.parametrize("kind", ["rectanglelabels", "RectangleLabels", " rectanglelabels ", "labels", None])
 def test_a_type_may_be_spelt_differently_or_be_missing(kind: str | None) -> None:
-    assert read_region(boxed() | {"type": kind}, control("boxes"), size=PICTURE).labels == ("Galaxy",)
+    assert read_region(boxed() | {"type": kind}, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
 
 @pytest.mark.parametrize("label", ["Galaxy", "galaxy", " GALAXY ", "galaxies", "Object"])
 def test_a_label_is_read_by_the_rules_of_matching(label: str) -> None:
-    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=PICTURE).labels == ("Galaxy",)
+    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
 
 @pytest.mark.parametrize("label", ["Star", "1_star", "1_STAR", "star"])
 def test_a_labels_value_and_its_alias_are_both_read(label: str) -> None:
-    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=PICTURE).labels == ("1_star",)
+    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("1_star",)
 
 
-def test_of_several_labels_of_a_shape_those_that_the_page_shows_are_read() -> None:
-    read = read_region(boxed(rectanglelabels=["Nebula", "star", "Galaxy", "Star"]), control("boxes"), size=PICTURE)
+def test_labels_of_a_shape_that_the_page_shows_are_read() -> None:
+    read = read_region(boxed(rectanglelabels=["Nebula", "star", "Galaxy", "Star"]), control("boxes"), size=IMAGE_SIZE)
     assert read.labels == ("1_star", "Galaxy")
 
 
 def test_the_labels_may_stand_under_the_general_key() -> None:
     region = boxed(labels=["Galaxy"])
     del region["value"]["rectanglelabels"]
-    assert read_region(region, control("boxes"), size=PICTURE).labels == ("Galaxy",)
+    assert read_region(region, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
 
 @pytest.mark.parametrize(
@@ -161,22 +161,22 @@ def test_the_labels_may_stand_under_the_general_key() -> None:
 )
 def test_a_box_that_cannot_be_read_is_named(region: dict[str, Any], reason: str) -> None:
     with pytest.raises(ControlError, match=reason):
-        read_region(region, control("boxes"), size=PICTURE)
+        read_region(region, control("boxes"), size=IMAGE_SIZE)
 
 
 def test_a_polygon_of_two_corners_and_an_empty_mask_are_named() -> None:
     line = {"type": "polygonlabels", "value": {"points": [[1, 1], [9, 9]], "polygonlabels": ["Galaxy"]}}
     with pytest.raises(ControlError, match="3 to"):
-        read_region(line, control("outline"), size=PICTURE)
-    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=PICTURE)
+        read_region(line, control("outline"), size=IMAGE_SIZE)
+    region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=IMAGE_SIZE)
     region["value"]["rle"] = []
     with pytest.raises(ControlError, match="RLE"):
-        read_region(region, control("mask"), size=PICTURE)
+        read_region(region, control("mask"), size=IMAGE_SIZE)
 
 
 def test_hidden_regions_and_other_keys_change_nothing() -> None:
     region = boxed(hidden=True) | {"hidden": True, "meta": {"text": ["x"]}, "score": "high", "locked": True}
-    assert read_region(region, control("boxes"), size=PICTURE).shape == Box(40, 20, 30, 30)
+    assert read_region(region, control("boxes"), size=IMAGE_SIZE).shape == Box(40, 20, 30, 30)
 
 
 @pytest.mark.parametrize("label", ["Smooth", "elliptical", "ELLIPTICAL", "early type", " smooth "])
@@ -190,7 +190,7 @@ def test_a_choice_may_be_a_text() -> None:
     assert read_region(region, control("class")) == ("Spiral",)
 
 
-def test_of_several_choices_one_that_is_gone_makes_the_answer_unreadable() -> None:
+def test_a_removed_choice_makes_the_answer_unreadable() -> None:
     assert read_region(labelled("marks", "ring", "Ring", "bar"), control("marks")) == ("Ring", "Bar")
     with pytest.raises(ControlError, match="'Dust'"):
         read_region(labelled("marks", "Ring", "Dust"), control("marks"))
@@ -202,7 +202,7 @@ def test_a_path_is_read_by_the_names_of_its_levels(path: list[str]) -> None:
     assert read_region(region, control("tree")) == (("d", "Arms"),)
 
 
-def test_a_path_that_left_the_config_is_named() -> None:
+def test_a_path_that_was_removed_from_the_config_is_named() -> None:
     with pytest.raises(ControlError, match="not in the labelling config"):
         read_region({"type": "taxonomy", "value": {"taxonomy": [["Disk", "Bar"]]}}, control("tree"))
 
@@ -213,13 +213,13 @@ def test_a_number_may_be_a_text(written: object) -> None:
 
 
 @pytest.mark.parametrize("written", ["", "3,2", "nan", math.inf, None, True, [3.2], -99, 10.5, "11"])
-def test_a_number_that_is_none_or_out_of_bounds_is_named(written: object) -> None:
+def test_an_invalid_number_is_named(written: object) -> None:
     with pytest.raises(ControlError):
         read_region({"type": "number", "value": {"number": written}}, control("redshift"))
 
 
-def test_what_is_encoded_is_read_back() -> None:
+def test_encoded_regions_are_read_back() -> None:
     assert read_region(choices.encode(["Spiral"], control=control("class")), control("class")) == ("Spiral",)
     assert read_region(number.encode(2.5, control=control("redshift")), control("redshift")) == 2.5
-    region = rectanglelabels.encode(Box(1, 2, 3, 4), control=control("boxes"), label="Galaxy", size=PICTURE)
-    assert read_region(region, control("boxes")).size == PICTURE
+    region = rectanglelabels.encode(Box(1, 2, 3, 4), control=control("boxes"), label="Galaxy", size=IMAGE_SIZE)
+    assert read_region(region, control("boxes")).size == IMAGE_SIZE

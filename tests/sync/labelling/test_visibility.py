@@ -29,7 +29,7 @@ ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="G
 
 
 @pytest.mark.parametrize(
-    ("condition", "regions", "shown"),
+    ("condition", "regions", "visible"),
     [
         ("", [], True),
         (ON_SPIRAL, [], False),
@@ -58,16 +58,16 @@ ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="G
         ('visibleWhen="no-region-selected"', [GALAXY], True),
     ],
 )
-def test_a_control_is_shown_as_on_the_page(condition: str, regions: list[dict[str, Any]], shown: bool) -> None:
+def test_a_control_is_shown_as_on_the_page(condition: str, regions: list[dict[str, Any]], visible: bool) -> None:
     own = parse(f"<View>{IMAGE}{KIND}{BOXES}{TREE}{BAR.format(condition)}</View>")
     around = parse(
         f"<View>{IMAGE}{KIND}{BOXES}{TREE}<View><View {condition}><View>{BAR.format('')}</View></View></View></View>"
     )
     for config in (own, around):
-        assert ("bar" not in hidden_controls(regions, config)) == shown
+        assert ("bar" not in hidden_controls(regions, config)) == visible
 
 
-def test_what_depends_on_a_hidden_control_is_hidden_too() -> None:
+def test_controls_that_depend_on_a_hidden_control_are_hidden() -> None:
     first, second = (
         BAR.format(ON_SPIRAL),
         BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"'),
@@ -84,7 +84,7 @@ def test_all_conditions_around_a_control_must_hold() -> None:
     assert hidden_controls([SPIRAL], config) == hidden_controls([GALAXY], config) == {"bar"}
 
 
-def test_conditions_that_go_round_in_a_circle_hide() -> None:
+def test_circular_conditions_hide_the_controls() -> None:
     bar = BAR.format('visibleWhen="choice-selected" whenTagName="size"')
     size = BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"')
     config = parse(f"<View>{IMAGE}{bar}{size}</View>")

@@ -101,7 +101,7 @@ def test_columns_answer_controls_and_missing_values_do_not(tmp_path: Path) -> No
     }
 
 
-def test_a_column_that_is_called_as_a_control_answers_it(tmp_path: Path) -> None:
+def test_a_column_named_like_a_control_has_its_answers(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_text("filename,Morphology,z\na.fits,Spiral,0.5\n")
     (image,), _ = catalogue.read(tmp_path / "c.csv", Columns({}, answering=frozenset({"morphology", "redshift"})))
     assert [(answer.control, answer.value) for answer in image.answers] == [("morphology", "Spiral")]
@@ -112,17 +112,17 @@ def test_a_column_that_is_called_as_a_control_answers_it(tmp_path: Path) -> None
     [
         ("a,b\n1,2\n", "neither ellipses"),
         ("ra,dec,a,b\n150,2,3,2\n", "no unit"),
-        ("X_IMAGE,Y_IMAGE,A_IMAGE,B_IMAGE\nx,y,a,b\n", "no numbers"),
+        ("X_IMAGE,Y_IMAGE,A_IMAGE,B_IMAGE\nx,y,a,b\n", "does not hold numbers"),
         ("", ""),
     ],
 )
-def test_a_catalogue_with_nothing_to_import_is_refused(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_catalogue_with_nothing_to_import_is_rejected(tmp_path: Path, text: str, reason: str) -> None:
     (tmp_path / "c.csv").write_text(text)
     with pytest.raises(RegionsError, match=reason):
         catalogue.read(tmp_path / "c.csv", NONE)
 
 
-def test_a_table_of_pixels_alone_belongs_to_the_image_of_its_name(tmp_path: Path) -> None:
+def test_a_table_in_pixels_belongs_to_the_image_of_its_name(tmp_path: Path) -> None:
     rows = fits.BinTableHDU(Table({name: [3.0] for name in ("X_IMAGE", "Y_IMAGE", "A_IMAGE", "B_IMAGE")}))
     rows.writeto(tmp_path / "galaxy.fits")
     (image,), _ = catalogue.read(tmp_path / "galaxy.fits", NONE)

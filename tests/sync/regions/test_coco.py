@@ -83,7 +83,7 @@ def test_masks_are_those_of_pycocotools(tmp_path: Path, form: str) -> None:
     assert np.array_equal(imported(mark), expected)
 
 
-def test_random_masks_come_back(tmp_path: Path) -> None:
+def test_random_masks_are_restored(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     for _ in range(20):
         mask = random.random((48, 64)) < random.random()
@@ -128,7 +128,7 @@ def test_boxes_and_key_points_count_from_the_top_left_corner(tmp_path: Path) -> 
         {"image_id": 7},
     ],
 )
-def test_a_bad_annotation_is_named_and_costs_itself(tmp_path: Path, row: dict[str, Any]) -> None:
+def test_a_bad_annotation_is_named_and_left_out_alone(tmp_path: Path, row: dict[str, Any]) -> None:
     (image,), problems = coco.read(written(tmp_path / "a.json", row, {"segmentation": POLYGONS}))
     refused = [name for name, _ in problems]
     for mark in image.marks:
@@ -140,13 +140,13 @@ def test_a_bad_annotation_is_named_and_costs_itself(tmp_path: Path, row: dict[st
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1", "3", '{"images": []}', "[" * 100_000, '{"annotations": {}}'])
-def test_a_file_that_is_no_coco_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_that_is_not_coco_is_rejected(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.json").write_text(text)
     with pytest.raises(RegionsError):
         coco.read(tmp_path / "a.json")
 
 
-def test_detections_without_images_are_of_tasks(tmp_path: Path) -> None:
+def test_detections_without_images_refer_to_tasks(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text(json.dumps([{"image_id": 12, "category_id": 1, "bbox": [1, 2, 3, 4], "score": 0.25}]))
     image, (mark,) = marks_of(tmp_path / "a.json")
     assert (image.task, mark.score) == (12, 0.25)

@@ -13,7 +13,7 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import LabelConfig, parse
 from sync.labelling.reading import read_region
 from sync.regions.fitting import RegionFitter
-from sync.regions.marks import Answer, Canvas, Drawn, Mark, RegionsError, Shape
+from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError, Shape
 from sync.regions.region_ids import unique_ids
 from sync.regions.shapes import ellipse_pixels
 
@@ -41,7 +41,7 @@ def config(*tags: str, labels: str = ONE, more: str = "") -> LabelConfig:
 
 
 def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> Mark:
-    return Mark("it", lambda _: Drawn(shape), labels, may_be_unlabelled=free, score=0.5, control=control)
+    return Mark("it", lambda _: PlacedMark(shape), labels, may_be_unlabelled=free, score=0.5, control=control)
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> M
         ("point", ["KeyPointLabels"]),
     ],
 )
-def test_a_shape_goes_to_the_nearest_control_that_there_is(kind: str, tags: list[str]) -> None:
+def test_a_shape_is_assigned_to_the_best_control(kind: str, tags: list[str]) -> None:
     for number in range(len(tags)):
         fitting = RegionFitter(config(*reversed(tags[number:])))
         region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
@@ -78,7 +78,7 @@ def test_an_outline_of_a_mask_holds_its_pixels() -> None:
     assert np.array_equal(Footprint.of_polygon(polygon, CANVAS.size).full(CANVAS.size), MASK)
 
 
-def test_a_turned_box_is_told_from_a_corner_on_the_picture() -> None:
+def test_a_rotated_box_starts_at_a_corner_on_the_image() -> None:
     assert not 0 <= box_corners(Box(66, 10, 30, 8, 110)).points[0, 0] <= 64
     for box in (TURNED, Box(66, 10, 30, 8, 110)):
         region = RegionFitter(config("RectangleLabels")).object_region(mark(box), CANVAS, image="i")
@@ -86,7 +86,7 @@ def test_a_turned_box_is_told_from_a_corner_on_the_picture() -> None:
         assert sorted(map(tuple, again.round(6))) == sorted(map(tuple, box_corners(box).points.round(6)))
 
 
-def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
+def test_an_ellipse_that_is_too_long_is_rejected() -> None:
     region = RegionFitter(config("EllipseLabels", "BrushLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
     assert region["from_name"] == "BrushLabels"
     with pytest.raises(RegionsError, match="half the picture"):
@@ -94,7 +94,7 @@ def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
 
 
 @pytest.mark.parametrize(
-    ("labels", "free", "asked", "stored"),
+    ("labels", "free", "default", "label"),
     [
         (("Galaxy",), False, "", "G"),
         (("  gaLAXY ",), False, "", "G"),
@@ -107,14 +107,14 @@ def test_an_ellipse_that_label_studio_cannot_hold_is_no_ellipse() -> None:
         (("comet",), True, "", None),
     ],
 )
-def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, asked: str, stored: str | None) -> None:
-    fitting = RegionFitter(config("RectangleLabels", labels=BOTH), label=asked)
-    if stored is None:
+def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, default: str, label: str | None) -> None:
+    fitting = RegionFitter(config("RectangleLabels", labels=BOTH), label=default)
+    if label is None:
         with pytest.raises(RegionsError, match="label"):
             fitting.object_region(mark(SHAPES["box"], *labels, free=free), CANVAS, image="i")
     else:
         region = fitting.object_region(mark(SHAPES["box"], *labels, free=free), CANVAS, image="i")
-        assert region["value"]["rectanglelabels"] == [stored]
+        assert region["value"]["rectanglelabels"] == [label]
 
 
 @pytest.mark.parametrize(
@@ -130,13 +130,13 @@ def test_labels_are_those_of_the_config(labels: tuple[str, ...], free: bool, ask
         Box(5, 5, 0, 5),
     ],
 )
-def test_what_lies_outside_is_refused(shape: Shape) -> None:
+def test_objects_outside_are_rejected(shape: Shape) -> None:
     tags = ("BrushLabels", "PolygonLabels", "RectangleLabels", "KeyPointLabels", "EllipseLabels")
     with pytest.raises(RegionsError):
         RegionFitter(config(*tags)).object_region(mark(shape), CANVAS, image="i")
 
 
-def test_tools_for_prompts_take_nothing_and_an_exports_own_control_comes_first() -> None:
+def test_prompting_controls_are_skipped_and_the_original_control_is_first() -> None:
     tool = '<RectangleLabels name="drag" toName="i" smart="true" smartOnly="true"><Label value="Galaxy"/></RectangleLabels>'
     further = '<RectangleLabels name="second" toName="i"><Label value="Galaxy"/></RectangleLabels>'
     fitting = RegionFitter(config("RectangleLabels", more=tool + further))
@@ -145,7 +145,7 @@ def test_tools_for_prompts_take_nothing_and_an_exports_own_control_comes_first()
     assert fitting.object_region(mark(SHAPES["box"], control="drag"), CANVAS, image="i")["from_name"] == "RectangleLabels"
 
 
-def test_ids_follow_from_what_a_region_says_and_equal_ones_differ() -> None:
+def test_ids_depend_on_the_content_and_are_unique() -> None:
     fitting = RegionFitter(config("RectangleLabels"))
     first, again, other = (
         fitting.object_region(mark(shape), CANVAS, image="i") for shape in (SHAPES["box"], SHAPES["box"], Box(1, 1, 2, 2))
@@ -156,7 +156,7 @@ def test_ids_follow_from_what_a_region_says_and_equal_ones_differ() -> None:
 
 
 @pytest.mark.parametrize("number", range(20))
-def test_pixels_of_an_ellipse_have_their_middles_inside(number: int) -> None:
+def test_pixels_of_an_ellipse_have_their_centres_inside(number: int) -> None:
     random = np.random.default_rng(number)
     ellipse = Ellipse(*random.uniform((0, 0, 1, 1, 0), (64, 48, 30, 30, 360)))
     y, x = np.indices((48, 64)) + 0.5
@@ -176,7 +176,7 @@ ANSWERS = """
 
 
 @pytest.mark.parametrize(
-    ("control", "value", "stored"),
+    ("control", "value", "expected"),
     [
         ("one", "spiral", ("Spiral",)),
         ("many", "Bar|ring", ("Bar", "Ring")),
@@ -192,12 +192,12 @@ ANSWERS = """
         ("nothing", "Spiral", None),
     ],
 )
-def test_answers_are_those_of_the_config(control: str, value: str | float, stored: object) -> None:
+def test_answers_are_those_of_the_config(control: str, value: str | float, expected: object) -> None:
     read = config("BrushLabels", more=ANSWERS)
-    if stored is None:
+    if expected is None:
         with pytest.raises(RegionsError):
             RegionFitter(read).answer_region(Answer("it", control, value))
     else:
-        held = read.control(control)
-        assert held is not None
-        assert read_region(RegionFitter(read).answer_region(Answer("it", control, value)), held) == stored
+        target = read.control(control)
+        assert target is not None
+        assert read_region(RegionFitter(read).answer_region(Answer("it", control, value)), target) == expected

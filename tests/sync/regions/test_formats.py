@@ -17,7 +17,7 @@ from sync.regions.marks import RegionsError
 ELLIPSES = {name: [3.0] for name in ("X_IMAGE", "Y_IMAGE", "A_IMAGE", "B_IMAGE")}
 
 
-def test_formats_are_told_by_content(tmp_path: Path) -> None:
+def test_formats_are_detected_from_the_content(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "labels.fits", np.ones((4, 5), np.int16))
     Table(ELLIPSES).write(tmp_path / "rows.fits")
     Table({"SHAPE": ["circle"], "X": [1.0], "Y": [1.0], "R": [2.0]}).write(tmp_path / "regions.fits")
@@ -27,8 +27,8 @@ def test_formats_are_told_by_content(tmp_path: Path) -> None:
     (tmp_path / "rows.csv.gz").write_bytes(gzip.compress((tmp_path / "rows.csv").read_bytes()))
     (tmp_path / "set" / "labels").mkdir(parents=True)
     (tmp_path / "set" / "labels" / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
-    told = {file.name: format_of(file) for file in tmp_path.iterdir()}
-    assert told == {
+    formats = {file.name: format_of(file) for file in tmp_path.iterdir()}
+    assert formats == {
         "labels.fits": "labels",
         "rows.fits": "catalogue",
         "regions.fits": "ds9",
@@ -47,7 +47,7 @@ def test_formats_are_told_by_content(tmp_path: Path) -> None:
     "content", [b"", b"\x1f\x8bdamaged", b"SIMPLE  =", b"\x89PNG\r\n\x1a\n", b"{", b"0 0.5 0.5 0.1 0.1\n", b"\xff\xfe\0"]
 )
 @pytest.mark.parametrize("suffix", ["", ".fits", ".reg", ".txt", ".csv", ".json", ".cat"])
-def test_damaged_files_are_refused_in_a_sentence(tmp_path: Path, content: bytes, suffix: str) -> None:
+def test_damaged_files_are_rejected_with_one_sentence(tmp_path: Path, content: bytes, suffix: str) -> None:
     file = tmp_path / f"a{suffix}"
     file.write_bytes(content)
     try:

@@ -29,36 +29,36 @@ def labels(dtype: str = "int32") -> np.ndarray:
 
 
 def masks(image: MarkedImage) -> dict[str, Mask]:
-    drawn = {}
+    masks_of_image = {}
     for mark in image.marks:
         shape = mark.draw(CANVAS).shape
         assert isinstance(shape, Footprint)
-        drawn[mark.name] = shape.full(CANVAS.size)
-    return drawn
+        masks_of_image[mark.name] = shape.full(CANVAS.size)
+    return masks_of_image
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "int32", "uint32", "int64", "float32", "float64"])
-def test_rows_of_fits_are_turned_over(tmp_path: Path, dtype: str) -> None:
+def test_rows_of_fits_are_flipped(tmp_path: Path, dtype: str) -> None:
     fits.writeto(tmp_path / "a_seg.fits", labels(dtype))
     image = label_images.read(tmp_path / "a_seg.fits")
     assert image.size == (64, 48)
-    drawn = masks(image)
-    assert list(drawn) == ["object 1", "object 7", "object 200"]
+    masks_of_image = masks(image)
+    assert list(masks_of_image) == ["object 1", "object 7", "object 200"]
     for value in (1, 7, 200):
-        assert np.array_equal(drawn[f"object {value}"], (labels() == value)[::-1])
+        assert np.array_equal(masks_of_image[f"object {value}"], (labels() == value)[::-1])
 
 
 @pytest.mark.parametrize("mode", ["uint8", "uint16", "palette", "tiff"])
-def test_rows_of_png_are_the_pictures(tmp_path: Path, mode: str) -> None:
+def test_rows_of_png_are_not_flipped(tmp_path: Path, mode: str) -> None:
     file = tmp_path / ("a.tif" if mode == "tiff" else "a.png")
-    picture = Image.fromarray(labels("uint16" if mode == "tiff" else "uint8" if mode == "palette" else mode))
+    image = Image.fromarray(labels("uint16" if mode == "tiff" else "uint8" if mode == "palette" else mode))
     if mode == "palette":
-        picture = picture.convert("L")
-        picture.putpalette([channel for value in range(256) for channel in (value, 0, 255 - value)])
-    picture.save(file)
-    drawn = masks(label_images.read(file))
+        image = image.convert("L")
+        image.putpalette([channel for value in range(256) for channel in (value, 0, 255 - value)])
+    image.save(file)
+    masks_of_image = masks(label_images.read(file))
     for value in (1, 7, 200):
-        assert np.array_equal(drawn[f"object {value}"], labels() == value)
+        assert np.array_equal(masks_of_image[f"object {value}"], labels() == value)
 
 
 def test_compressed_gzipped_and_later_extensions_are_read(tmp_path: Path) -> None:
@@ -71,14 +71,14 @@ def test_compressed_gzipped_and_later_extensions_are_read(tmp_path: Path) -> Non
     assert image.on_sky[0].position == pytest.approx((150, 2), abs=0.01)
 
 
-def test_a_map_of_a_mosaic_is_exact_on_its_cutouts_and_near_on_other_pixels(tmp_path: Path) -> None:
+def test_a_map_of_a_mosaic_is_exact_on_its_cut_outs(tmp_path: Path) -> None:
     wcs = sky_of_canvas(64, 48)
     fits.writeto(tmp_path / "mosaic_seg.fits", labels(), wcs.to_header())
     mark = label_images.read(tmp_path / "mosaic_seg.fits").on_sky[1]
     cutout = wcs[17:37, 8:30]  # rows of the array
-    drawn = mark.draw(Canvas((22, 20), read_sky(cutout.to_header()))).shape
-    assert isinstance(drawn, Footprint)
-    assert np.array_equal(drawn.full((22, 20)), (labels()[17:37, 8:30] == 7)[::-1])
+    masks_of_image = mark.draw(Canvas((22, 20), read_sky(cutout.to_header()))).shape
+    assert isinstance(masks_of_image, Footprint)
+    assert np.array_equal(masks_of_image.full((22, 20)), (labels()[17:37, 8:30] == 7)[::-1])
     finer = sky_of_canvas(128, 96, scale_arcsec=0.2)
     twice = mark.draw(Canvas((128, 96), read_sky(finer.to_header()))).shape
     assert isinstance(twice, Footprint)
@@ -91,7 +91,7 @@ def test_classes_are_those_of_the_table(tmp_path: Path) -> None:
     assert [mark.labels for mark in image.marks] == [(), ("Galaxy",), ()]
 
 
-def test_an_image_that_is_all_one_object_has_one(tmp_path: Path) -> None:
+def test_an_image_covered_by_one_object_has_one_mark(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "a.fits", np.full((48, 64), 5, np.int16))
     assert masks(label_images.read(tmp_path / "a.fits"))["object 5"].all()
 
@@ -99,13 +99,13 @@ def test_an_image_that_is_all_one_object_has_one(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "pixels", [np.full((4, 4), -1, np.int16), np.full((4, 4), 0.5), np.zeros((2, 3, 4), np.int16), np.full((4, 4), np.inf)]
 )
-def test_what_is_no_label_image_is_refused(tmp_path: Path, pixels: np.ndarray) -> None:
+def test_files_that_are_not_label_images_are_rejected(tmp_path: Path, pixels: np.ndarray) -> None:
     fits.writeto(tmp_path / "a.fits", pixels)
     with pytest.raises(RegionsError):
         label_images.read(tmp_path / "a.fits")
 
 
-def test_pictures_bombs_and_damage_are_refused(tmp_path: Path) -> None:
+def test_colour_images_bombs_and_damaged_files_are_rejected(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "rgb.png")
     Image.new("1", (10001, 10001)).save(tmp_path / "bomb.png", compress_level=1)
     fits.writeto(tmp_path / "whole.fits", labels())
@@ -123,6 +123,6 @@ def test_values_beyond_the_number_of_objects_are_read(tmp_path: Path) -> None:
         pixels = np.full((48, 64), lowest, np.int32)
         pixels[0:3, 0:5] = 2**31 - 1
         fits.writeto(tmp_path / f"{lowest}.fits", pixels)
-        drawn = masks(label_images.read(tmp_path / f"{lowest}.fits"))
-        assert list(drawn) == (["object 3"] if lowest else []) + [f"object {2**31 - 1}"]
-        assert np.array_equal(drawn[f"object {2**31 - 1}"], (pixels == 2**31 - 1)[::-1])
+        masks_of_image = masks(label_images.read(tmp_path / f"{lowest}.fits"))
+        assert list(masks_of_image) == (["object 3"] if lowest else []) + [f"object {2**31 - 1}"]
+        assert np.array_equal(masks_of_image[f"object {2**31 - 1}"], (pixels == 2**31 - 1)[::-1])

@@ -17,7 +17,7 @@ from sync.labelling.config import parse
 from sync.labelling.reading import read_region
 from sync.regions import sky_regions
 from sync.regions.fitting import RegionFitter
-from sync.regions.marks import Canvas, Drawn, Mark, RegionsError
+from sync.regions.marks import Canvas, Mark, PlacedMark, RegionsError
 
 MASKS = parse('<View><Image name="i" value="$i"/><BrushLabels name="b" toName="i"><Label value="Galaxy"/></BrushLabels></View>')
 SHAPES = parse(
@@ -88,7 +88,7 @@ def test_masks_of_sky_regions_are_those_of_astropy(tmp_path: Path, canvas: Canva
     assert np.array_equal(imported_mask(mark, canvas), expected[::-1])
 
 
-def test_ds9_counts_from_one_at_the_middle_of_the_lowest_left_pixel(tmp_path: Path, canvas: Canvas) -> None:
+def test_ds9_coordinates_begin_at_one_in_the_lower_left_pixel(tmp_path: Path, canvas: Canvas) -> None:
     mark = read_one(tmp_path / "a.reg", "image\npoint(1,1)")
     point = mark.draw(canvas).shape
     assert point == Point(0.5, 47.5)
@@ -113,21 +113,21 @@ def test_a_box_over_a_whole_pixel_is_that_pixel(tmp_path: Path, canvas: Canvas) 
         ("point(5,4)", Point),
     ],
 )
-def test_shapes_come_back_from_label_studio_as_astropy_has_them(tmp_path: Path, canvas: Canvas, text: str, kind: type) -> None:
+def test_shapes_in_label_studio_equal_those_of_astropy(tmp_path: Path, canvas: Canvas, text: str, kind: type) -> None:
     mark = read_one(tmp_path / "a.reg", f"image\n{text}")
     region = RegionFitter(SHAPES).object_region(mark, canvas, image="i")
     control = SHAPES.control(region["from_name"])
     assert control is not None
-    drawn = CONTROLS[control.tag].decode(region)
-    assert type(drawn.shape) is kind
+    decoded = CONTROLS[control.tag].decode(region)
+    assert type(decoded.shape) is kind
     if kind is not Point:
         (expected,) = Regions.parse(f"image\n{text}", format="ds9")
-        redrawn = Mark("again", lambda _: Drawn(drawn.shape))
+        redrawn = Mark("again", lambda _: PlacedMark(decoded.shape))
         inside = expected.to_mask(mode="center").to_image(canvas.size[::-1]) > 0
         assert np.array_equal(imported_mask(redrawn, canvas), inside[::-1])
 
 
-def test_one_bad_line_costs_that_line(tmp_path: Path) -> None:
+def test_a_bad_line_is_left_out_alone(tmp_path: Path) -> None:
     file = tmp_path / "a.reg"
     file.write_text(
         "# Region file format: DS9 version 4.1\nglobal color=green\nimage\ncircle(10,20,5) # text={A; B} tag={Galaxy}\n"
@@ -145,7 +145,7 @@ def test_one_bad_line_costs_that_line(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "# nothing\n", "\0\0\0"])
-def test_a_file_without_a_region_is_refused(tmp_path: Path, text: str) -> None:
+def test_a_file_without_a_region_is_rejected(tmp_path: Path, text: str) -> None:
     (tmp_path / "a.reg").write_text(text)
     with pytest.raises(RegionsError):
         sky_regions.read(tmp_path / "a.reg")

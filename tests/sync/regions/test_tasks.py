@@ -68,7 +68,7 @@ INDEX = TaskIndex.of(
         ("", None),
     ],
 )
-def test_names_are_found_as_people_change_them(name: str, number: int | None) -> None:
+def test_usual_changes_of_file_names_are_matched(name: str, number: int | None) -> None:
     marked = MarkedImage("", (name,))
     if number is None:
         with pytest.raises(RegionsError, match="no task"):
@@ -77,27 +77,27 @@ def test_names_are_found_as_people_change_them(name: str, number: int | None) ->
         assert INDEX.find(marked).task.id == number
 
 
-def test_a_name_of_several_tasks_is_none_but_an_exports_number_tells() -> None:
+def test_an_ambiguous_name_is_rejected_unless_it_has_an_export_number() -> None:
     with pytest.raises(RegionsError, match="14, 15"):
         INDEX.find(MarkedImage("", ("twice.png",)))
     assert INDEX.find(MarkedImage("", ("000015-twice.png",))).task.id == 15
 
 
-def test_keys_are_taken_alone() -> None:
+def test_each_key_is_used_alone() -> None:
     marked = MarkedImage("", ("13.png",), content_id="c0ffee", task=14, position=(10.0, 20.0))
-    found = {key: INDEX.find(marked, key=key).task.id for key in ("auto", "content_id", "id", "sky")}
-    assert found == {"auto": 11, "content_id": 11, "id": 14, "sky": 12}
+    tasks = {key: INDEX.find(marked, key=key).task.id for key in ("auto", "content_id", "id", "sky")}
+    assert tasks == {"auto": 11, "content_id": 11, "id": 14, "sky": 12}
     with pytest.raises(RegionsError, match="file name"):
         INDEX.find(marked, key="filename")
     assert INDEX.find(MarkedImage("", ("13.png",)), key="id").task.id == 13
 
 
-def test_the_sky_has_candidates_within_their_pictures() -> None:
-    found = INDEX.showing(np.array([[10.0, 20.0], [10.0, 20.005], [10.0, 20.05], [190.0, -20.0]]))
-    assert [[image.task.id for image in images] for images in found] == [[12, 15], [12, 15], [], []]
+def test_positions_have_candidates_within_the_radius_of_images() -> None:
+    candidates = INDEX.showing(np.array([[10.0, 20.0], [10.0, 20.005], [10.0, 20.05], [190.0, -20.0]]))
+    assert [[image.task.id for image in images] for images in candidates] == [[12, 15], [12, 15], [], []]
 
 
-def test_a_task_with_a_wcs_alone_has_its_place() -> None:
+def test_a_task_with_only_a_wcs_has_a_position() -> None:
     cards = {**sky_of_canvas(64, 48).to_header(), "NAXIS1": 64, "NAXIS2": 48}
     index = TaskIndex.of([task(1, image="a.png", wcs=cards), task(2, image="b.png", wcs={"CTYPE1": "RA---TAN"})], CONFIG)
     assert [[image.task.id for image in images] for images in index.showing(np.array([[150.0, 2.003], [150.0, 2.1]]))] == [
@@ -106,6 +106,6 @@ def test_a_task_with_a_wcs_alone_has_its_place() -> None:
     ]
 
 
-def test_pages_are_images_of_their_own() -> None:
+def test_pages_are_separate_images() -> None:
     index = TaskIndex.of([task(1, pages=["/data/upload/1/0123abcd-a.png", "/data/upload/1/0123abcd-b.png"])], PAGES)
     assert index.find(MarkedImage("", ("b_mask.png",))).image == ("i", 1)

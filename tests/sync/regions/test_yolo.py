@@ -25,7 +25,7 @@ def data_set(folder: Path, lines: str, description: str = "names: [Galaxy, Star]
 @pytest.mark.parametrize(
     "names", ["names: [Galaxy, Star]", "names:\n  0: Galaxy\n  1: Star", "nc: 2\nnames: {'0': Galaxy, '1': Star}"]
 )
-def test_a_box_is_about_its_middle(tmp_path: Path, names: str) -> None:
+def test_a_box_is_given_by_its_centre(tmp_path: Path, names: str) -> None:
     (image,), problems = yolo.read(data_set(tmp_path, "1 0.5 0.25 0.125 0.5\n", names))
     assert problems == []
     assert image.names == ("galaxy.txt",)
@@ -34,7 +34,7 @@ def test_a_box_is_about_its_middle(tmp_path: Path, names: str) -> None:
     assert mark.draw(CANVAS).shape == Box(28, 0, 8, 24)
 
 
-def test_outlines_turned_boxes_and_probabilities(tmp_path: Path) -> None:
+def test_outlines_rotated_boxes_and_probabilities_are_read(tmp_path: Path) -> None:
     turned = Box(20, 10, 15, 8, 30)
     corners = (box_corners(turned).points / CANVAS.size).ravel()
     lines = [
@@ -67,13 +67,13 @@ def test_key_points_follow_the_box(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "line", ["0 0.1", "a 0.1 0.1 0.1 0.1", "0 10 20 300 40", "0 nan 0 0 0", "-1 0.1 0.1 0.1 0.1", "0.5 0 0 1 1", "0 1 1 1 1 7"]
 )
-def test_a_bad_line_is_named_and_costs_itself(tmp_path: Path, line: str) -> None:
+def test_a_bad_line_is_named_and_left_out_alone(tmp_path: Path, line: str) -> None:
     (image,), problems = yolo.read(data_set(tmp_path, f"{line}\n0 0.5 0.5 0.2 0.2\n"))
     assert [name for name, _ in problems] == ["labels/train/galaxy.txt, line 1"]
     assert len(image.marks) == 1
 
 
-def test_classes_without_names_are_none(tmp_path: Path) -> None:
+def test_classes_without_names_are_ignored(tmp_path: Path) -> None:
     folder = data_set(tmp_path, "3 0.5 0.5 0.2 0.2\n", "nc: 4\n")
     (image,), _ = yolo.read(folder)
     assert image.marks[0].labels == ()
@@ -82,7 +82,7 @@ def test_classes_without_names_are_none(tmp_path: Path) -> None:
     assert image.marks[0].labels == ("3",)
 
 
-def test_nothing_outside_of_the_folder_is_read(tmp_path: Path) -> None:
+def test_links_out_of_the_folder_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "secret.txt").write_text("0 0.5 0.5 0.2 0.2\n")
     folder = data_set(tmp_path / "set", "0 0.5 0.5 0.2 0.2\n", "path: ../..\ntrain: /etc\nnames: [Galaxy]\n")
     (folder / "labels" / "train" / "link.txt").symlink_to(tmp_path / "secret.txt")

@@ -14,7 +14,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS, DistortionLookupTable
 
-from sync.images.import_picture import display
+from sync.images.display import display
 from sync.images.sky import sky_of
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.mosaics import Mosaics
@@ -48,8 +48,8 @@ def file_with_tables(*, pixels: float = 0.8) -> bytes:
     return content.getvalue()
 
 
-def separation(one: np.ndarray, other: SkyCoord) -> float:
-    return float(SkyCoord(one, unit="deg").separation(other).arcsec.max())
+def separation(place: np.ndarray, expected: SkyCoord) -> float:
+    return float(SkyCoord(place, unit="deg").separation(expected).arcsec.max())
 
 
 def test_lookup_tables_are_read_from_the_file() -> None:
@@ -74,9 +74,9 @@ def test_a_task_contains_tables_as_a_polynomial_and_its_deviation() -> None:
     assert SkyCoord(data["ra"], data["dec"], unit="deg").separation(middle).arcsec < 1e-6
     assert data["sky_problem"].startswith("a polynomial replaces the distortion and deviates by at most ")
     stated = float(data["sky_problem"].split(" at most ")[1].split()[0])
-    kept = json.loads(json.dumps(data["wcs"], allow_nan=False))
-    assert separation(read_sky(kept).positions(COLUMNS, ROWS), expected) <= 2 * stated < 0.1
-    assert WCS(fits.Header(kept)).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() <= 2 * stated
+    cards = json.loads(json.dumps(data["wcs"], allow_nan=False))
+    assert separation(read_sky(cards).positions(COLUMNS, ROWS), expected) <= 2 * stated < 0.1
+    assert WCS(fits.Header(cards)).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() <= 2 * stated
 
 
 def test_a_mosaic_with_tables_is_cut_at_the_right_place(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_a_cut_out_keeps_what_is_left_out_of_the_distortion(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("side", [2, 9])
-def test_the_smallest_cut_out_of_a_mosaic_with_tables_has_a_place(tmp_path: Path, side: int) -> None:
+def test_the_smallest_cut_out_of_a_mosaic_with_tables_has_a_position(tmp_path: Path, side: int) -> None:
     file = tmp_path / "exposure.fits"
     file.write_bytes(file_with_tables())
     with Mosaics([f"r={file}"]) as mosaics:
@@ -160,10 +160,10 @@ def test_cubes_keep_their_distortions(cards: dict[str, Any]) -> None:
     expected = WCS(flat).pixel_to_world(COLUMNS, ROWS).icrs
     assert WCS(tangent()).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() > 3e-6
     assert separation(read_sky(cube).positions(COLUMNS, ROWS), expected) < 1e-6
-    kept, problems = task_cards(read_sky(cube))
+    task_wcs, problems = task_cards(read_sky(cube))
     assert problems == ()
-    assert separation(read_sky(kept).positions(COLUMNS, ROWS), expected) < 1e-6
-    assert sky_of(cube)["wcs"] == kept
+    assert separation(read_sky(task_wcs).positions(COLUMNS, ROWS), expected) < 1e-6
+    assert sky_of(cube)["wcs"] == task_wcs
 
 
 def test_half_a_sip_polynomial_is_named_and_the_rest_is_read() -> None:
@@ -179,7 +179,7 @@ def test_an_invalid_coefficient_is_named_and_omitted(value: Any) -> None:
     json.dumps(task_cards(sky)[0], allow_nan=False)
 
 
-def test_the_polynomials_of_iraf_are_read_and_their_absence_is_named() -> None:
+def test_polynomials_of_iraf_are_read_or_their_absence_is_named() -> None:
     numbers = "3. 4. 4. 2. -0.2 0.2 -0.2 0.2 0.001 0.002 0.003 0.004 0.001 0.002 0.003 0.001 0.002 0.001"
     header = tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, CTYPE1="RA---TNX", CTYPE2="DEC--TNX")
     assert "the header has no WAT cards" in read_sky(header).omitted[0]
@@ -192,8 +192,8 @@ def test_the_polynomials_of_iraf_are_read_and_their_absence_is_named() -> None:
     sky = read_sky(written)
     assert sky.omitted == ()
     assert separation(sky.positions(COLUMNS, ROWS), expected) < 1e-6
-    kept = json.loads(json.dumps(task_cards(sky)[0]))
-    assert separation(read_sky(kept).positions(COLUMNS, ROWS), expected) < 1e-6
+    cards = json.loads(json.dumps(task_cards(sky)[0]))
+    assert separation(read_sky(cards).positions(COLUMNS, ROWS), expected) < 1e-6
 
 
 @pytest.mark.parametrize(

@@ -88,7 +88,7 @@ def test_a_lookup_table_of_another_axis_does_not_matter() -> None:
 
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
-def test_sky_coordinates_in_a_lookup_table_are_refused_by_name() -> None:
+def test_sky_coordinates_in_a_lookup_table_are_rejected_by_name() -> None:
     with fits.open(ROOT / "wcs/wcsapi/tests/data/example_4d_tab.fits") as opened:
         assert find_sky(opened[0].header, opened) == (
             None,

@@ -14,8 +14,8 @@ from astropy.wcs import WCS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sync.export.drawn_objects import DrawnObject, Provenance
 from sync.export.measures import measure
-from sync.export.records import DrawnObject, Provenance
 from sync.export.sky import Sky
 from sync.geometry.shapes import Ellipse
 from sync.sky.reader import read_sky
@@ -83,16 +83,16 @@ def test_positions_and_their_inverse_equal_those_of_astropy(cards: dict[str, Any
 @given(cards=headers())
 def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any]) -> None:
     before = read_sky(cards)
-    kept, problems = task_cards(before)
-    after = read_sky(json.loads(json.dumps(kept, allow_nan=False)))
+    task_wcs, problems = task_cards(before)
+    after = read_sky(json.loads(json.dumps(task_wcs, allow_nan=False)))
     columns, rows = np.array([0.0, 199, 0, 199, 31]), np.array([0.0, 0, 159, 159, 77])
     places = SkyCoord(before.positions(columns, rows), unit="deg")
     assert problems == ()
     assert places.separation(SkyCoord(after.positions(columns, rows), unit="deg")).arcsec.max() < 1e-6
-    assert places.separation(WCS(Header(kept)).pixel_to_world(columns, rows).icrs).arcsec.max() < 1e-6
+    assert places.separation(WCS(Header(task_wcs)).pixel_to_world(columns, rows).icrs).arcsec.max() < 1e-6
     half = read_sky(image_cards(before, (100, 80)))
-    shown = SkyCoord(half.positions((columns + 0.5) / 2 - 0.5, (rows + 0.5) / 2 - 0.5), unit="deg")
-    assert places.separation(shown).arcsec.max() < 1e-6
+    displayed = SkyCoord(half.positions((columns + 0.5) / 2 - 0.5, (rows + 0.5) / 2 - 0.5), unit="deg")
+    assert places.separation(displayed).arcsec.max() < 1e-6
 
 
 @settings(max_examples=40, deadline=None)
@@ -100,7 +100,7 @@ def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any
 def test_angles_and_sizes_equal_those_of_astropy(cards: dict[str, Any], x: float, y: float, rotation: float) -> None:
     """Compared with the ellipse that astropy's linear map at its centre gives on the sky."""
     ellipse = Ellipse(x, y, 8.0, 3.0, rotation)
-    (found,) = measure([DrawnObject("a", "control", "Galaxy", ellipse, SIZE, None, MADE, {})], Sky.of_task({"wcs": cards}))
+    (measures,) = measure([DrawnObject("a", "control", "Galaxy", ellipse, SIZE, None, MADE, {})], Sky.of_task({"wcs": cards}))
     wcs = WCS(Header(cards))
     centre, step = np.array([x - 0.5, SIZE[1] - y - 0.5]), 0.05
     moves = step * np.array([[1, 0], [-1, 0], [0, -1], [0, 1]])  # right, left, down and up on the display
@@ -112,8 +112,8 @@ def test_angles_and_sizes_equal_those_of_astropy(cards: dict[str, Any], x: float
     turn = np.radians(rotation)
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]]) @ np.diag([8.0, 3.0])
     left, (major, minor), _ = np.linalg.svd(jacobian @ axes)
-    assert (found.semi_major_arcsec, found.semi_minor_arcsec) == pytest.approx((major, minor), rel=1e-6)
-    assert found.area_arcsec2 == pytest.approx(np.pi * 24 * abs(np.linalg.det(jacobian)), rel=1e-6)
+    assert (measures.semi_major_arcsec, measures.semi_minor_arcsec) == pytest.approx((major, minor), rel=1e-6)
+    assert measures.area_arcsec2 == pytest.approx(np.pi * 24 * abs(np.linalg.det(jacobian)), rel=1e-6)
     if major > 1.05 * minor:
         angle = np.degrees(np.arctan2(left[0, 0], left[1, 0]))
-        assert abs((found.position_angle - angle + 90) % 180 - 90) < 1e-4
+        assert abs((measures.position_angle - angle + 90) % 180 - 90) < 1e-4

@@ -95,8 +95,8 @@ def test_exponents_of_fortran_are_numbers() -> None:
     ],
 )
 def test_the_reason_for_a_missing_position_is_one_sentence(cards: dict[str, Any], reason: str) -> None:
-    given = {key: value for key, value in cards.items() if value != 10**400}
-    if given == cards:
+    valid = {key: value for key, value in cards.items() if value != 10**400}
+    if valid == cards:
         sky, message = find_sky(header(**cards))
     else:
         sky, message = find_sky({**TANGENT, **cards})
@@ -160,7 +160,7 @@ def test_the_axes_of_the_sky_are_found_among_others(axes: tuple[int, int]) -> No
     assert places.separation(WCS(header()).pixel_to_world(*PIXELS.T)).arcsec.max() < 1e-6
 
 
-def test_a_position_that_depends_on_a_third_axis_is_refused() -> None:
+def test_a_position_that_depends_on_a_third_axis_is_rejected() -> None:
     with pytest.raises(SkyError, match="depends on axis 3 as well"):
         read_sky(header(CTYPE3="FREQ", CRVAL3=1.0, CRPIX3=1.0, CD1_3=1e-3, CD3_3=1.0))
 
@@ -174,9 +174,9 @@ def test_the_projections_of_wcslib_are_read_as_astropy_reads_them() -> None:
     files = sorted((Path(astropy.__file__).parent / "wcs/tests/data/maps").glob("*.hdr"))
     assert len(files) > 20
     for file in files:
-        given = fits.Header.fromstring(file.read_bytes().decode("ascii"))
-        reference = WCS(given)
+        header = fits.Header.fromstring(file.read_bytes().decode("ascii"))
+        reference = WCS(header)
         columns, rows = np.meshgrid(np.linspace(0, 191, 5), np.linspace(0, 191, 5))
-        places = SkyCoord(read_sky(given).positions(columns.ravel(), rows.ravel()), unit="deg")
+        places = SkyCoord(read_sky(header).positions(columns.ravel(), rows.ravel()), unit="deg")
         expected = reference.pixel_to_world(columns.ravel(), rows.ravel()).icrs
         assert places.separation(expected).arcsec.max() < 1e-6, file.name

@@ -118,7 +118,7 @@ def test_a_changed_parquet_file_ends_the_survey(run: Run, many_images: str) -> N
     parquet.write_table(parquet.read_table(many_images).slice(0, 100), many_images)
     run_rejected = run(*words)
     assert run_rejected.exit_code == 1
-    assert "many.parquet has changed since its rows were counted: put it back, or begin anew" in run_rejected.stderr
+    assert "many.parquet has changed since its rows were counted: restore it, or start again" in run_rejected.stderr
     Path(many_images).write_bytes(whole)
     assert run(*words).exit_code == 0
     assert len(rows()) == 200

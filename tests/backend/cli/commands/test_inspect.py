@@ -18,7 +18,7 @@ from PIL import Image
 from typer.testing import CliRunner, Result
 
 from backend.cli.app import app
-from sync.images.import_picture import display
+from sync.images.display import display
 
 
 def sky_header(
@@ -71,7 +71,7 @@ def test_a_fits_file_is_described_by_sky_bands_unit_and_zero_point(tmp_path: Pat
     assert description["pixel_scale_arcsec"] == pytest.approx(0.36)
     assert description["rotation_deg"] == pytest.approx(30, abs=0.01)
     assert (description["frame"], description["east"], description["zero_point"]) == ("ICRS", "left of north", 22.5)
-    assert [part["use"].split(":")[0] for part in description["extensions"]] == ["no data", "picture 1", "left out"]
+    assert [part["use"].split(":")[0] for part in description["extensions"]] == ["no data", "image 1", "left out"]
     assert description["problems"] == []
 
 
@@ -117,7 +117,7 @@ def test_padding_and_missing_pixels_are_reported(tmp_path: Path) -> None:
 def test_the_written_png_equals_what_annotators_see(tmp_path: Path) -> None:
     file = write_fits(tmp_path / "a.fits", image())
     run(file, "--picture", tmp_path / "out.png", "--stretch", "zscale")
-    assert (tmp_path / "out.png").read_bytes() == display(file.read_bytes(), stretch="zscale").picture
+    assert (tmp_path / "out.png").read_bytes() == display(file.read_bytes(), stretch="zscale").image
 
 
 @pytest.mark.parametrize(("name", "form"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("a.tif", "TIFF")])

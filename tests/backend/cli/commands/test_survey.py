@@ -107,7 +107,7 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
         ),
         (("survey", "image_folder", "--output", "out", "--project", "8"), "project 8 is not registered here"),
         (("survey", "image_folder", "--output", "out", "--config", "nonsense"), "nonsense is neither an XML file nor a name"),
-        (("survey", "nowhere", "--output", "out", "--config", "morphology"), "there is no nowhere"),
+        (("survey", "nowhere", "--output", "out", "--config", "morphology"), "nowhere does not exist"),
         (("survey", "empty", "--output", "out", "--config", "morphology"), "there is no image in empty"),
         (
             ("survey", "broken.parquet", "--output", "out", "--config", "morphology"),

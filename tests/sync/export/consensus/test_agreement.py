@@ -9,8 +9,8 @@ import pytest
 
 from sync.export.consensus.agreement import Overlaps, class_agreement
 from sync.export.consensus.votes import votes_of
-from sync.export.reading.statements import read_statements
-from sync.export.records import Statement
+from sync.export.reading.annotations import parse_annotations
+from sync.export.records import ParsedAnnotation
 from sync.geometry.shapes import Box
 from sync.labelling.config import LabelConfig
 
@@ -19,8 +19,8 @@ Say = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def read(config: LabelConfig, task: Say) -> Callable[..., list[Statement]]:
-    return lambda *notes: read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
+def read(config: LabelConfig, task: Say) -> Callable[..., list[ParsedAnnotation]]:
+    return lambda *notes: parse_annotations(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
 
 
 def test_krippendorffs_alpha_of_a_known_table(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
@@ -32,25 +32,25 @@ def test_krippendorffs_alpha_of_a_known_table(config: LabelConfig, read: Any, an
             number, read(*(annotation(region("morphology", [label]), by=n) for n, label in enumerate(labels))), config
         )
     ]
-    (found,) = class_agreement(votes)
-    assert (found.topic, found.questions) == ("morphology", 3)
-    assert found.alpha == pytest.approx(4 / 9)
+    (agreement,) = class_agreement(votes)
+    assert (agreement.topic, agreement.questions) == ("morphology", 3)
+    assert agreement.alpha == pytest.approx(4 / 9)
 
 
 def test_complete_agreement_is_one(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
-    said = read(*(annotation(region("morphology", ["Spiral"]), by=n) for n in range(3)))
-    (found,) = class_agreement(list(votes_of(1, said, config)))
-    assert found.alpha == 1
+    annotations = read(*(annotation(region("morphology", ["Spiral"]), by=n) for n in range(3)))
+    (agreement,) = class_agreement(list(votes_of(1, annotations, config)))
+    assert agreement.alpha == 1
 
 
-def test_who_ticked_nothing_disagrees_with_who_did(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
-    said = read(annotation(region("features", ["Bar"]), by=0), annotation(by=1))
-    (found,) = class_agreement(list(votes_of(1, said, config)))
-    assert (found.topic, found.questions) == ("features: Bar", 1)
-    assert found.alpha < 1
+def test_an_empty_choice_disagrees_with_a_ticked_class(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
+    annotations = read(annotation(region("features", ["Bar"]), by=0), annotation(by=1))
+    (agreement,) = class_agreement(list(votes_of(1, annotations, config)))
+    assert (agreement.topic, agreement.questions) == ("features: Bar", 1)
+    assert agreement.alpha < 1
 
 
-def test_mean_overlap_is_over_pairs_that_match(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
+def test_mean_overlap_is_over_matched_pairs(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
     first = annotation(region("boxes", Box(0, 0, 10, 10), label="Star", size=SIZE), by=1)
     second = annotation(
         region("boxes", Box(0, 0, 10, 8), label="Star", size=SIZE),
@@ -59,6 +59,6 @@ def test_mean_overlap_is_over_pairs_that_match(config: LabelConfig, read: Any, a
     )
     overlaps = Overlaps()
     overlaps.add(read(first, second), config)
-    (found,) = overlaps.agreement()
-    assert (found.control, found.pairs, found.mean_overlap) == ("boxes", 1, pytest.approx(0.8))
-    assert found.matched == pytest.approx(2 / 3)
+    (agreement,) = overlaps.agreement()
+    assert (agreement.control, agreement.pairs, agreement.mean_overlap) == ("boxes", 1, pytest.approx(0.8))
+    assert agreement.matched == pytest.approx(2 / 3)

@@ -10,31 +10,35 @@ import pytest
 
 from sync.export.consensus.consensus import CONSENSUS
 from sync.export.consensus.votes import newest_of_each, votes_of
-from sync.export.reading.statements import read_statements
-from sync.export.records import Statement
+from sync.export.reading.annotations import parse_annotations
+from sync.export.records import ParsedAnnotation
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Mask, Point
 from sync.labelling.config import LabelConfig, parse
 
 SIZE = (40, 30)
 Say = Callable[..., dict[str, Any]]
-Decide = Callable[..., list[list[Statement]]]
+Decide = Callable[..., list[list[ParsedAnnotation]]]
 
 
 @pytest.fixture
-def read(config: LabelConfig, task: Say) -> Callable[..., list[Statement]]:
-    return lambda *notes: read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
+def read(config: LabelConfig, task: Say) -> Callable[..., list[ParsedAnnotation]]:
+    return lambda *notes: parse_annotations(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
 
 
 @pytest.fixture
 def decide(config: LabelConfig, read: Any) -> Decide:
     """Return a function that decides on tasks, each given by its annotations."""
 
-    def of(how: str, *tasks: list[dict[str, Any]]) -> list[list[Statement]]:
-        said = [read(*notes) for notes in tasks]
-        votes = [vote for number, one in enumerate(said) for vote in votes_of(number, newest_of_each(one), config)]
+    def of(how: str, *tasks: list[dict[str, Any]]) -> list[list[ParsedAnnotation]]:
+        annotations_of = [read(*notes) for notes in tasks]
+        votes = [
+            vote
+            for number, annotations in enumerate(annotations_of)
+            for vote in votes_of(number, newest_of_each(annotations), config)
+        ]
         decision = CONSENSUS[how](votes, config)
-        return [decision(number, one) for number, one in enumerate(said)]
+        return [decision(number, annotations) for number, annotations in enumerate(annotations_of)]
 
     return of
 
@@ -45,27 +49,27 @@ def mask_of(rows: slice, columns: slice) -> Mask:
     return mask
 
 
-def test_latest_is_the_newest_annotation_and_all_are_all(decide: Decide, annotation: Say, region: Say) -> None:
+def test_latest_keeps_the_newest_annotation_and_all_keeps_all(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [
         annotation(region("morphology", [label]), by=by, at=f"2026-11-0{day}T00:00:00Z")
         for by, label, day in ((1, "Spiral", 3), (2, "Smooth", 4), (3, "Merger", 2))
     ]
-    assert [one.answers[0].labels for one in decide("latest", notes)[0]] == [("Smooth",)]
-    assert [one.answers[0].labels for one in decide("all", notes)[0]] == [("Merger",), ("Spiral",), ("Smooth",)]
+    assert [parsed.answers[0].labels for parsed in decide("latest", notes)[0]] == [("Smooth",)]
+    assert [parsed.answers[0].labels for parsed in decide("all", notes)[0]] == [("Merger",), ("Spiral",), ("Smooth",)]
 
 
 @pytest.mark.parametrize("how", ["majority", "dawid-skene"])
-def test_one_annotation_stays_as_it_is(decide: Decide, read: Any, annotation: Say, region: Say, how: str) -> None:
+def test_a_single_annotation_is_unchanged(decide: Decide, read: Any, annotation: Say, region: Say, how: str) -> None:
     note = annotation(region("morphology", ["Spiral"]), region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    ((said,),) = decide(how, [note])
-    assert said.annotation == note["id"]
-    assert said.regions == tuple(note["result"])
+    ((decided,),) = decide(how, [note])
+    assert decided.number == note["id"]
+    assert decided.regions == tuple(note["result"])
 
 
-def test_the_majority_has_the_class_and_its_share(decide: Decide, annotation: Say, region: Say) -> None:
+def test_the_majority_gives_the_class_and_its_share(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [annotation(region("morphology", [label]), by=n) for n, label in enumerate(["Spiral", "Smooth", "Spiral"])]
-    ((said,),) = decide("majority", notes)
-    (answer,) = said.answers
+    ((decided,),) = decide("majority", notes)
+    (answer,) = decided.answers
     assert (answer.labels, answer.probability) == (("Spiral",), pytest.approx(2 / 3))
     assert answer.provenance.annotators == (0, 1, 2)
 
@@ -80,7 +84,7 @@ def test_a_tie_goes_to_the_newest(decide: Decide, annotation: Say, region: Say) 
         assert decide("majority", notes)[0][0].answers[0].labels == (newest,)
 
 
-def test_nobody_votes_twice(decide: Decide, annotation: Say, region: Say) -> None:
+def test_each_annotator_votes_once(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [
         annotation(region("morphology", [label]), by=by, at=f"2026-11-0{day}T00:00:00Z")
         for by, label, day in ((1, "Spiral", 1), (1, "Spiral", 2), (2, "Smooth", 1), (3, "Smooth", 1))
@@ -88,11 +92,9 @@ def test_nobody_votes_twice(decide: Decide, annotation: Say, region: Say) -> Non
     assert decide("majority", notes)[0][0].answers[0].labels == ("Smooth",)
 
 
-def test_several_classes_are_voted_on_one_by_one_and_numbers_become_their_median(
-    decide: Decide, annotation: Say, region: Say
-) -> None:
-    said = [(["Bar"], 1.0), (["Bar", "Ring"], 2.0), (["Bar"], 9.0)]
-    notes = [annotation(region("features", labels), region("redshift", z), by=n) for n, (labels, z) in enumerate(said)]
+def test_classes_are_voted_on_one_by_one_and_numbers_give_the_median(decide: Decide, annotation: Say, region: Say) -> None:
+    votes = [(["Bar"], 1.0), (["Bar", "Ring"], 2.0), (["Bar"], 9.0)]
+    notes = [annotation(region("features", labels), region("redshift", z), by=n) for n, (labels, z) in enumerate(votes)]
     ((merged,),) = decide("majority", notes)
     features, redshift = merged.answers
     assert features.labels == ("Bar",)
@@ -106,28 +108,26 @@ def test_paths_of_a_taxonomy_are_voted_on_whole(decide: Decide, annotation: Say,
 
 
 @pytest.mark.parametrize("how", ["majority", "dawid-skene"])
-def test_who_ticked_nothing_voted_against_it(decide: Decide, annotation: Say, region: Say, how: str) -> None:
+def test_an_empty_choice_is_a_vote_against(decide: Decide, annotation: Say, region: Say, how: str) -> None:
     """Label Studio stores no region for such an annotator, of this control or, if it is the only one, of any control."""
     notes = [annotation(region("features", ["Bar"]), by=0), annotation(region("redshift", 0.5), by=1), annotation(by=2)]
     ((merged,),) = decide(how, notes)
     assert [answer.control for answer in merged.answers] == ["redshift"]
 
 
-def test_who_ticked_nothing_lowers_the_share_of_a_class_that_stands(decide: Decide, annotation: Say, region: Say) -> None:
+def test_an_empty_choice_lowers_the_share_of_the_majority(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [annotation(region("features", ["Bar"]), by=n) for n in range(2)] + [annotation(by=2)]
     ((merged,),) = decide("majority", notes)
     (answer,) = merged.answers
     assert (answer.labels, answer.probability) == (("Bar",), pytest.approx(2 / 3))
 
 
-def test_who_said_no_class_of_a_control_that_takes_one_does_not_vote(decide: Decide, annotation: Say, region: Say) -> None:
+def test_an_empty_single_choice_does_not_vote(decide: Decide, annotation: Say, region: Say) -> None:
     ((merged,),) = decide("majority", [annotation(region("morphology", ["Spiral"]), by=0), annotation(by=1), annotation(by=2)])
     assert merged.answers[0].labels == ("Spiral",)
 
 
-def test_a_shape_that_can_be_read_but_not_written_stays_as_its_person_drew_it(
-    decide: Decide, annotation: Say, region: Say
-) -> None:
+def test_a_shape_that_cannot_be_encoded_keeps_its_region(decide: Decide, annotation: Say, region: Say) -> None:
     """For example a rotated box whose corner is left of the image."""
     notes = []
     for by, label in enumerate(["Star", "Galaxy", "Galaxy"]):
@@ -135,16 +135,16 @@ def test_a_shape_that_can_be_read_but_not_written_stays_as_its_person_drew_it(
         box["value"]["x"] = -2.5
         notes.append(annotation(box, region("morphology", ["Spiral"]), by=by))
     ((merged,),) = decide("majority", notes)
-    (one,) = merged.objects
-    assert (merged.answers[0].labels, one.label, one.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
-    assert one.id == one.region["id"]
-    assert one.region["value"] == {**notes[2]["result"][0]["value"], "rectanglelabels": ["Galaxy"]}
-    assert one.region["id"] in {note["result"][0]["id"] for note in notes}
-    assert isinstance(one.shape, Box)
-    assert one.shape.x == pytest.approx(-1)
+    (obj,) = merged.objects
+    assert (merged.answers[0].labels, obj.label, obj.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
+    assert obj.id == obj.region["id"]
+    assert obj.region["value"] == {**notes[2]["result"][0]["value"], "rectanglelabels": ["Galaxy"]}
+    assert obj.region["id"] in {note["result"][0]["id"] for note in notes}
+    assert isinstance(obj.shape, Box)
+    assert obj.shape.x == pytest.approx(-1)
 
 
-def test_classes_that_only_tasks_name_are_voted_on_as_well(annotation: Say, region: Say, task: Say) -> None:
+def test_classes_from_the_task_data_are_voted_on(annotation: Say, region: Say, task: Say) -> None:
     config = parse(
         '<View><Image name="image" value="$image"/><Taxonomy name="tree" toName="image" value="$classes"/>'
         '<RectangleLabels name="boxes" toName="image" value="$classes"/></View>'
@@ -153,14 +153,14 @@ def test_classes_that_only_tasks_name_are_voted_on_as_well(annotation: Say, regi
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     box["value"]["rectanglelabels"] = ["Quasar"]
     notes = [annotation(tree, box, by=n) for n in range(2)]
-    said = read_statements(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
-    (merged,) = CONSENSUS["majority"](list(votes_of(1, said, config)), config)(1, said)
+    annotations = parse_annotations(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
+    (merged,) = CONSENSUS["majority"](list(votes_of(1, annotations, config)), config)(1, annotations)
     assert merged.answers[0].labels == ("Lenticular/S0/a",)
     assert merged.answers[0].region["value"] == {"taxonomy": [["Lenticular", "S0/a"]]}
     assert merged.objects[0].label == "Quasar"
 
 
-def test_dawid_and_skene_trust_who_is_mostly_right(decide: Decide, annotation: Say, region: Say) -> None:
+def test_dawid_and_skene_weight_reliable_annotators_more(decide: Decide, annotation: Say, region: Say) -> None:
     """Two careful annotators and three who guess: on the last task the three outvote the two."""
     random = np.random.default_rng(3)
     labels = ["Spiral", "Smooth"]
@@ -178,32 +178,30 @@ def test_dawid_and_skene_trust_who_is_mostly_right(decide: Decide, annotation: S
     assert answer.probability > 0.9
 
 
-def test_an_object_that_most_drew_stands_and_one_that_few_drew_does_not(decide: Decide, annotation: Say, region: Say) -> None:
+def test_an_object_needs_a_majority_of_annotators(decide: Decide, annotation: Say, region: Say) -> None:
     boxes = [[Box(4, 4, 10, 10)], [Box(5, 4, 10, 10), Box(30, 20, 5, 5)], [Box(4, 6, 10, 10)]]
     notes = [
         annotation(*(region("boxes", box, label="Galaxy", size=SIZE) for box in drawn), by=n) for n, drawn in enumerate(boxes)
     ]
     ((merged,),) = decide("majority", notes)
-    (one,) = merged.objects
-    assert isinstance(one.shape, Box)
-    assert (one.shape.x, one.shape.y, one.shape.width, one.shape.height) == pytest.approx((4, 4, 10, 10))
-    assert one.provenance.annotators == (0, 1, 2)
-    assert one.probability == 1
-    assert merged.regions == (one.region,)
+    (obj,) = merged.objects
+    assert isinstance(obj.shape, Box)
+    assert (obj.shape.x, obj.shape.y, obj.shape.width, obj.shape.height) == pytest.approx((4, 4, 10, 10))
+    assert obj.provenance.annotators == (0, 1, 2)
+    assert obj.probability == 1
+    assert merged.regions == (obj.region,)
 
 
-def test_masks_become_the_pixels_that_most_covered(decide: Decide, annotation: Say, region: Say) -> None:
+def test_masks_merge_to_the_pixels_of_the_majority(decide: Decide, annotation: Say, region: Say) -> None:
     masks = [mask_of(slice(5, 15), slice(5, 15)), mask_of(slice(5, 15), slice(7, 17)), mask_of(slice(5, 17), slice(5, 15))]
     notes = [annotation(region("masks", mask, label="Arm", size=SIZE), by=n) for n, mask in enumerate(masks)]
     ((merged,),) = decide("majority", notes)
-    (one,) = merged.objects
-    assert isinstance(one.shape, Footprint)
-    assert (one.shape.full(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
+    (obj,) = merged.objects
+    assert isinstance(obj.shape, Footprint)
+    assert (obj.shape.full(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
 
 
-def test_points_meet_in_the_middle_and_of_other_shapes_the_most_alike_is_kept(
-    decide: Decide, annotation: Say, region: Say
-) -> None:
+def test_points_are_averaged_and_the_most_similar_shape_is_kept(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [
         annotation(
             region("points", Point(10 + n, 10), label="Nucleus", size=SIZE),
@@ -220,10 +218,10 @@ def test_points_meet_in_the_middle_and_of_other_shapes_the_most_alike_is_kept(
     assert ellipse.shape.x == pytest.approx(21)
 
 
-def test_what_a_person_and_a_model_made_together_is_mixed(decide: Decide, annotation: Say, region: Say) -> None:
+def test_an_object_of_a_person_and_a_model_is_of_mixed_origin(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [
         annotation(region("boxes", Box(4, 4, 10, 10), label="Star", size=SIZE, origin=origin), by=n, parent_version="v0003")
         for n, origin in enumerate(("manual", "prediction"))
     ]
-    made = decide("majority", notes)[0][0].objects[0].provenance
-    assert (made.made_by, made.state, made.version) == ("mixed", "mixed", "v0003")
+    provenance = decide("majority", notes)[0][0].objects[0].provenance
+    assert (provenance.made_by, provenance.state, provenance.version) == ("mixed", "mixed", "v0003")

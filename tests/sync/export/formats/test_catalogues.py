@@ -49,7 +49,7 @@ def missing(value: Any) -> bool:
 
 
 @pytest.fixture
-def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
+def tasks(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
     """Return a task with a WCS and one without."""
     ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE, score=0.75, origin="prediction")
     first = annotation(
@@ -69,10 +69,10 @@ def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dic
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_one_row_an_object_and_one_an_answer_in_the_columns_and_units_that_are_documented(
-    exported: Exported, said: list[dict[str, Any]], format: str
+def test_each_object_and_each_answer_has_a_row_with_the_documented_columns(
+    exported: Exported, tasks: list[dict[str, Any]], format: str
 ) -> None:
-    folder, done = exported(said, format)
+    folder, done = exported(tasks, format)
     table = read(folder, format)
     assert done.problems == (1 if format == "fits-table" else 0)  # FITS tables store ASCII only
     assert table.colnames == [column.name for column in COLUMNS]
@@ -90,10 +90,8 @@ def test_one_row_an_object_and_one_an_answer_in_the_columns_and_units_that_are_d
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_measures_are_those_of_the_object_and_what_is_not_known_is_not_there(
-    exported: Exported, said: list[dict[str, Any]], ragged_mask: Mask, format: str
-) -> None:
-    folder, _ = exported(said, format)
+def test_unknown_measures_are_missing(exported: Exported, tasks: list[dict[str, Any]], ragged_mask: Mask, format: str) -> None:
+    folder, _ = exported(tasks, format)
     table = read(folder, format)
     spiral, ellipse, mask, box = table[0], table[4], table[5], table[6]
     assert (spiral["ra"], spiral["dec"]) == pytest.approx((150, 2), abs=1e-9)
@@ -111,8 +109,8 @@ def test_measures_are_those_of_the_object_and_what_is_not_known_is_not_there(
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_each_row_says_who_made_it(exported: Exported, said: list[dict[str, Any]], format: str) -> None:
-    folder, _ = exported(said, format)
+def test_each_row_has_its_provenance(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, _ = exported(tasks, format)
     table = read(folder, format)
     names = ("made_by", "state", "version", "annotator", "time")
     assert [str(table[4][name]) for name in names] == ["model", "accepted", "v0002", "4", "2026-11-01T10:00:00Z"]
@@ -121,13 +119,13 @@ def test_each_row_says_who_made_it(exported: Exported, said: list[dict[str, Any]
 
 
 @pytest.mark.parametrize("format", ["ecsv", "votable"])
-def test_texts_come_back_whatever_they_hold(exported: Exported, said: list[dict[str, Any]], format: str) -> None:
-    folder, _ = exported(said, format)
+def test_texts_survive_the_round_trip(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, _ = exported(tasks, format)
     assert read(folder, format)["image"][6] == 'galaxy é, "b" & <c>.png'
 
 
-def test_a_fits_table_is_valid_and_says_what_its_columns_mean(exported: Exported, said: list[dict[str, Any]]) -> None:
-    folder, _ = exported(said, "fits-table")
+def test_a_fits_table_is_valid_and_describes_its_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = exported(tasks, "fits-table")
     with fits.open(folder / "objects.fits") as file:
         file.verify("exception")
         header = file["OBJECTS"].header
@@ -136,20 +134,20 @@ def test_a_fits_table_is_valid_and_says_what_its_columns_mean(exported: Exported
         assert file["OBJECTS"].data["image"][6] == 'galaxy \\xe9, "b" & <c>.png'
 
 
-def test_a_turned_shape_keeps_its_angle_without_a_wcs(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_a_rotated_shape_keeps_its_angle_without_a_wcs(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     """In degrees, clockwise from x to y (down), as in Label Studio."""
-    drawn = [
+    regions = [
         region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
         region("ellipses", Ellipse(20, 15, 4, 9, 30), label="Galaxy", size=SIZE),
         region("boxes", Box(20, 5, 10, 4, 20), label="Star", size=SIZE),
     ]
-    table = read(exported([task(annotation(*drawn))], "ecsv")[0], "ecsv")
+    table = read(exported([task(annotation(*regions))], "ecsv")[0], "ecsv")
     assert list(table["angle_px"]) == pytest.approx([30, 120, 20])
     assert all(missing(value) for value in table["position_angle"])
 
 
-def test_a_votable_is_valid_and_says_what_and_where_its_columns_are(exported: Exported, said: list[dict[str, Any]]) -> None:
-    folder, _ = exported(said, "votable")
+def test_a_votable_is_valid_with_ucds_and_a_frame(exported: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = exported(tasks, "votable")
     assert votable.validate(folder / "objects.vot", output=None)
     table = votable.parse_single_table(folder / "objects.vot")
     fields = {field.name: field for field in table.fields}

@@ -28,25 +28,28 @@ FROM_TASKS = parse('<View><Image name="image" value="$image"/><RectangleLabels n
 
 
 def numbers(folder: Path) -> dict[str, int]:
-    return {one["name"]: one["id"] for one in json.loads((folder / "annotations/train.json").read_text())["categories"]}
+    return {
+        category["name"]: category["id"]
+        for category in json.loads((folder / "annotations/train.json").read_text())["categories"]
+    }
 
 
 def labelled(region: Say, label: str) -> dict[str, Any]:
-    drawn = region("boxes", Box(5, 5, 10, 10), label="Star", size=SIZE)
-    return {**drawn, "value": {**drawn["value"], "rectanglelabels": [label]}}
+    box = region("boxes", Box(5, 5, 10, 10), label="Star", size=SIZE)
+    return {**box, "value": {**box["value"], "rectanglelabels": [label]}}
 
 
-def test_a_class_that_nobody_used_keeps_its_number_and_a_new_one_comes_behind(
+def test_unused_classes_keep_numbers_and_new_ones_are_appended(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
-    drawn = labelled(region, "Zebra")
-    before, _ = exported([task(annotation(drawn))], "coco", config=config_of("Unused", "Zebra"))
-    after, _ = exported([task(annotation(drawn))], "coco", config=config_of("Unused", "Zebra", "Apple"))
+    box = labelled(region, "Zebra")
+    before, _ = exported([task(annotation(box))], "coco", config=config_of("Unused", "Zebra"))
+    after, _ = exported([task(annotation(box))], "coco", config=config_of("Unused", "Zebra", "Apple"))
     assert numbers(before) == {"Unused": 1, "Zebra": 2}
     assert numbers(after) == {"Unused": 1, "Zebra": 2, "Apple": 3}
 
 
-def test_classes_that_only_tasks_name_are_numbered_by_their_first_annotation(
+def test_classes_of_the_task_data_are_numbered_by_first_use(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     first, second = annotation(labelled(region, "Zebra"), id=10), annotation(labelled(region, "Mule"), id=11)
@@ -57,24 +60,26 @@ def test_classes_that_only_tasks_name_are_numbered_by_their_first_annotation(
     assert numbers(after) == {"Zebra": 1, "Mule": 2, "Apple": 3}
 
 
-def test_a_class_that_is_renamed_or_removed_leaves_the_numbers_of_the_others(
+def test_renamed_and_removed_classes_keep_other_numbers(
     exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "data" / "classes.json"
-    drawn = labelled(region, "Zebra")
-    exported([task(annotation(drawn))], "coco", config=config_of("Apple", "Mule", "Zebra"), class_numbers=kept)
-    removed, _ = exported([task(annotation(drawn))], "coco", config=config_of("Mule", "Zebra"), class_numbers=kept)
+    numbers_file = tmp_path / "data" / "classes.json"
+    box = labelled(region, "Zebra")
+    exported([task(annotation(box))], "coco", config=config_of("Apple", "Mule", "Zebra"), class_numbers=numbers_file)
+    removed, _ = exported([task(annotation(box))], "coco", config=config_of("Mule", "Zebra"), class_numbers=numbers_file)
     assert numbers(removed) == {"Apple": 1, "Mule": 2, "Zebra": 3}
-    renamed, _ = exported([task(annotation(drawn))], "coco", config=config_of("Donkey", "Zebra"), class_numbers=kept)
+    renamed, _ = exported([task(annotation(box))], "coco", config=config_of("Donkey", "Zebra"), class_numbers=numbers_file)
     assert numbers(renamed) == {"Apple": 1, "Mule": 2, "Zebra": 3, "Donkey": 4}
 
 
-def test_a_list_of_numbers_that_is_damaged_or_cannot_be_written_ends_no_export(
+def test_a_damaged_list_of_class_numbers_does_not_end_the_export(
     exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
-    kept = tmp_path / "classes.json"
-    kept.write_text("[1, null, {")
-    folder, _ = exported([task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=kept)
+    numbers_file = tmp_path / "classes.json"
+    numbers_file.write_text("[1, null, {")
+    folder, _ = exported(
+        [task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=numbers_file
+    )
     assert numbers(folder) == {"Zebra": 1}
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "classes.json"
@@ -89,8 +94,8 @@ def test_two_exports_of_the_same_tasks_have_the_same_bytes(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask, format: str
 ) -> None:
     sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CDELT1": -1e-4, "CDELT2": 1e-4}
-    drawn = [region("masks", ragged_mask, label="Arm", size=SIZE), region("boxes", Box(5, 5, 9, 7), label="Star", size=SIZE)]
-    tasks = [task(annotation(*drawn), wcs=sky, petro_r=17.5), task(annotation(drawn[0]), survey="SDSS")]
+    regions = [region("masks", ragged_mask, label="Arm", size=SIZE), region("boxes", Box(5, 5, 9, 7), label="Star", size=SIZE)]
+    tasks = [task(annotation(*regions), wcs=sky, petro_r=17.5), task(annotation(regions[0]), survey="SDSS")]
     contents = []
     for _ in range(2):
         folder, _ = exported(tasks, format, fractions={"train": 0.5, "test": 0.5})

@@ -49,21 +49,23 @@ def displayed(hdu: Any) -> Any:
 
 
 @given(arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9))))
-def test_every_image_of_integers_comes_back_upside_down_as_fits_has_it(image: Any) -> None:
+def test_integer_images_are_written_bottom_row_first(image: Any) -> None:
     file = fits.HDUList.fromstring(primary_block() + image_block(image, "INSTANCE", version=1, sky=""))
     assert (displayed(file["INSTANCE"]) == image).all()
 
 
-def test_overlapping_masks_come_back_pixel_by_pixel_from_their_layers(
+def test_overlapping_masks_are_restored_from_their_layers(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
-    other = np.zeros_like(ragged_mask)
-    other[10:20, 10:30] = True
+    second = np.zeros_like(ragged_mask)
+    second[10:20, 10:30] = True
     apart = np.zeros_like(ragged_mask)
     apart[0:2, 0:2] = True
-    masks = [ragged_mask, other, apart]
-    drawn = [region("masks", mask, label=label, size=SIZE) for mask, label in zip(masks, ("Arm", "Galaxy", "Arm"), strict=True)]
-    folder, _ = exported([task(annotation(*drawn))], "fits")
+    masks = [ragged_mask, second, apart]
+    regions = [
+        region("masks", mask, label=label, size=SIZE) for mask, label in zip(masks, ("Arm", "Galaxy", "Arm"), strict=True)
+    ]
+    folder, _ = exported([task(annotation(*regions))], "fits")
     with opened(folder) as file:
         file.verify("exception")
         assert [row["layer"] for row in file["OBJECTS"].data] == [1, 2, 1]
@@ -76,9 +78,9 @@ def test_overlapping_masks_come_back_pixel_by_pixel_from_their_layers(
             assert file[0].header[f"CLASS{row['class_number']}"] == row["class"]
 
 
-def test_masks_carry_the_wcs_of_the_cut_out(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(drawn), wcs=CARDS)], "fits")
+def test_masks_have_the_wcs_of_the_cut_out(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(ellipse), wcs=CARDS)], "fits")
     before = WCS(fits.Header(CARDS))
     with opened(folder) as file:
         for name in ("INSTANCE", "CLASS"):
@@ -96,9 +98,9 @@ def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
     file = fits.PrimaryHDU(light, header=fits.Header({key: value for key, value in CARDS.items() if "NAXIS" not in key}))
     content = BytesIO()
     file.writeto(content)
-    drawn = region("masks", np.ascontiguousarray(light[::-1] > 0), label="Galaxy", size=SIZE)
+    mask = region("masks", np.ascontiguousarray(light[::-1] > 0), label="Galaxy", size=SIZE)
     folder, done = exported(
-        [task(annotation(drawn), image="/data/cutout.fits")], "fits", files={"/data/cutout.fits": content.getvalue()}
+        [task(annotation(mask), image="/data/cutout.fits")], "fits", files={"/data/cutout.fits": content.getvalue()}
     )
     assert done.problems == 0
     with opened(folder) as masks:
@@ -106,7 +108,7 @@ def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
         assert WCS(masks["INSTANCE"].header).wcs.crval.tolist() == [150.0, 2.0]
 
 
-def test_boxes_are_in_the_table_alone(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_boxes_are_in_the_table_only(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     folder, _ = exported([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], "fits")
     with opened(folder) as file:
         assert [(row["kind"], row["layer"]) for row in file["OBJECTS"].data] == [("box", 0)]

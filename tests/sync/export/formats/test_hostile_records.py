@@ -22,8 +22,9 @@ from sync.errors.images import ImageError
 from sync.export import FORMATS, writer
 from sync.export.data_columns import DataColumn
 from sync.export.dataset import Dataset
-from sync.export.pictures import Picture
-from sync.export.records import Answer, DrawnObject, Provenance, Record, Statement
+from sync.export.drawn_objects import DrawnObject, Provenance
+from sync.export.image_files import ImageFile
+from sync.export.records import Answer, ParsedAnnotation, Record
 from sync.export.run import ExportError, _write
 from sync.export.sky import Sky
 from sync.geometry.footprint import Footprint
@@ -41,9 +42,9 @@ FORMATS_WITH_TASKS = sorted(FORMATS.keys() - {"moc"})
 
 
 def record_of(task: int, *objects: DrawnObject, answers: tuple[Answer, ...] = (), **changes: Any) -> Record:
-    statement = Statement(5, 1, MADE.time, objects, answers, tuple(drawn.region for drawn in objects))
-    picture = Picture(b"\x89PNG", ".png", SIZE)
-    record = Record(task, {"image": "a.png", "n": 1}, "a.png", SIZE, SKY, "train", (statement,), picture, number=task)
+    parsed = ParsedAnnotation(5, 1, MADE.time, objects, answers, tuple(obj.region for obj in objects))
+    image_file = ImageFile(b"\x89PNG", ".png", SIZE)
+    record = Record(task, {"image": "a.png", "n": 1}, "a.png", SIZE, SKY, "train", (parsed,), image_file, number=task)
     return replace(record, **changes)
 
 
@@ -126,7 +127,7 @@ def shapes(draw: Callable[[Any], Any]) -> Any:
 @st.composite
 def hostile_records(draw: Callable[[Any], Any]) -> Record:
     changes: dict[str, Any] = {}
-    drawn = BOX
+    obj = BOX
     for name, values in {
         "shape": shapes(),
         "label": st.sampled_from(["Nebula", "", None, 3, "\ud83c\x00"]),
@@ -138,25 +139,25 @@ def hostile_records(draw: Callable[[Any], Any]) -> Record:
     }.items():
         if draw(st.integers(0, 3)) == 0:
             changes[name] = draw(values)
-    drawn = replace(drawn, **changes)
+    obj = replace(obj, **changes)
     of_record: dict[str, Any] = {}
     for name, values in {
         "size": st.tuples(SIDES, SIDES) | st.none(),
         "data": THINGS | st.fixed_dictionaries({"n": THINGS, "filename": THINGS}),
         "reference": THINGS,
-        "picture": THINGS | st.just(ImageError("HTTP 404")),
+        "image_file": THINGS | st.just(ImageError("HTTP 404")),
         "sky": st.none() | st.just(Sky()),
     }.items():
         if draw(st.integers(0, 5)) == 0:
             of_record[name] = draw(values)
     answer = replace(ANSWER, labels=draw(st.sampled_from([(), ("Spiral",), (None,), (b"x",), 3])))
-    return record_of(2, drawn, answers=draw(st.sampled_from([(), (answer,)])), **of_record)
+    return record_of(2, obj, answers=draw(st.sampled_from([(), (answer,)])), **of_record)
 
 
 @pytest.mark.parametrize("format", FORMATS_WITH_TASKS)
 @settings(max_examples=12)
 @given(hostile=hostile_records())
-def test_a_record_that_cannot_be_written_is_listed_and_the_others_are_written(format: str, hostile: Record) -> None:
+def test_an_unwritable_record_is_listed_and_others_are_written(format: str, hostile: Record) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         outcome = written(format, [record_of(1, BOX, MASK), hostile, record_of(3, MASK)], folder)
@@ -167,7 +168,7 @@ def test_a_record_that_cannot_be_written_is_listed_and_the_others_are_written(fo
 
 @settings(max_examples=12)
 @given(hostile=hostile_records())
-def test_a_moc_is_written_without_a_record_that_has_no_place(hostile: Record) -> None:
+def test_a_moc_omits_records_without_a_position(hostile: Record) -> None:
     with tempfile.TemporaryDirectory() as name:
         outcome = written("moc", [record_of(1, BOX), hostile, record_of(3, MASK)], Path(name))
         assert set(outcome.tasks) >= {1, 3}
@@ -183,7 +184,7 @@ class _Endless:
 
 
 @pytest.mark.parametrize("format", ["coco", "parquet", "votable"])
-def test_a_format_that_cannot_be_completed_is_one_sentence(format: str, tmp_path: Path) -> None:
+def test_a_failing_writer_gives_one_sentence(format: str, tmp_path: Path) -> None:
     dataset = Dataset(
         project=7, title="", labels=("Galaxy",), keypoint_labels=(), kinds=frozenset(), outlined=frozenset(), data_columns=(),
         splits=("train",), report=Outcome().report, on_written=Outcome().add,

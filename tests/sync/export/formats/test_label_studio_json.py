@@ -20,19 +20,17 @@ def written(folder: Path) -> dict[str, Any]:
     return dict(task)
 
 
-def test_annotators_are_numbers_in_the_provenance_alone(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_annotators_are_numbers_in_the_provenance_only(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     person = {"id": 9, "email": "person@example.com", "first_name": "Vera", "last_name": "Rubin", "avatar": None}
-    said = annotation(region("morphology", ["Spiral"]), completed_by=person, created_username="person@example.com, 9")
-    folder, _ = exported([task(said)], "json")
+    submitted = annotation(region("morphology", ["Spiral"]), completed_by=person, created_username="person@example.com, 9")
+    folder, _ = exported([task(submitted)], "json")
     (note,) = written(folder)["annotations"]
     assert note["provenance"] == {"annotator": 9, "version": ""}
     assert "completed_by" not in note
     assert not any(word in (folder / "train.json").read_text() for word in ("person@", "Vera", "Rubin"))
 
 
-def test_what_an_annotation_was_begun_from_stands_in_its_provenance(
-    exported: Exported, task: Say, annotation: Say, region: Say
-) -> None:
+def test_the_parent_version_is_in_the_provenance(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE, origin="prediction")
     predicted = {"id": 8, "model_version": "v0002", "result": [box]}
     folder, _ = exported([task(annotation(box, parent_prediction=8), predictions=(predicted,))], "json")
@@ -41,7 +39,7 @@ def test_what_an_annotation_was_begun_from_stands_in_its_provenance(
     assert not note.keys() & {"parent_prediction", "parent_version", "states"}
 
 
-def test_no_annotation_becomes_a_ground_truth_by_the_way(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_annotations_do_not_become_ground_truth(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     """Label Studio marks an imported annotation as ground truth if the field is missing."""
     notes = [annotation(region("morphology", ["Spiral"]), by=n, ground_truth=True) for n in range(2)]
     for consensus, truth in (("latest", True), ("majority", False)):
@@ -49,7 +47,7 @@ def test_no_annotation_becomes_a_ground_truth_by_the_way(exported: Exported, tas
         assert [note["ground_truth"] for note in written(folder)["annotations"]] == [truth]
 
 
-def test_a_shape_with_labels_of_two_controls_says_of_each_who_gave_it(
+def test_a_shape_with_labels_of_two_controls_has_two_provenances(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     """Label Studio stores two regions with one id."""
@@ -61,15 +59,13 @@ def test_a_shape_with_labels_of_two_controls_says_of_each_who_gave_it(
     star = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     quasar = {**star, "from_name": "rare", "value": {**star["value"], "rectanglelabels": ["Quasar"]}}
     predicted = {"id": 8, "model_version": "v0002", "result": [star]}
-    said = annotation(star, quasar, parent_prediction=8)
-    folder, _ = exported([task(said, predictions=(predicted,))], "json", config=config)
+    submitted = annotation(star, quasar, parent_prediction=8)
+    folder, _ = exported([task(submitted, predictions=(predicted,))], "json", config=config)
     (note,) = written(folder)["annotations"]
-    assert [one["provenance"]["state"] for one in note["result"]] == ["accepted", "edited"]
+    assert [entry["provenance"]["state"] for entry in note["result"]] == ["accepted", "edited"]
 
 
-def test_references_to_a_storage_are_written_as_the_project_has_them(
-    exported: Exported, task: Say, annotation: Say, region: Say
-) -> None:
+def test_storage_references_are_written_unchanged(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     address = "/tasks/1/resolve/?fileuri=czM6Ly9za3kvZ2FsYXh5LnBuZw=="
     folder, _ = exported([task(annotation(region("morphology", ["Spiral"])), image=address)], "json")
     assert written(folder)["data"] == {"image": "s3://sky/galaxy.png"}

@@ -22,7 +22,7 @@ Say = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
-def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
+def tasks(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
     first = annotation(
         region("morphology", ["Spiral"]),
         region("redshift", 0.125),
@@ -37,9 +37,9 @@ def said(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dic
 
 
 def test_datasets_opens_images_and_objects(
-    exported: Exported, said: list[dict[str, Any]], ragged_mask: Mask, tmp_path: Path
+    exported: Exported, tasks: list[dict[str, Any]], ragged_mask: Mask, tmp_path: Path
 ) -> None:
-    folder, _ = exported(said, "parquet")
+    folder, _ = exported(tasks, "parquet")
     rows = load_dataset(str(folder), split="train", cache_dir=str(tmp_path / "cache"))
     first, second = rows[0], rows[1]
     assert first["image"].size == SIZE
@@ -61,28 +61,28 @@ def test_datasets_opens_images_and_objects(
     assert second["answers"][0]["made_by"] == "human"
 
 
-def test_each_split_has_files_of_the_hubs_names(
+def test_each_split_has_files_with_the_names_of_the_hub(
     exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
     tasks = [task(annotation(region("morphology", ["Spiral"]))) for _ in range(10)]
     folder, _ = exported(tasks, "parquet", fractions={"train": 0.8, "validation": 0.1, "test": 0.1}, licence="CC BY 4.0")
     names = sorted(file.name for file in (folder / "data").iterdir())
     assert names == [f"{split}-00000-of-00001.parquet" for split in ("test", "train", "validation")]
-    found = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
-    assert {split: len(rows) for split, rows in found.items()} == {"train": 8, "validation": 1, "test": 1}
+    dataset = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    assert {split: len(rows) for split, rows in dataset.items()} == {"train": 8, "validation": 1, "test": 1}
 
 
-def test_an_image_is_there_byte_by_byte(exported: Exported, said: list[dict[str, Any]], tmp_path: Path) -> None:
+def test_the_image_file_is_stored_byte_by_byte(exported: Exported, tasks: list[dict[str, Any]], tmp_path: Path) -> None:
     content = tmp_path / "galaxy.jpg"
     Image.new("RGB", SIZE, (9, 8, 7)).save(content)
-    reference = said[0]["data"]["image"]
-    folder, _ = exported(said, "parquet", files={reference: content.read_bytes()})
+    reference = tasks[0]["data"]["image"]
+    folder, _ = exported(tasks, "parquet", files={reference: content.read_bytes()})
     row = pq.read_table(folder / "data" / "train-00000-of-00001.parquet").to_pylist()[0]
     assert row["image"]["bytes"] == content.read_bytes()
     assert row["image"]["path"].endswith(".jpg")
 
 
-def test_large_data_sets_are_cut_into_files(
+def test_large_data_sets_are_split_into_files(
     exported: Exported, task: Say, annotation: Say, region: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.export.formats.parquet.BYTES_A_FILE", 1)
@@ -93,18 +93,18 @@ def test_large_data_sets_are_cut_into_files(
     assert [task for file in files for task in pq.read_table(file)["task"].to_pylist()] == list(range(1, 251))
 
 
-def test_a_split_without_a_task_has_no_file_and_the_others_open(
+def test_an_empty_split_has_no_file_and_the_others_open(
     exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
     tasks = [task(annotation(region("morphology", ["Spiral"]))) for _ in range(2)]
     folder, done = exported(tasks, "parquet", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
-    found = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+    dataset = load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
     assert done.empty_splits
-    assert set(found) == {"train", "validation", "test"} - set(done.empty_splits)
-    assert sum(len(rows) for rows in found.values()) == 2
+    assert set(dataset) == {"train", "validation", "test"} - set(done.empty_splits)
+    assert sum(len(rows) for rows in dataset.values()) == 2
 
 
-def test_a_row_group_ends_where_its_images_take_too_much_memory(
+def test_a_row_group_is_limited_by_the_size_of_its_images(
     exported: Exported, task: Say, annotation: Say, region: Say, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sync.export.formats.parquet.BYTES_AT_ONCE", 1)
@@ -112,9 +112,9 @@ def test_a_row_group_ends_where_its_images_take_too_much_memory(
     assert pq.ParquetFile(folder / "data" / "train-00000-of-00001.parquet").num_row_groups == 3
 
 
-def test_the_features_are_in_words_that_datasets_3_reads_too(exported: Exported, said: list[dict[str, Any]]) -> None:
+def test_datasets_3_reads_the_features(exported: Exported, tasks: list[dict[str, Any]]) -> None:
     """The features do not use `List`, which version 4 introduced; a list of objects is a list there, not an object of lists."""
-    folder, _ = exported(said, "parquet")
+    folder, _ = exported(tasks, "parquet")
     metadata = pq.read_schema(folder / "data" / "train-00000-of-00001.parquet").metadata[b"huggingface"]
     features = json.loads(metadata)["info"]["features"]
     assert b'"List"' not in metadata

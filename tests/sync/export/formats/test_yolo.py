@@ -48,14 +48,14 @@ def filled(fractions: list[float], size: Size) -> Mask:
 
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filter(np.any))
-def test_the_outline_of_every_mask_with_its_parts_and_holes_fills_to_the_same_pixels(mask: Mask) -> None:
+def test_outlines_of_masks_with_holes_fill_to_the_same_pixels(mask: Mask) -> None:
     size = mask.shape[::-1]
     written = [float(f"{number:.9f}") for number in (outline_of(Footprint.of_mask(mask)) / size).ravel()]
     assert (filled(written, size) == mask).all()
 
 
 @given(st.floats(0, 30, allow_subnormal=False), st.floats(0, 20), st.floats(0.5, 10), st.floats(0.5, 10))
-def test_every_box_comes_back_within_a_thousandth_of_a_pixel(x: float, y: float, width: float, height: float) -> None:
+def test_each_box_is_exact_to_a_thousandth_of_a_pixel(x: float, y: float, width: float, height: float) -> None:
     fractions = [float(f"{n:.9f}") for n in ((x + width / 2) / 40, (y + height / 2) / 30, width / 40, height / 30)]
     centre_x, centre_y, sides_x, sides_y = (n * side for n, side in zip(fractions, (40, 30, 40, 30), strict=True))
     back = (centre_x - sides_x / 2, centre_y - sides_y / 2, sides_x, sides_y)
@@ -73,7 +73,7 @@ def test_boxes_alone_make_a_detection_set(exported: Exported, task: Say, annotat
     }
 
 
-def test_a_turned_box_is_the_upright_one_around_it_inside_the_image(
+def test_a_rotated_box_becomes_its_upright_box_on_the_image(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     folder, _ = exported([task(annotation(region("boxes", Box(2, 3, 6, 4, 90), label="Star", size=SIZE)))], "yolo")
@@ -82,8 +82,8 @@ def test_a_turned_box_is_the_upright_one_around_it_inside_the_image(
 
 
 def test_every_label_file_has_an_image_of_its_name(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(3)]
-    folder, _ = exported([task(one) for one in drawn], "yolo")
+    annotations = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(3)]
+    folder, _ = exported([task(note) for note in annotations], "yolo")
     images = {file.stem for file in (folder / "images" / "train").iterdir()}
     assert images == {file.stem for file in (folder / "labels" / "train").iterdir()}
     assert len(images) == 3
@@ -95,12 +95,12 @@ def test_masks_polygons_and_ellipses_make_a_segmentation_set(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     polygon, ellipse = Polygon(np.array([[3.0, 4], [20, 6], [11, 22]])), Ellipse(20, 15, 9, 4, 30)
-    drawn = (
+    regions = (
         region("masks", ragged_mask, label="Arm", size=SIZE),
         region("polygons", polygon, label="Galaxy", size=SIZE),
         region("ellipses", ellipse, label="Galaxy", size=SIZE),
     )
-    folder, _ = exported([task(annotation(*drawn))], "yolo")
+    folder, _ = exported([task(annotation(*regions))], "yolo")
     first, second, third = labels(folder)
     assert (first[0], second[0], third[0]) == (2, 0, 0)
     assert (filled(first[1:], SIZE) == ragged_mask).all()
@@ -111,34 +111,32 @@ def test_masks_polygons_and_ellipses_make_a_segmentation_set(
 def test_boxes_and_masks_make_two_sets_over_the_same_images(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
-    drawn = (
+    regions = (
         region("masks", ragged_mask, label="Arm", size=SIZE),
         region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE),
     )
-    folder, _ = exported([task(annotation(*drawn))], "yolo")
+    folder, _ = exported([task(annotation(*regions))], "yolo")
     assert [len(row) for row in labels(folder / "detect")] == [5, 5]
     assert (filled(labels(folder / "segment")[0][1:], SIZE) == ragged_mask).all()
     images = [next((folder / name / "images" / "train").iterdir()).read_bytes() for name in ("detect", "segment")]
     assert images[0] == images[1]
 
 
-def test_what_yolo_cannot_hold_and_what_has_no_image_is_listed(
-    exported: Exported, task: Say, annotation: Say, region: Say
-) -> None:
+def test_unsupported_objects_and_missing_images_are_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     point = region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)
     box = region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)
     tasks = [task(annotation(point, box)), task(annotation(box), image="/data/upload/1/missing.png")]
     folder, done = exported(tasks, "yolo")
     assert (done.tasks, done.objects, done.problems) == (1, 1, 2)
-    assert "1 of 'points' are left out: yolo has no place for key points" in listed(folder)
-    assert "YOLO needs its file" in listed(folder)
+    assert "1 of 'points' are left out: yolo cannot represent key points" in listed(folder)
+    assert "YOLO needs the image file" in listed(folder)
     assert len(labels(folder)) == 1
 
 
 # --- marked objects are never exported as background
 
 
-def test_an_outlined_object_has_its_box_in_the_detection_set(
+def test_an_outline_adds_a_box_to_the_detection_set(
     exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     boxed = task(annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)))
@@ -158,7 +156,7 @@ def test_a_box_and_an_outline_of_one_object_are_one_box(exported: Exported, task
     assert len(labels(folder / "segment")) == 1
 
 
-def test_what_has_a_box_and_no_outline_keeps_its_image_out_of_the_segmentation_set(
+def test_images_with_a_box_only_are_not_in_the_segmentation_set(
     exported: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 0), label="Galaxy", size=SIZE)
@@ -172,22 +170,24 @@ def test_what_has_a_box_and_no_outline_keeps_its_image_out_of_the_segmentation_s
     assert "2 tasks of train are left out of segment/, where 3 remain" in listed(folder)
 
 
-def test_turned_boxes_are_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_rotated_boxes_are_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
     folder, _ = exported([task(annotation(region("boxes", Box(9, 3, 6, 4, 30), label="Star", size=SIZE)))], "yolo")
-    assert "1 turned boxes are written as the upright boxes around them" in listed(folder)
+    assert "1 rotated boxes are written as the upright boxes around them" in listed(folder)
 
 
 def test_a_set_names_only_splits_that_hold_an_image(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(2)]
-    folder, done = exported([task(one) for one in drawn], "yolo", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
+    annotations = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(2)]
+    folder, done = exported(
+        [task(note) for note in annotations], "yolo", fractions={"train": 0.8, "validation": 0.1, "test": 0.1}
+    )
     settings = yaml.safe_load((folder / "data.yaml").read_text())
     assert done.empty_splits
     assert all(any((folder / settings[side]).iterdir()) for side in settings.keys() - {"names"})
 
 
-def test_splits_get_yolos_names(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    drawn = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(10)]
-    folder, _ = exported([task(one) for one in drawn], "yolo", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
+def test_splits_have_the_names_of_yolo(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+    annotations = [annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)) for _ in range(10)]
+    folder, _ = exported([task(note) for note in annotations], "yolo", fractions={"train": 0.8, "validation": 0.1, "test": 0.1})
     settings = yaml.safe_load((folder / "data.yaml").read_text())
     assert [settings[name] for name in ("train", "val", "test")] == ["images/train", "images/val", "images/test"]
     assert [len(list((folder / settings[name]).iterdir())) for name in ("train", "val", "test")] == [8, 1, 1]

@@ -43,16 +43,16 @@ def both(task: Say, annotation: Say) -> list[dict[str, Any]]:
 def test_coco_has_each_page_with_its_own_file(exported: Exported, both: list[dict[str, Any]]) -> None:
     folder, _ = exported(both, "coco", config=CONFIG, size=SIZE)
     assert "- Images: 4 exported of 4 with an annotation." in (folder / "README.md").read_text()
-    said = json.loads((folder / "annotations" / "train.json").read_text())
-    images = {image["id"]: image for image in said["images"]}
+    coco = json.loads((folder / "annotations" / "train.json").read_text())
+    images = {image["id"]: image for image in coco["images"]}
     places = {number: (image["task"], image["image"], image["page"]) for number, image in images.items()}
     assert sorted(places.values()) == [(1, "cube", 0), (1, "cube", 1), (1, "r", 0), (2, "cube", 0)]
-    assert [places[one["image_id"]] for one in said["annotations"]] == [(1, "cube", 1), (1, "r", 0), (2, "cube", 0)]
-    assert [one["bbox"][0] for one in said["annotations"]] == pytest.approx([1, 2, 3])
-    assert {image["coco_url"] for image in said["images"]} == {*DATA["pages"], DATA["bands"]["r"]}  # type: ignore[index]
-    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(image["file_name"] for image in said["images"])
-    assert [image["file_name"] for image in said["images"]][1] == "000001-cube-1-b-two.png"
-    assert [[answer["labels"] for answer in image["answers"]] for image in said["images"]] == [[["Spiral"]], [], [], []]
+    assert [places[entry["image_id"]] for entry in coco["annotations"]] == [(1, "cube", 1), (1, "r", 0), (2, "cube", 0)]
+    assert [entry["bbox"][0] for entry in coco["annotations"]] == pytest.approx([1, 2, 3])
+    assert {image["coco_url"] for image in coco["images"]} == {*DATA["pages"], DATA["bands"]["r"]}  # type: ignore[index]
+    assert sorted(path.name for path in (folder / "images").iterdir()) == sorted(image["file_name"] for image in coco["images"])
+    assert [image["file_name"] for image in coco["images"]][1] == "000001-cube-1-b-two.png"
+    assert [[answer["labels"] for answer in image["answers"]] for image in coco["images"]] == [[["Spiral"]], [], [], []]
 
 
 def test_yolo_and_parquet_have_each_page(exported: Exported, both: list[dict[str, Any]]) -> None:
@@ -69,7 +69,7 @@ def test_yolo_and_parquet_have_each_page(exported: Exported, both: list[dict[str
     ]  # fmt: skip
 
 
-def test_catalogues_and_masks_say_which_page(exported: Exported, both: list[dict[str, Any]]) -> None:
+def test_catalogues_and_masks_name_the_page(exported: Exported, both: list[dict[str, Any]]) -> None:
     folder, _ = exported(both, "ecsv", config=CONFIG, size=SIZE)
     (file,) = folder.glob("*.ecsv")
     rows = Table.read(file)
@@ -82,7 +82,7 @@ def test_catalogues_and_masks_say_which_page(exported: Exported, both: list[dict
     ]  # fmt: skip
 
 
-def test_label_studio_json_has_the_task_as_it_was(exported: Exported, both: list[dict[str, Any]]) -> None:
+def test_label_studio_json_has_the_task_unchanged(exported: Exported, both: list[dict[str, Any]]) -> None:
     folder, _ = exported(both, "json", config=CONFIG)
     tasks = json.loads((folder / "train.json").read_text())
     assert [task["id"] for task in tasks] == [1, 2]
@@ -97,18 +97,18 @@ def test_label_studio_json_has_the_task_as_it_was(exported: Exported, both: list
 def test_a_consensus_names_its_page(exported: Exported, task: Say, annotation: Say) -> None:
     voters = [annotation(kind("Spiral"), box(x, item_index=1), by=by) for by, x in ((1, 1.0), (2, 2.0))]
     folder, _ = exported([task(*voters, **DATA)], "json", config=CONFIG, consensus="majority")
-    ((answer, drawn),) = (one["annotations"][0]["result"] for one in json.loads((folder / "train.json").read_text()))
-    assert ("item_index" in answer, drawn["to_name"], drawn["item_index"]) == (False, "cube", 1)
-    assert drawn["value"]["x"] == pytest.approx(1.5 / 40 * 100)
+    ((answer, box_region),) = (
+        exported_task["annotations"][0]["result"] for exported_task in json.loads((folder / "train.json").read_text())
+    )
+    assert ("item_index" in answer, box_region["to_name"], box_region["item_index"]) == (False, "cube", 1)
+    assert box_region["value"]["x"] == pytest.approx(1.5 / 40 * 100)
 
 
-def test_a_page_on_which_a_prediction_was_shown_and_nothing_left_is_empty(
-    exported: Exported, task: Say, annotation: Say
-) -> None:
-    seen = annotation(box(1, item_index=1), parent_prediction=3)
-    folder, done = exported([task(seen, **DATA)], "coco", config=CONFIG, size=SIZE)
-    said = json.loads((folder / "annotations" / "train.json").read_text())
-    assert (len(said["images"]), len(said["annotations"]), done.problems) == (3, 1, 0)
+def test_a_page_whose_predicted_regions_were_deleted_is_empty(exported: Exported, task: Say, annotation: Say) -> None:
+    corrected = annotation(box(1, item_index=1), parent_prediction=3)
+    folder, done = exported([task(corrected, **DATA)], "coco", config=CONFIG, size=SIZE)
+    coco = json.loads((folder / "annotations" / "train.json").read_text())
+    assert (len(coco["images"]), len(coco["annotations"]), done.problems) == (3, 1, 0)
 
 
 def test_a_region_beyond_the_pages_is_listed(exported: Exported, task: Say, annotation: Say) -> None:
@@ -118,7 +118,7 @@ def test_a_region_beyond_the_pages_is_listed(exported: Exported, task: Say, anno
     assert "page 3 of 'cube'" in (folder / "problems.csv").read_text()
 
 
-def test_the_images_of_a_task_are_on_one_side(exported: Exported, task: Say, annotation: Say) -> None:
+def test_the_images_of_a_task_are_in_one_split(exported: Exported, task: Say, annotation: Say) -> None:
     tasks = []
     for number in range(20):
         pages = [f"/data/upload/1/{number}-{page}.png" for page in range(2)]

@@ -29,28 +29,28 @@ def config() -> LabelConfig:
     return parse(CONFIG)
 
 
-def drawn(config: LabelConfig, name: str, shape: Any) -> dict[str, Any]:
+def region_of(config: LabelConfig, name: str, shape: Any) -> dict[str, Any]:
     control = config.control(name)
     assert control is not None
     return CONTROLS[control.tag].encode(shape, control=control, label=control.labels[0].value, size=(40, 30))
 
 
 @pytest.mark.parametrize("format", ["json", "coco"])
-def test_prompts_are_left_out_and_answers_stay(
+def test_prompts_are_left_out_and_answers_are_kept(
     config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say, format: str
 ) -> None:
-    regions = [drawn(config, name, shape) for name, shape in (SHAPES | LEFT).items()]
+    regions = [region_of(config, name, shape) for name, shape in (SHAPES | LEFT).items()]
     folder, done = exported([task(annotation(*regions))], format)
     assert (done.tasks, done.objects, done.problems) == (1, len(SHAPES), len(LEFT))
     if format == "json":
-        (stored,) = json.loads((folder / "train.json").read_text())
-        assert [one["from_name"] for one in stored["annotations"][0]["result"]] == list(SHAPES)
+        (exported_task,) = json.loads((folder / "train.json").read_text())
+        assert [entry["from_name"] for entry in exported_task["annotations"][0]["result"]] == list(SHAPES)
     assert "its suggestion was not accepted" in (folder / "problems.csv").read_text()
 
 
-def test_an_annotation_of_nothing_but_prompts_does_not_say_that_there_is_nothing(
+def test_an_annotation_of_prompts_only_is_left_out(
     config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say
 ) -> None:
-    prompted = task(annotation(*[drawn(config, name, shape) for name, shape in LEFT.items()]))
-    _, done = exported([prompted, task(annotation(drawn(config, "boxes", SHAPES["boxes"])))], "coco")
+    prompted = task(annotation(*[region_of(config, name, shape) for name, shape in LEFT.items()]))
+    _, done = exported([prompted, task(annotation(region_of(config, "boxes", SHAPES["boxes"])))], "coco")
     assert (done.tasks, done.objects) == (1, 1)

@@ -11,8 +11,8 @@ from astropy.io import fits
 from numpy.typing import NDArray
 
 from sync.images.decode import decode
+from sync.images.display import display
 from sync.images.fits.reader import read_bands
-from sync.images.import_picture import display
 from sync.images.sky import sky_of
 from sync.images.stretches import STRETCHES
 
@@ -43,9 +43,9 @@ def with_alpha(planes: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([planes, np.full_like(planes[:1], top)])
 
 
-def check(shown: NDArray[Any]) -> None:
-    assert shown.shape == (HEIGHT, WIDTH, 3)
-    red, blue = shown[HEIGHT - 1 - RED[0], RED[1]], shown[HEIGHT - 1 - BLUE[0], BLUE[1]]
+def check(displayed: NDArray[Any]) -> None:
+    assert displayed.shape == (HEIGHT, WIDTH, 3)
+    red, blue = displayed[HEIGHT - 1 - RED[0], RED[1]], displayed[HEIGHT - 1 - BLUE[0], BLUE[1]]
     assert red[0] >= red[1] >= red[2] < red[0], red
     assert blue[2] >= blue[1] >= blue[0] < blue[2], blue
 
@@ -71,12 +71,12 @@ def test_declared_colours_are_red_green_and_blue(dtype: str, layout: str) -> Non
     check(decode(data))
     for stretch in STRETCHES:
         pixels = read_bands(data, max_pixels=10**6)
-        shown = pixels.picture() if pixels.is_picture else STRETCHES[stretch](pixels.planes, pixels.weights)
-        check(shown[::-1])
+        displayed = pixels.to_rgb() if pixels.is_rgb else STRETCHES[stretch](pixels.planes, pixels.weights)
+        check(displayed[::-1])
 
 
 @pytest.mark.parametrize("layout", ["first", "last", "alpha", "degenerate"])
-def test_eight_bits_are_shown_as_they_are(layout: str) -> None:
+def test_eight_bit_colours_are_displayed_unchanged(layout: str) -> None:
     rgb = colours("u1")
     values = {
         "first": rgb,
@@ -87,7 +87,7 @@ def test_eight_bits_are_shown_as_they_are(layout: str) -> None:
     data = written(values)
     assert decode(data) == pytest.approx(np.moveaxis(rgb, 0, -1)[::-1] / 255, abs=1e-6)
     for stretch in STRETCHES:
-        assert display(data, stretch=stretch).picture == display(data, stretch="lupton").picture
+        assert display(data, stretch=stretch).image == display(data, stretch="lupton").image
 
 
 @pytest.mark.parametrize("names", [("RED", "GREEN", "BLUE"), ("BLUE", "GREEN", "RED"), ("R", "G", "B"), ("B", "G", "R")])
@@ -99,7 +99,7 @@ def test_extensions_called_by_colours_are_those_colours(names: tuple[str, ...], 
     check(decode(file.getvalue()))
 
 
-def test_three_planes_without_a_word_are_bands_from_the_bluest() -> None:
+def test_three_undeclared_planes_are_bands_from_the_bluest() -> None:
     bgr = colours()[::-1]
     check(decode(written(bgr)))
     assert np.array_equal(read_bands(written(bgr), max_pixels=10**6).planes, bgr)
@@ -119,7 +119,7 @@ def test_three_planes_without_a_word_are_bands_from_the_bluest() -> None:
         ((2, 3, 20, 30), {}, (6, 20, 30)),
     ],
 )
-def test_what_is_no_colour_stays_a_band(shape: tuple[int, ...], cards: dict[str, str], planes: tuple[int, ...]) -> None:
+def test_other_axes_of_three_planes_are_bands(shape: tuple[int, ...], cards: dict[str, str], planes: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
     assert read_bands(written(values, **cards), max_pixels=10**6).planes.shape == planes
 

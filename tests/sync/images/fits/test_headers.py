@@ -32,10 +32,10 @@ def test_every_part_of_a_file_has_its_header() -> None:
     table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))])
     image = fits.CompImageHDU(np.ones((50, 50), dtype=np.int16), name="SCI")
     fits.HDUList([fits.PrimaryHDU(np.ones((3, 4))), table, image, fits.ImageHDU(np.ones(5), name="X")]).writeto(file)
-    assert [found.get("EXTNAME") for found in read_headers(file.getvalue())] == [None, None, "SCI", "X"]
+    assert [header.get("EXTNAME") for header in read_headers(file.getvalue())] == [None, None, "SCI", "X"]
 
 
-def test_what_follows_the_last_part_is_left_alone() -> None:
+def test_bytes_after_the_last_part_are_ignored() -> None:
     assert len(read_headers(header() + bytes(2880) + b"junk")) == 1
 
 
@@ -72,18 +72,18 @@ def test_a_count_of_tiles_out_of_range_is_named(key: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("blocksize", ["0", "-1", "1E400"])
-def test_a_rice_block_that_never_ends_is_refused(blocksize: str) -> None:
+def test_an_endless_rice_block_is_rejected(blocksize: str) -> None:
     with pytest.raises(ImageError, match="ZVAL1"):
         read_headers(compressed(ZNAME1="'BLOCKSIZE'", ZVAL1=blocksize))
 
 
-def test_a_file_that_ends_early_is_refused() -> None:
+def test_a_truncated_file_is_rejected() -> None:
     for data in (header(), header() + bytes(15), header()[:2000]):
         with pytest.raises(ImageError, match="truncated"):
             read_headers(data)
 
 
-def test_a_file_of_very_many_parts_is_refused() -> None:
+def test_a_file_of_very_many_parts_is_rejected() -> None:
     extension = header(NAXIS="0").replace(card("SIMPLE", "T"), card("XTENSION", "'IMAGE   '"))
     with pytest.raises(ImageError, match="more than the 512 parts"):
         read_headers(header(NAXIS="0") + 600 * extension)

@@ -16,7 +16,7 @@ from sync.images.fits.choice import choose
 from sync.images.fits.headers import read_headers
 from sync.images.fits.parts import parts_of
 from sync.images.fits.reader import read_bands
-from sync.images.fits_extraction import pick_extension, split_pictures
+from sync.images.fits_extraction import pick_extension, split_images
 
 RNG = np.random.default_rng(0)
 
@@ -44,8 +44,8 @@ def file_of(*hdus: Any, **cards: Any) -> bytes:
     return file.getvalue()
 
 
-def pictures(data: bytes) -> list[list[str]]:
-    return [[part.word for part in picture] for picture in choose(parts_of(read_headers(data))).pictures]
+def images(data: bytes) -> list[list[str]]:
+    return [[part.word for part in bands] for bands in choose(parts_of(read_headers(data))).images]
 
 
 TABLE = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))], name="EVENTS")
@@ -72,12 +72,12 @@ TABLE = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0
         [image("3-1-E.SCI"), TABLE, image("3-1-E.FLG"), image("3-2-E.SCI", ra=10.3)],
     ],
 )
-def test_detectors_and_exposures_are_pictures_of_their_own(hdus: list[Any]) -> None:
+def test_detectors_and_exposures_are_separate_images(hdus: list[Any]) -> None:
     data = file_of(*hdus)
-    assert len(pictures(data)) == 2
-    with pytest.raises(ImageError, match=r"2 images that are no bands of one picture.*--extension"):
+    assert len(images(data)) == 2
+    with pytest.raises(ImageError, match=r"2 images that are not bands of one image.*--extension"):
         decode(data)
-    words, files = zip(*split_pictures(data), strict=True)
+    words, files = zip(*split_images(data), strict=True)
     assert len(set(words)) == len(set(files)) == 2
     for word, content in zip(words, files, strict=True):
         assert np.array_equal(decode(content), decode(pick_extension(data, word)))
@@ -86,7 +86,7 @@ def test_detectors_and_exposures_are_pictures_of_their_own(hdus: list[Any]) -> N
 @pytest.mark.parametrize("chips", [4, 60])
 def test_every_detector_of_an_exposure_is_found(chips: int) -> None:
     data = file_of(*(image("SCI", number + 1, ra=10 + number / 10, shape=(16, 16 + number)) for number in range(chips)))
-    assert pictures(data) == [[f"SCI,{number + 1}"] for number in range(chips)]
+    assert images(data) == [[f"SCI,{number + 1}"] for number in range(chips)]
 
 
 @pytest.mark.parametrize(
@@ -104,21 +104,21 @@ def test_every_detector_of_an_exposure_is_found(chips: int) -> None:
         [image("W1", ra=None), image("W2", ra=None), image("W3", ra=None)],
     ],
 )
-def test_bands_of_one_sky_are_one_picture(hdus: list[Any]) -> None:
+def test_bands_of_one_field_are_one_image(hdus: list[Any]) -> None:
     data = file_of(*hdus)
-    assert [len(picture) for picture in pictures(data)] == [3]
-    assert split_pictures(data) == [("", data)]
+    assert [len(bands) for bands in images(data)] == [3]
+    assert split_images(data) == [("", data)]
     assert len(read_bands(data, max_pixels=10**6).planes) == 3
 
 
 def test_each_detector_keeps_its_bands() -> None:
     data = file_of(*(image(f"{band}{chip}", ra=10 + chip, FILTER=band) for chip in (1, 2) for band in "gri"))
-    assert pictures(data) == [["G1,1", "R1,1", "I1,1"], ["G2,1", "R2,1", "I2,1"]]
-    for _, content in split_pictures(data):
+    assert images(data) == [["G1,1", "R1,1", "I1,1"], ["G2,1", "R2,1", "I2,1"]]
+    for _, content in split_images(data):
         assert read_bands(content, max_pixels=10**6).names == ("g", "r", "i")
 
 
-def test_what_is_no_picture_is_named_with_its_reason() -> None:
+def test_omitted_extensions_are_named_with_the_reason() -> None:
     data = file_of(image("SCI"), image("ERR"), image("WHT"), TABLE, image("PREVIEW", shape=(5, 5)))
     left_out = choose(parts_of(read_headers(data))).left_out
     assert [(part.word, reason.split()[0:2]) for part, reason in left_out] == [
@@ -138,42 +138,42 @@ def test_an_extension_is_named_by_number_name_or_name_and_version(word: str, num
 
 
 @pytest.mark.parametrize("word", ["SCI,3", "7", "VAR", "EVENTS", "4", "-1", ",", "0"])
-def test_an_extension_that_is_not_there_is_named_with_those_that_are(word: str) -> None:
+def test_a_missing_extension_is_named_with_the_existing_ones(word: str) -> None:
     data = file_of(image("SCI", 1), image("ERR", 1), image("SCI", 2, ra=10.01), TABLE)
     with pytest.raises(ImageError, match=r"its images are 1 \(SCI,1 of 16x16\), 2 \(ERR,1"):
         pick_extension(data, word)
 
 
-def test_a_name_of_several_detectors_must_say_which() -> None:
+def test_a_name_of_several_detectors_needs_a_version() -> None:
     data = file_of(image("SCI", 1), image("ERR", 1), image("SCI", 2, ra=10.01))
     with pytest.raises(ImageError, match="such as --extension SCI,1"):
         decode(pick_extension(data, "SCI"))
 
 
-def test_what_is_shown_without_a_word_is_the_same_file_with_it() -> None:
+def test_selecting_the_default_image_returns_the_same_file() -> None:
     for data in (file_of(image("SCI"), image("DQ"), TABLE), file_of(fits.PrimaryHDU(np.ones((4, 4))))):
-        word = pictures(data)[0][0]
+        word = images(data)[0][0]
         assert pick_extension(data, word) == data
 
 
-def test_lookup_tables_travel_with_a_detector() -> None:
+def test_lookup_tables_are_copied_with_a_detector() -> None:
     data = file_of(image("SCI", 1), image("SCI", 2, ra=11), image("WCSDVARR", 1, ra=None, shape=(4, 4)), TABLE)
-    for _, content in split_pictures(data):
+    for _, content in split_images(data):
         assert [hdu.name for hdu in fits.open(io.BytesIO(content))] == ["PRIMARY", "SCI", "WCSDVARR"]
 
 
-def test_the_first_header_travels_with_a_detector() -> None:
+def test_the_primary_header_is_copied_with_a_detector() -> None:
     primary = fits.PrimaryHDU(np.ones((16, 16), np.int16), sky(10))
     primary.header["FILTER"] = "F606W"
     data = file_of(primary, image(ra=11))
-    (_, first), (_, second) = split_pictures(data)
+    (_, first), (_, second) = split_images(data)
     assert fits.open(io.BytesIO(first))[0].data.shape == (16, 16)
     opened = fits.open(io.BytesIO(second))
     assert (opened[0].data, opened[0].header["FILTER"]) == (None, "F606W")
 
 
 @pytest.mark.parametrize("codec", ["PLIO_1", "HCOMPRESS_1", "RICE_1"])
-def test_science_is_read_whatever_its_mask_is_compressed_with(codec: str) -> None:
+def test_science_is_read_for_any_compression_of_its_mask(codec: str) -> None:
     science = fits.CompImageHDU(RNG.normal(100, 5, (32, 32)).astype(np.float32), name="SCI", compression_type="RICE_1")
     mask = fits.CompImageHDU(np.ones((32, 32), np.int16), name="DQ", compression_type=codec)
     data = file_of(science, mask)
@@ -183,22 +183,22 @@ def test_science_is_read_whatever_its_mask_is_compressed_with(codec: str) -> Non
             decode(pick_extension(data, "DQ"))
 
 
-def test_a_compressed_detector_is_cut_out_byte_by_byte() -> None:
+def test_a_compressed_detector_is_extracted_byte_by_byte() -> None:
     hdus = [
         fits.CompImageHDU(RNG.integers(0, 99, (32, 32), dtype=np.int32), sky(10 + n), name="IM" + str(n + 1)) for n in range(3)
     ]
     data = file_of(*hdus)
-    for (word, content), hdu in zip(split_pictures(data), hdus, strict=True):
+    for (word, content), hdu in zip(split_images(data), hdus, strict=True):
         assert word == f"{hdu.name},1"
         assert np.array_equal(read_bands(content, max_pixels=10**6).planes[0], hdu.data)
 
 
-def test_an_image_that_is_alone_is_shown_whatever_it_is_called() -> None:
+def test_a_single_image_is_displayed_under_any_name() -> None:
     assert decode(file_of(image("WHT"), TABLE)).shape == (16, 16, 3)
     with pytest.raises(ImageError, match=r"only masks, weights or models .*--extension WHT,1"):
         decode(file_of(image("WHT"), image("DQ")))
 
 
-def test_a_file_that_is_no_fits_has_no_extensions() -> None:
+def test_a_file_that_is_not_fits_has_no_extensions() -> None:
     assert pick_extension(b"\x89PNG\r\n\x1a\n...", "SCI") == b"\x89PNG\r\n\x1a\n..."
-    assert split_pictures(b"no image") == [("", b"no image")]
+    assert split_images(b"no image") == [("", b"no image")]

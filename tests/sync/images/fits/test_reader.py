@@ -39,11 +39,11 @@ def image(values: NDArray[Any], **header: Any) -> bytes:
 
 def test_the_first_row_is_at_the_bottom_and_one_band_is_grey() -> None:
     values = galaxy()
-    shown = decode(image(values))
-    assert shown[..., 0] == pytest.approx(asinh(values)[::-1], abs=1e-5)
-    assert np.array_equal(shown[..., 0], shown[..., 2])
-    assert shown[40 - 1 - 30, 15, 0] > 0.5
-    assert (shown.dtype, shown.flags.c_contiguous) == (np.float32, True)
+    displayed = decode(image(values))
+    assert displayed[..., 0] == pytest.approx(asinh(values)[::-1], abs=1e-5)
+    assert np.array_equal(displayed[..., 0], displayed[..., 2])
+    assert displayed[40 - 1 - 30, 15, 0] > 0.5
+    assert (displayed.dtype, displayed.flags.c_contiguous) == (np.float32, True)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8", "u2", "u4"])
@@ -98,7 +98,7 @@ def test_leading_axes_of_length_one_do_not_matter() -> None:
     assert np.array_equal(decode(image(values[None, None])), decode(image(values)))
 
 
-def test_extensions_of_one_size_are_bands_and_masks_and_tables_are_not() -> None:
+def test_extensions_of_one_size_are_bands_except_masks() -> None:
     bands = [galaxy() for _ in range(3)]
     table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))])
     hdus = [fits.ImageHDU(band, name=name) for band, name in zip(bands, "GRZ", strict=True)]
@@ -117,7 +117,7 @@ def test_extensions_of_one_size_are_bands_and_masks_and_tables_are_not() -> None
         ("", ["RMS", "FLG", "FLAGS", "DQ_1", "UNCERT", "MASK.G", "G.MASK"]),
     ],
 )
-def test_what_pipelines_write_beside_the_measurements_is_no_band(measured: str, others: list[str]) -> None:
+def test_auxiliary_extensions_of_pipelines_are_not_bands(measured: str, others: list[str]) -> None:
     band = galaxy()
     hdus = [fits.ImageHDU(band if name == measured else np.ones_like(band), name=name) for name in (measured, *others)]
     primary = fits.PrimaryHDU(header=fits.Header({"FILTER": "F115W"}))
@@ -128,16 +128,16 @@ def test_what_pipelines_write_beside_the_measurements_is_no_band(measured: str, 
     assert bands.names == ("F115W",)
 
 
-def test_three_planes_of_eight_bits_are_a_picture() -> None:
+def test_three_planes_of_eight_bits_are_a_colour_image() -> None:
     planes = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
     assert decode(image(planes)) == pytest.approx(np.moveaxis(planes, 0, -1)[::-1] / 255, abs=1e-6)
-    assert not read_bands(image(planes.astype(np.int16)), max_pixels=10**6).is_picture
+    assert not read_bands(image(planes.astype(np.int16)), max_pixels=10**6).is_rgb
 
 
 def test_the_lowest_band_is_blue() -> None:
     quiet = [galaxy() * 0 + RNG.normal(size=(40, 60)) for _ in range(2)]
-    shown = decode(image(np.stack([galaxy(noise=1), *quiet]), BANDS="grz"))
-    assert np.argmax(shown[9, 15]) == 2
+    displayed = decode(image(np.stack([galaxy(noise=1), *quiet]), BANDS="grz"))
+    assert np.argmax(displayed[9, 15]) == 2
 
 
 @pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"])
@@ -150,7 +150,7 @@ def test_tile_compressed_images_are_read(compression: str, dtype: str) -> None:
 
 
 @pytest.mark.parametrize("compression", ["HCOMPRESS_1", "PLIO_1"])
-def test_compressions_that_crash_on_damaged_files_are_refused(compression: str) -> None:
+def test_compressions_that_crash_on_damaged_files_are_rejected(compression: str) -> None:
     data = written(fits.CompImageHDU(np.ones((32, 32), dtype=np.int16), compression_type=compression))
     with pytest.raises(ImageError, match=rf"{compression}, which cannot be opened safely; use RICE_1"):
         decode(data)
@@ -161,18 +161,18 @@ def test_gzipped_files_are_read() -> None:
     assert np.array_equal(decode(gzip.compress(data)), decode(data))
 
 
-def test_a_gzip_bomb_is_refused_before_it_is_unpacked() -> None:
-    with pytest.raises(ImageError, match="no PNG"):
+def test_a_gzip_bomb_is_rejected_before_decompression() -> None:
+    with pytest.raises(ImageError, match="not a PNG"):
         decode(gzip.compress(bytes(10_000_000)))
 
 
-def test_a_gzipped_image_over_the_limit_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gzipped_image_over_the_limit_is_rejected(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.images.decode.MAX_UNPACKED_BYTES", 10_000)
     with pytest.raises(ImageError, match="unpacks to more than 10000 bytes"):
         decode(gzip.compress(image(galaxy())))
 
 
-def test_a_tile_that_unpacks_to_more_than_it_may_is_refused() -> None:
+def test_a_tile_that_decompresses_to_too_much_is_rejected() -> None:
     bomb = zlib.compress(bytes(1_000_000), 9, wbits=31)
     packed = fits.Column("COMPRESSED_DATA", "1PB()", array=np.array([np.frombuffer(bomb, np.uint8)], dtype=object))
     table = fits.BinTableHDU.from_columns([packed])
@@ -182,7 +182,7 @@ def test_a_tile_that_unpacks_to_more_than_it_may_is_refused() -> None:
 
 
 @pytest.mark.parametrize("shape", [(20_000, 20_000), (1000, 1000, 1000), (2**40, 2**40)])
-def test_too_many_pixels_are_refused_before_they_are_read(shape: tuple[int, ...]) -> None:
+def test_too_many_pixels_are_rejected_before_they_are_read(shape: tuple[int, ...]) -> None:
     header = fits.Header([("SIMPLE", True), ("BITPIX", -32), ("NAXIS", len(shape))])
     for axis, size in enumerate(shape, 1):
         header[f"NAXIS{axis}"] = size
@@ -190,7 +190,7 @@ def test_too_many_pixels_are_refused_before_they_are_read(shape: tuple[int, ...]
         decode(header.tostring().encode() + bytes(2880))
 
 
-def test_a_compressed_image_counts_as_large_as_it_is() -> None:
+def test_a_compressed_image_counts_with_its_full_size() -> None:
     data = written(fits.CompImageHDU(np.zeros((1000, 1000), dtype=np.int16), compression_type="RICE_1"))
     with pytest.raises(ImageError, match="1 bands of 1000x1000 pixels, more than the 999999"):
         decode(data, max_pixels=999_999)
@@ -203,7 +203,7 @@ def test_a_file_without_an_image_is_an_error(shape: tuple[int, ...]) -> None:
 
 
 @pytest.mark.parametrize("shape", [(1, 200), (200, 1), (1, 1), (3, 1, 200)])
-def test_one_line_of_pixels_is_a_spectrum_and_no_picture(shape: tuple[int, ...]) -> None:
+def test_one_line_of_pixels_is_a_spectrum_and_not_an_image(shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match=r"is one line of .* as of a spectrum"):
         decode(written(fits.PrimaryHDU(np.ones(shape, np.float32))))
 
@@ -221,9 +221,9 @@ def test_real_cut_outs_show_a_bright_galaxy_in_the_middle_of_a_dark_sky() -> Non
     files = sorted(REAL.glob("*.fits"))
     assert files
     for file in files:
-        shown = decode(file.read_bytes())
-        height, width, _ = shown.shape
-        middle = shown[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5]
+        displayed = decode(file.read_bytes())
+        height, width, _ = displayed.shape
+        middle = displayed[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5]
         assert middle.mean() > 0.4, file.name
-        assert np.median(shown) < 0.25, file.name
-        assert not np.array_equal(shown[..., 0], shown[..., 2]), file.name
+        assert np.median(displayed) < 0.25, file.name
+        assert not np.array_equal(displayed[..., 0], displayed[..., 2]), file.name

@@ -107,7 +107,7 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
         ("c.parquet", "no table", "cannot be read as a catalogue"),
     ],
 )
-def test_a_file_that_is_not_a_catalogue_is_refused(tmp_path: Path, name: str, content: str, reason: str) -> None:
+def test_a_file_that_is_not_a_catalogue_is_rejected(tmp_path: Path, name: str, content: str, reason: str) -> None:
     (tmp_path / name).write_text(content)
     with pytest.raises(InputError, match=reason) as refused:
         open_catalogue(tmp_path / name)

@@ -13,19 +13,19 @@ from sync.importing.inputs.item import InputError
 
 
 def test_a_row_is_cut_out_only_when_it_is_read() -> None:
-    asked: list[Position] = []
+    requests: list[Position] = []
 
     def cut(position: Position) -> bytes:
-        asked.append(position)
+        requests.append(position)
         return b"cut-out"
 
     table = Table({"ra": [150.1], "dec": [-2.2], "redshift": [0.5]})
     (item,) = cutout_items(table, cut, identity=lambda position: str(position).encode())
-    assert asked == []
+    assert requests == []
     assert item.data == {"ra": 150.1, "dec": -2.2, "redshift": 0.5}
     assert item.filename == "J100024.0-021200.0.fits"
     assert item.identity == str(Position(150.1, -2.2)).encode()
-    assert (item.read(), asked) == (b"cut-out", [Position(150.1, -2.2)])
+    assert (item.read(), requests) == (b"cut-out", [Position(150.1, -2.2)])
 
 
 def test_a_row_without_position_does_not_stop_the_others() -> None:
@@ -66,9 +66,9 @@ def test_the_position_of_a_list_of_addresses_is_read_as_that_of_a_catalogue() ->
 def test_a_list_of_addresses_keeps_columns_without_a_position() -> None:
     half = Table({"url": ["https://host/a.png"], "ra": [150.1]})
     unknown = Table({"url": ["https://host/a.png"], "ra": [np.nan], "dec": [2.0]})
-    (one,), (other,) = (address_items(table, lambda _: b"", columns=table.colnames[1:]) for table in (half, unknown))
-    assert one.data == {"catalogue_ra": 150.1}
-    assert other.data == {"catalogue_ra": None, "catalogue_dec": 2.0}
+    (first,), (second,) = (address_items(table, lambda _: b"", columns=table.colnames[1:]) for table in (half, unknown))
+    assert first.data == {"catalogue_ra": 150.1}
+    assert second.data == {"catalogue_ra": None, "catalogue_dec": 2.0}
 
 
 def test_a_row_without_address_does_not_stop_the_others() -> None:
@@ -79,6 +79,6 @@ def test_a_row_without_address_does_not_stop_the_others() -> None:
     assert good.read() == b"https://host/a.png"
 
 
-def test_a_list_without_addresses_is_refused_with_its_columns() -> None:
+def test_a_list_without_addresses_is_rejected_with_its_columns() -> None:
     with pytest.raises(InputError, match="no column 'url': it has link"):
         address_items(Table({"link": ["https://host/a.png"]}), lambda _: b"")

@@ -38,7 +38,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def read(collection: Collection, *spans: Span) -> list[tuple[str, str | bytes]]:
-    return [(name, str(one) if isinstance(one, ImageError) else one) for name, one in collection.read(spans)]
+    return [(name, str(content) if isinstance(content, ImageError) else content) for name, content in collection.read(spans)]
 
 
 @pytest.mark.usefixtures("folder")
@@ -69,7 +69,7 @@ def test_a_parquet_file_is_a_span_of_its_rows(collection: Collection) -> None:
 
 
 @pytest.mark.usefixtures("folder")
-@pytest.mark.parametrize(("word", "reason"), [("nowhere", "there is no nowhere"), ("in/*.gif", "there is no image in")])
+@pytest.mark.parametrize(("word", "reason"), [("nowhere", "nowhere does not exist"), ("in/*.gif", "there is no image in")])
 def test_an_input_without_images_gives_one_sentence(collection: Collection, word: str, reason: str) -> None:
     with pytest.raises(InputError, match=reason):
         list(collection.find(word))
@@ -79,10 +79,10 @@ def test_a_folder_is_listed_lazily(collection: Collection, tmp_path: Path) -> No
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "one.png").touch()
-    found = collection.find(str(tmp_path))
-    assert next(found).source.endswith("a/one.png")
+    spans = collection.find(str(tmp_path))
+    assert next(spans).source.endswith("a/one.png")
     (tmp_path / "b" / "two.png").touch()
-    assert [Path(span.source).name for span in found] == ["one.png", "two.png"]
+    assert [Path(span.source).name for span in spans] == ["one.png", "two.png"]
 
 
 @pytest.mark.usefixtures("folder")
@@ -96,22 +96,22 @@ def test_images_are_in_order_although_several_are_read_at_once(collection: Colle
 
 @pytest.mark.usefixtures("folder")
 def test_only_a_few_images_are_prefetched(collection: Collection) -> None:
-    asked = itertools.count()
-    spans = (Span("in/b.png") for _ in iter(lambda: next(asked), 1000))
+    requests = itertools.count()
+    spans = (Span("in/b.png") for _ in iter(lambda: next(requests), 1000))
     images = collection.read(spans)
     next(images)
-    assert next(asked) < 50
+    assert next(requests) < 50
 
 
 @pytest.mark.usefixtures("folder")
 def test_an_unreadable_image_is_replaced_by_its_reason(collection: Collection) -> None:
     Path("in/large.png").write_bytes(bytes(MAX_BYTES + 1))
-    found = read(collection, Span("in/gone.png"), Span("in/b.png"), Span("in/large.png"), Span("in"))
-    assert [name for name, _ in found] == ["in/gone.png", "in/b.png", "in/large.png", "in"]
-    assert found[0][1] == "there is no such file"
-    assert found[1][1] == b"b.png"
-    assert "more than the 1000 that are allowed" in found[2][1]  # type: ignore[operator]
-    assert found[3][1] == "this is not a file"
+    results = read(collection, Span("in/gone.png"), Span("in/b.png"), Span("in/large.png"), Span("in"))
+    assert [name for name, _ in results] == ["in/gone.png", "in/b.png", "in/large.png", "in"]
+    assert results[0][1] == "there is no such file"
+    assert results[1][1] == b"b.png"
+    assert "more than the 1000 that are allowed" in results[2][1]  # type: ignore[operator]
+    assert results[3][1] == "this is not a file"
 
 
 @pytest.mark.usefixtures("folder")
@@ -142,16 +142,16 @@ def test_any_rows_of_a_parquet_file_can_be_read(
     collection: Collection, rows: Callable[..., str], first: int, count: int
 ) -> None:
     file = rows(25)
-    found = read(collection, Span(file, first, count))
-    assert found == [(f"{file}#{number}", f"image {number}".encode()) for number in range(first, first + count)]
+    results = read(collection, Span(file, first, count))
+    assert results == [(f"{file}#{number}", f"image {number}".encode()) for number in range(first, first + count)]
 
 
 def test_the_name_of_a_row_is_its_id_or_path(collection: Collection, tmp_path: Path) -> None:
     hub = pa.struct({"bytes": pa.binary(), "path": pa.string()})
     images = pa.array([{"bytes": b"one", "path": "a.png"}, {"bytes": None, "path": "b.png"}, None], hub)
     parquet.write_table(pa.table({"image": images}), tmp_path / "hub.parquet")
-    found = read(collection, *collection.find(str(tmp_path / "hub.parquet")))
-    assert found == [
+    results = read(collection, *collection.find(str(tmp_path / "hub.parquet")))
+    assert results == [
         ("a.png", b"one"),
         ("b.png", "the row has no image"),
         (f"{tmp_path / 'hub.parquet'}#2", "the row has no image"),
@@ -200,7 +200,7 @@ def test_rows_in_a_damaged_page_have_a_reason_and_earlier_rows_are_read(collecti
     content = bytearray(file.read_bytes())
     content[start : start + 40] = b"\xff" * 40
     file.write_bytes(content)
-    found = read(collection, Span(str(file), 0, 20))
-    assert len(found) == 20
-    assert [one for _, one in found[:10]] == images[:10]
-    assert all("the Parquet file is damaged here" in str(one) for _, one in found[10:])
+    results = read(collection, Span(str(file), 0, 20))
+    assert len(results) == 20
+    assert [content for _, content in results[:10]] == images[:10]
+    assert all("the Parquet file is damaged here" in str(content) for _, content in results[10:])

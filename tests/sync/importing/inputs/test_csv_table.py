@@ -144,7 +144,7 @@ def test_a_bad_row_of_ecsv_is_named_and_the_others_are_read(tmp_path: Path) -> N
     assert next(rows(table)).columns["name"] == "M 51"
 
 
-def test_a_table_without_names_is_refused(tmp_path: Path) -> None:
+def test_a_table_without_names_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"has no line with the names of its columns: it begins with 1, 150.1, 2.2"):
         read(tmp_path, "1,150.1,2.2\n2,150.2,2.3\n")
 
@@ -155,7 +155,7 @@ def test_a_column_of_keys_remains_text(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bz2.compress, lzma.compress])
-def test_a_packed_table_is_unpacked_and_a_bomb_is_refused(
+def test_a_packed_table_is_decompressed_and_a_bomb_is_rejected(
     tmp_path: Path, pack: Callable[[bytes], bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "table.csv.gz").write_bytes(pack(b"ra,dec\n1,2\n"))

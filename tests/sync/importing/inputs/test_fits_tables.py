@@ -95,7 +95,7 @@ def test_a_packed_file_is_read_under_any_name(file: Path, tmp_path: Path) -> Non
         assert positions(open_catalogue(tmp_path / name)) == [Position(10.5, 0.0)]
 
 
-def test_an_image_alone_is_refused(file: Path) -> None:
+def test_an_image_alone_is_rejected(file: Path) -> None:
     fits.PrimaryHDU(np.zeros((4, 4))).writeto(file)
     with pytest.raises(InputError, match="has no table, only images"):
         open_catalogue(file)
@@ -104,7 +104,7 @@ def test_an_image_alone_is_refused(file: Path) -> None:
 @pytest.mark.parametrize(
     ("card", "value"), [("NAXIS2", 10**12), ("NAXIS1", 10**12), ("PCOUNT", 10**12), ("NAXIS2", 10**6), ("NAXIS2", 2**62)]
 )
-def test_a_table_that_claims_more_than_the_file_is_refused(file: Path, card: str, value: int) -> None:
+def test_a_table_that_claims_more_than_the_file_is_rejected(file: Path, card: str, value: int) -> None:
     fits.HDUList([fits.PrimaryHDU(), table_hdu("CAT")]).writeto(file)
     content = bytearray(file.read_bytes())
     place = content.index(f"{card:8}= ".encode())

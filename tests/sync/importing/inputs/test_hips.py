@@ -16,7 +16,7 @@ from astropy.wcs import WCS
 from PIL import Image
 
 from sync.errors.images import ImageError
-from sync.images.import_picture import display
+from sync.images.display import display
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.hips import HipsSurvey
 from sync.importing.inputs.item import InputError
@@ -26,18 +26,18 @@ hips2fits = pytest.importorskip("astroquery.hips2fits", reason="no astroquery: i
 PLACE = Position(150.1, 2.2)
 
 
-def cut_out(asked: dict[str, str]) -> bytes:
+def cut_out(requests: dict[str, str]) -> bytes:
     """Return the service's answer: a plane in the requested projection."""
-    width, height = int(asked["width"]), int(asked["height"])
+    width, height = int(requests["width"]), int(requests["height"])
     wcs = WCS(naxis=2)
     wcs.wcs.ctype = ["RA---TAN", "DEC--TAN"]
-    wcs.wcs.crval = [float(asked["ra"]), float(asked["dec"])]
+    wcs.wcs.crval = [float(requests["ra"]), float(requests["dec"])]
     wcs.wcs.crpix = [(width + 1) / 2, (height + 1) / 2]
-    wcs.wcs.cdelt = [-float(asked["fov"]) / width, float(asked["fov"]) / width]
-    plane = np.random.default_rng(len(asked["hips"])).normal(size=(height, width)).astype(np.float32)
-    if asked["hips"] == "empty":
+    wcs.wcs.cdelt = [-float(requests["fov"]) / width, float(requests["fov"]) / width]
+    plane = np.random.default_rng(len(requests["hips"])).normal(size=(height, width)).astype(np.float32)
+    if requests["hips"] == "empty":
         plane[:] = np.nan
-    if asked["hips"] == "colour":
+    if requests["hips"] == "colour":
         plane = np.zeros((3, height, width), np.uint8)
         plane[0, 0, 0], plane[2, -1, -1] = 200, 100  # red at the lower left, blue at the upper right
     file = io.BytesIO()
@@ -46,7 +46,7 @@ def cut_out(asked: dict[str, str]) -> bytes:
 
 
 @pytest.fixture
-def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
+def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
     """Run a service on this machine; yield the list of its requests."""
     queries: list[dict[str, str]] = []
 
@@ -71,37 +71,37 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
         server.shutdown()
 
 
-def test_the_request_contains_survey_field_of_view_and_size(asked: list[dict[str, str]]) -> None:
+def test_the_request_contains_survey_field_of_view_and_size(requests: list[dict[str, str]]) -> None:
     content = HipsSurvey(("some/g", "some/red"), fov_arcsec=90, side_px=64).cut(PLACE)
-    assert [query["hips"] for query in asked] == ["some/g", "some/red"]
-    assert (asked[0]["width"], asked[0]["height"], asked[0]["format"]) == ("64", "64", "fits")
-    assert float(asked[0]["fov"]) == pytest.approx(90 / 3600)
-    shown = display(content, stretch="asinh")
-    assert shown.data["bands"] == ["some/g", "some/red"]
-    assert (shown.data["ra"], shown.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
-    assert shown.data["pixel_scale_arcsec"] == pytest.approx(90 / 64, rel=1e-4)
-    assert fits.getdata(io.BytesIO(shown.science or b"")).shape == (2, 64, 64)
+    assert [query["hips"] for query in requests] == ["some/g", "some/red"]
+    assert (requests[0]["width"], requests[0]["height"], requests[0]["format"]) == ("64", "64", "fits")
+    assert float(requests[0]["fov"]) == pytest.approx(90 / 3600)
+    displayed = display(content, stretch="asinh")
+    assert displayed.data["bands"] == ["some/g", "some/red"]
+    assert (displayed.data["ra"], displayed.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(90 / 64, rel=1e-4)
+    assert fits.getdata(io.BytesIO(displayed.science or b"")).shape == (2, 64, 64)
 
 
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("requests")
 def test_a_survey_in_colours_is_displayed_unchanged_and_upright() -> None:
-    shown = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
-    pixels = np.asarray(Image.open(io.BytesIO(shown.picture)))
+    displayed = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
+    pixels = np.asarray(Image.open(io.BytesIO(displayed.image)))
     assert pixels[-1, 0].tolist() == [200, 0, 0]
     assert pixels[0, -1].tolist() == [0, 0, 100]
-    assert shown.data["bands"] == ["colour red", "colour green", "colour blue"]
-    assert (shown.data["ra"], shown.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+    assert displayed.data["bands"] == ["colour red", "colour green", "colour blue"]
+    assert (displayed.data["ra"], displayed.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
 
 
 @pytest.mark.parametrize(
     ("surveys", "reason"),
     [
         (("unknown",), "no cut-out of unknown"),
-        (("empty",), "has nothing at ra 150.1"),
-        (("some/g", "colour"), "colour is a picture in colours: it cannot be one band of several"),
+        (("empty",), "has no pixels at ra 150.1"),
+        (("some/g", "colour"), "colour is a colour image: it cannot be one band of several"),
     ],
 )
-@pytest.mark.usefixtures("asked")
+@pytest.mark.usefixtures("requests")
 def test_a_missing_cut_out_gives_one_sentence(surveys: tuple[str, ...], reason: str) -> None:
     with pytest.raises(ImageError, match=reason) as refused:
         HipsSurvey(surveys, fov_arcsec=60, side_px=16).cut(PLACE)
@@ -110,7 +110,7 @@ def test_a_missing_cut_out_gives_one_sentence(surveys: tuple[str, ...], reason: 
 
 def test_a_service_that_is_down_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(hips2fits.hips2fitsClass, "server", "http://127.0.0.1:1/")
-    with pytest.raises(ImageError, match="hips2fits gave no cut-out of some/g"):
+    with pytest.raises(ImageError, match="hips2fits returned no cut-out of some/g"):
         HipsSurvey(("some/g",), fov_arcsec=60, side_px=16).cut(PLACE)
 
 
@@ -120,6 +120,6 @@ def test_everything_that_changes_a_cut_out_changes_its_identity() -> None:
     assert len({survey.identity(place) for survey in surveys for place in places}) == 16
 
 
-def test_a_size_of_nothing_is_refused() -> None:
+def test_a_size_of_nothing_is_rejected() -> None:
     with pytest.raises(InputError, match="1 to 4096 pixels a side, not 0"):
         HipsSurvey(("a",), fov_arcsec=60, side_px=0)

@@ -47,7 +47,7 @@ OBJECT_ID = 1237648720693755918
     ],
     ids=str,
 )
-def test_a_column_becomes(column: Any, expected: list[Any]) -> None:
+def test_a_column_is_converted_to_json(column: Any, expected: list[Any]) -> None:
     assert travelled(column) == expected
 
 
@@ -67,7 +67,7 @@ def test_a_column_becomes(column: Any, expected: list[Any]) -> None:
     ],
     ids=str,
 )
-def test_an_object_becomes(value: Any, expected: Any) -> None:
+def test_an_object_is_converted_to_json(value: Any, expected: Any) -> None:
     column = np.empty(2, dtype=object)
     column[0], column[1] = value, "other"
     assert travelled(column) == [expected, "other"]

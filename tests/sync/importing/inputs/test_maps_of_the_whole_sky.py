@@ -78,7 +78,7 @@ MAPS = {
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_each_pixel_of_a_cut_out_has_the_value_of_its_place(name: str, tmp_path: Path) -> None:
+def test_each_pixel_of_a_cut_out_has_the_value_of_its_position(name: str, tmp_path: Path) -> None:
     file = whole_sky(tmp_path / "map.fits", MAPS[name])
     with Mosaics([f"r={file}"]) as mosaics:
         for place in PLACES:
@@ -102,7 +102,7 @@ def test_zeros_around_the_ellipse_are_not_mixed_into_a_cut_out(tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", MAPS)
-def test_a_place_leads_to_its_pixel_and_back_and_a_pixel_off_the_map_to_none(name: str) -> None:
+def test_positions_and_pixels_are_converted_both_ways(name: str) -> None:
     sky = read_sky(MAPS[name])
     rng = np.random.default_rng(0)
     places = np.stack([rng.uniform(0, 360, 500), np.degrees(np.arcsin(rng.uniform(-1, 1, 500)))], axis=1)

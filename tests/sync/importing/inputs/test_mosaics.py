@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from PIL import Image
 
 from sync.errors.images import ImageError
-from sync.images.import_picture import display
+from sync.images.display import display
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.mosaics import Mosaics
@@ -36,16 +36,16 @@ def test_the_star_is_at_the_coordinates_of_the_cut_out(mosaic: Callable[..., Pat
         assert cut[0].header["BUNIT"] == "nJy"
 
 
-def test_the_tasks_wcs_counts_rows_from_the_bottom_of_the_picture(mosaic: Callable[..., Path], star: Position) -> None:
+def test_the_wcs_of_a_task_counts_rows_from_the_bottom_of_the_image(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics:
-        shown = display(mosaics.cut(Position(star.ra + 0.001, star.dec - 0.0015), fov_arcsec=30), stretch="lupton")
-    x, y = pixel_of(star, Header(shown.data["wcs"]))
-    picture = np.asarray(Image.open(io.BytesIO(shown.picture)).convert("L")).astype(float)
-    seen_y, seen_x = np.unravel_index(picture.argmax(), picture.shape)
+        displayed = display(mosaics.cut(Position(star.ra + 0.001, star.dec - 0.0015), fov_arcsec=30), stretch="lupton")
+    x, y = pixel_of(star, Header(displayed.data["wcs"]))
+    pixels = np.asarray(Image.open(io.BytesIO(displayed.image)).convert("L")).astype(float)
+    seen_y, seen_x = np.unravel_index(pixels.argmax(), pixels.shape)
     assert abs(seen_x - x) <= 1
-    assert abs((shown.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
+    assert abs((displayed.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
     assert abs(seen_y - y) > 5  # a flipped image would have it elsewhere
-    assert shown.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
+    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize("other", [{}, {"shift_px": 30.0}, {"shift_px": 0.4}, {"turned_deg": 25.0}])
@@ -66,7 +66,7 @@ def test_several_files_of_a_band_are_tiles(mosaic: Callable[..., Path], star: Po
         assert fits.getdata(io.BytesIO(mosaics.cut(star, fov_arcsec=10))).shape == (1, 20, 20)
 
 
-def test_beyond_the_edge_a_cut_out_is_empty(mosaic: Callable[..., Path], star: Position) -> None:
+def test_a_cut_out_beyond_the_edge_is_empty(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics:
         plane = fits.getdata(io.BytesIO(mosaics.cut(Position(star.ra, star.dec + 0.015), fov_arcsec=30)))[0]
     assert np.isnan(plane[-1]).all()
@@ -78,14 +78,14 @@ def test_the_same_cut_out_has_the_same_bytes(mosaic: Callable[..., Path], star: 
         assert mosaics.cut(star, fov_arcsec=10) == mosaics.cut(star, fov_arcsec=10)
 
 
-def test_a_position_that_no_mosaic_covers_is_refused(mosaic: Callable[..., Path], star: Position) -> None:
+def test_a_position_that_no_mosaic_covers_is_rejected(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics:
         for far in (Position(star.ra + 1, star.dec), Position(star.ra + 180, -star.dec)):
-            with pytest.raises(ImageError, match=r"no r mosaic covers the place at ra \d+\.\d+, dec"):
+            with pytest.raises(ImageError, match=r"no r mosaic covers the position at ra \d+\.\d+, dec"):
                 mosaics.cut(far, fov_arcsec=10)
 
 
-def test_a_cut_out_that_would_fill_the_memory_is_refused(mosaic: Callable[..., Path], star: Position) -> None:
+def test_a_cut_out_that_would_fill_the_memory_is_rejected(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics, pytest.raises(ImageError, match="4096 are the most"):
         mosaics.cut(star, fov_arcsec=1e6)
 

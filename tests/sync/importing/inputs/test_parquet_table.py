@@ -93,7 +93,7 @@ def test_astropys_metadata_makes_no_objects(file: Path, tmp_path: Path, monkeypa
     assert not (tmp_path / "made").exists()
 
 
-def test_a_small_file_with_too_many_rows_is_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_small_file_with_too_many_rows_is_rejected(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.importing.inputs.table_bounds.MAX_CELLS", 10**6)
     parquet.write_table(pa.table({"ra": pa.array(np.zeros(2 * 10**6, dtype=np.int8))}), file)
     assert file.stat().st_size < 10**5
@@ -101,7 +101,7 @@ def test_a_small_file_with_too_many_rows_is_refused(file: Path, monkeypatch: pyt
         open_catalogue(file)
 
 
-def test_a_long_text_of_a_dictionary_is_not_unpacked_a_million_times(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_text_of_a_dictionary_is_not_decompressed_a_million_times(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sync.importing.inputs.parquet_table.MAX_BYTES", 10**6)
     indices = pa.array(np.zeros(10**4, dtype=np.int32))
     parquet.write_table(pa.table({"note": pa.DictionaryArray.from_arrays(indices, ["x" * 10**3]).cast(pa.string())}), file)

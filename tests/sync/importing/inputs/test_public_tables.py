@@ -48,7 +48,7 @@ FORMATS = {
 
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
-def test_each_is_read_or_refused_in_one_sentence() -> None:
+def test_each_is_read_or_rejected_in_one_sentence() -> None:
     refused = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

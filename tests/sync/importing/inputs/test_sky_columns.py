@@ -19,9 +19,9 @@ DATA = Path(__file__).parent / "data"
 PLACES = SkyCoord([10.5, 200.0], [-0.2, 5.0], unit="deg")
 
 
-def agree(found: list[Position | None], expected: SkyCoord) -> None:
-    assert None not in found
-    values = SkyCoord([place.ra for place in found if place], [place.dec for place in found if place], unit="deg")
+def agree(places: list[Position | None], expected: SkyCoord) -> None:
+    assert None not in places
+    values = SkyCoord([place.ra for place in places if place], [place.dec for place in places if place], unit="deg")
     assert values.separation(expected.icrs).arcsec.max() < 1e-5
 
 
@@ -55,7 +55,7 @@ def test_coordinates_become_numbers() -> None:
     assert first == {"coord": {"ra": 10.5, "dec": -0.2}, "far": {"l": 1.0, "b": 3.0, "distance": 5.0}}
 
 
-def test_a_frame_that_needs_place_and_time_is_refused_without_download() -> None:
+def test_a_frame_that_needs_place_and_time_is_rejected_without_download() -> None:
     frame = AltAz(obstime=Time("2024-01-01"), location=EarthLocation.from_geodetic(0, 0))
     table = QTable({"coord": SkyCoord([10.0] * units.deg, [45.0] * units.deg, frame=frame)})
     with pytest.raises(InputError, match="the column 'coord' has positions in the frame 'altaz'"):

@@ -39,7 +39,7 @@ def test_a_missing_value_between_bars_is_masked(tmp_path: Path) -> None:
     assert open_catalogue(file)["z"].mask.tolist() == [False, True]
 
 
-def test_a_sextractor_header_that_claims_many_columns_is_refused(tmp_path: Path) -> None:
+def test_a_sextractor_header_that_claims_many_columns_is_rejected(tmp_path: Path) -> None:
     file = tmp_path / "table.cat"
     file.write_text(
         "# 1 NUMBER  Number\n# 2 ALPHA_J2000  Right ascension [deg]\n# 3000000000 DELTA_J2000 Declination\n1 10.5 2\n"

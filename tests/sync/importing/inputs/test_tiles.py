@@ -13,7 +13,7 @@ from astropy.coordinates import SkyCoord
 from astropy.io import fits
 from astropy.wcs import WCS
 
-from sync.images.import_picture import display
+from sync.images.display import display
 from sync.importing.inputs.catalogue import Position
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.mosaics import Mosaics
@@ -64,7 +64,7 @@ def test_two_detectors_of_one_filter_are_tiles(mosaic: Callable[..., Path], star
     assert bands(cut([file], star)) == ["F115W"]
 
 
-def test_scaled_integers_are_read_and_what_is_blank_is_missing(
+def test_scaled_integers_are_read_and_blank_pixels_are_missing(
     mosaic: Callable[..., Path], star: Position, tmp_path: Path
 ) -> None:
     data, header = sky(mosaic("one.fits"))
@@ -97,12 +97,12 @@ def test_the_fuller_of_two_tiles_is_cut_and_the_other_fills_its_gaps(mosaic: Cal
 
 def test_two_files_of_a_place_need_a_name_for_their_bands(mosaic: Callable[..., Path], star: Position) -> None:
     files = [mosaic("COSMOS.g.fits"), mosaic("COSMOS.r.fits")]
-    with pytest.raises(InputError, match="show the same place, and no FILTER or BAND says what they are"):
+    with pytest.raises(InputError, match="show the same field, and no FILTER or BAND distinguishes them"):
         Mosaics(files)
     assert bands(cut([f"{name}={file}" for name, file in zip("gr", files, strict=True)], star)) == ["g", "r"]
 
 
-def test_a_small_mosaic_inside_a_large_one_without_a_band_is_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_small_mosaic_inside_a_large_one_without_a_band_is_rejected(mosaic: Callable[..., Path], tmp_path: Path) -> None:
     large = mosaic("COSMOS.g.fits")
     data, header = sky(large)
     header["CRPIX1"] -= 340
@@ -110,7 +110,7 @@ def test_a_small_mosaic_inside_a_large_one_without_a_band_is_refused(mosaic: Cal
     small = tmp_path / "COSMOS.r.fits"
     fits.PrimaryHDU(data[240:, 340:], header).writeto(small)
     for files in ([large, small], [small, large]):
-        with pytest.raises(InputError, match="show the same place"):
+        with pytest.raises(InputError, match="show the same field"):
             Mosaics(files)
 
 
@@ -119,12 +119,12 @@ def test_neighbours_without_a_band_are_tiles(mosaic: Callable[..., Path], star: 
     assert bands(cut(files, star)) == ["COSMOS"]
 
 
-def test_bands_of_one_file_under_one_filter_are_refused(mosaic: Callable[..., Path], tmp_path: Path) -> None:
+def test_bands_of_one_file_under_one_filter_are_rejected(mosaic: Callable[..., Path], tmp_path: Path) -> None:
     data, header = sky(mosaic("one.fits"))
     images = [fits.ImageHDU(data, header, name=name) for name in "GRI"]
     file = tmp_path / "bands.fits"
     fits.HDUList([fits.PrimaryHDU(header=fits.Header({"FILTER": "gri"})), *images]).writeto(file)
-    with pytest.raises(InputError, match=r"bands.fits holds several images of the same place, all called gri"):
+    with pytest.raises(InputError, match=r"bands.fits holds several images of the same field, all called gri"):
         Mosaics([file])
 
 
@@ -146,13 +146,13 @@ def test_values_keep_their_precision(mosaic: Callable[..., Path], star: Position
 def test_bands_in_different_units_keep_their_own(mosaic: Callable[..., Path], star: Position) -> None:
     files = [mosaic("g.fits", FILTER="g", BUNIT="nJy"), mosaic("r.fits", FILTER="r", BUNIT="adu")]
     with Mosaics(files) as mosaics:
-        shown = display(mosaics.cut(star, fov_arcsec=10), stretch="lupton")
-    assert (shown.data["bands"], shown.data["unit"]) == (["g", "r"], "nJy, adu")
+        displayed = display(mosaics.cut(star, fov_arcsec=10), stretch="lupton")
+    assert (displayed.data["bands"], displayed.data["unit"]) == (["g", "r"], "nJy, adu")
 
 
-@pytest.mark.parametrize(("unit", "kept"), [("nJy", "sum"), ("MJy/sr", "peak")])
+@pytest.mark.parametrize(("unit", "conserved"), [("nJy", "sum"), ("MJy/sr", "peak")])
 def test_resampling_conserves_flux_or_surface_brightness(
-    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, kept: str
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, conserved: str
 ) -> None:
     data, header = sky(mosaic("fine.fits"))
     rows, columns = np.indices(data.shape) - np.array(np.unravel_index(data.argmax(), data.shape))[:, None, None]
@@ -169,8 +169,8 @@ def test_resampling_conserves_flux_or_surface_brightness(
         fits.setval(file, "BUNIT", value=unit)
     resampled = cut([coarse, fine], star, fov_arcsec=90).data[1]
     assert resampled.shape == (90, 90)
-    expected = {"sum": smooth.sum(), "peak": smooth.max()}[kept]
-    assert {"sum": resampled.sum(), "peak": resampled.max()}[kept] == pytest.approx(expected, rel=0.05)
+    expected = {"sum": smooth.sum(), "peak": smooth.max()}[conserved]
+    assert {"sum": resampled.sum(), "peak": resampled.max()}[conserved] == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("unit", ["nJy", "MJy/sr"])
@@ -206,13 +206,13 @@ def test_cut_outs_of_a_distorted_mosaic_keep_the_distortion(
     for name, value in cards.items():
         fits.setval(file, name, value=value)
     with Mosaics([file]) as mosaics:
-        shown = display(mosaics.cut(star, fov_arcsec=20), stretch="lupton")
-    assert shown.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-3)
-    kept = "A_2_0" if distortion == "SIP" else "PV1_4"
-    assert shown.data["wcs"][kept] == pytest.approx(cards[kept])
+        displayed = display(mosaics.cut(star, fov_arcsec=20), stretch="lupton")
+    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-3)
+    card = "A_2_0" if distortion == "SIP" else "PV1_4"
+    assert displayed.data["wcs"][card] == pytest.approx(cards[card])
 
 
-def test_solar_coordinates_are_refused(mosaic: Callable[..., Path]) -> None:
+def test_solar_coordinates_are_rejected(mosaic: Callable[..., Path]) -> None:
     file = mosaic("sun.fits")
     for axis, kind in ((1, "HPLN-TAN"), (2, "HPLT-TAN")):
         fits.setval(file, f"CTYPE{axis}", value=kind)

@@ -72,9 +72,9 @@ def test_coosys_is_converted_as_astropy_does(file: Path, system: str, frame: str
     place = SkyCoord(10.5, -0.2, unit="deg", frame=FK4(equinox="B1950") if frame == "fk4" else frame)
     prefix = ("pos.galactic.lon", "pos.galactic.lat") if frame == "galactic" else ("pos.eq.ra", "pos.eq.dec")
     fields = field("x", prefix[0], ref) + field("y", prefix[1], ref)
-    (found,) = positions(open_catalogue(write(file, fields, data((10.5, -0.2)), systems=f'<COOSYS ID="S" {system}/>')))
-    assert found is not None
-    assert SkyCoord(found.ra, found.dec, unit="deg").separation(place.icrs).arcsec < 1e-6
+    (position,) = positions(open_catalogue(write(file, fields, data((10.5, -0.2)), systems=f'<COOSYS ID="S" {system}/>')))
+    assert position is not None
+    assert SkyCoord(position.ra, position.dec, unit="deg").separation(place.icrs).arcsec < 1e-6
 
 
 def test_a_frame_that_is_not_converted_is_named(file: Path) -> None:
@@ -126,7 +126,7 @@ def listener() -> Iterator[socket.socket]:
 
 @pytest.mark.parametrize("element", ["BINARY", "BINARY2", "FITS", "PARQUET", "TABLEDATA"])
 @pytest.mark.parametrize("scheme", ["http", "https", "ftp", "file"])
-def test_a_reference_is_refused_and_nothing_is_opened(
+def test_a_reference_is_rejected_and_nothing_is_opened(
     file: Path, tmp_path: Path, listener: socket.socket, element: str, scheme: str
 ) -> None:
     secret = tmp_path / "secret"
@@ -155,7 +155,7 @@ def test_a_prefix_does_not_hide_a_reference(file: Path) -> None:
         '<!ENTITY % a SYSTEM "http://h/x">',
     ],
 )
-def test_entities_are_refused(file: Path, entity: str) -> None:
+def test_entities_are_rejected(file: Path, entity: str) -> None:
     write(file, field("name", kind="char"), data(("&a;",)))
     file.write_text(file.read_text().replace("<VOTABLE", f"<!DOCTYPE VOTABLE [{entity}]>\n<VOTABLE", 1))
     with pytest.raises(InputError, match=r"declares the XML entity '[ab]'"):

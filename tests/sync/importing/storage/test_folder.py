@@ -12,12 +12,12 @@ from sync.importing.storage.stored import StorageError, StoredFile
 
 def test_a_file_is_written_once(tmp_path: Path) -> None:
     file = StoredFile("a.png", b"picture")
-    kept = store_file(tmp_path / "new" / "folder", file)
-    assert kept.read_bytes() == b"picture"
-    before = kept.stat().st_mtime_ns
-    assert store_file(kept.parent, file) == kept
-    assert kept.stat().st_mtime_ns == before
-    assert [path.name for path in kept.parent.iterdir()] == ["a.png"]
+    stored_file = store_file(tmp_path / "new" / "folder", file)
+    assert stored_file.read_bytes() == b"picture"
+    before = stored_file.stat().st_mtime_ns
+    assert store_file(stored_file.parent, file) == stored_file
+    assert stored_file.stat().st_mtime_ns == before
+    assert [path.name for path in stored_file.parent.iterdir()] == ["a.png"]
 
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:

@@ -25,11 +25,11 @@ def test_a_file_is_stored_below_its_project_with_its_type(s3: Any, client: Label
     assert storage.put_science(StoredFile("abc.fits", b"science")) == reference == "s3://sky/galaxyloop/7/abc.fits"
     (listed,) = s3.list_objects_v2(Bucket="sky")["Contents"]
     assert listed["Key"] == "galaxyloop/7/abc.fits"
-    stored = s3.get_object(Bucket="sky", Key=listed["Key"])
-    assert (stored["Body"].read(), stored["ContentType"]) == (b"science", "image/fits")
+    s3_object = s3.get_object(Bucket="sky", Key=listed["Key"])
+    assert (s3_object["Body"].read(), s3_object["ContentType"]) == (b"science", "image/fits")
 
 
 @pytest.mark.usefixtures("s3")
 def test_a_missing_bucket_is_named(client: LabelStudioClient) -> None:
-    with pytest.raises(StorageError, match=r"the bucket 'nowhere' does not take galaxyloop/7/abc\.fits"):
+    with pytest.raises(StorageError, match=r"the bucket 'nowhere' does not accept galaxyloop/7/abc\.fits"):
         S3(client, 7, bucket=Bucket("nowhere")).put_science(StoredFile("abc.fits", b""))

@@ -23,7 +23,7 @@ from sync.images.png import to_png
 if TYPE_CHECKING:
     from sync.export.records import Record
 
-__all__ = ["FITS_SUFFIXES", "Picture", "Pictures", "as_picture", "basename", "exported_stem", "is_fits", "name_of"]
+__all__ = ["FITS_SUFFIXES", "ImageFile", "ImageFiles", "basename", "convert_image", "exported_stem", "is_fits", "name_of"]
 
 Item = TypeVar("Item")
 
@@ -39,7 +39,7 @@ _TURNED = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
+class ImageFile:
     """An image file of a data set.
 
     Attributes
@@ -57,7 +57,7 @@ class Picture:
     size: Size
 
 
-class Pictures:
+class ImageFiles:
     """Prefetches images in the order in which they are needed.
 
     Parameters
@@ -74,7 +74,7 @@ class Pictures:
 
     def ahead(
         self, items: Iterable[Item], reference_of: Callable[[Item], str | None]
-    ) -> Iterator[tuple[Item, Picture | ImageError | None]]:
+    ) -> Iterator[tuple[Item, ImageFile | ImageError | None]]:
         """Yield items in their order, each with its image.
 
         Parameters
@@ -85,22 +85,22 @@ class Pictures:
 
         Yields
         ------
-        (item, Picture or ImageError or None)
+        (item, ImageFile or ImageError or None)
             The error if the image cannot be read; None if it is not needed.
         """
 
-        def fetch(request: tuple[Item, str | None]) -> tuple[Item, Picture | ImageError | None]:
+        def fetch(request: tuple[Item, str | None]) -> tuple[Item, ImageFile | ImageError | None]:
             item, reference = request
             return item, None if reference is None else attempt(lambda: self._open(reference))
 
         references = ((item, reference_of(item)) for item in items)
         return prefetch(references, fetch, ahead=AHEAD, threads=AHEAD)
 
-    def _open(self, reference: str) -> Picture:
-        return as_picture(self.fetch(reference), max_pixels=self._max_pixels)
+    def _open(self, reference: str) -> ImageFile:
+        return convert_image(self.fetch(reference), max_pixels=self._max_pixels)
 
 
-def as_picture(content: bytes, *, max_pixels: int) -> Picture:
+def convert_image(content: bytes, *, max_pixels: int) -> ImageFile:
     """Return an image file: a PNG or JPEG file unchanged, other formats such as FITS converted to PNG as they are displayed.
 
     Parameters
@@ -118,7 +118,7 @@ def as_picture(content: bytes, *, max_pixels: int) -> Picture:
     suffix = next((suffix for magic, suffix in _SUFFIXES.items() if content.startswith(magic)), None)
     if suffix is None:
         pixels = decode(content, max_pixels=max_pixels)
-        return Picture(to_png(pixels), ".png", (pixels.shape[1], pixels.shape[0]))
+        return ImageFile(to_png(pixels), ".png", (pixels.shape[1], pixels.shape[0]))
     try:
         with Image.open(io.BytesIO(content), formats=("PNG", "JPEG")) as image:
             width, height = image.size
@@ -126,7 +126,7 @@ def as_picture(content: bytes, *, max_pixels: int) -> Picture:
                 width, height = height, width
     except DAMAGE as error:
         raise ImageError(f"the image is damaged ({type(error).__name__})") from error
-    return Picture(content, suffix, (width, height))
+    return ImageFile(content, suffix, (width, height))
 
 
 def is_fits(reference: str) -> bool:

@@ -14,7 +14,7 @@ from PIL import Image
 
 from sync.errors.images import ImageError
 from sync.images.decode import decode
-from sync.images.import_picture import content_id, display
+from sync.images.display import content_id, display
 from sync.images.stretches import STRETCHES
 
 VALUES = np.random.default_rng(0).normal(100, 5, (3, 20, 30)).astype(np.float32)
@@ -28,59 +28,59 @@ def a_fits(values: Any = VALUES, **cards: Any) -> bytes:
     return file.getvalue()
 
 
-def a_picture(kind: str) -> bytes:
+def image_file(kind: str) -> bytes:
     file = io.BytesIO()
     Image.fromarray(np.nan_to_num(VALUES[0]).clip(0, 255).astype(np.uint8)).save(file, kind)
     return file.getvalue()
 
 
-def seen(picture: bytes) -> Any:
-    return np.asarray(Image.open(io.BytesIO(picture))) / 255
+def pixels_of(content: bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(content))) / 255
 
 
 @pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
-def test_what_a_browser_shows_stays_as_it_is(kind: str, suffix: str) -> None:
-    content = a_picture(kind)
-    shown = display(content, stretch="lupton")
-    assert (shown.picture, shown.suffix, shown.science, shown.data) == (content, suffix, None, {})
+def test_files_that_browsers_display_are_unchanged(kind: str, suffix: str) -> None:
+    content = image_file(kind)
+    displayed = display(content, stretch="lupton")
+    assert (displayed.image, displayed.suffix, displayed.science, displayed.data) == (content, suffix, None, {})
 
 
-def test_a_tiff_becomes_a_png_and_is_kept() -> None:
-    content = a_picture("TIFF")
-    shown = display(content, stretch="lupton")
-    assert (shown.suffix, shown.science, shown.science_suffix) == (".png", content, ".tif")
-    assert seen(shown.picture) == pytest.approx(decode(content), abs=1 / 255)
+def test_a_tiff_is_converted_to_png_and_kept() -> None:
+    content = image_file("TIFF")
+    displayed = display(content, stretch="lupton")
+    assert (displayed.suffix, displayed.science, displayed.science_suffix) == (".png", content, ".tif")
+    assert pixels_of(displayed.image) == pytest.approx(decode(content), abs=1 / 255)
 
 
-def test_a_fits_file_is_kept_and_shown_as_the_backend_itself_shows_it() -> None:
+def test_a_fits_file_is_kept_and_displayed_as_the_backend_decodes_it() -> None:
     content = a_fits(BUNIT="nanomaggy", BANDS="grz")
-    shown = display(content, stretch="lupton")
-    assert (shown.science, shown.science_suffix) == (content, ".fits")
-    assert seen(shown.picture) == pytest.approx(decode(content), abs=1 / 255)
-    assert shown.data == {"bands": ["g", "r", "z"], "unit": "nanomaggy"}
+    displayed = display(content, stretch="lupton")
+    assert (displayed.science, displayed.science_suffix) == (content, ".fits")
+    assert pixels_of(displayed.image) == pytest.approx(decode(content), abs=1 / 255)
+    assert displayed.data == {"bands": ["g", "r", "z"], "unit": "nanomaggy"}
 
 
 @pytest.mark.parametrize("stretch", STRETCHES)
 @pytest.mark.parametrize("bands", [1, 2, 3])
 def test_every_stretch_shows_the_source_brightest_and_upright(stretch: str, bands: int) -> None:
-    pixels = seen(display(a_fits(VALUES[:bands]), stretch=stretch).picture)
+    pixels = pixels_of(display(a_fits(VALUES[:bands]), stretch=stretch).image)
     assert pixels.shape == (20, 30, 3)
     assert pixels[20 - 1 - 4, 7].sum() == pixels.sum(axis=2).max() > pixels[4, 7].sum()
     assert np.array_equal(pixels[..., 0], pixels[..., 2]) == (bands == 1)
 
 
 @pytest.mark.parametrize("stretch", STRETCHES)
-def test_a_flat_or_half_empty_image_is_shown_all_the_same(stretch: str) -> None:
+def test_a_flat_or_half_empty_image_is_displayed(stretch: str) -> None:
     half = VALUES[:1].copy()
     half[:, :10] = np.nan
     for values in (np.ones((1, 8, 8), np.float32), half):
-        assert np.isfinite(seen(display(a_fits(values), stretch=stretch).picture)).all()
+        assert np.isfinite(pixels_of(display(a_fits(values), stretch=stretch).image)).all()
 
 
-def test_a_gzipped_file_is_unpacked() -> None:
+def test_a_gzipped_file_is_decompressed() -> None:
     content = a_fits()
     assert display(gzip.compress(content), stretch="lupton").science == content
-    assert display(gzip.compress(a_picture("PNG")), stretch="lupton").picture == a_picture("PNG")
+    assert display(gzip.compress(image_file("PNG")), stretch="lupton").image == image_file("PNG")
 
 
 def test_bands_of_several_extensions_are_named_by_each() -> None:
@@ -96,7 +96,7 @@ def test_the_content_and_the_stretch_make_the_id() -> None:
     assert content_id(a_fits(), stretch="lupton") == content_id(a_fits(), stretch="lupton")
 
 
-def test_naming_a_file_takes_no_memory_of_its_size() -> None:
+def test_hashing_a_file_does_not_copy_it() -> None:
     content = bytes(8_000_000)
     tracemalloc.start()
     content_id(content, stretch="lupton")
@@ -105,12 +105,14 @@ def test_naming_a_file_takes_no_memory_of_its_size() -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "TIFF"])
-def test_the_stretch_makes_no_difference_where_it_is_not_used(kind: str) -> None:
-    assert len({content_id(a_picture(kind), stretch=stretch) for stretch in STRETCHES}) == 1
-    assert len({display(a_picture(kind), stretch=stretch).picture for stretch in STRETCHES}) == 1
+def test_the_stretch_does_not_change_files_that_need_none(kind: str) -> None:
+    assert len({content_id(image_file(kind), stretch=stretch) for stretch in STRETCHES}) == 1
+    assert len({display(image_file(kind), stretch=stretch).image for stretch in STRETCHES}) == 1
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", a_picture("PNG")[:60], a_fits()[:3000], a_fits(np.full((4, 4), np.nan))])
-def test_a_broken_file_is_found_before_it_is_stored(content: bytes) -> None:
+@pytest.mark.parametrize(
+    "content", [b"", b"no image", image_file("PNG")[:60], a_fits()[:3000], a_fits(np.full((4, 4), np.nan))]
+)
+def test_a_damaged_file_is_detected_before_it_is_stored(content: bytes) -> None:
     with pytest.raises(ImageError):
         display(content, stretch="lupton")

@@ -1,4 +1,4 @@
-"""Converts the annotations of a task to statements: validated objects and answers of each annotator, in pixels.
+"""Parses the annotations of a task: validated objects and answers of each annotator, in pixels.
 
 Annotations and regions that cannot be read are reported and left out; the rest of the annotation and of the task is kept.
 """
@@ -13,14 +13,15 @@ import numpy as np
 from sync.controls.region import Region, read_size
 from sync.errors.controls import ControlError, OutsideError, quote
 from sync.errors.failures import reason_of_item
+from sync.export.drawn_objects import DrawnObject, Provenance
 from sync.export.reading.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
-from sync.export.records import Answer, DrawnObject, Provenance, Statement
+from sync.export.records import Answer, ParsedAnnotation
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Size
 from sync.labelling.config import Control, LabelConfig, join_path
 from sync.labelling.reading import read_region
 
-__all__ = ["ANSWERING_TAGS", "Report", "read_statements", "regions_drawn", "stated_size"]
+__all__ = ["ANSWERING_TAGS", "Report", "parse_annotations", "shape_regions", "stated_size"]
 
 
 class Report(Protocol):
@@ -30,9 +31,9 @@ class Report(Protocol):
         """Report one item."""
 
 
-def read_statements(
+def parse_annotations(
     task: Mapping[str, Any], config: LabelConfig, *, report: Report, size: Size | None = None
-) -> list[Statement]:
+) -> list[ParsedAnnotation]:
     """Read the submitted annotations of a task, ordered by time; skipped ones are left out.
 
     Parameters
@@ -46,7 +47,7 @@ def read_statements(
     size : (width, height), optional
         Size of the task's image, pixels. Default: the size in its regions.
     """
-    statements = []
+    annotations = []
     size = size or stated_size(task, config)
     for item in task.get("annotations") or []:
         number = item.get("id") if isinstance(item, Mapping) else None
@@ -55,15 +56,15 @@ def read_statements(
                 raise ControlError(f"an annotation must be an object with a number, not {quote(item)}")
             if item.get("was_cancelled"):
                 continue
-            statement = _Reader(task.get("id"), item, config, report, size).read()
+            annotation = _Reader(task.get("id"), item, config, report, size).read()
         except Exception as error:
             report(str(reason_of_item(error)), task=task.get("id"), annotation=number)
             continue
-        statements.append(statement)
-    return sorted(statements, key=lambda statement: (statement.time, statement.annotation or 0))
+        annotations.append(annotation)
+    return sorted(annotations, key=lambda annotation: (annotation.time, annotation.number or 0))
 
 
-def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapping[str, Any]]:
+def shape_regions(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapping[str, Any]]:
     """Yield the regions with shapes of a task's submitted annotations, not validated."""
     for item in task.get("annotations") or []:
         result = item.get("result") if isinstance(item, Mapping) and not item.get("was_cancelled") else None
@@ -75,7 +76,7 @@ def regions_drawn(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapp
 
 def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
     """Return the first image size, (width, height) in pixels, that a region of the task states; None if none does."""
-    for region in regions_drawn(task, config):
+    for region in shape_regions(task, config):
         try:
             return read_size(region)
         except ControlError:
@@ -96,7 +97,7 @@ class _Reader:
         person = person.get("id") if isinstance(person, Mapping) else person
         self._annotator = person if isinstance(person, int) and not isinstance(person, bool) else None
 
-    def read(self) -> Statement:
+    def read(self) -> ParsedAnnotation:
         result, time = self._item.get("result"), self._item.get("updated_at")
         if result is None:
             result = []
@@ -117,8 +118,8 @@ class _Reader:
                     regions.append(region)  # Label Studio's own JSON keeps it
                 name = region.get("id") if isinstance(region, Mapping) else None
                 self._report(str(reason_of_item(error)), task=self._task, annotation=self._item["id"], region=name)
-        return Statement(
-            annotation=self._item["id"],
+        return ParsedAnnotation(
+            number=self._item["id"],
             annotator=self._annotator,
             time=time,
             objects=tuple(objects),
@@ -135,7 +136,7 @@ class _Reader:
         if control is None:
             return
         if control.tag not in ANSWERING_TAGS and self._size is None:
-            raise ControlError("nothing tells the size of the picture: its file cannot be had, and no region states one")
+            raise ControlError("the size of the image is unknown: its file cannot be read, and no region states a size")
         decoded = read_region(region, control, size=self._size)
         if control.tag in ANSWERING_TAGS:
             yield self._answer(region, control, decoded, state)
@@ -151,10 +152,10 @@ class _Reader:
         self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any], state: str
     ) -> Iterator[DrawnObject]:
         if not decoded.positive:
-            raise ControlError("a point that says 'not here' is a prompt and no object")
+            raise ControlError("a point outside the object is a prompt, not an object")
         shape = Footprint.of_mask(decoded.shape) if isinstance(decoded.shape, np.ndarray) else decoded.shape
         for label in decoded.labels:
-            one = DrawnObject(
+            obj = DrawnObject(
                 id=str(region.get("id") or ""),
                 control=control.name,
                 label=label,
@@ -164,8 +165,8 @@ class _Reader:
                 provenance=self._provenance(state),
                 region=dict(region),
             )
-            one.check_inside()  # here, where the caller reports the region's id
-            yield one
+            obj.check_inside()  # here, where the caller reports the region's id
+            yield obj
 
     def _provenance(self, state: str) -> Provenance:
         predicted = state != DRAWN

@@ -1,0 +1,145 @@
+"""Shapes of COCO annotations: masks, polygons, boxes and key points, decoded with pycocotools."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from sync.controls.polygonlabels import MAX_CORNERS
+from sync.errors.controls import quote
+from sync.geometry.footprint import Footprint
+from sync.geometry.outlines import join_rings
+from sync.geometry.shapes import MAX_PIXELS, Box, Ellipse, Point, Polygon, Size
+from sync.regions.coco_masks import decode_mask, is_empty_mask
+from sync.regions.marks import Canvas, PlacedMark, RegionsError, Shape
+
+__all__ = ["draw_point", "read_keypoints", "read_outline"]
+
+BEYOND = 2
+"""Largest distance of a corner from the image, in lengths of its longer side: pycocotools allocates memory per pixel of an
+edge."""
+CORNERS_OF_A_BOX = 4
+LARGEST = 1e9
+"""Largest absolute value of a coordinate, pixels."""
+
+
+def read_keypoints(row: Mapping[str, Any], category: Mapping[str, Any]) -> Iterator[tuple[str, Point]]:
+    """Yield the key points with a visibility above 0, each with its name in the category."""
+    listed = row.get("keypoints")
+    if not isinstance(listed, list) or not listed:
+        return
+    joints = category.get("keypoints")
+    joints = joints if isinstance(joints, list) else []
+    if len(listed) % 3:
+        raise RegionsError(f"keypoints must be x, y and visibility of each point, not {len(listed)} numbers")
+    numbers = _numbers(listed, "keypoints").reshape(-1, 3)
+    for place, (x, y, visible) in enumerate(numbers.tolist()):
+        if visible > 0:
+            yield (str(joints[place]) if place < len(joints) else ""), Point(x, y)
+
+
+def draw_point(point: Point, canvas: Canvas) -> PlacedMark:
+    return PlacedMark(point)
+
+
+def read_outline(row: Mapping[str, Any], size: Size | None, *, has_points: bool) -> Any:
+    """Return a function that draws the segmentation of an annotation, else its box; None if it has neither."""
+    segmentation, box = row.get("segmentation"), _box(row)
+    if isinstance(segmentation, Mapping):
+        counts, stated = segmentation.get("counts"), segmentation.get("size")
+        if not (isinstance(stated, list) and len(stated) == 2 and all(type(side) is int and side > 0 for side in stated)):
+            raise RegionsError(f"the mask must state a size [height, width], not {quote(stated)}")
+        if stated[0] * stated[1] > MAX_PIXELS:
+            raise RegionsError(f"the mask claims {stated[1]}x{stated[0]} pixels, more than the {MAX_PIXELS:,} that are read")
+        if size is not None and (stated[1], stated[0]) != size:
+            raise RegionsError(f"the mask has {stated[1]}x{stated[0]} pixels, and its image {size[0]}x{size[1]}")
+        if has_points and is_empty_mask(counts, stated):
+            return None
+        return partial(_draw_rle, counts, (stated[0], stated[1]), _exact(row), box)
+    if isinstance(segmentation, list) and segmentation:
+        rings = [_ring(ring) for ring in (segmentation if isinstance(segmentation[0], list) else [segmentation])]
+        exact = _exact(row) or (_rotated_box(rings[0], row) if len(rings) == 1 else None)
+        return partial(_draw_rings, rings, exact, box)
+    return None if box is None else partial(_draw_shape, box)
+
+
+def _box(row: Mapping[str, Any]) -> Box | None:
+    listed = row.get("bbox")
+    if not isinstance(listed, list) or not listed:
+        return None
+    numbers = _numbers(listed, "bbox")
+    if len(numbers) != 4:
+        raise RegionsError(f"bbox must be [x, y, width, height], not {quote(listed)}")
+    x, y, width, height = numbers.tolist()
+    return Box(x, y, width, height)
+
+
+def _exact(row: Mapping[str, Any]) -> Shape | None:
+    """Return the ellipse or outline that `galaxyloop export` writes in addition to the mask; None if there is none."""
+    if isinstance(row.get("ellipse"), list) and len(row["ellipse"]) == 5:
+        return Ellipse(*_numbers(row["ellipse"], "ellipse").tolist())
+    if isinstance(row.get("outline"), list):
+        return Polygon(_ring(row["outline"]))
+    return None
+
+
+def _rotated_box(ring: NDArray[np.float64], row: Mapping[str, Any]) -> Box | None:
+    """Return the box whose four corners and `rotation` `galaxyloop export` writes; None for other polygons."""
+    rotation = row.get("rotation")
+    if not isinstance(rotation, int | float) or len(ring) != CORNERS_OF_A_BOX:
+        return None
+    first, second, _, last = ring
+    return Box(
+        float(first[0]),
+        float(first[1]),
+        float(np.hypot(*(second - first))),
+        float(np.hypot(*(last - first))),
+        float(rotation),
+    )
+
+
+def _ring(listed: object) -> NDArray[np.float64]:
+    if not isinstance(listed, list) or len(listed) % 2 or not 6 <= len(listed) <= 2 * MAX_CORNERS:
+        raise RegionsError(f"the polygon must have 3 to {MAX_CORNERS} corners as x, y, x, y ..., not {quote(listed)}")
+    return _numbers(listed, "segmentation").reshape(-1, 2)
+
+
+def _numbers(listed: list[Any], name: str) -> NDArray[np.float64]:
+    """Return a list of numbers as an array; raise `RegionsError` if one is not a number up to `LARGEST`."""
+    for number in listed:
+        if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= LARGEST:  # False for NaN
+            raise RegionsError(f"{name} must hold finite numbers, not {quote(number)}")
+    return np.array(listed, np.float64)
+
+
+def _draw_shape(shape: Shape, canvas: Canvas) -> PlacedMark:
+    return PlacedMark(shape)
+
+
+def _draw_rings(rings: list[NDArray[np.float64]], exact: Shape | None, box: Box | None, canvas: Canvas) -> PlacedMark:
+    width, height = canvas.size
+    for ring in rings:
+        if (ring < -BEYOND * max(canvas.size)).any() or (ring > (BEYOND + 1) * max(canvas.size)).any():
+            raise RegionsError(f"a corner lies far outside the image of {width}x{height} pixels")
+    return PlacedMark(exact or Polygon(join_rings(rings)), partial(_rasterise, rings, canvas.size), box)
+
+
+def _rasterise(rings: list[NDArray[np.float64]], size: Size) -> Footprint:
+    """Return the pixels of the union of polygons, as pycocotools rasterises them."""
+    from pycocotools import mask as coco_mask
+
+    width, height = size
+    merged = coco_mask.merge(coco_mask.frPyObjects([ring.ravel().tolist() for ring in rings], height, width))
+    return Footprint.of_mask(coco_mask.decode(merged).astype(np.bool_))
+
+
+def _draw_rle(counts: object, stated: tuple[int, int], exact: Shape | None, box: Box | None, canvas: Canvas) -> PlacedMark:
+    width, height = canvas.size
+    if stated != (height, width):
+        raise RegionsError(f"the mask has {stated[1]}x{stated[0]} pixels, and the image {width}x{height}")
+    pixels = Footprint.of_mask(decode_mask(counts, stated))
+    return PlacedMark(exact or pixels, lambda: pixels, box)
