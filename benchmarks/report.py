@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from sync.files.atomic import atomic_write
-from sync.files.lock import locked
+from sync.files.lock import hold_lock
 
 __all__ = ["IMAGES", "PAGE", "RESULTS", "machine_line", "markdown_table", "with_section", "write_numbers", "write_section"]
 
@@ -36,7 +36,7 @@ def write_section(name: str, markdown: str, *, page: Path = PAGE) -> None:
         Text between the markers, without a heading; the heading is outside the markers and may be edited by hand.
     """
     page.parent.mkdir(parents=True, exist_ok=True)
-    with locked(page.parent, wait=True):  # a lock on the page would be on the old file, since the page is replaced
+    with hold_lock(page.parent, wait=True):  # a lock on the page would be on the old file, since the page is replaced
         before = page.read_text() if page.exists() else "# Benchmarks\n"
         with atomic_write(page) as file:
             file.write(with_section(before, name, markdown).encode())

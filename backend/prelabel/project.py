@@ -28,7 +28,7 @@ from backend.registry.damage import find_version_damage
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import read_annotations
-from sync.label_studio.attach import attached, show_predictions
+from sync.label_studio.attach import check_attachment, show_predictions
 from sync.label_studio.client import LabelStudioError
 from sync.label_studio.duplicates import delete_duplicates
 from sync.label_studio.predictions import count_predictions, predicted_tasks
@@ -224,7 +224,7 @@ def _show(services: Services, project: Project, state: ProjectState, tasks: list
     complete = all(task.annotated or task.id in predicted for task in tasks)
     if not predicted or (not complete and state.model_version):
         return state.model_version == name
-    if complete and attached(client, project.id, url=services.settings.public_url)[0]:
+    if complete and check_attachment(client, project.id, url=services.settings.public_url)[0]:
         show_live(services, project, tasks=state.task_count)
         return True
     show_predictions(client, project.id, version=name)

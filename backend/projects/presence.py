@@ -14,9 +14,9 @@ from contextlib import suppress
 from backend.projects.forget import ProjectInUseError, forget_project
 from backend.registry.records import BASE_NUMBER, Project
 from backend.services import Services
-from sync.label_studio.attach import attached
+from sync.label_studio.attach import check_attachment
 from sync.label_studio.client import LabelStudioError
-from sync.label_studio.origin import is_same_project, read_origin, why_absent
+from sync.label_studio.origin import find_absence, is_same_project, read_origin
 from sync.label_studio.projects import project_state
 
 __all__ = ["DETACHED", "GONE", "check_presence", "forget_unknown_projects", "record_detached"]
@@ -55,7 +55,7 @@ def check_presence(services: Services, project_id: int) -> str:
         )
     if not project.origin:
         registry.set_origin(project_id, read_origin(client, project_id))
-    if project.away == DETACHED and not attached(client, project_id, url=services.settings.public_url)[0]:
+    if project.away == DETACHED and not check_attachment(client, project_id, url=services.settings.public_url)[0]:
         return _describe_detached(project_id)
     if project.away:
         registry.set_away(project_id, "")
@@ -84,7 +84,7 @@ def forget_unknown_projects(services: Services) -> None:
 
 
 def _record_absent(services: Services, project: Project) -> str:
-    absence = why_absent(services.label_studio, project.id, project.origin)
+    absence = find_absence(services.label_studio, project.id, project.origin)
     if absence is None:  # the project exists now: it appeared only after the first request
         return "waiting for Label Studio"
     if not absence.deleted:

@@ -22,7 +22,7 @@ from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from backend.registry.connection import DatabaseUnavailable, connect, unavailable, wait_for
-from sync.files.lock import locked
+from sync.files.lock import hold_lock
 
 __all__ = [
     "Base",
@@ -253,7 +253,7 @@ def _lock_file(engine: Engine) -> Iterator[None]:
         yield
         return
     file = Path(engine.url.database)
-    with locked(file.with_name(f"{file.name}.lock"), wait=True):
+    with hold_lock(file.with_name(f"{file.name}.lock"), wait=True):
         yield
 
 

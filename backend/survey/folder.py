@@ -17,7 +17,7 @@ from typing import Any
 from backend.survey.errors import SurveyError
 from backend.survey.plan import read_plan, write_plan
 from sync.files.atomic import UNFINISHED, atomic_write
-from sync.files.lock import locked
+from sync.files.lock import hold_lock
 from sync.importing.inputs.collection import Span
 
 __all__ = ["SurveyFolder", "open_folder", "read_begun_run"]
@@ -103,7 +103,7 @@ def open_folder(
     path.mkdir(parents=True, exist_ok=True)
     with ExitStack() as stack:
         try:
-            stack.enter_context(locked(path, wait=False))
+            stack.enter_context(hold_lock(path, wait=False))
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
         known = _read_run(path)

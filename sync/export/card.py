@@ -150,8 +150,8 @@ def _agreement(facts: Facts) -> str:
 def _provenance(facts: Facts) -> str:
     if not facts.tally.made.total():
         return ""
-    made = sorted(facts.tally.made.items())
-    rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in made if number]
+    counts = sorted(facts.tally.made.items())
+    rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in counts if number]
     return (
         "## Who made the labels\n\n"
         + _table(["made by", "state", "model version", "objects and answers"], rows)
@@ -169,8 +169,8 @@ def _splits(facts: Facts) -> str:
     return (
         f"## Splits\n\n{empty}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
         f"same file are in one split: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The position "
-        f"on the sky is known for {splitting.placed:,} of {len(splitting.split_of):,} tasks; the others are distinguished by "
-        "their files."
+        f"on the sky is known for {splitting.located_tasks:,} of {len(splitting.split_of):,} tasks; the others are "
+        "distinguished by their files."
     )
 
 

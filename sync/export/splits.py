@@ -64,14 +64,14 @@ class Splitting:
         Maps the number of a task to the name of its split.
     groups, largest : int
         Number of groups of linked tasks, and number of tasks in the largest group.
-    placed : int
+    located_tasks : int
         Number of tasks whose sky position is known.
     """
 
     split_of: dict[int, str]
     groups: int
     largest: int
-    placed: int
+    located_tasks: int
 
 
 def parse_fractions(text: str) -> dict[str, float]:
@@ -125,8 +125,8 @@ def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, see
             strata[place.label][side] += 1
             total[side] += 1
             split_of[place.task] = side
-    placed = sum(place.centre is not None for place in places)
-    return Splitting(split_of, len(groups), max(map(len, groups), default=0), placed)
+    located_tasks = sum(place.centre is not None for place in places)
+    return Splitting(split_of, len(groups), max(map(len, groups), default=0), located_tasks)
 
 
 def _side(group: Counter[str], strata: dict[str, Counter[str]], total: Counter[str], fractions: dict[str, float]) -> str:

@@ -8,11 +8,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["hold_lock"]
 
 
 @contextmanager
-def locked(path: Path, *, wait: bool) -> Iterator[None]:
+def hold_lock(path: Path, *, wait: bool) -> Iterator[None]:
     """Hold an exclusive lock on a file or folder during the block.
 
     Parameters

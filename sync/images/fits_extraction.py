@@ -41,11 +41,11 @@ def split_images(content: bytes) -> list[tuple[str, bytes]]:
     data = unpack(content)
     if kind_of(data) != "FITS":
         return [("", data)]
-    stored = walk(data)
-    images = choose(parts_of(part.header for part in stored)).images
+    stored_parts = walk(data)
+    images = choose(parts_of(part.header for part in stored_parts)).images
     if len(images) == 1:
         return [("", data)]
-    return [(image[0].word, _file_of(data, stored, image)) for image in images]
+    return [(image[0].word, _file_of(data, stored_parts, image)) for image in images]
 
 
 def pick_extension(content: bytes, extension: str) -> bytes:
@@ -68,8 +68,8 @@ def pick_extension(content: bytes, extension: str) -> bytes:
     data = unpack(content)
     if kind_of(data) != "FITS":
         return content
-    stored = walk(data)
-    parts = parts_of(part.header for part in stored)
+    stored_parts = walk(data)
+    parts = parts_of(part.header for part in stored_parts)
     selected = select_parts(parts, extension)
     try:
         images = choose(parts).images
@@ -77,15 +77,15 @@ def pick_extension(content: bytes, extension: str) -> bytes:
         images = ()
     if len(images) == 1 and list(images[0]) == selected:
         return content  # the default image: the unchanged file keeps its content id, and thereby its task
-    return _file_of(data, stored, selected)
+    return _file_of(data, stored_parts, selected)
 
 
-def _file_of(data: bytes, stored: Sequence[StoredPart], parts: Sequence[Part]) -> bytes:
+def _file_of(data: bytes, stored_parts: Sequence[StoredPart], parts: Sequence[Part]) -> bytes:
     """Return a file with the primary header, the selected parts and the lookup tables."""
     numbers = {part.number for part in parts}
-    tables = {part.number for part in parts_of(part.header for part in stored) if part.name in LOOKUP_TABLES}
-    pieces = [data[stored[0].start : stored[0].end] if 0 in numbers else _remove_data(stored[0].header)]
-    pieces += [data[stored[number].start : stored[number].end] for number in sorted((numbers | tables) - {0})]
+    tables = {part.number for part in parts_of(part.header for part in stored_parts) if part.name in LOOKUP_TABLES}
+    pieces = [data[stored_parts[0].start : stored_parts[0].end] if 0 in numbers else _remove_data(stored_parts[0].header)]
+    pieces += [data[stored_parts[number].start : stored_parts[number].end] for number in sorted((numbers | tables) - {0})]
     return b"".join(piece.ljust(-(-len(piece) // BLOCK) * BLOCK, b"\0") for piece in pieces)
 
 

@@ -61,8 +61,8 @@ def read_tiff(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
             if not _fits_tifffile(page):
                 return read_raster(data, formats=("TIFF",), max_pixels=max_pixels)
             _check_segments(page, data, max_pixels)
-            stored = page.asarray(maxworkers=1).reshape(_shape(page))
-            pixels = np.moveaxis(stored, 0, -1) if _is_planar(page) else stored
+            samples = page.asarray(maxworkers=1).reshape(_shape(page))
+            pixels = np.moveaxis(samples, 0, -1) if _is_planar(page) else samples
             tag = page.tags.get(ORIENTATION_TAG)
             orientation = int(tag.value) if tag else 1
             displayed = _to_float(pixels, page)

@@ -22,7 +22,7 @@ from sync.importing.storage.stored import Storage, StoredFile
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.labelling.config import parse
 
-__all__ = ["IngestReport", "image_key_of", "ingest", "known_content"]
+__all__ = ["IngestReport", "image_key_of", "ingest", "read_content_ids"]
 
 BATCH = 50
 """Images and tasks per request; Label Studio accepts at most 100 files in a request."""
@@ -95,7 +95,7 @@ def ingest(
     InputError
         If the input cannot be used.
     """
-    known_ids = known_content(client, project_id)
+    known_ids = read_content_ids(client, project_id)
     left_out: dict[str, str] = {}
     duplicates = 0
     batch: list[DrawnImage] = []
@@ -134,7 +134,7 @@ def image_key_of(label_config: str) -> str:
     return keys[0] if keys else "image"
 
 
-def known_content(client: LabelStudioClient, project_id: int) -> set[str]:
+def read_content_ids(client: LabelStudioClient, project_id: int) -> set[str]:
     """Return the content ids of a project's tasks."""
     tasks = client.pages("/api/tasks/", project=project_id, fields="task_only", include="id,data")
     return {str(task["data"]["content_id"]) for task in tasks if "content_id" in task["data"]}

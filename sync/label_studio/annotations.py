@@ -174,8 +174,8 @@ class AnnotationReader:
         by_task: dict[int, list[Annotation]] = {task: [] for task in tasks}
         for annotation in read_annotations(self._client, self._project_id, task_ids=tasks):
             by_task[annotation.task_id].append(annotation)
-        others = {task: entry for task, entry in self._held.items() if task not in by_task}
-        self._held = others | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
+        unchanged = {task: entry for task, entry in self._held.items() if task not in by_task}
+        self._held = unchanged | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:

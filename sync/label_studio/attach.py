@@ -15,8 +15,8 @@ __all__ = [
     "WEBHOOK_SECRET_HEADER",
     "NotAttachedError",
     "attach_backend",
-    "attached",
     "backend_body",
+    "check_attachment",
     "detach_backend",
     "event_headers",
     "find_other_backend",
@@ -140,7 +140,7 @@ def find_other_backend(client: LabelStudioClient, project_id: int, *, url: str) 
     return "" if first == url.rstrip("/") else first
 
 
-def attached(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[bool, bool]:
+def check_attachment(client: LabelStudioClient, project_id: int, *, url: str) -> tuple[bool, bool]:
     """Return whether a project has a backend at `url`, and whether it has an active webhook to it."""
     url = url.rstrip("/")
     backend = any(row["url"].rstrip("/") == url for row in client.get("/api/ml", project=project_id))

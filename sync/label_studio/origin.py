@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 
-__all__ = ["Absence", "is_same_project", "read_origin", "why_absent"]
+__all__ = ["Absence", "find_absence", "is_same_project", "read_origin"]
 
 _SEPARATOR = "/"
 
@@ -51,7 +51,7 @@ def is_same_project(origin: str, created_at: str) -> bool:
     return not origin or origin.partition(_SEPARATOR)[2] == created_at
 
 
-def why_absent(client: LabelStudioClient, project_id: int, origin: str) -> Absence | None:
+def find_absence(client: LabelStudioClient, project_id: int, origin: str) -> Absence | None:
     """Return the reason why a project cannot be read, or None if it can.
 
     Parameters

@@ -161,7 +161,7 @@ def _finite(value: object) -> bool:
 def _faults_of_labels(picked: list[Any], control: Control, name: str) -> Iterator[str]:
     if len(picked) > 1 and not control.multiple:
         yield f"{name} holds {len(picked)} labels, and {control.name!r} allows one: {quote(picked)}"
-    known: set[Any] = set(control.paths) or {label.value for label in control.labels}
+    names_of_control: set[Any] = set(control.paths) or {label.value for label in control.labels}
     for label in picked:
-        if known and (tuple(label) if isinstance(label, list) else label) not in known:
+        if names_of_control and (tuple(label) if isinstance(label, list) else label) not in names_of_control:
             yield f"{name} has the label {quote(label)}, which {control.name!r} does not offer"

@@ -34,8 +34,8 @@ __all__ = [
     "Label",
     "LabelConfig",
     "LabelConfigError",
+    "find_unsupported",
     "join_path",
-    "not_supported",
     "parse",
 ]
 
@@ -76,7 +76,7 @@ class LabelConfig:
         return next((control for control in self.controls if control.name == name), None)
 
 
-def not_supported(xml: str) -> tuple[str, ...]:
+def find_unsupported(xml: str) -> tuple[str, ...]:
     """Return the reasons why parts of a labelling config are not supported, one sentence each."""
     try:
         return parse(xml).passed_over
@@ -162,7 +162,7 @@ def _controls(tags: _Tags) -> Iterator[Control]:
         to_names = [target for target in _targets(element) if target in tags.images]
         if not to_names:
             continue
-        if reason := _not_supported(element, name):
+        if reason := _find_unsupported(element, name):
             tags.passed_over.append(reason)
             continue
         control = read_control(element, name=name, to_names=to_names)
@@ -198,7 +198,7 @@ def _targets(element: Element) -> list[str]:
     return [target.strip() for target in read_attribute(element, "toName").split(",")]
 
 
-def _not_supported(element: Element, name: str) -> str:
+def _find_unsupported(element: Element, name: str) -> str:
     """Return the reason why a control on an image is not supported, or an empty string if it is supported."""
     if read_flag(element, "perRegion"):
         return f"the control {name!r} asks about each region (perRegion), and only controls of a whole image are predicted"

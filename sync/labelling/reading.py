@@ -53,11 +53,11 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     tidied, decode = _tidy(region, control), CONTROLS[control.tag].decode
     if control.tag in SHAPES:
         shape = decode(tidied, size=size)
-        return _check_on_image(replace(shape, labels=_known_labels(shape.labels, control)))
+        return _check_on_image(replace(shape, labels=_match_labels(shape.labels, control)))
     answer = decode(tidied)
     if isinstance(answer, float):
         return check_bounds(answer, control)
-    return tuple(dict.fromkeys(_known(name, control) for name in answer))
+    return tuple(dict.fromkeys(_match_name(name, control) for name in answer))
 
 
 def _tidy(region: Mapping[str, Any], control: Control) -> Region:
@@ -103,7 +103,7 @@ def _as_number(value: object) -> object:
         return value
 
 
-def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ...]:
+def _match_name(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ...]:
     """Return the stored name of a label, or the stored path of a taxonomy's node; raise ControlError if it is unknown."""
     if isinstance(name, tuple):
         path = read_path(name, control)
@@ -116,10 +116,10 @@ def _known(name: str | tuple[str, ...], control: Control) -> str | tuple[str, ..
     return label
 
 
-def _known_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
+def _match_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
     """Return the known labels of a shape, at least one, as stored names; Label Studio's page drops unknown labels."""
     labels = tuple(dict.fromkeys(label for name in names if (label := read_label(name, control)) is not None))
-    return labels or (str(_known(names[0], control)),)
+    return labels or (str(_match_name(names[0], control)),)
 
 
 def _check_on_image(decoded: Labelled[Any]) -> Labelled[Any]:

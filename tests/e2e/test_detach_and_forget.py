@@ -19,7 +19,7 @@ from backend.projects.presence import GONE, check_presence
 from backend.server.app import create_app
 from backend.services import Services
 from backend.settings import Settings
-from sync.label_studio.attach import attached
+from sync.label_studio.attach import check_attachment
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import create_project, project_state
 from sync.labelling.config import MAX_CHARACTERS
@@ -97,7 +97,7 @@ def test_detaching_removes_backend_and_webhook_and_keeps_versions(
 ) -> None:
     run("project", "attach", project)
     assert run("project", "detach", project).stdout == f"project {project} is detached; its versions are kept\n"
-    assert attached(client, project, url=services.settings.public_url) == (False, False)
+    assert check_attachment(client, project, url=services.settings.public_url) == (False, False)
     assert services.registry.versions(project)
     assert check_presence(services, project).startswith("detached")
     assert "is live; detached: galaxyloop project attach" in run("rollback", project, "v0001").stdout
@@ -115,7 +115,7 @@ def test_a_project_is_deleted_after_confirmation(
     assert services.registry.versions(project)
     assert run("project", "forget", project, "--yes").stdout == f"project {project} is forgotten and detached\n"
     assert services.registry.versions(project) == []
-    assert attached(client, project, url=services.settings.public_url) == (False, False)
+    assert check_attachment(client, project, url=services.settings.public_url) == (False, False)
     assert "is not registered here: there is nothing to delete" in run("project", "forget", project, "--yes").stderr
 
 

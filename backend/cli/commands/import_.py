@@ -145,12 +145,12 @@ def import_(
 
 def lock_imports(project: int, settings: Settings, opened: ExitStack) -> None:
     """Lock the project against another import: two simultaneous imports would both create the tasks that are missing."""
-    from sync.files.lock import locked
+    from sync.files.lock import hold_lock
 
     folder = settings.data_dir / "imports"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        opened.enter_context(locked(folder / f"{project}.lock", wait=False))
+        opened.enter_context(hold_lock(folder / f"{project}.lock", wait=False))
     except BlockingIOError:
         stop(f"another import into project {project} is running: run this command again when it has ended")
     except OSError as error:

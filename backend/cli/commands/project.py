@@ -48,7 +48,7 @@ def attach(
     from backend.projects.attach import attach_project
     from backend.registry.records import RegistryError
     from sync.label_studio.client import LabelStudioError
-    from sync.labelling.config import not_supported
+    from sync.labelling.config import find_unsupported
 
     services = open_services(read_settings())
     try:
@@ -60,7 +60,7 @@ def attach(
     console.print(
         f"project {project} is attached; {describe_next_work(services.engine, 'stores its first predictions')}", soft_wrap=True
     )
-    for sentence in not_supported(services.registry.project(project).label_config):
+    for sentence in find_unsupported(services.registry.project(project).label_config):
         console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False, markup=False)
     if not is_alive(services.engine, "server"):
         console.print(f"clicks and events are lost: the server {describe_processes(services.engine, 'server')}", soft_wrap=True)
@@ -69,7 +69,7 @@ def attach(
 def status(project: ProjectId) -> None:
     """Show a project's state: tasks in Label Studio, whether the backend receives its events, and the loop's last status."""
     from backend.jobs.liveness import describe_processes, format_duration
-    from sync.label_studio.attach import attached
+    from sync.label_studio.attach import check_attachment
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.coverage import count_unpredicted
     from sync.label_studio.projects import project_state
@@ -83,7 +83,7 @@ def status(project: ProjectId) -> None:
         client = services.label_studio
         state = project_state(client, project)
         done = sum(task.annotated for task in read_tasks(client, project))
-        backend, events = attached(client, project, url=url)
+        backend, events = check_attachment(client, project, url=url)
         config = parse(state.label_config)
         lacking = count_unpredicted(client, project, known.live_name) if known else 0
     except (LabelStudioError, LabelConfigError, ValueError) as error:

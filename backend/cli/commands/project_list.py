@@ -13,7 +13,7 @@ __all__ = ["list_projects"]
 
 def list_projects() -> None:
     """List all projects: tasks, annotated tasks, whether the backend is attached, the live version and the last status."""
-    from sync.label_studio.attach import attached
+    from sync.label_studio.attach import check_attachment
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import list_states
 
@@ -23,7 +23,7 @@ def list_projects() -> None:
     try:
         client = services.label_studio
         for state in list_states(client):
-            backend, events = attached(client, state.id, url=services.settings.public_url)
+            backend, events = check_attachment(client, state.id, url=services.settings.public_url)
             project = known.pop(state.id, None)
             table.add_row(
                 str(state.id),

@@ -167,7 +167,7 @@ def _print_loop(services: Services) -> None:
     from backend.jobs.liveness import describe_processes, format_duration
     from backend.registry.damage import describe_damage
     from backend.server.coverage import Coverage
-    from sync.labelling.config import not_supported
+    from sync.labelling.config import find_unsupported
 
     for kind in KINDS:
         console.print(f"{kind} {describe_processes(services.engine, kind)}", soft_wrap=True, highlight=False)
@@ -192,7 +192,7 @@ def _print_loop(services: Services) -> None:
             str(project.id), live.name, published, lacking, waits, format_time(project.status_at), escape(project.status)
         )
         sentences += describe_damage(services.registry, project.id)
-        unsupported = not_supported(project.label_config)
+        unsupported = find_unsupported(project.label_config)
         sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
     console.print(table)
     for sentence in sentences:

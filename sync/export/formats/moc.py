@@ -49,7 +49,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     def write_record(record: Record) -> None:
         size = record.size or record.sky.measured_size
         places = None if size is None else _places_of_image(record.sky, size)
-        if places is None or not len(_known(places)):
+        if places is None or not len(_finite_positions(places)):
             raise ImageError("a MOC needs the image's position on the sky: a WCS, or ra, dec and pixel_scale_arcsec")
         places_of_objects = [_places_of_object(obj, record.sky) for obj in record.objects]
         images.add(places)
@@ -83,7 +83,7 @@ class _Coverage:
         bool
             Whether the grid has a point on the sky.
         """
-        positions = _known(places)
+        positions = _finite_positions(places)
         if not len(positions):
             return False
         self._points.setdefault(_order_for(places), []).append(positions)
@@ -104,7 +104,7 @@ class _Coverage:
         return MOC.new_empty(0).union(MOC.new_empty(0), *self._parts)
 
 
-def _known(places: NDArray[np.float64]) -> NDArray[np.float64]:
+def _finite_positions(places: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the points of a grid with valid coordinates, shape (n, 2), degrees."""
     on_sky: NDArray[np.float64] = places[np.isfinite(places).all(axis=2) & (np.abs(places[..., 1]) <= 90)]
     return on_sky

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from typer.testing import Result
 
-from sync.importing.importer import ingest, known_content
+from sync.importing.importer import ingest, read_content_ids
 from sync.importing.inputs.files import file_items
 from sync.importing.storage.stored import StoredFile
 from sync.importing.storage.uploads import Uploads
@@ -93,5 +93,5 @@ def test_a_killed_import_continues(
     imported = project_state(client, project).task_count
     assert 0 < imported < MANY
     assert f"{MANY - imported} imported, {imported} already in the project, 0 left out" in run(project, folder).stdout
-    assert project_state(client, project).task_count == len(known_content(client, project)) == MANY
+    assert project_state(client, project).task_count == len(read_content_ids(client, project)) == MANY
     assert len(uploads_of(client, project)) == MANY

@@ -38,5 +38,5 @@ def test_other_references_and_texts_are_unchanged() -> None:
 
 
 def test_the_pages_of_an_image_are_converted_one_by_one() -> None:
-    made = as_fetched({"pages": ["s3://sky/a.png", "/data/upload/1/b.png"]}, task=7)
-    assert made == {"pages": ["/tasks/7/resolve/?fileuri=czM6Ly9za3kvYS5wbmc=", "/data/upload/1/b.png"]}
+    data = as_fetched({"pages": ["s3://sky/a.png", "/data/upload/1/b.png"]}, task=7)
+    assert data == {"pages": ["/tasks/7/resolve/?fileuri=czM6Ly9za3kvYS5wbmc=", "/data/upload/1/b.png"]}

@@ -22,7 +22,7 @@ def cache(tmp_path: Path) -> FileCache:
     return FileCache(tmp_path / "cache", max_bytes=10_000)
 
 
-def stored(folder: Path) -> list[Path]:
+def stored_files(folder: Path) -> list[Path]:
     return [file for file in folder.rglob("*") if file.is_file()]
 
 
@@ -82,13 +82,13 @@ def test_only_the_rests_of_ended_writes_are_evicted(cache: FileCache, tmp_path: 
     then = time.time() - UNFINISHED_FOR_S - 1
     os.utime(ended, (then, then))
     cache.evict()
-    assert sorted(stored(tmp_path)) == sorted([written, file_of(tmp_path, key_of("a"))])
+    assert sorted(stored_files(tmp_path)) == sorted([written, file_of(tmp_path, key_of("a"))])
 
 
 def test_a_write_leaves_no_temporary_file(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
     cache.put(key_of("a"), b"two")
-    assert stored(tmp_path) == [file_of(tmp_path, key_of("a"))]
+    assert stored_files(tmp_path) == [file_of(tmp_path, key_of("a"))]
 
 
 def test_a_small_cache_keeps_everything(cache: FileCache) -> None:
@@ -123,13 +123,13 @@ def test_the_size_exceeds_the_limit_by_at_most_a_tenth(cache: FileCache, tmp_pat
     for number in range(60_000 // bytes_each):
         (cache, other)[number % 2].put(key_of(str(number)), bytes(bytes_each))
         if number % 10 == 0:
-            assert sum(file.stat().st_size for file in stored(tmp_path)) <= 11_000 + bytes_each
+            assert sum(file.stat().st_size for file in stored_files(tmp_path)) <= 11_000 + bytes_each
 
 
 def test_a_process_that_writes_one_value_measures_the_cache(tmp_path: Path) -> None:
     for number in range(30):
         FileCache(tmp_path / "cache", max_bytes=10_000).put(key_of(str(number)), bytes(1000))
-    assert sum(file.stat().st_size for file in stored(tmp_path)) <= 11_000
+    assert sum(file.stat().st_size for file in stored_files(tmp_path)) <= 11_000
 
 
 def test_a_value_larger_than_the_cache_is_not_kept(cache: FileCache) -> None:

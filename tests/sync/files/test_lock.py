@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from sync.files.lock import locked
+from sync.files.lock import hold_lock
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from sync.files.lock import locked
-with locked(Path(sys.argv[1]), wait=False):
+from sync.files.lock import hold_lock
+with hold_lock(Path(sys.argv[1]), wait=False):
     print("held", flush=True)
     time.sleep(60)
 """
@@ -26,8 +26,8 @@ def test_a_lock_of_another_process_is_released_when_it_is_killed(tmp_path: Path,
     with subprocess.Popen([sys.executable, "-c", HOLD, str(path)], stdout=subprocess.PIPE, text=True) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "held\n"
-        with pytest.raises(BlockingIOError), locked(path, wait=False):
+        with pytest.raises(BlockingIOError), hold_lock(path, wait=False):
             pass
         other.kill()
-    with locked(path, wait=True):
+    with hold_lock(path, wait=True):
         pass

@@ -7,7 +7,7 @@ import pytest
 from sync.label_studio.attach import (
     NotAttachedError,
     attach_backend,
-    attached,
+    check_attachment,
     detach_backend,
     event_headers,
     find_other_backend,
@@ -100,7 +100,7 @@ def test_a_project_without_the_backend_cannot_be_renamed(label_studio: SmallLabe
 
 def test_detaching_deletes_backend_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     attach(connected)
-    assert all(attached(connected, PROJECT, url=URL))
+    assert all(check_attachment(connected, PROJECT, url=URL))
     assert detach_backend(connected, PROJECT, url=URL)
     assert (label_studio.backends, label_studio.webhooks) == ({}, {})
     assert not detach_backend(connected, PROJECT, url=URL)

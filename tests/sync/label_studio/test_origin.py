@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
-from sync.label_studio.origin import Absence, is_same_project, read_origin, why_absent
+from sync.label_studio.origin import Absence, find_absence, is_same_project, read_origin
 from tests.small_label_studio import NOT_FOUND, PROJECT, SmallLabelStudio
 
 ORIGIN = "2026-01-01T00:00:00Z/2026-02-02T00:00:00Z"
@@ -38,12 +38,12 @@ def test_a_project_is_compared_with_its_origin(origin: str, created_at: str, sam
 
 
 def test_a_project_that_answers_is_not_absent(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    assert why_absent(connected, PROJECT, ORIGIN) is None
+    assert find_absence(connected, PROJECT, ORIGIN) is None
 
 
 def test_a_404_of_its_own_label_studio_means_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.refused[ADDRESS] = NOT_FOUND
-    assert why_absent(connected, PROJECT, ORIGIN) == Absence(deleted=True)
+    assert find_absence(connected, PROJECT, ORIGIN) == Absence(deleted=True)
 
 
 def test_a_404_of_another_label_studio_does_not_mean_deleted(
@@ -51,10 +51,10 @@ def test_a_404_of_another_label_studio_does_not_mean_deleted(
 ) -> None:
     label_studio.refused[ADDRESS] = NOT_FOUND
     label_studio.organizations = [{"id": 1, "created_at": "2026-09-09T00:00:00Z"}]
-    assert why_absent(connected, PROJECT, ORIGIN) == Absence(deleted=False)
+    assert find_absence(connected, PROJECT, ORIGIN) == Absence(deleted=False)
 
 
 def test_a_key_that_may_not_read_the_project_is_an_error(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
     label_studio.refused[ADDRESS] = (403, {"detail": "forbidden"})
     with pytest.raises(LabelStudioError, match="forbidden"):
-        why_absent(connected, PROJECT, ORIGIN)
+        find_absence(connected, PROJECT, ORIGIN)

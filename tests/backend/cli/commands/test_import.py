@@ -11,7 +11,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.files.lock import locked
+from sync.files.lock import hold_lock
 
 
 @pytest.fixture(autouse=True)
@@ -102,7 +102,7 @@ def test_a_second_simultaneous_import_into_a_project_is_rejected(
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
     folder = tmp_path / "data" / "imports"
     folder.mkdir(parents=True)
-    with locked(folder / "7.lock", wait=False):
+    with hold_lock(folder / "7.lock", wait=False):
         assert "another import into project 7 is running" in run_rejected("import", 7, "a.png")
         assert "cannot be reached" in run_rejected("import", 8, "a.png")
     assert "cannot be reached" in run_rejected("import", 7, "a.png")

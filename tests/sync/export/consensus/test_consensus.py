@@ -76,9 +76,9 @@ def test_the_majority_gives_the_class_and_its_share(decide: Decide, annotation: 
 
 def test_a_tie_goes_to_the_newest(decide: Decide, annotation: Say, region: Say) -> None:
     for newest in ("Spiral", "Smooth"):
-        other = {"Spiral": "Smooth", "Smooth": "Spiral"}[newest]
+        second = {"Spiral": "Smooth", "Smooth": "Spiral"}[newest]
         notes = [
-            annotation(region("morphology", [other]), by=1, at="2026-11-01T00:00:00Z"),
+            annotation(region("morphology", [second]), by=1, at="2026-11-01T00:00:00Z"),
             annotation(region("morphology", [newest]), by=2, at="2026-11-02T00:00:00Z"),
         ]
         assert decide("majority", notes)[0][0].answers[0].labels == (newest,)
@@ -181,7 +181,8 @@ def test_dawid_and_skene_weight_reliable_annotators_more(decide: Decide, annotat
 def test_an_object_needs_a_majority_of_annotators(decide: Decide, annotation: Say, region: Say) -> None:
     boxes = [[Box(4, 4, 10, 10)], [Box(5, 4, 10, 10), Box(30, 20, 5, 5)], [Box(4, 6, 10, 10)]]
     notes = [
-        annotation(*(region("boxes", box, label="Galaxy", size=SIZE) for box in drawn), by=n) for n, drawn in enumerate(boxes)
+        annotation(*(region("boxes", box, label="Galaxy", size=SIZE) for box in drawn_boxes), by=n)
+        for n, drawn_boxes in enumerate(boxes)
     ]
     ((merged,),) = decide("majority", notes)
     (obj,) = merged.objects

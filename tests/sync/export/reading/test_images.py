@@ -88,7 +88,7 @@ def test_label_studio_json_has_the_task_unchanged(exported: Exported, both: list
     assert [task["id"] for task in tasks] == [1, 2]
     for before, after in zip(both, tasks, strict=True):
         regions = [
-            {key: held for key, held in region.items() if key != "provenance"} for region in after["annotations"][0]["result"]
+            {key: value for key, value in region.items() if key != "provenance"} for region in after["annotations"][0]["result"]
         ]
         assert sorted(regions, key=str) == sorted(before["annotations"][0]["result"], key=str)
         assert after["data"] == before["data"]
@@ -137,8 +137,8 @@ def test_the_images_of_a_task_are_in_one_split(exported: Exported, task: Say, an
 def test_tasks_of_one_image_are_named_as_before(
     exported: Exported, config: LabelConfig, task: Say, annotation: Say, region: Say
 ) -> None:
-    drawn = region("boxes", Box(1, 1, 5, 5), label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(drawn))], "coco", config=config, size=SIZE)
+    box_region = region("boxes", Box(1, 1, 5, 5), label="Galaxy", size=SIZE)
+    folder, _ = exported([task(annotation(box_region))], "coco", config=config, size=SIZE)
     (image,) = json.loads((folder / "annotations" / "train.json").read_text())["images"]
     assert (image["id"], image["file_name"]) == (1, "000001-0123abcd-galaxy1.png")
     assert "page" not in image

@@ -111,4 +111,6 @@ def test_the_score_is_kept_with_its_class_only(config: LabelConfig, task: Say, a
     (read,) = parse_annotations(listed, config, report=lambda reason, **_: pytest.fail(reason))
     states = [(obj.label, obj.probability, obj.provenance.state) for obj in read.objects]
     assert states == [("Galaxy", 0.93, "accepted"), ("Galaxy", 0.93, "edited"), ("Star", None, "edited")]
-    assert [(one.labels, one.probability, one.provenance.state) for one in read.answers] == [(("Smooth",), None, "edited")]
+    assert [(answer.labels, answer.probability, answer.provenance.state) for answer in read.answers] == [
+        (("Smooth",), None, "edited")
+    ]

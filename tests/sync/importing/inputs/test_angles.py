@@ -54,14 +54,14 @@ def test_units_of_fits_tables_may_have_other_spellings(tmp_path: Path, unit: str
     assert position.ra == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("ra", "dec", "named"), [("furlong", "deg", "'ra' is in 'furlong'"), ("deg", "h", "'dec' is in 'h'")])
-def test_a_unit_that_is_not_a_unit_of_angles_is_named(tmp_path: Path, ra: str, dec: str, named: str) -> None:
+@pytest.mark.parametrize(("ra", "dec", "column"), [("furlong", "deg", "'ra' is in 'furlong'"), ("deg", "h", "'dec' is in 'h'")])
+def test_a_unit_that_is_not_a_unit_of_angles_is_named(tmp_path: Path, ra: str, dec: str, column: str) -> None:
     table = open_catalogue(fits_table(tmp_path, ra=(10.0, ra), dec=(1.0, dec)))
-    with pytest.raises(InputError, match=f"the column {named}, which is not a known unit of angles"):
+    with pytest.raises(InputError, match=f"the column {column}, which is not a known unit of angles"):
         positions(table)
 
 
 def fits_table(folder: Path, **columns: tuple[float, str]) -> Path:
-    made = [fits.Column(name, "D", array=np.array([value]), unit=unit) for name, (value, unit) in columns.items()]
-    fits.BinTableHDU.from_columns(made).writeto(folder / "table.fits")
+    fits_columns = [fits.Column(name, "D", array=np.array([value]), unit=unit) for name, (value, unit) in columns.items()]
+    fits.BinTableHDU.from_columns(fits_columns).writeto(folder / "table.fits")
     return folder / "table.fits"

@@ -222,6 +222,6 @@ def test_solar_coordinates_are_rejected(mosaic: Callable[..., Path]) -> None:
 
 def test_other_names_of_systems_are_read(mosaic: Callable[..., Path], star: Position) -> None:
     plain = cut([mosaic("r.fits")], star)
-    named = cut([mosaic("r.fits", RADESYS="J2000")], star)
-    assert named.data.shape == plain.data.shape
-    assert named.header["RADESYS"] == "FK5"
+    hdu = cut([mosaic("r.fits", RADESYS="J2000")], star)
+    assert hdu.data.shape == plain.data.shape
+    assert hdu.header["RADESYS"] == "FK5"
