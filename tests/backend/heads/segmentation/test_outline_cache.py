@@ -15,6 +15,7 @@ from backend.heads.segmentation.decoding import Candidates, WindowPrompts, decod
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.errors.images import ImageError
@@ -84,7 +85,9 @@ def test_cached_outlines_equal_decoded_ones(blank: PromptedMasks, windows: LvmWi
     windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="image")
     boxes = [*BOXES, EMPTY, Box(0, 0, *SIZE)]
     edges = [(float(box.x), float(box.y), float(box.x + box.width), float(box.y + box.height)) for box in boxes]
-    assert_same(blank.outline(windowed_image, boxes), prompting.masks_from_boxes(blank._reader, windowed_image, edges))
+    assert_same(
+        blank.outline(windowed_image, boxes), prompting.masks_from_boxes(WindowReader(blank.network), windowed_image, edges)
+    )
 
 
 def test_only_boxes_without_a_cached_outline_are_decoded(

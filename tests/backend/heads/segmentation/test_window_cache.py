@@ -14,6 +14,7 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.prompt import Prompt
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Point
@@ -88,9 +89,9 @@ def test_cached_masks_change_no_answer(blank: PromptedMasks, windows: LvmWindows
 
 
 def test_another_image_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
-    elsewhere_image = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
+    galaxy = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
     empty = windowed_image_of(sky((120, 120), []), windows, key="another")
-    assert predict(blank, elsewhere_image, points=[FIRST]) is not None
+    assert predict(blank, galaxy, points=[FIRST]) is not None
     assert predict(blank, empty, points=[FIRST]) is None
 
 
@@ -98,7 +99,7 @@ def test_a_window_without_a_key_is_read_each_time(
     blank: PromptedMasks, windows: LvmWindows, sky: Sky, passes: list[int]
 ) -> None:
     windowed_image = windowed_image_of(sky((120, 120), OBJECT), windows, key=None)
-    reader = blank._reader
+    reader = WindowReader(blank.network)
     window = Tile(0, 0, 120, 120, windows.shown_px / 120)
     reader.read(windowed_image, window)
     reader.read(windowed_image, window)

@@ -13,6 +13,7 @@ from backend.heads.segmentation.lvm_window_encoder import LvmWindows, Sky
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.segmentation.windows import nearest_window
 from backend.images.store import StoredImage
+from backend.lvm.encoder import Encoder
 from sync.errors.images import ImageError
 from sync.files.cache import FileCache, key_of
 
@@ -37,7 +38,7 @@ def test_cached_window_features_need_no_pixels(windows: LvmWindows, tmp_path: Pa
     assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.encode(window), strict=True))
 
 
-def test_another_image_window_or_encoder_is_encoded_again(windows: LvmWindows, tmp_path: Path) -> None:
+def test_another_image_window_or_encoder_is_encoded_again(encoder: Encoder, windows: LvmWindows, tmp_path: Path) -> None:
     def gone() -> bytes:
         raise ImageError("gone")
 
@@ -48,7 +49,7 @@ def test_another_image_window_or_encoder_is_encoded_again(windows: LvmWindows, t
     for window_encoder, key, window in (
         (CachedWindowEncoder(windows, cache), "another", whole),
         (CachedWindowEncoder(windows, cache), image.key, part),
-        (CachedWindowEncoder(LvmWindows(windows._encoder, fingerprint="another"), cache), image.key, whole),
+        (CachedWindowEncoder(LvmWindows(encoder, fingerprint="another"), cache), image.key, whole),
     ):
         with pytest.raises(ImageError):
             window_encoder.of(StoredImage(key, gone, 1), (200, 120)).encode(window)

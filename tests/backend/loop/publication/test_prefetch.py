@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.jobs.lease import LeaseLostError
 from backend.loop.publication.prefetch import prefetch
 from backend.prediction.predictor import Task
@@ -64,7 +65,7 @@ def test_a_click_on_a_prefetched_task_needs_no_encoder(
     def fail(*_: object) -> None:
         raise AssertionError("the encoder was called")
 
-    monkeypatch.setattr(server.predictors.extractor._window_encoder.encoder, "encode", fail)
+    monkeypatch.setattr(LvmWindows, "encode", fail)
     value = {"x": 50, "y": 50, "width": 0.2, "keypointlabels": ["Galaxy"]}
     click = {"type": "keypointlabels", "to_name": "image", "from_name": "click", "original_width": 200, "original_height": 100}
     (answer,) = predictor.answer([Task(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
