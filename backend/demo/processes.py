@@ -7,9 +7,12 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 from pathlib import Path
 
-__all__ = ["Child", "port_is_free"]
+from backend.settings import Settings
+
+__all__ = ["Child", "create_children", "port_is_free"]
 
 PATIENCE_S = 10.0
 """Time from SIGTERM to SIGKILL, seconds."""
@@ -77,6 +80,21 @@ class Child:
             return "\n".join(self.log.read_text(errors="replace").splitlines()[-count:])
         except FileNotFoundError:
             return ""
+
+
+def create_children(settings: Settings, logs: Path) -> tuple[Child, ...]:
+    """Return the server and the worker of galaxyloop with these settings, not started."""
+    environment = {
+        "LABEL_STUDIO_URL": settings.label_studio_url,
+        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
+        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
+        "GALAXYLOOP_PORT": str(settings.port),
+        "GALAXYLOOP_BASIC_AUTH_PASSWORD": settings.basic_auth_password.get_secret_value(),
+        "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
+        "PYTHONUNBUFFERED": "1",
+    }
+    command = [sys.executable, "-m", "backend.cli"]
+    return tuple(Child(name, [*command, name], environment=environment, logs=logs) for name in ("server", "worker"))
 
 
 def port_is_free(port: int) -> bool:

@@ -6,7 +6,6 @@ import contextlib
 import json
 import secrets
 import signal
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -20,7 +19,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from backend.demo.options import DemoError, DemoOptions
-from backend.demo.processes import Child
+from backend.demo.processes import Child, create_children
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
@@ -117,7 +116,8 @@ def run_demo(options: DemoOptions, console: Console) -> None:
 
 def _start(children: list[Child], options: DemoOptions, settings: Settings) -> None:
     Services(settings)  # creates the database before the two processes start
-    children += _create_children(options, settings)  # listed before they start, so that `run_demo` stops them after any error
+    # They are listed before they start, so that `run_demo` stops them after any error.
+    children += create_children(settings, options.data_dir / "logs")
     for child in children:
         child.start()
 
@@ -153,23 +153,6 @@ def _make_settings(options: DemoOptions, memory: DemoState, url: str) -> Setting
         basic_auth_password=memory.basic_auth_password,
         webhook_secret=memory.webhook_secret,
     )
-
-
-def _create_children(options: DemoOptions, settings: Settings) -> list[Child]:
-    environment = {
-        "LABEL_STUDIO_URL": settings.label_studio_url,
-        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
-        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
-        "GALAXYLOOP_PORT": str(settings.port),
-        "GALAXYLOOP_BASIC_AUTH_PASSWORD": settings.basic_auth_password.get_secret_value(),
-        "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
-        "PYTHONUNBUFFERED": "1",
-    }
-    command = [sys.executable, "-m", "backend.cli"]
-    return [
-        Child("backend", [*command, "server"], environment=environment, logs=options.data_dir / "logs"),
-        Child("worker", [*command, "worker"], environment=environment, logs=options.data_dir / "logs"),
-    ]
 
 
 def _prepare_project(

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import secrets
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -23,7 +22,7 @@ from PIL import Image
 from rich.console import Console
 from skimage.data import hubble_deep_field
 
-from backend.demo.processes import Child
+from backend.demo.processes import Child, create_children
 from backend.registry.records import Project
 from backend.services import Services
 from backend.settings import Settings
@@ -157,7 +156,7 @@ def open_fixture(folder: Path, *, crops: int, console: Console) -> Iterator[Labe
         with console.status(f"uploading {crops} crops"):
             references, bright = _upload(client, cut_crops(folder / "crops", count=crops))
         services = Services(settings)
-        children = _children(settings, folder / "logs")
+        children = create_children(settings, folder / "logs")
         for child in children:
             ends.callback(child.stop)
             child.start()
@@ -217,20 +216,6 @@ def _upload(client: LabelStudioClient, crops: list[Path]) -> tuple[tuple[str, ..
     brightness = {crop.name: float(np.asarray(Image.open(crop)).mean()) for crop in crops}
     middle = median(brightness.values())
     return references, frozenset(reference for reference in references if brightness[reference.partition("-")[2]] > middle)
-
-
-def _children(settings: Settings, logs: Path) -> tuple[Child, ...]:
-    environment = {
-        "LABEL_STUDIO_URL": settings.label_studio_url,
-        "LABEL_STUDIO_API_KEY": settings.label_studio_api_key.get_secret_value(),
-        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
-        "GALAXYLOOP_PORT": str(settings.port),
-        "GALAXYLOOP_BASIC_AUTH_PASSWORD": settings.basic_auth_password.get_secret_value(),
-        "GALAXYLOOP_WEBHOOK_SECRET": settings.webhook_secret.get_secret_value(),
-        "PYTHONUNBUFFERED": "1",
-    }
-    command = [sys.executable, "-m", "backend.cli"]
-    return tuple(Child(name, [*command, name], environment=environment, logs=logs) for name in ("server", "worker"))
 
 
 def _answers(url: str) -> bool:

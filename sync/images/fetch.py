@@ -20,8 +20,9 @@ from sync.http.deadline import DeadlineTransport, deadline
 from sync.http.network import Proxies, advice, trusted_certificates
 from sync.images.url_policy import Policy, Target, shorten
 
-__all__ = ["FetchLimits", "Fetcher"]
+__all__ = ["CONNECTIONS", "FetchLimits", "Fetcher"]
 
+CONNECTIONS = 16
 MAX_REDIRECTS = 3
 DATA_URI = re.compile(r"data:image/[\w.+-]{1,64}(?:;[\w.=+-]{1,64}){0,4}?;base64,", re.ASCII | re.IGNORECASE)
 
@@ -42,7 +43,7 @@ class FetchLimits:
 
     max_bytes: int = 64 * 2**20
     timeout_s: float = 20.0
-    connections: int = 16
+    connections: int = CONNECTIONS
 
 
 class Fetcher:

@@ -118,19 +118,12 @@ def export(
 
 
 def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
+    from backend.images.open import open_fetcher
     from sync.export.image_files import AHEAD, ImageFiles
     from sync.export.reading.spool import read_annotated
     from sync.export.run import export
-    from sync.images.fetch import Fetcher, FetchLimits
 
-    fetcher = Fetcher(
-        label_studio_url=settings.label_studio_url,
-        public_url=settings.label_studio_public_url or None,
-        authorization=client.authorization,
-        allowed_hosts=settings.allowed_hosts,
-        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s, connections=AHEAD),
-    )
-    with closing(fetcher):
+    with closing(open_fetcher(settings, client.authorization, connections=AHEAD)) as fetcher:
         return export(
             track_progress(read_annotated(client, plan.project), "reading", total=task_count),
             output,

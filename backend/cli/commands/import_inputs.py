@@ -117,15 +117,10 @@ def open_inputs(
         )
         return len(joined), iter(joined)
     if options.urls is not None:
-        from sync.images.fetch import Fetcher, FetchLimits
+        from backend.images.open import open_fetcher
 
         table = open_catalogue(options.urls, table=options.catalogue_table)
-        fetcher = Fetcher(
-            label_studio_url=settings.label_studio_url,
-            authorization=client.authorization,
-            allowed_hosts=settings.allowed_hosts,
-            limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
-        )
+        fetcher = open_fetcher(settings, client.authorization)
         opened.callback(fetcher.close)
         return len(table), address_items(table, fetcher.fetch, column=options.url_column, columns=options.columns)
     assert options.catalogue is not None

@@ -187,16 +187,11 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     from astropy.utils.exceptions import AstropyWarning
     from rich.progress import Progress
 
+    from backend.images.open import open_fetcher
     from sync.export.image_files import ImageFiles
-    from sync.images.fetch import Fetcher, FetchLimits
     from sync.regions.run import import_regions as run
 
-    fetcher = Fetcher(
-        label_studio_url=settings.label_studio_url,
-        authorization=client.authorization,
-        allowed_hosts=settings.allowed_hosts,
-        limits=FetchLimits(max_bytes=settings.image_max_bytes, timeout_s=settings.image_timeout_s),
-    )
+    fetcher = open_fetcher(settings, client.authorization)
     opened.callback(fetcher.close)
     opened.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
