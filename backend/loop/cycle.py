@@ -20,6 +20,7 @@ from backend.loop.gate.gate import run_gate
 from backend.loop.next_step import Restore, State, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
+from backend.loop.report.make import update_report
 from backend.loop.session import ProjectSession
 from backend.loop.training.train import train
 from backend.registry.damage import find_version_damage, replace_damaged
@@ -91,6 +92,7 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     scores = session.stored[project.live_version].scores
     prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done=session.prefetched, lease=lease)
     prune_old(services, registry.project(project_id), annotations, lease)
+    update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)
     if left_out:
         listing = f"galaxyloop project problems {project_id}"
         outcomes.append(f"tasks left out, since annotations cannot be read: {left_out} ({listing})")

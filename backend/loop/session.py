@@ -7,6 +7,7 @@ from collections import defaultdict
 from backend.jobs.lease import Lease
 from backend.loop.examples.unreadable import Readings
 from backend.loop.publication.stored_predictions import StoredPredictions
+from backend.loop.report.memory import ReportMemory
 from sync.label_studio.annotations import AnnotationReader
 from sync.label_studio.client import LabelStudioClient
 
@@ -29,6 +30,8 @@ class ProjectSession:
         Version number to its predictions in Label Studio.
     readings : dict
         Outcomes of reading each annotation for each control.
+    report : ReportMemory
+        Results of the last report that the next one uses again.
     prefetched : set of (int, str)
         Tasks, with hashes of their data, whose images are in the cache.
     """
@@ -37,6 +40,7 @@ class ProjectSession:
         self._client = client
         self.project_id = project_id
         self.readings: Readings = {}
+        self.report = ReportMemory()
         self.prefetched: set[tuple[int, str]] = set()
         self._last_lease: str | None = None
         self._forget()

@@ -110,7 +110,8 @@ class EffortRow(Base):
     """Effort of one annotation that started from a prediction; `VersionRow.effort` holds the sums.
 
     `version` is None if the prediction was deleted or comes from another model. `updated_at` is copied from the annotation; the
-    effort is measured again only if it has changed.
+    effort is measured again only if it has changed. `seconds` is the annotation's `lead_time`; None if Label Studio has none,
+    or if an older release measured the effort.
     """
 
     __tablename__ = "efforts"
@@ -120,6 +121,7 @@ class EffortRow(Base):
     updated_at: Mapped[str]
     version: Mapped[int | None]
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    seconds: Mapped[float | None]
 
 
 class PredictionRow(Base):

@@ -111,7 +111,8 @@ class Curve(_Part):
     Attributes
     ----------
     saved : Estimate or None
-        Share of labels saved against random order at the live version's quality, 0 to 1 (negative if random order is better).
+        Share of labels saved against random order, at the highest quality that both curves reach; negative if random order is
+        better.
     """
 
     metric: Metric
@@ -147,7 +148,8 @@ class ControlReport(_Part):
     versions : list of VersionReport
         By number; the live version is among them.
     per_class : dict
-        Label to the scores of the live version on it.
+        Label to the scores of the live version on it: `accuracy` is the share of its images that are right, `macro_auc` the AUC
+        of this label against the others.
     problem : str
         Why scores are missing, in one sentence; empty if none is.
     """
@@ -211,6 +213,8 @@ class Report(_Part):
     ----------
     live : int
         Number of the live version that the report describes.
+    state : str
+        What the report was made from; it is made again only when this changes.
     tasks, annotated, training, held_out : int
         Tasks of the project, annotated tasks, and annotated tasks that are used for training and for validation.
     problems : list of str
@@ -220,6 +224,7 @@ class Report(_Part):
     project: int
     made_at: float
     live: int
+    state: str = ""
     tasks: int = 0
     annotated: int = 0
     training: int = 0

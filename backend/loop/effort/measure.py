@@ -56,7 +56,8 @@ def measure_effort(services: Services, project: Project, annotations: Sequence[A
             entries.append(Entry(annotation.id, annotation.updated_at, None))
             continue
         effort = compare_regions(parent.result, annotation.result, controls)
-        entries.append(Entry(annotation.id, annotation.updated_at, versions[parent.version], effort))
+        number, seconds = versions[parent.version], annotation.lead_time
+        entries.append(Entry(annotation.id, annotation.updated_at, number, effort, seconds))
     effort_store.write(project.id, entries, gone=gone)
     log.info("event=effort_measured project=%d measured=%d forgotten=%d", project.id, len(entries), len(gone))
     return len(entries)

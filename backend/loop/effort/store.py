@@ -6,8 +6,11 @@ entries, so that old values of an edited or deleted annotation do not remain in 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
+from math import isfinite
+from statistics import median
 
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
@@ -33,12 +36,15 @@ class Entry:
         The version whose prediction it was begun from; None if unknown.
     effort : dict
         Control's name to the effort for its regions.
+    seconds : float or None
+        Time that the annotator spent; None if unknown.
     """
 
     annotation_id: int
     updated_at: str
     version: int | None
     effort: dict[str, Effort] = field(default_factory=dict)
+    seconds: float | None = None
 
 
 class EffortStore:
@@ -65,6 +71,16 @@ class EffortStore:
         with Session(self._engine) as session:
             return session.scalar(query) or 0
 
+    def median_seconds(self, project_id: int) -> dict[int, float]:
+        """Return the median time of the annotations that were begun from each version's predictions, seconds."""
+        query = select(EffortRow.version, EffortRow.seconds).where(EffortRow.project_id == project_id)
+        seconds: dict[int, list[float]] = defaultdict(list)
+        with Session(self._engine) as session:
+            for version, value in session.execute(query):
+                if version is not None and value is not None and isfinite(value):
+                    seconds[version].append(value)
+        return {version: median(values) for version, values in seconds.items()}
+
     def write(self, project_id: int, entries: Sequence[Entry], *, gone: Collection[int] = ()) -> None:
         """Replace entries and update the sums, in one transaction.
 
@@ -88,6 +104,7 @@ class EffortStore:
                     updated_at=entry.updated_at,
                     version=entry.version,
                     effort=_as_json(entry.effort),
+                    seconds=entry.seconds,
                 )
                 for entry in entries
             )

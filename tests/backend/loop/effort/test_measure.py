@@ -85,6 +85,11 @@ def test_effort_is_stored_with_the_version_that_predicted(project: Project) -> N
     assert project.mood == {1: Effort(accepted=1), 2: Effort(edited=1)}
 
 
+def test_the_time_of_the_annotator_is_stored(project: Project) -> None:
+    project.measure(project.annotation(project.predict(), lead_time=12.5))
+    assert EffortStore(project.services.engine).median_seconds(7) == {1: 12.5}
+
+
 def test_unchanged_annotations_need_no_request(project: Project) -> None:
     annotations = [project.annotation(project.predict()) for _ in range(3)]
     project.measure(*annotations)

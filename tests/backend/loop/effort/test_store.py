@@ -92,6 +92,13 @@ def test_the_verdict_of_the_gate_does_not_change_the_effort(services: Services, 
     assert services.registry.version(PROJECT, 2).effort == {"boxes": Effort(accepted=1)}
 
 
+def test_the_median_time_is_of_the_annotations_begun_from_a_version(effort_store: EffortStore) -> None:
+    times = {1: 30.0, 2: 10.0, 3: 20.0, 4: None, 5: float("inf")}
+    effort_store.write(PROJECT, [Entry(annotation, "monday", 1, {}, seconds) for annotation, seconds in times.items()])
+    effort_store.write(PROJECT, [Entry(6, "monday", 2, {}, 5.0), Entry(7, "monday", None, {}, 99.0)])
+    assert effort_store.median_seconds(PROJECT) == {1: 20.0, 2: 5.0}
+
+
 counts = st.builds(Effort, *[st.integers(0, 5)] * 4)
 entries = st.builds(boxes, st.integers(1, 6), counts, version=st.sampled_from([None, 1, 2]))
 histories = st.lists(

@@ -1,0 +1,143 @@
+"""Controls that are predicted from embeddings, classes and numbers: predictions of a head, and the scores of them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads import Head
+from backend.heads.regression import Parameters
+from backend.loop.gate.head_scorer import model_of
+from backend.prediction.control_models import ClassModel
+from backend.prediction.control_models.class_targets import leaf_targets
+from backend.prediction.control_models.classes import CHOSEN_ABOVE
+from backend.prediction.live import LivePredictors
+from backend.reports.class_scores import accuracy, class_auc, macro_auc
+from backend.reports.number_scores import r2, rmse
+from backend.reports.report import Metric
+from backend.reports.resampling import Score
+from sync.labelling.config import Control
+
+__all__ = ["ClassControl", "EmbeddedControl", "NumberControl"]
+
+Floats = NDArray[np.float64]
+
+
+class EmbeddedControl(ABC):
+    """A control that is predicted from embeddings.
+
+    Parameters
+    ----------
+    control : Control
+    predictors : LivePredictors
+
+    Attributes
+    ----------
+    metric : str
+        The score of the learning curve.
+    """
+
+    metric: Metric
+
+    def __init__(self, control: Control, predictors: LivePredictors) -> None:
+        self.control, self.predictors = control, predictors
+
+    @abstractmethod
+    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
+        """Return the predictions of a head, or of the shipped one, shape (n, ...); None if it cannot predict the control."""
+
+    @abstractmethod
+    def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
+        """Return the scores of predictions on the images with these labels."""
+
+    def label_scores(self, predictions: Floats, labels: Sequence[Any]) -> Mapping[str, dict[Metric, Score]]:
+        """Return the scores of each label."""
+        return {}
+
+    def codes(self, predictions: Floats) -> NDArray[np.intp] | None:
+        """Return a whole number per image that stands for the predicted classes; None for numbers."""
+        return None
+
+    def is_scorable(self, label: Any) -> bool:
+        """Return whether a label has a place among the predictions."""
+        return True
+
+
+class ClassControl(EmbeddedControl):
+    """Choices and Taxonomy: predictions are probabilities of the control's labels, shape (n, k)."""
+
+    metric: Metric = "macro_auc"
+
+    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
+        model = model_of(self.predictors, self.control, head)
+        if not isinstance(model, ClassModel) or not len(embeddings):
+            return None
+        return np.asarray(model.probabilities(embeddings), np.float64)
+
+    def targets(self, labels: Sequence[Any]) -> Floats:
+        """Return the share of annotators that chose each label of the control, shape (n, k)."""
+        if not len(labels):
+            return np.zeros((0, len(self.control.labels)))
+        return np.asarray(leaf_targets(np.stack(labels), self.control), np.float64)
+
+    def is_scorable(self, label: Any) -> bool:
+        return self.control.multiple or bool(self.targets([label]).any())
+
+    def chosen(self, shares: Floats) -> NDArray[np.bool_]:
+        """Return the chosen labels, shape (n, k): the likeliest one, or for a multiple choice all above one half."""
+        if self.control.multiple:
+            return np.asarray(shares > CHOSEN_ABOVE, np.bool_)
+        return np.asarray(np.arange(shares.shape[1]) == shares.argmax(axis=1)[:, None], np.bool_)
+
+    def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
+        true = self.chosen(self.targets(labels))
+        return {
+            "accuracy": accuracy((self.chosen(predictions) == true).all(axis=1)),
+            "macro_auc": macro_auc(predictions, true),
+        }
+
+    def label_scores(self, predictions: Floats, labels: Sequence[Any]) -> Mapping[str, dict[Metric, Score]]:
+        true, predicted = self.chosen(self.targets(labels)), self.chosen(predictions)
+        return {
+            label.value: {
+                "accuracy": _recall(predicted[:, place], true[:, place]),
+                "macro_auc": class_auc(predictions[:, place], true[:, place]),
+            }
+            for place, label in enumerate(self.control.labels)
+        }
+
+    def codes(self, predictions: Floats) -> NDArray[np.intp] | None:
+        chosen = self.chosen(predictions)
+        if not self.control.multiple:
+            return np.asarray(chosen.argmax(axis=1), np.intp)
+        return np.array([hash(tuple(np.flatnonzero(row).tolist())) for row in chosen], np.intp)
+
+
+class NumberControl(EmbeddedControl):
+    """Number: predictions are values, shape (n,)."""
+
+    metric: Metric = "r2"
+
+    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
+        if not isinstance(head, Parameters) or not len(embeddings):
+            return None
+        return np.asarray(head.predict(embeddings)[0], np.float64)
+
+    def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
+        true = np.asarray(labels, np.float64)
+        return {"rmse": rmse(predictions, true), "r2": r2(predictions, true)}
+
+
+def _recall(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> Score:
+    """Return the score that computes the share of a label's images that the label is predicted for."""
+
+    def compute(weights: Floats) -> Floats:
+        inside = weights @ true
+        share = np.divide(weights @ (predicted & true), inside, out=np.full(len(weights), np.nan), where=inside > 0)
+        return np.asarray(share, np.float64)
+
+    return compute

@@ -1,0 +1,149 @@
+"""Figures of one control for classes or numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.loop.report.embedded_control import ClassControl, EmbeddedControl
+from backend.loop.report.embeddings import EmbeddingReader
+from backend.loop.report.inputs import ReportInputs
+from backend.loop.report.learning_curve import MeasuredCurve, measure_curve, measure_random_curve
+from backend.loop.report.scored_images import MOST_EMBEDDED, ScoredImages, held_out_images, read_images
+from backend.loop.report.version_rows import version_rows
+from backend.loop.report.versions import ShownVersion
+from backend.reports.agreement import cohen_kappa
+from backend.reports.class_scores import count_confusions
+from backend.reports.labels_saved import labels_saved
+from backend.reports.outlook import make_forecast
+from backend.reports.reliability import reliability_bins
+from backend.reports.report import ControlReport, Curve, Estimate, Matrix, Metric, ReliabilityBin
+from backend.reports.resampling import Score, estimate
+
+__all__ = ["EmbeddedFigures", "make_embedded_figures"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class EmbeddedFigures:
+    """The report of a control, and the live version's predictions on the held-out images, for galleries.
+
+    Attributes
+    ----------
+    predictions : ndarray or None
+        None if the live version cannot predict the control.
+    """
+
+    report: ControlReport
+    scored: ScoredImages
+    predictions: Floats | None
+
+
+def make_embedded_figures(
+    inputs: ReportInputs, control: EmbeddedControl, versions: Sequence[ShownVersion], reader: EmbeddingReader
+) -> EmbeddedFigures:
+    """Score the versions and measure the learning curve."""
+    name = control.control.name
+    images = held_out_images(inputs, control.control, versions, most=MOST_EMBEDDED)
+    images = [image for image in images if control.is_scorable(inputs.truth[name].labels[image])]
+    scored = read_images(inputs, control.control, images, reader)
+    predicted: dict[int, Floats] = {}
+    for shown in versions:
+        inputs.check()
+        predictions = control.predict(shown.heads.filling.get(name), scored.embeddings)
+        if predictions is not None:
+            predicted[shown.version.number] = predictions
+    metrics = {number: _estimates(control.scores(each, scored.labels), scored) for number, each in predicted.items()}
+    changes = _changes(control, predicted, scored)
+    live = predicted.get(inputs.project.live_version)
+    kind: Literal["classes", "number"] = "classes" if isinstance(control, ClassControl) else "number"
+    report = ControlReport(
+        name=name,
+        kind=kind,
+        held_out=len(scored),
+        versions=version_rows(inputs, control.control, versions, metrics=metrics, changes=changes),
+        per_class={} if live is None else _label_estimates(control, live, scored),
+        confusion=_confusion(control, live, scored),
+        reliability=_reliability(control, live, scored),
+        curve=_make_curve(inputs, control, scored, reader, [changes.get(shown.version.number) for shown in versions]),
+        problem="" if len(scored) else "No held-out image has been annotated yet, so no version can be scored.",
+    )
+    return EmbeddedFigures(report, scored, live)
+
+
+def _estimates(scores: Mapping[Metric, Score], scored: ScoredImages) -> dict[Metric, Estimate]:
+    made = {metric: estimate(score, scored.groups) for metric, score in scores.items()}
+    return {metric: value for metric, value in made.items() if value is not None}
+
+
+def _label_estimates(control: EmbeddedControl, live: Floats, scored: ScoredImages) -> dict[str, dict[Metric, Estimate]]:
+    return {label: _estimates(scores, scored) for label, scores in control.label_scores(live, scored.labels).items()}
+
+
+def _changes(control: EmbeddedControl, predicted: Mapping[int, Floats], scored: ScoredImages) -> dict[int, Estimate]:
+    """Return the kappa of each version with the version before it that predicts the control."""
+    changes: dict[int, Estimate] = {}
+    for before, after in pairwise(sorted(predicted)):
+        first, second = control.codes(predicted[before]), control.codes(predicted[after])
+        if first is not None and second is not None:
+            kappa = estimate(cohen_kappa(first, second), scored.groups)
+            if kappa is not None:
+                changes[after] = kappa
+    return changes
+
+
+def _confusion(control: EmbeddedControl, live: Floats | None, scored: ScoredImages) -> Matrix | None:
+    if not isinstance(control, ClassControl) or control.control.multiple or live is None:
+        return None
+    labels = [label.value for label in control.control.labels]
+    true, predicted = control.targets(scored.labels).argmax(axis=1), live.argmax(axis=1)
+    return Matrix(labels=labels, counts=count_confusions(true, predicted, classes=len(labels)))
+
+
+def _reliability(control: EmbeddedControl, live: Floats | None, scored: ScoredImages) -> list[ReliabilityBin]:
+    if not isinstance(control, ClassControl) or live is None:
+        return []
+    targets = control.targets(scored.labels)
+    if control.control.multiple:  # each label is a question of its own
+        return reliability_bins(live.ravel(), targets.ravel())
+    rows, likeliest = np.arange(len(live)), live.argmax(axis=1)
+    return reliability_bins(live[rows, likeliest], targets[rows, likeliest])
+
+
+def _make_curve(
+    inputs: ReportInputs,
+    control: EmbeddedControl,
+    scored: ScoredImages,
+    reader: EmbeddingReader,
+    changes: Sequence[Estimate | None],
+) -> Curve | None:
+    if not len(scored):
+        return None
+    curve = measure_curve(inputs, control, scored, reader)
+    chance = measure_random_curve(inputs, control, scored, reader)
+    training, held_out = len(inputs.training_tasks), len(inputs.held_out_tasks)
+    outlook = make_forecast(
+        curve.points,
+        metric=control.metric,
+        at=training,
+        trained_share=training / max(training + held_out, 1),
+        seconds=inputs.seconds,
+        changes=changes,
+    )
+    return Curve(
+        metric=control.metric,
+        points=curve.points,
+        random=chance.points,
+        forecast=outlook,
+        saved=_saved(curve, chance, scored),
+    )
+
+
+def _saved(curve: MeasuredCurve, chance: MeasuredCurve, scored: ScoredImages) -> Estimate | None:
+    return labels_saved(curve.labels, curve.values, chance.labels, chance.values, groups=scored.galaxies)

@@ -1,0 +1,200 @@
+"""Figures of one control for objects.
+
+To find the objects of an image takes up to seconds. So the results of each version and image are kept in memory between cycles,
+and a cycle only adds the new ones.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+
+from backend.heads.detection.detected import Detected
+from backend.loop.report.inputs import ReportInputs
+from backend.loop.report.scored_images import held_out_images
+from backend.loop.report.version_rows import version_rows
+from backend.loop.report.versions import ShownVersion
+from backend.loop.training.refit import MOST_OBJECT_IMAGES
+from backend.prediction.control_models import ObjectModel
+from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.examples import ImageOfTask
+from backend.prediction.features import ImageFeatures
+from backend.prediction.project_heads import PROMPTS
+from backend.reports.object_scores import ImageMatches, average_precision, f1, mask_iou, match_detections
+from backend.reports.outlook import make_forecast
+from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric
+from backend.reports.resampling import Score, estimate
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
+from sync.geometry.corners import box_edges
+from sync.geometry.footprint import Footprint
+from sync.geometry.overlap import box_overlaps, footprint_overlap
+from sync.geometry.shapes import Size
+from sync.labelling.config import Control
+
+__all__ = ["ObjectFigures", "ObjectMemory", "make_object_figures"]
+
+log = logging.getLogger("galaxyloop.report")
+
+LONGEST_S = 60.0
+"""Longest time for the objects of a control in one cycle; versions that are not finished have no scores in this report."""
+STANDARD_ERRORS = 2 * 1.96
+"""Width of a 95 % interval in standard errors."""
+
+ObjectMemory = dict[tuple[object, ...], ImageMatches]
+"""Matches of versions and images that an earlier cycle has computed."""
+
+
+@dataclass(frozen=True, eq=False)
+class ObjectFigures:
+    """The report of a control, and the live version's matches on the held-out images, for galleries."""
+
+    report: ControlReport
+    images: list[ImageOfTask]
+    matches: list[ImageMatches]
+
+
+def make_object_figures(
+    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], memory: ObjectMemory
+) -> ObjectFigures:
+    """Score the versions; the points of the learning curve are the versions."""
+    images = held_out_images(inputs, control, versions, most=MOST_OBJECT_IMAGES)
+    matched = _match_versions(inputs, control, versions, images, memory)
+    groups = [inputs.galaxy(image) for image in images]
+    metrics = {number: _estimates(_scores(control, matches), groups) for number, matches in matched.items()}
+    live = matched.get(inputs.project.live_version, [])
+    labels = sorted({label for matches in live for label in matches.drawn})
+    report = ControlReport(
+        name=control.name,
+        kind="objects",
+        held_out=len(images),
+        versions=version_rows(inputs, control, versions, metrics=metrics, changes={}),
+        per_class={
+            label: _estimates({"ap50": average_precision(live, label=label), "f1": f1(live, label=label)}, groups)
+            for label in labels
+        },
+        curve=_make_curve(inputs, versions, metrics),
+        problem="" if images else "No held-out image has been annotated yet, so no version can be scored.",
+    )
+    return ObjectFigures(report, images if live else [], live)
+
+
+def _match_versions(
+    inputs: ReportInputs,
+    control: Control,
+    versions: Sequence[ShownVersion],
+    images: Sequence[ImageOfTask],
+    memory: ObjectMemory,
+) -> dict[int, list[ImageMatches]]:
+    """Return the matches of each version whose objects are found on all images, the live version first, then the newest."""
+    until = time.monotonic() + LONGEST_S
+    live = inputs.project.live_version
+    matched: dict[int, list[ImageMatches]] = {}
+    for shown in sorted(versions, key=lambda each: (each.version.number == live, each.version.number), reverse=True):
+        if not images or time.monotonic() > until:
+            break
+        models = inputs.predictors.build(inputs.config, shown.heads, version=shown.version.name).models
+        model = next((model for model in models if model.control.name == control.name), None)
+        if isinstance(model, ObjectModel):
+            matches = [_matches(inputs, model, shown, image, memory, until) for image in images]
+            if None not in matches:
+                matched[shown.version.number] = [each for each in matches if each is not None]
+    return matched
+
+
+def _matches(
+    inputs: ReportInputs, model: ObjectModel, shown: ShownVersion, image: ImageOfTask, memory: ObjectMemory, until: float
+) -> ImageMatches | None:
+    drawn = inputs.truth[model.control.name].labels[image]
+    key = (model.control.name, *_heads_key(shown), image, tuple((each.label, each.box) for each in drawn))
+    if key not in memory:
+        inputs.check()
+        if time.monotonic() > until:
+            return None
+        reference = inputs.truth[model.control.name].references[image]
+        memory[key] = _match_image(inputs, model, reference, drawn)
+    return memory[key]
+
+
+def _heads_key(shown: ShownVersion) -> tuple[object, ...]:
+    prompted = shown.version.head_from(PROMPTS) if shown.heads.prompted else 0
+    return (*sorted(shown.sources.items()), prompted)
+
+
+def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, drawn: Sequence[DrawnObject]) -> ImageMatches:
+    found, size = _find_objects(inputs, model, reference)
+    labels, names = tuple(each.label for each in found), tuple(each.label for each in drawn)
+    scores = np.array([each.score for each in found], np.float64)
+    if not found or not drawn:
+        return ImageMatches(labels, scores, np.full(len(found), -1, np.intp), names)
+    overlaps = box_overlaps(box_edges([each.source.box for each in found]), box_edges([each.box for each in drawn]))
+    matches = match_detections(overlaps, scores, labels, names)
+    pairs = [(each, drawn[match]) for each, match in zip(found, matches, strict=True) if match >= 0]
+    return ImageMatches(labels, scores, matches, names, tuple(_mask_overlaps(pairs, size)))
+
+
+def _find_objects(inputs: ReportInputs, model: ObjectModel, reference: str) -> tuple[Sequence[Detected], Size | None]:
+    """Return the objects of an image; none if it cannot be read or the head fails, which counts against the version."""
+    extractions = [model.needs_sources] if model.needs_sources else []
+    (features,) = inputs.predictors.extractor.extract_features(
+        [reference], embed=False, extractions=extractions, pyramid=model.needs_pyramid
+    )
+    if not isinstance(features, ImageFeatures):
+        log.info("event=image_not_read project=%d reason=%r", inputs.project.id, str(features))
+        return (), None
+    objects = attempt(partial(model.objects, features))
+    if isinstance(objects, ImageError):
+        log.warning("event=image_not_scored project=%d reason=%r", inputs.project.id, str(objects))
+        return (), None
+    return objects, features.size
+
+
+def _mask_overlaps(pairs: Sequence[tuple[Detected, DrawnObject]], size: Size | None) -> list[float]:
+    """Return the overlaps of the outlines of matched objects."""
+    overlaps = []
+    for detected, drawn in pairs:
+        if drawn.outline is not None and drawn.outline.size == size and detected.source.crop.any():
+            x, y = detected.source.corner
+            overlaps.append(footprint_overlap(Footprint.of_mask(detected.source.crop, x=x, y=y), drawn.outline.footprint()))
+    return overlaps
+
+
+def _scores(control: Control, matches: Sequence[ImageMatches]) -> dict[Metric, Score]:
+    scores: dict[Metric, Score] = {"ap50": average_precision(matches), "f1": f1(matches)}
+    return scores | ({"mask_iou": mask_iou(matches)} if any(image.overlaps for image in matches) else {})
+
+
+def _estimates(scores: Mapping[Metric, Score], groups: Sequence[str]) -> dict[Metric, Estimate]:
+    made = {metric: estimate(score, groups) for metric, score in scores.items()}
+    return {metric: value for metric, value in made.items() if value is not None}
+
+
+def _make_curve(
+    inputs: ReportInputs, versions: Sequence[ShownVersion], metrics: Mapping[int, Mapping[Metric, Estimate]]
+) -> Curve | None:
+    points = [
+        CurvePoint(labels=shown.version.learned_from, value=value.value, spread=_spread(value))
+        for shown in versions
+        if (value := metrics.get(shown.version.number, {}).get("ap50")) is not None
+    ]
+    if not points:
+        return None
+    training, held_out = len(inputs.training_tasks), len(inputs.held_out_tasks)
+    outlook = make_forecast(
+        points,
+        metric="ap50",
+        at=training,
+        trained_share=training / max(training + held_out, 1),
+        seconds=inputs.seconds,
+        changes=[],
+    )
+    return Curve(metric="ap50", points=sorted(points, key=lambda point: point.labels), forecast=outlook)
+
+
+def _spread(value: Estimate) -> float:
+    return 0.0 if value.low is None or value.high is None else (value.high - value.low) / STANDARD_ERRORS

@@ -1,0 +1,87 @@
+"""The held-out images of a control that all versions of a report are scored on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.loop.report.embeddings import EmbeddingReader
+from backend.loop.report.inputs import ReportInputs
+from backend.loop.report.versions import ShownVersion
+from backend.prediction.control_models.examples import ImageOfTask
+from sync.labelling.config import Control
+
+__all__ = ["ScoredImages", "held_out_images", "read_images"]
+
+MOST_EMBEDDED = 300
+"""Largest number of held-out images for classes and numbers, the newest, as in the gate."""
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredImages:
+    """n images with their labels and embeddings.
+
+    Attributes
+    ----------
+    images : list of ImageOfTask
+    labels : list
+        As in `Examples`.
+    embeddings : ndarray, shape (n, d)
+    groups : list of str
+        Galaxy or file that each image shows.
+    """
+
+    images: list[ImageOfTask]
+    labels: list[Any]
+    embeddings: NDArray[np.float32]
+    groups: list[str]
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    @property
+    def galaxies(self) -> int:
+        """Number of different galaxies."""
+        return len(set(self.groups))
+
+    def only(self, places: Sequence[int] | NDArray[np.intp]) -> ScoredImages:
+        """Return the images at the given indices."""
+        index = [int(place) for place in places]
+        return ScoredImages(
+            [self.images[place] for place in index],
+            [self.labels[place] for place in index],
+            self.embeddings[index],
+            [self.groups[place] for place in index],
+        )
+
+
+def held_out_images(
+    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], *, most: int
+) -> list[ImageOfTask]:
+    """Return the newest held-out images of a control, at most `most`.
+
+    Images that a shown version was trained on, and their neighbours, are left out.
+    """
+    learned = frozenset[int]().union(*(shown.learned for shown in versions))
+    neighbours = inputs.snapshot.sides.neighbours
+    images = [
+        image
+        for image in inputs.truth[control.name].labels
+        if image.task in inputs.held_out_tasks and learned.isdisjoint({image.task} | neighbours.get(image.task, frozenset()))
+    ]
+    return inputs.newest(images, most=most)
+
+
+def read_images(inputs: ReportInputs, control: Control, images: Sequence[ImageOfTask], reader: EmbeddingReader) -> ScoredImages:
+    """Read the labels and embeddings of images; images that cannot be read are left out."""
+    examples = inputs.truth[control.name]
+    embeddings = reader.embeddings([examples.references[image] for image in images])
+    readable = [(image, embedding) for image, embedding in zip(images, embeddings, strict=True) if embedding is not None]
+    names = [image for image, _ in readable]
+    vectors = np.stack([embedding for _, embedding in readable]) if readable else np.empty((0, 1), np.float32)
+    return ScoredImages(names, [examples.labels[image] for image in names], vectors, [inputs.galaxy(image) for image in names])

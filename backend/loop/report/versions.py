@@ -1,0 +1,99 @@
+"""The versions that a report shows, with their heads."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from backend.heads import HeadError
+from backend.loop.examples.training_labels import read_training_labels
+from backend.loop.report.inputs import ReportInputs
+from backend.prediction.project_heads import ProjectHeads
+from backend.registry.records import BASE, BASE_NUMBER, DAMAGED, Version, config_hash
+
+__all__ = ["ShownVersion", "read_versions", "select_versions"]
+
+log = logging.getLogger("galaxyloop.report")
+
+MOST_VERSIONS = 9
+NEWEST = 4
+"""Number of the newest versions that are shown in any case: whether predictions still change is read from them."""
+MOST_TOUCHED = 0.2
+"""Share of the held-out tasks that a version may have been trained on, because they were held out later; those tasks are left
+out for all versions. A version above this share is left out instead."""
+
+
+@dataclass(frozen=True)
+class ShownVersion:
+    """A version with its heads.
+
+    Attributes
+    ----------
+    sources : mapping
+        Control's name to the number of the version whose folder holds its head.
+    learned : frozenset of int
+        Tasks that its heads were trained on.
+    """
+
+    version: Version
+    heads: ProjectHeads
+    sources: Mapping[str, int]
+    learned: frozenset[int] = field(default=frozenset())
+
+
+def select_versions(versions: Sequence[Version], live: int, *, config: str) -> list[Version]:
+    """Select the live version, the newest ones, and others spread evenly over the number of labels.
+
+    Parameters
+    ----------
+    versions : sequence of Version
+        All versions of a project, oldest first.
+    live : int
+        Number of the live version.
+    config : str
+        Hash of the labelling config; versions of another one are left out, except for the live version.
+    """
+    fitting = [
+        version
+        for version in versions
+        if version.number == live or (version.verdict != DAMAGED and (version.config_hash == config or version.verdict == BASE))
+    ]
+    chosen = {live, *(version.number for version in fitting[-NEWEST:])}
+    others = sorted((version for version in fitting if version.number not in chosen), key=lambda version: version.learned_from)
+    free = min(MOST_VERSIONS - len(chosen), len(others))
+    chosen |= {others[round(place * (len(others) - 1) / max(free - 1, 1))].number for place in range(free)}
+    return [version for version in fitting if version.number in chosen]
+
+
+def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
+    """Read the heads of the selected versions; a version whose files are damaged is left out."""
+    project, registry = inputs.project, inputs.services.registry
+    selected = select_versions(registry.versions(project.id), project.live_version, config=config_hash(project.label_config))
+    shown = []
+    for version in selected:
+        inputs.check()
+        try:
+            shown.append(_read(inputs, version))
+        except (HeadError, OSError, ValueError, KeyError, TypeError) as error:
+            log.warning("event=version_not_in_report project=%d version=%s reason=%r", project.id, version.name, str(error))
+    held_out = inputs.held_out_tasks
+    most = MOST_TOUCHED * len(held_out)
+    return [one for one in shown if one.version.number == project.live_version or len(_touched(one, inputs) & held_out) <= most]
+
+
+def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
+    project, registry, predictors = inputs.project, inputs.services.registry, inputs.predictors
+    heads = predictors.usable(predictors.heads_of(project.id, version.number, inputs.config))
+    sources = {name: version.head_from(name) for name in heads.filling}
+    learned: set[int] = set()
+    for number in set(sources.values()) - {BASE_NUMBER}:
+        labels = read_training_labels(registry.path(project.id, number), inputs.truth)
+        learned |= {image.task for examples in labels.values() for image in examples.references}
+    return ShownVersion(version, heads, sources, frozenset(learned))
+
+
+def _touched(shown: ShownVersion, inputs: ReportInputs) -> set[int]:
+    """Return the tasks that a version was trained on, and their neighbours."""
+    neighbours = inputs.snapshot.sides.neighbours
+    return {other for task in shown.learned for other in (task, *neighbours.get(task, ()))}
