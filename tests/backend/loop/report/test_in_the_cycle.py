@@ -9,6 +9,7 @@ import pytest
 from backend.jobs.lease import hold_lease
 from backend.loop.cycle import run_cycle
 from backend.loop.session import ProjectSession
+from backend.reports.report import Report
 from backend.reports.store import ReportStore
 from backend.services import Services
 from sync.controls import choices
@@ -29,16 +30,18 @@ def test_a_cycle_makes_the_report_once(attached: Services, label_studio: SmallLa
             label = "Elliptical" if task % 2 else "Spiral"
             label_studio.annotate(task, [choices.encode([label], control=control)], lead_time=36.0)
     session = ProjectSession(attached.label_studio, PROJECT)
-    store, made_at = ReportStore(attached.engine), []
+    store = ReportStore(attached.engine)
+    reports: list[Report] = []
     for _ in range(2):
         with hold_lease(attached.engine, PROJECT, seconds=30) as lease:
             assert lease is not None
             session.resume(lease)
             run_cycle(attached, session, lease)
-        report = store.read(PROJECT)
-        assert report is not None
-        made_at.append(report.made_at)
-    assert made_at[0] == made_at[1]
+        stored = store.read(PROJECT)
+        assert stored is not None
+        reports.append(stored)
+    assert reports[0] == reports[1]
+    report = reports[0]
     assert report.live == attached.registry.project(PROJECT).live_version
     assert (report.tasks, report.annotated) == (20, 16)
     (figures,) = report.controls
