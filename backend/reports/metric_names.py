@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from backend.reports.report import Estimate, Metric
 
-__all__ = ["METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
+__all__ = ["CLASS_METRIC_NAMES", "METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
 
 METRIC_NAMES: dict[Metric, str] = {
     "macro_auc": "macro AUC",
@@ -14,12 +14,14 @@ METRIC_NAMES: dict[Metric, str] = {
     "kappa": "Cohen's kappa",
     "mask_iou": "IoU of masks",
     "ap50": "AP of boxes (IoU 0.5)",
-    "f1": "F1 of boxes",
+    "f1": "F1",
     "r2": "R²",
     "rmse": "RMSE",
     "click_iou": "IoU after one click",
 }
 """Name of each score, the most informative one first."""
+CLASS_METRIC_NAMES: dict[Metric, str] = METRIC_NAMES | {"macro_auc": "AUC", "accuracy": "share correct", "ap50": "AP (IoU 0.5)"}
+"""Name of each score of a single class."""
 WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
 """Scores in the unit of the control; the others are at most 1."""
 

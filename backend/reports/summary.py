@@ -102,7 +102,7 @@ def _describe_now(engine: Engine, workers: Sequence[Process], project: Project, 
         return "This project is deleted in Label Studio: its versions and figures are kept."
     alive = [worker for worker in workers if worker.alive]
     if not alive:
-        return f"No worker works on this project: it {describe_processes(engine, 'worker')}."
+        return f"The worker {describe_processes(engine, 'worker')}."
     for worker in alive:
         if worker.project_id == project.id and worker.working_s is not None:
             return f"The worker works on this project since {format_time_ago(worker.working_s)}."

@@ -142,7 +142,7 @@ def test_charts_have_labelled_axes_and_a_text(browser: Browser, address: str) ->
     curve = page.locator("figure", has_text="Learning curve").first
     assert {"labels for training", "macro AUC"} <= set(curve.locator("text.title").all_text_contents())
     assert len(curve.locator("text.x").all()) > 3
-    assert page.get_by_role("img", name="Learning curve macro AUC rises from").is_visible()
+    assert page.get_by_role("img", name="Learning curve macro AUC was 0.").is_visible()
     page.close()
 
 

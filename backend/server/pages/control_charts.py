@@ -24,21 +24,14 @@ def draw_learning_curve(control: ControlReport, id_: str) -> Chart | None:
     if curve.random:
         series.append(Series("in random order", [_bounded(point) for point in curve.random], VERMILLION, dashed=True))
     if forecast := _forecast_points(curve):
-        series.append(Series("forecast, 68 % interval", forecast, GREEN, dashed=True))
-    name, first, last = METRIC_NAMES[curve.metric], curve.points[0], curve.points[-1]
+        series.append(Series("forecast, 68% interval", forecast, GREEN, dashed=True))
     return draw_chart(
         id_,
         series,
         title="Learning curve",
-        summary=(
-            f"{name} rises from {format_number(first.value, curve.metric)} with {first.labels} labels "
-            f"to {format_number(last.value, curve.metric)} with {last.labels}."
-            if last.value > first.value
-            else f"{name} is {format_number(last.value, curve.metric)} with {last.labels} labels, "
-            f"after {format_number(first.value, curve.metric)} with {first.labels}."
-        ),
+        summary=_describe_curve(curve),
         x_title="labels for training",
-        y_title=name,
+        y_title=METRIC_NAMES[curve.metric],
     )
 
 
@@ -105,6 +98,19 @@ def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
     )
 
 
+def _describe_curve(curve: Curve) -> str:
+    """Describe a learning curve by its ends, and by the gain that each fitted curve family forecasts."""
+    first, last = curve.points[0], curve.points[-1]
+    before, now = format_number(first.value, curve.metric), format_number(last.value, curve.metric)
+    name = METRIC_NAMES[curve.metric]
+    text = f"{name} was {before} with {first.labels} labels and is {now} with {last.labels}."
+    families = curve.forecast.families if curve.forecast is not None else {}
+    if families:
+        gains = ", ".join(f"{family} {gain:+.3f}" for family, gain in families.items())
+        text += f" Forecast of each curve family: {gains}."
+    return text
+
+
 def _bounded(point: CurvePoint) -> Point:
     if not point.spread:
         return Point(point.labels, point.value)
@@ -117,9 +123,10 @@ def _forecast_points(curve: Curve) -> Sequence[Point]:
     if forecast is None or forecast.gain is None:
         return []
     gain, labels = forecast.gain, last.labels + forecast.labels
-    bounds = [None if bound is None else last.value + bound for bound in (gain.low, gain.high)]
-    start = Point(last.labels, last.value, last.value, last.value) if None not in bounds else Point(last.labels, last.value)
-    return [start, Point(labels, last.value + gain.value, *bounds)]
+    if gain.low is None or gain.high is None:
+        return [Point(last.labels, last.value), Point(labels, last.value + gain.value)]
+    start = Point(last.labels, last.value, last.value, last.value)
+    return [start, Point(labels, last.value + gain.value, last.value + gain.low, last.value + gain.high)]
 
 
 def _draw_by_version(

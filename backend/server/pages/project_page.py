@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Version, config_hash
-from backend.reports.metric_names import METRIC_NAMES
+from backend.reports.metric_names import CLASS_METRIC_NAMES, METRIC_NAMES
 from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
 from backend.reports.summary import Summary, describe_headline, live_scores
 from backend.server.pages.charts import Chart
@@ -120,8 +120,8 @@ def _make_control(control: ControlReport, id_: str, live: int) -> ControlView:
         control,
         live_scores(control, live),
         describe_headline(control, live),
-        _present(version.metrics for version in control.versions),
-        _present(control.per_class.values()),
+        _present((version.metrics for version in control.versions), METRIC_NAMES),
+        _present(control.per_class.values(), CLASS_METRIC_NAMES),
         [chart for chart in charts if chart is not None],
         [chart for chart in effort if chart is not None],
         draw_reliability(control, f"{id_}-reliability"),
@@ -129,9 +129,9 @@ def _make_control(control: ControlReport, id_: str, live: int) -> ControlView:
     )
 
 
-def _present(scores: Iterable[Mapping[Metric, Estimate]]) -> list[tuple[Metric, str]]:
-    names = {metric for one in scores for metric in one}
-    return [(metric, name) for metric, name in METRIC_NAMES.items() if metric in names]
+def _present(scores: Iterable[Mapping[Metric, Estimate]], names: Mapping[Metric, str]) -> list[tuple[Metric, str]]:
+    metrics = {metric for one in scores for metric in one}
+    return [(metric, name) for metric, name in names.items() if metric in metrics]
 
 
 def _make_version(summary: Summary, version: Version) -> VersionView:

@@ -71,11 +71,9 @@ def _environment() -> Environment:
         "estimate": format_estimate,
         "number": format_number,
         "percent": _format_percent,
-        "signed": lambda value: f"{value:+.3f}",
         "plain": remove_folders,
         "time": _format_time,
         "iso": lambda seconds: _moment(seconds).isoformat(timespec="seconds"),
-        "half_width": _half_width,
     }
     return environment
 
@@ -85,10 +83,6 @@ def _format_percent(value: float | Estimate) -> str:
         return f"{value:.0%}"
     interval = "" if value.low is None or value.high is None else f" ({value.low:.0%} to {value.high:.0%})"
     return f"{value.value:.0%}{interval}"
-
-
-def _half_width(estimate: Estimate) -> float | None:
-    return None if estimate.low is None or estimate.high is None else (estimate.high - estimate.low) / 2
 
 
 def _format_time(seconds: float) -> str:

@@ -37,8 +37,14 @@ def project(open_services: Callable[..., Services]) -> Services:
 
 
 @pytest.fixture
-def client(project: Services) -> TestClient:
+def stranger(project: Services) -> TestClient:
+    """Return a client without credentials."""
+    return TestClient(create_app(project), base_url="http://127.0.0.1:9090", follow_redirects=False)
+
+
+@pytest.fixture
+def client(stranger: TestClient) -> TestClient:
     """Return a client that is signed in."""
-    client = TestClient(create_app(project), base_url="http://127.0.0.1:9090", follow_redirects=False)
+    client = TestClient(stranger.app, base_url="http://127.0.0.1:9090", follow_redirects=False)
     client.auth = ("galaxyloop", PASSWORD)
     return client

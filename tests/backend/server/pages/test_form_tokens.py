@@ -48,7 +48,7 @@ def test_a_token_holds_for_one_action_on_one_project(tmp_path: Path, change: dic
     ],
     ids=str,
 )
-def test_a_form_of_another_site_is_refused_despite_its_token(tmp_path: Path, headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_is_refused_despite_its_token(tmp_path: Path, headers: dict[str, Any]) -> None:
     assert "another site" in objection(tokens(tmp_path, basic_auth_password="secret"), **headers)
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
-from httpx import Response
 
 from backend.services import Services
 from tests.backend.server.pages.conftest import CONFIG, PROJECT, add_version
 
 
-def send(client: TestClient, action: str, *, token: str | None = None, version: str = "", **headers: str) -> Response:
+def send(client: TestClient, action: str, *, token: str | None = None, version: str = "", **headers: str) -> Any:
     """Send a form of the project's page, with the token that the page has for it."""
     if token is None:
         page = client.get(f"/projects/{PROJECT}").text
@@ -70,7 +70,7 @@ def test_a_form_of_another_site_changes_nothing(project: Services, client: TestC
 
 def test_a_body_that_is_no_form_has_no_token(project: Services, client: TestClient) -> None:
     for body in ({"json": {"token": "x"}}, {"content": b"\xff"}, {"data": {"token": "x" * 5000}}, {}):
-        assert client.post(f"/projects/{PROJECT}/pin", **body).status_code == 403  # type: ignore[arg-type]
+        assert client.post(f"/projects/{PROJECT}/pin", **body).status_code == 403
 
 
 @pytest.mark.parametrize("version", ["v0009", "latest", "", "<b>"])
@@ -107,9 +107,8 @@ def test_only_versions_that_may_go_live_have_a_button(project: Services, client:
     assert offered == {names[1]}
 
 
-def test_forms_need_credentials(project: Services, client: TestClient) -> None:
-    client.auth = None
-    assert client.post(f"/projects/{PROJECT}/pin").status_code == 401
+def test_forms_need_credentials(stranger: TestClient) -> None:
+    assert stranger.post(f"/projects/{PROJECT}/pin").status_code == 401
 
 
 @pytest.mark.parametrize("path", ["/projects/7/delete", "/projects/99/pin", f"/projects/{2**31}/pin"])
