@@ -17,7 +17,7 @@ from PIL import Image
 
 from sync.controls.control import Control
 from sync.controls.kind import Kind
-from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resized
+from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resize_mask
 from sync.controls.region import Region, new_region, no_faults, read_labels, read_size, read_value, write_labels
 from sync.errors.controls import ControlError, quote
 from sync.geometry.footprint import Footprint
@@ -84,7 +84,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
         mask = _read_alpha(image) >= OPAQUE
     except (OSError, SyntaxError, ValueError, EOFError) as error:
         raise ControlError(f"the PNG of a bitmask is damaged: {error}") from error
-    return Labelled(shape=resized(mask, size), labels=labels, size=size)
+    return Labelled(shape=resize_mask(mask, size), labels=labels, size=size)
 
 
 def readable_size(region: Mapping[str, Any]) -> Size | None:

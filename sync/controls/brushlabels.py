@@ -10,7 +10,7 @@ import numpy as np
 from sync.controls import rle
 from sync.controls.control import Control
 from sync.controls.kind import Kind
-from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resized
+from sync.controls.masks import check_footprint, check_mask, check_pixel_count, resize_mask
 from sync.controls.region import Region, new_region, no_faults, read_labels, read_size, read_value, write_labels
 from sync.errors.controls import ControlError, quote
 from sync.geometry.footprint import Footprint
@@ -68,7 +68,7 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     drawn_on = size if pixels == size[0] * size[1] else readable_size(region) or size
     check_pixel_count(pixels, size)
     mask = rle.decode(packed, size=drawn_on)  # type: ignore[arg-type]
-    return Labelled(shape=resized(mask, size), labels=labels, size=size)
+    return Labelled(shape=resize_mask(mask, size), labels=labels, size=size)
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:

@@ -74,7 +74,7 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
         if not _fits(turned, size):
             longest = max(ellipse.radius_x, ellipse.radius_y)
             raise ControlError(
-                f"its half-axis of {longest:.4g} pixels is longer than half the picture, which Label Studio cannot hold"
+                f"the half-axis of {longest:.4g} pixels is longer than half the image, which Label Studio does not allow"
             )
         ellipse = turned
     value = {

@@ -34,31 +34,31 @@ def same_shape(before: Labelled[Any], after: Labelled[Any]) -> bool:
     """Return whether two shapes of the same type have the same outline or the same pixels."""
     if isinstance(before.shape, np.ndarray):
         return np.array_equal(before.shape, after.shape)
-    one, other = outline(before), outline(after)
-    return one.shape == other.shape and bool(np.allclose(one, other, rtol=0, atol=SAME))
+    first, second = outline(before), outline(after)
+    return first.shape == second.shape and bool(np.allclose(first, second, rtol=0, atol=SAME))
 
 
-def outline(drawn: Labelled[Any]) -> NDArray[np.float64]:
+def outline(labelled: Labelled[Any]) -> NDArray[np.float64]:
     """Return the corners of a point, box, ellipse or polygon, shape (n, 2), relative to the image's width and height."""
-    shape = drawn.shape
+    shape = labelled.shape
     if isinstance(shape, Point):
         points = np.array([[shape.x, shape.y]])
     elif isinstance(shape, Box):
         sides = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * (shape.width, shape.height)
-        points = _turned(sides, shape.rotation) + np.array([shape.x, shape.y])
+        points = _rotate(sides, shape.rotation) + np.array([shape.x, shape.y])
     elif isinstance(shape, Ellipse):
         angles = np.linspace(0, 2 * np.pi, ELLIPSE_CORNERS, endpoint=False)
         rim = np.column_stack([np.cos(angles), np.sin(angles)]) * (shape.radius_x, shape.radius_y)
-        points = _turned(rim, shape.rotation) + np.array([shape.x, shape.y])
+        points = _rotate(rim, shape.rotation) + np.array([shape.x, shape.y])
     else:
         points = np.asarray(shape.points, np.float64)
-    corners: NDArray[np.float64] = points / drawn.size
+    corners: NDArray[np.float64] = points / labelled.size
     return corners
 
 
-def _turned(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
+def _rotate(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
     """Rotate points, shape (n, 2), about (0, 0), clockwise on the screen."""
     angle = np.radians(degrees)
     across, down = (np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))
-    turned: NDArray[np.float64] = points @ np.array([across, down])
-    return turned
+    rotated: NDArray[np.float64] = points @ np.array([across, down])
+    return rotated

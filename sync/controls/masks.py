@@ -9,7 +9,7 @@ from sync.errors.controls import ControlError
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Size, check_size
 
-__all__ = ["check_footprint", "check_mask", "check_pixel_count", "resized"]
+__all__ = ["check_footprint", "check_mask", "check_pixel_count", "resize_mask"]
 
 LARGER_AT_MOST = 4
 """Largest ratio of a mask's pixels to the image's pixels; the header of a larger mask is enough to reject it."""
@@ -48,7 +48,7 @@ def check_pixel_count(pixels: int, size: Size) -> None:
         )
 
 
-def resized(mask: Mask, size: Size) -> Mask:
+def resize_mask(mask: Mask, size: Size) -> Mask:
     """Return a mask scaled to `size` (width, height) by nearest neighbour; a non-empty mask keeps at least one pixel."""
     height, width = mask.shape
     if (width, height) == size:

@@ -11,7 +11,18 @@ from sync.controls.kind import Kind
 from sync.controls.region import Region, finite, new_region, read_value
 from sync.errors.controls import ControlError, quote
 
-__all__ = ["KIND", "NESTED", "STEP_TOLERANCE", "TAG", "allowed", "check_bounds", "decode", "encode", "faults", "instruction"]
+__all__ = [
+    "KIND",
+    "NESTED",
+    "STEP_TOLERANCE",
+    "TAG",
+    "check_bounds",
+    "decode",
+    "encode",
+    "faults",
+    "instruction",
+    "round_to_step",
+]
 
 TAG = "Number"
 KIND = Kind.NUMBER
@@ -32,10 +43,10 @@ def encode(number: float, *, control: Control, score: float | None = None) -> Re
         If `number` is not finite.
     """
     finite(number, of="a number")
-    return new_region(control, TAG, {"number": allowed(float(number), control)}, score=score)
+    return new_region(control, TAG, {"number": round_to_step(float(number), control)}, score=score)
 
 
-def allowed(number: float, control: Control) -> float:
+def round_to_step(number: float, control: Control) -> float:
     """Return the nearest number within the control's bounds and on its steps, which start at the minimum."""
     low = -math.inf if control.minimum is None else control.minimum
     high = math.inf if control.maximum is None else control.maximum
@@ -65,7 +76,7 @@ def decode(region: Region) -> float:
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
     """Yield a fault if the annotator cannot submit the number on the page."""
-    nearest = allowed(float(value["number"]), control)
+    nearest = round_to_step(float(value["number"]), control)
     if abs(value["number"] - nearest) > STEP_TOLERANCE:
         yield f"has the number {value['number']!r}, and {control.name!r} takes {nearest!r} at the nearest"
 

@@ -79,10 +79,10 @@ def write_labels(labels: Sequence[str], control: Control) -> list[str]:
         raise ControlError(f"{control.name!r} takes one label, not {len(labels)}: {quote(list(labels))}")
     if len(set(labels)) < len(labels):
         raise ControlError(f"a label of {control.name!r} is given twice: {quote(list(labels))}")
-    known = {label.value for label in control.labels}
+    names = {label.value for label in control.labels}
     for label in labels:
-        if label not in known:
-            raise ControlError(f"{control.name!r} has no label {quote(label)}: it has {quote(sorted(known))}")
+        if label not in names:
+            raise ControlError(f"{control.name!r} has no label {quote(label)}: it has {quote(sorted(names))}")
     return [str(label) for label in labels]
 
 

@@ -46,7 +46,7 @@ def encode(mask: Mask) -> list[int]:
     height, width = mask.shape
     flat = np.ascontiguousarray(mask, dtype=np.bool_).ravel()
     turns = np.flatnonzero(flat[1:] != flat[:-1]) + 1
-    return _packed(turns, starts_inside=bool(flat[0]), pixels=height * width)
+    return _pack(turns, starts_inside=bool(flat[0]), pixels=height * width)
 
 
 def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
@@ -73,10 +73,10 @@ def encode_part(part: Mask, *, x: int, y: int, size: Size) -> list[int]:
     once[twice] = once[twice + 1] = False
     turns = turns[once]
     starts_inside = bool(turns[0] == 0)
-    return _packed(turns[(turns > 0) & (turns < width * height)], starts_inside=starts_inside, pixels=width * height)
+    return _pack(turns[(turns > 0) & (turns < width * height)], starts_inside=starts_inside, pixels=width * height)
 
 
-def _packed(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> list[int]:
+def _pack(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> list[int]:
     """Encode the runs between `turns`, the flat indices at which a mask changes."""
     starts = np.concatenate([[0], turns])
     lengths = np.concatenate([turns, [pixels]]) - starts

@@ -114,10 +114,10 @@ def _line(start: Mapping[str, Any], end: Mapping[str, Any]) -> NDArray[np.float6
     return curve
 
 
-def _point(held: Mapping[str, Any]) -> NDArray[np.float64]:
-    return np.array([as_number(held.get("x"), "x"), as_number(held.get("y"), "y")])
+def _point(vertex: Mapping[str, Any]) -> NDArray[np.float64]:
+    return np.array([as_number(vertex.get("x"), "x"), as_number(vertex.get("y"), "y")])
 
 
 def _control_point(vertex: Mapping[str, Any], key: str) -> NDArray[np.float64] | None:
-    held = vertex.get(key)
-    return _point(held) if vertex.get("isBezier") and isinstance(held, Mapping) else None
+    control_point = vertex.get(key)
+    return _point(control_point) if vertex.get("isBezier") and isinstance(control_point, Mapping) else None

@@ -65,10 +65,12 @@ class RegionFitter:
         self._label = label
         self._scored = scored
         if control:
-            self._controls = [_chosen(config, control)]
+            self._controls = [_choose_control(config, control)]
         else:
-            self._controls = [one for one in config.controls if one.marks_objects and not one.only_prompts]
-        if label and not any(read_label(label, one) for one in self._controls):
+            self._controls = [
+                candidate for candidate in config.controls if candidate.marks_objects and not candidate.only_prompts
+            ]
+        if label and not any(read_label(label, candidate) for candidate in self._controls):
             raise RegionsError(f"no control of the labelling config has the label {label!r}")
         self.changed: Counter[tuple[str, str]] = Counter()
 
@@ -88,9 +90,9 @@ class RegionFitter:
             If the mark cannot be placed or lies outside the image, or if the config has no control or label for it.
         """
         try:
-            drawn = mark.draw(canvas)
-            check_on_image(drawn.shape, canvas.size)
-            return self._encoded(mark, drawn, canvas.size, image)
+            placed = mark.draw(canvas)
+            check_on_image(placed.shape, canvas.size)
+            return self._encode_mark(mark, placed, canvas.size, image)
         except RegionsError:
             raise
         except ControlError as error:
@@ -115,11 +117,11 @@ class RegionFitter:
         except ControlError as error:
             raise RegionsError(str(error)) from error
 
-    def _encoded(self, mark: Mark, drawn: PlacedMark, size: Size, image: str) -> Region:
-        kind = type(drawn.shape)
-        there = [control for control in self._controls if image in control.to_names]
+    def _encode_mark(self, mark: Mark, placed: PlacedMark, size: Size, image: str) -> Region:
+        kind = type(placed.shape)
+        controls = [control for control in self._controls if image in control.to_names]
         tags = [tag for target in _TARGETS[kind] for tag, codec in SHAPES.items() if codec.SHAPE is target]
-        fitting = [control for tag in tags for control in there if control.tag == tag]
+        fitting = [control for tag in tags for control in controls if control.tag == tag]
         fitting.sort(key=lambda control: control.name != mark.control)  # the original control first
         if not fitting:
             raise RegionsError(f"the labelling config has no control for a {_KINDS[kind]}: add {' or '.join(tags)}")
@@ -127,11 +129,11 @@ class RegionFitter:
         for control in fitting:
             label = self._label_of(mark, control)
             if label is None:
-                refusals.append(_no_label(mark, control))
+                refusals.append(_explain_missing_label(mark, control))
                 continue
             try:
                 score = mark.score if self._scored else None
-                region = _region(drawn, control, label, size, score)
+                region = _region(placed, control, label, size, score)
             except ControlError as error:
                 refusals.append(str(error))
                 continue
@@ -153,26 +155,26 @@ class RegionFitter:
         return control.labels[0].value if len(control.labels) == 1 else None
 
 
-def _chosen(config: LabelConfig, name: str) -> Control:
+def _choose_control(config: LabelConfig, name: str) -> Control:
     control = config.control(name)
     if control is None or not control.marks_objects:
-        known = ", ".join(one.name for one in config.controls if one.marks_objects) or "none"
-        raise RegionsError(f"the labelling config has no control {name!r} that marks objects: it has {known}")
+        names = ", ".join(candidate.name for candidate in config.controls if candidate.marks_objects) or "none"
+        raise RegionsError(f"the labelling config has no control {name!r} that marks objects: it has {names}")
     return control
 
 
-def _no_label(mark: Mark, control: Control) -> str:
+def _explain_missing_label(mark: Mark, control: Control) -> str:
     has = quote([label.value for label in control.labels])
     if mark.labels:
         return f"class {quote(mark.labels[0])} is not a label of {control.name!r}, which has {has}"
     return f"the object has no class, and {control.name!r} has several labels ({has}): name one with --label"
 
 
-def _region(drawn: PlacedMark, control: Control, label: str, size: Size, score: float | None) -> Region:
+def _region(placed: PlacedMark, control: Control, label: str, size: Size, score: float | None) -> Region:
     """Return a drawn mark as a region of a control, converted to the control's shape."""
     if control.tag in PIXELS:
-        part = footprint_of(drawn, size)
+        part = footprint_of(placed, size)
         return PIXELS[control.tag].encode_footprint(part, control=control, label=label, size=size, score=score)
     codec = SHAPES[control.tag]
-    shape = polygon_of(drawn, size) if codec.SHAPE is Polygon else box_of(drawn, size) if codec.SHAPE is Box else drawn.shape
+    shape = polygon_of(placed, size) if codec.SHAPE is Polygon else box_of(placed, size) if codec.SHAPE is Box else placed.shape
     return codec.encode(shape, control=control, label=label, size=size, score=score)

@@ -230,7 +230,7 @@ def test_a_part_fails_if_the_input_is_not_visible_on_the_machine(tmp_path: Path)
     for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
         bundle = version(shipped("morphology"))
         worker = SurveyWorker((bundle, tmp_path, run_of(bundle) | {"input": word}))
-        with pytest.raises(InputError, match=r"surveys.* is not there on .*: every worker must see the images"):
+        with pytest.raises(InputError, match=r"surveys.* does not exist on .*: every worker must be able to read the images"):
             worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
 
 

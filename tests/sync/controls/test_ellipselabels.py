@@ -36,7 +36,7 @@ def test_encoded_values_are_decoded(size: Size, data: st.DataObject) -> None:
 
 
 def test_a_half_axis_longer_than_half_the_image_is_refused() -> None:
-    with pytest.raises(ControlError, match="its half-axis of 500 pixels is longer than half the picture"):
+    with pytest.raises(ControlError, match="the half-axis of 500 pixels is longer than half the image"):
         encode(Ellipse(100, 50, 500, 20))
 
 

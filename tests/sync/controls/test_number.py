@@ -30,7 +30,7 @@ def test_a_number_is_moved_into_the_bounds(value: float, low: float, high: float
 
 @given(st.floats(-10, 10), st.sampled_from([0.001, 0.1, 0.25, 1.0, 3.0]), st.sampled_from([None, -1.0, 0.0, 0.05]))
 def test_a_number_is_moved_to_a_step_from_the_minimum(value: float, step: float, low: float | None) -> None:
-    written = number.allowed(value, bounded(low, 2.0, step))
+    written = number.round_to_step(value, bounded(low, 2.0, step))
     steps = (written - (low or 0)) / step
     assert abs(steps - round(steps)) * step < number.STEP_TOLERANCE
     assert written <= 2.0
@@ -39,11 +39,11 @@ def test_a_number_is_moved_to_a_step_from_the_minimum(value: float, step: float,
 
 
 def test_the_last_step_stays_below_the_maximum() -> None:
-    assert number.allowed(10, bounded(0, 1, 0.4)) == 0.8
+    assert number.round_to_step(10, bounded(0, 1, 0.4)) == 0.8
 
 
 def test_bounds_narrower_than_a_step_leave_the_minimum() -> None:
-    assert number.allowed(5, bounded(1, 2, 10)) == 1
+    assert number.round_to_step(5, bounded(1, 2, 10)) == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

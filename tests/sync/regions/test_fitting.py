@@ -89,7 +89,7 @@ def test_a_rotated_box_starts_at_a_corner_on_the_image() -> None:
 def test_an_ellipse_that_is_too_long_is_rejected() -> None:
     region = RegionFitter(config("EllipseLabels", "BrushLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
     assert region["from_name"] == "BrushLabels"
-    with pytest.raises(RegionsError, match="half the picture"):
+    with pytest.raises(RegionsError, match="half the image"):
         RegionFitter(config("EllipseLabels")).object_region(mark(Ellipse(30, 20, 40, 9)), CANVAS, image="i")
 
 
