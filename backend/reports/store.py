@@ -40,6 +40,11 @@ class ReportStore:
             log.warning("event=report_unreadable project=%d reason=%r", project_id, str(error.errors()[0]["msg"]))
             return None
 
+    def made_at(self, project_id: int) -> float | None:
+        """Return when the newest report of a project was made, Unix time; None if none was made."""
+        with Session(self._engine) as session:
+            return session.scalar(select(ReportRow.made_at).where(ReportRow.project_id == project_id))
+
     def write(self, report: Report) -> None:
         """Replace the report of a project, in one transaction."""
         values = {"made_at": report.made_at, "content": report.model_dump_json()}
