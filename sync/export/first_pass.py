@@ -21,7 +21,7 @@ from sync.export.consensus.agreement import Overlaps
 from sync.export.consensus.votes import Vote, newest_of_each, votes_of
 from sync.export.data_columns import DataColumns
 from sync.export.measures import measure
-from sync.export.reading.annotations import ANSWERING_TAGS, parse_annotations
+from sync.export.reading.annotations import parse_annotations
 from sync.export.reading.images import is_first, number_of, reference_of
 from sync.export.records import ParsedAnnotation
 from sync.export.sky import NOWHERE, Sky
@@ -152,7 +152,7 @@ def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, first_pass:
         control = config.control(region.get("from_name"))
         if control is None:
             first_pass.foreign[str(region.get("from_name") or ""), str(region.get("type") or "unknown")] += 1
-        if control is None or control.tag in ANSWERING_TAGS:
+        if control is None or not control.marks_objects:
             continue
         kind, value = _KIND_OF_SHAPE[SHAPES[control.tag].SHAPE], region.get("value")
         first_pass.kinds.add(kind)

@@ -21,7 +21,6 @@ from sync.export.first_pass import FirstPass, is_read, run_first_pass
 from sync.export.image_files import ImageFiles
 from sync.export.plan import ExportError, Plan, Summary
 from sync.export.problems import Problems
-from sync.export.reading.annotations import ANSWERING_TAGS
 from sync.export.reading.images import split_by_image
 from sync.export.reading.left_prompts import remove_prompts
 from sync.export.reading.sizes import SizedTasks
@@ -177,7 +176,7 @@ def _labels(config: LabelConfig, first_pass: FirstPass) -> tuple[str, ...]:
 
     Positions are class numbers and are stable across exports: annotation numbers increase, so later classes are appended.
     """
-    controls = [control for control in config.controls if control.tag not in ANSWERING_TAGS and not control.only_prompts]
+    controls = [control for control in config.controls if control.marks_objects and not control.only_prompts]
     config_labels = dict.fromkeys(label.value for control in controls for label in control.labels)
     return (
         *config_labels,

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from backend.registry.records import Effort
-from sync.controls import OBJECTS, ControlError
+from sync.controls import OBJECTS, TAG_OF_TYPE, ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import SAME, outline, same_answer, same_shape
 from sync.controls.region import Region
@@ -86,7 +86,7 @@ def _key(region: Region) -> tuple[str, str, str]:
 
     For a shape it is the id, because its label may now be of another control; for a label of the whole image, control and page.
     """
-    if any(region["type"] == tag.lower() for tag in OBJECTS):
+    if TAG_OF_TYPE.get(region["type"]) in OBJECTS:
         return region["type"], str(region.get("id")), ""
     return region["type"], region["from_name"], str(region.get("item_index") or 0)
 

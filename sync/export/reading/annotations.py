@@ -14,14 +14,14 @@ from sync.controls.region import Region, read_size
 from sync.errors.controls import ControlError, OutsideError, quote
 from sync.errors.failures import reason_of_item
 from sync.export.drawn_objects import DrawnObject, Provenance
-from sync.export.reading.origins import ACCEPTED, ANSWERING_TAGS, DRAWN, EDITED, states_of
+from sync.export.reading.origins import ACCEPTED, DRAWN, EDITED, states_of
 from sync.export.records import Answer, ParsedAnnotation
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Labelled, Size
 from sync.labelling.config import Control, LabelConfig, join_path
 from sync.labelling.reading import read_region
 
-__all__ = ["ANSWERING_TAGS", "Report", "parse_annotations", "shape_regions", "stated_size"]
+__all__ = ["Report", "parse_annotations", "shape_regions", "stated_size"]
 
 
 class Report(Protocol):
@@ -70,7 +70,7 @@ def shape_regions(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapp
         result = item.get("result") if isinstance(item, Mapping) and not item.get("was_cancelled") else None
         for region in result if isinstance(result, list) else []:
             control = config.control(region.get("from_name")) if isinstance(region, Mapping) else None
-            if control is not None and control.tag not in ANSWERING_TAGS:
+            if control is not None and control.marks_objects:
                 yield region
 
 
@@ -135,10 +135,10 @@ class _Reader:
         control = self._config.control(region.get("from_name"))
         if control is None:
             return
-        if control.tag not in ANSWERING_TAGS and self._size is None:
+        if control.marks_objects and self._size is None:
             raise ControlError("the size of the image is unknown: its file cannot be read, and no region states a size")
         decoded = read_region(region, control, size=self._size)
-        if control.tag in ANSWERING_TAGS:
+        if not control.marks_objects:
             yield self._answer(region, control, decoded, state)
         else:
             yield from self._objects(region, control, decoded, state)

@@ -10,23 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sync.controls import ANSWERS, ControlError
+from sync.controls import ANSWERS, TAG_OF_TYPE, ControlError
 from sync.controls.comparing import decoder
 from sync.controls.equality import same_answer, same_shape
 from sync.geometry.shapes import Labelled
 
-__all__ = ["ACCEPTED", "ANSWERING_TAGS", "DRAWN", "EDITED", "RELABELLED", "states_of"]
+__all__ = ["ACCEPTED", "DRAWN", "EDITED", "RELABELLED", "states_of"]
 
 ACCEPTED, DRAWN = "accepted", "drawn"
 EDITED = "edited"
 """The annotator changed the shape and kept the predicted class."""
 RELABELLED = "relabelled"
 """The annotator changed the class, or it is unknown whether the class was changed."""
-
-ANSWERING_TAGS = tuple(ANSWERS)
-"""Tags of the controls for answers about the whole image."""
-
-_ANSWERS = {tag.lower() for tag in ANSWERING_TAGS}
 
 
 def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[str]:
@@ -55,7 +50,7 @@ def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[st
 
 def _key(region: Mapping[str, Any]) -> tuple[str, str]:
     kind = str(region.get("type")).lower()
-    if kind in _ANSWERS:
+    if TAG_OF_TYPE.get(kind) in ANSWERS:
         return kind, f"{region.get('from_name') or ''} of page {region.get('item_index') or 0}"
     return kind, str(region.get("id") or "")
 
