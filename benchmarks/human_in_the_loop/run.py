@@ -29,7 +29,7 @@ from rich.progress import track
 from backend.active.ranking import STRATEGIES
 from benchmarks.human_in_the_loop.sets import PARTS, SETS, Galaxies, read_set
 from benchmarks.human_in_the_loop.simulation import Run, Setting, simulate
-from benchmarks.human_in_the_loop.tables import curves_table, saved_table, time_table
+from benchmarks.human_in_the_loop.tables import curves_table, forecast_table, saved_table, time_table
 from benchmarks.report import machine_line, write_numbers, write_section
 
 WRONG = (0.0, 0.05, 0.1)
@@ -49,7 +49,9 @@ def main() -> None:
     settings = list(_settings(options.strategies, options.seeds))
     began = time.process_time()
     runs = {setting: _measured(galaxies[setting.galaxies], setting) for setting in track(settings, "simulating")}
-    tables = "\n\n".join([saved_table(runs), time_table(runs), *(curves_table(runs, name) for name in SETS)])
+    tables = "\n\n".join(
+        [saved_table(runs), time_table(runs), *(curves_table(runs, name) for name in SETS), forecast_table(runs)]
+    )
     print(tables)
     print(f"{time.process_time() - began:.0f} CPU seconds in this run")
     if options.write:

@@ -7,17 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.reports.forecast import NoForecast, forecast
+from backend.reports.report import CurvePoint, Estimate
 from benchmarks.human_in_the_loop.sets import SETS
 from benchmarks.human_in_the_loop.simulation import BATCH, Run, Setting
 from benchmarks.label_efficiency.statistics import labels_needed
 from benchmarks.report import markdown_table
 
-__all__ = ["curves_table", "saved_table", "time_table"]
+__all__ = ["curves_table", "forecast_table", "saved_table", "time_table"]
 
 LOOK_S, CHOOSE_S, SUBMIT_S, UNDO_S = 2.0, 2.0, 1.0, 1.0
 """Stated cost of an annotator for one galaxy, seconds: to look at it, to choose a class, to submit, to remove a wrong class."""
 
-SAMPLES = 1_000
+SAMPLES = 200
+FORECAST_AT, MORE = (60, 100, 150, 200), 100
 RUNGS = {"gz1": (50, 100, 200, 300), "gz2": (30, 60, 100, 150), "rings": (30, 50, 70, 100)}
 
 Runs = Mapping[Setting, Run]
@@ -74,6 +77,39 @@ def time_table(runs: Runs) -> str:
     return markdown_table(
         ["strategy, with pre-annotation", *SETS], rows, title="Times faster than an empty form in random order"
     )
+
+
+def forecast_table(runs: Runs) -> str:
+    """Return how often the forecast's interval holds the gain of AUC that is measured `MORE` labels later, on gz1."""
+    rows = []
+    for wrong in sorted({setting.wrong for setting in runs}):
+        for at in FORECAST_AT:
+            forecasts = [
+                pair
+                for setting, run in runs.items()
+                if setting.galaxies == "gz1" and setting.wrong == wrong and (pair := _forecast(run, at)) is not None
+            ]
+            held = [estimate.low <= gain <= estimate.high for estimate, gain in forecasts]
+            error = np.array([estimate.value - gain for estimate, gain in forecasts])
+            width = np.array([estimate.high - estimate.low for estimate, _ in forecasts])
+            numbers = [error.mean(), np.abs(error).mean(), np.median(width), np.mean([gain for _, gain in forecasts])]
+            rows.append(
+                [f"{wrong:.0%}", str(at), str(len(held)), f"{np.mean(held):.0%}", *(f"{value:+.4f}" for value in numbers)]
+            )
+    columns = ["wrong", "labels", "runs", "held", "mean error", "mean absolute error", "median width", "measured gain"]
+    return markdown_table(columns, rows, title=f"The 68 % interval of the gain of AUC from {MORE} more labels, all strategies")
+
+
+def _forecast(run: Run, at: int) -> tuple[Estimate, float] | None:
+    """Return the forecast at a number of labels and the measured gain; None without a forecast."""
+    values = [(BATCH * (batch + 1), value) for batch, value in enumerate(run.auc)]
+    points = [CurvePoint(labels=labels, value=value) for labels, value in values if labels <= at and value != 0.5]
+    try:
+        estimate, _ = forecast(points, at=at, more=MORE)
+    except NoForecast:
+        return None
+    known = dict(values)
+    return estimate, known[at + MORE] - known[at]
 
 
 def _strategies(runs: Runs) -> list[str]:
