@@ -50,7 +50,8 @@ __all__ = ["update_report"]
 log = logging.getLogger("galaxyloop.report")
 
 PATIENCE_S = 900.0
-"""Age of the stored report from which on an event does not stop the next one: annotators who never pause get one, too."""
+"""Age of the stored report from which on an event does not stop the next one, nor the first one: annotators who never pause get
+figures, too."""
 
 
 class _EventArrived(Exception):  # noqa: N818  (not an error)
@@ -98,7 +99,7 @@ def update_report(
     state = _state(services, project, snapshot, tasks)
     if previous is not None and previous.state == state:
         return False
-    check = _check(services, project, lease, interruptible=previous is None or time.time() - previous.made_at < PATIENCE_S)
+    check = _check(services, project, lease, interruptible=previous is not None and time.time() - previous.made_at < PATIENCE_S)
     try:
         inputs = _gather(services, project, snapshot, tasks=tasks, scores=scores, check=check)
         report = _make_report(inputs, memory, state=state)

@@ -46,8 +46,9 @@ LONGEST_S = 60.0
 STANDARD_ERRORS = 2 * 1.96
 """Width of a 95 % interval in standard errors."""
 
-ObjectMemory = dict[tuple[object, ...], ImageMatches]
-"""Matches of versions and images that an earlier cycle has computed."""
+Heads = tuple[object, ...]
+ObjectMemory = dict[tuple[str, Heads, ImageOfTask, tuple[object, ...]], ImageMatches]
+"""Matches that an earlier cycle has computed, by control, heads, image, and the objects that annotators drew on it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,6 +65,7 @@ def make_object_figures(
 ) -> ObjectFigures:
     """Score the versions; the points of the learning curve are the versions."""
     images = held_out_images(inputs, control, versions, most=MOST_OBJECT_IMAGES)
+    _forget(memory, control, versions, images)
     matched = _match_versions(inputs, control, versions, images, memory)
     groups = [inputs.galaxy(image) for image in images]
     metrics = {number: _estimates(_scores(control, matches), groups) for number, matches in matched.items()}
@@ -111,7 +113,7 @@ def _matches(
     inputs: ReportInputs, model: ObjectModel, shown: ShownVersion, image: ImageOfTask, memory: ObjectMemory, until: float
 ) -> ImageMatches | None:
     drawn = inputs.truth[model.control.name].labels[image]
-    key = (model.control.name, *_heads_key(shown), image, tuple((each.label, each.box) for each in drawn))
+    key = (model.control.name, _heads_of(shown), image, tuple((each.label, each.box) for each in drawn))
     if key not in memory:
         inputs.check()
         if time.monotonic() > until:
@@ -121,7 +123,14 @@ def _matches(
     return memory[key]
 
 
-def _heads_key(shown: ShownVersion) -> tuple[object, ...]:
+def _forget(memory: ObjectMemory, control: Control, versions: Sequence[ShownVersion], images: Sequence[ImageOfTask]) -> None:
+    """Remove the matches of versions and images that are no longer shown."""
+    heads, shown = {_heads_of(version) for version in versions}, set(images)
+    for key in [key for key in memory if key[0] == control.name and not (key[1] in heads and key[2] in shown)]:
+        del memory[key]
+
+
+def _heads_of(shown: ShownVersion) -> Heads:
     prompted = shown.version.head_from(PROMPTS) if shown.heads.prompted else 0
     return (*sorted(shown.sources.items()), prompted)
 

@@ -141,13 +141,14 @@ def test_numbers_have_errors_and_a_curve(make_project: Make) -> None:
 
 def test_an_event_stops_the_report_and_the_next_cycle_makes_it(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     project = make_project(CLASSES)
+    before = project.report(project.annotate(range(1, 20)))
     snapshot = project.annotate(range(1, 21))
     events = project.services.pending_events
     marks = iter([{}, {project.id: "an event"}, {}])
     with monkeypatch.context() as patched:
         patched.setattr(events, "pending", lambda: next(marks))
         assert not project.update(snapshot)
-    assert ReportStore(project.services.engine).read(project.id) is None
+    assert ReportStore(project.services.engine).read(project.id) == before
     assert project.update(snapshot)
 
 

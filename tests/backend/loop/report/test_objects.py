@@ -62,6 +62,7 @@ def test_boxes_are_scored_and_found_once(make_project: Make, monkeypatch: pytest
     monkeypatch.setattr(object_figures, "_match_image", lambda *_: found.append(1))
     project.update(annotate(project, range(1, 24)))
     assert not found
+    assert 0 < len(project.memory.matches) <= 2 * control.held_out
     (uncertain, *_) = report.galleries
     assert (uncertain.kind, uncertain.tasks[0].caption) == ("uncertain", "score 0.25")
 
