@@ -15,7 +15,7 @@ def pairs(scores: list[float], version: str = "v0002") -> list[tuple[Task, Predi
     return [(Task(id_, {}), Prediction([], score, version)) for id_, score in enumerate(scores)]
 
 
-def mixed(
+def randomise(
     scores: list[float], held_out: set[int], *, version: str = "v0002", batch: int = 64, known: list[float] | None = None
 ) -> list[float]:
     made = pairs(scores, version)
@@ -32,7 +32,7 @@ def test_each_part_of_the_queue_has_about_the_share_of_held_out_tasks(own: float
     random = np.random.default_rng(0)
     held_out = set(range(0, 2000, 5))
     scores = [own if task in held_out else float(random.beta(2, 5)) for task in range(2000)]
-    queue = np.argsort(mixed(scores, held_out), kind="stable")
+    queue = np.argsort(randomise(scores, held_out), kind="stable")
     for start in range(0, 2000, 400):
         served = [int(task) in held_out for task in queue[start : start + 400]]
         assert np.mean(served) == pytest.approx(0.2, abs=0.07)
@@ -42,26 +42,26 @@ def test_the_order_of_held_out_tasks_is_independent_of_their_scores() -> None:
     random = np.random.default_rng(1)
     scores = random.uniform(0, 1, 2000).tolist()
     held_out = set(range(0, 2000, 5))
-    after = mixed(scores, held_out)
+    after = randomise(scores, held_out)
     assert abs(np.corrcoef([scores[task] for task in held_out], [after[task] for task in held_out])[0, 1]) < 0.15
 
 
 def test_scores_differ_between_versions_and_are_reproducible() -> None:
     scores, held_out = [0.1 * place for place in range(10)], {3, 7}
-    assert mixed(scores, held_out) == mixed(scores, held_out)
-    assert mixed(scores, held_out) != mixed(scores, held_out, version="v0003")
+    assert randomise(scores, held_out) == randomise(scores, held_out)
+    assert randomise(scores, held_out) != randomise(scores, held_out, version="v0003")
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=200), st.sets(st.integers(0, 199)), st.integers(1, 64))
 def test_other_tasks_keep_their_scores(scores: list[float], held_out: set[int], batch: int) -> None:
-    after = mixed(scores, held_out, batch=batch)
+    after = randomise(scores, held_out, batch=batch)
     assert all(after[task] == score for task, score in enumerate(scores) if task not in held_out)
     assert all(0 <= score <= 1 for score in after)
 
 
 def test_a_single_held_out_task_gets_a_score_among_the_known_ones() -> None:
-    assert mixed([0.9], {0}, known=[0.2, 0.3]) != [0.9]
-    assert 0.2 <= mixed([0.9], {0}, known=[0.2, 0.3])[0] <= 0.3
+    assert randomise([0.9], {0}, known=[0.2, 0.3]) != [0.9]
+    assert 0.2 <= randomise([0.9], {0}, known=[0.2, 0.3])[0] <= 0.3
 
 
 def test_a_task_with_an_unreadable_image_stays_last() -> None:

@@ -22,7 +22,7 @@ labels = st.sampled_from(["Galaxy", "Star"])
 places = st.lists(st.tuples(boxes, labels), max_size=5)
 
 
-def detected(box: Box, label: str = "Galaxy") -> Detected:
+def make_detected(box: Box, label: str = "Galaxy") -> Detected:
     """Return a detected rectangle that fills its box."""
     crop = np.ones((int(box.height), int(box.width)), bool)
     ellipse = Ellipse(box.x, box.y, box.width, box.height)
@@ -31,7 +31,7 @@ def detected(box: Box, label: str = "Galaxy") -> Detected:
     return Detected(Source(1, box, ellipse, crop, corner, flux=1, peak=1, snr=9, features=features), label, 0.9)
 
 
-def drawn(box: Box, label: str = "Galaxy") -> DrawnObject:
+def make_drawn(box: Box, label: str = "Galaxy") -> DrawnObject:
     return DrawnObject(label, box, None)
 
 
@@ -80,25 +80,25 @@ def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
 
 @given(places, places)
 def test_at_most_as_many_boxes_match_as_either_list_has(first: list[tuple[Box, str]], second: list[tuple[Box, str]]) -> None:
-    matched = matched_boxes([detected(*each) for each in first], [drawn(*each) for each in second])
+    matched = matched_boxes([make_detected(*each) for each in first], [make_drawn(*each) for each in second])
     assert 0 <= matched <= min(len(first), len(second))
 
 
 @given(places)
 def test_equal_boxes_all_match(objects: list[tuple[Box, str]]) -> None:
-    assert matched_boxes([detected(*each) for each in objects], [drawn(*each) for each in objects]) == len(objects)
+    assert matched_boxes([make_detected(*each) for each in objects], [make_drawn(*each) for each in objects]) == len(objects)
 
 
 def test_another_label_does_not_match() -> None:
     box = Box(10, 10, 10, 10)
-    assert matched_boxes([detected(box, "Star")], [drawn(box, "Galaxy")]) == 0
+    assert matched_boxes([make_detected(box, "Star")], [make_drawn(box, "Galaxy")]) == 0
 
 
 def test_boxes_are_matched_one_to_one() -> None:
     box = Box(10, 10, 10, 10)
-    assert matched_boxes([detected(box), detected(box)], [drawn(box)]) == 1
+    assert matched_boxes([make_detected(box), make_detected(box)], [make_drawn(box)]) == 1
 
 
 def test_boxes_match_from_an_overlap_of_one_half() -> None:
-    assert matched_boxes([detected(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 10, 10))]) == 1
-    assert matched_boxes([detected(Box(0, 0, 20, 10))], [drawn(Box(0, 0, 9, 10))]) == 0
+    assert matched_boxes([make_detected(Box(0, 0, 20, 10))], [make_drawn(Box(0, 0, 10, 10))]) == 1
+    assert matched_boxes([make_detected(Box(0, 0, 20, 10))], [make_drawn(Box(0, 0, 9, 10))]) == 0

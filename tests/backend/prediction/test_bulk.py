@@ -104,12 +104,12 @@ def test_each_chunk_is_stored_under_the_exclusive_lock(client: LabelStudioClient
 
 def test_without_the_exclusive_lock_nothing_is_stored(client: LabelStudioClient, studio: Studio) -> None:
     @contextmanager
-    def refused() -> Iterator[None]:
+    def refuse() -> Iterator[None]:
         raise RuntimeError("another version is live")
         yield
 
     with pytest.raises(RuntimeError, match="another version"):
-        list(predict_and_store(client, 1, batches(10), exclusive=refused))
+        list(predict_and_store(client, 1, batches(10), exclusive=refuse))
     assert studio.imports == []
 
 

@@ -125,7 +125,7 @@ def test_large_images_are_decoded_one_at_a_time_and_freed(
     references = [upload(files, f"large-{number}.png", png(seed=900 + number)) for number in range(6)]
     at_once, most, lock = 0, 0, threading.Lock()
 
-    def watched(pixels: Any, **settings: Any) -> Any:
+    def watch(pixels: Any, **settings: Any) -> Any:
         nonlocal at_once, most
         with lock:
             at_once += 1
@@ -137,7 +137,7 @@ def test_large_images_are_decoded_one_at_a_time_and_freed(
             with lock:
                 at_once -= 1
 
-    monkeypatch.setattr("backend.prediction.features.extract", watched)
+    monkeypatch.setattr("backend.prediction.features.extract", watch)
     features_of_images = extractor.extract_features(references, embed=True, extractions=[EXTRACTION])
     assert most == 1
     for features in features_of_images:

@@ -25,41 +25,41 @@ def region(name: str, control: str, tag: str, **more: Any) -> dict[str, Any]:
     return {"id": name, "from_name": control, "to_name": "image", "type": tag.lower(), "origin": "manual"} | more
 
 
-def chosen(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = None) -> list[str]:
+def choose(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = None) -> list[str]:
     return [prompt["id"] for prompt in choose_prompts(regions, known, stored=stored or set())[0]]
 
 
 @pytest.mark.parametrize("tag", OBJECTS)
 def test_prompts_of_a_control_that_is_only_a_tool_accumulate(tag: str) -> None:
     known = config(tool=(tag, ONLY), answers=(tag, NEVER))
-    assert chosen([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], known) == ["b", "c"]
+    assert choose([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], known) == ["b", "c"]
 
 
 @pytest.mark.parametrize("tag", OBJECTS)
 def test_the_newest_region_of_a_smart_control_is_the_prompt(tag: str) -> None:
     known = config(both=(tag, SMART))
     predicted = region("a", "both", tag, origin="prediction"), region("b", "both", tag, origin="prediction-changed")
-    assert chosen([*predicted, region("c", "both", tag), region("d", "both", tag)], known) == ["d"]
-    assert chosen([*predicted], known) == []
+    assert choose([*predicted, region("c", "both", tag), region("d", "both", tag)], known) == ["d"]
+    assert choose([*predicted], known) == []
 
 
 def test_points_of_a_smart_control_accumulate_and_answers_are_excluded() -> None:
     known = config(click=("KeyPointLabels", SMART), centres=("KeyPointLabels", NEVER))
     points = [region(name, control, "KeyPointLabels") for name, control in (("a", "click"), ("b", "centres"), ("c", "click"))]
-    assert chosen(points, known) == ["a", "c"]
+    assert choose(points, known) == ["a", "c"]
 
 
 @pytest.mark.parametrize("tag", ["KeyPointLabels", "RectangleLabels", "BrushLabels"])
 def test_a_control_without_the_attribute_is_smart_if_no_other_is_marked(tag: str) -> None:
-    assert chosen([region("a", "plain", tag)], config(plain=(tag, ""))) == ["a"]
-    assert chosen([region("a", "plain", tag)], config(plain=(tag, ""), tool=(tag, SMART))) == []
-    assert chosen([region("a", "plain", tag)], config(plain=(tag, NEVER))) == []
+    assert choose([region("a", "plain", tag)], config(plain=(tag, ""))) == ["a"]
+    assert choose([region("a", "plain", tag)], config(plain=(tag, ""), tool=(tag, SMART))) == []
+    assert choose([region("a", "plain", tag)], config(plain=(tag, NEVER))) == []
 
 
 def test_predicted_and_submitted_regions_are_not_prompts() -> None:
     known = config(drag=("RectangleLabels", ONLY))
     boxes = [region(name, "drag", "RectangleLabels") for name in ("old", "new")]
-    assert chosen(boxes, known, stored={"old"}) == ["new"]
+    assert choose(boxes, known, stored={"old"}) == ["new"]
 
 
 def test_prompts_on_other_images_than_the_newest_are_left_out() -> None:
@@ -71,4 +71,4 @@ def test_prompts_on_other_images_than_the_newest_are_left_out() -> None:
 def test_regions_of_unknown_controls_or_types_are_not_prompts() -> None:
     known = config(drag=("RectangleLabels", ONLY))
     odd: list[Any] = [None, 7, {}, region("a", "gone", "RectangleLabels"), region("b", "drag", "BrushLabels")]
-    assert chosen([*odd, region("c", "drag", "RectangleLabels")], known) == ["c"]
+    assert choose([*odd, region("c", "drag", "RectangleLabels")], known) == ["c"]

@@ -165,7 +165,7 @@ def test_a_mask_of_another_size_is_an_error_in_one_sentence(answer: Callable[...
         answer(brushed)
 
 
-def claimed(kind: str, tag: str, value: dict[str, Any], *, side: int = 10_000) -> dict[str, Any]:
+def claim_size(kind: str, tag: str, value: dict[str, Any], *, side: int = 10_000) -> dict[str, Any]:
     """Return a prompt of a config with smart brushes and polygons that states an image of `side` pixels."""
     value = value | {tag.lower(): ["Galaxy"]}
     region = {"id": "p", "from_name": kind, "to_name": "image", "type": tag.lower(), "value": value}
@@ -190,14 +190,14 @@ def test_the_size_stated_by_a_prompt_needs_no_memory(pixels: NDArray[np.float32]
             list(prompts), task={}, config=parse(CLAIMS), head=SHIPPED, windowed_image_of=lambda _name, _page: windowed_image
         )
 
-    ask(claimed("outline", "PolygonLabels", triangle))
+    ask(claim_size("outline", "PolygonLabels", triangle))
     tracemalloc.start()
-    assert ask(*[claimed("outline", "PolygonLabels", triangle)] * 60)
+    assert ask(*[claim_size("outline", "PolygonLabels", triangle)] * 60)
     with pytest.raises(ValueError, match="a mask of 100000000 pixels does not fit an image of 200x100"):
-        ask(claimed("brush", "BrushLabels", {"format": "rle", "rle": larger}))
+        ask(claim_size("brush", "BrushLabels", {"format": "rle", "rle": larger}))
     for value in (many, {"points": [[1e308, 0], [float("nan"), 0], [0, 100]]}, {"points": [[10**300, 0], [5, 5], [0, 100]]}):
         with pytest.raises(ValueError, match=" "):
-            ask(claimed("outline", "PolygonLabels", value))
+            ask(claim_size("outline", "PolygonLabels", value))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 20 * 2**20
@@ -247,12 +247,12 @@ def disc(x: float, y: float, radius: float) -> NDArray[np.bool_]:
     return inside
 
 
-def shown(mask: NDArray[np.bool_], name: str, *, tag: str = "BrushLabels", label: str = "Galaxy") -> dict[str, Any]:
+def show(mask: NDArray[np.bool_], name: str, *, tag: str = "BrushLabels", label: str = "Galaxy") -> dict[str, Any]:
     (region, *_) = regions_of_mask(mask, control=config(tag).controls[0], label=label, score=0.5)
     return region | {"id": name}
 
 
-def predicted(*regions: dict[str, Any]) -> dict[str, Any]:
+def predict_region(*regions: dict[str, Any]) -> dict[str, Any]:
     return {"predictions": [{"id": 1, "result": list(regions)}], "annotations": [], "drafts": []}
 
 
@@ -260,40 +260,40 @@ def predicted(*regions: dict[str, Any]) -> dict[str, Any]:
 def test_a_click_on_a_predicted_object_refines_and_replaces_it(answer: Callable[..., Any], tag: str) -> None:
     half = disc(*LEFT, 12) & (np.indices(SIZE[::-1])[1] < LEFT[0])
     half[LEFT[1], LEFT[0] - 2 : LEFT[0] + 1] = True
-    task = predicted(shown(half, "left", tag=tag), shown(disc(*RIGHT, 10), "right", tag=tag))
+    task = predict_region(show(half, "left", tag=tag), show(disc(*RIGHT, 10), "right", tag=tag))
     (region,) = answer(click((LEFT[0] - 4, LEFT[1])), tag=tag, task=task)
     assert region["id"] == "left"
 
 
 def test_a_negative_click_reduces_the_shown_object(answer: Callable[..., Any]) -> None:
     wide = disc(*LEFT, 12) | disc(LEFT[0] + 25, LEFT[1], 8) | (np.indices(SIZE[::-1])[0] == LEFT[1]) & disc(*LEFT, 26)
-    (region,) = answer(click((LEFT[0] + 25, LEFT[1]), is_positive=False), task=predicted(shown(wide, "left")))
+    (region,) = answer(click((LEFT[0] + 25, LEFT[1]), is_positive=False), task=predict_region(show(wide, "left")))
     assert region["id"] == "left"
     assert covers(mask_of([region]), LEFT, (LEFT[0] + 25, LEFT[1])) == [True, False]
 
 
 def test_a_negative_click_outside_all_objects_gets_no_answer(answer: Callable[..., Any]) -> None:
-    assert answer(click((100, 90), is_positive=False), task=predicted(shown(disc(*LEFT, 12), "left"))) == []
+    assert answer(click((100, 90), is_positive=False), task=predict_region(show(disc(*LEFT, 12), "left"))) == []
 
 
 def test_a_click_outside_the_shown_objects_gives_a_new_id(answer: Callable[..., Any]) -> None:
-    (region,) = answer(click(RIGHT), task=predicted(shown(disc(*LEFT, 12), "left")))
+    (region,) = answer(click(RIGHT), task=predict_region(show(disc(*LEFT, 12), "left")))
     assert region["id"] not in ("left", "p")
     assert covers(mask_of([region]), LEFT, RIGHT) == [False, True]
 
 
 def test_an_object_with_another_label_is_not_refined(answer: Callable[..., Any]) -> None:
-    (region,) = answer(click(LEFT), task=predicted(shown(disc(*LEFT, 12), "left", label="Arm")))
+    (region,) = answer(click(LEFT), task=predict_region(show(disc(*LEFT, 12), "left", label="Arm")))
     assert region["id"] != "left"
 
 
 def test_a_draft_hides_the_annotation_which_hides_the_prediction(answer: Callable[..., Any]) -> None:
-    task = predicted(shown(disc(*LEFT, 12), "predicted"))
-    task["annotations"] = [{"id": 3, "result": [shown(disc(*LEFT, 11), "submitted")]}]
+    task = predict_region(show(disc(*LEFT, 12), "predicted"))
+    task["annotations"] = [{"id": 3, "result": [show(disc(*LEFT, 11), "submitted")]}]
     assert answer(click(LEFT), task=task)[0]["id"] == "submitted"
     task["drafts"] = [
-        {"id": 7, "updated_at": "2026-01-01T10:00:00Z", "result": [shown(disc(*LEFT, 10), "old")]},
-        {"id": 8, "updated_at": "2026-01-01T11:00:00Z", "result": [shown(disc(*LEFT, 10), "draft")]},
+        {"id": 7, "updated_at": "2026-01-01T10:00:00Z", "result": [show(disc(*LEFT, 10), "old")]},
+        {"id": 8, "updated_at": "2026-01-01T11:00:00Z", "result": [show(disc(*LEFT, 10), "draft")]},
     ]
     assert answer(click(LEFT), task=task)[0]["id"] == "draft"
     task["drafts"][1]["result"] = []  # deleted by the annotator
@@ -320,7 +320,7 @@ def test_only_rectangles_of_the_smart_control_are_prompts(answer: Callable[..., 
 
 
 def test_a_submitted_prompt_is_not_a_new_prompt(answer: Callable[..., Any]) -> None:
-    task = predicted() | {"annotations": [{"id": 1, "result": [drag(45, 35, 30, 30) | {"id": "stray"}]}]}
+    task = predict_region() | {"annotations": [{"id": 1, "result": [drag(45, 35, 30, 30) | {"id": "stray"}]}]}
     regions = answer(drag(45, 35, 30, 30) | {"id": "stray"}, drag(135, 35, 30, 30), task=task)
     assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]
 

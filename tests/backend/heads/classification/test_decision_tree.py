@@ -30,13 +30,13 @@ def galaxies(kinds: Sequence[int], *, d: int = 16, noise: float = 1.0, seed: int
     return (middles[list(kinds)] + np.random.default_rng(seed).normal(0, noise, (len(kinds), d))).astype(np.float32)
 
 
-def picked(kinds: Sequence[int], *, exclusive: bool = True) -> NDArray[np.float64]:
+def targets_of_paths(kinds: Sequence[int], *, exclusive: bool = True) -> NDArray[np.float64]:
     return np.stack([TREE.shares([[PATHS[kind]]], exclusive=exclusive) for kind in kinds])
 
 
 def fit(kinds: Sequence[int], **keywords: Any) -> DecisionTree:
     keywords = {"paths": PATHS, "exclusive": True} | keywords
-    return DecisionTree.fit(galaxies(kinds), picked(kinds, exclusive=keywords["exclusive"]), **keywords)
+    return DecisionTree.fit(galaxies(kinds), targets_of_paths(kinds, exclusive=keywords["exclusive"]), **keywords)
 
 
 KINDS = [0, 1, 2, 3] * 25
@@ -167,7 +167,7 @@ def test_a_damaged_tree_is_an_error(tmp_path: Path) -> None:
 
 def test_a_thousand_galaxies_take_about_a_second_of_cpu_at_most() -> None:
     kinds = [0, 1, 2, 3] * 250
-    embeddings, targets = galaxies(kinds, d=384, noise=4), picked(kinds)
+    embeddings, targets = galaxies(kinds, d=384, noise=4), targets_of_paths(kinds)
     started = time.process_time()
     DecisionTree.fit(embeddings, targets, paths=PATHS, exclusive=True)
     assert time.process_time() - started < 3  # 0.4 s on an idle machine

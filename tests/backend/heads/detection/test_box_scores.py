@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from backend.heads.detection.box_scores import ScoreCalibration, best_least_score, weigh_by_image
 
 
-def calibrated(scores: list[float], kept: list[bool]) -> ScoreCalibration:
+def calibrate(scores: list[float], kept: list[bool]) -> ScoreCalibration:
     return ScoreCalibration.fit(np.array(scores), np.array(kept), np.ones(len(scores)))
 
 
@@ -26,13 +26,13 @@ def test_with_many_objects_scores_become_frequencies() -> None:
 @given(st.lists(st.booleans(), min_size=1, max_size=30))
 def test_a_calibration_keeps_the_order_of_scores(kept: list[bool]) -> None:
     scores = np.linspace(0.9, 0.4, len(kept))  # the brightest first, for annotators who delete those
-    applied = calibrated(scores.tolist(), kept).apply(scores)
+    applied = calibrate(scores.tolist(), kept).apply(scores)
     assert (np.diff(applied) <= 0).all()
 
 
 def test_few_objects_change_scores_little() -> None:
-    assert calibrated([0.7, 0.7], [True, True]).apply(np.array([0.7])) == pytest.approx(0.7, abs=0.15)
-    assert calibrated([0.7], [False]).apply(np.array([0.7])) > 0.4
+    assert calibrate([0.7, 0.7], [True, True]).apply(np.array([0.7])) == pytest.approx(0.7, abs=0.15)
+    assert calibrate([0.7], [False]).apply(np.array([0.7])) > 0.4
 
 
 def test_the_weight_of_a_crowded_image_is_limited() -> None:

@@ -49,7 +49,7 @@ def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
     return images
 
 
-def annotated(
+def annotate(
     images: list[NDArray[np.float32]], *, keeps: Callable[[Source], bool], label: Callable[[Source], str], scale: float = 1.0
 ) -> list[Drawn]:
     """Return boxes of an annotator with a preference."""
@@ -82,7 +82,7 @@ def mean_f1(head: Detection, images: list[NDArray[np.float32]], drawn: list[Draw
     return float(np.mean(detected))
 
 
-def bright(source: Source) -> bool:
+def is_bright(source: Source) -> bool:
     return source.peak > 0.35
 
 
@@ -98,7 +98,7 @@ def test_the_untrained_head_returns_all_sources_with_the_first_class(sky: Sky) -
 
 def test_sources_like_the_deleted_ones_are_left_out(sky: Sky) -> None:
     images = fields(sky, 20)
-    drawn = annotated(images, keeps=bright, label=lambda _: "galaxy")
+    drawn = annotate(images, keeps=is_bright, label=lambda _: "galaxy")
     head = Detection.fit(images[:10], drawn[:10], classes=("galaxy",))
     assert mean_f1(head, images[10:], drawn[10:]) > 0.97
     assert mean_f1(Detection.base(("galaxy",)), images[10:], drawn[10:]) < 0.8
@@ -106,7 +106,7 @@ def test_sources_like_the_deleted_ones_are_left_out(sky: Sky) -> None:
 
 def test_the_scale_of_boxes_follows_the_annotators(sky: Sky) -> None:
     images = fields(sky, 12)
-    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "galaxy", scale=1.6)
+    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy", scale=1.6)
     head = Detection.fit(images[:8], drawn[:8], classes=("galaxy",))
     assert head.sources.choice.box_scale > 1.1 or head.sources.choice.settings.isophote < 0.17
     assert mean_f1(head, images[8:], drawn[8:]) > 0.95
@@ -114,7 +114,7 @@ def test_the_scale_of_boxes_follows_the_annotators(sky: Sky) -> None:
 
 def test_labels_are_predicted(sky: Sky) -> None:
     images = fields(sky, 30)
-    drawn = annotated(images, keeps=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    drawn = annotate(images, keeps=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
     head = Detection.fit(images[:20], drawn[:20], classes=("round", "flat"))
     right = [
         each.label == ("flat" if each.source.features[2] > 0.4 else "round")
@@ -126,13 +126,13 @@ def test_labels_are_predicted(sky: Sky) -> None:
 
 def test_annotations_equal_to_the_defaults_change_nothing(sky: Sky) -> None:
     images = fields(sky, 5)
-    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "galaxy")
+    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy")
     assert Detection.fit(images, drawn, classes=("galaxy",)).sources.choice == Choice()
 
 
 def test_without_distinguishable_labels_the_most_frequent_one_is_predicted(sky: Sky) -> None:
     images = fields(sky, 3)
-    drawn = annotated(images, keeps=lambda _: True, label=lambda _: "spiral")
+    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "spiral")
     detected = detect(Detection.fit(images, drawn, classes=("elliptical", "spiral")), images[0])
     assert {each.label for each in detected} == {"spiral"}
 
@@ -159,13 +159,13 @@ def test_an_empty_image_has_no_objects() -> None:
 
 def test_images_without_boxes_count_as_examples(sky: Sky) -> None:
     images = [*fields(sky, 4), np.zeros((130, 130, 3), np.float32)]
-    drawn = [*annotated(images[:4], keeps=bright, label=lambda _: "galaxy"), []]
+    drawn = [*annotate(images[:4], keeps=is_bright, label=lambda _: "galaxy"), []]
     assert len(detect(Detection.fit(images, drawn, classes=("galaxy",)), images[0])) == 4
 
 
 def test_a_saved_head_is_loaded_unchanged(sky: Sky, tmp_path: Path) -> None:
     images = fields(sky, 6)
-    drawn = annotated(images, keeps=bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    drawn = annotate(images, keeps=is_bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
     for head in (Detection.fit(images, drawn, classes=("round", "flat")), Detection.base(("galaxy",))):
         head.save(tmp_path / str(id(head)))
         again = Detection.load(tmp_path / str(id(head)))

@@ -35,7 +35,7 @@ def find(head: Detection, image: NDArray[np.float32]) -> tuple[Detected, ...]:
     return head.find(extract(image, settings=head.settings).sources, size=(image.shape[1], image.shape[0]))
 
 
-def accepted(tiles: Images, *, deleted: int) -> Drawn:
+def accept_boxes(tiles: Images, *, deleted: int) -> Drawn:
     """Return the untrained head's boxes of ten tiles, without the `deleted` most star-like bright sources."""
     detected = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
     bright = [
@@ -51,7 +51,7 @@ def accepted(tiles: Images, *, deleted: int) -> Drawn:
     ]
 
 
-def lost(head: Detection, tiles: Images) -> list[int]:
+def list_missed(head: Detection, tiles: Images) -> list[int]:
     """Return the tiles whose brightest galaxy the untrained head detects and `head` does not."""
     without = []
     for number, image in enumerate(tiles):
@@ -65,12 +65,12 @@ def lost(head: Detection, tiles: Images) -> list[int]:
 @pytest.mark.slow
 @pytest.mark.parametrize("deleted", [0, 1, 2, 4])
 def test_a_few_deleted_stars_remove_no_bright_galaxy(tiles: Images, deleted: int) -> None:
-    head = Detection.fit(tiles[:10], accepted(tiles, deleted=deleted), classes=("Galaxy",))
-    assert lost(head, tiles) == []
+    head = Detection.fit(tiles[:10], accept_boxes(tiles, deleted=deleted), classes=("Galaxy",))
+    assert list_missed(head, tiles) == []
 
 
 def test_accepted_predictions_are_predicted_again(tiles: Images) -> None:
-    drawn = accepted(tiles, deleted=0)
+    drawn = accept_boxes(tiles, deleted=0)
     head = Detection.fit(tiles[:10], drawn, classes=("Galaxy",))
     for image, boxes in zip(tiles[:10], drawn, strict=True):
         assert sorted((each.source.box.x, each.source.box.y) for each in find(head, image)) == sorted(
@@ -79,7 +79,7 @@ def test_accepted_predictions_are_predicted_again(tiles: Images) -> None:
 
 
 def test_scores_keep_their_order_and_become_frequencies(tiles: Images) -> None:
-    head = Detection.fit(tiles[:10], accepted(tiles, deleted=1), classes=("Galaxy",))
+    head = Detection.fit(tiles[:10], accept_boxes(tiles, deleted=1), classes=("Galaxy",))
     for image in tiles[10:20]:
         detected = find(head, image)
         assert [each.source.snr for each in detected] == sorted((each.source.snr for each in detected), reverse=True)

@@ -34,12 +34,12 @@ def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the list of the numbers of boxes in each pass of the decoder."""
     made: list[int] = []
 
-    def counted(network: SegmenterNetwork, embedding: torch.Tensor, prompts: WindowPrompts) -> Candidates:
+    def count_and_decode(network: SegmenterNetwork, embedding: torch.Tensor, prompts: WindowPrompts) -> Candidates:
         assert prompts.guesses is not None
         made.append(len(prompts.guesses))
         return decode(network, embedding, prompts)
 
-    monkeypatch.setattr(prompting, "decode", counted)
+    monkeypatch.setattr(prompting, "decode", count_and_decode)
     return made
 
 

@@ -20,7 +20,7 @@ def disc(x: float, y: float, radius: float, *, peak_logit: float = 4.0) -> Windo
     return WindowMask(WHOLE, torch.from_numpy(logits).float(), 0.9, SIZE, 256)
 
 
-def placed(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
+def place(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
     crop, (x, y) = part
     whole = np.zeros(SIZE[::-1], bool)
     whole[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
@@ -36,8 +36,8 @@ def test_objects_share_no_pixel_and_each_lies_in_its_own_mask(masks: list[Window
     taken = np.zeros(SIZE[::-1], int)
     for part, mask in zip(parts, masks, strict=True):
         if part is not None:
-            taken += placed(part)
-            assert not (placed(part) & ~mask.mask()).any()
+            taken += place(part)
+            assert not (place(part) & ~mask.mask()).any()
             assert part[0].any(axis=0).all() or part[0].any(axis=1).all()
     assert taken.max(initial=0) <= 1
 
@@ -46,8 +46,8 @@ def test_shared_pixels_go_to_the_object_with_the_higher_score() -> None:
     left, right = resolve_overlaps([disc(30, 40, 25), disc(60, 40, 25)])
     assert left is not None
     assert right is not None
-    assert (placed(left)[40, 38], placed(right)[40, 38]) == (True, False)
-    assert (placed(left)[40, 52], placed(right)[40, 52]) == (False, True)
+    assert (place(left)[40, 38], place(right)[40, 38]) == (True, False)
+    assert (place(left)[40, 52], place(right)[40, 52]) == (False, True)
 
 
 def test_an_object_covered_by_others_has_no_mask() -> None:

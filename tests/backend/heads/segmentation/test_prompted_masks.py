@@ -44,7 +44,7 @@ def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
     return CachedWindowEncoder(WINDOWS, None).of_pixels(image)
 
 
-def clicked(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
+def click(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
     selected = predict(SHIPPED, windowed_image_of(image), points=prompts)
     return None if selected is None else selected[0]
@@ -60,29 +60,29 @@ def ellipse(image: NDArray[np.float32], x: float, y: float, a: float, b: float) 
 
 
 def test_a_click_selects_only_the_galaxy_under_it(sky: Sky) -> None:
-    mask = clicked(sky((160, 120), TWO), (60, 60))
+    mask = click(sky((160, 120), TWO), (60, 60))
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, False)
 
 
 def test_two_clicks_select_two_galaxies(sky: Sky) -> None:
-    mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60))
+    mask = click(sky((160, 120), TWO), (60, 60), (110, 60))
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, True)
 
 
 def test_a_negative_click_removes_a_selected_galaxy(sky: Sky) -> None:
-    mask = clicked(sky((160, 120), TWO), (60, 60), (110, 60), away=[(110, 60)])
+    mask = click(sky((160, 120), TWO), (60, 60), (110, 60), away=[(110, 60)])
     assert mask is not None
     assert (mask[60, 60], mask[60, 110]) == (True, False)
 
 
 def test_the_mask_agrees_with_further_clicks(sky: Sky) -> None:
     image = sky((120, 120), [(60, 60, 12, 12, 0, 0.7)], noise=0.003)
-    whole = clicked(image, (60, 60))
+    whole = click(image, (60, 60))
     assert whole is not None
     edge = int(np.flatnonzero(whole[60]).max())
-    less, more = clicked(image, (60, 60), away=[(edge - 4, 60)]), clicked(image, (60, 60), (edge + 5, 60))
+    less, more = click(image, (60, 60), away=[(edge - 4, 60)]), click(image, (60, 60), (edge + 5, 60))
     assert less is not None
     assert more is not None
     assert (whole[60, edge - 4], less[60, edge - 4], less[60, 60]) == (True, False, True)
@@ -90,14 +90,14 @@ def test_the_mask_agrees_with_further_clicks(sky: Sky) -> None:
 
 
 def test_a_small_galaxy_in_a_large_image_uses_a_smaller_window(sky: Sky) -> None:
-    mask = clicked(sky((1200, 900), [(900, 300, 3, 3, 0, 0.7)]), (900, 300))
+    mask = click(sky((1200, 900), [(900, 300, 3, 3, 0, 0.7)]), (900, 300))
     assert mask is not None
     assert mask[300, 900]
     assert 30 < mask.sum() < 600
 
 
 def test_the_mask_of_a_large_galaxy_is_complete(sky: Sky) -> None:
-    mask = clicked(sky((600, 600), [(300, 300, 90, 70, 20, 0.8)]), (300, 300))
+    mask = click(sky((600, 600), [(300, 300, 90, 70, 20, 0.8)]), (300, 300))
     assert mask is not None
     assert mask.sum() > 0.5 * np.pi * 90 * 70 * 2
 
@@ -105,17 +105,17 @@ def test_the_mask_of_a_large_galaxy_is_complete(sky: Sky) -> None:
 @pytest.mark.parametrize("inward", [0, 1, 2, 5])
 def test_a_negative_click_at_the_edge_reduces_the_mask(sky: Sky, inward: int) -> None:
     image = sky((96, 96), [(48, 48, 9, 7, 30, 0.6)])
-    whole = clicked(image, (48, 48))
+    whole = click(image, (48, 48))
     assert whole is not None
     edge = int(np.flatnonzero(whole[48]).max()) - inward
-    less = clicked(image, (48, 48), away=[(edge, 48)])
+    less = click(image, (48, 48), away=[(edge, 48)])
     assert less is not None
     assert (whole[48, edge], less[48, edge], less[48, 48]) == (True, False, True)
 
 
 @pytest.mark.parametrize("place", [(30, 30), (0, 0), (60, 60)])
 def test_a_click_on_sky_gives_at_most_a_small_mask(place: tuple[int, int]) -> None:
-    mask = clicked(np.zeros((60, 60, 3), np.float32), place)
+    mask = click(np.zeros((60, 60, 3), np.float32), place)
     assert mask is None or mask.sum() < 0.3 * mask.size
 
 
@@ -308,6 +308,6 @@ def test_a_click_on_real_galaxies_gives_masks_like_those_of_annotators() -> None
     for path, outline in list_outlines(OUTLINED, part="val"):
         image = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
         drawn = np.asarray(Image.open(outline)) > 0
-        mask = clicked(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
+        mask = click(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
         overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))
     assert np.mean(overlaps) > 0.80  # Otsu's threshold gives 0.76

@@ -33,11 +33,11 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per computed image embedding."""
     made, embed = [], SegmenterNetwork.embed
 
-    def counted(network: SegmenterNetwork, window_features: object) -> object:
+    def count_call(network: SegmenterNetwork, window_features: object) -> object:
         made.append(1)
         return embed(network, window_features)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(SegmenterNetwork, "embed", counted)
+    monkeypatch.setattr(SegmenterNetwork, "embed", count_call)
     return made
 
 
@@ -46,11 +46,11 @@ def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per pass of the decoder."""
     made, decode = [], prompting.decode
 
-    def counted(*arguments: object) -> object:
+    def count_call(*arguments: object) -> object:
         made.append(1)
         return decode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prompting, "decode", counted)
+    monkeypatch.setattr(prompting, "decode", count_call)
     return made
 
 

@@ -49,7 +49,7 @@ def mask(left: int, right: int) -> Mask:
     return drawn
 
 
-def masked(left: int, right: int) -> Region:
+def mask_region(left: int, right: int) -> Region:
     return brushlabels.encode(mask(left, right), control=control("masks"), label="Galaxy", size=SIZE)
 
 
@@ -75,12 +75,12 @@ def value(measured: float) -> Region:
     return number.encode(measured, control=control("redshift"))
 
 
-def edited(region: Region, to: Region, *, origin: str = "prediction-changed") -> Region:
+def edit(region: Region, to: Region, *, origin: str = "prediction-changed") -> Region:
     """Return the region as an annotator edited it, with its old id."""
     return to | {"id": region["id"], "origin": origin}
 
 
-def untouched(region: Region) -> Region:
+def keep(region: Region) -> Region:
     return copy.deepcopy(region) | {"origin": "prediction"}
 
 
@@ -88,12 +88,12 @@ def effort(predicted: list[Region], submitted: list[Region]) -> dict[str, Effort
     return compare_regions(predicted, submitted, PREDICTED_CONTROLS)
 
 
-EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), masked(10, 20), polygon(10)]
+EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), mask_region(10, 20), polygon(10)]
 
 
 @pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
 def test_an_unchanged_region_is_accepted(region: Region) -> None:
-    assert effort([region], [untouched(region)]) == {region["from_name"]: ACCEPTED}
+    assert effort([region], [keep(region)]) == {region["from_name"]: ACCEPTED}
 
 
 @pytest.mark.parametrize("region", EVERY_KIND, ids=lambda region: region["type"])
@@ -111,15 +111,15 @@ def test_a_region_without_a_predicted_one_is_added(region: Region) -> None:
     [
         (box(), box(20), 1 / 3),
         (box(), box(width=40), 1 / 2),
-        (masked(10, 20), masked(10, 30), 1 / 2),
-        (masked(10, 20), masked(30, 40), 0),
+        (mask_region(10, 20), mask_region(10, 30), 1 / 2),
+        (mask_region(10, 20), mask_region(30, 40), 0),
         (polygon(10), polygon(20), 1 / 3),
         (ellipse(30), ellipse(30, radius=10), 1 / 4),
         (ellipse(20), ellipse(40), 0),
     ],
 )
 def test_a_changed_shape_is_edited_with_its_overlap(before: Region, after: Region, shared: float) -> None:
-    (measured,) = effort([before], [edited(before, after)]).values()
+    (measured,) = effort([before], [edit(before, after)]).values()
     assert (measured.accepted, measured.edited, measured.rejected, measured.added, measured.compared) == (0, 1, 0, 0, 1)
     assert measured.mean_overlap == pytest.approx(shared, abs=0.01)
 
@@ -134,7 +134,7 @@ def test_a_changed_shape_is_edited_with_its_overlap(before: Region, after: Regio
     ],
 )
 def test_another_answer_for_the_whole_image_is_an_edit(before: Region, after: Region) -> None:
-    assert effort([before], [edited(before, after)]) == {before["from_name"]: Effort(edited=1)}
+    assert effort([before], [edit(before, after)]) == {before["from_name"]: Effort(edited=1)}
 
 
 def test_a_class_that_was_cleared_and_chosen_again_is_edited() -> None:
@@ -143,21 +143,21 @@ def test_a_class_that_was_cleared_and_chosen_again_is_edited() -> None:
 
 def test_another_label_is_an_edit_with_full_overlap() -> None:
     region = box()
-    starred = edited(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
+    starred = edit(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
     assert effort([region], [starred]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
 
 
 def test_a_label_of_another_control_is_an_edit() -> None:
     region = box()
     comet = rectanglelabels.encode(Box(10, 10, 20, 10), control=control("rare"), label="Comet", size=SIZE)
-    both = [untouched(region), edited(region, comet)]
+    both = [keep(region), edit(region, comet)]
     assert effort([region], both) == effort([region], both[1:]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
 
 
 def test_each_region_of_a_control_is_counted() -> None:
     unchanged, moved, deleted = box(0), box(20), box(40)
     new = box(5, 30)
-    measured = effort([unchanged, moved, deleted], [untouched(unchanged), edited(moved, box(30)), new])
+    measured = effort([unchanged, moved, deleted], [keep(unchanged), edit(moved, box(30)), new])
     assert measured == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
 
 
@@ -166,17 +166,17 @@ def test_each_region_of_a_control_is_counted() -> None:
 
 def test_a_moved_polygon_marked_as_predicted_is_edited() -> None:
     region = polygon(10)
-    assert effort([region], [edited(region, polygon(20), origin="prediction")])["outlines"].edited == 1
+    assert effort([region], [edit(region, polygon(20), origin="prediction")])["outlines"].edited == 1
 
 
 def test_a_copied_region_marked_as_predicted_is_added() -> None:
     region = box()
-    assert effort([region], [untouched(region), untouched(region) | {"id": "another"}]) == {"boxes": ACCEPTED + ADDED}
+    assert effort([region], [keep(region), keep(region) | {"id": "another"}]) == {"boxes": ACCEPTED + ADDED}
 
 
 def test_a_region_that_was_changed_back_is_accepted() -> None:
     for region in EVERY_KIND:
-        assert effort([region], [edited(region, copy.deepcopy(region))]) == {region["from_name"]: ACCEPTED}
+        assert effort([region], [edit(region, copy.deepcopy(region))]) == {region["from_name"]: ACCEPTED}
 
 
 def test_rounding_errors_are_not_an_edit() -> None:
@@ -219,24 +219,24 @@ def test_an_unreadable_change_is_an_edit_without_an_overlap(broken: Any) -> None
 
 
 def test_masks_of_different_sizes_are_compared_on_the_predicted_image() -> None:
-    region = masked(0, 20)
+    region = mask_region(0, 20)
     other = brushlabels.encode(
         mask(0, 20)[::2, ::2], control=control("masks"), label="Galaxy", size=(SIZE[0] // 2, SIZE[1] // 2)
     )
-    measured = effort([region], [edited(region, other)])["masks"]
+    measured = effort([region], [edit(region, other)])["masks"]
     assert measured == Effort(accepted=1) or measured.overlap > 0.9
 
 
 @pytest.mark.parametrize("stated", [{}, {"original_width": 5, "original_height": 5}, {"original_width": "40"}])
 def test_the_size_stated_by_a_submitted_region_is_ignored(stated: dict[str, Any]) -> None:
-    for region in (box(rotation=30), ellipse(20), polygon(10), masked(0, 20)):
+    for region in (box(rotation=30), ellipse(20), polygon(10), mask_region(0, 20)):
         submitted = {key: value for key, value in region.items() if not key.startswith("original_")} | stated
         submitted["value"] = {**submitted["value"], "extra": 1}  # not identical JSON
         assert effort([region], [submitted])[region["from_name"]] == Effort(accepted=1)
 
 
 def test_an_erased_mask_has_no_overlap() -> None:
-    region = masked(10, 20)
+    region = mask_region(10, 20)
     assert shape_overlap(CONTROLS["BrushLabels"].decode(region), Labelled(np.zeros(SIZE[::-1], bool), ("Galaxy",), SIZE)) == 0
 
 
@@ -248,26 +248,26 @@ boxes = st.builds(
 ellipses = st.builds(Ellipse, st.floats(0, 30), st.floats(0, 30), st.floats(2, 15), st.floats(2, 15), st.floats(0, 359))
 
 
-def drawn(shape: Any) -> Labelled[Any]:
+def make_drawn(shape: Any) -> Labelled[Any]:
     return Labelled(shape, ("Galaxy",), SIZE)
 
 
 @given(boxes | ellipses, boxes | ellipses)
 def test_overlap_is_symmetric_between_0_and_1_and_1_with_itself(first: Any, second: Any) -> None:
-    shared = shape_overlap(drawn(first), drawn(second))
+    shared = shape_overlap(make_drawn(first), make_drawn(second))
     assert shared is not None
     assert 0 <= shared <= 1
-    assert shared == pytest.approx(shape_overlap(drawn(second), drawn(first)))
-    assert shape_overlap(drawn(first), drawn(first)) == pytest.approx(1)
+    assert shared == pytest.approx(shape_overlap(make_drawn(second), make_drawn(first)))
+    assert shape_overlap(make_drawn(first), make_drawn(first)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("other", [Box(20, 10, 20, 10), Box(40, 10, 10, 20, rotation=90), Box(40, 20, 20, 10, rotation=180)])
 def test_equivalent_rotations_of_a_box_have_equal_overlaps(other: Box) -> None:
-    assert shape_overlap(drawn(Box(10, 10, 20, 10)), drawn(other)) == pytest.approx(1 / 3, abs=0.01)
+    assert shape_overlap(make_drawn(Box(10, 10, 20, 10)), make_drawn(other)) == pytest.approx(1 / 3, abs=0.01)
 
 
 def test_small_and_large_shapes_are_compared_with_equal_accuracy() -> None:
-    large, small = ((drawn(Ellipse(x * scale, 0, scale, scale)) for x in (3, 4)) for scale in (10, 0.1))
+    large, small = ((make_drawn(Ellipse(x * scale, 0, scale, scale)) for x in (3, 4)) for scale in (10, 0.1))
     assert shape_overlap(*large) == pytest.approx(shape_overlap(*small), abs=1e-3)
 
 

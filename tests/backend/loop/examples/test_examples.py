@@ -45,7 +45,7 @@ def choice(name: str, *labels: str) -> dict[str, Any]:
     return choices.encode(labels, control=control(name))
 
 
-def boxed(box: Box) -> dict[str, Any]:
+def box_region(box: Box) -> dict[str, Any]:
     return rectanglelabels.encode(box, control=control("boxes"), label="Galaxy", size=SIZE)
 
 
@@ -100,12 +100,12 @@ def test_several_numbers_are_averaged() -> None:
 
 def test_for_objects_the_newest_annotation_counts() -> None:
     old, new = Box(1, 1, 5, 5), Box(20, 10, 8, 6)
-    (drawn,) = gather(annotation(boxed(new), by=2), annotation(boxed(old), by=1))["boxes"].labels[IMAGE]
+    (drawn,) = gather(annotation(box_region(new), by=2), annotation(box_region(old), by=1))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width, drawn.outline) == (pytest.approx(20), pytest.approx(8), None)
 
 
 def test_a_rotated_box_gives_its_bounding_box() -> None:
-    (drawn,) = gather(annotation(boxed(Box(20, 5, 10, 4, rotation=90))))["boxes"].labels[IMAGE]
+    (drawn,) = gather(annotation(box_region(Box(20, 5, 10, 4, rotation=90))))["boxes"].labels[IMAGE]
     box = drawn.box
     assert (box.x, box.y, box.width, box.height) == pytest.approx((16, 5, 4, 10))
 
@@ -137,7 +137,7 @@ def test_a_class_without_boxes_means_that_there_are_no_objects() -> None:
     assert gathered["marks"].labels == {}
 
 
-def without_size(region: dict[str, Any]) -> dict[str, Any]:
+def remove_size(region: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in region.items() if not key.startswith("original_")}
 
 
@@ -146,7 +146,7 @@ BROKEN = [{"x": float("nan")}, {"rectanglelabels": ["Nebula"]}, {"rectanglelabel
 
 @pytest.mark.parametrize("broken", BROKEN)
 def test_unreadable_objects_do_not_count_as_no_objects(broken: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
-    good, bad = boxed(Box(1, 1, 5, 5)), boxed(Box(2, 2, 5, 5))
+    good, bad = box_region(Box(1, 1, 5, 5)), box_region(Box(2, 2, 5, 5))
     bad["value"] |= broken
     with caplog.at_level(logging.WARNING):
         gathered = gather(annotation(good, bad, choice("class", "Spiral")))
@@ -157,9 +157,9 @@ def test_unreadable_objects_do_not_count_as_no_objects(broken: dict[str, Any], c
 
 
 def test_the_readable_annotations_of_a_task_count() -> None:
-    bad = boxed(Box(2, 2, 5, 5))
+    bad = box_region(Box(2, 2, 5, 5))
     bad["value"]["x"] = None
-    gathered = gather(annotation(boxed(Box(1, 1, 5, 5)), by=1), annotation(bad, by=2))
+    gathered = gather(annotation(box_region(Box(1, 1, 5, 5)), by=1), annotation(bad, by=2))
     assert [drawn.box.x for drawn in gathered["boxes"].labels[IMAGE]] == pytest.approx([1])
 
 
@@ -168,7 +168,7 @@ def test_objects_are_in_image_pixels_whatever_size_they_state(stated: dict[str, 
     ellipse = ellipselabels.encode(Ellipse(20, 15, 8, 3), control=control("rings"), label="Galaxy", size=SIZE)
     (outline,) = polygonlabels.encode_mask(DISC, control=control("outline"), label="Galaxy", size=SIZE)
     stroke = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=SIZE)
-    regions = [without_size(region) | stated for region in (boxed(Box(8, 6, 12, 9)), ellipse, outline, stroke)]
+    regions = [remove_size(region) | stated for region in (box_region(Box(8, 6, 12, 9)), ellipse, outline, stroke)]
     gathered = gather(annotation(*regions))
     (box,), (ring,) = gathered["boxes"].labels[IMAGE], gathered["rings"].labels[IMAGE]
     (filled,), (brushed,) = gathered["outline"].labels[IMAGE], gathered["mask"].labels[IMAGE]
@@ -179,7 +179,7 @@ def test_objects_are_in_image_pixels_whatever_size_they_state(stated: dict[str, 
 
 
 def test_a_box_is_clipped_to_the_image() -> None:
-    region = boxed(Box(30, 20, 8, 8))
+    region = box_region(Box(30, 20, 8, 8))
     region["value"] |= {"x": -10, "width": 120}
     (drawn,) = gather(annotation(region))["boxes"].labels[IMAGE]
     assert (drawn.box.x, drawn.box.width) == (0, 40)
@@ -193,13 +193,13 @@ def test_an_outline_smaller_than_a_pixel_covers_that_pixel() -> None:
 
 
 def test_objects_on_an_unreadable_image_do_not_count_as_no_objects() -> None:
-    region = boxed(Box(1, 1, 5, 5))
+    region = box_region(Box(1, 1, 5, 5))
     gathered = gather_examples([annotation(region)], CONFIG, CONFIG.controls, sizes_of=lambda references: [None])
     assert gathered["boxes"].labels == {}
 
 
 def test_regions_of_a_renamed_control_do_not_count_as_no_objects() -> None:
-    lost = boxed(Box(1, 1, 5, 5)) | {"from_name": "objects"}
+    lost = box_region(Box(1, 1, 5, 5)) | {"from_name": "objects"}
     gathered = gather(annotation(lost, choice("class", "Spiral")))
     assert gathered["boxes"].labels == {}
     assert gathered["rings"].labels == {IMAGE: []}
@@ -253,7 +253,7 @@ def on_pages(*regions: dict[str, Any], parent: int | None = None) -> dict[str, E
 
 
 def test_a_region_is_an_example_of_its_page_and_image() -> None:
-    second, red = boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, boxed(Box(2, 2, 5, 5)) | {"to_name": "r"}
+    second, red = box_region(Box(1, 1, 5, 5)) | {"item_index": 1}, box_region(Box(2, 2, 5, 5)) | {"to_name": "r"}
     boxes = on_pages(second, red)["boxes"]
     assert {image: [drawn.box.x for drawn in drawn_on] for image, drawn_on in boxes.labels.items()} == {
         SECOND: pytest.approx([1]),
@@ -263,13 +263,13 @@ def test_a_region_is_an_example_of_its_page_and_image() -> None:
 
 
 def test_pages_with_a_prediction_and_no_region_have_no_objects() -> None:
-    objects = on_pages(boxed(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].labels
+    objects = on_pages(box_region(Box(1, 1, 5, 5)) | {"item_index": 1}, parent=7)["boxes"].labels
     assert {image: len(drawn) for image, drawn in objects.items()} == {FIRST: 0, SECOND: 1, RED: 0}
 
 
 @pytest.mark.parametrize("misplaced", [{"item_index": 2}, {"item_index": -1}, {"to_name": "elsewhere"}])
 def test_a_region_on_a_missing_page_gives_no_example(misplaced: dict[str, Any]) -> None:
-    assert on_pages(boxed(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].labels == {}
+    assert on_pages(box_region(Box(1, 1, 5, 5)) | misplaced, parent=7)["boxes"].labels == {}
 
 
 def test_a_class_belongs_to_the_first_page_unless_it_is_per_item() -> None:
@@ -292,7 +292,7 @@ def test_a_hidden_control_gives_no_example() -> None:
 @pytest.mark.parametrize("tag", ["RectangleLabels", "Choices", "Taxonomy"])
 def test_a_control_with_labels_from_the_task_gives_no_example(tag: str) -> None:
     config = parse(f'<View><Image name="image" value="$image"/><{tag} name="boxes" toName="image" value="$labels"/></View>')
-    region = boxed(Box(1, 1, 5, 5))
+    region = box_region(Box(1, 1, 5, 5))
     notes = [annotation(region | {"type": tag.lower(), "value": region["value"] | {tag.lower(): ["Galaxy"]}})]
     gathered = gather_examples(notes, config, config.controls, sizes_of=lambda references: [SIZE] * len(references))
     assert gathered["boxes"] == Examples()

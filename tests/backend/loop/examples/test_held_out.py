@@ -23,7 +23,7 @@ def files(count: int) -> dict[int, dict[str, Any]]:
     return {task: {"image": f"/data/upload/1/0000abcd-galaxy-{task}.png"} for task in range(1, count + 1)}
 
 
-def annotated(tasks: dict[int, dict[str, Any]], *, size: int = 100, **more: Any) -> list[Annotation]:
+def annotate(tasks: dict[int, dict[str, Any]], *, size: int = 100, **more: Any) -> list[Annotation]:
     region = {"type": "choices", "from_name": "c", "original_width": size, "original_height": size}
     return [
         Annotation(task, task, data, [region], "2026-01-01T00:00:00Z", 1, False, None, None, **more)
@@ -32,7 +32,7 @@ def annotated(tasks: dict[int, dict[str, Any]], *, size: int = 100, **more: Any)
 
 
 def sides(tasks: dict[int, dict[str, Any]], *, out: set[int], **more: Any) -> Sides:
-    return sides_of(annotated(tasks, **more), held_out=frozenset(out), image_keys=KEYS)
+    return sides_of(annotate(tasks, **more), held_out=frozenset(out), image_keys=KEYS)
 
 
 @pytest.mark.parametrize("share", [0, 0.1, 0.2, 0.5])
@@ -126,7 +126,7 @@ def test_numbered_tiles_of_the_first_demo_belong_to_one_image() -> None:
 
 def test_a_file_that_is_uploaded_twice_is_recognised_by_its_hash() -> None:
     tasks = {1: {"image": "/data/upload/1/0000aaaa-a.png"}, 2: {"image": "/data/upload/1/0000bbbb-a.png"}}
-    divided = sides_of(annotated(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
+    divided = sides_of(annotate(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
     assert divided.set_aside == {2}
 
 
@@ -152,7 +152,7 @@ def test_images_on_different_sides_do_not_overlap(positions: list[tuple[float, f
 
 def test_a_task_with_a_ground_truth_annotation_is_held_out() -> None:
     divided = sides_of(
-        [*annotated(files(3)), *annotated({2: files(3)[2]}, ground_truth=True)], held_out=frozenset(), image_keys=KEYS
+        [*annotate(files(3)), *annotate({2: files(3)[2]}, ground_truth=True)], held_out=frozenset(), image_keys=KEYS
     )
     assert divided.held_out == {2}
 

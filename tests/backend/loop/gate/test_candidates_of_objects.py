@@ -44,11 +44,11 @@ def fits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     counts: list[int] = []
     fit = LearnedDetector.fit
 
-    def counting(self: LearnedDetector, feature_pyramids: Any, boxes: Any, *, seed: int) -> LearnedDetector:
+    def count_and_fit(self: LearnedDetector, feature_pyramids: Any, boxes: Any, *, seed: int) -> LearnedDetector:
         counts.append(len(feature_pyramids))
         return fit(self, feature_pyramids, boxes, schedule=replace(FINE_TUNING, steps=1), seed=seed)
 
-    monkeypatch.setattr(LearnedDetector, "fit", counting)
+    monkeypatch.setattr(LearnedDetector, "fit", count_and_fit)
     return counts
 
 

@@ -10,12 +10,14 @@ from backend.loop.gate.decision import MARGIN, Decision, HeadOrigin, Objects, de
 from backend.loop.scores.comparison import TIE, Answer, Comparison
 
 
-def measured(low: float, high: float) -> Comparison:
+def comparison_of(low: float, high: float) -> Comparison:
     answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
     return Comparison(answer, (low + high) / 2, low, high, 20, 20)
 
 
-BETTER, WORSE, WIDE, NARROW, TIED = (measured(*each) for each in [(0.1, 0.2), (-0.2, -0.1), (-0.3, 0.3), (-0.04, 0.1), (0, 0)])
+BETTER, WORSE, WIDE, NARROW, TIED = (
+    comparison_of(*each) for each in [(0.1, 0.2), (-0.2, -0.1), (-0.3, 0.3), (-0.04, 0.1), (0, 0)]
+)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +65,7 @@ def test_a_candidate_that_finds_none_of_the_drawn_objects_is_rejected(objects: O
     assert decide(BETTER, BETTER, TIED, new_labels=("Ring",), objects=objects).origin is origin
 
 
-comparisons = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(lambda ends: measured(min(ends), max(ends)))
+comparisons = st.tuples(st.floats(-1, 1), st.floats(-1, 1)).map(lambda ends: comparison_of(min(ends), max(ends)))
 labels = st.sampled_from([(), ("Ring",)])
 
 
