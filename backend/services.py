@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.prediction.records import PredictionRecords
+from backend.registry.database import open_database
 from backend.registry.records import Project
 from backend.registry.store import Registry
-from backend.registry.tables import open_database
 from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient
 

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import secrets
 import signal
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
 from types import FrameType
@@ -20,11 +17,11 @@ from rich.progress import Progress
 
 from backend.demo.options import DemoError, DemoOptions
 from backend.demo.processes import Child, create_children
+from backend.demo.state import USER, DemoState, load_state, make_settings, save_state, write_env
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
 from sync.errors.images import ImageError
-from sync.files.atomic import atomic_write
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.projects import (
@@ -40,26 +37,10 @@ from sync.labelling.instructions import annotator_instructions
 
 __all__ = ["run_demo"]
 
-USER = "astronomer@example.com"
-SECRET_MODE = 0o600
-"""Permissions of the files that hold passwords."""
 TITLE = "Galaxies"
 CONFIG = "everything.xml"
 WATCH_EVERY_S = 1.0
 READY_WITHIN_S = 600.0
-
-
-@dataclass(slots=True)
-class DemoState:
-    """State that a later start of the demo needs, with secrets; its file is readable only by its owner."""
-
-    password: str
-    basic_auth_password: str
-    webhook_secret: str
-    api_key: str = ""
-    project_id: int = 0
-    backend_url: str = ""
-    images_uploaded: bool = False
 
 
 def run_demo(options: DemoOptions, console: Console) -> None:
@@ -72,34 +53,34 @@ def run_demo(options: DemoOptions, console: Console) -> None:
     """
     (options.data_dir / "env").unlink(missing_ok=True)
     _set_signal_action(signal.default_int_handler)
-    memory_file = options.data_dir / "demo.json"
-    memory = _load_state(memory_file)
+    state_file = options.data_dir / "demo.json"
+    state = load_state(state_file)
     studio = LabelStudioServer(
-        options.label_studio, options.data_dir / "label-studio", port=options.port, user=USER, password=memory.password
+        options.label_studio, options.data_dir / "label-studio", port=options.port, user=USER, password=state.password
     )
     children: list[Child] = []
     try:
         with console.status("starting Label Studio") as status:
             studio.start()
-            if memory.api_key:  # a later start has Label Studio's key already and does not wait
-                _start(children, options, _make_settings(options, memory, studio.url))
+            if state.api_key:  # a later start has Label Studio's key already and does not wait
+                _start(children, options, make_settings(options, state, studio.url))
             studio.wait(progress=lambda seconds: status.update(f"starting Label Studio, {seconds:.0f} s"))
-        if not memory.api_key:
-            memory.api_key = login(studio.url, USER, memory.password)
-            _save_state(memory_file, memory)
-        settings = _make_settings(options, memory, studio.url)
+        if not state.api_key:
+            state.api_key = login(studio.url, USER, state.password)
+            save_state(state_file, state)
+        settings = make_settings(options, state, studio.url)
         if not children:
             _start(children, options, settings)
-        with LabelStudioClient(studio.url, memory.api_key) as client:
-            _prepare_project(client, options, settings, memory, memory_file, console)
-            Services(settings).mark_now(memory.project_id)
-            _wait_for_predictions(client, settings, memory.project_id, console, children)
-        _write_env(options, settings, memory)
-        project_url = f"{studio.url}/projects/{memory.project_id}/data"
+        with LabelStudioClient(studio.url, state.api_key) as client:
+            _prepare_project(client, options, settings, state, state_file, console)
+            Services(settings).mark_now(state.project_id)
+            _wait_for_predictions(client, settings, state.project_id, console, children)
+        write_env(options, settings, state)
+        project_url = f"{studio.url}/projects/{state.project_id}/data"
         console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
-        console.print(f"  log in as {USER} with password {memory.password}")
-        console.print(f"[bold]scores, versions and images to look at:[/] {settings.public_url}/projects/{memory.project_id}")
-        console.print(f"  sign in as {settings.basic_auth_user} with password {memory.basic_auth_password}")
+        console.print(f"  log in as {USER} with password {state.password}")
+        console.print(f"[bold]scores, versions and images to look at:[/] {settings.public_url}/projects/{state.project_id}")
+        console.print(f"  sign in as {settings.basic_auth_user} with password {state.basic_auth_password}")
         console.print(
             f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
         )
@@ -131,68 +112,44 @@ def _set_signal_action(action: Callable[[int, FrameType | None], Any] | signal.H
             signal.signal(signal_number, action)
 
 
-def _load_state(file: Path) -> DemoState:
-    if file.exists():
-        return DemoState(**json.loads(file.read_text()))
-    memory = DemoState(secrets.token_urlsafe(9), secrets.token_urlsafe(24), secrets.token_urlsafe(24))
-    _save_state(file, memory)
-    return memory
-
-
-def _save_state(file: Path, memory: DemoState) -> None:
-    with atomic_write(file, mode=SECRET_MODE) as content:
-        content.write(json.dumps(asdict(memory), indent=1).encode())
-
-
-def _make_settings(options: DemoOptions, memory: DemoState, url: str) -> Settings:
-    return Settings(
-        label_studio_url=url,
-        label_studio_api_key=memory.api_key,
-        data_dir=(options.data_dir / "galaxyloop").absolute(),
-        port=options.backend_port,
-        basic_auth_password=memory.basic_auth_password,
-        webhook_secret=memory.webhook_secret,
-    )
-
-
 def _prepare_project(
     client: LabelStudioClient,
     options: DemoOptions,
     settings: Settings,
-    memory: DemoState,
-    memory_file: Path,
+    state: DemoState,
+    state_file: Path,
     console: Console,
 ) -> None:
     with console.status("starting the backend"):
         _wait_for_backend(settings)
-    if not memory.project_id:
+    if not state.project_id:
         config = files("labeling_configs").joinpath(CONFIG).read_text()
-        memory.project_id = create_project(client, TITLE, config, instructions=annotator_instructions(config))
-        _save_state(memory_file, memory)
-    label_config = project_state(client, memory.project_id).label_config
-    project = Services(settings).registry.register_project(memory.project_id, label_config=label_config, extra_params=None)
-    if memory.backend_url not in ("", settings.public_url):  # the port has changed
-        detach_backend(client, memory.project_id, url=memory.backend_url)
+        state.project_id = create_project(client, TITLE, config, instructions=annotator_instructions(config))
+        save_state(state_file, state)
+    label_config = project_state(client, state.project_id).label_config
+    project = Services(settings).registry.register_project(state.project_id, label_config=label_config, extra_params=None)
+    if state.backend_url not in ("", settings.public_url):  # the port has changed
+        detach_backend(client, state.project_id, url=state.backend_url)
     attach_backend(
         client,
-        memory.project_id,
+        state.project_id,
         url=settings.public_url,
         title=project.live_name,
         basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
         webhook_secret=settings.webhook_secret.get_secret_value(),
     )
-    if memory.backend_url != settings.public_url:
-        memory.backend_url = settings.public_url
-        _save_state(memory_file, memory)
-    if not memory.images_uploaded:
+    if state.backend_url != settings.public_url:
+        state.backend_url = settings.public_url
+        save_state(state_file, state)
+    if not state.images_uploaded:
         with console.status("preparing the images"):
             images = _prepare_images(options, console)
         with Progress(console=console) as progress:
             bar = progress.add_task("uploading the images", total=len(images))
-            upload_images(client, memory.project_id, images, progress=lambda done, _: progress.update(bar, completed=done))
-        set_uncertainty_sampling(client, memory.project_id)
-        memory.images_uploaded = True
-        _save_state(memory_file, memory)
+            upload_images(client, state.project_id, images, progress=lambda done, _: progress.update(bar, completed=done))
+        set_uncertainty_sampling(client, state.project_id)
+        state.images_uploaded = True
+        save_state(state_file, state)
 
 
 def _prepare_images(options: DemoOptions, console: Console) -> list[Path]:
@@ -239,21 +196,6 @@ def _wait_for_predictions(
                     raise DemoError(f"the {child.name} ended; the end of its log:\n{child.last_lines()}")
             time.sleep(0.3)
     raise DemoError(f"no predictions within {READY_WITHIN_S:.0f} s; see the worker's log")
-
-
-def _write_env(options: DemoOptions, settings: Settings, memory: DemoState) -> None:
-    lines = {
-        "LABEL_STUDIO_URL": settings.label_studio_url,
-        "LABEL_STUDIO_API_KEY": memory.api_key,
-        "GALAXYLOOP_PROJECT_ID": str(memory.project_id),
-        "GALAXYLOOP_BACKEND_URL": settings.public_url,
-        "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
-        "GALAXYLOOP_BASIC_AUTH_PASSWORD": memory.basic_auth_password,
-        "GALAXYLOOP_LABEL_STUDIO_USER": USER,
-        "GALAXYLOOP_LABEL_STUDIO_PASSWORD": memory.password,
-    }
-    with atomic_write(options.data_dir / "env", mode=SECRET_MODE) as content:
-        content.write("".join(f"{name}={value}\n" for name, value in lines.items()).encode())
 
 
 def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -> None:

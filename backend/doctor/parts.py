@@ -8,8 +8,8 @@ from sqlalchemy import Engine
 
 from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue
+from backend.registry.database import check_tables, open_database
 from backend.registry.store import Registry
-from backend.registry.tables import check_tables, open_database
 from backend.settings import Settings
 
 __all__ = ["Parts", "open_parts"]

@@ -1,28 +1,17 @@
 """The registry's tables: projects with their pending events, versions, annotators' effort, and running processes.
 
-The database is SQLite by default, and PostgreSQL if several machines share the work (`connection.py`). Alembic migrations
-upgrade an older database when a process starts.
+The database is SQLite by default, and PostgreSQL if several machines share the work (`connection.py`).
 """
 
 from __future__ import annotations
 
 import secrets
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.util import CommandError
-from sqlalchemy import JSON, Connection, Engine, ForeignKey, false, func, select
+from sqlalchemy import JSON, Engine, ForeignKey, false
 from sqlalchemy.dialects.postgresql import insert as postgresql_insert
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
-from sqlalchemy.exc import DatabaseError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
-
-from backend.registry.connection import DatabaseUnavailable, connect, unavailable, wait_for
-from sync.files.lock import hold_lock
 
 __all__ = [
     "Base",
@@ -34,15 +23,11 @@ __all__ = [
     "ReportRow",
     "UnreadableRow",
     "VersionRow",
-    "check_tables",
     "insert_of",
-    "open_database",
 ]
 
 VERSION_TAG_BYTES = 3
 """Length of a project's random tag, bytes: one in 16 million pairs of projects has the same tag."""
-MIGRATION_LOCK = 0x67_61_6C_61_78_79
-"""Number of the advisory lock in PostgreSQL, the bytes of "galaxy"; no other program in the database may use it."""
 
 
 class Base(DeclarativeBase):
@@ -189,80 +174,3 @@ class QueueRow(Base):
 def insert_of(engine: Engine) -> Any:
     """Return the dialect's `insert`, which has `on_conflict_do_update` and `on_conflict_do_nothing`."""
     return sqlite_insert if engine.dialect.name == "sqlite" else postgresql_insert
-
-
-def open_database(url: str, *, password: str = "", patience_s: float = 0.0) -> Engine:
-    """Connect to the registry and upgrade its tables.
-
-    Parameters
-    ----------
-    url, password
-        As for `connect`.
-    patience_s : float
-        Longest time to wait for a database that does not answer yet, seconds.
-
-    Raises
-    ------
-    ValueError
-        As `connect`.
-    DatabaseUnavailable
-        If the database cannot be used, or a newer release of galaxyloop has written it.
-    """
-    engine = connect(url, password=password)
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with _lock_file(engine):
-        wait_for(engine, patience_s=patience_s)
-        try:
-            with engine.begin() as connection:
-                _begin_migration(connection)
-                config.attributes["connection"] = connection
-                command.upgrade(config, "head")
-        except DatabaseError as error:
-            raise unavailable(engine, error) from error
-        except CommandError as error:
-            raise DatabaseUnavailable(
-                f"a newer galaxyloop wrote the database {engine.url.database} ({error}): install it, or restore a backup"
-            ) from error
-    return engine
-
-
-def check_tables(engine: Engine) -> None:
-    """Read a row of every table; check the integrity of a SQLite file with `PRAGMA quick_check`.
-
-    Raises
-    ------
-    DatabaseUnavailable
-        If a table is missing, or the file is damaged.
-    """
-    try:
-        with engine.connect() as connection:
-            for table in Base.metadata.sorted_tables:
-                connection.execute(select(table).limit(1)).first()
-            if engine.dialect.name == "sqlite":
-                (result,) = connection.exec_driver_sql("PRAGMA quick_check(1)").one()
-                if result != "ok":
-                    name = engine.url.database
-                    raise DatabaseUnavailable(f"the database {name} is damaged ({result}): restore it from a backup")
-    except DatabaseError as error:
-        raise unavailable(engine, error) from error
-
-
-@contextmanager
-def _lock_file(engine: Engine) -> Iterator[None]:
-    """Exclude other processes of this machine: server and worker start at the same time, and both would create the tables."""
-    if engine.dialect.name != "sqlite" or engine.url.database in (None, "", ":memory:"):
-        yield
-        return
-    file = Path(engine.url.database)
-    with hold_lock(file.with_name(f"{file.name}.lock"), wait=True):
-        yield
-
-
-def _begin_migration(connection: Connection) -> None:
-    """Begin a transaction that creates all tables or none; on PostgreSQL, only one such transaction runs on all machines."""
-    if connection.dialect.name == "sqlite":
-        # Python's driver begins no transaction for CREATE TABLE; without one, a killed process leaves only some of the tables.
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
-    else:
-        connection.execute(select(func.pg_advisory_xact_lock(MIGRATION_LOCK)))  # held until commit or rollback

@@ -23,7 +23,7 @@ def check(
     """Check that database, queue and data folder can be used and that server and worker run; exit code 1 if not."""
     from backend.jobs.queue import JobQueue, QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
-    from backend.registry.tables import check_tables, open_database
+    from backend.registry.database import check_tables, open_database
 
     settings = read_settings()
     try:

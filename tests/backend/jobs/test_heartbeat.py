@@ -85,7 +85,7 @@ def test_a_killed_process_is_lost_and_running_ones_are_listed_first(
     settings = services.settings
     script = f"""
 import time
-from backend.registry.tables import open_database
+from backend.registry.database import open_database
 from backend.jobs.heartbeat import Heartbeat
 with Heartbeat(open_database({settings.database!r}), "worker").run():
     print("runs", flush=True)

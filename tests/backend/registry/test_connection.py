@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 
 from backend.jobs.lease import hold_lease
 from backend.registry.connection import DatabaseUnavailable, connect, read_clock, wait_for
-from backend.registry.tables import open_database
+from backend.registry.database import open_database
 from backend.services import Services
 
 

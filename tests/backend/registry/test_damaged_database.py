@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from backend.cli.app import app
 from backend.jobs.queue import JobQueue, QueueUnavailable
 from backend.registry.connection import DatabaseUnavailable
-from backend.registry.tables import check_tables, open_database
+from backend.registry.database import check_tables, open_database
 
 JUNK = b"this is no database, whatever its name says" * 400
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from sqlalchemy import event
 
 from backend.jobs.lease import hold_lease
+from backend.registry.database import open_database
 from backend.registry.records import LeaseLostError, PinnedError, RegistryError, new_version_name, version_number
 from backend.registry.store import Registry
-from backend.registry.tables import open_database
 from backend.services import Services
 
 pytestmark = pytest.mark.databases

@@ -18,8 +18,9 @@ from sqlalchemy import Connection, create_engine, func, insert, inspect, select
 
 import backend
 from backend.jobs.pending import EventTimes, PendingEvents
+from backend.registry.database import open_database
 from backend.registry.store import Registry
-from backend.registry.tables import Base, ProjectRow, open_database
+from backend.registry.tables import Base, ProjectRow
 
 pytestmark = pytest.mark.databases
 
@@ -27,7 +28,7 @@ ROUNDS = 8
 OPEN_TOGETHER = """
 import sys
 from pathlib import Path
-from backend.registry.tables import open_database
+from backend.registry.database import open_database
 folder, me, other, *urls = Path(sys.argv[1]), *sys.argv[2:]
 for turn, url in enumerate(urls):
     (folder / f"{me}-{turn}").touch()
@@ -131,7 +132,7 @@ def test_a_kill_during_the_migrations_leaves_no_table(url: str) -> None:
 import os
 from sqlalchemy import event
 from sqlalchemy.engine import Engine
-from backend.registry.tables import open_database
+from backend.registry.database import open_database
 
 @event.listens_for(Engine, "before_cursor_execute")
 def die(connection, cursor, statement, *rest):

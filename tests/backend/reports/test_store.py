@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
+from backend.registry.database import open_database
 from backend.registry.store import Registry
-from backend.registry.tables import ReportRow, open_database
+from backend.registry.tables import ReportRow
 from backend.reports.report import ControlReport, Estimate, Report, VersionReport
 from backend.reports.store import ReportStore
 

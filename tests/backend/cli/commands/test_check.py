@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 from backend.cli.app import app
 from backend.cli.commands import serve
 from backend.jobs.heartbeat import Heartbeat
-from backend.registry.tables import ProcessRow, open_database
+from backend.registry.database import open_database
+from backend.registry.tables import ProcessRow
 from backend.settings import Settings
 
 NO_DATABASE = "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"
