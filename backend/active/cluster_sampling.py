@@ -10,9 +10,8 @@ Hacohen, Dekel & Weinshall (2022), ICML ("Active learning on a budget", TypiClus
 from __future__ import annotations
 
 import numpy as np
-from sklearn.cluster import KMeans
-from sklearn.neighbors import NearestNeighbors
 
+from backend.active.kmeans import find_clusters
 from backend.active.pool import Floats, Indices, Pool
 
 __all__ = ["select_kmeans", "select_typical"]
@@ -21,6 +20,7 @@ MOST_CLUSTERS = 500
 """As in the paper: more clusters than this hold too few galaxies each to tell which are typical."""
 NEIGHBOURS = 20
 """Whose mean distance tells how typical a galaxy is (paper, section 2.2)."""
+CHUNK = 1_000
 CLUSTERED = 10_000
 """Galaxies of the pool that are clustered, at random: of 100,000 a batch needs no more, and minutes become seconds."""
 
@@ -29,7 +29,7 @@ def select_kmeans(pool: Pool, count: int, source: np.random.Generator) -> Indice
     """Select the galaxy nearest to the centre of each of `count` clusters, that of the largest cluster first."""
     rows = _sample(len(pool), source)
     features = pool.features[rows]
-    clusters, centres = _cluster(features, min(count, len(rows)), source)
+    clusters, centres = find_clusters(features, min(count, len(rows)), source)
     selected: list[int] = []
     for cluster in np.argsort(-np.bincount(clusters, minlength=len(centres)), kind="stable"):
         members = np.flatnonzero(clusters == cluster)
@@ -45,7 +45,7 @@ def select_typical(pool: Pool, count: int, source: np.random.Generator) -> Indic
     rows = _sample(len(pool), source)
     features = pool.features[rows]
     together = np.concatenate([features, pool.labelled]) if len(pool.labelled) else features
-    clusters, centres = _cluster(together, min(MOST_CLUSTERS, len(pool.labelled) + count, len(together)), source)
+    clusters, centres = find_clusters(together, min(MOST_CLUSTERS, len(pool.labelled) + count, len(together)), source)
     in_pool, of_labelled = clusters[: len(rows)], clusters[len(rows) :]
     sizes = np.bincount(in_pool, minlength=len(centres))
     labels = np.bincount(of_labelled, minlength=len(centres))
@@ -68,17 +68,18 @@ def _sample(size: int, source: np.random.Generator) -> Indices:
     return np.arange(size) if size <= CLUSTERED else np.sort(source.choice(size, CLUSTERED, replace=False))
 
 
-def _cluster(features: Floats, count: int, source: np.random.Generator) -> tuple[Indices, Floats]:
-    """Cluster of each row, shape (n,), and the centres, shape (count, r)."""
-    if count < 1:
-        return np.zeros(len(features), np.intp), np.zeros((0, features.shape[1]), np.float32)
-    fitted = KMeans(count, random_state=int(source.integers(2**31)), n_init=1, max_iter=30).fit(features)
-    return fitted.labels_.astype(np.intp), fitted.cluster_centers_.astype(np.float32)
-
-
 def _typicality(features: Floats) -> Floats:
     """Inverse of the mean distance to the nearest neighbours, shape (n,) (paper, eq. 1)."""
     if len(features) == 1:
         return np.ones(1, np.float32)
-    distances, _ = NearestNeighbors(n_neighbors=min(NEIGHBOURS + 1, len(features))).fit(features).kneighbors(features)
-    return np.asarray(1 / np.maximum(distances.mean(axis=1), 1e-7), np.float32)
+    count = min(NEIGHBOURS, len(features) - 1)
+    squares = np.square(features).sum(axis=1)
+    means = np.empty(len(features), np.float32)
+    for start in range(0, len(features), CHUNK):
+        rows = slice(start, start + CHUNK)
+        distances = squares[rows, None] + squares - 2 * features[rows] @ features.T
+        # The nearest one is the galaxy itself, at a distance of 0.
+        nearest = np.partition(distances, count, axis=1)[:, : count + 1].clip(0, None)
+        means[rows] = np.sqrt(nearest).sum(axis=1) / (count + 1)
+    typicality: Floats = np.reciprocal(np.maximum(means, 1e-7, dtype=np.float32))
+    return typicality

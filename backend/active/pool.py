@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pool", "Predict", "Strategy", "reduce_embeddings"]
+__all__ = ["Axes", "Pool", "Predict", "Strategy", "reduce_embeddings"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
+Embedded = NDArray[np.floating]
+"""Embeddings may have half precision: 100,000 of them are large."""
 
 Predict = Callable[[Floats], Floats]
 """Class probabilities, shape (n, k), of embeddings as the head takes them, shape (n, d)."""
@@ -41,14 +44,17 @@ class Pool:
         As the head takes them; only DropQuery reads them.
     predict : callable or None
         The head.
+    ratings : ndarray, shape (m,) or (0,)
+        Of the labelled galaxies, NaN for one without a rating; only the order by interest reads them.
     """
 
     features: Floats
     labelled: Floats
     probabilities: Floats
     information: Floats
-    embeddings: Floats = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    embeddings: Embedded = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     predict: Predict | None = None
+    ratings: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
     def __len__(self) -> int:
         """Number of unlabelled galaxies."""
@@ -64,7 +70,7 @@ Strategy = Callable[[Pool, int, np.random.Generator], Indices]
 """Selects a batch: pool, number of galaxies, source of random numbers → indices into the pool, the most useful first."""
 
 
-def reduce_embeddings(embeddings: Floats, labelled: Floats, *, seed: int = 0) -> tuple[Floats, Floats]:
+def reduce_embeddings(embeddings: Embedded, labelled: Embedded, *, seed: int = 0) -> tuple[Floats, Floats]:
     """Project embeddings of the pool and of the labelled galaxies to common principal axes, each row of length 1.
 
     Parameters
@@ -81,20 +87,40 @@ def reduce_embeddings(embeddings: Floats, labelled: Floats, *, seed: int = 0) ->
         return np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32)
     source = np.random.default_rng(seed)
     rows = source.choice(len(embeddings), min(len(embeddings), FITTED_ON), replace=False)
-    sample = np.concatenate([embeddings[np.sort(rows)], labelled[:FITTED_ON]]).astype(np.float32)
-    middle = sample.mean(axis=0)
-    variances, axes = np.linalg.eigh(np.cov((sample - middle).T) if len(sample) > 1 else np.zeros((len(middle), len(middle))))
-    axes = axes[:, ::-1][:, :AXES][:, variances[::-1][:AXES] > 0].astype(np.float32)
-    if not axes.shape[1]:
-        axes = np.eye(len(middle), 1, dtype=np.float32)
-    return _project(embeddings, middle, axes), _project(labelled, middle, axes)
+    axes = Axes.of(np.concatenate([embeddings[np.sort(rows)], labelled[:FITTED_ON]]))
+    return axes.project(embeddings), axes.project(labelled)
 
 
-def _project(embeddings: Floats, middle: Floats, axes: Floats) -> Floats:
-    projected = np.empty((len(embeddings), axes.shape[1]), np.float32)
-    for start in range(0, len(embeddings), CHUNK):
-        rows = slice(start, start + CHUNK)
-        projected[rows] = (embeddings[rows].astype(np.float32) - middle) @ axes
-    length = np.linalg.norm(projected, axis=1, keepdims=True)
-    projected /= np.where(length > 0, length, 1)
-    return projected
+@dataclass(frozen=True, slots=True, eq=False)
+class Axes:
+    """Principal axes of embeddings.
+
+    Attributes
+    ----------
+    middle : ndarray, shape (d,)
+    axes : ndarray, shape (d, r)
+        As columns.
+    """
+
+    middle: Floats
+    axes: Floats
+
+    @classmethod
+    def of(cls, sample: Embedded) -> Self:
+        """Compute the axes of a sample of embeddings, shape (n, d), with at least one row."""
+        sample = sample.astype(np.float32)
+        middle = sample.mean(axis=0)
+        several = len(sample) > 1
+        variances, axes = np.linalg.eigh(np.cov((sample - middle).T) if several else np.zeros((len(middle), len(middle))))
+        axes = axes[:, ::-1][:, :AXES][:, variances[::-1][:AXES] > 0].astype(np.float32)
+        return cls(middle, axes if axes.shape[1] else np.eye(len(middle), 1, dtype=np.float32))
+
+    def project(self, embeddings: Embedded) -> Floats:
+        """Return embeddings of shape (n, d) along the axes, shape (n, r), each row of length 1."""
+        projected = np.empty((len(embeddings), self.axes.shape[1]), np.float32)
+        for start in range(0, len(embeddings), CHUNK):
+            rows = slice(start, start + CHUNK)
+            projected[rows] = (embeddings[rows].astype(np.float32) - self.middle) @ self.axes
+        length = np.linalg.norm(projected, axis=1, keepdims=True)
+        projected /= np.where(length > 0, length, 1)
+        return projected

@@ -9,13 +9,15 @@ from backend.active import (
     cluster_sampling,
     core_set,
     drop_query,
+    expected_improvement,
     random_sampling,
     uncertainty_herding,
     uncertainty_sampling,
 )
+from backend.active.core_set import nearest_similarity
 from backend.active.pool import Indices, Pool, Strategy
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "rank"]
+__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "rank", "select_batch", "without_copies"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random_sampling.select,
@@ -28,6 +30,7 @@ STRATEGIES: dict[str, Strategy] = {
     "coreset": core_set.select,
     "dropquery": drop_query.select,
     "herding": uncertainty_herding.select,
+    "interest": expected_improvement.select,
 }
 
 DEFAULT_STRATEGY = "herding"
@@ -56,22 +59,47 @@ def rank(pool: Pool, strategy: str, *, batch: int, seed: int = 0) -> Indices:
     ValueError
         If no strategy has this name.
     """
-    if strategy not in STRATEGIES:
-        raise ValueError(f"unknown query strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
     source = np.random.default_rng(seed)
-    select = STRATEGIES[strategy]
-    first = _without_copies(pool, select(pool, min(batch, len(pool)), source))
-    if len(first) < min(batch, len(pool)):  # copies were left out: others take their places
-        more = select(pool, min(3 * batch, len(pool)), source)
-        more = more[~np.isin(more, first)]
-        first = _without_copies(pool, np.concatenate([first, more]))[:batch]
+    first = select_batch(pool, strategy, batch, source=source)
     rest = np.setdiff1d(np.arange(len(pool)), first, assume_unique=True)
     others = rest[np.lexsort((source.random(len(rest)), -pool.information[rest]))]
     return np.concatenate([first, others])
 
 
-def _without_copies(pool: Pool, selected: Indices) -> Indices:
-    """The selected galaxies without those that copy an earlier one."""
+def select_batch(pool: Pool, strategy: str, count: int, *, source: np.random.Generator) -> Indices:
+    """Select a batch without near copies; others take the places of copies.
+
+    Parameters
+    ----------
+    strategy : str
+        A key of `STRATEGIES`.
+    count : int
+        Number of galaxies.
+
+    Returns
+    -------
+    ndarray of int, shape (count,) or shorter
+        Indices into the pool, the most useful first.
+
+    Raises
+    ------
+    ValueError
+        If no strategy has this name.
+    """
+    if strategy not in STRATEGIES:
+        raise ValueError(f"unknown query strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
+    select = STRATEGIES[strategy]
+    selected = without_copies(pool, select(pool, min(count, len(pool)), source))
+    if len(selected) < min(count, len(pool)):
+        more = select(pool, min(3 * count, len(pool)), source)
+        more = more[~np.isin(more, selected)]
+        selected = without_copies(pool, np.concatenate([selected, more]))[:count]
+    return selected
+
+
+def without_copies(pool: Pool, selected: Indices) -> Indices:
+    """Return the selected galaxies, in order, without near copies of a labelled one or of an earlier one."""
+    selected = selected[nearest_similarity(pool.features[selected], pool.labelled) < COPY_SIMILARITY]
     features = pool.features[selected]
     similar = np.tril(features @ features.T >= COPY_SIMILARITY, -1)
     kept: list[int] = []

@@ -30,6 +30,7 @@ from backend.cli.commands.project import status as project_status
 from backend.cli.commands.project_list import list_projects
 from backend.cli.commands.segment import segment
 from backend.cli.commands.serve import server, worker
+from backend.cli.commands.similar import similar
 from backend.cli.commands.status import status
 from backend.cli.commands.survey import survey
 from backend.cli.commands.versions import versions
@@ -47,6 +48,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     rollback,
     pin,
     unpin,
+    similar,
     inspect,
     embed,
     predict,

@@ -121,19 +121,23 @@ class ImageStore:
         ImageError
             If the reference is not allowed or cannot be fetched.
         """
-        known = self._cache.get(self._reference_key(reference)) if reference.startswith(UPLOADS) else None
+        known = self.known_key(reference) if reference.startswith(UPLOADS) else None
         if known is not None:
-            key = known.decode("ascii")
-            return StoredImage(key, lambda: self._cache.get(key) or self._fetch(reference)[1], self._max_pixels)
+            return StoredImage(known, lambda: self._cache.get(known) or self._fetch(reference)[1], self._max_pixels)
         key, content = self._fetch(reference)
         return StoredImage(key, lambda: content, self._max_pixels)
+
+    def known_key(self, reference: str) -> str | None:
+        """Return the key that the image had when it was last fetched, without fetching it; None if it is not known."""
+        known = self._cache.get(self._reference_key(reference))
+        return None if known is None else known.decode("ascii")
 
     def _fetch(self, reference: str) -> tuple[str, bytes]:
         content = self._fetcher.fetch(reference)
         key = image_key(content)
         if reference.startswith(UPLOADS):
             self._cache.put(key, content)
-            self._cache.put(self._reference_key(reference), key.encode("ascii"))
+        self._cache.put(self._reference_key(reference), key.encode("ascii"))
         return key, content
 
     def _reference_key(self, reference: str) -> str:

@@ -7,7 +7,7 @@ that was trained goes to the gate and is not trained again, and stored predictio
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.heads import NotEnoughLabels
@@ -20,6 +20,7 @@ from backend.loop.gate.gate import run_gate
 from backend.loop.next_step import Restore, State, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
+from backend.loop.queue.order import Queue, order_queue, own_scores
 from backend.loop.report.make import update_report
 from backend.loop.session import ProjectSession
 from backend.loop.training.train import train
@@ -89,9 +90,13 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     outcomes.append(f"{stored} predictions stored" if stored else "")
     measure_effort(services, project, annotations)
     project = registry.project(project_id)  # a user may have rolled back during publication
-    scores = session.stored[project.live_version].scores
+    batch = batch_size(project, default=services.settings.batch)
+    predictions = session.stored[project.live_version]
+    outcomes.append(order_queue(services, Queue(project, tasks, snapshot, predictions, batch, lease)))
+    scores: Mapping[int, float | None] = predictions.scores
     prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done=session.prefetched, lease=lease)
     prune_old(services, registry.project(project_id), annotations, lease)
+    scores = own_scores(services, project, scores)
     update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)
     if left_out:
         listing = f"galaxyloop project problems {project_id}"

@@ -52,11 +52,11 @@ class Embeddings:
         embeddings = np.empty((len(images), self.dimension), np.float32)
         missing = []
         for index, image in enumerate(images):
-            cached = self._cache.get(self._key(image))
-            if cached is not None and len(cached) == embeddings[index].nbytes:
-                embeddings[index] = np.frombuffer(cached, np.float32)
-            else:
+            cached = self.cached(image.key)
+            if cached is None:
                 missing.append(index)
+            else:
+                embeddings[index] = cached
         for start in range(0, len(missing), BATCH):
             batch = missing[start : start + BATCH]
             side = self._encoder.config.image_px
@@ -64,11 +64,18 @@ class Embeddings:
             computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
             for index, embedding in zip(batch, computed, strict=True):
                 embeddings[index] = embedding
-                self._cache.put(self._key(images[index]), embedding.tobytes())
+                self._cache.put(self._key(images[index].key), embedding.tobytes())
         return embeddings
 
-    def _key(self, image: StoredImage) -> str:
-        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image.key)
+    def cached(self, image_key: str) -> NDArray[np.float32] | None:
+        """Return the cached embedding of an image, shape (dimension,), by the key of its `StoredImage`; None without one."""
+        cached = self._cache.get(self._key(image_key))
+        if cached is None or len(cached) != self.dimension * np.dtype(np.float32).itemsize:
+            return None
+        return np.frombuffer(cached, np.float32)
+
+    def _key(self, image_key: str) -> str:
+        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image_key)
 
 
 def _crop(image: StoredImage, *, side: int) -> NDArray[np.float32]:

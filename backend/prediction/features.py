@@ -119,6 +119,10 @@ class FeatureExtractor:
         """
         return self._image_store.open(reference)
 
+    def cached_embedding(self, image_key: str) -> NDArray[np.float32] | None:
+        """Return the cached embedding of an image by the key of its `StoredImage`; None without one."""
+        return self._embeddings.cached(image_key)
+
     def windowed_image(self, reference: str) -> WindowedImage:
         """Return the windows of one image for the segmenter.
 

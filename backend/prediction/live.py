@@ -6,10 +6,12 @@ import logging
 import threading
 from pathlib import Path
 
+import numpy as np
 from cachetools import LRUCache
+from numpy.typing import NDArray
 
 from backend.heads.errors import HeadError
-from backend.images.store import ImageSource
+from backend.images.store import ImageStore
 from backend.prediction.factory import PredictorFactory, read_config
 from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
@@ -39,10 +41,11 @@ class LivePredictors(PredictorFactory):
     """
 
     def __init__(
-        self, registry: Registry, image_store: ImageSource, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
+        self, registry: Registry, image_store: ImageStore, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
     ) -> None:
         super().__init__(image_store, cache, maps, sam_checkpoint=sam_checkpoint)
         self._registry = registry
+        self._images = image_store
         self._predictors: LRUCache[tuple[int, str, str], Predictor] = LRUCache(MOST_PREDICTORS)
         self._lock = threading.Lock()
 
@@ -50,6 +53,11 @@ class LivePredictors(PredictorFactory):
         """Load the encoder and the shipped heads before the first prediction."""
         with self._lock:
             _ = (self.extractor, self.base_morphology, self.base_detector)
+
+    def cached_embedding(self, reference: str) -> NDArray[np.float32] | None:
+        """Return the embedding of an image, shape (d,), from the cache; None if it is not cached. No image is opened."""
+        key = self._images.known_key(reference)
+        return None if key is None else self.extractor.cached_embedding(key)
 
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
         """Read the heads of a version, including those that it takes from other versions.

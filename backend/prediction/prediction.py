@@ -14,13 +14,16 @@ from sync.label_studio.task_images import place_region
 from sync.labelling.config import LabelConfig
 from sync.labelling.visibility import hidden_controls
 
-__all__ = ["EMPTY_SCORE", "Draft", "ImageName", "Prediction", "Task"]
+__all__ = ["EMPTY_SCORE", "LEAST_SCORE", "Draft", "ImageName", "Prediction", "Task"]
 
 ImageName = tuple[str, int]
 """Name of an Image tag, and number of a page."""
 EMPTY_SCORE = 1.0
 """Score of an empty prediction: uncertainty sampling serves the lowest first, and a task with an unreadable image should
 come last."""
+
+LEAST_SCORE = 1e-3
+"""Lowest score of a prediction; the scores of the tasks that the worker places at the front of a queue are below it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +52,8 @@ class Prediction:
     result : list of dict
         Label Studio regions; empty if nothing can be predicted.
     score : float
-        Mean acquisition confidence of the control models, in [0, 1]; the lowest is the most useful task to label next.
+        Mean acquisition confidence of the control models, in [`LEAST_SCORE`, 1]; the lowest
+        is the most useful task to label next.
     model_version : str
         Name of the version that made it.
     problem : str
@@ -97,4 +101,4 @@ class Draft:
         score = float(np.mean(confidences)) if confidences else EMPTY_SCORE
         if not np.isfinite(score):
             raise ValueError(f"the score of the prediction is {score}")
-        return Prediction(regions, score, version, self.problem)
+        return Prediction(regions, max(score, LEAST_SCORE), version, self.problem)

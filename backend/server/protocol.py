@@ -16,6 +16,7 @@ from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 from backend.loop.examples.held_out import audit_share
+from backend.loop.queue.options import read_queue_options
 from backend.registry.records import MAX_ID
 from sync.labelling.config import MAX_CHARACTERS
 
@@ -72,8 +73,9 @@ class SetupRequest(BaseModel):
 
     @field_validator("extra_params")
     @classmethod
-    def _check_share(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
+    def _check_options(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         audit_share(value or {})
+        read_queue_options(value or {})
         return value
 
 

@@ -49,6 +49,10 @@ class SurveyFolder:
         names = (_PART.fullmatch(name) for name in os.listdir(self.path))
         return {int(name[1]) for name in names if name}
 
+    def part_path(self, number: int) -> Path:
+        """Return the path of a part."""
+        return self.path / f"part-{number:06d}.parquet"
+
     def missing_parts(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
         """Yield number and images of each part that is not in `done`."""
         return read_plan(self.path / PLAN, parts=self.parts, without=done)
@@ -61,7 +65,7 @@ class SurveyFolder:
         OSError
             If the disk is full or unavailable.
         """
-        with atomic_write(self.path / f"part-{number:06d}.parquet") as part:
+        with atomic_write(self.part_path(number)) as part:
             part.write(content)
 
 

@@ -14,11 +14,12 @@ from sync.controls import (
     keypointlabels,
     number,
     polygonlabels,
+    rating,
     rectanglelabels,
     taxonomy,
     vectorlabels,
 )
-from sync.controls.codec import AnswerCodec, Codec, MaskCodec, ObjectCodec, ShapeCodec
+from sync.controls.codec import AnswerCodec, Codec, MaskCodec, NumberCodec, ObjectCodec, ShapeCodec
 from sync.controls.kind import Kind
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Box, Polygon
@@ -28,6 +29,7 @@ __all__ = [
     "BOXES",
     "CONTROLS",
     "MASKS",
+    "NUMBERS",
     "OBJECTS",
     "PIXELS",
     "SHAPES",
@@ -39,10 +41,16 @@ __all__ = [
     "ShapeCodec",
 ]
 
+NUMBERS: dict[str, NumberCodec] = {
+    "Number": number,
+    "Rating": rating,
+}
+"""Controls whose value is one number."""
+
 ANSWERS: dict[str, AnswerCodec] = {
     "Choices": choices,
     "Taxonomy": taxonomy,
-    "Number": number,
+    **NUMBERS,
 }
 """Controls whose value applies to the whole image."""
 

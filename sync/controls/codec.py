@@ -11,7 +11,7 @@ from sync.controls.region import Region
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Size
 
-__all__ = ["AnswerCodec", "Codec", "MaskCodec", "ObjectCodec", "ShapeCodec"]
+__all__ = ["AnswerCodec", "Codec", "MaskCodec", "NumberCodec", "ObjectCodec", "ShapeCodec"]
 
 
 class Codec(Protocol):
@@ -59,6 +59,14 @@ class AnswerCodec(Codec, Protocol):
 
     def instruction(self, control: Control) -> str:
         """Return one to three sentences that tell an annotator how to answer."""
+        ...
+
+
+class NumberCodec(AnswerCodec, Protocol):
+    """The codec of a control whose value is one number."""
+
+    def bounds(self, read: Callable[[str], float | None]) -> tuple[float | None, float | None, float | None]:
+        """Return minimum, maximum and step of a control; `read` returns an attribute of its element as a number."""
         ...
 
 

@@ -42,14 +42,14 @@ class Control:
     tag : str
         A key of `sync.controls.CONTROLS`.
     labels : tuple of Label
-        In the config's order; empty for Number, and if the labels come from the task or from a URL.
+        In the config's order; empty for Number and Rating, and if the labels come from the task or from a URL.
     multiple : bool
         Whether one result may have several labels.
     smart, smart_only, never_smart : bool
         Whether the control is marked as a tool for prompts (`smart="true"`), only as a tool for prompts (`smartOnly="true"`),
         or not as a tool for prompts (`smart="false"`).
     minimum, maximum, step : float or None
-        Bounds and step of a Number.
+        Bounds and step of a Number or Rating.
     paths : tuple of tuple of str
         Path of each of the `labels` of a Taxonomy; empty for other tags.
     also_to : tuple of str

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from sync.controls.control import Control
@@ -16,6 +16,7 @@ __all__ = [
     "NESTED",
     "STEP_TOLERANCE",
     "TAG",
+    "bounds",
     "check_bounds",
     "decode",
     "encode",
@@ -44,6 +45,11 @@ def encode(number: float, *, control: Control, score: float | None = None) -> Re
     """
     finite(number, of="a number")
     return new_region(control, TAG, {"number": round_to_step(float(number), control)}, score=score)
+
+
+def bounds(read: Callable[[str], float | None]) -> tuple[float | None, float | None, float | None]:
+    """Return minimum, maximum and step of a control."""
+    return read("min"), read("max"), read("step")
 
 
 def round_to_step(number: float, control: Control) -> float:
@@ -91,6 +97,6 @@ def check_bounds(number: float, control: Control) -> float:
 
 def instruction(control: Control) -> str:
     """Return the sentences that tell an annotator how to answer."""
-    bounds = [(control.minimum, "at least"), (control.maximum, "at most")]
-    limits = " and ".join(f"{words} {bound:g}" for bound, words in bounds if bound is not None)
+    ends = [(control.minimum, "at least"), (control.maximum, "at most")]
+    limits = " and ".join(f"{words} {end:g}" for end, words in ends if end is not None)
     return f"Enter a number{f', {limits}' if limits else ''}. Leave it empty where it cannot be measured."

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,14 +44,15 @@ class Task:
     updated_at: str
 
 
-def read_tasks(client: LabelStudioClient, project_id: int) -> list[Task]:
-    """Return all tasks of a project, ordered by id.
+def read_tasks(client: LabelStudioClient, project_id: int, *, task_ids: Collection[int] | None = None) -> list[Task]:
+    """Return the tasks of a project, ordered by id: all, or those in `task_ids` that exist.
 
     Raises
     ------
     LabelStudioError
         If Label Studio rejects the request, for example because the project does not exist.
     """
+    queries: list[dict[str, Any]] = [{}] if task_ids is None else list(_selections(task_ids))
     tasks = [
         Task(
             id=int(item["id"]),
@@ -60,17 +61,23 @@ def read_tasks(client: LabelStudioClient, project_id: int) -> list[Task]:
             annotations=int(item["total_annotations"] or 0) + int(item["cancelled_annotations"] or 0),
             updated_at=str(item["updated_at"]),
         )
-        for item in client.pages("/api/tasks/", project=project_id, fields="task_only", include=_FIELDS)
+        for query in queries
+        for item in client.pages("/api/tasks/", project=project_id, fields="task_only", include=_FIELDS, **query)
     ]
     return sorted(tasks, key=lambda task: task.id)
 
 
 def existing_tasks(client: LabelStudioClient, project_id: int, task_ids: Collection[int]) -> set[int]:
     """Return the ids among `task_ids` that exist in the project."""
+    return {
+        int(task["id"])
+        for query in _selections(task_ids)
+        for task in client.pages("/api/tasks/", project=project_id, fields="task_only", include="id", **query)
+    }
+
+
+def _selections(task_ids: Collection[int]) -> Iterator[dict[str, Any]]:
+    """Yield the parameters of requests that together select the tasks."""
     ids = sorted(set(task_ids))
-    existing = set()
     for start in range(0, len(ids), IDS_A_REQUEST):
-        query = json.dumps({"selectedItems": {"all": False, "included": ids[start : start + IDS_A_REQUEST]}})
-        for task in client.pages("/api/tasks/", project=project_id, fields="task_only", include="id", query=query):
-            existing.add(int(task["id"]))
-    return existing
+        yield {"query": json.dumps({"selectedItems": {"all": False, "included": ids[start : start + IDS_A_REQUEST]}})}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from defusedxml import DefusedXmlException
 from defusedxml.ElementTree import ParseError, fromstring
 
-from sync.controls import ANSWERS, CONTROLS, TAG_OF_TYPE, Kind
+from sync.controls import ANSWERS, NUMBERS, TAG_OF_TYPE
 from sync.controls.control import Control, Label, join_path
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def read_control(element: Element, *, name: str, to_names: list[str]) -> Control
     Raises
     ------
     LabelConfigError
-        If the choices of a taxonomy are nested too deeply, or the minimum of a Number is above its maximum.
+        If the choices of a taxonomy are nested too deeply, or the minimum of a Number or Rating is above its maximum.
     """
     tag = TAG_OF_TYPE[element.tag.lower()]
     labels: tuple[Label, ...] = ()
@@ -110,8 +110,8 @@ def read_control(element: Element, *, name: str, to_names: list[str]) -> Control
         nodes = list(_nodes(element, leaves_only=read_flag(element, "leafsOnly"), name=name))
         labels, paths = tuple(label for label, _ in nodes), tuple(path for _, path in nodes)
         multiple = read_attribute(element, "maxUsages") != "1"
-    elif CONTROLS[tag].KIND is Kind.NUMBER:
-        minimum, maximum, step = (_read_bound(element, key) for key in ("min", "max", "step"))
+    elif tag in NUMBERS:
+        minimum, maximum, step = NUMBERS[tag].bounds(lambda key: _read_bound(element, key))
     else:
         labels = tuple(_labels(element, "Choice" if tag in ANSWERS else "Label"))
     if minimum is not None and maximum is not None and minimum > maximum:

@@ -25,7 +25,7 @@ from sync.labelling.matching import read_label, read_path
 
 __all__ = ["read_region"]
 
-_NUMBERS = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation", "number")
+_NUMBERS = ("x", "y", "width", "height", "radiusX", "radiusY", "rotation")
 _POINTS = ("points", "vertices")
 
 
@@ -43,7 +43,8 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     Returns
     -------
     tuple of str, tuple of path, float or Labelled
-        Labels of Choices, paths of a Taxonomy, a Number, or a shape in pixels; labels have the stored names of the config.
+        Labels of Choices, paths of a Taxonomy, a Number or Rating, or a shape in pixels; labels have the stored names of the
+        config.
 
     Raises
     ------
@@ -65,7 +66,9 @@ def _tidy(region: Mapping[str, Any], control: Control) -> Region:
     kind, value, tag = region.get("type"), region.get("value"), control.tag.lower()
     if not isinstance(value, Mapping):
         raise ControlError(f"the region's value must be an object, not {quote(value)}")
-    value = {key: _as_number(item) if key in _NUMBERS else item for key, item in value.items()}
+    is_number = CONTROLS[control.tag].KIND is Kind.NUMBER
+    numbers = (*_NUMBERS, tag) if is_number else _NUMBERS
+    value = {key: _as_number(item) if key in numbers else item for key, item in value.items()}
     if tag.endswith("labels") and "labels" in value:  # Label Studio's page moves them to the control's key
         value.setdefault(tag, value["labels"])
     kind = kind.strip().lower() if isinstance(kind, str) else kind
@@ -73,7 +76,7 @@ def _tidy(region: Mapping[str, Any], control: Control) -> Region:
         kind = tag
     elif tag.endswith("labels") and kind == tag.removesuffix("labels"):
         raise ControlError(f"the {kind} of {control.name!r} has no label")
-    if isinstance(value.get(tag), str) and CONTROLS[control.tag].KIND is not Kind.NUMBER:
+    if isinstance(value.get(tag), str) and not is_number:
         value[tag] = [value[tag]]
     for key in _POINTS:
         if isinstance(value.get(key), list) and len(value[key]) <= MAX_CORNERS:

@@ -42,6 +42,7 @@ def test_these_configs_are_shipped() -> None:
         "boxes.xml",
         "decision_tree.xml",
         "everything.xml",
+        "interest.xml",
         "low_surface_brightness.xml",
         "masks.xml",
         "morphology.xml",
@@ -64,7 +65,7 @@ def test_label_studio_accepts_a_config_and_all_controls_are_predicted(name: str)
     assert config.image_key == {"image": "image"}
 
 
-@pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml"])
+@pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "interest.xml", "decision_tree.xml"])
 def test_every_class_of_the_model_has_its_own_label(name: str) -> None:
     (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
     assert len(set(match_labels(CLASSES, control).values())) == len(CLASSES)
@@ -111,7 +112,9 @@ def test_morphology_and_everything_have_the_same_classes_and_hot_keys() -> None:
     assert asked[0] == asked[1]
 
 
-@pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "decision_tree.xml", "rings_and_bars.xml"])
+@pytest.mark.parametrize(
+    "name", ["morphology.xml", "everything.xml", "interest.xml", "decision_tree.xml", "rings_and_bars.xml"]
+)
 def test_every_config_offers_a_label_for_unclear_images(name: str) -> None:
     (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
     assert {"Star or artifact", "Can't tell"} <= {label.value for label in control.labels}
@@ -142,7 +145,9 @@ def hotkeys(name: str) -> dict[tuple[str, str], str]:
     }
 
 
-@pytest.mark.parametrize("name", [name for name in SHIPPED if name not in ("morphology.xml", "decision_tree.xml")])
+@pytest.mark.parametrize(
+    "name", [name for name in SHIPPED if name not in ("morphology.xml", "interest.xml", "decision_tree.xml")]
+)
 def test_detected_galaxies_get_the_label_galaxy(name: str) -> None:
     shapes = [control for control in shipped(name).controls if control.tag.endswith("Labels")]
     assert shapes
@@ -162,7 +167,7 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
     config = shipped(name)
     assert check_prediction(prediction, config, LabelInterface(SHIPPED[name])) == []
     # Numbers are predicted after the first batch only; prompts need an annotator.
-    expected = {control.name for control in controls_to_fill(config) if control.tag != "Number"}
+    expected = {control.name for control in controls_to_fill(config) if control.tag not in ("Number", "Rating")}
     assert {region["from_name"] for region in prediction["result"]} == expected
     assert expected
 

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 
 from backend.jobs.lease import LeaseLostError
+from backend.prediction.prediction import EMPTY_SCORE
 from backend.prediction.predictor import Task as PredictorTask
 from backend.prediction.records import data_hash
 from backend.registry.records import Project
@@ -63,7 +64,7 @@ def prefetch(
     pending = services.pending_events.pending()
     queue = [task for task in tasks if not task.annotated]
     if sampling == UNCERTAINTY_SAMPLING:
-        queue.sort(key=lambda task: (scores.get(task.id) or 0.0, task.id))
+        queue.sort(key=lambda task: (EMPTY_SCORE if (score := scores.get(task.id)) is None else score, task.id))
     keys = predictor.config.image_key.values()
     marks = [(task.id, data_hash(task.data, keys)) for task in queue[:PREFETCH_TASKS]]
     waiting = [(task, mark) for task, mark in zip(queue, marks, strict=False) if mark not in done]

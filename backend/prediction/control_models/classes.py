@@ -55,6 +55,11 @@ class ClassModel(ControlModel):
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
         self._shipped = replace(base, exclusive=not control.multiple)
 
+    @property
+    def is_trained(self) -> bool:
+        """Whether the project has a head of its own for the control."""
+        return self._head is not None
+
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         head = heads.trained.get(control.name)

@@ -1,4 +1,4 @@
-"""Model of Number: a regression on embeddings."""
+"""Model of Number and Rating: a regression on embeddings."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["NumberModel"]
 
 
 class NumberModel(ControlModel):
-    """Predicts Number by regression on embeddings."""
+    """Predicts Number and Rating by regression on embeddings."""
 
     def __init__(self, control: Control, head: Parameters) -> None:
         self.control = control

@@ -88,3 +88,15 @@ def test_an_image_with_too_many_pixels_is_rejected(
 def test_a_reference_to_a_missing_file_raises_an_error(image_store: ImageStore, reference: str) -> None:
     with pytest.raises(ImageError):
         image_store.open(reference)
+
+
+@pytest.mark.parametrize("reference", [UPLOAD, LOCAL_FILE])
+def test_the_key_of_an_image_that_was_fetched_is_known_without_fetching_it(
+    image_store: ImageStore, files: Any, png: Callable[..., bytes], reference: str
+) -> None:
+    files.put(reference, png())
+    assert image_store.known_key(reference) is None
+    key = image_store.open(reference).key
+    files.asked.clear()
+    assert image_store.known_key(reference) == key
+    assert files.asked == []

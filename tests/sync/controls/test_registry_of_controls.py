@@ -33,6 +33,7 @@ KEYS = [
     "format",
     "rle",
     "number",
+    "rating",
     "imageDataURL",
     "vertices",
     "closed",
@@ -76,6 +77,6 @@ def test_only_the_files_of_controls_name_tags() -> None:
 )
 def test_any_region_is_read_or_rejected(tag: str, value: dict[str, Any], labels: Any, extra: dict[str, Any]) -> None:
     region = {"type": tag.lower(), "original_width": 4, "original_height": 4, **extra}
-    region["value"] = {**value, tag.lower(): labels} if tag != "Number" else value
+    region["value"] = {**value, tag.lower(): labels} if CONTROLS[tag].KIND is not Kind.NUMBER else value
     with contextlib.suppress(ControlError):
         CONTROLS[tag].decode(region)

@@ -1,0 +1,1 @@
+"""The order of a project's tasks: which ones Label Studio serves next."""

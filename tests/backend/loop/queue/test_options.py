@@ -1,0 +1,33 @@
+"""The options of a queue in the extra params."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from backend.active.ranking import DEFAULT_STRATEGY
+from backend.loop.queue.options import QueueOptions, read_queue_options
+
+
+@pytest.mark.parametrize(
+    ("params", "options"),
+    [
+        ({}, QueueOptions(DEFAULT_STRATEGY)),
+        ({"strategy": "badge", "batch": 20}, QueueOptions("badge")),
+        ({"rare_first": True}, QueueOptions(DEFAULT_STRATEGY, rare_first=True)),
+    ],
+)
+def test_options_are_read(params: dict[str, Any], options: QueueOptions) -> None:
+    assert read_queue_options(params) == options
+
+
+@pytest.mark.parametrize("strategy", ["best", "", None, 3, ["badge"]])
+def test_an_unknown_strategy_is_refused_with_the_list(strategy: object) -> None:
+    with pytest.raises(ValueError, match=r"the extra param strategy is one of random, margin, .*herding.*, not "):
+        read_queue_options({"strategy": strategy})
+
+
+def test_rare_first_is_true_or_false() -> None:
+    with pytest.raises(ValueError, match="the extra param rare_first is true or false, not 1"):
+        read_queue_options({"rare_first": 1})
