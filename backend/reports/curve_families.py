@@ -133,7 +133,12 @@ def _scales(largest: float) -> Floats:
 
 
 def _scales_and_slopes(largest: float, slopes: tuple[float, ...]) -> Floats:
-    return np.array(list(product(_scales(largest), slopes)))
+    """Return a grid of scales and slopes; a curve with a slope above 1 has its steepest part within the first half of the points.
+
+    Otherwise flat points would be continued by a curve that rises later.
+    """
+    pairs = product(_scales(largest).tolist(), slopes)
+    return np.array([(scale, slope) for scale, slope in pairs if slope <= 1 or scale <= largest / 2])
 
 
 LOGARITHMIC = "logarithmic"

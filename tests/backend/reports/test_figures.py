@@ -73,6 +73,7 @@ def test_a_team_may_stop_once_versions_are_stable_and_gains_small(
 def test_sizes_have_equal_ratios() -> None:
     assert curve_sizes(160, count=5) == [10, 20, 40, 80, 160]
     assert curve_sizes(10, count=5) == [10]
+    assert curve_sizes(14, count=8) == [10, 12, 14]
     assert curve_sizes(9, count=5) == []
 
 
