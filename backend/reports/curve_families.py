@@ -133,7 +133,7 @@ def _scales(largest: float) -> Floats:
 
 
 def _scales_and_slopes(largest: float, slopes: tuple[float, ...]) -> Floats:
-    """Return a grid of scales and slopes; a curve with a slope above 1 has its steepest part within the first half of the points.
+    """Return a grid of scales and slopes; a curve with a slope above 1 is steepest in the first half of the points.
 
     Otherwise flat points would be continued by a curve that rises later.
     """
