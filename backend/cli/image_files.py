@@ -43,5 +43,5 @@ def _list_images(folder: str) -> list[str]:
     outside = [path for path in images if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
     if outside:
         example = f"{len(outside)} symbolic links in {folder} point outside of it and are left out, such as {min(outside)}"
-        notices.print(f"{example}: to read them, name them as arguments", markup=False, highlight=False, soft_wrap=True)
+        notices.print(f"{example}: to read them, name them as arguments", highlight=False, soft_wrap=True)
     return sorted(set(images) - set(outside))

@@ -31,9 +31,12 @@ __all__ = [
 
 Item = TypeVar("Item")
 
-console = Console()
-notices = Console(stderr=True)
-"""Console for progress, on standard error, so that scripts can pipe standard output."""
+console = Console(markup=False, emoji=False)
+notices = Console(stderr=True, markup=False, emoji=False)
+"""Console for progress, on standard error, so that scripts can pipe standard output.
+
+Neither console interprets `[bold]` or `:star:`: file names, titles and names of controls may contain such texts.
+"""
 
 ProjectId = Annotated[
     int, typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project, as in the URL of its page.")

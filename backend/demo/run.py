@@ -14,10 +14,21 @@ from typing import Any
 import httpx
 from rich.console import Console
 from rich.progress import Progress
+from rich.text import Text
 
 from backend.demo.options import DemoError, DemoOptions
 from backend.demo.processes import Child, create_children
-from backend.demo.state import USER, DemoState, load_state, make_settings, save_state, write_env
+from backend.demo.state import (
+    BACKEND_PASSWORD,
+    STUDIO_PASSWORD,
+    USER,
+    DemoState,
+    load_state,
+    make_settings,
+    password_hint,
+    save_state,
+    write_env,
+)
 from backend.demo.tiles import cut_deep_field, prepare_folder
 from backend.services import Services
 from backend.settings import Settings
@@ -75,12 +86,17 @@ def run_demo(options: DemoOptions, console: Console) -> None:
             _prepare_project(client, options, settings, state, state_file, console)
             Services(settings).mark_now(state.project_id)
             _wait_for_predictions(client, settings, state.project_id, console, children)
-        write_env(options, settings, state)
+        env = write_env(options, settings, state)
         project_url = f"{studio.url}/projects/{state.project_id}/data"
-        console.print(f"\n[bold]galaxyloop is ready:[/] {project_url}")
-        console.print(f"  log in as {USER} with password {state.password}")
-        console.print(f"[bold]scores, versions and images to look at:[/] {settings.public_url}/projects/{state.project_id}")
-        console.print(f"  sign in as {settings.basic_auth_user} with password {state.basic_auth_password}")
+        console.print(Text.assemble("\n", ("galaxyloop is ready:", "bold"), f" {project_url}"))
+        console.print(f"  log in as {USER} with {password_hint(STUDIO_PASSWORD, state.password, env, console)}", soft_wrap=True)
+        console.print(
+            Text.assemble(
+                ("scores, versions and images to look at:", "bold"), f" {settings.public_url}/projects/{state.project_id}"
+            )
+        )
+        shown = password_hint(BACKEND_PASSWORD, state.basic_auth_password, env, console)
+        console.print(f"  sign in as {settings.basic_auth_user} with {shown}", soft_wrap=True)
         console.print(
             f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
         )

@@ -7,13 +7,27 @@ import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from rich.console import Console
+
 from backend.demo.options import DemoOptions
 from backend.settings import Settings
 from sync.files.atomic import atomic_write
 
-__all__ = ["USER", "DemoState", "load_state", "make_settings", "save_state", "write_env"]
+__all__ = [
+    "BACKEND_PASSWORD",
+    "STUDIO_PASSWORD",
+    "USER",
+    "DemoState",
+    "load_state",
+    "make_settings",
+    "password_hint",
+    "save_state",
+    "write_env",
+]
 
 USER = "astronomer@example.com"
+STUDIO_PASSWORD, BACKEND_PASSWORD = "GALAXYLOOP_LABEL_STUDIO_PASSWORD", "GALAXYLOOP_BASIC_AUTH_PASSWORD"
+"""Variables of the file `env`."""
 SECRET_MODE = 0o600
 """Permissions of the files that hold passwords."""
 
@@ -58,17 +72,24 @@ def make_settings(options: DemoOptions, state: DemoState, url: str) -> Settings:
     )
 
 
-def write_env(options: DemoOptions, settings: Settings, state: DemoState) -> None:
-    """Write the file `env` of the data folder: URLs, project and secrets, for tests and scripts."""
+def password_hint(variable: str, password: str, env: Path, console: Console) -> str:
+    """Return a password for a terminal; for a pipe or a log, which others may read, its variable in the private file `env`."""
+    return f"password {password}" if console.is_terminal else f"the {variable} in {env}"
+
+
+def write_env(options: DemoOptions, settings: Settings, state: DemoState) -> Path:
+    """Write the file `env` of the data folder: URLs, project and secrets, for tests and scripts. Return its path."""
+    env = options.data_dir / "env"
     lines = {
         "LABEL_STUDIO_URL": settings.label_studio_url,
         "LABEL_STUDIO_API_KEY": state.api_key,
         "GALAXYLOOP_PROJECT_ID": str(state.project_id),
         "GALAXYLOOP_BACKEND_URL": settings.public_url,
         "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
-        "GALAXYLOOP_BASIC_AUTH_PASSWORD": state.basic_auth_password,
+        BACKEND_PASSWORD: state.basic_auth_password,
         "GALAXYLOOP_LABEL_STUDIO_USER": USER,
-        "GALAXYLOOP_LABEL_STUDIO_PASSWORD": state.password,
+        STUDIO_PASSWORD: state.password,
     }
-    with atomic_write(options.data_dir / "env", mode=SECRET_MODE) as content:
+    with atomic_write(env, mode=SECRET_MODE) as content:
         content.write("".join(f"{name}={value}\n" for name, value in lines.items()).encode())
+    return env

@@ -183,8 +183,9 @@ def read_processes(engine: Engine, kind: Kind) -> list[Process]:
                 kind=kind,
                 host=row.host,
                 pid=row.pid,
-                seen_s=max(0.0, now - row.seen_at),
-                iterated_s=max(0.0, now - row.turned_at),
+                # After the clock was set back, a time may lie in the future: a process that runs corrects it within `BEAT_S`.
+                seen_s=abs(now - row.seen_at),
+                iterated_s=abs(now - row.turned_at),
                 ended=row.ended_at is not None,
                 project_id=row.project_id,
                 working_s=None if row.working_since is None else max(0.0, now - row.working_since),

@@ -155,6 +155,11 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
         # Label Studio refused the request: an immediate retry would fail too. The next event or reconciliation retries.
         if _set_status(services, project_id, f"stopped: {error}"):
             log.error("event=label_studio_refused project=%d error=%r", project_id, str(error))
+    except OSError as error:
+        # A full or read-only disk. Annotations are in Label Studio, and the next event or reconciliation starts another cycle.
+        reason = f"{error.filename or services.settings.data_dir} cannot be used: {error.strerror or error}"
+        if _set_status(services, project_id, f"stopped: {reason}"):
+            log.error("event=data_folder_unusable project=%d reason=%r", project_id, reason)
     except Exception as error:
         if isinstance(error, DatabaseError) and is_unusable(error):
             raise

@@ -55,8 +55,7 @@ def create_app(services: Services) -> FastAPI:
 async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.server.services
     heartbeat = Heartbeat(services.engine, "server")
-    # Events that were sent while the server was down are lost; therefore the worker reads every project once.
-    await to_thread.run_sync(services.mark, [project.id for project in services.registry.projects()])
+    await to_thread.run_sync(_mark_all, services)
     tasks = [
         asyncio.create_task(to_thread.run_sync(services.predictors.warm_up)),
         asyncio.create_task(_write_heartbeats(heartbeat)),
@@ -67,6 +66,14 @@ async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
         task.cancel()
 
 
+def _mark_all(services: Services) -> None:
+    """Mark all projects, since events that were sent while the server was down are lost."""
+    try:
+        services.mark([project.id for project in services.registry.projects()])
+    except DatabaseError as error:  # such as a full disk: the worker's next reconciliation marks them
+        log.error("event=database_unavailable error=%r", reason_of(error))
+
+
 async def _write_heartbeats(heartbeat: Heartbeat) -> None:
     while True:
         heartbeat.record_iteration()
@@ -75,7 +82,7 @@ async def _write_heartbeats(heartbeat: Heartbeat) -> None:
 
 
 async def _describe(request: Request) -> dict[str, Any]:
-    return describe(request.app)
+    return describe(request.app, router)
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:

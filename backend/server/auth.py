@@ -25,6 +25,16 @@ class Access:
         self._password = settings.basic_auth_password.get_secret_value()
         self._secret = settings.webhook_secret.get_secret_value()
 
+    @property
+    def has_password(self) -> bool:
+        """Whether callers need the user and the password."""
+        return bool(self._password)
+
+    @property
+    def has_secret(self) -> bool:
+        """Whether the secret opens the webhook."""
+        return bool(self._secret)
+
     def check_caller(self, request: Request) -> None:
         """Check the credentials of Label Studio.
 

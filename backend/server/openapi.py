@@ -1,15 +1,19 @@
-"""The OpenAPI description of the server: all statuses of each path, and the schemas of bodies that FastAPI does not parse."""
+"""The OpenAPI description of the server: statuses and credentials of each path, and schemas of the bodies that it reads."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from backend.server.auth import Access
 from backend.server.protocol import PredictRequest, SetupRequest, VersionsRequest, WebhookRequest
+from backend.server.state import require_caller, require_event_sender
+from sync.label_studio.attach import WEBHOOK_SECRET_HEADER
 
 __all__ = ["BODY_REFUSED", "REFUSED", "describe", "describe_body"]
 
@@ -36,6 +40,11 @@ DESCRIPTIONS = {
     500: "The backend failed; see its log.",
     503: "The database cannot be used now.",
 }
+BASIC, SECRET = "basic", "webhookSecret"
+SECURITY_SCHEMES = {
+    BASIC: {"type": "http", "scheme": "basic", "description": "User and password of the backend in Label Studio."},
+    SECRET: {"type": "apiKey", "in": "header", "name": WEBHOOK_SECRET_HEADER, "description": "Secret of the webhook."},
+}
 REFUSED = _describe_refusals(401, 500, 503)
 """Error answers of each path that requires credentials."""
 BODY_REFUSED = REFUSED | _describe_refusals(408, 413, 415, 422)
@@ -48,12 +57,17 @@ def describe_body(model: type[BaseModel], *, required: bool = True) -> dict[str,
     return {"requestBody": {"required": required, "content": {"application/json": {"schema": schema}}}}
 
 
-def describe(app: FastAPI) -> dict[str, Any]:
-    """Return the OpenAPI description of all paths."""
+def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
+    """Return the OpenAPI description of an application whose paths are those of a router."""
     description = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     _, definitions = models_json_schema([(body, "validation") for body in BODIES], ref_template=SCHEMAS)
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions.get("$defs", {}))
+    description["components"]["securitySchemes"] = SECURITY_SCHEMES
+    for route in router.routes:
+        assert isinstance(route, APIRoute)
+        for method in route.methods:
+            description["paths"][route.path][method.lower()]["security"] = _list_credentials(app.state.server.access, route)
     for operations in description["paths"].values():
         for operation in operations.values():
             # FastAPI's default description of 422 differs from this server's answer.
@@ -64,3 +78,14 @@ def describe(app: FastAPI) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return description
+
+
+def _list_credentials(access: Access, route: APIRoute) -> list[dict[str, list[str]]]:
+    """Return the alternative credentials of a route with the server's settings; an empty alternative means none."""
+    required = {dependency.dependency for dependency in route.dependencies}
+    if require_caller in required:
+        return [{BASIC: []}] if access.has_password else [{}, {BASIC: []}]
+    if require_event_sender not in required:
+        return []
+    alternatives = [{BASIC: []}] * access.has_password + [{SECRET: []}] * access.has_secret
+    return alternatives or [{}, {BASIC: []}, {SECRET: []}]

@@ -1,12 +1,13 @@
 """Converts the marks and answers of a file to regions of a project's labelling config.
 
-Each shape is assigned to the control that represents it best: a mask to brush strokes, else to an outline, else to a box.
-Converted shapes are counted; a shape that no control can represent raises `RegionsError`.
+Each shape is assigned to the control that represents it best: a mask to brush strokes or a bitmask, else to an outline, else to
+a box or an ellipse. Converted shapes are counted; a shape that no control can represent raises `RegionsError`.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 
@@ -19,21 +20,22 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 from sync.regions.answers import answer_value
-from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError
+from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError, Shape
 from sync.regions.region_ids import with_stable_id
-from sync.regions.shapes import box_of, check_on_image, footprint_of, polygon_of
+from sync.regions.shapes import box_of, check_on_image, ellipse_of, footprint_of, polygon_of
 
 __all__ = ["RegionFitter"]
 
 _KINDS = {Box: "box", Ellipse: "ellipse", Point: "point", Polygon: "polygon", Footprint: "mask", np.ndarray: "mask"}
 _TARGETS: dict[type, tuple[type, ...]] = {
-    Footprint: (np.ndarray, Polygon, Box),
-    Polygon: (Polygon, np.ndarray, Box),
+    Footprint: (np.ndarray, Polygon, Box, Ellipse),
+    Polygon: (Polygon, np.ndarray, Box, Ellipse),
     Ellipse: (Ellipse, np.ndarray, Polygon, Box),
-    Box: (Box, Polygon, np.ndarray),
+    Box: (Box, Polygon, np.ndarray, Ellipse),
     Point: (Point,),
 }
 """Maps a shape to the shapes of controls that can represent it, the best first."""
+_CONVERSIONS: dict[type, Callable[[PlacedMark, Size], Shape]] = {Polygon: polygon_of, Box: box_of, Ellipse: ellipse_of}
 
 
 class RegionFitter:
@@ -176,5 +178,6 @@ def _region(placed: PlacedMark, control: Control, label: str, size: Size, score:
         part = footprint_of(placed, size)
         return PIXELS[control.tag].encode_footprint(part, control=control, label=label, size=size, score=score)
     codec = SHAPES[control.tag]
-    shape = polygon_of(placed, size) if codec.SHAPE is Polygon else box_of(placed, size) if codec.SHAPE is Box else placed.shape
+    convert = _CONVERSIONS.get(codec.SHAPE)
+    shape = placed.shape if convert is None else convert(placed, size)
     return codec.encode(shape, control=control, label=label, size=size, score=score)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import numpy as np
 
 from sync.controls import ControlError
+from sync.controls.ellipselabels import shorten_axes
 from sync.controls.polygonlabels import MAX_CORNERS
 from sync.export.outlines import outline_of
 from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.footprint import Footprint
+from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.regions.marks import PlacedMark, RegionsError, Shape
 
-__all__ = ["box_of", "check_on_image", "ellipse_pixels", "footprint_of", "polygon_of"]
+__all__ = ["box_of", "check_on_image", "ellipse_of", "ellipse_pixels", "footprint_of", "polygon_of"]
 
 OTHER_CORNERS = 4
 
@@ -60,6 +62,20 @@ def ellipse_pixels(ellipse: Ellipse, size: Size) -> Footprint:
     along, across = (right * cosine + down * sine) / ellipse.radius_x, (down * cosine - right * sine) / ellipse.radius_y
     inside = along**2 + across**2 < 1
     return Footprint.of_mask(inside, x=int(low[0]), y=int(low[1]))
+
+
+def ellipse_of(mark: PlacedMark, size: Size) -> Ellipse:
+    """Return a drawn ellipse, or the ellipse with the second moments of the pixels of another shape.
+
+    Raises
+    ------
+    ControlError
+        If the shape covers no pixel.
+    """
+    if isinstance(mark.shape, Ellipse):
+        return mark.shape
+    part = footprint_of(mark, size)
+    return shorten_axes(moment_ellipse(part.pixels, x=part.x, y=part.y), size)
 
 
 def polygon_of(mark: PlacedMark, size: Size) -> Polygon:

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import typer
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from backend.cli.startup import read_settings
 from backend.cli.terminal import console
@@ -27,7 +27,7 @@ def doctor() -> None:
     checks = list(_checks(read_settings()))
     table = Table("check", "result", "state, or what to do")
     for check in checks:
-        table.add_row(check.name, "[green]ok[/]" if check.ok else "[red]failed[/]", escape(check.message))
+        table.add_row(check.name, Text("ok", "green") if check.ok else Text("failed", "red"), check.message)
     console.print(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)

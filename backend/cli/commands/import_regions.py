@@ -230,13 +230,11 @@ def _print_report(report: Report, become: Become, model: str, *, shown: bool) ->
         f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} already stored, "
         f"{report.left_out.count:,} left out",
         highlight=False,
-        markup=False,
         soft_wrap=True,
     )
     if become is Become.predictions and not shown and report.new:
         console.print(
             f"The project shows annotators the predictions of another model: choose {model} in its settings, under Annotation",
             highlight=False,
-            markup=False,
             soft_wrap=True,
         )

@@ -57,7 +57,7 @@ def inspect(
         if as_json:
             sys.stdout.write(json.dumps({"file": path, **answer}, allow_nan=False) + "\n")
         else:
-            console.print(_format_description(path, answer), markup=False, highlight=False, soft_wrap=True)
+            console.print(_format_description(path, answer), highlight=False, soft_wrap=True)
     if failed:
         raise typer.Exit(1)
 

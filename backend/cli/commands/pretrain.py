@@ -50,7 +50,7 @@ def pretrain(
     try:
         dataset = read_dataset(data, side=round(shape.image_px * FRAME_SCALE))
         if dataset.unreadable:
-            notices.print(f"left out {len(dataset.unreadable)} images, the first: {dataset.unreadable[0]}", markup=False)
+            notices.print(f"left out {len(dataset.unreadable)} images, the first: {dataset.unreadable[0]}")
         pretrain(dataset, output=output, config=config, network=shape, start=start)
     except (CheckpointError, DatasetError) as error:
         stop_for(error)

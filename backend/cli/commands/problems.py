@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Table
 
 from backend.cli.startup import open_services, read_settings
@@ -29,7 +28,7 @@ def problems(project: ProjectId) -> None:
     table = Table("task", "annotation", "control", "the task is left out", "reason")
     for item in items:
         left_out = "yes" if item.left_out else "no: another annotation is used"
-        table.add_row(str(item.task), str(item.annotation), escape(item.control), left_out, escape(item.reason))
+        table.add_row(str(item.task), str(item.annotation), item.control, left_out, item.reason)
     console.print(table)
     tasks = unreadable.tasks_left_out(project)
     console.print(f"tasks left out of training and validation for these controls: {tasks}; their other controls are used")

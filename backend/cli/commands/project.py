@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from backend.cli.label_config import read_label_config
@@ -61,7 +60,7 @@ def attach(
         f"project {project} is attached; {describe_next_work(services.engine, 'stores its first predictions')}", soft_wrap=True
     )
     for sentence in find_unsupported(services.registry.project(project).label_config):
-        console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False, markup=False)
+        console.print(f"not supported: {sentence}", soft_wrap=True, highlight=False)
     if not is_alive(services.engine, "server"):
         console.print(f"clicks and events are lost: the server {describe_processes(services.engine, 'server')}", soft_wrap=True)
 
@@ -90,17 +89,17 @@ def status(project: ProjectId) -> None:
         if known and known.away:
             stop(f"{error}; here: {known.status}")
         stop_for(error)
-    table = Table("project", escape(f"{project}, {state.title}"))
+    table = Table("project", f"{project}, {state.title}")
     table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
-    table.add_row("predicted controls", escape(", ".join(control.name for control in config.controls)) or "none")
+    table.add_row("predicted controls", ", ".join(control.name for control in config.controls) or "none")
     for sentence in config.passed_over:
-        table.add_row("not supported", escape(sentence))
-    table.add_row("order of tasks", escape(state.sampling))
+        table.add_row("not supported", sentence)
+    table.add_row("order of tasks", state.sampling)
     table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
     table.add_row("events", _events(services.engine, webhook=events))
     table.add_row("server", describe_processes(services.engine, "server"))
     table.add_row("worker", describe_processes(services.engine, "worker"))
-    table.add_row("version shown to annotators", escape(state.model_version or "none"))
+    table.add_row("version shown to annotators", state.model_version or "none")
     if known is None:
         table.add_row("live version", "none: the project is not registered here yet")
     else:
@@ -109,7 +108,7 @@ def status(project: ProjectId) -> None:
         table.add_row("live version", f"{known.live_name}, {published}")
         table.add_row("tasks without its prediction", str(lacking))
         table.add_row("pending events", "no" if waits is None else f"for {format_duration(waits)}")
-        table.add_row("last status", escape(known.status))
+        table.add_row("last status", known.status)
     console.print(table)
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import console, stop_for
@@ -27,18 +27,18 @@ def list_projects() -> None:
             project = known.pop(state.id, None)
             table.add_row(
                 str(state.id),
-                escape(state.title),
+                state.title,
                 str(state.task_count),
                 str(state.annotated_count),
                 _attachment(backend, events),
                 services.registry.version(project.id, project.live_version).name if project else "",
-                escape(project.status) if project else "",
+                project.status if project else "",
             )
     except (LabelStudioError, ValueError) as error:
         stop_for(error)
     for project in known.values():
         live = services.registry.version(project.id, project.live_version).name
-        table.add_row(str(project.id), "[dim]not in Label Studio[/]", "", "", "", live, escape(project.status))
+        table.add_row(str(project.id), Text("not in Label Studio", "dim"), "", "", "", live, project.status)
     console.print(table)
 
 

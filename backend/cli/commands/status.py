@@ -6,8 +6,8 @@ import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import console, format_time, stop_for
@@ -117,7 +117,8 @@ def _print_control(control: ControlReport, live: int) -> None:
 
     headline = describe_headline(control, live)
     quality = f"{headline[0]} {format_estimate(headline[1])}" if headline is not None else "not scored"
-    console.print(f"[bold]{escape(control.name)}[/]: {quality}, {control.held_out} held-out images", highlight=False)
+    heading = Text.assemble((control.name, "bold"), f": {quality}, {control.held_out} held-out images")
+    console.print(heading, highlight=False)
     if control.problem:
         _print(control.problem)
     curve = control.curve
@@ -158,7 +159,7 @@ def _version_table(control: ControlReport) -> Table:
 
 
 def _print(sentence: str) -> None:
-    console.print(sentence, highlight=False, markup=False)
+    console.print(sentence, highlight=False)
 
 
 def _print_loop(services: Services) -> None:
@@ -188,12 +189,10 @@ def _print_loop(services: Services) -> None:
         waits = f"for {format_duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
         missing = None if project.away else coverage.of(project.id, live.name)
         lacking = "not known" if missing is None else f"{missing} tasks"
-        table.add_row(
-            str(project.id), live.name, published, lacking, waits, format_time(project.status_at), escape(project.status)
-        )
+        table.add_row(str(project.id), live.name, published, lacking, waits, format_time(project.status_at), project.status)
         sentences += describe_damage(services.registry, project.id)
         unsupported = find_unsupported(project.label_config)
         sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
     console.print(table)
     for sentence in sentences:
-        console.print(sentence, soft_wrap=True, highlight=False, markup=False)
+        console.print(sentence, soft_wrap=True, highlight=False)

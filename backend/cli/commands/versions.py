@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rich.markup import escape
 from rich.table import Column, Table
+from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import ProjectId, console, format_time, stop_for
@@ -33,12 +33,12 @@ def versions(project: ProjectId) -> None:
     for version in history:
         evidence = version.evidence
         table.add_row(
-            f"[bold]{version.name}[/]" if version.number == live else version.name,
+            Text(version.name, "bold" if version.number == live else ""),
             "live" if version.number == live else version.verdict,
             format_time(version.created_at),
             _format_training_size(version),
             str(evidence.get("judged_on", "")),
-            escape(str(evidence.get("reason", ""))),
+            str(evidence.get("reason", "")),
         )
     console.print(table)
     if any(_read_comparisons(version) for version in history):
@@ -69,7 +69,7 @@ def _make_effort_table(versions: Sequence[Version]) -> Table:
     )
     for version in versions:
         for control, effort in version.effort.items():
-            table.add_row(version.name, escape(control), str(effort.predicted), *_format_shares(effort), str(effort.added))
+            table.add_row(version.name, control, str(effort.predicted), *_format_shares(effort), str(effort.added))
     return table
 
 
@@ -101,7 +101,7 @@ def _make_comparison_table(versions: Sequence[Version]) -> Table:
             calibration = measured.get("calibration", {}).get("candidate", {}).get("ece")
             table.add_row(
                 version.name,
-                escape(control) or "clicks",
+                control or "clicks",
                 "shipped" if source == BASE_NUMBER else taken,
                 _format_difference(measured["versus_live"]),
                 _format_difference(measured["versus_shipped"]),

@@ -74,7 +74,7 @@ def choose_tasks(
         if record is not None and record.data_hash != data_hash(task.data, keys):
             (chosen.changed if task.id in predicted else chosen.missing).append(task)
         elif record is not None and record.failed_at is not None:
-            if now - record.failed_at >= RETRY_FAILED_S:
+            if not 0 <= now - record.failed_at < RETRY_FAILED_S:  # after the clock was set back, it may lie in the future
                 chosen.failed.append(task)
         elif task.id not in predicted:
             chosen.missing.append(task)

@@ -6,10 +6,8 @@ Documents that refer to other files or hosts are rejected.
 from __future__ import annotations
 
 import io
-import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from xml.parsers import expat
 
 from astropy.table import Table
 
@@ -17,19 +15,14 @@ from sync.importing.inputs.csv_table import BAD_ROWS_KEY
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_columns import UCD_KEY
 from sync.importing.inputs.sky_frames import FRAME_KEY
-from sync.importing.inputs.table_bounds import check_cells
 from sync.importing.inputs.table_choice import TableEntry, choose_table
+from sync.importing.inputs.votable_checks import checked_document
 from sync.importing.inputs.votable_rows import empty_bad_rows
 
 if TYPE_CHECKING:
     from astropy.io.votable.tree import CooSys, TableElement, VOTableFile
 
-__all__ = ["check_references", "read_votable"]
-
-ROWS_AT_ONCE = 256
-"""Number of rows for which astropy allocates memory if a table does not declare it."""
-LETTERS_OF_A_NUMBER = 8
-LONGEST_COUNT = 19
+__all__ = ["read_votable"]
 
 
 def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Table:
@@ -47,11 +40,12 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     Raises
     ------
     InputError
-        If the document refers to another file or host, declares an entity, has no table, or several and `table` is None.
+        If the document refers to another file or host, declares an entity, has too many values, has no table, or several and
+        `table` is None.
     """
     from astropy.io import votable
 
-    check_references(content, file=file)
+    content = checked_document(content, file=file)
     bad: list[dict[int, str]] = []
     try:
         document = _parse(content)
@@ -79,50 +73,6 @@ def _parse(content: bytes) -> VOTableFile:
 
     # Cells that cannot be converted are masked; by default, astropy rejects the whole document.
     return votable.parse(io.BytesIO(content), verify="ignore", invalid="mask")
-
-
-def check_references(content: bytes, *, file: Path) -> None:
-    """Check that a document refers to no other file, declares no entities, and declares no more rows than it can contain.
-
-    Raises
-    ------
-    InputError
-        If a STREAM has a `href`, an entity is declared, or a table declares too many rows.
-    xml.parsers.expat.ExpatError
-        If the document is not XML.
-    """
-    parser = expat.ParserCreate()
-
-    rows, cells = 0, 0
-
-    def check_tag(tag: str, attributes: dict[str, str]) -> None:
-        nonlocal rows, cells
-        element = tag.rpartition(":")[2]
-        if element == "TABLE":
-            rows, cells = _number(attributes.get("nrows", "")), 0
-            if rows > len(content):
-                raise InputError(f"{file} claims {rows} rows, more than the file can hold: it is damaged")
-        elif element == "FIELD":
-            size = math.prod(max(_number(part), 1) for part in attributes.get("arraysize", "").split("x"))
-            cells += size // LETTERS_OF_A_NUMBER if "char" in attributes.get("datatype", "").lower() else size
-        elif element == "DATA":
-            check_cells(max(rows, ROWS_AT_ONCE), cells, file=file)
-        if element.upper() == "STREAM":
-            for name, value in attributes.items():
-                if name.rpartition(":")[2].lower() == "href":
-                    raise InputError(
-                        f"{file} stores its data elsewhere (STREAM href={value[:200]!r}), and references are not followed: "
-                        "save the table with its data in the file"
-                    )
-
-    def refuse_entity(name: str, *_: Any) -> None:
-        raise InputError(
-            f"{file} declares the XML entity {name[:50]!r}: entities are not read, save the table without entities"
-        )
-
-    parser.StartElementHandler = check_tag
-    parser.EntityDeclHandler = refuse_entity
-    parser.Parse(content, True)
 
 
 def _table(element: TableElement, document: VOTableFile, bad_rows: dict[int, str]) -> Table:
@@ -171,11 +121,6 @@ def _frame(system: CooSys) -> Any:
         return system.to_astropy_frame()
     except ValueError:
         return name
-
-
-def _number(text: str) -> int:
-    digits = text.strip().rstrip("*")
-    return int(digits) if digits.isascii() and digits.isdigit() and len(digits) < LONGEST_COUNT else 0
 
 
 def _name(element: TableElement) -> str:

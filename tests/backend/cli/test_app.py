@@ -123,6 +123,16 @@ def test_status_shows_the_live_version_and_the_last_status(project: int) -> None
     assert all(words in output for words in ("7", "v0002", "not yet", "v0002 went live"))
 
 
+def test_status_of_a_control_with_brackets_in_its_name(project: int, services: Services) -> None:
+    config = '<View><Image name="c[/b]" value="one.png"/></View>'
+    services.registry.register_project(7, label_config=config, extra_params=None)
+    services.registry.set_status(7, "stopped: [/b]")
+    result = run("status")
+    assert result.exit_code == 0
+    assert "stopped: [/b]" in result.output
+    assert "c[/b]" in result.output
+
+
 def test_versions_are_listed_with_their_evidence(project: int) -> None:
     output = run("versions", "7").output
     assert all(words in output for words in ("v0001", "base", "v0002", "live", "12", "shape is better"))

@@ -102,6 +102,14 @@ with Heartbeat(open_database({settings.database!r}), "worker").run():
         assert [process.state for process in read_processes(services.engine, "worker")] == ["alive", "lost"]
 
 
+def test_after_the_clock_was_set_back_a_killed_process_is_lost_and_a_running_one_alive(services: Services) -> None:
+    """The first process writes its next heartbeat after the test, like a killed one."""
+    with Heartbeat(services.engine, "worker").run(), Heartbeat(services.engine, "worker", every_s=0.05).run():
+        pass_time(services, -3600)
+        wait_until(lambda: any(process.alive for process in read_processes(services.engine, "worker")))
+        assert [process.state for process in read_processes(services.engine, "worker")] == ["alive", "lost"]
+
+
 def test_a_new_process_deletes_the_rows_of_ended_ones(services: Services) -> None:
     for _ in range(3):
         with Heartbeat(services.engine, "worker").run():

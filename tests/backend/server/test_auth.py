@@ -23,6 +23,7 @@ CALLS: list[tuple[str, str, dict[str, Any] | None]] = [
     ("GET", "/versions", None),
     ("POST", "/versions", {}),
     ("GET", "/metrics", None),
+    ("GET", "/openapi.json", None),
     ("POST", "/webhook", EVENT),
 ]
 
@@ -80,6 +81,36 @@ def test_the_body_of_an_unauthorized_request_is_not_parsed(client: TestClient) -
 
 def test_health_needs_no_credentials(client: TestClient) -> None:
     assert client.get("/health").json()["status"] == "UP"
+
+
+@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+def test_there_are_no_pages_that_load_scripts_of_other_hosts(client: TestClient, path: str) -> None:
+    assert client.get(path, headers=GOOD).status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("settings", "caller", "sender"),
+    [
+        ({"basic_auth_password": PASSWORD, "webhook_secret": SECRET}, ["basic"], ["basic", "webhookSecret"]),
+        ({"basic_auth_password": PASSWORD}, ["basic"], ["basic"]),
+        ({"webhook_secret": SECRET}, ["", "basic"], ["webhookSecret"]),
+        ({}, ["", "basic"], ["", "basic", "webhookSecret"]),
+    ],
+)
+def test_openapi_names_the_credentials_of_each_path(
+    open_client: Callable[..., TestClient], settings: dict[str, str], caller: list[str], sender: list[str]
+) -> None:
+    client = open_client(**settings)
+    description = client.get("/openapi.json", headers=GOOD).json()
+    schemes = description["components"]["securitySchemes"]
+    assert (schemes["basic"]["type"], schemes["basic"]["scheme"]) == ("http", "basic")
+    assert schemes["webhookSecret"]["name"] == WEBHOOK_SECRET_HEADER
+    for path, operations in description["paths"].items():
+        for method, operation in operations.items():
+            names = ["".join(alternative) for alternative in operation["security"]]
+            assert names == {"/health": [], "/webhook": sender}.get(path, caller)
+            is_open = client.request(method, path, json={}).status_code != 401
+            assert is_open == (not names or "" in names)
 
 
 def test_an_event_with_the_webhook_secret_is_accepted(client: TestClient) -> None:

@@ -47,10 +47,10 @@ def mark(shape: Shape, *labels: str, free: bool = False, control: str = "") -> M
 @pytest.mark.parametrize(
     ("kind", "tags"),
     [
-        ("mask", [*PIXELS, *OUTLINES, "RectangleLabels"]),
-        ("polygon", [*OUTLINES, *PIXELS, "RectangleLabels"]),
+        ("mask", [*PIXELS, *OUTLINES, "RectangleLabels", "EllipseLabels"]),
+        ("polygon", [*OUTLINES, *PIXELS, "RectangleLabels", "EllipseLabels"]),
         ("ellipse", ["EllipseLabels", *PIXELS, *OUTLINES, "RectangleLabels"]),
-        ("box", ["RectangleLabels", *OUTLINES, *PIXELS]),
+        ("box", ["RectangleLabels", *OUTLINES, *PIXELS, "EllipseLabels"]),
         ("point", ["KeyPointLabels"]),
     ],
 )
@@ -66,16 +66,21 @@ def test_a_shape_is_assigned_to_the_best_control(kind: str, tags: list[str]) -> 
         )
 
 
-@pytest.mark.parametrize("tag", PIXELS)
-def test_a_mask_keeps_its_pixels(tag: str) -> None:
+@pytest.mark.parametrize("tag", [*PIXELS, *OUTLINES])
+def test_masks_and_outlines_keep_the_pixels_of_a_mask(tag: str) -> None:
     region = RegionFitter(config(tag)).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
-    assert np.array_equal(CONTROLS[tag].decode(region).shape, MASK)
+    assert region["type"] == tag.lower()
+    shape = CONTROLS[tag].decode(region).shape
+    pixels = Footprint.of_polygon(shape, CANVAS.size).full(CANVAS.size) if isinstance(shape, Polygon) else shape
+    assert np.array_equal(pixels, MASK)
 
 
-def test_an_outline_of_a_mask_holds_its_pixels() -> None:
-    region = RegionFitter(config("PolygonLabels")).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
-    polygon = CONTROLS["PolygonLabels"].decode(region).shape
-    assert np.array_equal(Footprint.of_polygon(polygon, CANVAS.size).full(CANVAS.size), MASK)
+def test_an_ellipse_has_the_second_moments_of_the_mask() -> None:
+    ellipse = Ellipse(30.2, 20.1, 12.3, 6.2, 40)
+    region = RegionFitter(config("EllipseLabels")).object_region(mark(ellipse_pixels(ellipse, CANVAS.size)), CANVAS, image="i")
+    stored = CONTROLS["EllipseLabels"].decode(region).shape
+    for name in ("x", "y", "radius_x", "radius_y", "rotation"):
+        assert getattr(stored, name) == pytest.approx(getattr(ellipse, name), abs=1)
 
 
 def test_a_rotated_box_starts_at_a_corner_on_the_image() -> None:

@@ -25,6 +25,7 @@ HASH, OTHER_HASH = data_hash({"image": "a.png"}, ["image"]), data_hash({"image":
         pytest.param(TASK, False, PredictionRecord(OTHER_HASH), ToPredict(missing=[TASK]), id="id of a deleted task"),
         pytest.param(TASK, True, PredictionRecord(HASH, NOW - RETRY_FAILED_S), ToPredict(failed=[TASK]), id="failed"),
         pytest.param(TASK, True, PredictionRecord(HASH, NOW - 1), ToPredict(), id="failed just now"),
+        pytest.param(TASK, True, PredictionRecord(HASH, NOW + 3600), ToPredict(failed=[TASK]), id="clock was set back"),
         pytest.param(DONE, False, None, ToPredict(), id="annotated"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -178,13 +179,38 @@ def test_the_error_message_of_a_service_is_reported(file: Path) -> None:
         open_catalogue(file)
 
 
-def test_a_claim_of_many_rows_costs_nothing(file: Path) -> None:
+@pytest.mark.parametrize("claim", ["100000000000", " 700 ", "150000000"])
+def test_a_row_count_beyond_the_rows_changes_nothing(file: Path, claim: str) -> None:
+    """astropy would allocate memory for as many rows as `nrows` states."""
     write(file, field("ra") + field("dec"), data((10.5, -0.2)))
-    file.write_text(file.read_text().replace('name="first"', 'name="first" nrows="100000000000"'))
-    with pytest.raises(InputError, match="claims 100000000000 rows, more than the file can hold"):
+    description = """name='first' ucd=' nrows="3"' nrows="CLAIM" utype="more\""""
+    file.write_text(file.read_text().replace('name="first"', description.replace("CLAIM", claim)))
+    table = open_catalogue(file)
+    assert positions(table) == [Position(10.5, -0.2)]
+    assert table.meta.get("utype", "more") == "more"
+
+
+def test_a_row_count_beyond_a_binary_stream_changes_nothing(file: Path) -> None:
+    table = Table({"ra": [10.5, 20.5], "dec": [-0.2, 0.2], "flags": np.ones((2, 16), bool)})
+    votable.from_table(table, table_id="first").to_xml(str(file), tabledata_format="binary2")
+    file.write_text(re.sub('nrows="2"', 'nrows="90000000000"', file.read_text()))
+    assert positions(open_catalogue(file)) == [Position(10.5, -0.2), Position(20.5, 0.2)]
+
+
+def test_a_row_count_that_cannot_be_removed_is_rejected(file: Path) -> None:
+    write(file, field("ra") + field("dec"), data((10.5, -0.2)))
+    text = file.read_text().replace("?>", ' encoding="utf-16"?>', 1).replace('name="first"', 'nrows="100000000000"')
+    file.write_text(text, encoding="utf-16")
+    with pytest.raises(InputError, match="claims 100000000000 rows, more than the file can hold: correct nrows, or save"):
         open_catalogue(file)
+
+
+def test_a_table_with_too_many_values_is_rejected(file: Path) -> None:
     write(file, field("ra").replace("<FIELD", '<FIELD arraysize="100000x10000"'), data((10.5,)))
     with pytest.raises(InputError, match="claims 256 rows of 1000000000 columns, more than the 200000000 values"):
+        open_catalogue(file)
+    write(file, field("ra").replace("<FIELD", '<FIELD arraysize="10000x50"'), data(*[(10.5,)] * 401))
+    with pytest.raises(InputError, match="claims 401 rows of 500000 columns"):
         open_catalogue(file)
 
 

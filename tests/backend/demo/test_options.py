@@ -1,0 +1,43 @@
+"""The demo's checks before it starts, and what it shows of its password."""
+
+from __future__ import annotations
+
+import io
+import socket
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from backend.demo.options import DemoError, DemoOptions, check_machine
+from backend.demo.state import STUDIO_PASSWORD, password_hint
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def options(tmp_path: Path, *, label_studio: str = "label-studio") -> DemoOptions:
+    (tmp_path / "label-studio").touch()
+    return DemoOptions(None, tmp_path / "demo", free_port(), free_port(), tmp_path / label_studio)
+
+
+def test_the_data_folder_is_private_also_if_an_earlier_release_made_it_public(tmp_path: Path) -> None:
+    """Label Studio makes its database, which holds a token, readable for every user."""
+    (tmp_path / "demo").mkdir(mode=0o755)
+    check_machine(options(tmp_path))
+    assert (tmp_path / "demo").stat().st_mode & 0o777 == 0o700
+
+
+def test_a_missing_label_studio_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="Label Studio is not installed at"):
+        check_machine(options(tmp_path, label_studio="missing"))
+
+
+@pytest.mark.parametrize(("terminal", "shown"), [(True, "password secret"), (False, "the GALAXYLOOP_LABEL_STUDIO_PASSWORD in")])
+def test_the_password_is_printed_on_a_terminal_only(terminal: bool, shown: str, tmp_path: Path) -> None:
+    hint = password_hint(STUDIO_PASSWORD, "secret", tmp_path / "env", Console(file=io.StringIO(), force_terminal=terminal))
+    assert hint.startswith(shown)
+    assert ("secret" in hint) == terminal
