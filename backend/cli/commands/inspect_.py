@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["inspect"]
 
-TABLE_SUFFIXES = (".csv", ".tsv", ".txt", ".dat", ".ecsv", ".vot", ".votable", ".xml", ".parquet", ".pq", ".cat", ".ldac")
+TABLE_SUFFIXES = (
+    *(".csv", ".tsv", ".txt", ".dat", ".ecsv", ".vot", ".votable", ".xml", ".parquet", ".pq", ".cat", ".ldac"),
+    *(".tab", ".tbl", ".rdb", ".mrt", ".ipac", ".tex"),
+)
+PACKING_SUFFIXES = (".gz", ".bz2", ".xz")
 LISTED_ROWS = 20
 NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": None, "shape": None, "bands": []}
 
@@ -109,7 +113,8 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
         is_fits = kind_of(unpack(content)) == "FITS"
     except ImageError:
         is_fits = False
-    if not is_fits and not path.name.lower().removesuffix(".gz").endswith(TABLE_SUFFIXES):
+    name = path.stem if path.suffix.lower() in PACKING_SUFFIXES else path.name
+    if not is_fits and not name.lower().endswith(TABLE_SUFFIXES):
         return None
     from sync.importing.inputs.catalogue import bad_rows, open_catalogue
     from sync.importing.inputs.item import InputError
@@ -117,7 +122,8 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
     try:
         table = open_catalogue(path)
     except InputError as error:
-        if is_fits and "has no table" in str(error):  # the caller then reports why the file is not an image
+        # The caller then reports why the file is not an image.
+        if is_fits and ("has no table" in str(error) or "cannot be read as a catalogue" in str(error)):
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
     bad = bad_rows(table)

@@ -10,6 +10,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import astropy
 import numpy as np
 import pytest
 from astropy.io import fits
@@ -19,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from backend.cli.app import app
 from sync.images.display import display
+from sync.importing.inputs.catalogue import open_catalogue
 
 
 def sky_header(
@@ -180,3 +182,33 @@ except SystemExit:
     assert not {{"torch", "pyarrow", "sqlalchemy", "skimage"}} & set(sys.modules), sorted(sys.modules)
 """
     subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+ASTROPY = Path(astropy.__file__).parent
+PUBLIC_FILES = [
+    file
+    for folder in ("io/fits", "io/ascii", "wcs", "modeling", "nddata", "timeseries")
+    for file in sorted((ASTROPY / folder).rglob("tests/data/**/*"))
+    if file.is_file() and "maps" not in file.parts and "cds" not in file.parts
+]
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not PUBLIC_FILES, reason="this astropy was installed without its tests")
+def test_each_public_file_of_astropy_is_described_or_named_in_one_sentence() -> None:
+    """Pixels, positions and values are compared in tests/sync."""
+    result = run("--json", *PUBLIC_FILES)
+    descriptions = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [description["file"] for description in descriptions] == list(map(str, PUBLIC_FILES))
+    by_name = {Path(description["file"]).name: description for description in descriptions}
+    for name in ("m13_rice.fits", "scale.fits", "comp.fits"):
+        with fits.open(next(file for file in PUBLIC_FILES if file.name == name)) as opened:
+            assert by_name[name]["shape"] == list(next(hdu.shape for hdu in opened if hdu.is_image and hdu.shape))
+    for name in ("short.rdb", "short.rdb.bz2", "ipac.dat.xz", "latex1.tex.gz", "short.tab", "tb.fits"):
+        table = open_catalogue(next(file for file in PUBLIC_FILES if file.name == name))
+        assert (by_name[name]["rows"], by_name[name]["columns"]) == (len(table), table.colnames)
+    for description in descriptions:
+        if description["format"] is None:
+            (problem,) = description["problems"]
+            assert len(problem.splitlines()) == 1
+    assert by_name["hst_sip.hdr"]["problems"] == ["the FITS file is truncated inside a header"]
