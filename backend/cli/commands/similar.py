@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Column, Table
 
 from backend.cli.output import open_output
@@ -97,7 +96,7 @@ def _search_survey(
     if output is None:
         table = Table("image", Column("similarity", justify="right"))
         for path, similarity in found:
-            table.add_row(escape(path), f"{similarity:.4f}")
+            table.add_row(path, f"{similarity:.4f}")
         console.print(table)
         return
     with open_output(output) as file:
