@@ -123,7 +123,7 @@ def _unreadable(inputs: ReportInputs) -> list[str]:
     left_out = UnreadableList(inputs.services.engine).tasks_left_out(project.id)
     if left_out:
         problems.append(
-            f"Annotations that cannot be read: {left_out} tasks are left out (galaxyloop project problems {project.id})."
+            f"Tasks left out, because their annotations cannot be read: {left_out} (galaxyloop project problems {project.id})."
         )
     records = inputs.services.prediction_records.of(project.id, project.live_version)
     ids = {task.id for task in inputs.tasks}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -60,6 +61,10 @@ class ReportedProject:
         done = {annotation.task_id for annotation in made}
         self.tasks = [Task(task.id, task.data, task.id in done, int(task.id in done), "") for task in self.tasks]
         return take_snapshot(made)
+
+    def mark_ground_truth(self, snapshot: Snapshot, tasks: Collection[int]) -> Snapshot:
+        """Return the snapshot with the annotations of some tasks as ground truth."""
+        return take_snapshot([replace(one, ground_truth=one.task_id in tasks) for one in snapshot.annotations])
 
     def train(self, snapshot: Snapshot) -> int:
         """Train a version on a snapshot and make it live; return its number."""
