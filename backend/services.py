@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from backend.jobs.pending import PendingEvents
 from backend.jobs.queue import JobQueue, QueueUnavailable
-from backend.prediction.records import PredictionRecords
 from backend.registry.database import open_database
 from backend.registry.records import Project
 from backend.registry.store import Registry
@@ -18,6 +17,7 @@ from sync.label_studio.client import LabelStudioClient
 
 if TYPE_CHECKING:
     from backend.prediction.live import LivePredictors
+    from backend.prediction.records import PredictionRecords
 
 __all__ = ["Services"]
 
@@ -42,8 +42,14 @@ class Services:
         self.engine = open_database(settings.database, password=password, patience_s=database_patience_s)
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.pending_events = PendingEvents(self.engine)
-        self.prediction_records = PredictionRecords(self.engine)
         self.queue = JobQueue(settings.queue_file, url=settings.queue_url)
+
+    @cached_property
+    def prediction_records(self) -> PredictionRecords:
+        """The records of predictions."""
+        from backend.prediction.records import PredictionRecords  # imports scipy.ndimage, as slow as all other imports
+
+        return PredictionRecords(self.engine)
 
     @cached_property
     def label_studio(self) -> LabelStudioClient:

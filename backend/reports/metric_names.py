@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from backend.reports.report import Estimate, Metric
 
-__all__ = ["CLASS_METRIC_NAMES", "METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
+__all__ = ["CLASS_METRIC_NAMES", "METRICS_WITH_UNIT", "METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
 
 METRIC_NAMES: dict[Metric, str] = {
     "macro_auc": "macro AUC",
@@ -22,7 +22,7 @@ METRIC_NAMES: dict[Metric, str] = {
 """Name of each score, the most informative one first."""
 CLASS_METRIC_NAMES: dict[Metric, str] = METRIC_NAMES | {"macro_auc": "AUC", "accuracy": "share correct", "ap50": "AP (IoU 0.5)"}
 """Name of each score of a single class."""
-WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
+METRICS_WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
 """Scores in the unit of the control; the others are at most 1."""
 
 
@@ -34,7 +34,7 @@ def choose_metric(metrics: Iterable[Metric]) -> Metric | None:
 
 def format_number(value: float, metric: Metric | None = None) -> str:
     """Format a score with three decimals, or three digits if it has a unit."""
-    return f"{value:.3g}" if metric in WITH_UNIT else f"{value:.3f}"
+    return f"{value:.3g}" if metric in METRICS_WITH_UNIT else f"{value:.3f}"
 
 
 def format_estimate(estimate: Estimate, metric: Metric | None = None) -> str:

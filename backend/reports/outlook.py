@@ -5,23 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.reports.forecast import NoForecast, forecast
+from backend.reports.metric_names import METRIC_NAMES
 from backend.reports.report import CurvePoint, Estimate, Forecast, Metric
 from backend.reports.stopping import may_stop
 
-__all__ = ["METRIC_NAMES", "MORE_LABELS", "make_forecast"]
+__all__ = ["MORE_LABELS", "make_forecast"]
 
 MORE_LABELS = 100
-METRIC_NAMES: dict[Metric, str] = {
-    "accuracy": "accuracy",
-    "macro_auc": "AUC",
-    "kappa": "kappa",
-    "rmse": "RMSE",
-    "r2": "R²",
-    "ap50": "AP",
-    "f1": "F1",
-    "mask_iou": "IoU of masks",
-    "click_iou": "IoU of clicks",
-}
 
 
 def make_forecast(

@@ -14,13 +14,13 @@ from backend.cli.terminal import console, format_time, stop_for
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
-    from backend.reports.report import ControlReport, Forecast
+    from backend.reports.report import ControlReport
     from backend.reports.summary import Summary
     from backend.services import Services
 
 __all__ = ["status"]
 
-LARGE_FIELDS = {"map": True, "galleries": {"__all__": {"tasks": {"__all__": {"jpeg"}}}}}
+LARGE_FIELDS: dict[str, Any] = {"map": True, "galleries": {"__all__": {"tasks": {"__all__": {"jpeg"}}}}}
 """Fields of a report that are only for the page: the map has one point per task, and galleries have images."""
 
 
@@ -122,21 +122,14 @@ def _print_control(control: ControlReport, live: int) -> None:
     if control.problem:
         _print(control.problem)
     curve = control.curve
-    if curve is not None and curve.forecast is not None:
-        _print_forecast(curve.forecast)
+    if curve is not None and curve.forecast is not None and curve.forecast.sentence:
+        _print(curve.forecast.sentence)
     if curve is not None and curve.saved is not None:
         saved = curve.saved
         interval = "" if saved.low is None or saved.high is None else f" ({saved.low:.0%} to {saved.high:.0%})"
         _print(f"labels saved against random order: {saved.value:.0%}{interval}")
     if control.versions:
         console.print(_version_table(control))
-
-
-def _print_forecast(forecast: Forecast) -> None:
-    if forecast.sentence:
-        _print(forecast.sentence)
-    if forecast.may_stop:
-        _print("More labels would hardly change it: labelling may stop.")
 
 
 def _version_table(control: ControlReport) -> Table:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from backend.reports.metric_names import METRIC_NAMES, format_number
-from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, VersionReport
+from backend.reports.metric_names import METRIC_NAMES, METRICS_WITH_UNIT, format_number
+from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric, VersionReport
 from backend.server.pages.charts import Chart, Point, Series, draw_chart
 
 __all__ = ["draw_acceptance", "draw_change", "draw_learning_curve", "draw_reliability", "draw_seconds"]
@@ -15,15 +15,23 @@ NORMAL_95 = 1.96
 BLUE, VERMILLION, GREEN = 1, 2, 3
 
 
-def draw_learning_curve(control: ControlReport, id_: str) -> Chart | None:
-    """Draw quality against labels, in the order of annotation and in random order, and the forecast; None without a curve."""
+def draw_learning_curve(control: ControlReport, id_: str, *, trained_share: float = 1.0) -> Chart | None:
+    """Draw quality against labels, in the order of annotation and in random order, and the forecast; None without a curve.
+
+    Parameters
+    ----------
+    trained_share : float
+        Share of the labels that versions are trained on; a forecast also counts the labels that are held out.
+    """
     curve = control.curve
     if curve is None or not curve.points:
         return None
-    series = [Series("in the order of annotation", [_bounded(point) for point in curve.points], BLUE)]
+    series = [Series("in the order of annotation", [_bounded(point, curve.metric) for point in curve.points], BLUE)]
     if curve.random:
-        series.append(Series("in random order", [_bounded(point) for point in curve.random], VERMILLION, dashed=True))
-    if forecast := _forecast_points(curve):
+        series.append(
+            Series("in random order", [_bounded(point, curve.metric) for point in curve.random], VERMILLION, dashed=True)
+        )
+    if forecast := _forecast_points(curve, trained_share):
         series.append(Series("forecast, 68% interval", forecast, GREEN, dashed=True))
     return draw_chart(
         id_,
@@ -111,18 +119,20 @@ def _describe_curve(curve: Curve) -> str:
     return text
 
 
-def _bounded(point: CurvePoint) -> Point:
+def _bounded(point: CurvePoint, metric: Metric) -> Point:
+    """Return a point with its 95 % interval, which ends at 1 for scores that cannot be higher."""
     if not point.spread:
         return Point(point.labels, point.value)
     half = NORMAL_95 * point.spread
-    return Point(point.labels, point.value, point.value - half, point.value + half)
+    high = point.value + half
+    return Point(point.labels, point.value, point.value - half, high if metric in METRICS_WITH_UNIT else min(high, 1.0))
 
 
-def _forecast_points(curve: Curve) -> Sequence[Point]:
+def _forecast_points(curve: Curve, trained_share: float) -> Sequence[Point]:
     forecast, last = curve.forecast, curve.points[-1]
     if forecast is None or forecast.gain is None:
         return []
-    gain, labels = forecast.gain, last.labels + forecast.labels
+    gain, labels = forecast.gain, last.labels + round(forecast.labels * trained_share)
     if gain.low is None or gain.high is None:
         return [Point(last.labels, last.value), Point(labels, last.value + gain.value)]
     start = Point(last.labels, last.value, last.value, last.value)

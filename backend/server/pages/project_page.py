@@ -84,10 +84,12 @@ def make_project_page(summary: Summary) -> ProjectPage:
     report = summary.report
     controls = report.controls if report is not None else []
     live = report.live if report is not None else 0
+    used = report.training + report.held_out if report is not None else 0
+    share = report.training / used if report is not None and used else 1.0
     return ProjectPage(
         summary,
         report,
-        [_make_control(control, f"control-{number}", live) for number, control in enumerate(controls, start=1)],
+        [_make_control(control, f"control-{number}", live, share) for number, control in enumerate(controls, start=1)],
         [_make_version(summary, version) for version in reversed(summary.versions)],
         draw_map(report.map) if report is not None and report.map is not None and report.map.points else None,
         list_problems(summary),
@@ -112,8 +114,8 @@ def remove_folders(sentence: str) -> str:
     return FOLDERS.sub("", sentence)
 
 
-def _make_control(control: ControlReport, id_: str, live: int) -> ControlView:
-    charts = (draw_learning_curve(control, f"{id_}-curve"), draw_change(control, f"{id_}-change"))
+def _make_control(control: ControlReport, id_: str, live: int, trained_share: float) -> ControlView:
+    charts = (draw_learning_curve(control, f"{id_}-curve", trained_share=trained_share), draw_change(control, f"{id_}-change"))
     effort = (draw_acceptance(control, f"{id_}-accepted"), draw_seconds(control, f"{id_}-seconds"))
     return ControlView(
         id_,

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 
 import pytest
+from sqlalchemy import update
 from typer.testing import Result
 
 from backend.registry.tables import ReportRow
@@ -80,7 +81,7 @@ def test_a_control_without_scores_names_the_reason(reported: Services, run: Call
 
 def test_a_report_of_another_release_counts_as_none(reported: Services, run: Callable[..., Result]) -> None:
     with reported.engine.begin() as connection:
-        connection.execute(ReportRow.__table__.update().values(content='{"project": "seven"}'))
+        connection.execute(update(ReportRow).values(content='{"project": "seven"}'))
     assert "There is no report yet" in run("status", 7).stdout
 
 
@@ -99,7 +100,7 @@ def test_pin_and_unpin(run: Callable[..., Result], trained_project: Services) ->
     assert not trained_project.registry.project(7).pinned
 
 
-@pytest.mark.parametrize("module", ["torch", "astropy", "fastapi", "jinja2"])
+@pytest.mark.parametrize("module", ["torch", "astropy", "fastapi", "jinja2", "scipy"])
 def test_status_imports_no_large_package(module: str) -> None:
     imports = "import sys, backend.services, backend.server.coverage, backend.cli.commands.status, backend.reports.summary"
     script = f"{imports}; assert {module!r} not in sys.modules"

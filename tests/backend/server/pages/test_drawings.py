@@ -39,6 +39,22 @@ def test_the_forecast_begins_at_the_last_point_and_ends_where_the_labels_would_b
     assert (end.x, end.y, end.low, end.high) == pytest.approx((200, 0.82, 0.81, 0.83))
 
 
+def test_the_band_of_a_learning_curve_ends_at_one() -> None:
+    curve = Curve(metric="accuracy", points=[CurvePoint(labels=50, value=0.98, spread=0.02)])
+    chart = draw_learning_curve(ControlReport(name="c", kind="classes", curve=curve), "c")
+    assert chart is not None
+    (point,) = chart.drawn[0].series.points
+    assert (point.low, point.high) == pytest.approx((0.98 - 1.96 * 0.02, 1.0))
+
+
+def test_a_forecast_counts_the_labels_that_are_held_out() -> None:
+    forecast = Forecast(labels=100, gain=Estimate(value=0.02))
+    curve = Curve(metric="accuracy", points=[CurvePoint(labels=80, value=0.8)], forecast=forecast)
+    chart = draw_learning_curve(ControlReport(name="c", kind="classes", curve=curve), "c", trained_share=0.8)
+    assert chart is not None
+    assert [point.x for point in chart.drawn[-1].series.points] == [80, 160]
+
+
 def test_a_control_without_figures_has_no_charts() -> None:
     empty = ControlReport(name="c", kind="classes", curve=Curve(metric="accuracy"))
     for draw in (draw_learning_curve, draw_change, draw_seconds, draw_reliability):
