@@ -125,7 +125,9 @@ def _prepare(
             features = fixture.services.predictors.extractor.extract_features(
                 [str(task.data["image"]) for task in tasks], embed=True
             )
-        embeddings.append(np.stack([one.embedding for one in features if isinstance(one, ImageFeatures)]))
+        embeddings.append(
+            np.stack([one.embedding for one in features if isinstance(one, ImageFeatures) and one.embedding is not None])
+        )
         labels.append(np.array(own))
         if project == projects[0]:
             classes_of_tasks = {task.id: label for task, label in zip(tasks, own, strict=True)}

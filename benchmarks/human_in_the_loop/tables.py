@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.reports.forecast import NoForecast, forecast
-from backend.reports.report import CurvePoint, Estimate
+from backend.reports.report import CurvePoint
 from benchmarks.human_in_the_loop.sets import SETS
 from benchmarks.human_in_the_loop.simulation import BATCH, Run, Setting
 from benchmarks.label_efficiency.statistics import labels_needed
@@ -89,19 +89,18 @@ def forecast_table(runs: Runs) -> str:
                 for setting, run in runs.items()
                 if setting.galaxies == "gz1" and setting.wrong == wrong and (pair := _forecast(run, at)) is not None
             ]
-            held = [estimate.low <= gain <= estimate.high for estimate, gain in forecasts]
-            error = np.array([estimate.value - gain for estimate, gain in forecasts])
-            width = np.array([estimate.high - estimate.low for estimate, _ in forecasts])
-            numbers = [error.mean(), np.abs(error).mean(), np.median(width), np.mean([gain for _, gain in forecasts])]
+            low, value, high, gain = np.array(forecasts).T
+            held, error = (low <= gain) & (gain <= high), value - gain
+            numbers = [error.mean(), np.abs(error).mean(), np.median(high - low), gain.mean()]
             rows.append(
-                [f"{wrong:.0%}", str(at), str(len(held)), f"{np.mean(held):.0%}", *(f"{value:+.4f}" for value in numbers)]
+                [f"{wrong:.0%}", str(at), str(len(held)), f"{held.mean():.0%}", *(f"{value:+.4f}" for value in numbers)]
             )
     columns = ["wrong", "labels", "runs", "held", "mean error", "mean absolute error", "median width", "measured gain"]
     return markdown_table(columns, rows, title=f"The 68 % interval of the gain of AUC from {MORE} more labels, all strategies")
 
 
-def _forecast(run: Run, at: int) -> tuple[Estimate, float] | None:
-    """Return the forecast at a number of labels and the measured gain; None without a forecast."""
+def _forecast(run: Run, at: int) -> tuple[float, float, float, float] | None:
+    """Return the lower bound, value and upper bound of the forecast and the measured gain; None without a forecast."""
     values = [(BATCH * (batch + 1), value) for batch, value in enumerate(run.auc)]
     points = [CurvePoint(labels=labels, value=value) for labels, value in values if labels <= at and value != 0.5]
     try:
@@ -109,7 +108,9 @@ def _forecast(run: Run, at: int) -> tuple[Estimate, float] | None:
     except NoForecast:
         return None
     known = dict(values)
-    return estimate, known[at + MORE] - known[at]
+    assert estimate.low is not None
+    assert estimate.high is not None
+    return estimate.low, estimate.value, estimate.high, known[at + MORE] - known[at]
 
 
 def _strategies(runs: Runs) -> list[str]:

@@ -51,7 +51,7 @@ class Bench:
 
     def on_votes_here(self) -> Bench:
         """Return the bench with the encoder trained on votes of this set, and without the training galaxies of those votes."""
-        return replace(self, checkpoint=self.voted_here, galaxies=self.galaxies.only_apart())
+        return replace(self, checkpoint=self.voted_here, galaxies=self.galaxies.without_encoder_training_galaxies())
 
     @cached_property
     def weights(self) -> str:
