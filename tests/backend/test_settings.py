@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -87,8 +88,9 @@ def test_a_named_folder_of_secrets_that_is_not_there_is_told(secrets: Path, monk
     ("name", "value"), [("port", 0), ("port", 70000), ("batch", 0), ("lease_s", 0), ("worker_niceness", -5), ("threads", 0)]
 )
 def test_an_impossible_value_is_refused(name: str, value: int) -> None:
+    values: dict[str, Any] = {name: value}
     with pytest.raises(ValidationError, match=name):
-        Settings(**{name: value})
+        Settings(**values)
 
 
 def test_all_that_is_kept_lies_in_the_data_folder() -> None:

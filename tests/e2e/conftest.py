@@ -202,7 +202,7 @@ class Demo:
     def run(self) -> subprocess.Popen[bytes]:
         """Start it without waiting."""
         port, backend_port = self.ports
-        command = [
+        command: list[str | Path] = [
             sys.executable,
             "-m",
             "backend.cli",

@@ -245,7 +245,9 @@ def draw_prompt(
         for key in holding:
             page.keyboard.up(key)
     assert answer.value.ok
-    return answer.value.request.post_data_json["context"]["result"], answer.value.json()["data"]["result"]
+    sent = answer.value.request.post_data_json
+    assert sent is not None
+    return sent["context"]["result"], answer.value.json()["data"]["result"]
 
 
 def accept(page: Page) -> None:

@@ -154,10 +154,9 @@ def test_yolo_contains_every_mask_and_box(export: Callable[..., Path]) -> None:
         assert {names[int(row[0])] for row in rows} == {"Galaxy"}
         assert any((mask == mask_of(number)).all() for mask in masks)
     for number, file in enumerate(sorted((folder / "detect" / "labels" / "train").glob("*.txt"))):
-        rows = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
-        assert [names[int(row[0])] for row in rows] == ["Star", "Galaxy", "Galaxy", "Galaxy"]
-        row = rows[0]
-        x, y, width, height = np.array(row[1:]) * (*SIZE, *SIZE)
+        numbers = [[float(word) for word in line.split()] for line in file.read_text().splitlines()]
+        assert [names[int(row[0])] for row in numbers] == ["Star", "Galaxy", "Galaxy", "Galaxy"]
+        x, y, width, height = np.array(numbers[0][1:]) * (*SIZE, *SIZE)
         box = box_of(number)
         assert (x - width / 2, y - height / 2, width, height) == pytest.approx((box.x, box.y, box.width, box.height), abs=1e-3)
 

@@ -10,7 +10,6 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.cli.app import app
-from backend.doctor import machine
 from backend.doctor.machine import MODELS, PACKAGE, check_data_folder, check_models
 
 
@@ -31,7 +30,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
 
 
 def test_a_nearly_full_disk_is_reported(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(machine.shutil, "disk_usage", lambda _: Usage(2**28))
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: Usage(2**28))
     assert check_data_folder(tmp_path).message == f"{tmp_path} has 0.2 GiB free: make room for 1 GiB or more"
 
 

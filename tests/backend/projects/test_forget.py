@@ -38,7 +38,7 @@ def projects_in_tables(services: Services) -> dict[str, set[int]]:
     """Return the projects in each table."""
     with Session(services.engine) as session:
         return {
-            table.name: set(session.scalars(select(table.c.get("project_id", table.c.get("id")))))
+            table.name: set(session.scalars(select(table.c["project_id" if "project_id" in table.c else "id"])))
             for table in Base.metadata.sorted_tables
             if table.name != ProcessRow.__tablename__
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def open_client(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., TestC
 
 
 @pytest.fixture(scope="module")
-def client(open_client: Callable[..., TestClient]) -> Iterator[TestClient]:
+def client(open_client: Callable[..., TestClient]) -> TestClient:
     return open_client(basic_auth_password=PASSWORD, webhook_secret=SECRET)
 
 

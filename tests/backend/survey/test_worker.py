@@ -23,6 +23,7 @@ from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.heads.regression import Parameters
 from backend.images.local import LocalImageStore
 from backend.prediction.factory import PredictorFactory
+from backend.prediction.features import ImageFeatures
 from backend.prediction.predictor import Predictor, Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
@@ -104,6 +105,8 @@ def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
             assert prediction.problem == row["error"]
             continue
         assert (row["version"], row["score"]) == ("v0001", pytest.approx(prediction.score, abs=1e-5))
+        assert isinstance(features, ImageFeatures)
+        assert features.embedding is not None
         np.testing.assert_allclose(row["embedding"], features.embedding, rtol=1e-3, atol=1e-4)
         (chosen,) = (region for region in prediction.result if region["from_name"] == "morphology")
         assert max(row["morphology"], key=row["morphology"].get) == chosen["value"]["choices"][0]

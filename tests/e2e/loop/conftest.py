@@ -32,8 +32,8 @@ from backend.demo.processes import Child
 from backend.heads import HEADS
 from backend.loop.audit import held_out_tasks
 from backend.loop.examples.snapshot import SNAPSHOT_FILE
-from backend.prediction.project_heads import INDEX
 from backend.registry.records import Version
+from backend.registry.version_files import INDEX
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.annotations import read_annotations

@@ -81,7 +81,9 @@ def _click_on_page_2(page: Page) -> None:
     (x, y), (width, height) = GALAXIES[1], SIZE
     with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
         page.mouse.click(shown["x"] + shown["width"] * x / width, shown["y"] + shown["height"] * y / height)
-    (prompt,) = answer.value.request.post_data_json["context"]["result"]
+    sent = answer.value.request.post_data_json
+    assert sent is not None
+    (prompt,) = sent["context"]["result"]
     (region,) = answer.value.json()["data"]["result"]
     assert prompt["item_index"] == region["item_index"] == 1
     mask = brushlabels.decode(region).shape

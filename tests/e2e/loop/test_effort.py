@@ -55,7 +55,7 @@ def test_the_effort_is_recorded_for_the_version_that_predicted(loop: Loop) -> No
     accepted = len(boxes_of(result)) - 2
     masks = Effort(accepted=sum(region["from_name"] == "mask" for region in result))
     shape = Effort(accepted=1)
-    boxes = Effort(accepted=accepted, edited=1, rejected=1, added=1, compared=1, overlap=pytest.approx(1 / 3))
+    boxes = Effort(accepted=accepted, edited=1, rejected=1, added=1, compared=1, overlap=pytest.approx(1 / 3))  # type: ignore[arg-type]
     wait_for(project, {"boxes": boxes, "mask": masks, "morphology": shape})
     versions = loop.command("versions", str(project.id))
     (row,) = (line.replace("│", " ").split() for line in versions.splitlines() if " boxes " in line)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from backend.demo.processes import Child
 from sync.label_studio.local_server import LabelStudioServer
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ NEVER_MISSED_S = 0.001
 
 
 @pytest.fixture(scope="module")
-def annotations(loop: Loop) -> tuple[Project, list[int]]:
+def trained_batch(loop: Loop) -> tuple[Project, list[int]]:
     """Return a project with one trained batch, and the batch; every test here changes all of it, which triggers a training."""
     project = loop.new_project(batch=LABELS)
     submitted = project.annotate(project.teachers(LABELS), *CLASSES)
@@ -57,7 +58,7 @@ def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bo
 
 
 @pytest.fixture
-def another_worker(loop: Loop) -> Iterator[object]:
+def another_worker(loop: Loop) -> Iterator[Child]:
     worker = loop.process("worker", name="another-worker")
     yield worker
     worker.stop()
@@ -71,9 +72,9 @@ def change_all(project: Project, submitted: list[int]) -> None:
 
 
 def test_the_worker_can_be_killed_at_any_time(
-    loop: Loop, annotations: tuple[Project, list[int]], moment: Callable[[Project], bool]
+    loop: Loop, trained_batch: tuple[Project, list[int]], moment: Callable[[Project], bool]
 ) -> None:
-    project, submitted = annotations
+    project, submitted = trained_batch
     change_all(project, submitted)
     loop.wait_until(lambda: moment(project), "the moment to kill", project, every_s=NEVER_MISSED_S)
     loop.worker.kill()
@@ -83,8 +84,8 @@ def test_the_worker_can_be_killed_at_any_time(
     project.assert_sound()
 
 
-def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
-    project, submitted = annotations
+def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, trained_batch: tuple[Project, list[int]]) -> None:
+    project, submitted = trained_batch
     before = loop.worker.said().count("event=trained")
     change_all(project, submitted)
     loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
@@ -96,8 +97,8 @@ def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, an
     assert project.versions[-1].verdict in ("live", "rejected")
 
 
-def test_the_server_can_be_killed_while_events_arrive(loop: Loop, annotations: tuple[Project, list[int]]) -> None:
-    project, submitted = annotations
+def test_the_server_can_be_killed_while_events_arrive(loop: Loop, trained_batch: tuple[Project, list[int]]) -> None:
+    project, submitted = trained_batch
     received = loop.events().get("ANNOTATION_UPDATED", 0)
     person = threading.Thread(target=change_all, args=(project, submitted))
     person.start()
@@ -112,9 +113,9 @@ def test_the_server_can_be_killed_while_events_arrive(loop: Loop, annotations: t
 
 
 def test_annotations_during_an_outage_of_the_backend_are_found_later(
-    loop: Loop, annotations: tuple[Project, list[int]]
+    loop: Loop, trained_batch: tuple[Project, list[int]]
 ) -> None:
-    project, submitted = annotations
+    project, submitted = trained_batch
     loop.worker.kill()
     loop.server.kill()
     change_all(project, submitted)
@@ -125,9 +126,9 @@ def test_annotations_during_an_outage_of_the_backend_are_found_later(
 
 
 def test_label_studio_can_stop_during_a_cycle(
-    loop: Loop, annotations: tuple[Project, list[int]], label_studio_server: LabelStudioServer
+    loop: Loop, trained_batch: tuple[Project, list[int]], label_studio_server: LabelStudioServer
 ) -> None:
-    project, submitted = annotations
+    project, submitted = trained_batch
     due, before = len(project.versions) + 1, loop.worker.said().count("event=trained")
     change_all(project, submitted)
     loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
@@ -142,9 +143,9 @@ def test_label_studio_can_stop_during_a_cycle(
 
 
 def test_a_frozen_worker_does_not_disturb_its_successor(
-    loop: Loop, annotations: tuple[Project, list[int]], another_worker: object
+    loop: Loop, trained_batch: tuple[Project, list[int]], another_worker: Child
 ) -> None:
-    project, submitted = annotations
+    project, submitted = trained_batch
     due = len(project.versions) + 1
     change_all(project, submitted)
     home = loop.settings.versions_dir / str(project.id)

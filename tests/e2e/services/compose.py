@@ -6,6 +6,7 @@ import ipaddress
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -37,9 +38,10 @@ def command_of_stage(name: str) -> list[str]:
 def all_but(network: str) -> list[str]:
     """Return compose's list of networks that Label Studio must not send requests to, without this one."""
     listed = COMPOSE["services"]["label-studio"]["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
-    ours = ipaddress.ip_network(network)
-    networks = []
-    for banned in map(ipaddress.ip_network, listed):
+    ours: Any = ipaddress.ip_network(network)
+    subnets: list[Any] = [ipaddress.ip_network(text) for text in listed]
+    networks: list[str] = []
+    for banned in subnets:
         inside = banned.version == ours.version and ours.subnet_of(banned)
         networks += map(str, banned.address_exclude(ours) if inside else [banned])
     return networks

@@ -51,7 +51,7 @@ def project(stack: Stack) -> int:
 
 
 @pytest.fixture(scope="module")
-def annotations(stack: Stack, project: int) -> list[int]:
+def first_batch(stack: Stack, project: int) -> list[int]:
     """Submit a batch of training tasks and return the annotations."""
     tasks = read_tasks(stack.client, project)
     held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)

@@ -72,9 +72,9 @@ class Stack:
             ":9090": f":{self.port}",
             "http://label-studio:8080": self.studio_url,
         }
-        subprocess.run(["sh", ROOT / "deploy/secrets.sh", self.secrets], check=True)
+        subprocess.run(["sh", str(ROOT / "deploy/secrets.sh"), str(self.secrets)], check=True)
         mine = {"GALAXYLOOP_SECRETS_DIR": str(self.secrets), "PATH": os.environ["PATH"]}
-        databases = ["sh", ROOT / "deploy/postgres-databases.sh"]
+        databases = ["sh", str(ROOT / "deploy/postgres-databases.sh")]
         subprocess.run(databases, check=True, env=mine | postgresql.environment, capture_output=True)
         ours = mine | SOON | {"GALAXYLOOP_DATA_DIR": str(self.data), "GALAXYLOOP_PORT": str(self.port)}
         self.environment = self._environment("backend") | ours
@@ -84,7 +84,7 @@ class Stack:
         real = {"label-studio": label_studio, "0.0.0.0": "127.0.0.1", "8080": str(studio_port)}
         self.label_studio = Process(
             "label-studio",
-            ["sh", ROOT / "deploy/label-studio.sh", *(real.get(word, word) for word in command_of_stage("label-studio"))],
+            ["sh", ROOT / "deploy/label-studio.sh", *(str(real.get(word, word)) for word in command_of_stage("label-studio"))],
             self._environment("label-studio")
             | mine
             | {
@@ -133,7 +133,7 @@ class Stack:
 
     def command(self, *words: str) -> str:
         """Run a `galaxyloop` command as in a container of the backend."""
-        command = [Path(sys.executable).with_name("galaxyloop"), *words]
+        command = [str(Path(sys.executable).with_name("galaxyloop")), *words]
         done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout

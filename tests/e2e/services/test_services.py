@@ -89,7 +89,7 @@ def test_each_database_rejects_the_user_of_the_other(stack: Stack, postgresql: A
         other.connect()
 
 
-def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, project: int, annotations: list[int]) -> None:
+def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, project: int, first_batch: list[int]) -> None:
     stack.wait_for_version(project, "v0002")
     assert stack.trained() == ["2"]
     assert stack.predicted(project, "v0002") == count_open_tasks(stack, project)
@@ -97,7 +97,7 @@ def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, pr
 
 
 def test_another_worker_replaces_one_that_is_killed_during_training(
-    stack: Stack, project: int, annotations: list[int], postgresql: Any
+    stack: Stack, project: int, first_batch: list[int], postgresql: Any
 ) -> None:
     def training(worker: Process) -> bool:
         return worker.said().count("event=training") > worker.said().count("event=trained")
@@ -105,7 +105,7 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
     versions = create_engine(postgresql.url("galaxyloop"))
     with versions.connect() as lock:
         lock.exec_driver_sql("LOCK TABLE versions IN SHARE MODE")  # so that no training ends before the kill
-        stack.turn_round(annotations)
+        stack.turn_round(first_batch)
         stack.wait_until(lambda: any(map(training, stack.workers)), "a worker trains")
         killed, other = sorted(stack.workers, key=training, reverse=True)
         killed.kill()
