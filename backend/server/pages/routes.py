@@ -6,35 +6,27 @@ They are not part of the API: OpenAPI does not describe them.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
 from fastapi.responses import FileResponse, RedirectResponse
 
 from backend.jobs.liveness import describe_processes
-from backend.projects.live_version import DamagedVersionError, make_live, pin, unpin
-from backend.registry.records import MAX_ID, RegistryError, Version
+from backend.registry.records import MAX_ID, RegistryError
+from backend.registry.task_queues import TaskQueues
 from backend.reports.summary import describe_headline, read_summaries, read_summary
+from backend.server.pages.actions import ACTION_ERRORS, ACTIONS
 from backend.server.pages.form_body import read_form
 from backend.server.pages.project_page import list_problems, make_project_page, remove_folders
 from backend.server.pages.rendering import STYLE_SHEET, render
 from backend.server.state import State, StateOfServer, require_caller
-from backend.services import Services
 
 __all__ = ["router"]
 
 log = logging.getLogger("galaxyloop.pages")
 
 ONE_YEAR = "private, max-age=31536000, immutable"
-
-Action = Callable[[Services, int, str], Version]
-ACTIONS: dict[str, Action] = {
-    "rollback": make_live,
-    "pin": pin,
-    "unpin": lambda services, project, _: unpin(services, project),
-}
-"""What each form does with a project and the name of a version."""
 
 
 async def require_own_host(request: Request, state: StateOfServer) -> None:
@@ -91,6 +83,7 @@ def _render_project(state: State, project_id: int, *, root: str, notice: str = "
         root=root,
         page=page,
         notice=notice,
+        similar=TaskQueues(services.engine).request(project_id),
         tokens={action: state.form_tokens.make(project_id, action) for action in ACTIONS},
         label_studio=(settings.label_studio_public_url or settings.label_studio_url).rstrip("/"),
     )
@@ -115,8 +108,8 @@ def _change(state: State, headers: Mapping[str, str], fields: dict[str, str], pr
         log.warning("event=form_refused project=%d action=%s reason=%r", project_id, action, objection)
         return render("message.html", status=403, root=root, title="Refused", sentence=f"{objection}.")
     try:
-        version = ACTIONS[action](state.services, project_id, fields.get("version", ""))
-    except (RegistryError, DamagedVersionError) as error:
+        ACTIONS[action](state.services, project_id, fields)
+    except ACTION_ERRORS as error:
         return _render_project(state, project_id, root=root, notice=remove_folders(str(error)), status=409)
-    log.info("event=form_applied project=%d action=%s version=%s", project_id, action, version.name)
+    log.info("event=form_applied project=%d action=%s", project_id, action)
     return RedirectResponse(f"../{project_id}", 303)

@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
 
+from backend.registry.task_queues import SimilarRequest, TaskQueues
+from backend.reports.store import ReportStore
+from backend.server.app import create_app
+from backend.server.pages.actions import ACTIONS
 from backend.services import Services
-from tests.backend.server.pages.conftest import CONFIG, PROJECT, add_version
+from sync.label_studio.client import LabelStudioClient
+from tests.backend.server.pages.conftest import CONFIG, PASSWORD, PROJECT, add_version
+from tests.example_report import make_report
+from tests.small_label_studio import running
 
 
-def send(client: TestClient, action: str, *, token: str | None = None, version: str = "", **headers: str) -> Any:
+def send(
+    client: TestClient, action: str, *, token: str | None = None, version: str = "", task: str = "", **headers: str
+) -> Any:
     """Send a form of the project's page, with the token that the page has for it."""
     if token is None:
         page = client.get(f"/projects/{PROJECT}").text
         pattern = rf'action="[./]*projects/{PROJECT}/{action}">\s*<input type="hidden" name="token" value="(\w+)"'
         found = re.search(pattern, page)
         token = found[1] if found else client.app.state.server.form_tokens.make(PROJECT, action)  # type: ignore[attr-defined]
-    data = {"token": token, "version": version}
+    data = {"token": token, "version": version, "task": task}
     return client.post(f"/projects/{PROJECT}/{action}", data=data, headers={"Origin": "http://127.0.0.1:9090"} | headers)
 
 
@@ -51,7 +61,7 @@ def test_a_rollback_moves_the_pin(project: Services, client: TestClient) -> None
     assert (known.live_version, known.pinned) == (2, True)
 
 
-@pytest.mark.parametrize("action", ["rollback", "pin", "unpin"])
+@pytest.mark.parametrize("action", [*ACTIONS])
 @pytest.mark.parametrize("token", ["", "0" * 64])
 def test_without_a_valid_token_nothing_changes(project: Services, client: TestClient, action: str, token: str) -> None:
     answer = send(client, action, token=token, version="v0002")
@@ -105,6 +115,42 @@ def test_only_versions_that_may_go_live_have_a_button(project: Services, client:
     names = {version.number: version.name for version in project.registry.versions(PROJECT)}
     offered = set(re.findall(r'name="version" value="([^"]+)">\s*<button>Make live', page))
     assert offered == {names[1]}
+
+
+def test_a_thumbnail_orders_the_queue_by_similarity(open_services: Callable[..., Services], png: Callable[..., bytes]) -> None:
+    with running(CONFIG) as label_studio:
+        services = open_services(basic_auth_password=PASSWORD, label_studio_url=label_studio.url)
+        services.registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
+        label_studio.add_task(1)
+        path = f"/data/upload/{PROJECT}/1.png"
+        label_studio.files[path] = png()
+        services.predictors.extractor.extract_features([path], embed=True)
+        ReportStore(services.engine).write(make_report(["v1"]))
+        client = TestClient(create_app(services), base_url="http://127.0.0.1:9090", follow_redirects=False)
+        client.auth = ("galaxyloop", PASSWORD)
+        assert send(client, "similar", task="1").status_code == 303
+        assert TaskQueues(services.engine).request(PROJECT) == SimilarRequest((1,), 100)
+        assert "serves tasks like task 1 next" in client.get(f"/projects/{PROJECT}").text
+        refused = send(client, "similar", task="99")
+        assert refused.status_code == 409
+        assert "project 7 has no task 99" in refused.text
+        assert send(client, "any-order").status_code == 303
+        assert TaskQueues(services.engine).request(PROJECT) is None
+
+
+@pytest.mark.parametrize("task", ["", "one", "-1", "9" * 30, "²"])
+def test_a_task_without_a_number_is_one_sentence(client: TestClient, task: str) -> None:
+    answer = send(client, "similar", task=task)
+    assert answer.status_code == 409
+    assert "is not the number of a task" in answer.text
+
+
+def test_without_label_studio_a_request_is_one_sentence(project: Services, client: TestClient) -> None:
+    project.label_studio = LabelStudioClient("http://127.0.0.1:1", "a-legacy-token", patience_s=0.1)
+    answer = send(client, "similar", task="1")
+    assert answer.status_code == 409
+    assert 'role="alert"' in answer.text
+    assert "a-legacy-token" not in answer.text
 
 
 def test_forms_need_credentials(stranger: TestClient) -> None:
