@@ -114,13 +114,13 @@ class PredictorFactory:
         """Return the heads without those that were trained on another encoder."""
         usable = {
             name: head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
-            for name, head in heads.filling.items()
+            for name, head in heads.by_control.items()
         }
         prompted = heads.prompted
         if prompted is not None and prompted.encoder != self.base_masks.encoder:
             log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
             prompted = None
-        return replace(heads, filling=usable, prompted=prompted)
+        return replace(heads, by_control=usable, prompted=prompted)
 
 
 def _open_extractor(

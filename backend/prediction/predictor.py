@@ -20,7 +20,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import EMPTY_SCORE, Draft, ImageName, Prediction, Task
-from backend.prediction.project_heads import ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.prediction.prompts import answer_prompts
 from backend.prediction.task_features import Place, extract_task_features, reference_of
 from sync.errors.failures import attempt, attempt_together, reason_of_item
@@ -72,7 +72,7 @@ class Predictor:
         self.version = version
         self._extractor = extractor
         self.masks = heads.prompted or masks
-        self.models = create_models(controls_to_fill(config), heads, base=base, masks=self.masks, detector=detector)
+        self.models = create_models(controls_to_predict(config), heads, base=base, masks=self.masks, detector=detector)
 
     @cached_property
     def _by_image(self) -> dict[str, list[ControlModel]]:

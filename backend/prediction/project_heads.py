@@ -19,7 +19,7 @@ from sync.controls import ANSWERS, BOXES, OBJECTS
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["PROMPTS", "ProjectHeads", "controls_to_fill", "prompt_target"]
+__all__ = ["PROMPTS", "ProjectHeads", "controls_to_predict", "prompt_target"]
 
 PROMPTS = ""
 """Name of the prompted head in the index and in decisions; no control can have this name."""
@@ -31,13 +31,13 @@ class ProjectHeads:
 
     Attributes
     ----------
-    filling : mapping
+    by_control : mapping
         Control's name to the head that predicts it.
     prompted : PromptedMasks or None
         The head that answers clicks and boxes.
     """
 
-    filling: Mapping[str, Head] = field(default_factory=dict)
+    by_control: Mapping[str, Head] = field(default_factory=dict)
     prompted: PromptedMasks | None = None
 
     def save(self, folder: Path, config: LabelConfig) -> None:
@@ -50,7 +50,7 @@ class ProjectHeads:
         config : LabelConfig
             The labelling config that the heads were trained for.
         """
-        heads: dict[str, Head] = {**self.filling} | ({PROMPTS: self.prompted} if self.prompted else {})
+        heads: dict[str, Head] = {**self.by_control} | ({PROMPTS: self.prompted} if self.prompted else {})
         index = {}
         for position, (name, head) in enumerate(heads.items()):
             place = f"head-{position}"
@@ -80,7 +80,7 @@ class ProjectHeads:
         taken = taken or {}
         entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in taken}
         entries |= {name: (place, index[name]) for name, place in taken.items() if name in (index := _index(place))}
-        filling: dict[str, Head] = {}
+        by_control: dict[str, Head] = {}
         prompted = None
         for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
@@ -91,8 +91,8 @@ class ProjectHeads:
             if isinstance(head, PromptedMasks):
                 prompted = head
             else:
-                filling[name] = head
-        return cls(filling, prompted)
+                by_control[name] = head
+        return cls(by_control, prompted)
 
 
 def _index(folder: Path) -> dict[str, dict[str, str]]:
@@ -107,7 +107,7 @@ def _index(folder: Path) -> dict[str, dict[str, str]]:
         raise HeadError(f"{folder / INDEX} is not the index of a version's heads") from error
 
 
-def controls_to_fill(config: LabelConfig) -> tuple[Control, ...]:
+def controls_to_predict(config: LabelConfig) -> tuple[Control, ...]:
     """Choose the controls to predict.
 
     A smart box is not predicted, but used as a tool for prompts, if another control holds objects.
@@ -137,13 +137,13 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
         The control with the most exact outline that has the prompt's label, and the value that it stores for that label; None
         if no control has it: another label would be a wrong answer.
     """
-    asked = config.control(from_name)
-    own = next((one for one in asked.labels if one.value == label), None) if asked else None
+    prompt_control = config.control(from_name)
+    own_label = next((each for each in prompt_control.labels if each.value == label), None) if prompt_control else None
     for tag in OBJECTS:
-        for control in controls_to_fill(config):
+        for control in controls_to_predict(config):
             if control.tag != tag or to_name not in control.to_names or not control.labels:
                 continue
-            for name in own.names if own else (label,):
+            for name in own_label.names if own_label else (label,):
                 known = read_label(name, control)
                 if known is not None:
                     return control, known
@@ -151,7 +151,7 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
 
 
 def _kind(head: Head) -> str:
-    return next(kind for kind, one in HEADS.items() if isinstance(head, one))
+    return next(kind for kind, head_class in HEADS.items() if isinstance(head, head_class))
 
 
 def _signature(control: Control | None) -> str:

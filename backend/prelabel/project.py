@@ -20,7 +20,7 @@ from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
 from backend.prediction.factory import read_config
 from backend.prediction.predictor import Task
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from backend.prelabel.engines import EngineFactory
 from backend.prelabel.errors import NoProjectError, PrelabelError
 from backend.prelabel.exclusive import exclusive_project
@@ -151,7 +151,7 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
 def _read_state(services: Services, project_id: int) -> ProjectState:
     try:
         state = project_state(services.label_studio, project_id)
-        fillable = controls_to_fill(parse(state.label_config))
+        fillable = controls_to_predict(parse(state.label_config))
     except LabelStudioError as error:
         if error.status != NOT_FOUND:
             raise

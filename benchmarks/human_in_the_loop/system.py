@@ -169,7 +169,7 @@ def _auc(fixture: LabelStudioFixture, project: int, galaxies: Galaxies) -> float
     """Return the macro AUC of the live version's head on the measured galaxies; 0.5 if it has none."""
     known = fixture.known(project)
     heads = fixture.services.predictors.heads_of(project, known.live_version, read_config(known.label_config))
-    head = heads.filling.get("kind")
+    head = heads.by_control.get("kind")
     if not isinstance(head, Morphology):
         return 0.5
     columns = [head.classes.index(name) for name in NAMES]

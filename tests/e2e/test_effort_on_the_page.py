@@ -12,7 +12,7 @@ from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 from backend.loop.effort.compare import compare_regions
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from backend.registry.records import Effort
 from sync.controls import brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
@@ -129,7 +129,7 @@ class Editor:
     def effort(self, annotation: Annotation) -> dict[str, Effort]:
         parent = find_parent(self.client, annotation)
         assert parent is not None
-        return compare_regions(parent.result, annotation.result, controls_to_fill(PARSED))
+        return compare_regions(parent.result, annotation.result, controls_to_predict(PARSED))
 
 
 @pytest.fixture(scope="module")

@@ -19,7 +19,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.prediction.control_models import create_models
 from backend.prediction.factory import BASE_MORPHOLOGY
-from backend.prediction.project_heads import ProjectHeads, controls_to_fill, prompt_target
+from backend.prediction.project_heads import ProjectHeads, controls_to_predict, prompt_target
 from sync.controls import MASKS, OBJECTS
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import LabelConfig, parse
@@ -130,7 +130,7 @@ def test_shapes_are_drawn_as_outlines(name: str) -> None:
 
 
 def test_in_everything_an_object_is_one_region() -> None:
-    filled = controls_to_fill(shipped("everything.xml"))
+    filled = controls_to_predict(shipped("everything.xml"))
     assert [control.tag for control in filled] == ["Choices", "PolygonLabels"]
 
 
@@ -167,7 +167,7 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
     config = shipped(name)
     assert check_prediction(prediction, config, LabelInterface(SHIPPED[name])) == []
     # Numbers are predicted after the first batch only; prompts need an annotator.
-    expected = {control.name for control in controls_to_fill(config) if control.tag not in ("Number", "Rating")}
+    expected = {control.name for control in controls_to_predict(config) if control.tag not in ("Number", "Rating")}
     assert {region["from_name"] for region in prediction["result"]} == expected
     assert expected
 
@@ -175,7 +175,7 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
 def test_numbers_are_predicted_after_training() -> None:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(40, 8)).astype(np.float32)
-    numbers = [control for control in controls_to_fill(shipped("parameters.xml")) if control.tag == "Number"]
+    numbers = [control for control in controls_to_predict(shipped("parameters.xml")) if control.tag == "Number"]
     heads = ProjectHeads({control.name: Parameters.fit(embeddings, rng.uniform(0, 1, 40)) for control in numbers})
     models = create_models(numbers, heads, base=Morphology.load(BASE_MORPHOLOGY), masks=PromptedMasks.load(BASE_SEGMENTER))
     assert [model.control.name for model in models] == ["half_light_radius", "axis_ratio", "redshift"]

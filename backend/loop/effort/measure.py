@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from backend.loop.effort.compare import compare_regions
 from backend.loop.effort.store import EffortStore, Entry
 from backend.prediction.factory import read_config
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.annotations import Annotation
@@ -48,7 +48,7 @@ def measure_effort(services: Services, project: Project, annotations: Sequence[A
     if not changed and not gone:
         return 0
     versions = {version.name: version.number for version in services.registry.versions(project.id)}
-    controls = controls_to_fill(read_config(project.label_config))
+    controls = controls_to_predict(read_config(project.label_config))
     entries = []
     for annotation in changed:
         parent = find_parent(services.label_studio, annotation)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from sync.controls import CONTROLS, OBJECTS, SHAPES, Kind
 from sync.controls.region import ANY_SIZE, Region
 from sync.errors.controls import ControlError, quote
@@ -111,4 +111,4 @@ def _is_of_missing_control(region: Mapping[str, Any], control: Control, config: 
 def _is_a_prompt(region: Mapping[str, Any], config: LabelConfig) -> bool:
     """Return whether a region is an unaccepted prompt, which Label Studio keeps in the annotation."""
     control = config.control(region.get("from_name"))
-    return control is not None and control.smart and control not in controls_to_fill(config)
+    return control is not None and control.smart and control not in controls_to_predict(config)

@@ -13,7 +13,7 @@ from functools import partial
 from backend.loop.examples.answers import needs_image_size, read_regions, regions_of
 from backend.prediction.control_models.drawn_objects import check_cost
 from backend.prediction.factory import read_config
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from backend.registry.records import Project, config_hash
 from backend.registry.unreadable import Unreadable, UnreadableList
 from backend.services import Services
@@ -45,7 +45,7 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
         Outcomes of an earlier call, which are reused; replaced by the outcomes of this call.
     """
     config = read_config(project.label_config)
-    controls = controls_to_fill(config)
+    controls = controls_to_predict(config)
     version = config_hash(project.label_config)
     known = dict(readings)
     readings.clear()

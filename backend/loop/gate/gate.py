@@ -36,7 +36,7 @@ from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.prediction.control_models import model_class
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.factory import read_config
-from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_predict
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
 from sync.label_studio.tasks import Task
@@ -57,7 +57,7 @@ class _Heads:
     training_labels: Mapping[HeadOrigin, Mapping[str, Examples]]
 
     def compared_head(self, origin: HeadOrigin, control: str) -> ComparedHead:
-        head = self.trained[origin].filling.get(control)
+        head = self.trained[origin].by_control.get(control)
         return ComparedHead(head, self.training_labels[origin].get(control, Examples())) if head is not None else ComparedHead()
 
     def version_of(self, origin: HeadOrigin, control: str) -> int:
@@ -84,7 +84,7 @@ def run_gate(
         All tasks of the project.
     """
     config = read_config(project.label_config)
-    controls = controls_to_fill(config)
+    controls = controls_to_predict(config)
     live = services.registry.version(project.id, project.live_version)
     annotations = (*snapshot.training, *snapshot.validation)
     truth = gather_examples(annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
@@ -123,7 +123,7 @@ def _read_heads(
     trained, training_labels = {}, {}
     for origin, version in ((HeadOrigin.CANDIDATE, candidate), (HeadOrigin.LIVE, live)):
         trained[origin] = predictors.usable(predictors.heads_of(project.id, version.number, config))
-        sources = {name: version.head_from(name) for name in trained[origin].filling}
+        sources = {name: version.head_from(name) for name in trained[origin].by_control}
         read = {number: read_training_labels(registry.path(project.id, number), truth) for number in set(sources.values())}
         training_labels[origin] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
     return _Heads(candidate, live, trained, training_labels)

@@ -56,7 +56,7 @@ def make_embedded_figures(
     predicted: dict[int, Floats] = {}
     for shown in versions:
         inputs.check()
-        predictions = control.predict(shown.heads.filling.get(name), scored.embeddings)
+        predictions = control.predict(shown.heads.by_control.get(name), scored.embeddings)
         if predictions is not None:
             predicted[shown.version.number] = predictions
     metrics = {number: _estimates(control.scores(each, scored.labels), scored) for number, each in predicted.items()}

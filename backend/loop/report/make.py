@@ -35,7 +35,7 @@ from backend.loop.report.problems import ENOUGH_GALAXIES, find_problems
 from backend.loop.report.task_sample import sample_tasks
 from backend.loop.report.versions import ShownVersion, read_versions
 from backend.prediction.factory import read_config
-from backend.prediction.project_heads import controls_to_fill
+from backend.prediction.project_heads import controls_to_predict
 from backend.registry.records import Project
 from backend.reports.report import Gallery, Map, Report
 from backend.reports.store import ReportStore
@@ -146,7 +146,7 @@ def _gather(
     check: Check,
 ) -> ReportInputs:
     config = read_config(project.label_config)
-    controls = controls_to_fill(config)
+    controls = controls_to_predict(config)
     divided = divide_snapshot(services, project, snapshot, tasks=tasks)
     annotations = (*divided.training, *divided.validation)
     truth = gather_examples(annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
@@ -215,7 +215,7 @@ def _make_galleries(
         sample = sample_tasks(inputs, control.control, reader)
         drawn_map = make_map(inputs, control, sample)
         head = next((one.heads for one in versions if one.version.number == inputs.project.live_version), None)
-        predictions = control.predict(head.filling.get(control.control.name) if head else None, sample.embeddings)
+        predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.embeddings)
         if isinstance(control, ClassControl) and predictions is not None:
             made.append(show_uncertain(inputs, control, predictions, sample, thumbnails))
         scored, answers = figures.scored, figures.predictions

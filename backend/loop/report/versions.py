@@ -85,7 +85,7 @@ def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     project, registry, predictors = inputs.project, inputs.services.registry, inputs.predictors
     heads = predictors.usable(predictors.heads_of(project.id, version.number, inputs.config))
-    sources = {name: version.head_from(name) for name in heads.filling}
+    sources = {name: version.head_from(name) for name in heads.by_control}
     learned: set[int] = set()
     for number in set(sources.values()) - {BASE_NUMBER}:
         labels = read_training_labels(registry.path(project.id, number), inputs.truth)

@@ -20,7 +20,7 @@ from backend.prediction.control_models.object_images import ObjectImages, open_i
 from backend.prediction.factory import read_config
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
-from backend.prediction.project_heads import ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.registry.records import Project
 from backend.services import Services
 from sync.errors.failures import reason_of_item
@@ -66,9 +66,9 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
     extractor = services.predictors.extractor
-    gathered = gather_examples(snapshot.training, config, controls_to_fill(config), sizes_of=extractor.sizes)
+    gathered = gather_examples(snapshot.training, config, controls_to_predict(config), sizes_of=extractor.sizes)
     heads, reasons = _fit_all(services, config, gathered, snapshot)
-    if not heads.filling and heads.prompted is None and not allow_none:
+    if not heads.by_control and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.create_version(
         project.id,
@@ -82,7 +82,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
         save_training_labels(folder, gathered)
     log.info(
         "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
-        project.id, number, len(snapshot.training), ",".join(heads.filling), time.monotonic() - started,
+        project.id, number, len(snapshot.training), ",".join(heads.by_control), time.monotonic() - started,
     )  # fmt: skip
     return number
 
@@ -92,13 +92,13 @@ def _fit_all(
 ) -> tuple[ProjectHeads, list[str]]:
     predictors = services.predictors
     data = ImagesOfProject(predictors)
-    filling: dict[str, Head] = {}
+    trained: dict[str, Head] = {}
     prompted: PromptedMasks | None = None
     reasons = []
-    for control in controls_to_fill(config):
+    for control in controls_to_predict(config):
         examples = gathered[control.name]
         try:
-            filling[control.name] = model_class(control).fit(examples, control, data)
+            trained[control.name] = model_class(control).fit(examples, control, data)
             opened = data.opened.pop(control.name, None)
             if opened is not None and prompted is None and has_enough_masks(snapshot, control):
                 prompted = _fit_masks(predictors, opened)
@@ -108,7 +108,7 @@ def _fit_all(
             reason = reason_of_item(error)  # the other controls are still trained
             log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
             reasons.append(f"{control.name}: {reason}")
-    return ProjectHeads(filling, prompted), reasons
+    return ProjectHeads(trained, prompted), reasons
 
 
 class ImagesOfProject:

@@ -59,7 +59,7 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
         owners = [owner for owner, other in (pair, pair[::-1]) if len(_translate(other, owner)) == len(other.labels)]
         if not owners:
             continue
-        owner = next((each for each in owners if each.name in heads.filling), owners[0])
+        owner = next((each for each in owners if each.name in heads.by_control), owners[0])
         masked = frozenset(_translate(owner, mask))
         shared |= {control.name: SharedObjects(owner, _translate(owner, control), masked) for control in pair}
     return shared

@@ -91,7 +91,7 @@ def test_no_head_for_clicks_is_trained_if_the_gate_cannot_compare_it(
     number = train(predicting, project, snapshot, allow_none=False)
     heads = ProjectHeads.load(registry.path(project.id, number), parse(CONFIG))
     assert heads.prompted is None
-    assert "masks" in heads.filling
+    assert "masks" in heads.by_control
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ from backend.prediction.control_models import (
 )
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.features import ImageFeatures
-from backend.prediction.project_heads import ProjectHeads, controls_to_fill
+from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from sync.controls import ANSWERS, OBJECTS
 from sync.errors.images import ImageError
 from sync.images.decode import decode
@@ -68,7 +68,7 @@ def control(written: str) -> Control:
 
 
 def models(*written: str, **heads: Any) -> list[ControlModel]:
-    return create_models(controls_to_fill(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
+    return create_models(controls_to_predict(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
 
 
 def make_features(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:

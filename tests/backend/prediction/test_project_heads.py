@@ -16,7 +16,7 @@ from backend.heads.detection.detection import Detection
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.network import SegmenterConfig
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_fill, prompt_target
+from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_predict, prompt_target
 from sync.labelling.config import LabelConfig, parse
 
 CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'
@@ -32,7 +32,7 @@ def config(*controls: str) -> LabelConfig:
 
 
 def names(*controls: str) -> list[str]:
-    return [control.name for control in controls_to_fill(config(*controls))]
+    return [control.name for control in controls_to_predict(config(*controls))]
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
     vectors, targets = embeddings([0, 1] * 5, classes=2, dimension=4)
     morphology = Morphology.fit(vectors, targets, classes=["Spiral", "Ring"], exclusive=True)
     parameters = Parameters.fit(vectors, np.arange(10.0))
-    filling = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
-    return ProjectHeads(filling, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
+    trained = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
+    return ProjectHeads(trained, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
 
 
 # -- predicted controls --
@@ -112,11 +112,11 @@ def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> 
     heads.save(tmp_path, project)
     loaded = ProjectHeads.load(tmp_path, project)
     vectors = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
-    assert loaded.filling.keys() == heads.filling.keys()
+    assert loaded.by_control.keys() == heads.by_control.keys()
     assert loaded.prompted is not None
     assert loaded.prompted.encoder == "some"
     for name in ("class", "redshift"):
-        one, other = heads.filling[name].predict(vectors), loaded.filling[name].predict(vectors)
+        one, other = heads.by_control[name].predict(vectors), loaded.by_control[name].predict(vectors)
         assert np.array_equal(one, other)
 
 
@@ -130,13 +130,13 @@ def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: Project
     project = config(CHOICES, NUMBER, BOXES)
     own.mkdir()
     other.mkdir()
-    ProjectHeads({"class": heads.filling["class"]}).save(own, project)
+    ProjectHeads({"class": heads.by_control["class"]}).save(own, project)
     heads.save(other, project)
     taken = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
     loaded = ProjectHeads.load(own, project, taken=taken)
-    assert loaded.filling.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
+    assert loaded.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
     assert loaded.prompted is not None
-    assert ProjectHeads.load(own, project).filling.keys() == {"class"}
+    assert ProjectHeads.load(own, project).by_control.keys() == {"class"}
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
 def test_a_head_whose_control_has_changed_is_not_used(heads: ProjectHeads, tmp_path: Path, now: str, left: set[str]) -> None:
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
     loaded = ProjectHeads.load(tmp_path, config(now, NUMBER))
-    assert set(loaded.filling) == left
+    assert set(loaded.by_control) == left
     assert loaded.prompted is not None
 
 

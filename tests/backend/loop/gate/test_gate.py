@@ -215,7 +215,7 @@ def test_the_gate_decides_for_each_control(bench: Bench, predicting: Services) -
     heads = predicting.predictors.heads_of(bench.id, candidate, parse(CONFIG))
     vectors = np.stack([bench.embeddings[task] for task in HELD_OUT])
     for name, labels in (("mood", ["Calm", "Wild"]), ("place", ["Alone", "Crowded"])):
-        head = heads.filling[name]
+        head = heads.by_control[name]
         assert isinstance(head, Morphology)
         predicted = [labels[index] for index in head.predict(vectors).argmax(axis=1)]
         assert predicted == [bench.truth(name)[task] for task in HELD_OUT]

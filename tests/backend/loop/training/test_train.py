@@ -47,7 +47,7 @@ def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(predicting: Serv
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(annotations, Sides(HELD_OUT))
     number = train(predicting, project, snapshot, allow_none=False)
-    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).filling["tree"]
+    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).by_control["tree"]
     assert isinstance(head, DecisionTree)
     assert head.reached.tolist() == [18, 12]
 
