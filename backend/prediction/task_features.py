@@ -59,7 +59,7 @@ def extract_task_features(
             references[number] = reference
     extracted = extractor.extract_features(
         list(references.values()),
-        embed=any(model.needs_embedding for model in models),
+        embed=True,  # the order of the queue needs the embedding, whatever the controls hold
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )

@@ -60,8 +60,6 @@ class ControlModel(ABC):
     finds_objects : bool
         Whether the head detects objects on an image, so that a refit takes seconds; other heads read one embedding per image.
     control : Control
-    needs_embedding : bool
-        Whether features must have an embedding.
     needs_sources : ExtractionSettings or None
         Settings with which the sources in the features must be extracted.
     needs_pyramid : bool
@@ -70,7 +68,6 @@ class ControlModel(ABC):
 
     finds_objects: ClassVar[bool] = False
     control: Control
-    needs_embedding: bool = True
     needs_sources: ExtractionSettings | None = None
     needs_pyramid: bool = False
 

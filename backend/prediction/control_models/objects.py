@@ -20,6 +20,12 @@ from backend.prediction.control_models.drawn_objects import DrawnObject, draw_ob
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import fit_detection
 from backend.prediction.control_models.object_rows import object_row, object_type
+from backend.prediction.control_models.object_uncertainty import (
+    acquisition_confidence,
+    entropy_of_objects,
+    mask_disagreement,
+    missed_objects,
+)
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
@@ -47,7 +53,6 @@ class ObjectModel(ControlModel):
     """
 
     finds_objects: ClassVar[bool] = True
-    needs_embedding = False
 
     def __init__(self, control: Control, head: Detection, masks: PromptedMasks, *, shared: SharedObjects | None = None) -> None:
         self.control = control
@@ -121,13 +126,27 @@ class ObjectModel(ControlModel):
 
     def objects(self, features: ImageFeatures) -> tuple[Detected, ...]:
         """Return the objects of one image, with the segmenter's masks if this control or the paired one holds masks."""
+        return self._find(features)[0]
+
+    def _find(self, features: ImageFeatures) -> tuple[tuple[Detected, ...], float | None]:
+        """Return the objects of one image, and the acquisition confidence, None without any object."""
         detections = self.detect(features)
         masked = [detected for detected in detections if detected.label in self._masked]
         outlines = iter(self._outline(masked, features))
-        objects = [next(outlines) if detected.label in self._masked else detected for detected in detections]
-        return tuple(
-            replace(detected, label=self._labels[detected.label]) for detected in objects if detected.label in self._labels
-        )
+        outlined = [next(outlines) if detected.label in self._masked else detected for detected in detections]
+        pairs = [both for both in zip(detections, outlined, strict=True) if both[0].label in self._labels]
+        objects = tuple(replace(detected, label=self._labels[detected.label]) for _, detected in pairs)
+        missed = missed_objects(detections, self._sources(features))
+        if not objects and not missed:
+            return objects, None
+        disagreement = mask_disagreement([detected for detected, _ in pairs], [detected for _, detected in pairs])
+        return objects, acquisition_confidence(entropy_of_objects(objects) + missed + disagreement)
+
+    def _sources(self, features: ImageFeatures) -> Sequence[Detected]:
+        """Return the detections of source extraction, if the learned detector is used and the sources are there anyway."""
+        if self._head.learned is None or self.needs_sources is None or features.size is None:
+            return ()
+        return self._head.sources.select(features.sources[self.needs_sources], size=features.size)
 
     def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
         return [detected.source.box for detected in self.detect(features)]
@@ -149,20 +168,19 @@ class ObjectModel(ControlModel):
         rows: list[Row] = []
         for features in features_of_images:
             assert features.size is not None
-            objects = self.objects(features)
-            row = [object_row(detected, self._shape, features.size) for detected in objects]
-            rows.append((row, _mean_score(objects)))
+            objects, confidence = self._find(features)
+            rows.append(([object_row(detected, self._shape, features.size) for detected in objects], confidence))
         return rows
 
     def _predict_image(self, features: ImageFeatures) -> RegionPredictions:
         assert features.size is not None
-        objects = self.objects(features)
+        objects, confidence = self._find(features)
         regions = [
             region | {"meta": {"text": [detected.found_by]}}
             for detected in objects
             for region in self._regions(detected, features.size)
         ]
-        return RegionPredictions(regions, _mean_score(objects))
+        return RegionPredictions(regions, confidence)
 
     def _regions(self, detected: Detected, size: Size) -> list[Region]:
         codec, source = OBJECTS[self.control.tag], detected.source
@@ -198,7 +216,3 @@ class ObjectModel(ControlModel):
             log.warning("event=image_not_scored control=%s reason=%r", self.control.name, str(detections))
             return ()
         return detections
-
-
-def _mean_score(objects: Sequence[Detected]) -> float | None:
-    return float(np.mean([detected.score for detected in objects])) if objects else None

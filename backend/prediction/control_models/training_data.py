@@ -37,8 +37,8 @@ class TrainingData(Protocol):
 
 
 def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
-    """Return the embedding of an image; models with `needs_embedding` get features that have one."""
-    assert features.embedding is not None, "the model needs embeddings, and `needs_embedding` is False"
+    """Return the embedding of an image, which the features of tasks have."""
+    assert features.embedding is not None, "the features were extracted without embeddings"
     return features.embedding
 
 

@@ -321,7 +321,6 @@ def test_a_trained_detector_states_its_extraction_settings() -> None:
     head = Detection.base(("Galaxy",))
     (model,) = models('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>', o=head)
     assert model.needs_sources == head.settings
-    assert not model.needs_embedding
 
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
