@@ -1,0 +1,131 @@
+"""Ranking of a queue: seconds and memory by query strategy and number of open tasks, with random order as the baseline.
+
+Run: .venv/bin/python -m benchmarks.ranking.run [--quick]
+
+Each row is a process of its own, which ranks the embeddings as the worker does after a version has gone live: principal axes,
+probabilities and mutual information of a head that was trained on 200 labels, and a front of 50 tasks. It prints a table and
+writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows took three minutes on a busy machine.
+
+Limitations. Embeddings are random points around 40 centres. They are in memory: reading them from the cache takes the worker
+about 0.1 ms per task, once for each front. Scores in Label Studio take 20 ms per task of the front.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from dataclasses import asdict, dataclass, replace
+
+import numpy as np
+from rich.console import Console
+
+from backend.active.pool import Pool
+from backend.active.ranking import STRATEGIES, select_batch
+from backend.active.similarity import similarity_to
+from backend.heads.classification.morphology import Morphology
+from backend.loop.queue.front import front_length
+from backend.loop.queue.pool import build_pool
+from backend.prediction.control_models import ClassModel
+from backend.prediction.factory import BASE_MORPHOLOGY
+from backend.prediction.task_embeddings import TaskEmbeddings
+from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+from sync.labelling.config import parse
+
+SIZES = (1_000, 10_000, 100_000)
+LABELS = 200
+CENTRES = 40
+SIMILAR = "similar"
+"""Order by similarity to three galaxies, as `galaxyloop similar` requests it."""
+CONFIG = """<View><Image name="image" value="$image"/><Choices name="kind" toName="image">
+<Choice value="Ring"/><Choice value="Shell"/><Choice value="Neither"/></Choices></View>"""
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """Time and memory of one ranking."""
+
+    strategy: str
+    tasks: int
+    seconds: float
+    cpu_seconds: float
+    memory_mb: float
+
+
+def main() -> None:
+    """Measure each strategy and size in a process of its own, print and write the table."""
+    parser = argparse.ArgumentParser(description="Rank queues of 1,000 to 100,000 tasks.")
+    parser.add_argument("--quick", action="store_true", help="the smallest size only; writes nothing")
+    parser.add_argument("--one", nargs=2, metavar=("STRATEGY", "TASKS"), help="one row as JSON, in this process")
+    arguments = parser.parse_args()
+    console = Console()
+    if arguments.one:
+        strategy, tasks = arguments.one
+        sys.stdout.write(json.dumps(asdict(measure(strategy, int(tasks)))))
+        return
+    sizes = SIZES[:1] if arguments.quick else SIZES
+    strategies = ["random", *(name for name in STRATEGIES if name != "random"), SIMILAR]
+    rows = [measure_apart(strategy, tasks) for strategy in strategies for tasks in sizes]
+    cells = [
+        [row.strategy, f"{row.tasks:,}", f"{row.seconds:.2f}", f"{row.cpu_seconds:.2f}", f"{row.memory_mb:.0f}"] for row in rows
+    ]
+    table = markdown_table(["strategy", "tasks", "seconds", "CPU seconds", "peak memory, MB"], cells)
+    machine = machine_line()
+    console.print(table)
+    console.print(machine)
+    if not arguments.quick:
+        write_numbers("ranking", {"machine": machine, "rows": [asdict(row) for row in rows]})
+        write_section("ranking", f"One run on {machine}.\n\n{table}")
+
+
+def measure_apart(strategy: str, tasks: int) -> Measurement:
+    """Measure one row in a new process, whose peak memory is that of the row."""
+    command = [sys.executable, "-m", "benchmarks.ranking.run", "--one", strategy, str(tasks)]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    return Measurement(**json.loads(done.stdout))
+
+
+def measure(strategy: str, tasks: int) -> Measurement:
+    """Rank embeddings; time does not include making them and training the head."""
+    source = np.random.default_rng(0)
+    base = Morphology.load(BASE_MORPHOLOGY)
+    dimension = len(base.mean)
+    centres = source.normal(0, 1, (CENTRES, dimension)).astype(np.float32)
+    candidates = make_embeddings(tasks, centres, source)
+    labelled = make_embeddings(LABELS, centres, source)
+    targets = np.eye(3)[source.integers(0, 3, LABELS)]
+    (control,) = parse(CONFIG).controls
+    classes = [label.value for label in control.labels]
+    head = Morphology.fit(labelled.rows.astype(np.float32), targets, classes=classes, exclusive=True)
+    model = ClassModel(control, head, base)
+    wall, cpu = time.perf_counter(), time.process_time()
+    pool = build_pool(model, candidates, labelled, scores={})
+    selected = select(pool, strategy, source)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    assert len(selected) == front_length(10)
+    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return Measurement(strategy, tasks, wall, cpu, memory)
+
+
+def select(pool: Pool, strategy: str, source: np.random.Generator) -> np.ndarray:
+    """Return the indices of the front."""
+    if strategy == SIMILAR:
+        return np.argsort(-similarity_to(pool.features, pool.labelled[:3]))[: front_length(10)]
+    rated = replace(pool, ratings=source.integers(1, 6, LABELS).astype(np.float32))
+    return select_batch(rated, strategy, front_length(10), source=source)
+
+
+def make_embeddings(count: int, centres: np.ndarray, source: np.random.Generator) -> TaskEmbeddings:
+    """Return random embeddings around the centres."""
+    rows = np.empty((count, centres.shape[1]), np.float16)
+    for start in range(0, count, 10_000):
+        part = rows[start : start + 10_000]
+        part[:] = centres[source.integers(0, len(centres), len(part))] + source.standard_normal(part.shape, np.float32)
+    return TaskEmbeddings(np.arange(count), rows)
+
+
+if __name__ == "__main__":
+    main()
