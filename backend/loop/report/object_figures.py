@@ -41,7 +41,7 @@ __all__ = ["ObjectFigures", "ObjectMemory", "make_object_figures"]
 
 log = logging.getLogger("galaxyloop.report")
 
-LONGEST_S = 60.0
+LONGEST_S = 30.0
 """Longest time for the objects of a control in one cycle; versions that are not finished have no scores in this report."""
 STANDARD_ERRORS = 2 * 1.96
 """Width of a 95 % interval in standard errors."""
