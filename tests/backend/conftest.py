@@ -32,7 +32,7 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.files: dict[str, bytes] = {}
-        self.asked: list[str] = []
+        self.requested: list[str] = []
         self.held: dict[str, threading.Event] = {}
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
@@ -46,7 +46,7 @@ class Answer(BaseHTTPRequestHandler):
     server: FileServer
 
     def do_GET(self) -> None:
-        self.server.asked.append(self.path)
+        self.server.requested.append(self.path)
         if self.path in self.server.held:
             self.server.held[self.path].wait(30)
         content = self.server.files.get(self.path)

@@ -157,10 +157,10 @@ def _known_scores(services: Services, queue: Queue, front: Front) -> dict[int, f
     own = {task: score for task, score in stored.items() if score is not None}
     own.update(front.own_scores.get(project.live_name, {}))
     unknown = [task for task in stored if task not in own]
-    wanted: list[int] = np.random.default_rng(0).permutation(unknown)[:SCORES_READ].tolist() if unknown else []
-    for task, found in read_scores(services.label_studio, project.id, project.live_name, task_ids=wanted).items():
-        if found[-1].score is not None:
-            own[task] = found[-1].score
+    sample: list[int] = np.random.default_rng(0).permutation(unknown)[:SCORES_READ].tolist() if unknown else []
+    for task, scores in read_scores(services.label_studio, project.id, project.live_name, task_ids=sample).items():
+        if scores[-1].score is not None:
+            own[task] = scores[-1].score
     return own
 
 

@@ -68,9 +68,9 @@ def place(
                 set_score(client, prediction.prediction, target)
         if task in scores:
             scores[task] = target
-    kept = {version: front.own_scores[version] for version in list(front.own_scores)[-VERSIONS_KEPT:]}
-    kept[front.version] = {task: own[task] for task in front.tasks if task in own}
-    placed = replace(front, own_scores=kept, is_placed=True)
+    recent = {version: front.own_scores[version] for version in list(front.own_scores)[-VERSIONS_KEPT:]}
+    recent[front.version] = {task: own[task] for task in front.tasks if task in own}
+    placed = replace(front, own_scores=recent, is_placed=True)
     queues.set_front(project_id, placed)
     return placed
 
@@ -83,7 +83,10 @@ def own_scores_of(
     A task whose prediction has no score, or the score of a front of which nothing is known, gets the lowest score.
     """
     stored = read_scores(client, project_id, version, task_ids=[task for task in tasks if task not in known])
-    read = {task: max([one.score for one in found if one.score is not None], default=0.0) for task, found in stored.items()}
+    read = {
+        task: max([each.score for each in predictions if each.score is not None], default=0.0)
+        for task, predictions in stored.items()
+    }
     return {task: known[task] if task in known else max(read.get(task, 0.0), LEAST_SCORE) for task in tasks}
 
 

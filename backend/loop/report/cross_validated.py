@@ -38,7 +38,7 @@ def predict_out_of_fold(
     strata = [kind.stratum(label, scored.labels) for label in scored.labels]
     folds = assign_folds(scored.groups, strata, folds=min(FOLDS, scored.galaxies), seed=0)
     predictions: Floats | None = None
-    kept: list[int] = []
+    scored_places: list[int] = []
     for fold in np.unique(folds):
         inputs.check()
         inside = np.flatnonzero(folds == fold)
@@ -47,5 +47,5 @@ def predict_out_of_fold(
         if predicted is not None:
             predictions = np.zeros((len(scored), *predicted.shape[1:])) if predictions is None else predictions
             predictions[inside] = predicted
-            kept += inside.tolist()
-    return None if predictions is None else (scored.only(sorted(kept)), predictions[sorted(kept)])
+            scored_places += inside.tolist()
+    return None if predictions is None else (scored.only(sorted(scored_places)), predictions[sorted(scored_places)])

@@ -214,7 +214,7 @@ def _make_galleries(
         control, figures = first
         sample = sample_tasks(inputs, control.control, reader)
         drawn_map = make_map(inputs, control, sample)
-        head = next((one.heads for one in versions if one.version.number == inputs.project.live_version), None)
+        head = next((shown.heads for shown in versions if shown.version.number == inputs.project.live_version), None)
         predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.embeddings)
         if isinstance(control, ClassControl) and predictions is not None:
             made.append(show_uncertain(inputs, control, predictions, sample, thumbnails))

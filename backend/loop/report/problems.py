@@ -81,7 +81,7 @@ def _contradictions(inputs: ReportInputs, control: Control) -> list[str]:
         key = f"{inputs.galaxy(image)} {image.page}"
         tasks[key].add(image.task)
         answers[key] |= _answers(label, control)
-    names = sorted(key for key, given in answers.items() if len(given) > 1)
+    names = sorted(key for key, chosen in answers.items() if len(chosen) > 1)
     if not names:
         return []
     examples = sorted(task for key in names for task in tasks[key])[:3]

@@ -79,7 +79,9 @@ def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
             log.warning("event=version_not_in_report project=%d version=%s reason=%r", project.id, version.name, str(error))
     held_out = inputs.held_out_tasks
     most = MOST_TOUCHED * len(held_out)
-    return [one for one in shown if one.version.number == project.live_version or len(_touched(one, inputs) & held_out) <= most]
+    return [
+        each for each in shown if each.version.number == project.live_version or len(_touched(each, inputs) & held_out) <= most
+    ]
 
 
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:

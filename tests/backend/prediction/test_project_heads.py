@@ -65,8 +65,8 @@ def test_a_smart_rectangle_is_predicted_if_no_other_control_holds_objects() -> N
 
 
 def target(*controls: str, label: str = "Galaxy", to_name: str = "image", by: str = "click") -> tuple[str, str] | None:
-    found = prompt_target(config(*controls), label=label, to_name=to_name, from_name=by)
-    return found and (found[0].name, found[1])
+    target_of_prompt = prompt_target(config(*controls), label=label, to_name=to_name, from_name=by)
+    return target_of_prompt and (target_of_prompt[0].name, target_of_prompt[1])
 
 
 def test_a_prompt_is_answered_in_the_most_exact_control_with_its_label() -> None:
@@ -116,8 +116,8 @@ def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> 
     assert loaded.prompted is not None
     assert loaded.prompted.encoder == "some"
     for name in ("class", "redshift"):
-        one, other = heads.by_control[name].predict(vectors), loaded.by_control[name].predict(vectors)
-        assert np.array_equal(one, other)
+        first, second = heads.by_control[name].predict(vectors), loaded.by_control[name].predict(vectors)
+        assert np.array_equal(first, second)
 
 
 def test_a_version_has_only_json_and_safetensors_files(heads: ProjectHeads, tmp_path: Path) -> None:

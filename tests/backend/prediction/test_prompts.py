@@ -217,15 +217,15 @@ PAGES = """<View><Image name="image" valueList="$images"/><BrushLabels name="obj
 
 
 def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> None:
-    asked = []
+    images = []
 
     def windowed_image_of(name: str, page: int) -> WindowedImage:
-        asked.append((name, page))
+        images.append((name, page))
         return window_encoder.of_pixels(pixels)
 
     prompts = [click(LEFT, item_index=0), click(RIGHT, item_index=1)]
     (region,) = answer_prompts(prompts, task={}, config=parse(PAGES), head=SHIPPED, windowed_image_of=windowed_image_of)
-    assert (asked, region["item_index"]) == ([("image", 1)], 1)
+    assert (images, region["item_index"]) == ([("image", 1)], 1)
     assert covers(brushlabels.decode(region).shape, LEFT, RIGHT) == [False, True]
 
 

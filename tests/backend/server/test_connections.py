@@ -155,5 +155,5 @@ def test_an_abandoned_request_does_not_delay_others(address: tuple[str, int], fi
         httpx.post(url, json=body, timeout=1)
     threading.Timer(1.0, files.held[first].set).start()
     assert httpx.post(url, json=body | {"tasks": []}, timeout=30).json()["results"] == []
-    assert first in files.asked
-    assert later not in files.asked
+    assert first in files.requested
+    assert later not in files.requested

@@ -31,7 +31,7 @@ class Project:
 
     def __init__(self, services: Services, files: Any) -> None:
         self.services, self._files = services, files
-        self._requests_before = len(files.asked)
+        self._requests_before = len(files.requested)
         services.registry.register_project(7, label_config=CONFIG, extra_params=None)
         with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
             pass
@@ -59,7 +59,7 @@ class Project:
 
     def requests(self) -> list[str]:
         """Return the requests since the last call."""
-        requests: list[str] = self._files.asked[self._requests_before :]
+        requests: list[str] = self._files.requested[self._requests_before :]
         self._requests_before += len(requests)
         return requests
 
