@@ -182,7 +182,8 @@ def _print_loop(services: Services) -> None:
         waits = f"for {format_duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
         missing = None if project.away else coverage.of(project.id, live.name)
         lacking = "not known" if missing is None else f"{missing} tasks"
-        table.add_row(str(project.id), live.name, published, lacking, waits, format_time(project.status_at), project.status)
+        name = f"{live.name}, pinned" if project.pinned else live.name
+        table.add_row(str(project.id), name, published, lacking, waits, format_time(project.status_at), project.status)
         sentences += describe_damage(services.registry, project.id)
         unsupported = find_unsupported(project.label_config)
         sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]

@@ -40,6 +40,8 @@ COMMANDS = (
     "doctor",
     "versions 7",
     "rollback 7 v0001",
+    "pin 7 v0001",
+    "status 7 --json",
     "project list",
     "project create Rings --config morphology",
     "project status 7",
