@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from backend.reports.report import Estimate, Metric
@@ -33,8 +34,8 @@ def choose_metric(metrics: Iterable[Metric]) -> Metric | None:
 
 
 def format_number(value: float, metric: Metric | None = None) -> str:
-    """Format a score with three decimals, or three digits if it has a unit."""
-    return f"{value:.3g}" if metric in METRICS_WITH_UNIT else f"{value:.3f}"
+    """Format a score with three decimals, or at least three digits if it has a unit."""
+    return f"{value:,.{_decimals(value)}f}" if metric in METRICS_WITH_UNIT else f"{value:.3f}"
 
 
 def format_estimate(estimate: Estimate, metric: Metric | None = None) -> str:
@@ -43,3 +44,8 @@ def format_estimate(estimate: Estimate, metric: Metric | None = None) -> str:
     if estimate.low is None or estimate.high is None:
         return value
     return f"{value} ({format_number(estimate.low, metric)} to {format_number(estimate.high, metric)})"
+
+
+def _decimals(value: float) -> int:
+    """Return the number of decimals with which a value has three digits, at most six."""
+    return 0 if not value else min(max(2 - math.floor(math.log10(abs(value))), 0), 6)

@@ -12,11 +12,11 @@ from backend.jobs.liveness import describe_processes, format_duration, format_ti
 from backend.jobs.pending import PendingEvents
 from backend.registry.records import Project, Version
 from backend.registry.store import Registry
-from backend.reports.metric_names import METRIC_NAMES, choose_metric
-from backend.reports.report import ControlReport, Estimate, Report, VersionReport
+from backend.reports.metric_names import METRIC_NAMES, choose_metric, format_estimate
+from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
 from backend.reports.store import ReportStore
 
-__all__ = ["Summary", "describe_headline", "live_scores", "read_summaries", "read_summary"]
+__all__ = ["Headline", "Summary", "choose_headline", "live_scores", "read_summaries", "read_summary"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,22 @@ class Summary:
         return next(version for version in self.versions if version.number == self.project.live_version)
 
 
+@dataclass(frozen=True, slots=True)
+class Headline:
+    """The score that stands for a control's quality."""
+
+    metric: Metric
+    value: Estimate
+
+    @property
+    def name(self) -> str:
+        """Name of the score."""
+        return METRIC_NAMES[self.metric]
+
+    def __str__(self) -> str:
+        return f"{self.name} {format_estimate(self.value, self.metric)}"
+
+
 def read_summary(registry: Registry, project_id: int) -> Summary:
     """Read the registry's rows of one project.
 
@@ -69,14 +85,14 @@ def live_scores(control: ControlReport, live: int) -> VersionReport | None:
     return next((version for version in control.versions if version.number == live), None)
 
 
-def describe_headline(control: ControlReport, live: int) -> tuple[str, Estimate] | None:
-    """Return the name of the score that stands for a control's quality, and the live version's value; None without one."""
+def choose_headline(control: ControlReport, live: int) -> Headline | None:
+    """Return the score of the live version that stands for a control's quality; None without one."""
     scores = live_scores(control, live)
     if scores is None:
         return None
     preferred = control.curve.metric if control.curve is not None else None
     metric = preferred if preferred in scores.metrics else choose_metric(scores.metrics)
-    return None if metric is None else (METRIC_NAMES[metric], scores.metrics[metric])
+    return None if metric is None else Headline(metric, scores.metrics[metric])
 
 
 def _read(registry: Registry, projects: Sequence[Project]) -> list[Summary]:

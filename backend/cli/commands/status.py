@@ -112,11 +112,10 @@ def _print_project(summary: Summary) -> None:
 
 
 def _print_control(control: ControlReport, live: int) -> None:
-    from backend.reports.metric_names import format_estimate
-    from backend.reports.summary import describe_headline
+    from backend.reports.summary import choose_headline
 
-    headline = describe_headline(control, live)
-    quality = f"{headline[0]} {format_estimate(headline[1])}" if headline is not None else "not scored"
+    headline = choose_headline(control, live)
+    quality = str(headline) if headline is not None else "not scored"
     heading = Text.assemble((control.name, "bold"), f": {quality}, {control.held_out} held-out images")
     console.print(heading, highlight=False)
     if control.problem:
@@ -139,11 +138,10 @@ def _version_table(control: ControlReport) -> Table:
     names = [METRIC_NAMES[metric] for metric in metrics]
     table = Table(Column("version", no_wrap=True), "labels", *names, "kappa to previous", "accepted", "s/task", box=None)
     for version in control.versions:
-        scores = (version.metrics.get(metric) for metric in metrics)
         table.add_row(
             version.name,
             str(version.labels),
-            *("" if score is None else format_estimate(score) for score in scores),
+            *("" if metric not in version.metrics else format_estimate(version.metrics[metric], metric) for metric in metrics),
             "" if version.change is None else f"{version.change.value:.2f}",
             "" if version.accepted is None else f"{version.accepted:.0%}",
             "" if version.median_seconds is None else f"{version.median_seconds:.0f}",

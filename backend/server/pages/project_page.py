@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Version, config_hash
 from backend.reports.metric_names import CLASS_METRIC_NAMES, METRIC_NAMES
 from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
-from backend.reports.summary import Summary, describe_headline, live_scores
+from backend.reports.summary import Headline, Summary, choose_headline, live_scores
 from backend.server.pages.charts import Chart
 from backend.server.pages.confusion import ConfusionTable, tabulate_confusions
 from backend.server.pages.control_charts import (
@@ -36,7 +36,7 @@ class ControlView:
     ----------
     id : str
         Identifier of its section.
-    headline : (name, Estimate) or None
+    headline : Headline or None
         The score that stands for its quality.
     metrics : sequence of (Metric, name)
         Scores that any version has.
@@ -47,7 +47,7 @@ class ControlView:
     id: str
     report: ControlReport
     live: VersionReport | None
-    headline: tuple[str, Estimate] | None
+    headline: Headline | None
     metrics: Sequence[tuple[Metric, str]]
     class_metrics: Sequence[tuple[Metric, str]]
     charts: Sequence[Chart]
@@ -121,7 +121,7 @@ def _make_control(control: ControlReport, id_: str, live: int, trained_share: fl
         id_,
         control,
         live_scores(control, live),
-        describe_headline(control, live),
+        choose_headline(control, live),
         _present((version.metrics for version in control.versions), METRIC_NAMES),
         _present(control.per_class.values(), CLASS_METRIC_NAMES),
         [chart for chart in charts if chart is not None],

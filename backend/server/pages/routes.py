@@ -15,7 +15,7 @@ from fastapi.responses import FileResponse, RedirectResponse
 from backend.jobs.liveness import describe_processes
 from backend.registry.records import MAX_ID, RegistryError
 from backend.registry.task_queues import TaskQueues
-from backend.reports.summary import describe_headline, read_summaries, read_summary
+from backend.reports.summary import choose_headline, read_summaries, read_summary
 from backend.server.pages.actions import ACTION_ERRORS, ACTIONS
 from backend.server.pages.form_body import read_form
 from backend.server.pages.project_page import list_problems, make_project_page, remove_folders
@@ -64,7 +64,7 @@ def _render_list(state: State) -> Response:
     rows = []
     for summary in read_summaries(services.registry):
         report = summary.report
-        scores = [(control.name, describe_headline(control, report.live)) for control in report.controls] if report else []
+        scores = [(control.name, choose_headline(control, report.live)) for control in report.controls] if report else []
         rows.append({"summary": summary, "report": report, "scores": scores, "problems": list_problems(summary)})
     return render("projects.html", rows=rows, worker=describe_processes(services.engine, "worker"))
 
