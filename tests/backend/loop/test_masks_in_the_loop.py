@@ -46,7 +46,7 @@ def put_image(files: Any, png: Callable[..., bytes], project: int, task: int) ->
 
 
 @pytest.fixture(scope="module")
-def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+def project_annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of one galaxy each; six of them are held out."""
     tasks = range(1, 15)
     return [
@@ -66,11 +66,11 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
 
 
 def test_outlines_train_the_segmenter_and_the_gate_clicks_on_held_out_ones(
-    predicting: Services, annotations: list[Annotation]
+    predicting: Services, project_annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 7))))
+    snapshot = take_snapshot(project_annotations, Sides(frozenset(range(1, 7))))
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
     assert head is not None
@@ -83,11 +83,11 @@ def test_outlines_train_the_segmenter_and_the_gate_clicks_on_held_out_ones(
 
 
 def test_no_head_for_clicks_is_trained_if_the_gate_cannot_compare_it(
-    predicting: Services, annotations: list[Annotation]
+    predicting: Services, project_annotations: list[Annotation]
 ) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT + 2, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations, Sides(frozenset(range(1, 5))))
+    snapshot = take_snapshot(project_annotations, Sides(frozenset(range(1, 5))))
     number = train(predicting, project, snapshot, allow_none=False)
     heads = ProjectHeads.load(registry.path(project.id, number), parse(CONFIG))
     assert heads.prompted is None
@@ -104,9 +104,9 @@ def test_no_head_for_clicks_is_trained_if_the_gate_cannot_compare_it(
     ],
 )
 def test_held_out_galaxies_with_a_mask_are_counted(
-    annotations: list[Annotation], held_out: Sequence[int], galaxies: dict[int, str], enough: bool
+    project_annotations: list[Annotation], held_out: Sequence[int], galaxies: dict[int, str], enough: bool
 ) -> None:
-    snapshot = take_snapshot(annotations, Sides(frozenset(held_out), galaxies=galaxies))
+    snapshot = take_snapshot(project_annotations, Sides(frozenset(held_out), galaxies=galaxies))
     assert has_enough_masks(snapshot, CONTROL) is enough
 
 

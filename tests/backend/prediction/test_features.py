@@ -63,6 +63,8 @@ def test_repeated_extraction_reads_the_cache_and_no_pixels(
     (again,) = open_services().predictors.extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
     assert isinstance(first, ImageFeatures)
     assert isinstance(again, ImageFeatures)
+    assert first.embedding is not None
+    assert again.embedding is not None
     assert np.array_equal(first.embedding, again.embedding)
     assert [source.box for source in first.sources[EXTRACTION]] == [source.box for source in again.sources[EXTRACTION]]
     assert "pixels" not in vars(again.image)

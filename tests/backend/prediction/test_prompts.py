@@ -17,7 +17,7 @@ from backend.heads.segmentation.window_features import CachedWindowEncoder, Wind
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.prediction.prompts import MAX_PROMPTS, answer_prompts
 from backend.prediction.regions import regions_of_mask
-from sync.controls import brushlabels
+from sync.controls import brushlabels, rle
 from sync.images.decode import decode
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
@@ -181,7 +181,7 @@ CLAIMS = """<View><Image name="image" value="$image"/>
 def test_the_size_stated_by_a_prompt_needs_no_memory(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> None:
     windowed_image = window_encoder.of_pixels(pixels)
     triangle = {"points": [[0, 0], [100, 0], [0, 100]], "closed": True}
-    everywhere = brushlabels.rle.encode(np.ones((100, 200), bool))
+    everywhere = rle.encode(np.ones((100, 200), bool))
     larger = [*(10_000 * 10_000 * 4).to_bytes(4, "big"), *everywhere[4:]]
     many = {"points": [[0, 0], [1, 1], [0, 1]] * 350_000, "closed": True}
 

@@ -57,7 +57,7 @@ def test_a_part_has_the_bytes_of_the_whole_mask(mask: NDArray[np.bool_], around:
     left, right, top, low = around
     whole = np.pad(mask, ((top, low), (left, right)))
     if mask.any():
-        assert rle.encode_part(mask, x=left, y=top, size=whole.shape[::-1]) == rle.encode(whole)
+        assert rle.encode_part(mask, x=left, y=top, size=(whole.shape[1], whole.shape[0])) == rle.encode(whole)
 
 
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))))

@@ -41,12 +41,17 @@ def region_of(control: str, label: str = "Galaxy", **value: Any) -> dict[str, An
 
 
 def box(x: float, y: float, width: float, height: float, rotation: float = 0) -> dict[str, Any]:
-    sides = {"x": x / WIDTH * 100, "y": y / HEIGHT * 100, "width": width / WIDTH * 100, "height": height / HEIGHT * 100}
+    sides: dict[str, Any] = {
+        "x": x / WIDTH * 100,
+        "y": y / HEIGHT * 100,
+        "width": width / WIDTH * 100,
+        "height": height / HEIGHT * 100,
+    }
     return region_of("boxes", **sides, rotation=rotation)
 
 
 def ellipse(x: float, y: float, radius_x: float, radius_y: float, rotation: float = 0) -> dict[str, Any]:
-    radii = {"radiusX": radius_x / WIDTH * 100, "radiusY": radius_y / HEIGHT * 100}
+    radii: dict[str, Any] = {"radiusX": radius_x / WIDTH * 100, "radiusY": radius_y / HEIGHT * 100}
     return region_of("ellipses", x=x / WIDTH * 100, y=y / HEIGHT * 100, **radii, rotation=rotation)
 
 

@@ -34,7 +34,7 @@ def both(region: Say, square: Mask) -> list[dict[str, Any]]:
     return [{**box, "id": "the-box"}, {**region("masks", square, label="Galaxy", size=SIZE), "id": "the-mask"}]
 
 
-def annotations(folder: Path) -> list[dict[str, Any]]:
+def read_entries(folder: Path) -> list[dict[str, Any]]:
     return list(json.loads((folder / "annotations" / "train.json").read_text())["annotations"])
 
 
@@ -42,7 +42,7 @@ def test_coco_has_one_annotation_with_the_drawn_box_and_the_mask(
     exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]], square: Mask
 ) -> None:
     folder, summary = exported([task(annotation(*both))], "coco")
-    (entry,) = annotations(folder)
+    (entry,) = read_entries(folder)
     assert entry["bbox"] == pytest.approx([7.5, 5, 13, 11.5])
     assert (coco_mask.decode(entry["segmentation"]).astype(bool) == square).all()
     assert entry["area"] == square.sum()
@@ -78,7 +78,7 @@ def test_parquet_has_one_object_and_yolo_one_line_in_each_set(
 
 def test_separate_objects_are_not_merged(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
     folder, _ = exported([task(annotation(*both))], "coco", objects="separate")
-    assert [entry["region"] for entry in annotations(folder)] == ["the-box", "the-mask"]
+    assert [entry["region"] for entry in read_entries(folder)] == ["the-box", "the-mask"]
 
 
 def test_json_keeps_box_and_mask(exported: Exported, task: Say, annotation: Say, both: list[dict[str, Any]]) -> None:
@@ -94,7 +94,7 @@ def test_another_class_or_a_small_overlap_is_another_object(
     star = region("boxes", Box(7.5, 5, 13, 11.5), label="Star", size=SIZE)
     neighbour = region("boxes", Box(16, 6, 12, 10), label="Galaxy", size=SIZE)
     folder, _ = exported([task(annotation(mask, star, neighbour))], "coco")
-    assert len(annotations(folder)) == 3
+    assert len(read_entries(folder)) == 3
 
 
 @pytest.mark.parametrize("ends", [("the-box", "the-mask"), ("the-mask", "the-box")])
@@ -105,9 +105,9 @@ def test_a_relation_links_a_box_that_is_much_larger(
     mask = {**region("masks", square, label="Galaxy", size=SIZE), "id": "the-mask"}
     relation = {"type": "relation", "from_id": ends[0], "to_id": ends[1], "direction": "right"}
     folder, _ = exported([task(annotation(box, mask))], "coco")
-    assert len(annotations(folder)) == 2
+    assert len(read_entries(folder)) == 2
     folder, _ = exported([task(annotation(box, mask, relation))], "coco")
-    assert len(annotations(folder)) == 1
+    assert len(read_entries(folder)) == 1
 
 
 def test_each_outline_is_merged_with_the_best_box(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
@@ -117,7 +117,7 @@ def test_each_outline_is_merged_with_the_best_box(exported: Exported, task: Say,
         for name, box in (("wide", Box(7, 5, 14, 12)), ("tight", Box(8, 6, 12, 10)))
     )
     folder, _ = exported([task(annotation(wide, ellipse, tight))], "coco")
-    alone, joined = annotations(folder)
+    alone, joined = read_entries(folder)
     assert (alone["region"], joined["box_region"]) == ("wide", "tight")
 
 
@@ -128,7 +128,7 @@ def test_a_predicted_box_and_a_drawn_mask_are_of_mixed_origin(
     box = region("boxes", Box(8, 6, 12, 10), label="Galaxy", size=SIZE, origin="prediction", score=0.75)
     polygon = region("polygons", outline, label="Galaxy", size=SIZE)
     folder, _ = exported([task(annotation(box, polygon))], "coco")
-    (entry,) = annotations(folder)
+    (entry,) = read_entries(folder)
     assert entry["provenance"]["made_by"] == "mixed"
     assert entry["score"] == 0.75
 

@@ -98,7 +98,7 @@ def test_the_galaxy_is_visible_and_found_in_every_stretch(name: str, bands: int)
         levels = displayed.mean(axis=2) * 255
         sky = np.median(levels[(distance > 22) & (distance < 32) & (levels > 0)] if levels.any() else 0)
         assert levels[distance < 3].mean() - (0 if np.isnan(sky) else sky) > 20, stretch
-        boxes = [source.box for source in extract(np.rint(displayed * 255).astype(np.float32) / 255).sources]
+        boxes = [source.box for source in extract(np.rint(displayed * 255).astype(np.float32) / np.float32(255)).sources]
         around = [box for box in boxes if box.x <= X <= box.x + box.width and box.y <= Y <= box.y + box.height]
         assert [box for box in around if 8 <= box.width <= 60 and 6 <= box.height <= 60], (stretch, boxes)
         assert len(boxes) <= 16, stretch  # hot pixels and photons are not detected

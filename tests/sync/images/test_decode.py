@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+from typing import Any
 
 import numpy as np
 import pytest
@@ -33,7 +34,8 @@ def files() -> dict[str, bytes]:
         file = io.BytesIO()
         Image.fromarray(PIXELS).save(file, kind)
         contents[kind] = file.getvalue()
-    for name, options in {"TIFF": {}, "TIFF deflate": {"compression": "zlib", "predictor": 2}}.items():
+    tiffs: dict[str, dict[str, Any]] = {"TIFF": {}, "TIFF deflate": {"compression": "zlib", "predictor": 2}}
+    for name, options in tiffs.items():
         file = io.BytesIO()
         tifffile.imwrite(file, PIXELS, photometric="rgb", **options)
         contents[name] = file.getvalue()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -76,5 +77,5 @@ def test_galactic_coordinates_give_an_equatorial_position() -> None:
         {"RADESYS": "GAPPT"},
     ],
 )
-def test_an_image_without_sensible_coordinates_has_none(cards: dict[str, object]) -> None:
+def test_an_image_without_sensible_coordinates_has_none(cards: dict[str, Any]) -> None:
     assert sky_of(header(**cards)).keys() <= {"sky_problem"}

@@ -48,7 +48,7 @@ def studio() -> Iterator[Script]:
             self.rfile.read(int(self.headers["Content-Length"] or 0))
             script.asked.append((self.command, self.path, self.headers["Authorization"] or ""))
             if self.path == "/api/token/refresh/":
-                status, body, headers = 200, {"access": jwt("access", expires_in_s=script.token_life_s)}, {}
+                status, body, headers = 200, {"access": jwt("access", expires_in_s=script.token_life_s)}, dict[str, str]()
             else:
                 status, body, headers = script.next()
             content = body.encode() if isinstance(body, str) else b"" if body is None else json.dumps(body).encode()

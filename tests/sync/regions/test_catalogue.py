@@ -13,6 +13,7 @@ from astropy.io import fits
 from astropy.table import Table
 from regions import EllipsePixelRegion, EllipseSkyRegion, PixCoord
 
+from sync.geometry.shapes import Ellipse
 from sync.regions import catalogue
 from sync.regions.catalogue import Columns
 from sync.regions.marks import Canvas, Mark, RegionsError
@@ -33,7 +34,9 @@ SEXTRACTOR = """\
 
 
 def pixels(mark: Mark, canvas: Canvas) -> np.ndarray:
-    return ellipse_pixels(mark.draw(canvas).shape, canvas.size).full(canvas.size)
+    shape = mark.draw(canvas).shape
+    assert isinstance(shape, Ellipse)
+    return ellipse_pixels(shape, canvas.size).full(canvas.size)
 
 
 def astropy_pixels(canvas: Canvas, x: float, y: float, a: float, b: float, angle: float) -> np.ndarray:

@@ -57,7 +57,7 @@ def read_one(file: Path, text: str) -> Mark:
     return mark
 
 
-def imported_mask(mark: sky_regions.Mark, canvas: Canvas) -> np.ndarray:
+def imported_mask(mark: Mark, canvas: Canvas) -> np.ndarray:
     region = RegionFitter(MASKS).object_region(mark, canvas, image="i")
     return read_region(region, MASKS.controls[0], size=canvas.size).shape
 
@@ -78,12 +78,14 @@ def test_masks_of_sky_regions_are_those_of_astropy(tmp_path: Path, canvas: Canva
             frame
         )
     }
+    assert canvas.sky is not None
     text = Regions([region.copy(**place)]).serialize(format="ds9", precision=12)
     # The regions of the file, with the numbers of its text.
     expected = (
         Regions.parse(text, format="ds9")[0].to_pixel(canvas.sky.wcs).to_mask(mode="center").to_image(canvas.size[::-1]) > 0
     )
     mark = read_one(tmp_path / "a.reg", text)
+    assert mark.position is not None
     assert SkyCoord(*mark.position, unit="deg").separation(MIDDLE) < 3 * u.arcsec
     assert np.array_equal(imported_mask(mark, canvas), expected[::-1])
 

@@ -47,7 +47,7 @@ def test_outlines_rotated_boxes_and_probabilities_are_read(tmp_path: Path) -> No
     assert problems == []
     shapes = [mark.draw(CANVAS).shape for mark in image.marks]
     assert isinstance(shapes[0], Polygon)
-    assert np.allclose(shapes[0].points, [[6.4, 4.8], [32, 4.8], [32, 24]])
+    assert np.allclose(shapes[0].points, [[6.4, 4.8], [32.0, 4.8], [32.0, 24.0]])
     assert isinstance(shapes[1], Box)
     assert np.allclose(box_corners(shapes[1]).points, box_corners(turned).points, atol=1e-3)
     assert shapes[1].rotation == pytest.approx(30, abs=0.01)

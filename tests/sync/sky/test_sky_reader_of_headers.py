@@ -15,7 +15,7 @@ from astropy.wcs import WCS
 from sync.errors.sky import NoSkyError, SkyError
 from sync.sky.reader import find_sky, read_sky
 
-TANGENT = {
+TANGENT: dict[str, Any] = {
     "CTYPE1": "RA---TAN",
     "CTYPE2": "DEC--TAN",
     "CRVAL1": 150.0,

@@ -35,8 +35,8 @@ def targets_of_paths(kinds: Sequence[int], *, exclusive: bool = True) -> NDArray
 
 
 def fit(kinds: Sequence[int], **keywords: Any) -> DecisionTree:
-    keywords = {"paths": PATHS, "exclusive": True} | keywords
-    return DecisionTree.fit(galaxies(kinds), targets_of_paths(kinds, exclusive=keywords["exclusive"]), **keywords)
+    options: dict[str, Any] = {"paths": PATHS, "exclusive": True} | keywords
+    return DecisionTree.fit(galaxies(kinds), targets_of_paths(kinds, exclusive=options["exclusive"]), **options)
 
 
 KINDS = [0, 1, 2, 3] * 25

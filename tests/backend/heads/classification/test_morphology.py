@@ -66,7 +66,7 @@ def test_independent_classes_are_trained_separately() -> None:
 
 def test_soft_labels_give_soft_predictions() -> None:
     embeddings = np.zeros((40, 8), np.float32)
-    targets = np.tile(np.float32([0.7, 0.3]), (40, 1))
+    targets = np.tile(np.array([0.7, 0.3], np.float32), (40, 1))
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:2], exclusive=True)
     assert head.predict(embeddings[:1])[0] == pytest.approx([0.7, 0.3], abs=0.06)
 
@@ -116,7 +116,7 @@ def test_a_class_without_an_example_keeps_the_base_probability() -> None:
     wider = np.concatenate([targets, np.zeros((12, 1), np.float32)], axis=1)
     offset = np.log(np.where(wider > 0, 0.9, 0.05)).astype(np.float32)
     head = Morphology.fit(embeddings, wider, classes=CLASSES[:3], exclusive=True, offset=offset)
-    merger = np.log(np.float32([[0.02, 0.03, 0.95]]))
+    merger = np.log(np.array([[0.02, 0.03, 0.95]], np.float32))
     assert head.predict(embeddings[:1], offset=merger)[0].argmax() == 2
 
 
@@ -148,13 +148,13 @@ def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> No
 def test_confidence_is_lowest_for_two_equally_likely_classes() -> None:
     embeddings, targets = galaxies(30)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=True)
-    assert head.confidence(np.float32([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [1, 0, 0]])) == pytest.approx([0, 0.85, 1])
+    assert head.confidence(np.array([[0.5, 0.5, 0], [0.9, 0.05, 0.05], [1, 0, 0]], np.float32)) == pytest.approx([0, 0.85, 1])
 
 
 def test_confidence_of_independent_classes_is_lowest_at_one_half() -> None:
     embeddings, targets = galaxies(30)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=False)
-    assert head.confidence(np.float32([[0.5, 0.5, 0.5], [1, 0, 1]])) == pytest.approx([0, 1])
+    assert head.confidence(np.array([[0.5, 0.5, 0.5], [1, 0, 1]], np.float32)) == pytest.approx([0, 1])
 
 
 @settings(max_examples=30, deadline=None)
@@ -184,7 +184,7 @@ def test_too_few_labels_are_an_error() -> None:
 def test_a_single_class_is_an_error() -> None:
     embeddings, _ = galaxies(20)
     with pytest.raises(NotEnoughLabels, match="spiral"):
-        Morphology.fit(embeddings, np.tile(np.float32([0, 1]), (20, 1)), classes=CLASSES[:2], exclusive=True)
+        Morphology.fit(embeddings, np.tile(np.array([0, 1], np.float32), (20, 1)), classes=CLASSES[:2], exclusive=True)
 
 
 @pytest.mark.parametrize(

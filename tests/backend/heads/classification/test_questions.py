@@ -55,7 +55,7 @@ def test_annotators_give_the_share_of_each_node() -> None:
 
 
 def test_an_annotator_with_several_paths_counts_for_each() -> None:
-    barred = [("Disk", "Arms"), ("Disk", "Bar")]
+    barred: list[tuple[str, ...]] = [("Disk", "Arms"), ("Disk", "Bar")]
     assert share(TREE, barred, [("Star",)], exclusive=False) == {"Disk": 0.5, "Disk/Arms": 0.5, "Disk/Bar": 0.5, "Star": 0.5}
 
 

@@ -40,7 +40,7 @@ def test_epistemic_uncertainty_falls_as_labels_grow(exclusive: bool) -> None:
 
 
 def test_epistemic_uncertainty_is_higher_far_from_the_labels() -> None:
-    head, away = fit(200), np.float32(np.random.default_rng(3).normal(0, 10, UNSEEN.shape))
+    head, away = fit(200), np.random.default_rng(3).normal(0, 10, UNSEEN.shape).astype(np.float32)
     away[:, 0] = 0
     assert head.uncertainty(MIXED + away[: len(MIXED)]).epistemic.mean() > 3 * head.uncertainty(MIXED).epistemic.mean()
 

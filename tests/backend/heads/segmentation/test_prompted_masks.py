@@ -178,7 +178,7 @@ def test_equal_prompts_give_equal_masks(sky: Sky) -> None:
 )
 def test_invalid_prompts_are_an_error_in_one_sentence(prompts: dict[str, object], message: str, sky: Sky) -> None:
     with pytest.raises(ValueError, match=message):
-        predict(SHIPPED, windowed_image_of(sky((60, 50), [])), **prompts)  # type: ignore[arg-type]
+        predict(SHIPPED, windowed_image_of(sky((60, 50), [])), **prompts)
 
 
 def test_an_image_that_is_too_large_is_an_error_in_one_sentence() -> None:
@@ -216,7 +216,7 @@ def test_training_adapts_the_extent_of_masks(sky: Sky) -> None:
     head = SHIPPED.fit(
         [windowed_image_of(image) for image in images[:6]], wide[:6], schedule=Schedule(steps=40, rate=1e-3, batch=1)
     )
-    overlaps = {"before": [], "after": []}
+    overlaps: dict[str, list[float]] = {"before": [], "after": []}
     for image, (mask,) in zip(images[6:], wide[6:], strict=True):
         for name, outlined in (("before", SHIPPED), ("after", head)):
             selected = predict(outlined, windowed_image_of(image), points=[(Point(64, 64), True)])
@@ -306,7 +306,7 @@ def test_the_shipped_head_was_trained_on_the_shipped_encoder() -> None:
 def test_a_click_on_real_galaxies_gives_masks_like_those_of_annotators() -> None:
     overlaps = []
     for path, outline in list_outlines(OUTLINED, part="val"):
-        image = np.asarray(Image.open(path).convert("RGB"), np.float32) / 255
+        image = np.asarray(Image.open(path).convert("RGB"), np.float32) / np.float32(255)
         drawn = np.asarray(Image.open(outline)) > 0
         mask = click(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
         overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))

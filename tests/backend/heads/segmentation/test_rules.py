@@ -54,7 +54,7 @@ def galaxies(side: int, *peaks: tuple[float, float, float, float], noise: float 
     for x, y, width, peak in peaks:
         light += peak * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * width**2))
     noisy = light[..., None] + np.random.default_rng(seed).normal(0, noise, (side, side, 3))
-    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / 255
+    return (noisy.clip(0, 1) * 255).round().astype(np.float32) / np.float32(255)
 
 
 def ask(windowed_image: WindowedImage, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
@@ -162,7 +162,7 @@ def test_the_part_that_a_negative_click_cuts_off_is_removed() -> None:
 
 @pytest.mark.skipif(not FRAME.is_file(), reason=f"the frames are not here: {FRAME}")
 def test_a_click_on_a_compact_source_of_a_large_frame_is_answered() -> None:
-    windowed_image = windowed_image_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / 255)
+    windowed_image = windowed_image_of(np.asarray(Image.open(FRAME).convert("RGB"), np.float32) / np.float32(255))
     mask = ask(windowed_image, [(1456.5, 801.5, True)])
     assert 0 < mask.sum() < 400
 

@@ -45,7 +45,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def sam(checkpoint: Path) -> tuple[SamWindows, PromptedMasks]:
     """Return a loaded SAM with few of the encoder's layers, since the tests cover everything else."""
     windows, head = load_sam(checkpoint)
-    windows._encoder.blocks = windows._encoder.blocks[:LAYERS]
+    windows._encoder.blocks = windows._encoder.blocks[:LAYERS]  # type: ignore[index]  # torch gives attributes of modules no type
     return windows, head
 
 
@@ -69,7 +69,7 @@ def test_encoding_and_decoding_equal_those_of_sams_predictor(checkpoint: Path, s
     predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
     predictor.set_image(image)
     window = nearest_window(side, (0, 0), (side, side), shown_px=side)
-    encoded = windows.encode(image.astype(np.float32) / 255, window)
+    encoded = windows.encode(image.astype(np.float32) / np.float32(255), window)
     assert torch.allclose(encoded[0], predictor.features, atol=1e-3)
     point = np.array([[700.0, 300.0]])
     _, quality, logits = predictor.predict(point, np.array([1]), multimask_output=True)

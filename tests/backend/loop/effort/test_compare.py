@@ -158,7 +158,7 @@ def test_each_region_of_a_control_is_counted() -> None:
     unchanged, moved, deleted = box(0), box(20), box(40)
     new = box(5, 30)
     measured = effort([unchanged, moved, deleted], [keep(unchanged), edit(moved, box(30)), new])
-    assert measured == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}
+    assert measured == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}  # type: ignore[arg-type]
 
 
 # -- wrong marks of Label Studio --
@@ -208,7 +208,13 @@ def test_regions_of_controls_that_are_not_predicted_are_ignored() -> None:
         "type": "keypointlabels",
         "value": {"keypointlabels": ["Galaxy"]},
     }
-    strange = [point, {"type": "relation"}, {"from_name": "boxes", "type": "ellipselabels"}, {"from_name": ["boxes"]}, {}]
+    strange: list[dict[str, Any]] = [
+        point,
+        {"type": "relation"},
+        {"from_name": "boxes", "type": "ellipselabels"},
+        {"from_name": ["boxes"]},
+        {},
+    ]
     assert effort(strange, strange) == {}
 
 

@@ -86,7 +86,7 @@ def test_each_choice_of_a_multiple_control_is_independent() -> None:
 
 
 def test_a_taxonomy_path_counts_for_each_of_its_nodes() -> None:
-    chosen = [[("Disk", "Arms")], [("Disk",)]]
+    chosen: list[list[tuple[str, ...]]] = [[("Disk", "Arms")], [("Disk",)]]
     votes = [annotation(taxonomy.encode(paths, control=control("tree")), by=by) for by, paths in enumerate(chosen, start=1)]
     nodes = ["/".join(node) for node in QuestionTree.of(control("tree").paths).nodes]
     shares = gather(*votes)["tree"].labels[IMAGE]

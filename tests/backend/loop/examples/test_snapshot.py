@@ -33,7 +33,7 @@ def annotation(id_: int, task_id: int = 0, *, by: int | None = 1, at: str = "202
     )
 
 
-annotations = st.lists(
+drawn_annotations = st.lists(
     st.builds(
         annotation,
         st.integers(1, 50),
@@ -75,7 +75,7 @@ def test_only_the_ground_truth_of_a_task_counts_if_it_has_one() -> None:
     assert ids(take_snapshot([true, later, annotation(3, 5, by=2), annotation(4, 6)]).annotations) == [1, 4]
 
 
-@given(annotations)
+@given(drawn_annotations)
 def test_the_order_of_annotations_does_not_matter(submitted: list[Annotation]) -> None:
     shuffled = random.Random(0).sample(submitted, len(submitted))
     assert take_snapshot(submitted).fingerprint == take_snapshot(shuffled).fingerprint
@@ -84,7 +84,7 @@ def test_the_order_of_annotations_does_not_matter(submitted: list[Annotation]) -
 tasks = st.frozensets(st.integers(1, 20))
 
 
-@given(annotations, tasks, tasks)
+@given(drawn_annotations, tasks, tasks)
 def test_every_annotation_is_for_training_or_validation_or_set_aside(
     submitted: list[Annotation], held_out: frozenset[int], set_aside: frozenset[int]
 ) -> None:
@@ -103,14 +103,14 @@ def test_new_edited_and_deleted_annotations_are_changes() -> None:
     assert after.changes_since(before.stamps) == 3  # 2 edited, 3 deleted, 4 new
 
 
-@given(annotations)
+@given(drawn_annotations)
 def test_a_snapshot_has_no_changes_since_itself(submitted: list[Annotation]) -> None:
     snapshot = take_snapshot(submitted)
     assert snapshot.changes_since(snapshot.stamps) == 0
     assert snapshot.changes_since({}) == len(snapshot.annotations)
 
 
-@given(annotations, annotations)
+@given(drawn_annotations, drawn_annotations)
 def test_fingerprints_differ_exactly_if_there_are_changes(submitted: list[Annotation], others: list[Annotation]) -> None:
     first, second = take_snapshot(submitted), take_snapshot(others)
     assert (first.fingerprint == second.fingerprint) == (first.changes_since(second.stamps) == 0)
@@ -133,14 +133,14 @@ def test_a_renamed_label_is_a_change_though_the_time_is_the_same() -> None:
 # -- on disk, and sides --
 
 
-@given(annotations)
+@given(drawn_annotations)
 def test_a_saved_snapshot_is_read_unchanged(tmp_path_factory: pytest.TempPathFactory, submitted: list[Annotation]) -> None:
     folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(submitted)
     snapshot.save(folder)
     assert read_stamps(folder) == snapshot.stamps
 
 
-@given(annotations)
+@given(drawn_annotations)
 def test_a_snapshot_of_an_earlier_release_detects_changes_by_time(
     tmp_path_factory: pytest.TempPathFactory, submitted: list[Annotation]
 ) -> None:

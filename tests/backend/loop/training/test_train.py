@@ -30,7 +30,7 @@ HELD_OUT = frozenset(range(1, 7))
 
 
 @pytest.fixture
-def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+def project_annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of images with one, two or three galaxies; six of them are held out."""
     tasks = range(1, 25)
     made = []
@@ -42,10 +42,12 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     return made
 
 
-def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(predicting: Services, annotations: list[Annotation]) -> None:
+def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(
+    predicting: Services, project_annotations: list[Annotation]
+) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations, Sides(HELD_OUT))
+    snapshot = take_snapshot(project_annotations, Sides(HELD_OUT))
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).by_control["tree"]
     assert isinstance(head, DecisionTree)

@@ -40,7 +40,7 @@ def only(coco: COCO) -> dict[str, Any]:
 def test_a_mask_has_the_bytes_of_pycocotools(mask: Mask, right: int, below: int) -> None:
     image = np.pad(mask, ((below // 2, below - below // 2), (right // 2, right - right // 2)))
     whole = coco_mask.encode(np.asfortranarray(image, dtype=np.uint8))
-    rle = as_rle(Footprint.of_mask(image), image.shape[::-1])
+    rle = as_rle(Footprint.of_mask(image), (image.shape[1], image.shape[0]))
     assert rle == {"size": list(image.shape), "counts": whole["counts"].decode()}
     assert (coco_mask.decode(rle).astype(bool) == image).all()
 

@@ -49,7 +49,7 @@ def filled(fractions: list[float], size: Size) -> Mask:
 
 @given(arrays(np.bool_, st.tuples(st.integers(1, 12), st.integers(1, 12))).filter(np.any))
 def test_outlines_of_masks_with_holes_fill_to_the_same_pixels(mask: Mask) -> None:
-    size = mask.shape[::-1]
+    size = mask.shape[1], mask.shape[0]
     written = [float(f"{number:.9f}") for number in (outline_of(Footprint.of_mask(mask)) / size).ravel()]
     assert (filled(written, size) == mask).all()
 
