@@ -56,7 +56,7 @@ def verdicts(services: Services) -> list[str]:
     return [version.verdict for version in services.registry.versions(PROJECT)]
 
 
-def test_a_better_version_is_rejected_with_its_evidence_while_the_live_one_is_pinned(annotated: Services) -> None:
+def test_a_better_version_is_rejected_while_the_live_one_is_pinned(annotated: Services) -> None:
     base = pin(annotated, PROJECT)
     outcome = cycle(annotated)
     assert f"was rejected: version {base.name} is pinned, or it would have gone live: " in outcome

@@ -27,7 +27,7 @@ def test_one_point_has_neither_line_nor_band() -> None:
     assert (drawn.line, drawn.band, len(drawn.marks)) == ("", "", 1)
 
 
-def test_the_forecast_begins_at_the_last_point_and_ends_where_the_labels_would_be() -> None:
+def test_the_forecast_starts_at_the_last_point_and_ends_at_the_predicted_label() -> None:
     forecast = Forecast(labels=100, gain=Estimate(value=0.02, low=0.01, high=0.03))
     curve = Curve(
         metric="accuracy", points=[CurvePoint(labels=50, value=0.7), CurvePoint(labels=100, value=0.8)], forecast=forecast
