@@ -102,7 +102,7 @@ with Heartbeat(open_database({settings.database!r}), "worker").run():
         assert [process.state for process in read_processes(services.engine, "worker")] == ["alive", "lost"]
 
 
-def test_after_the_clock_was_set_back_a_killed_process_is_lost_and_a_running_one_alive(services: Services) -> None:
+def test_after_a_clock_reset_killed_processes_are_lost_and_running_ones_alive(services: Services) -> None:
     """The first process writes its next heartbeat after the test, like a killed one."""
     with Heartbeat(services.engine, "worker").run(), Heartbeat(services.engine, "worker", every_s=0.05).run():
         pass_time(services, -3600)

@@ -60,7 +60,7 @@ def test_the_front_shows_no_image_twice(project: Project) -> None:
     assert len(tiles) == len(set(tiles))
 
 
-def test_after_a_request_the_similar_galaxy_comes_next_and_predictions_keep_their_ids(project: Project) -> None:
+def test_after_a_request_the_similar_galaxy_is_next_and_predictions_keep_ids(project: Project) -> None:
     project.annotate([served(project)], "Spiral")  # Label Studio serves a task again until it is submitted
     project.wait_until_quiet()
     chosen = next(task for task in reversed(front_of(project)) if project.kind(task) == 1)
