@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
-from backend.loop.examples.held_out import DEFAULT_SHARE, audit_share, audit_tasks, sides_of
+from backend.loop.examples.held_out import DEFAULT_SHARE, choose_held_out, held_out_share, sides_of
 from backend.loop.examples.snapshot import Snapshot
 from backend.prediction.bulk import Pairs
 from backend.prediction.factory import read_config
@@ -44,7 +44,7 @@ def held_out_tasks(project: Project, tasks: Iterable[Task]) -> frozenset[int]:
     frozenset of int
         Ids of the held-out tasks.
     """
-    return audit_tasks({task.id: task.data for task in tasks}, image_keys=_image_keys(project), share=_share(project))
+    return choose_held_out({task.id: task.data for task in tasks}, image_keys=_image_keys(project), share=_share(project))
 
 
 def divide_snapshot(services: Services, project: Project, snapshot: Snapshot, *, tasks: Iterable[Task]) -> Snapshot:
@@ -124,7 +124,7 @@ def _random_rank(task: int, version: str) -> float:
 
 def _share(project: Project) -> float:
     try:
-        return audit_share(project.extra_params)
+        return held_out_share(project.extra_params)
     except ValueError as error:  # the project was attached by a release that did not check the share
         log.warning("event=audit_share_ignored project=%d reason=%r", project.id, str(error))
         return DEFAULT_SHARE

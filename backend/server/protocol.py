@@ -15,7 +15,7 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
-from backend.loop.examples.held_out import audit_share
+from backend.loop.examples.held_out import held_out_share
 from backend.loop.queue.options import read_queue_options
 from backend.registry.records import MAX_ID
 from sync.labelling.config import MAX_CHARACTERS
@@ -74,7 +74,7 @@ class SetupRequest(BaseModel):
     @field_validator("extra_params")
     @classmethod
     def _check_options(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        audit_share(value or {})
+        held_out_share(value or {})
         read_queue_options(value or {})
         return value
 

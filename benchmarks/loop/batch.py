@@ -37,7 +37,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from backend.loop.examples.held_out import audit_tasks, sides_of
+from backend.loop.examples.held_out import choose_held_out, sides_of
 from backend.loop.examples.snapshot import Snapshot, take_snapshot
 from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
@@ -149,7 +149,7 @@ def _batches(
     batches: int,
 ) -> Iterator[Step]:
     project = services.registry.project(PROJECT)
-    held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=0.2)
+    held_out = choose_held_out({task.id: task.data for task in tasks}, image_keys=["image"], share=0.2)
     annotated: list[Task] = []
     annotations: list[Annotation] = []
     for batch in range(1, batches + 1):

@@ -22,7 +22,7 @@ from playwright.sync_api import Locator, Page, Response, sync_playwright
 from typer.testing import CliRunner
 
 from backend.cli.app import app
-from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
+from backend.loop.examples.held_out import DEFAULT_SHARE, choose_held_out
 from sync.controls import polygonlabels
 from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Mask
@@ -383,7 +383,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
     usable = list(tasks)[3:]
     with demo.client() as client:
         images = {task.id: task.data for task in read_tasks(client, project_of(demo))}
-    held_out = audit_tasks(images, image_keys=["image"], share=DEFAULT_SHARE)
+    held_out = choose_held_out(images, image_keys=["image"], share=DEFAULT_SHARE)
     judges = [task for task in usable if task in held_out][:2]
     batch = judges + [task for task in usable if task not in held_out][: BATCH - len(judges)]
     first = next((task for task in batch if chosen(tasks[task]) != truth[task]), batch[0])

@@ -20,7 +20,7 @@ from backend.loop.examples.places import Tile, diagonal_of, name_cell, position_
 from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
 from sync.label_studio.annotations import Annotation
 
-__all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "audit_share", "audit_tasks", "galaxy_of", "sides_of"]
+__all__ = ["DEFAULT_SHARE", "LEAST_CELLS", "Sides", "choose_held_out", "galaxy_of", "held_out_share", "sides_of"]
 
 log = logging.getLogger("galaxyloop.audit")
 
@@ -56,7 +56,7 @@ class Sides:
     galaxies: Mapping[int, str] = field(default_factory=dict)
 
 
-def audit_share(extra_params: Mapping[str, Any]) -> float:
+def held_out_share(extra_params: Mapping[str, Any]) -> float:
     """Read the held-out share of tasks from a backend's extra params, ``{"audit": 0.2}``.
 
     Raises
@@ -70,7 +70,7 @@ def audit_share(extra_params: Mapping[str, Any]) -> float:
     return float(share)
 
 
-def audit_tasks(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[str], share: float) -> frozenset[int]:
+def choose_held_out(tasks: Mapping[int, Mapping[str, Any]], *, image_keys: Sequence[str], share: float) -> frozenset[int]:
     """Choose the held-out tasks.
 
     Parameters
@@ -121,7 +121,7 @@ def sides_of(
     ----------
     annotations : iterable of Annotation
     held_out : frozenset of int
-        From `audit_tasks`.
+        From `choose_held_out`.
     image_keys : sequence of str
         Keys of a task's data that hold image references.
     contents : mapping, optional

@@ -22,9 +22,9 @@ from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.live import LivePredictors
 from sync.labelling.config import Control
 
-__all__ = ["AUDIT_ENOUGH", "CandidateScores", "score_candidates"]
+__all__ = ["ENOUGH_HELD_OUT", "CandidateScores", "score_candidates"]
 
-AUDIT_ENOUGH = 30
+ENOUGH_HELD_OUT = 30
 """Number of held-out groups from which on only held-out images are scored: they are a sample of the whole project, and need no
 refit."""
 MOST_IMAGES = 300
@@ -112,12 +112,12 @@ def score_candidates(
 
 
 def _select_images(truth: Examples, sides: Sides, *, objects: bool) -> list[ImageOfTask]:
-    """Select the images to score on: held-out ones and, if these are fewer than `AUDIT_ENOUGH` groups, others too."""
+    """Select the images to score on: held-out ones and, if these are fewer than `ENOUGH_HELD_OUT` groups, others too."""
     answered = truth.labels
     most = MOST_OBJECT_IMAGES if objects else MOST_IMAGES
     held_out = sorted(image for image in answered if image.task in sides.held_out)
     groups = {sides.galaxies.get(image.task, str(image.task)) for image in held_out}
-    if len(groups) >= AUDIT_ENOUGH:
-        return held_out[-max(most, AUDIT_ENOUGH) :]
+    if len(groups) >= ENOUGH_HELD_OUT:
+        return held_out[-max(most, ENOUGH_HELD_OUT) :]
     others = sorted(image for image in answered if image.task not in sides.held_out | sides.set_aside)
     return held_out[-most:] + others[-most:]

@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from skimage.data import hubble_deep_field
 
-from backend.loop.examples.held_out import DEFAULT_SHARE, audit_tasks
+from backend.loop.examples.held_out import DEFAULT_SHARE, choose_held_out
 from sync.label_studio.projects import create_project, upload_images
 from sync.label_studio.tasks import read_tasks
 from tests.e2e.services.stack import BATCH, Stack
@@ -54,7 +54,7 @@ def project(stack: Stack) -> int:
 def first_batch(stack: Stack, project: int) -> list[int]:
     """Submit a batch of training tasks and return the annotations."""
     tasks = read_tasks(stack.client, project)
-    held_out = audit_tasks({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)
+    held_out = choose_held_out({task.id: task.data for task in tasks}, image_keys=["image"], share=DEFAULT_SHARE)
     teachers = [task.id for task in tasks if task.id not in held_out]
     either = [[task for task in teachers if stack.kind(task) == kind] for kind in (0, 1)]
     return stack.annotate(project, [task for pair in zip(*either, strict=False) for task in pair][:BATCH])

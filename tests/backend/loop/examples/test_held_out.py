@@ -9,14 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.examples.held_out import DEFAULT_SHARE, LEAST_CELLS, Sides, audit_share, audit_tasks, sides_of
+from backend.loop.examples.held_out import DEFAULT_SHARE, LEAST_CELLS, Sides, choose_held_out, held_out_share, sides_of
 from sync.label_studio.annotations import Annotation
 
 KEYS = ["image"]
 
 
 def held_out(tasks: dict[int, dict[str, Any]], share: float = DEFAULT_SHARE) -> frozenset[int]:
-    return audit_tasks(tasks, image_keys=KEYS, share=share)
+    return choose_held_out(tasks, image_keys=KEYS, share=share)
 
 
 def files(count: int) -> dict[int, dict[str, Any]]:
@@ -159,11 +159,11 @@ def test_a_task_with_a_ground_truth_annotation_is_held_out() -> None:
 
 @pytest.mark.parametrize("share", [0, 0.0, 0.2, 0.5])
 def test_the_share_is_read_from_the_extra_params(share: float) -> None:
-    assert audit_share({"audit": share, "batch": 5}) == share
-    assert audit_share({}) == DEFAULT_SHARE
+    assert held_out_share({"audit": share, "batch": 5}) == share
+    assert held_out_share({}) == DEFAULT_SHARE
 
 
 @pytest.mark.parametrize("share", [-0.1, 0.6, 20, "0.2", True, None, [0.2], float("nan")])
 def test_an_invalid_share_is_an_error(share: Any) -> None:
     with pytest.raises(ValueError, match=r"the extra param audit is a share of the tasks from 0 to 0\.5, not"):
-        audit_share({"audit": share})
+        held_out_share({"audit": share})
