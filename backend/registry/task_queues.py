@@ -39,7 +39,7 @@ class Front:
     version : str
         Name of the version whose predictions carry the order in their scores.
     ranking : str
-        What the tasks were ranked by: a change of the strategy or of the request makes the front outdated.
+        What the tasks were ranked by (`Ranking.key`): a change of the strategy or of the request makes the front outdated.
     tasks : tuple of int
         Ids, the first to annotate first.
     candidates : int

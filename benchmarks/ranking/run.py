@@ -2,9 +2,9 @@
 
 Run: .venv/bin/python -m benchmarks.ranking.run [--quick]
 
-Each row is a process of its own, which ranks the embeddings as the worker does after a version has gone live: principal axes,
-probabilities and mutual information of a head that was trained on 200 labels, and a front of 50 tasks. It prints a table and
-writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows took three minutes on a busy machine.
+Each strategy is a process of its own, which ranks the embeddings as the worker does after a version has gone live: principal
+axes, probabilities and mutual information of a head that was trained on 200 labels, and a front of 50 tasks. It prints a table
+and writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows took three minutes on a busy machine.
 
 Limitations. Embeddings are random points around 40 centres. They are in memory: reading them from the cache takes the worker
 about 0.1 ms per task, once for each front. Scores in Label Studio take 20 ms per task of the front.
@@ -18,6 +18,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
@@ -46,7 +47,7 @@ CONFIG = """<View><Image name="image" value="$image"/><Choices name="kind" toNam
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """Time and memory of one ranking."""
+    """Time of one ranking, and the memory that it adds to that of the libraries, embeddings included."""
 
     strategy: str
     tasks: int
@@ -59,20 +60,20 @@ def main() -> None:
     """Measure each strategy and size in a process of its own, print and write the table."""
     parser = argparse.ArgumentParser(description="Rank queues of 1,000 to 100,000 tasks.")
     parser.add_argument("--quick", action="store_true", help="the smallest size only; writes nothing")
-    parser.add_argument("--one", nargs=2, metavar=("STRATEGY", "TASKS"), help="one row as JSON, in this process")
+    parser.add_argument("--one", nargs="+", metavar=("STRATEGY", "TASKS"), help="a strategy's rows as JSON, in this process")
     arguments = parser.parse_args()
     console = Console()
     if arguments.one:
-        strategy, tasks = arguments.one
-        sys.stdout.write(json.dumps(asdict(measure(strategy, int(tasks)))))
+        strategy, *sizes = arguments.one
+        sys.stdout.write(json.dumps([asdict(measure(strategy, int(tasks))) for tasks in sizes]))
         return
-    sizes = SIZES[:1] if arguments.quick else SIZES
+    sizes = SIZES[:1] if arguments.quick else SIZES  # ascending, because the peak of a process never falls
     strategies = ["random", *(name for name in STRATEGIES if name != "random"), SIMILAR]
-    rows = [measure_apart(strategy, tasks) for strategy in strategies for tasks in sizes]
+    rows = [row for strategy in strategies for row in measure_apart(strategy, sizes)]
     cells = [
         [row.strategy, f"{row.tasks:,}", f"{row.seconds:.2f}", f"{row.cpu_seconds:.2f}", f"{row.memory_mb:.0f}"] for row in rows
     ]
-    table = markdown_table(["strategy", "tasks", "seconds", "CPU seconds", "peak memory, MB"], cells)
+    table = markdown_table(["strategy", "tasks", "seconds", "CPU seconds", "added memory, MB"], cells)
     machine = machine_line()
     console.print(table)
     console.print(machine)
@@ -81,11 +82,11 @@ def main() -> None:
         write_section("ranking", f"One run on {machine}.\n\n{table}")
 
 
-def measure_apart(strategy: str, tasks: int) -> Measurement:
-    """Measure one row in a new process, whose peak memory is that of the row."""
-    command = [sys.executable, "-m", "benchmarks.ranking.run", "--one", strategy, str(tasks)]
+def measure_apart(strategy: str, sizes: Sequence[int]) -> list[Measurement]:
+    """Measure the rows of a strategy in a new process."""
+    command = [sys.executable, "-m", "benchmarks.ranking.run", "--one", strategy, *map(str, sizes)]
     done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return Measurement(**json.loads(done.stdout))
+    return [Measurement(**row) for row in json.loads(done.stdout)]
 
 
 def measure(strategy: str, tasks: int) -> Measurement:
@@ -106,8 +107,12 @@ def measure(strategy: str, tasks: int) -> Measurement:
     selected = select(pool, strategy, source)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
     assert len(selected) == front_length(10)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return Measurement(strategy, tasks, wall, cpu, memory)
+    return Measurement(strategy, tasks, wall, cpu, peak_memory_mb() - LIBRARIES_MB)
+
+
+def peak_memory_mb() -> float:
+    """Return the largest memory of this process so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 def select(pool: Pool, strategy: str, source: np.random.Generator) -> np.ndarray:
@@ -126,6 +131,9 @@ def make_embeddings(count: int, centres: np.ndarray, source: np.random.Generator
         part[:] = centres[source.integers(0, len(centres), len(part))] + source.standard_normal(part.shape, np.float32)
     return TaskEmbeddings(np.arange(count), rows)
 
+
+LIBRARIES_MB = peak_memory_mb()
+"""Memory after the imports: PyTorch and others, which the worker holds anyway."""
 
 if __name__ == "__main__":
     main()

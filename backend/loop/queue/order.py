@@ -88,12 +88,12 @@ def order_queue(services: Services, queue: Queue) -> str:
     held_out = held_out_tasks(project, queue.tasks)
     tasks = _choose(services, queue, front, ranking, candidates, held_out)
     own_scores = _own_scores(services, project, front, tasks)
-    new = Front(project.live_name, ranking.name, tasks, len(candidates), own_scores, is_placed=False)
+    new = Front(project.live_name, ranking.key, tasks, len(candidates), own_scores, is_placed=False)
     place(client, queues, project.id, new, scores=scores, lease=queue.lease)
     if not new.tasks:
         return ""
-    log.info("event=queue_ordered project=%d version=%s by=%r tasks=%d", project.id, new.version, new.ranking, len(new.tasks))
-    return f"the next {len(new.tasks)} tasks are ordered by {new.ranking}"
+    log.info("event=queue_ordered project=%d version=%s by=%r tasks=%d", project.id, new.version, ranking.name, len(new.tasks))
+    return f"the next {len(new.tasks)} tasks are ordered by {ranking.name}"
 
 
 def own_scores(services: Services, project: Project, scores: Mapping[int, float | None]) -> dict[int, float | None]:
@@ -121,7 +121,7 @@ def _with_new_scores(front: Front, version: str, stored: StoredPredictions) -> F
 
 
 def _is_outdated(front: Front, project: Project, ranking: Ranking, candidates: Collection[int]) -> bool:
-    if (front.version, front.ranking) != (project.live_name, ranking.name):
+    if (front.version, front.ranking) != (project.live_name, ranking.key):
         return True
     still_open = sum(task in candidates for task in front.tasks)
     has_grown = not front.tasks and len(candidates) > front.candidates

@@ -47,11 +47,16 @@ class Ranking:
 
     @property
     def name(self) -> str:
-        """The ranking in words; two rankings of one name give the same order."""
+        """The ranking in words."""
         if self.request is None:
             return self.options.name
         several = "s" if len(self.request.tasks) > 1 else ""
         return f"similarity to the task{several} {', '.join(map(str, self.request.tasks))}"
+
+    @property
+    def key(self) -> str:
+        """The ranking and its length: a change makes a front outdated."""
+        return f"{self.name}; {self.length} tasks"
 
 
 def read_ranking(project: Project, request: SimilarRequest | None, *, batch: int) -> Ranking:

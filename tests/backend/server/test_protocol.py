@@ -121,6 +121,8 @@ def test_a_missing_field_is_named(client: TestClient, path: str, missing: str) -
         ("/setup", {"extra_params": [1]}),
         ("/setup", {"extra_params": "not json"}),
         ("/setup", {"extra_params": "[" * 10**5}),
+        ("/setup", {"extra_params": {"strategy": "best"}}),
+        ("/setup", {"extra_params": {"rare_first": "yes"}}),
         ("/predict", {"tasks": None}),
         ("/predict", {"tasks": {}}),
         ("/predict", {"tasks": [None]}),

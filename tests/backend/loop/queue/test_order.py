@@ -237,6 +237,8 @@ def test_similar_galaxies_come_first_after_a_request(state: State) -> None:
     state.queues.set_request(PROJECT, SimilarRequest((5,), 3))
     assert state.order() == "the next 3 tasks are ordered by similarity to the task 5"
     assert set(state.front[:2]) < {3, 4, 6, 7}
+    state.queues.set_request(PROJECT, SimilarRequest((5,), 5))
+    assert state.order().startswith("the next 5 tasks")
     state.queues.set_request(PROJECT, None)
     assert "herding" in state.order()
     assert len(state.front) > 3
