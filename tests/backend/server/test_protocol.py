@@ -176,6 +176,6 @@ def test_any_context_gets_one_answer(client: TestClient, context: dict[str, Any]
     assert [prediction["result"] for prediction in answer.json()["results"]] == [[]]
 
 
-@pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook", "/train", "/"])
+@pytest.mark.parametrize("path", ["/predict", "/setup", "/webhook", "/train"])
 def test_other_methods_and_paths_are_rejected(client: TestClient, path: str) -> None:
     assert client.get(path).status_code in (404, 405)
