@@ -1,7 +1,8 @@
-"""A data folder that may not be read or written: one sentence, and nothing is lost.
+"""A data folder that may not be written, or whose disk is full: one sentence, nothing is lost, and afterwards work continues.
 
 Tests may run as root, which ignores permissions. The commands therefore run in a process that has given up the capabilities to
-ignore them, so that it has the rights of the files' owner.
+ignore them, so that it has the rights of the files' owner. The full disk is a small file system in memory, mounted for one
+process only.
 """
 
 from __future__ import annotations
@@ -13,19 +14,22 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from backend.heads.classification.morphology import Morphology
+from backend.loop.session import ProjectSession
+from backend.loop.worker import handle_events
 from backend.prediction.project_heads import ProjectHeads
 from backend.registry.damage import describe_damage
 from backend.services import Services
 from backend.settings import Settings
 from sync.files.cache import FileCache, key_of
 from sync.labelling.config import parse
-from tests.small_label_studio import KEY
+from tests.small_label_studio import KEY, running
 
 pytestmark = pytest.mark.slow
 
@@ -181,3 +185,103 @@ def test_a_version_that_is_not_readable_is_named_and_kept(data: Path) -> None:
     assert f"is live and damaged ({head} cannot be read: Permission denied)" in sentences[0]
     assert head.read_bytes() == content
     assert run("describe_versions", data) == []
+
+
+def handle_events_once() -> str:
+    services = Services(Settings(batch=2, webhook_debounce_s=0))
+    services.pending_events.mark_now(PROJECT)
+    handle_events(services, ProjectSession(services.label_studio, PROJECT))
+    return services.registry.project(PROJECT).status
+
+
+def test_a_folder_of_versions_that_is_not_writable_is_named_and_trained_into_later(data: Path) -> None:
+    """The labelling config has changed, so that the worker trains a version."""
+    folder = data / "versions" / str(PROJECT)
+    before = contents(folder)
+    with running(CONFIG.replace("Wild", "Windy")) as server:
+        server.backends[1] = {"id": 1, "url": Settings().public_url, "title": "galaxyloop", "auth_method": "NONE"}
+        set_modes(folder, file=0o400, directory=0o500)
+        if not run("obeys", folder):
+            pytest.skip("this process cannot give up the right to ignore permissions")
+        status = run("handle_events_once", data, url=server.url)
+        assert status.startswith(f"stopped: {folder}/")
+        assert status.endswith(" cannot be used: Permission denied")
+        assert contents(folder) == before
+        set_modes(folder, file=0o600, directory=0o700)
+        assert run("handle_events_once", data, url=server.url).startswith("v0003-")
+    assert contents(folder).items() >= before.items()
+
+
+# -- a full disk --
+
+
+def can_mount() -> bool:
+    test = subprocess.run([*OWN_MOUNTS, "mount", "-t", "tmpfs", "tmpfs", "/tmp"], capture_output=True, check=False)
+    return test.returncode == 0
+
+
+def use_full_disk() -> dict[str, Any]:
+    from fastapi.testclient import TestClient
+
+    from backend.server.app import create_app
+
+    settings = Settings()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(settings.data_dir)], check=True)
+    services = Services(settings)
+    services.registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
+    services.mark([PROJECT])
+    filler = settings.data_dir / "filler"
+    with suppress(OSError), filler.open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    event = {"action": "ANNOTATION_CREATED", "project": {"id": 8, "label_config": CONFIG}}
+    with TestClient(create_app(services), raise_server_exceptions=False) as client:
+        full = client.post("/webhook", json=event)
+        health = client.get("/health").status_code
+        handle_events(services, ProjectSession(services.label_studio, PROJECT))
+        version = "written"
+        try:
+            with services.registry.create_version(PROJECT, label_config=CONFIG, fingerprint="", learned_from=1) as (folder, _):
+                (folder / "head").write_bytes(bytes(100_000))
+        except OSError as error:
+            version = error.strerror or ""
+        filler.unlink()
+        empty = client.post("/webhook", json=event)
+    services.predictors.warm_up()  # waits for the server's thread that loads the encoder: torch must not end meanwhile
+    return {
+        "full": [full.status_code, full.json()],
+        "health": health,
+        "version": version,
+        "versions": len(services.registry.versions(PROJECT)),
+        "empty": [empty.status_code, empty.json()],
+        "pending": sorted(services.pending_events.pending()),
+    }
+
+
+@pytest.mark.skipif(not can_mount(), reason="no file system can be mounted here")
+def test_a_full_disk_loses_no_event(tmp_path: Path) -> None:
+    result = run("use_full_disk", tmp_path, *OWN_MOUNTS)
+    assert result["full"] == [503, {"detail": "the backend cannot use its database now; see its log"}]
+    assert result["health"] == 200
+    assert (result["version"], result["versions"]) == ("No space left on device", 1)
+    assert result["empty"] == [200, {"status": "accepted"}]
+    assert result["pending"] == [PROJECT, 8]
+
+
+def start_on_full_disk() -> dict[str, Any]:
+    settings = Settings()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", "size=4m", "tmpfs", str(settings.data_dir)], check=True)
+    Services(settings).registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
+    with suppress(OSError), (settings.data_dir / "filler").open("wb", buffering=0) as file:
+        while True:
+            file.write(bytes(4096))
+    done = subprocess.run([sys.executable, "-m", "backend.cli", "worker"], capture_output=True, text=True, check=False)
+    return {"code": done.returncode, "log": done.stderr.splitlines()}
+
+
+@pytest.mark.skipif(not can_mount(), reason="no file system can be mounted here")
+def test_a_worker_that_starts_on_a_full_disk_ends_with_one_sentence(tmp_path: Path) -> None:
+    result = run("start_on_full_disk", tmp_path, *OWN_MOUNTS)
+    assert result["code"] == 1
+    assert result["log"][-1].startswith(f"galaxyloop: the queue {tmp_path}/queue.db cannot be used: ")
+    assert [line for line in result["log"] if "Traceback" in line] == []
