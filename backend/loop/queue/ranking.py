@@ -20,6 +20,8 @@ from backend.prediction.task_embeddings import TaskEmbeddings, join_embeddings, 
 from backend.registry.records import Project
 from backend.registry.task_queues import SimilarRequest
 from backend.services import Services
+from sync.errors.failures import attempt
+from sync.errors.images import ImageError
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.tasks import Task
 
@@ -89,7 +91,8 @@ def rank_tasks(
 ) -> list[int]:
     """Return the ids of the first tasks of a ranking, without near copies of each other and of annotated ones.
 
-    Tasks without a cached embedding are left out. If no chosen galaxy has one, the tasks are ranked by the strategy.
+    Tasks without a cached embedding are left out. If no chosen galaxy has one, the tasks are ranked by the strategy. If the
+    ranking fails, the reason is logged and no task is returned.
 
     Parameters
     ----------
@@ -114,20 +117,26 @@ def rank_tasks(
     opened = embeddings_of({task.id: task.data for task in candidates})
     labelled = embeddings_of({annotation.task_id: annotation.data for annotation in training})
     chosen = embeddings_of({task.id: task.data for task in tasks if ranking.request and task.id in ranking.request.tasks})
-    rarity = None
-    if ranking.options.rare_first and isinstance(model, ClassModel):
-        rarity = rarity_of_classes(count_classes(training, config, model.control))
+    if ranking.request and not len(chosen.tasks):
+        log.warning("event=request_ignored project=%d reason='no embedding' tasks=%s", project.id, ranking.request.tasks)
     scores = {} if isinstance(model, ClassModel) else own_scores()
-    pool = build_pool(model, opened, join_embeddings(labelled, chosen), scores=scores, rarity=rarity)
-    if len(chosen.tasks):
-        selected = _most_similar(pool, len(chosen.tasks), ranking.length)
-    else:
-        if ranking.request:
-            log.warning("event=request_ignored project=%d reason='no embedding' tasks=%s", project.id, ranking.request.tasks)
-        source = np.random.default_rng(project.live_version)
+
+    def select() -> Indices:
+        rarity = None
+        if ranking.options.rare_first and isinstance(model, ClassModel):
+            rarity = rarity_of_classes(count_classes(training, config, model.control))
+        pool = build_pool(model, opened, join_embeddings(labelled, chosen), scores=scores, rarity=rarity)
+        if len(chosen.tasks):
+            return _most_similar(pool, len(chosen.tasks), ranking.length)
         ratings = read_ratings(training, config)
-        pool = replace(pool, ratings=np.array([ratings.get(int(task), np.nan) for task in labelled.tasks], np.float32))
-        selected = select_batch(pool, ranking.options.strategy, ranking.length, source=source)
+        rated = replace(pool, ratings=np.array([ratings.get(int(task), np.nan) for task in labelled.tasks], np.float32))
+        source = np.random.default_rng(project.live_version)
+        return select_batch(rated, ranking.options.strategy, ranking.length, source=source)
+
+    selected = attempt(select)
+    if isinstance(selected, ImageError):  # the tasks keep the order of their own scores, and the cycle goes on
+        log.error("event=queue_not_ranked project=%d by=%r reason=%r", project.id, ranking.name, str(selected))
+        return []
     return [int(task) for task in opened.tasks[selected]]
 
 

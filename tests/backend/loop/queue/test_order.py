@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from backend.active.ranking import STRATEGIES
 from backend.jobs.lease import LeaseLostError
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.publication.stored_predictions import StoredPredictions
@@ -276,3 +277,20 @@ def test_rare_classes_come_first_where_asked(state: State) -> None:
     state.configure(rare_first=True)
     annotate(state, 1, 2)
     assert state.order().endswith("ordered by herding, rare classes first")
+
+
+def test_a_strategy_that_fails_does_not_end_the_cycle(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise FloatingPointError("a bug")
+
+    monkeypatch.setitem(STRATEGIES, "herding", fail)
+    assert state.order() == ""
+    assert state.others == state.own
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_every_strategy_orders_the_queue_with_one_class_of_labels(state: State, strategy: str) -> None:
+    annotate(state, 1, 2, 3)
+    state.configure(strategy=strategy)
+    assert state.order().endswith(f"ordered by {strategy}")
+    assert state.front
