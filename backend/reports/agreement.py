@@ -32,12 +32,12 @@ def cohen_kappa(first: NDArray[np.intp], second: NDArray[np.intp]) -> Score:
         1 if both versions give all images the same class, where the formula is undefined.
     """
     names = np.unique(np.concatenate([first, second]))
-    one, other = (np.asarray(labels[:, None] == names, np.float64) for labels in (first, second))
+    first_hot, second_hot = (np.asarray(labels[:, None] == names, np.float64) for labels in (first, second))
 
     def compute(weights: Floats) -> Floats:
         total = weights.sum(axis=1)
         observed = weights @ np.asarray(first == second, np.float64) / total
-        expected = ((weights @ one) * (weights @ other)).sum(axis=1) / total**2
+        expected = ((weights @ first_hot) * (weights @ second_hot)).sum(axis=1) / total**2
         chance = 1 - expected
         kappa = np.divide(observed - expected, chance, out=np.ones(len(weights)), where=chance > 1e-12)
         return np.asarray(kappa, np.float64)

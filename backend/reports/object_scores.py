@@ -156,10 +156,10 @@ def _precision_of(images: Sequence[ImageMatches], label: str) -> Score:
         if not len(owners):
             return np.where(objects > 0, 0.0, np.nan)
         weighted = weights[:, owners]
-        found, seen = np.cumsum(weighted * hits, axis=1), np.cumsum(weighted, axis=1)
-        precision = np.divide(found, seen, out=np.zeros_like(found), where=seen > 0)
+        matched, detected = np.cumsum(weighted * hits, axis=1), np.cumsum(weighted, axis=1)
+        precision = np.divide(matched, detected, out=np.zeros_like(matched), where=detected > 0)
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        recall = np.divide(found, objects[:, None], out=np.zeros_like(found), where=objects[:, None] > 0)
+        recall = np.divide(matched, objects[:, None], out=np.zeros_like(matched), where=objects[:, None] > 0)
         values = np.array([_mean_precision(*row) for row in zip(recall, precision, strict=True)])
         return np.where(objects > 0, values, np.nan)
 

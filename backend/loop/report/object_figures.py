@@ -136,14 +136,14 @@ def _heads_of(shown: ShownVersion) -> Heads:
 
 
 def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, drawn: Sequence[DrawnObject]) -> ImageMatches:
-    found, size = _find_objects(inputs, model, reference)
-    labels, names = tuple(each.label for each in found), tuple(each.label for each in drawn)
-    scores = np.array([each.score for each in found], np.float64)
-    if not found or not drawn:
-        return ImageMatches(labels, scores, np.full(len(found), -1, np.intp), names)
-    overlaps = box_overlaps(box_edges([each.source.box for each in found]), box_edges([each.box for each in drawn]))
+    detections, size = _find_objects(inputs, model, reference)
+    labels, names = tuple(each.label for each in detections), tuple(each.label for each in drawn)
+    scores = np.array([each.score for each in detections], np.float64)
+    if not detections or not drawn:
+        return ImageMatches(labels, scores, np.full(len(detections), -1, np.intp), names)
+    overlaps = box_overlaps(box_edges([each.source.box for each in detections]), box_edges([each.box for each in drawn]))
     matches = match_detections(overlaps, scores, labels, names)
-    pairs = [(each, drawn[match]) for each, match in zip(found, matches, strict=True) if match >= 0]
+    pairs = [(each, drawn[match]) for each, match in zip(detections, matches, strict=True) if match >= 0]
     return ImageMatches(labels, scores, matches, names, tuple(_mask_overlaps(pairs, size)))
 
 

@@ -70,18 +70,17 @@ def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
     """Read the heads of the selected versions; a version whose files are damaged is left out."""
     project, registry = inputs.project, inputs.services.registry
     selected = select_versions(registry.versions(project.id), project.live_version, config=config_hash(project.label_config))
-    shown = []
+    read = []
     for version in selected:
         inputs.check()
         try:
-            shown.append(_read(inputs, version))
+            read.append(_read(inputs, version))
         except (HeadError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("event=version_not_in_report project=%d version=%s reason=%r", project.id, version.name, str(error))
     held_out = inputs.held_out_tasks
     most = MOST_TOUCHED * len(held_out)
-    return [
-        each for each in shown if each.version.number == project.live_version or len(_touched(each, inputs) & held_out) <= most
-    ]
+    live = project.live_version
+    return [shown for shown in read if shown.version.number == live or len(_touched(shown, inputs) & held_out) <= most]
 
 
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
