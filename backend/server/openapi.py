@@ -66,7 +66,7 @@ def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
     description["components"]["securitySchemes"] = SECURITY_SCHEMES
     for route in router.routes:
         assert isinstance(route, APIRoute)
-        for method in route.methods:
+        for method in route.methods or ():
             description["paths"][route.path][method.lower()]["security"] = _list_credentials(app.state.server.access, route)
     for operations in description["paths"].values():
         for operation in operations.values():
@@ -87,5 +87,5 @@ def _list_credentials(access: Access, route: APIRoute) -> list[dict[str, list[st
         return [{BASIC: []}] if access.has_password else [{}, {BASIC: []}]
     if require_event_sender not in required:
         return []
-    alternatives = [{BASIC: []}] * access.has_password + [{SECRET: []}] * access.has_secret
-    return alternatives or [{}, {BASIC: []}, {SECRET: []}]
+    schemes = [scheme for scheme, is_set in ((BASIC, access.has_password), (SECRET, access.has_secret)) if is_set]
+    return [{scheme: []} for scheme in schemes] or [{}, {BASIC: []}, {SECRET: []}]

@@ -61,6 +61,7 @@ def test_the_demo_prints_the_url_and_the_user_and_no_password_into_a_log(demo: A
     assert demo.values["GALAXYLOOP_LABEL_STUDIO_USER"] in demo.output
     assert f"the GALAXYLOOP_LABEL_STUDIO_PASSWORD in {demo.data / 'env'}" in demo.output
     assert demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"] not in demo.output
+    assert demo.values["GALAXYLOOP_BASIC_AUTH_PASSWORD"] not in demo.output
     assert demo.values["LABEL_STUDIO_API_KEY"] not in demo.output
 
 
