@@ -11,6 +11,7 @@ from backend.loop.publication.outdated import ToPredict, choose_tasks
 from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Pairs, Stored, make_engine, predict_and_store
 from backend.prediction.factory import read_config
+from backend.prediction.prediction import LEAST_SCORE
 from backend.prediction.predictor import CHUNK, Task
 from backend.prediction.records import PredictionRecord, data_hash
 from backend.registry.records import Project
@@ -135,8 +136,9 @@ class Publisher:
         return stored
 
     def _with_random_scores(self, predicted: Iterable[Pairs]) -> Iterator[Pairs]:
-        """Draw the scores of held-out tasks from those of the others."""
-        known = [score for task, score in self._stored.scores.items() if score is not None and task not in self._held_out]
+        """Draw the scores of held-out tasks from the own scores of the others; those of the queue's front are lower."""
+        scores = [(task, score) for task, score in self._stored.scores.items() if score is not None and score >= LEAST_SCORE]
+        known = [score for task, score in scores if task not in self._held_out]
         return randomise_held_out(predicted, self._held_out, known=known)
 
     def _scores_of(self, chunk: Stored) -> dict[int, float | None]:

@@ -89,6 +89,13 @@ def test_with_uncertainty_sampling_the_lowest_scores_come_first(queue: Queue, mo
     assert {task for task, _ in queue.done} == {2, 3}
 
 
+def test_tasks_of_unknown_scores_come_last(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.loop.publication.prefetch.PREFETCH_TASKS", 1)
+    queue.scores = {1: None, 2: 0.0001}
+    assert queue.prefetch(sampling="Uncertainty sampling") == 1
+    assert {task for task, _ in queue.done} == {2}
+
+
 def test_prefetching_stops_when_an_event_arrives(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     predictor = queue.services.predictors.of(queue.project, label_config=CONFIG)
     monkeypatch.setattr(predictor, "prefetch", lambda _: queue.services.pending_events.mark([queue.project.id]))
