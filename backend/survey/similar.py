@@ -65,8 +65,8 @@ def most_similar(folder: Path, chosen: NDArray[np.float32], *, limit: int) -> li
         for names, rows in _chunks(part, rows=CHUNK):
             ids = np.concatenate([ids, names])
             best = np.concatenate([best, similarity_to(axes.project(rows), query)])
-            kept = np.argsort(-best, kind="stable")[:limit]
-            ids, best = ids[kept], best[kept]
+            order = np.argsort(-best, kind="stable")[:limit]
+            ids, best = ids[order], best[order]
     return list(zip(ids.tolist(), best.tolist(), strict=True))
 
 

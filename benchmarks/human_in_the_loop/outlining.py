@@ -125,7 +125,7 @@ def _clicks_s(head: PromptedMasks, image: StoredImage, mask: Mask, *, seed: int)
 
 
 def _row(name: str, times: Sequence[Times]) -> list[str]:
-    table = np.array([(one.objects, one.accepted, one.drawing, one.clicking, one.correcting) for one in times])
+    table = np.array([(entry.objects, entry.accepted, entry.drawing, entry.clicking, entry.correcting) for entry in times])
     objects, accepted, drawing, clicking, correcting = table.sum(axis=0)
     generator = np.random.default_rng(0)
     drawn = table[generator.integers(0, len(table), (SAMPLES, len(table)))].sum(axis=1)

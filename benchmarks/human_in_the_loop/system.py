@@ -126,7 +126,13 @@ def _prepare(
                 [str(task.data["image"]) for task in tasks], embed=True
             )
         embeddings.append(
-            np.stack([one.embedding for one in features if isinstance(one, ImageFeatures) and one.embedding is not None])
+            np.stack(
+                [
+                    extracted.embedding
+                    for extracted in features
+                    if isinstance(extracted, ImageFeatures) and extracted.embedding is not None
+                ]
+            )
         )
         labels.append(np.array(own))
         if project == projects[0]:

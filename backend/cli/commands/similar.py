@@ -90,18 +90,18 @@ def _search_survey(
     from sync.label_studio.client import LabelStudioError
 
     try:
-        found = most_similar(folder, embeddings_of_chosen(services, project, tasks), limit=limit)
+        matches = most_similar(folder, embeddings_of_chosen(services, project, tasks), limit=limit)
     except (RegistryError, SimilarError, SurveyError, LabelStudioError) as error:
         stop_for(error)
     if output is None:
         table = Table("image", Column("similarity", justify="right"))
-        for path, similarity in found:
+        for path, similarity in matches:
             table.add_row(path, f"{similarity:.4f}")
         console.print(table)
         return
     with open_output(output) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")
-        csv.writer(text).writerows([("path", "similarity"), *((path, f"{similarity:.6f}") for path, similarity in found)])
+        csv.writer(text).writerows([("path", "similarity"), *((path, f"{similarity:.6f}") for path, similarity in matches)])
         text.flush()
         text.detach()
-    console.print(f"wrote the {len(found)} most similar images to {output}", soft_wrap=True)
+    console.print(f"wrote the {len(matches)} most similar images to {output}", soft_wrap=True)

@@ -101,7 +101,7 @@ class Chart:
     @property
     def has_intervals(self) -> bool:
         """Whether any point has an interval."""
-        return any(point.low is not None for one in self.drawn for point in one.series.points)
+        return any(point.low is not None for drawn_series in self.drawn for point in drawn_series.series.points)
 
 
 def draw_chart(
@@ -125,12 +125,12 @@ def draw_chart(
     diagonal : bool
         Whether to draw the line on which both values are equal.
     """
-    points = [point for one in series for point in one.points]
+    points = [point for each in series for point in each.points]
     bounds = [value for point in points for value in (point.y, point.low, point.high) if value is not None]
     x = fit_axis((point.x for point in points), start=LEFT, end=WIDTH - RIGHT, at_least=x_range)
     y = fit_axis(bounds, start=HEIGHT - BOTTOM, end=TOP, at_least=y_range)
     line = f"M{x.position(x.low)} {y.position(x.low)}L{x.position(x.high)} {y.position(x.high)}" if diagonal else ""
-    return Chart(id_, title, summary, x_title, y_title, x, y, [_draw(one, x, y) for one in series], line)
+    return Chart(id_, title, summary, x_title, y_title, x, y, [_draw(each, x, y) for each in series], line)
 
 
 def _draw(series: Series, x: Axis, y: Axis) -> Drawn:

@@ -87,12 +87,12 @@ def draw_seconds(control: ControlReport, id_: str) -> Chart | None:
 
 def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
     """Draw the share of correct predictions against their confidence; None without bins."""
-    bins = [one for one in control.reliability if one.count]
+    bins = [bin_ for bin_ in control.reliability if bin_.count]
     if not bins:
         return None
-    points = [Point(one.confidence, one.accuracy, note=f"{one.count} predictions") for one in bins]
-    total = sum(one.count for one in bins)
-    error = sum(one.count * abs(one.confidence - one.accuracy) for one in bins) / total
+    points = [Point(bin_.confidence, bin_.accuracy, note=f"{bin_.count} predictions") for bin_ in bins]
+    total = sum(bin_.count for bin_ in bins)
+    error = sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / total
     return draw_chart(
         id_,
         [Series("predictions, in bins of confidence", points, BLUE)],

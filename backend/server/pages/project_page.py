@@ -132,7 +132,7 @@ def _make_control(control: ControlReport, id_: str, live: int, trained_share: fl
 
 
 def _present(scores: Iterable[Mapping[Metric, Estimate]], names: Mapping[Metric, str]) -> list[tuple[Metric, str]]:
-    metrics = {metric for one in scores for metric in one}
+    metrics = {metric for row in scores for metric in row}
     return [(metric, name) for metric, name in names.items() if metric in metrics]
 
 

@@ -120,7 +120,7 @@ machines = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include
 ray.init(machines.address, log_to_driver=False, configure_logging=False)
 
 class Slow:
-    def __init__(self, given):
+    def __init__(self, argument):
         pass
     def work(self, job):
         time.sleep(2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.heads.segmentation import prompting
+from backend.heads.segmentation.decoding import decode
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.prompt import Prompt
@@ -44,13 +44,13 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per pass of the decoder."""
-    made, decode = [], prompting.decode
+    made: list[int] = []
 
     def count_call(*arguments: object) -> object:
         made.append(1)
         return decode(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prompting, "decode", count_call)
+    monkeypatch.setattr("backend.heads.segmentation.prompting.decode", count_call)
     return made
 
 

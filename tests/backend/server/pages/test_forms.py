@@ -27,8 +27,8 @@ def send(
     if token is None:
         page = client.get(f"/projects/{PROJECT}").text
         pattern = rf'action="[./]*projects/{PROJECT}/{action}">\s*<input type="hidden" name="token" value="(\w+)"'
-        found = re.search(pattern, page)
-        token = found[1] if found else client.app.state.server.form_tokens.make(PROJECT, action)  # type: ignore[attr-defined]
+        match = re.search(pattern, page)
+        token = match[1] if match else client.app.state.server.form_tokens.make(PROJECT, action)  # type: ignore[attr-defined]
     data = {"token": token, "version": version, "task": task}
     return client.post(f"/projects/{PROJECT}/{action}", data=data, headers={"Origin": "http://127.0.0.1:9090"} | headers)
 
