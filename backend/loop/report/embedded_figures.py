@@ -127,7 +127,8 @@ def _make_curve(
         return None
     curve = measure_curve(inputs, control, scored, reader)
     chance = measure_random_curve(inputs, control, scored, reader)
-    training, held_out = len(inputs.training_tasks), len(inputs.held_out_tasks)
+    answered = [image.task for image in inputs.truth[control.control.name].labels]
+    training, held_out = (sum(task in part for task in answered) for part in (inputs.training_tasks, inputs.held_out_tasks))
     outlook = make_forecast(
         curve.points,
         metric=control.metric,
