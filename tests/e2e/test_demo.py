@@ -65,6 +65,24 @@ def test_the_demo_prints_the_url_and_the_user_and_no_password_into_a_log(demo: A
     assert demo.values["LABEL_STUDIO_API_KEY"] not in demo.output
 
 
+def test_the_printed_page_shows_the_project_and_its_report(demo: Any, wait: Callable[..., Any]) -> None:
+    address = f"{demo.values['GALAXYLOOP_BACKEND_URL']}/projects/{demo.values['GALAXYLOOP_PROJECT_ID']}"
+    assert address in demo.output
+    password = demo.values["GALAXYLOOP_BASIC_AUTH_PASSWORD"]
+    assert password not in demo.output
+
+    def page() -> str:
+        answer = httpx.get(address, auth=("galaxyloop", password), trust_env=False)
+        assert answer.status_code == 200
+        return answer.text
+
+    assert httpx.get(address, trust_env=False).status_code == 401
+    wait(lambda: "At a glance" in page(), "the first report is shown", timeout_s=300)
+    shown = page()
+    assert "tasks are annotated" in shown
+    assert f"{demo.values['LABEL_STUDIO_URL']}/projects/{demo.values['GALAXYLOOP_PROJECT_ID']}/data" in shown
+
+
 def test_every_tile_is_pre_annotated_before_the_demo_is_ready(demo: Any) -> None:
     # Predictions of the first version, because other tests may have trained a second one.
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
