@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import partial
 from pathlib import Path
 
 import astropy
@@ -36,7 +37,7 @@ def planes_of(file: Path) -> tuple[Planes, str]:
     reasons = []
     images = attempt(lambda: split_images(unpack(file.read_bytes())))
     for _, content in [] if isinstance(images, ImageError) else images:
-        bands = attempt(lambda content=content: read_bands(content, max_pixels=MAX_PIXELS))
+        bands = attempt(partial(read_bands, content, max_pixels=MAX_PIXELS))
         if isinstance(bands, ImageError):
             reasons.append(str(bands))
         else:
