@@ -13,6 +13,7 @@ import numpy as np
 
 from backend.active.cluster_sampling import select_kmeans
 from backend.active.pool import Indices, Pool
+from backend.active.uncertainty_herding import select as select_covering
 
 __all__ = ["select"]
 
@@ -23,9 +24,12 @@ CHUNK = 10_000
 
 
 def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
-    """Select cluster centres among the galaxies of which more than half of the passes disagree with the head."""
+    """Select cluster centres among the galaxies of which more than half of the passes disagree with the head.
+
+    Without a head of two classes or more, the galaxies are selected by uncertainty herding.
+    """
     if not pool.is_trained or pool.predict is None:
-        return select_kmeans(pool, count, source)
+        return select_covering(pool, count, source)
     usual = pool.probabilities.argmax(axis=1)
     disagreements = np.zeros(len(pool), int)
     for _ in range(PASSES):
