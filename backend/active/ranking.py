@@ -33,7 +33,11 @@ STRATEGIES: dict[str, Strategy] = {
     "interest": expected_improvement.select,
 }
 
-DEFAULT_STRATEGY = "herding"
+DEFAULT_STRATEGY = "dropquery"
+"""The best one on the validation part of three sets (docs/benchmarks.md)."""
+
+WEIGHTED_STRATEGIES = ("herding", "bald")
+"""Strategies that use `Pool.information`, the default first."""
 
 COPY_SIMILARITY = 0.995
 """Cosine similarity from which on two galaxies show the same: the second one of a batch would teach nothing."""

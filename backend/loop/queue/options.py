@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.active.ranking import DEFAULT_STRATEGY, STRATEGIES
+from backend.active.ranking import DEFAULT_STRATEGY, STRATEGIES, WEIGHTED_STRATEGIES
 
 __all__ = ["QueueOptions", "read_queue_options"]
 
@@ -38,11 +38,15 @@ def read_queue_options(extra_params: Mapping[str, Any]) -> QueueOptions:
     Raises
     ------
     ValueError
-        If no strategy has this name, or `rare_first` is not true or false.
+        If no strategy has this name, `rare_first` is not true or false, or the strategy does not weight galaxies by their
+        uncertainty, which `rare_first` changes.
     """
-    strategy, rare_first = extra_params.get("strategy", DEFAULT_STRATEGY), extra_params.get("rare_first", False)
+    rare_first = extra_params.get("rare_first", False)
+    strategy = extra_params.get("strategy", WEIGHTED_STRATEGIES[0] if rare_first is True else DEFAULT_STRATEGY)
     if not isinstance(strategy, str) or strategy not in STRATEGIES:
         raise ValueError(f"the extra param strategy is one of {', '.join(STRATEGIES)}, not {strategy!r:.40}")
     if not isinstance(rare_first, bool):
         raise ValueError(f"the extra param rare_first is true or false, not {rare_first!r:.40}")
+    if rare_first and strategy not in WEIGHTED_STRATEGIES:
+        raise ValueError(f"the extra param rare_first needs the strategy {' or '.join(WEIGHTED_STRATEGIES)}, not {strategy}")
     return QueueOptions(strategy, rare_first)

@@ -75,7 +75,7 @@ def test_after_a_request_the_similar_galaxy_is_next_and_predictions_keep_ids(pro
     assert prediction_ids(project) == before
     project.loop.command("similar", str(project.id), "--clear")
     project.wait_until_quiet()
-    assert "ordered by herding" in project.record.status
+    assert "ordered by dropquery" in project.record.status
     project.assert_sound()
 
 

@@ -15,7 +15,7 @@ from backend.loop.queue.options import QueueOptions, read_queue_options
     [
         ({}, QueueOptions(DEFAULT_STRATEGY)),
         ({"strategy": "badge", "batch": 20}, QueueOptions("badge")),
-        ({"rare_first": True}, QueueOptions(DEFAULT_STRATEGY, rare_first=True)),
+        ({"rare_first": True}, QueueOptions("herding", rare_first=True)),
     ],
 )
 def test_options_are_read(params: dict[str, Any], options: QueueOptions) -> None:
@@ -31,3 +31,8 @@ def test_an_unknown_strategy_is_refused_with_the_list(strategy: object) -> None:
 def test_rare_first_is_true_or_false() -> None:
     with pytest.raises(ValueError, match="the extra param rare_first is true or false, not 1"):
         read_queue_options({"rare_first": 1})
+
+
+def test_rare_first_needs_a_strategy_that_uses_the_uncertainty() -> None:
+    with pytest.raises(ValueError, match="the extra param rare_first needs the strategy herding or bald, not badge"):
+        read_queue_options({"strategy": "badge", "rare_first": True})

@@ -97,7 +97,7 @@ def annotate(state: State, *tasks: int) -> None:
 
 
 def test_the_front_is_below_all_others_and_these_keep_their_scores(state: State) -> None:
-    assert state.order() == "the next 11 tasks are ordered by herding"
+    assert state.order() == "the next 11 tasks are ordered by dropquery"
     assert len(state.front) == 11
     assert state.others == {task: state.own[task] for task in TASKS if task not in state.front}
     assert {task: state.stored.scores[task] for task in state.front} == {task: state.scores[task] for task in state.front}
@@ -141,7 +141,7 @@ def test_a_new_front_is_placed_when_fewer_than_half_of_its_tasks_are_open(state:
     annotate(state, *first[:5])
     assert state.order() == ""
     annotate(state, first[5])
-    assert "ordered by herding" in state.order()
+    assert "ordered by dropquery" in state.order()
     assert set(state.front) <= set(TASKS) - set(first[:6])
     assert all(state.scores[task] == state.own[task] for task in first[:6])
 
@@ -241,7 +241,7 @@ def test_similar_galaxies_come_first_after_a_request(state: State) -> None:
     state.queues.set_request(PROJECT, SimilarRequest((5,), 5))
     assert state.order().startswith("the next 5 tasks")
     state.queues.set_request(PROJECT, None)
-    assert "herding" in state.order()
+    assert "dropquery" in state.order()
     assert len(state.front) > 3
 
 
@@ -283,7 +283,7 @@ def test_a_strategy_that_fails_does_not_end_the_cycle(state: State, monkeypatch:
     def fail(*_: object) -> None:
         raise FloatingPointError("a bug")
 
-    monkeypatch.setitem(STRATEGIES, "herding", fail)
+    monkeypatch.setitem(STRATEGIES, "dropquery", fail)
     assert state.order() == ""
     assert state.others == state.own
 
