@@ -17,7 +17,7 @@ __all__ = ["SIMILAR_LIMIT", "SimilarError", "clear_similar", "embeddings_of_chos
 
 SIMILAR_LIMIT = 100
 LARGEST_LIMIT = 500
-"""Most tasks that are moved to the front: the worker changes about 50 scores a second in Label Studio."""
+"""Most tasks that are moved to the front: the worker changes about ten scores a second in Label Studio."""
 
 
 class SimilarError(WrongCallError, ValueError):

@@ -7,7 +7,7 @@ axes, probabilities and mutual information of a head that was trained on 200 lab
 and writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows took three minutes on a busy machine.
 
 Limitations. Embeddings are random points around 40 centres. They are in memory: reading them from the cache takes the worker
-about 0.1 ms per task, once for each front. Scores in Label Studio take 20 ms per task of the front.
+about 0.1 ms per task, once for each front. Scores in Label Studio take about 0.1 s per task of the front.
 """
 
 from __future__ import annotations
