@@ -194,7 +194,7 @@ def handle_events_once() -> str:
     return services.registry.project(PROJECT).status
 
 
-def test_a_folder_of_versions_that_is_not_writable_is_named_and_trained_into_later(data: Path) -> None:
+def test_an_unwritable_folder_of_versions_is_named_and_used_later(data: Path) -> None:
     """The labelling config has changed, so that the worker trains a version."""
     folder = data / "versions" / str(PROJECT)
     before = contents(folder)
