@@ -29,6 +29,7 @@ from sync.label_studio.predictions import push
 from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
+from sync.labelling.reading import read_region
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -100,6 +101,24 @@ def test_a_shipped_config_opens_with_all_predictions(
     folder = PICTURES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{stem}.png").write_bytes(screenshot)
+
+
+def test_clicked_stars_are_read_as_a_rating(page: Page, client: LabelStudioClient, galaxy: Path, tmp_path: Path) -> None:
+    config = files("labeling_configs").joinpath("interest.xml").read_text()
+    project = create_project(client, "Stars", config)
+    item = Item("galaxy", galaxy.read_bytes, filename=galaxy.name)
+    ingest([item], client=client, project_id=project, storage=Uploads(client, project, science=tmp_path / "science"))
+    (task,) = read_tasks(client, project)
+    control = parse(config).control("interest")
+    assert control is not None
+    page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
+    stars = page.locator(".ant-rate-star")
+    stars.nth(3).click()
+    page.wait_for_function(f"{STORE}.serializeAnnotation().length == 1")
+    (region,) = page.evaluate(f"{STORE}.serializeAnnotation()")
+    assert read_region(region, control) == 4
+    stars.nth(3).click()  # clears the rating
+    page.wait_for_function(f"{STORE}.serializeAnnotation().length == 0")
 
 
 def compact(screenshot: bytes) -> bytes:
