@@ -129,7 +129,7 @@ def test_a_killed_worker_is_restarted(demo: Any, wait: Callable[..., Any]) -> No
     killed = wait(worker, "there is a worker")
     os.kill(killed, signal.SIGKILL)
     wait(lambda: worker() not in (None, killed), "there is a new worker")
-    assert "the worker ended and is started again" in demo.output
+    assert "the worker ended and is restarted" in demo.output
     assert demo.running
 
 

@@ -495,7 +495,7 @@ def test_a_port_in_use_is_reported_in_one_sentence(
 ) -> None:
     port = int(label_studio[0].rsplit(":", 1)[1])
     with LabelStudioServer(label_studio_executable, tmp_path, port=port, user="a@b.c", password="x") as server:
-        with pytest.raises(StudioError, match=f"port {port} is taken"):
+        with pytest.raises(StudioError, match=f"port {port} is in use"):
             server.start()
         assert not list(tmp_path.iterdir())
 
