@@ -262,7 +262,7 @@ class Demo:
             return 0
         for demand in demands or (signal.SIGINT,):
             self._process.send_signal(demand)
-            wait_until(lambda: "ending" in self.output or not self.running, "the demo ends after a signal")
+            wait_until(lambda: "stopping" in self.output or not self.running, "the demo ends after a signal")
         try:
             status = self._process.wait(60)
             assert self.processes() == {}
