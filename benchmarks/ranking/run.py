@@ -4,7 +4,7 @@ Run: .venv/bin/python -m benchmarks.ranking.run [--quick]
 
 Each strategy is a process of its own, which ranks the embeddings as the worker does after a version has gone live: principal
 axes, probabilities and mutual information of a head that was trained on 200 labels, and a front of 50 tasks. It prints a table
-and writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows took three minutes on a busy machine.
+and writes benchmarks/results/ranking.json and the table of docs/benchmarks.md. All rows take 15 minutes on a busy machine.
 
 Limitations. Embeddings are random points around 40 centres. They are in memory: reading them from the cache takes the worker
 about 0.1 ms per task, once for each front. Scores in Label Studio take about 0.1 s per task of the front.
