@@ -117,7 +117,7 @@ def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFac
     def run(*words: str) -> Path:
         output = tmp_path_factory.mktemp("exported") / "data"
         command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(output), *words]
-        settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
+        settings = _settings(label_studio, output.parent)
         done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
         assert done.returncode == 1, done.stderr
         assert f"{TASKS} tasks" in done.stdout
@@ -219,8 +219,8 @@ def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> No
 
 def test_an_empty_split_is_reported(label_studio: Any, project: int, tmp_path: Path) -> None:
     words = ["--output", str(tmp_path / "data"), "--format", "json", "--split", "0.98,0.01,0.01"]
-    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key, "COLUMNS": "200"}
     command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
+    settings = _settings(label_studio, tmp_path)
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
     assert done.returncode == 1  # problems.csv lists the broken image
     assert "no task is in validation" in done.stdout
@@ -230,9 +230,19 @@ def test_an_empty_split_is_reported(label_studio: Any, project: int, tmp_path: P
 def test_a_folder_with_files_is_rejected_in_one_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path), "--format", "json"]
-    settings = {"LABEL_STUDIO_URL": label_studio.url, "LABEL_STUDIO_API_KEY": label_studio.api_key}
+    settings = _settings(label_studio, tmp_path)
     done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
     assert done.returncode == 2
     assert done.stderr.startswith("galaxyloop: ")
     assert "not an empty folder" in done.stderr
     assert io.StringIO(done.stderr).readlines()[1:] == []
+
+
+def _settings(label_studio: Any, folder: Path) -> dict[str, str]:
+    """Return environment variables; the command writes its data below `folder`."""
+    return {
+        "LABEL_STUDIO_URL": label_studio.url,
+        "LABEL_STUDIO_API_KEY": label_studio.api_key,
+        "GALAXYLOOP_DATA_DIR": str(folder / "galaxyloop"),
+        "COLUMNS": "200",
+    }

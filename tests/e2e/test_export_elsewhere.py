@@ -73,6 +73,7 @@ def export(label_studio: Any, project: int, bucket: str, tmp_path: Path) -> Call
         settings = {
             "LABEL_STUDIO_URL": label_studio.url,
             "LABEL_STUDIO_API_KEY": label_studio.api_key,
+            "GALAXYLOOP_DATA_DIR": str(tmp_path / "galaxyloop"),
             "GALAXYLOOP_IMAGE_HOSTS": bucket.removeprefix("http://"),
         }
         done = subprocess.run(

@@ -153,7 +153,8 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(filled_project:
     filled_project.loop.wait_until(lambda: values(stored(first.id)) == values(other), "predicted again", filled_project)
     filled_project.wait_until_quiet()
     assert stored(first.id)["id"] == before["id"]
-    assert stored(second.id)["updated_at"] == other["updated_at"]
+    # Each prediction gives its regions new ids. The time of the change may differ, since the order of the queue changes scores.
+    assert [region["id"] for region in stored(second.id)["result"]] == [region["id"] for region in other["result"]]
 
 
 def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_studio_data: Path) -> None:

@@ -29,7 +29,7 @@ CLASSES = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
 NUMBER = """<View><Image name="image" value="$image"/><Number name="size" toName="image" min="0" max="50"/></View>"""
 TASKS = range(1, 81)
-PROJECTS = count(700)
+PROJECTS = count(60_000)
 
 
 class ReportedProject:
