@@ -1,4 +1,4 @@
-"""BADGE: galaxies whose loss has large and different gradients, by k-means++ on the gradients of the last layer.
+"""BADGE: galaxies whose losses have large and different gradients, by k-means++ on the gradients of the last layer.
 
 A gradient is the outer product of the class errors and the features. Distances between outer products follow from
 their factors, so that no product is made: k classes cost n (k + r) numbers, not n k r.

@@ -17,16 +17,16 @@ from backend.active.pool import Floats, Indices, Pool
 __all__ = ["select_kmeans", "select_typical"]
 
 MOST_CLUSTERS = 500
-"""As in the paper: more clusters than this hold too few galaxies each to tell which are typical."""
+"""As in the paper: with more clusters, each holds too few galaxies to measure which are typical."""
 NEIGHBOURS = 20
-"""Whose mean distance tells how typical a galaxy is (paper, section 2.2)."""
+"""Number of neighbours whose mean distance measures how typical a galaxy is (paper, section 2.2)."""
 CHUNK = 1_000
 CLUSTERED = 10_000
-"""Galaxies of the pool that are clustered, at random: of 100,000 a batch needs no more, and minutes become seconds."""
+"""Largest number of galaxies that are clustered, drawn at random."""
 
 
 def select_kmeans(pool: Pool, count: int, source: np.random.Generator) -> Indices:
-    """Select the galaxy nearest to the centre of each of `count` clusters, that of the largest cluster first."""
+    """Select the galaxy nearest to the centre of each of `count` clusters; the largest cluster comes first."""
     rows = _sample(len(pool), source)
     features = pool.features[rows]
     clusters, centres = find_clusters(features, min(count, len(rows)), source)
@@ -69,7 +69,7 @@ def _sample(size: int, source: np.random.Generator) -> Indices:
 
 
 def _typicality(features: Floats) -> Floats:
-    """Inverse of the mean distance to the nearest neighbours, shape (n,) (paper, eq. 1)."""
+    """Return the inverse of the mean distance to the nearest neighbours, shape (n,) (paper, eq. 1)."""
     if len(features) == 1:
         return np.ones(1, np.float32)
     count = min(NEIGHBOURS, len(features) - 1)

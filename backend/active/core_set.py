@@ -29,7 +29,7 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
 
 
 def nearest_similarity(features: Floats, others: Floats) -> Floats:
-    """Highest cosine similarity of each row to one of `others`, shape (n,); -1 where there are none."""
+    """Return the highest cosine similarity of each row to a row of `others`, shape (n,); -1 if there are none."""
     nearest = np.full(len(features), -1, np.float32)
     for start in range(0, len(features) if len(others) else 0, CHUNK):
         rows = slice(start, start + CHUNK)

@@ -1,4 +1,4 @@
-"""The pool: what a query strategy knows of the unlabelled galaxies, and of the labelled ones."""
+"""The pool: the data about unlabelled and labelled galaxies that query strategies read."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Embedded = NDArray[np.floating]
 """Embeddings may have half precision: 100,000 of them are large."""
 
 Predict = Callable[[Floats], Floats]
-"""Class probabilities, shape (n, k), of embeddings as the head takes them, shape (n, d)."""
+"""From embeddings, shape (n, d), to class probabilities, shape (n, k)."""
 
 AXES = 64
 """Principal axes that distances are measured along: 1,280 numbers of 100,000 galaxies would be half a gigabyte."""
@@ -33,19 +33,20 @@ class Pool:
     Attributes
     ----------
     features : ndarray, shape (n, r)
-        Of the unlabelled galaxies, each of length 1 (`reduce_embeddings`).
+        Reduced embeddings of the unlabelled galaxies, each of length 1 (`reduce_embeddings`).
     labelled : ndarray, shape (m, r)
-        Of the labelled ones.
+        Reduced embeddings of the labelled galaxies.
     probabilities : ndarray, shape (n, k)
-        By the head; with no columns where none is trained.
+        Class probabilities that the head predicts; no columns without a trained head.
     information : ndarray, shape (n,)
-        Mutual information of a label and the head's weights (BALD), nats; zeros where no head is trained.
+        Uncertainty of each galaxy, at least 0: for classes the mutual information of a label and the head's weights (BALD),
+        normalised; zeros without a trained head.
     embeddings : ndarray, shape (n, d)
-        As the head takes them; only DropQuery reads them.
+        The head's input; only DropQuery reads it.
     predict : callable or None
-        The head.
+        Predicts class probabilities with the head.
     ratings : ndarray, shape (m,) or (0,)
-        Of the labelled galaxies, NaN for one without a rating; only the order by interest reads them.
+        Ratings of the labelled galaxies, NaN for one without a rating; only the order by interest reads them.
     """
 
     features: Floats

@@ -1,4 +1,4 @@
-"""Ranks a pool: batches by a query strategy, without near copies, and the rest by uncertainty."""
+"""Selects batches from a pool by a query strategy, without near copies."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from backend.active import (
 from backend.active.core_set import nearest_similarity
 from backend.active.pool import Indices, Pool, Strategy
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "rank", "select_batch", "without_copies"]
+__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "WEIGHTED_STRATEGIES", "select_batch", "without_copies"]
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random_sampling.select,
@@ -40,34 +40,7 @@ WEIGHTED_STRATEGIES = ("herding", "bald")
 """Strategies that use `Pool.information`, the default first."""
 
 COPY_SIMILARITY = 0.995
-"""Cosine similarity from which on two galaxies show the same: the second one of a batch would teach nothing."""
-
-
-def rank(pool: Pool, strategy: str, *, batch: int, seed: int = 0) -> Indices:
-    """Order all galaxies of a pool: first a batch chosen together, then the others by falling mutual information.
-
-    Parameters
-    ----------
-    strategy : str
-        A key of `STRATEGIES`.
-    batch : int
-        Number of galaxies that are chosen together.
-
-    Returns
-    -------
-    ndarray of int, shape (n,)
-        Every index of the pool once.
-
-    Raises
-    ------
-    ValueError
-        If no strategy has this name.
-    """
-    source = np.random.default_rng(seed)
-    first = select_batch(pool, strategy, batch, source=source)
-    rest = np.setdiff1d(np.arange(len(pool)), first, assume_unique=True)
-    others = rest[np.lexsort((source.random(len(rest)), -pool.information[rest]))]
-    return np.concatenate([first, others])
+"""Cosine similarity from which on two galaxies count as copies: the label of the second one would bring no information."""
 
 
 def select_batch(pool: Pool, strategy: str, count: int, *, source: np.random.Generator) -> Indices:

@@ -19,13 +19,13 @@ from backend.active.pool import Floats, Indices, Pool
 __all__ = ["select"]
 
 ANCHORS = 4_000
-"""Random galaxies that stand for the pool in the sum: the coverage of more is the same to 2 %."""
+"""Largest number of random galaxies over which the coverage is summed."""
 CANDIDATES = 4_000
 """Galaxies that may be selected: half by their uncertainty, half at random."""
 WIDEST, NARROWEST = 1.0, 0.05
 """Bounds of the kernel's width, as distances between features of length 1."""
 LEAST_WEIGHT = 1e-3
-"""Weight of a galaxy without uncertainty, of the largest: where all are certain the batch is typical."""
+"""Weight of a galaxy without uncertainty, as a share of the largest: if all galaxies are certain, the batch is typical."""
 
 
 def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
@@ -44,7 +44,7 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
 
 
 def _greedy(kernel: Floats, covered: Floats, weights: Floats, count: int) -> Indices:
-    """Rows of the kernel, shape (c, a), that add most to the covered anchors, one after the other.
+    """Return the rows of the kernel, shape (c, a), that add most to the coverage of the anchors, one after the other.
 
     The gain of a row only falls as others are selected, so a row whose old gain is below the best new one need not be computed
     again (Minoux 1978).
@@ -77,7 +77,7 @@ def _sample(size: int, most: int, source: np.random.Generator) -> Indices:
 
 
 def _width(labelled: Floats, anchors: Floats) -> float:
-    """Median distance of the pool to the nearest labelled galaxy: it falls as labels grow (paper, section 3.3)."""
+    """Return the median distance of the pool to the nearest labelled galaxy, which falls with more labels (paper, section 3.3)."""
     if not len(labelled):
         return WIDEST
     similarity = nearest_similarity(anchors, labelled)
@@ -85,6 +85,6 @@ def _width(labelled: Floats, anchors: Floats) -> float:
 
 
 def _kernel(similarity: Floats, width: float) -> Floats:
-    """Gaussian kernel of the distance between features of length 1, whose cosine similarity is given."""
+    """Return the Gaussian kernel of the distances between features of length 1, from their cosine similarities."""
     kernel: Floats = np.exp((similarity - 1) / np.float32(width**2))
     return kernel

@@ -1,4 +1,4 @@
-"""Uncertainty sampling: the galaxies whose class the head knows least, each by itself.
+"""Uncertainty sampling: the galaxies whose predicted class is least certain, each by itself.
 
 References
 ----------
@@ -32,11 +32,11 @@ def select_entropy(pool: Pool, count: int, source: np.random.Generator) -> Indic
 
 
 def select_bald(pool: Pool, count: int, source: np.random.Generator) -> Indices:
-    """Select the galaxies whose label tells most of the head's weights (mutual information)."""
+    """Select the galaxies whose label has the most information about the head's weights (mutual information)."""
     return _highest(pool.information, count, source)
 
 
 def _highest(utility: Floats, count: int, source: np.random.Generator) -> Indices:
-    """Indices of the highest utilities, the highest first; equal ones in random order."""
+    """Return the indices of the highest utilities, the highest first; equal ones in random order."""
     order: Indices = np.lexsort((source.random(len(utility)), -utility))
     return order[:count]

@@ -6,7 +6,6 @@ answer to an invalid body is one sentence, never a traceback.
 
 from __future__ import annotations
 
-import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
@@ -18,6 +17,7 @@ from pydantic_core import from_json
 from backend.loop.examples.held_out import held_out_share
 from backend.loop.queue.options import read_queue_options
 from backend.registry.records import MAX_ID
+from backend.server.request_body import receive_body
 from sync.labelling.config import MAX_CHARACTERS
 
 __all__ = [
@@ -32,8 +32,6 @@ __all__ = [
 ]
 
 MAX_TASKS = 100_000
-BODY_TIMEOUT_S = 60.0
-"""Longest time for a body to arrive."""
 PROJECT_ID = re.compile(r"([0-9]{1,18})(?:\.[0-9]*)?")
 Body = TypeVar("Body", bound=BaseModel)
 
@@ -183,21 +181,12 @@ async def predict_body(request: Request) -> PredictRequest:
 
 
 async def _read_content(request: Request) -> bytes:
-    limit: int = request.app.state.max_body_bytes
-    content = bytearray()
-    try:
-        async with asyncio.timeout(BODY_TIMEOUT_S):
-            async for chunk in request.stream():
-                content += chunk
-                if len(content) > limit:
-                    raise HTTPException(413, f"the body is larger than {limit} bytes")
-    except TimeoutError as error:
-        raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
+    content = await receive_body(request, most=request.app.state.max_body_bytes)
     # Browsers let a page of another site send text and forms. JSON needs a CORS preflight, which this server does not allow.
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content and not (kind == "application/json" or kind.endswith("+json")):
         raise HTTPException(415, "the body must be JSON, with the header Content-Type: application/json")
-    return bytes(content) or b"{}"
+    return content or b"{}"
 
 
 def _parse_body(model: type[Body], content: bytes) -> Body:

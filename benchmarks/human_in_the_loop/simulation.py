@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
 from backend.active.pool import Pool, reduce_embeddings
-from backend.active.ranking import rank
+from backend.active.ranking import select_batch
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
 from benchmarks.human_in_the_loop.sets import Galaxies
@@ -66,13 +66,20 @@ def simulate(galaxies: Galaxies, setting: Setting, *, labels: int) -> Run:
         open_ = np.setdiff1d(np.arange(len(features)), labelled)
         pool = _pool(galaxies.pool[open_], features[open_], features[labelled], head)
         seed = zlib.crc32(f"{setting.galaxies} {setting.seed} {len(labelled)}".encode())
-        order = rank(pool, setting.strategy, batch=BATCH, seed=seed)
-        chosen = order[:BATCH]
+        chosen = _choose_batch(pool, setting.strategy, np.random.default_rng(seed))
         run.accepted.append(_accepted(pool, chosen, answers[open_[chosen]]))
         labelled = np.concatenate([labelled, open_[chosen]])
         head = _fit(galaxies.pool[labelled], answers[labelled], galaxies.classes)
         run.auc.append(_macro_auc(head, galaxies))
     return run
+
+
+def _choose_batch(pool: Pool, strategy: str, generator: np.random.Generator) -> Indices:
+    """Return a whole batch: where near copies make it shorter, the galaxies with the most information follow."""
+    selected = select_batch(pool, strategy, BATCH, source=generator)
+    rest = np.setdiff1d(np.arange(len(pool)), selected, assume_unique=True)
+    others = rest[np.lexsort((generator.random(len(rest)), -pool.information[rest]))]
+    return np.concatenate([selected, others])[:BATCH]
 
 
 def _accepted(pool: Pool, chosen: Indices, answers: Indices) -> float:

@@ -14,7 +14,7 @@ from benchmarks.human_in_the_loop.simulation import BATCH, Run, Setting
 from benchmarks.label_efficiency.statistics import labels_needed
 from benchmarks.report import markdown_table
 
-__all__ = ["curves_table", "forecast_table", "saved_table", "time_table"]
+__all__ = ["curves_table", "forecast_table", "mean_curves", "saved_table", "time_table"]
 
 LOOK_S, CHOOSE_S, SUBMIT_S, UNDO_S = 2.0, 2.0, 1.0, 1.0
 """Stated cost of an annotator for one galaxy, seconds: to look at it, to choose a class, to submit, to remove a wrong class."""
@@ -111,6 +111,15 @@ def _forecast(run: Run, at: int) -> tuple[float, float, float, float] | None:
     assert estimate.low is not None
     assert estimate.high is not None
     return estimate.low, estimate.value, estimate.high, known[at + MORE] - known[at]
+
+
+def mean_curves(runs: Runs) -> dict[str, str]:
+    """Return the mean AUC over seeds after each batch, by set, strategy and share of wrong answers."""
+    keys = dict.fromkeys((setting.galaxies, setting.strategy, setting.wrong) for setting in runs)
+    return {
+        f"{name} {strategy} {wrong}": " ".join(f"{value:.4f}" for value in _of(runs, name, strategy, wrong).mean(axis=0))
+        for name, strategy, wrong in keys
+    }
 
 
 def _strategies(runs: Runs) -> list[str]:

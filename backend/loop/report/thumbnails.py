@@ -9,6 +9,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
+from cachetools import LRUCache
 from PIL import Image
 
 from backend.images.store import StoredImage
@@ -26,19 +27,27 @@ MOST_KEPT = 500
 
 
 class ThumbnailMaker:
-    """Makes thumbnails, and keeps the last ones in memory.
-
-    Parameters
-    ----------
-    open_image : callable
-        Opens an image by its reference.
-    """
+    """Makes thumbnails, and keeps the `MOST_KEPT` last ones in memory."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, str] = {}
+        self._jpegs: LRUCache[str, str] = LRUCache(MOST_KEPT)
 
     def make(self, open_image: Callable[[str], StoredImage], reference: str, *, task: int, caption: str) -> Thumbnail:
-        """Make the thumbnail of a task's image; its JPEG is empty if the image cannot be read."""
+        """Make the thumbnail of a task's image.
+
+        Parameters
+        ----------
+        open_image : callable
+            Opens an image by its reference.
+        reference : str
+        task : int
+        caption : str
+
+        Returns
+        -------
+        Thumbnail
+            Its JPEG is empty if the image cannot be read.
+        """
         jpeg = attempt(partial(self._jpeg, open_image, reference))
         if isinstance(jpeg, ImageError):
             log.info("event=image_not_read task=%d reason=%r", task, str(jpeg))
@@ -47,10 +56,9 @@ class ThumbnailMaker:
 
     def _jpeg(self, open_image: Callable[[str], StoredImage], reference: str) -> str:
         image = open_image(reference)
-        jpeg = self._kept.pop(image.key, None) or _encode(image)
-        self._kept[image.key] = jpeg  # the last one to be forgotten
-        if len(self._kept) > MOST_KEPT:
-            del self._kept[next(iter(self._kept))]
+        jpeg: str | None = self._jpegs.get(image.key)
+        if jpeg is None:
+            jpeg = self._jpegs[image.key] = _encode(image)
         return jpeg
 
 

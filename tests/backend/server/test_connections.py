@@ -16,7 +16,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from backend.prediction.predictor import CHUNK
-from backend.server import protocol
+from backend.server import request_body
 from backend.server.app import create_app
 from backend.server.connections import MAX_HEAD_BYTES, bounded_connection
 from backend.services import Services
@@ -129,7 +129,7 @@ def test_a_connection_beyond_the_limit_is_closed_and_the_others_work(address: tu
 
 
 def test_an_unfinished_body_is_rejected(address: tuple[str, int], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "BODY_TIMEOUT_S", 0.3)
+    monkeypatch.setattr(request_body, "BODY_TIMEOUT_S", 0.3)
     with socket.create_connection(address) as connection:
         head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
         connection.sendall(head)

@@ -1,0 +1,38 @@
+"""The body of a request, with limits on its size and on the time that it takes to arrive."""
+
+from __future__ import annotations
+
+import asyncio
+
+from fastapi import HTTPException, Request
+
+__all__ = ["BODY_TIMEOUT_S", "receive_body"]
+
+BODY_TIMEOUT_S = 60.0
+"""Longest time for a body to arrive."""
+
+
+async def receive_body(request: Request, *, most: int) -> bytes:
+    """Receive the body of a request.
+
+    Parameters
+    ----------
+    request : Request
+    most : int
+        Largest size, bytes.
+
+    Raises
+    ------
+    HTTPException
+        413 if the body is larger, 408 if it does not arrive in time.
+    """
+    content = bytearray()
+    try:
+        async with asyncio.timeout(BODY_TIMEOUT_S):
+            async for chunk in request.stream():
+                content += chunk
+                if len(content) > most:
+                    raise HTTPException(413, f"the body is larger than {most} bytes")
+    except TimeoutError as error:
+        raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
+    return bytes(content)
