@@ -77,7 +77,7 @@ def _sample(size: int, most: int, source: np.random.Generator) -> Indices:
 
 
 def _width(labelled: Floats, anchors: Floats) -> float:
-    """Return the median distance of the pool to the nearest labelled galaxy, which falls with more labels (paper, section 3.3)."""
+    """Return the median distance of the anchors to their nearest labelled galaxies; it falls with more labels (section 3.3)."""
     if not len(labelled):
         return WIDEST
     similarity = nearest_similarity(anchors, labelled)
