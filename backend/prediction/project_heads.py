@@ -159,4 +159,5 @@ def _signature(control: Control | None) -> str:
     if control is None:
         return ""
     parts = [control.tag, control.to_name, control.multiple, [label.value for label in control.labels]]
+    parts += [control.predicted_values] if control.predicted_values else []
     return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:16]

@@ -56,6 +56,8 @@ class Control:
         Names of the other Image tags that it annotates.
     per_item : bool
         Whether each page of the image has its own value (`perItem`).
+    predicted_values : tuple of str
+        Names of the model's values for a Number or Rating, from `predicted_values`.
     """
 
     name: str
@@ -72,6 +74,7 @@ class Control:
     never_smart: bool = False
     also_to: tuple[str, ...] = ()
     per_item: bool = False
+    predicted_values: tuple[str, ...] = ()
 
     @property
     def to_names(self) -> tuple[str, ...]:

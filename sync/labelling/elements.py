@@ -131,6 +131,7 @@ def read_control(element: Element, *, name: str, to_names: list[str]) -> Control
         never_smart=read_attribute(element, "smart").lower() == "false",
         also_to=tuple(dict.fromkeys(to_names))[1:],
         per_item=read_flag(element, "perItem"),
+        predicted_values=_aliases(element) if tag in NUMBERS else (),
     )
 
 
