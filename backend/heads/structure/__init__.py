@@ -1,0 +1,1 @@
+"""Structure of galaxies: Sersic parameters through the PSF, and indices without a model (docs/structure.md)."""
