@@ -91,8 +91,8 @@ class Services:
 
     def request_training(self, project_id: int) -> None:
         """Request a training regardless of the number of new annotations."""
-        for marked in self.pending_events.request_training(project_id):
-            self.schedule(marked, delay_s=self.settings.webhook_debounce_s)
+        for project_row in self.pending_events.request_training(project_id):
+            self.schedule(project_row, delay_s=self.settings.webhook_debounce_s)
 
     def schedule(self, project_id: int, *, delay_s: float) -> None:
         """Queue a cycle; if the queue is unavailable, log it: the pending mark in the registry suffices."""

@@ -92,9 +92,9 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Read settings that the environment lacks from the files of the secrets folder, one file per setting."""
-        named = os.environ.get(SECRETS_DIR_VARIABLE)
-        folder = Path(named or SECRETS_DIR)
-        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if named or folder.is_dir() else ()
+        secrets_folder = os.environ.get(SECRETS_DIR_VARIABLE)
+        folder = Path(secrets_folder or SECRETS_DIR)
+        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if secrets_folder or folder.is_dir() else ()
         return init_settings, env_settings, *files
 
     @property
@@ -119,8 +119,8 @@ class Settings(BaseSettings):
 
     def class_numbers_file(self, project: int, created_at: str) -> Path:
         """File with the class numbers of a project's exports; another Label Studio may give its number to another project."""
-        created = "".join(filter(str.isdigit, created_at))[:14]
-        return self.data_dir / "exports" / f"classes-{project}-{created}.json"
+        digits = "".join(filter(str.isdigit, created_at))[:14]
+        return self.data_dir / "exports" / f"classes-{project}-{digits}.json"
 
     @property
     def queue_file(self) -> Path:

@@ -25,21 +25,21 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     errors = pool.probabilities.astype(np.float32)
     errors[np.arange(len(pool)), errors.argmax(axis=1)] -= 1
     squares = np.square(errors).sum(axis=1) * np.square(pool.features).sum(axis=1)
-    selected = [int(squares.argmax())] if len(pool) else []
+    picks = [int(squares.argmax())] if len(pool) else []
     distances = np.full(len(pool), np.inf, np.float32)
-    while len(selected) < min(count, len(pool)):
-        last = selected[-1]
+    while len(picks) < min(count, len(pool)):
+        last = picks[-1]
         products = (errors @ errors[last]) * (pool.features @ pool.features[last])
         np.minimum(distances, (squares + squares[last] - 2 * products).clip(0, None), out=distances)
         distances[last] = 0
-        selected.append(_draw(distances, np.asarray(selected), source))
-    return np.asarray(selected, np.intp)
+        picks.append(_draw(distances, np.asarray(picks), source))
+    return np.asarray(picks, np.intp)
 
 
-def _draw(weights: Floats, selected: Indices, source: np.random.Generator) -> int:
+def _draw(weights: Floats, picks: Indices, source: np.random.Generator) -> int:
     """Draw an index with a chance in proportion to its weight; at random where all weights are 0."""
     chances = weights.astype(np.float64)
     if chances.sum() <= 0:
         chances = np.ones(len(weights))
-    chances[selected] = 0
+    chances[picks] = 0
     return int(source.choice(len(chances), p=chances / chances.sum()))

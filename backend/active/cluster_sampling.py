@@ -30,13 +30,13 @@ def select_kmeans(pool: Pool, count: int, source: np.random.Generator) -> Indice
     rows = _sample(len(pool), source)
     features = pool.features[rows]
     clusters, centres = find_clusters(features, min(count, len(rows)), source)
-    selected: list[int] = []
+    picks: list[int] = []
     for cluster in np.argsort(-np.bincount(clusters, minlength=len(centres)), kind="stable"):
         members = np.flatnonzero(clusters == cluster)
         if members.size:
-            selected.append(int(members[np.square(features[members] - centres[cluster]).sum(axis=1).argmin()]))
-    rest = source.permutation(np.setdiff1d(np.arange(len(rows)), selected, assume_unique=True))
-    order: Indices = rows[np.concatenate([np.asarray(selected, np.intp), rest])[:count]]
+            picks.append(int(members[np.square(features[members] - centres[cluster]).sum(axis=1).argmin()]))
+    fillers = source.permutation(np.setdiff1d(np.arange(len(rows)), picks, assume_unique=True))
+    order: Indices = rows[np.concatenate([np.asarray(picks, np.intp), fillers])[:count]]
     return order
 
 
@@ -49,19 +49,19 @@ def select_typical(pool: Pool, count: int, source: np.random.Generator) -> Indic
     in_pool, of_labelled = clusters[: len(rows)], clusters[len(rows) :]
     sizes = np.bincount(in_pool, minlength=len(centres))
     labels = np.bincount(of_labelled, minlength=len(centres))
-    selected: list[int] = []
+    picks: list[int] = []
     by_typicality: dict[int, list[int]] = {}
-    while len(selected) < min(count, len(rows)):
+    while len(picks) < min(count, len(rows)):
         # Fewest labels first, then the largest cluster: where there are more labels than clusters, each gets its next in turn.
         left = np.flatnonzero(sizes > 0)
         cluster = int(left[np.lexsort((-sizes[left], labels[left]))[0]])
         if cluster not in by_typicality:
             members = np.flatnonzero(in_pool == cluster)
             by_typicality[cluster] = members[np.argsort(_typicality(features[members]), kind="stable")].tolist()
-        selected.append(by_typicality[cluster].pop())
+        picks.append(by_typicality[cluster].pop())
         sizes[cluster] -= 1
         labels[cluster] += 1
-    return rows[np.asarray(selected, np.intp)]
+    return rows[np.asarray(picks, np.intp)]
 
 
 def _sample(size: int, source: np.random.Generator) -> Indices:

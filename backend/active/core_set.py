@@ -19,19 +19,19 @@ CHUNK = 10_000
 def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     """Select the farthest galaxies, one after the other."""
     nearest = nearest_similarity(pool.features, pool.labelled)
-    selected: list[int] = []
+    picks: list[int] = []
     for _ in range(min(count, len(pool))):
-        chosen = int(nearest.argmin()) if selected or len(pool.labelled) else int(source.integers(len(pool)))
-        selected.append(chosen)
-        np.maximum(nearest, pool.features @ pool.features[chosen], out=nearest)
-        nearest[chosen] = np.inf
-    return np.asarray(selected, np.intp)
+        pick = int(nearest.argmin()) if picks or len(pool.labelled) else int(source.integers(len(pool)))
+        picks.append(pick)
+        np.maximum(nearest, pool.features @ pool.features[pick], out=nearest)
+        nearest[pick] = np.inf
+    return np.asarray(picks, np.intp)
 
 
-def nearest_similarity(features: Floats, others: Floats) -> Floats:
-    """Return the highest cosine similarity of each row to a row of `others`, shape (n,); -1 if there are none."""
+def nearest_similarity(features: Floats, references: Floats) -> Floats:
+    """Return the highest cosine similarity of each row to a row of `references`, shape (n,); -1 if there are none."""
     nearest = np.full(len(features), -1, np.float32)
-    for start in range(0, len(features) if len(others) else 0, CHUNK):
+    for start in range(0, len(features) if len(references) else 0, CHUNK):
         rows = slice(start, start + CHUNK)
-        nearest[rows] = (features[rows] @ others.T).max(axis=1)
+        nearest[rows] = (features[rows] @ references.T).max(axis=1)
     return nearest

@@ -41,8 +41,8 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
         order: Indices = np.lexsort((source.random(len(candidates)), -disagreements))
         return candidates[order[:count]]
     subset = replace(pool, features=pool.features[uncertain])
-    selected: Indices = uncertain[select_kmeans(subset, count, source)]
-    return selected
+    picks: Indices = uncertain[select_kmeans(subset, count, source)]
+    return picks
 
 
 def _disagreements(pool: Pool, candidates: Indices, source: np.random.Generator) -> Indices:
@@ -54,7 +54,7 @@ def _disagreements(pool: Pool, candidates: Indices, source: np.random.Generator)
         for start in range(0, len(candidates), CHUNK):
             rows = slice(start, start + CHUNK)
             embeddings = pool.embeddings[candidates[rows]]
-            kept = source.random(embeddings.shape, np.float32) >= DROPOUT
-            dropped = embeddings * kept / np.float32(1 - DROPOUT)
-            disagreements[rows] += pool.predict(dropped).argmax(axis=1) != usual[rows]
+            keep_mask = source.random(embeddings.shape, np.float32) >= DROPOUT
+            thinned_rows = embeddings * keep_mask / np.float32(1 - DROPOUT)
+            disagreements[rows] += pool.predict(thinned_rows).argmax(axis=1) != usual[rows]
     return disagreements

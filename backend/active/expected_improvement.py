@@ -32,17 +32,17 @@ CHUNK = 10_000
 
 def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     """Select the galaxies of the highest expected improvement; with fewer than `LEAST_RATED` ratings by herding."""
-    rated = np.flatnonzero(np.isfinite(pool.ratings))
-    if len(rated) < LEAST_RATED:
+    rated_rows = np.flatnonzero(np.isfinite(pool.ratings))
+    if len(rated_rows) < LEAST_RATED:
         return select_by_herding(pool, count, source)
-    rated = source.permutation(rated)[:MOST_RATED]
-    process = _Process.fit(pool.labelled[rated], pool.ratings[rated].astype(np.float64))
-    best = process.predict(process.features)[0].max()
+    rated_rows = source.permutation(rated_rows)[:MOST_RATED]
+    process = _Process.fit(pool.labelled[rated_rows], pool.ratings[rated_rows].astype(np.float64))
+    best_prediction = process.predict(process.features)[0].max()
     improvement = np.empty(len(pool))
     for start in range(0, len(pool), CHUNK):
         rows = slice(start, start + CHUNK)
         mean, deviation = process.predict(pool.features[rows])
-        gain = (mean - best) / deviation
+        gain = (mean - best_prediction) / deviation
         improvement[rows] = deviation * (gain * norm.cdf(gain) + norm.pdf(gain))
     order: Indices = np.argsort(-improvement, kind="stable")
     return order[:count]
@@ -73,7 +73,7 @@ class _Process:
     def fit(cls, features: Floats, ratings: NDArray[np.float64]) -> Self:
         """Choose width and noise of the highest marginal likelihood; the variance of the process has a closed form."""
         middle = float(ratings.mean())
-        best: tuple[float, Self] | None = None
+        best_fit: tuple[float, Self] | None = None
         for width in WIDTHS:
             kernel = _kernel(features, features, width)
             for noise in NOISES:
@@ -81,17 +81,17 @@ class _Process:
                 weights = cho_solve(factor, ratings - middle)
                 variance = max(float((ratings - middle) @ weights) / len(ratings), 1e-6)
                 likelihood = -len(ratings) / 2 * np.log(variance) - np.log(np.diag(factor[0])).sum()
-                if best is None or likelihood > best[0]:
-                    best = likelihood, cls(features, np.tril(factor[0]), weights, middle, variance, width)
-        assert best is not None
-        return best[1]
+                if best_fit is None or likelihood > best_fit[0]:
+                    best_fit = likelihood, cls(features, np.tril(factor[0]), weights, middle, variance, width)
+        assert best_fit is not None
+        return best_fit[1]
 
     def predict(self, features: Floats) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return mean and standard deviation of the process at features, shape (n,) each."""
         kernel = _kernel(features, self.features, self.width)
         mean = self.middle + kernel @ self.weights
-        explained = np.square(solve_triangular(self.factor, kernel.T, lower=True)).sum(axis=0)
-        return mean, np.sqrt(self.variance * (1 - explained).clip(1e-6, None))
+        explained_variance = np.square(solve_triangular(self.factor, kernel.T, lower=True)).sum(axis=0)
+        return mean, np.sqrt(self.variance * (1 - explained_variance).clip(1e-6, None))
 
 
 def _kernel(first: Floats, second: Floats, width: float) -> NDArray[np.float64]:

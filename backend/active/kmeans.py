@@ -54,16 +54,16 @@ def find_clusters(features: Floats, count: int, source: np.random.Generator) -> 
 
 def _spread(features: Floats, count: int, source: np.random.Generator) -> Floats:
     """Draw the first centres from the galaxies: each with a chance in proportion to the squared distance to the last ones."""
-    chosen = [int(source.integers(len(features)))]
+    picks = [int(source.integers(len(features)))]
     distances = np.full(len(features), np.inf, np.float32)
-    while len(chosen) < count:
-        np.minimum(distances, np.square(features - features[chosen[-1]]).sum(axis=1), out=distances)
+    while len(picks) < count:
+        np.minimum(distances, np.square(features - features[picks[-1]]).sum(axis=1), out=distances)
         cumulative = np.cumsum(distances, dtype=np.float64)
         if cumulative[-1] <= 0:  # all others are copies of a centre
-            chosen += source.choice(len(features), count - len(chosen)).tolist()
+            picks += source.choice(len(features), count - len(picks)).tolist()
             break
-        chosen.append(int(np.searchsorted(cumulative, source.random() * cumulative[-1], side="right")))
-    centres: Floats = features[chosen]
+        picks.append(int(np.searchsorted(cumulative, source.random() * cumulative[-1], side="right")))
+    centres: Floats = features[picks]
     return centres
 
 

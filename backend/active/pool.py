@@ -71,25 +71,25 @@ Strategy = Callable[[Pool, int, np.random.Generator], Indices]
 """Selects a batch: pool, number of galaxies, source of random numbers → indices into the pool, the most useful first."""
 
 
-def reduce_embeddings(embeddings: Embedded, labelled: Embedded, *, seed: int = 0) -> tuple[Floats, Floats]:
+def reduce_embeddings(embeddings: Embedded, labelled_rows: Embedded, *, seed: int = 0) -> tuple[Floats, Floats]:
     """Project embeddings of the pool and of the labelled galaxies to common principal axes, each row of length 1.
 
     Parameters
     ----------
-    embeddings, labelled : ndarray, shape (n, d) and (m, d)
+    embeddings, labelled_rows : ndarray, shape (n, d) and (m, d)
 
     Returns
     -------
     tuple of ndarray, shape (n, r) and (m, r)
         With r = `AXES` at most.
     """
-    everything = len(embeddings) + len(labelled)
-    if everything == 0:
+    row_count = len(embeddings) + len(labelled_rows)
+    if row_count == 0:
         return np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32)
     source = np.random.default_rng(seed)
     rows = source.choice(len(embeddings), min(len(embeddings), FITTED_ON), replace=False)
-    axes = Axes.of(np.concatenate([embeddings[np.sort(rows)], labelled[:FITTED_ON]]))
-    return axes.project(embeddings), axes.project(labelled)
+    axes = Axes.of(np.concatenate([embeddings[np.sort(rows)], labelled_rows[:FITTED_ON]]))
+    return axes.project(embeddings), axes.project(labelled_rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -118,10 +118,10 @@ class Axes:
 
     def project(self, embeddings: Embedded) -> Floats:
         """Return embeddings of shape (n, d) along the axes, shape (n, r), each row of length 1."""
-        projected = np.empty((len(embeddings), self.axes.shape[1]), np.float32)
+        projections = np.empty((len(embeddings), self.axes.shape[1]), np.float32)
         for start in range(0, len(embeddings), CHUNK):
             rows = slice(start, start + CHUNK)
-            projected[rows] = (embeddings[rows].astype(np.float32) - self.middle) @ self.axes
-        length = np.linalg.norm(projected, axis=1, keepdims=True)
-        projected /= np.where(length > 0, length, 1)
-        return projected
+            projections[rows] = (embeddings[rows].astype(np.float32) - self.middle) @ self.axes
+        length = np.linalg.norm(projections, axis=1, keepdims=True)
+        projections /= np.where(length > 0, length, 1)
+        return projections

@@ -66,21 +66,21 @@ def select_batch(pool: Pool, strategy: str, count: int, *, source: np.random.Gen
     if strategy not in STRATEGIES:
         raise ValueError(f"unknown query strategy {strategy!r}: choose {', '.join(STRATEGIES)}")
     select = STRATEGIES[strategy]
-    selected = without_copies(pool, select(pool, min(count, len(pool)), source))
-    if len(selected) < min(count, len(pool)):
-        more = select(pool, min(3 * count, len(pool)), source)
-        more = more[~np.isin(more, selected)]
-        selected = without_copies(pool, np.concatenate([selected, more]))[:count]
-    return selected
+    batch = without_copies(pool, select(pool, min(count, len(pool)), source))
+    if len(batch) < min(count, len(pool)):
+        candidates = select(pool, min(3 * count, len(pool)), source)
+        candidates = candidates[~np.isin(candidates, batch)]
+        batch = without_copies(pool, np.concatenate([batch, candidates]))[:count]
+    return batch
 
 
-def without_copies(pool: Pool, selected: Indices) -> Indices:
+def without_copies(pool: Pool, batch: Indices) -> Indices:
     """Return the selected galaxies, in order, without near copies of a labelled one or of an earlier one."""
-    selected = selected[nearest_similarity(pool.features[selected], pool.labelled) < COPY_SIMILARITY]
-    features = pool.features[selected]
+    batch = batch[nearest_similarity(pool.features[batch], pool.labelled) < COPY_SIMILARITY]
+    features = pool.features[batch]
     similar = np.tril(features @ features.T >= COPY_SIMILARITY, -1)
-    kept: list[int] = []
-    for row in range(len(selected)):
-        if not similar[row, kept].any():
-            kept.append(row)
-    return selected[kept]
+    distinct: list[int] = []
+    for row in range(len(batch)):
+        if not similar[row, distinct].any():
+            distinct.append(row)
+    return batch[distinct]

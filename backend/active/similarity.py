@@ -9,7 +9,7 @@ from backend.active.pool import Floats
 __all__ = ["similarity_to"]
 
 
-def similarity_to(features: Floats, chosen: Floats) -> Floats:
+def similarity_to(features: Floats, references: Floats) -> Floats:
     """Return the similarity of galaxies to chosen ones: the mean of the highest and of the mean cosine similarity, -1 to 1.
 
     A galaxy like one of the chosen galaxies is similar, and one like all of them is more similar.
@@ -18,13 +18,13 @@ def similarity_to(features: Floats, chosen: Floats) -> Floats:
     ----------
     features : ndarray, shape (n, r)
         Each row of length 1.
-    chosen : ndarray, shape (c, r)
+    references : ndarray, shape (c, r)
         At least one row, each of length 1.
 
     Returns
     -------
     ndarray, shape (n,)
     """
-    cosines = features @ chosen.T
+    cosines = features @ references.T
     similarity: Floats = np.asarray((cosines.max(axis=1) + cosines.mean(axis=1)) / 2, np.float32)
     return similarity

@@ -36,51 +36,51 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     candidates = _candidates(pool.information, source)
     weights = pool.information[anchors] / max(float(pool.information.max()), 1e-12) + LEAST_WEIGHT
     width = _width(pool.labelled, pool.features[anchors])
-    covered = _kernel(nearest_similarity(pool.features[anchors], pool.labelled), width)
+    coverage = _kernel(nearest_similarity(pool.features[anchors], pool.labelled), width)
     if not len(pool.labelled):
-        covered[:] = 0
+        coverage[:] = 0
     kernel = _kernel(pool.features[candidates] @ pool.features[anchors].T, width)
-    return candidates[_greedy(kernel, covered, weights, min(count, len(candidates)))]
+    return candidates[_greedy(kernel, coverage, weights, min(count, len(candidates)))]
 
 
-def _greedy(kernel: Floats, covered: Floats, weights: Floats, count: int) -> Indices:
+def _greedy(kernel: Floats, coverage: Floats, weights: Floats, count: int) -> Indices:
     """Return the rows of the kernel, shape (c, a), that add most to the coverage of the anchors, one after the other.
 
     The gain of a row only falls as others are selected, so a row whose old gain is below the best new one need not be computed
     again (Minoux 1978).
     """
-    gains = np.maximum(kernel - covered, 0) @ weights
+    gains = np.maximum(kernel - coverage, 0) @ weights
     fresh = np.zeros(len(gains), int)
-    selected: list[int] = []
-    while len(selected) < count:
-        best = int(gains.argmax())
-        if fresh[best] < len(selected):
-            gains[best] = np.maximum(kernel[best] - covered, 0) @ weights
-            fresh[best] = len(selected)
+    picks: list[int] = []
+    while len(picks) < count:
+        pick = int(gains.argmax())
+        if fresh[pick] < len(picks):
+            gains[pick] = np.maximum(kernel[pick] - coverage, 0) @ weights
+            fresh[pick] = len(picks)
             continue
-        selected.append(best)
-        gains[best] = -np.inf
-        np.maximum(covered, kernel[best], out=covered)
-    return np.asarray(selected, np.intp)
+        picks.append(pick)
+        gains[pick] = -np.inf
+        np.maximum(coverage, kernel[pick], out=coverage)
+    return np.asarray(picks, np.intp)
 
 
 def _candidates(information: Floats, source: np.random.Generator) -> Indices:
     if len(information) <= CANDIDATES:
         return np.arange(len(information))
     uncertain = np.argpartition(-information, CANDIDATES // 2)[: CANDIDATES // 2]
-    others = np.setdiff1d(np.arange(len(information)), uncertain, assume_unique=True)
-    return np.concatenate([uncertain, source.choice(others, CANDIDATES - len(uncertain), replace=False)])
+    remaining_rows = np.setdiff1d(np.arange(len(information)), uncertain, assume_unique=True)
+    return np.concatenate([uncertain, source.choice(remaining_rows, CANDIDATES - len(uncertain), replace=False)])
 
 
-def _sample(size: int, most: int, source: np.random.Generator) -> Indices:
-    return np.arange(size) if size <= most else np.sort(source.choice(size, most, replace=False))
+def _sample(size: int, size_limit: int, source: np.random.Generator) -> Indices:
+    return np.arange(size) if size <= size_limit else np.sort(source.choice(size, size_limit, replace=False))
 
 
-def _width(labelled: Floats, anchors: Floats) -> float:
+def _width(labelled_rows: Floats, anchors: Floats) -> float:
     """Return the median distance of the anchors to their nearest labelled galaxies; it falls with more labels (section 3.3)."""
-    if not len(labelled):
+    if not len(labelled_rows):
         return WIDEST
-    similarity = nearest_similarity(anchors, labelled)
+    similarity = nearest_similarity(anchors, labelled_rows)
     return float(np.clip(np.median(np.sqrt((2 - 2 * similarity).clip(0, None))), NARROWEST, WIDEST))
 
 

@@ -14,10 +14,10 @@ def read_label_config(config: str) -> str:
     from importlib.resources import files
 
     path = Path(config)
-    shipped = files("labeling_configs").joinpath(f"{config}.xml")
-    if not path.is_file() and not shipped.is_file():
+    config_file = files("labeling_configs").joinpath(f"{config}.xml")
+    if not path.is_file() and not config_file.is_file():
         wrong_call(f"{config} is neither an XML file nor a name in labeling_configs")
     try:
-        return path.read_text(encoding="utf-8") if path.is_file() else shipped.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8") if path.is_file() else config_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         stop(f"{config} cannot be read as XML: {error}")

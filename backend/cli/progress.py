@@ -47,8 +47,8 @@ def track_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 
             yield batch
             count += len(batch)
             bars.advance(bar, len(batch))
-            now = time.monotonic()
-            if not notices.is_terminal and now - printed_at >= LINE_EVERY_S:
-                printed_at = now
-                rate = count / (now - started_at)
+            clock_s = time.monotonic()
+            if not notices.is_terminal and clock_s - printed_at >= LINE_EVERY_S:
+                printed_at = clock_s
+                rate = count / (clock_s - started_at)
                 notices.print(f"{title}: {done + count:,} of {total:,} images, {rate:.3g} images/s", highlight=False)

@@ -154,9 +154,9 @@ class _Run:
         """Return the reference of the next actor that is ready or done; without cores, wait at most `NO_CORE_S`."""
         since = time.monotonic()
         while True:
-            done, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, timeout=CHECK_EVERY_S)
-            if done:
-                return done[0]
+            ready_jobs, _ = self._ray.wait([*self._working, *self._starting], num_returns=1, timeout=CHECK_EVERY_S)
+            if ready_jobs:
+                return ready_jobs[0]
             if self._working or self._ray.cluster_resources().get("CPU", 0) >= 1:
                 since = time.monotonic()
             elif time.monotonic() - since >= NO_CORE_S:
@@ -184,12 +184,12 @@ class _Actor:
     def __init__(self) -> None:
         self._worker: Any = None
 
-    def work(self, shared: list[Any], job: Any) -> Any:
-        """Run a job; `shared` holds a Ray reference to the worker's class and its argument."""
+    def work(self, worker_parts: list[Any], job: Any) -> Any:
+        """Run a job; `worker_parts` holds a Ray reference to the worker's class and its argument."""
         if self._worker is None:
             import ray
 
-            worker_class, argument = ray.get(shared[0])
+            worker_class, argument = ray.get(worker_parts[0])
             self._worker = worker_class(argument)
         return self._worker.work(job)
 

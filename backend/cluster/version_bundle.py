@@ -71,13 +71,13 @@ class VersionBundle:
                 file = Path(folder) / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-            taken = {control: Path(folder) / place for control, place in self.taken.items()}
-            heads = ProjectHeads.load(Path(folder) / OWN, config, taken=taken)
+            head_folders = {control: Path(folder) / place for control, place in self.taken.items()}
+            heads = ProjectHeads.load(Path(folder) / OWN, config, head_folders=head_folders)
         return factory.build(config, heads, version=self.name)
 
 
 def bundle_version(
-    folder: Path | None, *, name: str, label_config: str, settings: Settings, taken: Mapping[str, Path] | None = None
+    folder: Path | None, *, name: str, label_config: str, settings: Settings, head_folders: Mapping[str, Path] | None = None
 ) -> VersionBundle:
     """Read the files of a version into a bundle.
 
@@ -91,11 +91,11 @@ def bundle_version(
         Labelling config, XML.
     settings : Settings
         Sent without secrets, except the access token of Label Studio.
-    taken : mapping, optional
+    head_folders : mapping, optional
         Name of a control to the folder of another version with its head.
     """
-    taken = taken or {}
-    folders = ({} if folder is None else {OWN: folder}) | {place.name: place for place in taken.values()}
+    head_folders = head_folders or {}
+    folders = ({} if folder is None else {OWN: folder}) | {place.name: place for place in head_folders.values()}
     files = {
         f"{name}/{file.relative_to(place).as_posix()}": file.read_bytes()
         for name, place in folders.items()
@@ -103,13 +103,13 @@ def bundle_version(
         if file.is_file()
     }
     # An absolute path, because a worker may start in another folder, where a relative path would refer to another cache.
-    sent: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED_SECRET: settings.label_studio_api_key}
-    names = {control: place.name for control, place in taken.items()}
-    return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=sent))
+    sent_settings: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED_SECRET: settings.label_studio_api_key}
+    names = {control: place.name for control, place in head_folders.items()}
+    return VersionBundle(name, label_config, files, names, without_secrets(settings).model_copy(update=sent_settings))
 
 
 def without_secrets(settings: Settings) -> Settings:
     """Return the settings without passwords, secrets and tokens."""
     secret = [name for name, field in Settings.model_fields.items() if field.annotation is SecretStr]
-    empty: dict[str, object] = dict.fromkeys(secret, SecretStr("")) | dict.fromkeys(MAY_HOLD_SECRETS, "")
-    return settings.model_copy(update=empty)
+    blank_secrets: dict[str, object] = dict.fromkeys(secret, SecretStr("")) | dict.fromkeys(MAY_HOLD_SECRETS, "")
+    return settings.model_copy(update=blank_secrets)

@@ -95,8 +95,8 @@ def run_demo(options: DemoOptions, console: Console) -> None:
                 ("scores, versions and images to look at:", "bold"), f" {settings.public_url}/projects/{state.project_id}"
             )
         )
-        shown = password_hint(BACKEND_PASSWORD, state.basic_auth_password, env, console)
-        console.print(f"  sign in as {settings.basic_auth_user} with {shown}", soft_wrap=True)
+        hint = password_hint(BACKEND_PASSWORD, state.basic_auth_password, env, console)
+        console.print(f"  sign in as {settings.basic_auth_user} with {hint}", soft_wrap=True)
         console.print(
             f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
         )

@@ -45,9 +45,9 @@ def cut_deep_field(folder: Path) -> list[Path]:
         file = folder / f"hubble-deep-field-x{x}-y{y}-w{TILE_PX}.png"
         if not file.exists():
             tile = Image.fromarray(field[y - half : y + half, x - half : x + half])
-            encoded = io.BytesIO()
-            tile.resize((ZOOM * TILE_PX, ZOOM * TILE_PX), Image.Resampling.BICUBIC).save(encoded, "PNG")
-            file.write_bytes(encoded.getvalue())
+            buffer = io.BytesIO()
+            tile.resize((ZOOM * TILE_PX, ZOOM * TILE_PX), Image.Resampling.BICUBIC).save(buffer, "PNG")
+            file.write_bytes(buffer.getvalue())
         files.append(file)
     return files
 
@@ -58,12 +58,12 @@ def _brightest(field: NDArray[np.uint8]) -> list[tuple[int, int]]:
     half = TILE_PX // 2
     sources = sorted(extract((field / 255).astype(np.float32)).sources, key=lambda source: -source.flux)
     centres = [(round(source.ellipse.x), round(source.ellipse.y)) for source in sources]
-    chosen: list[tuple[int, int]] = []
+    places: list[tuple[int, int]] = []
     for x, y in centres:
         inside = half <= x <= width - half and half <= y <= height - half
-        if inside and all(max(abs(x - other), abs(y - below)) >= TILE_PX for other, below in chosen):
-            chosen.append((x, y))
-    return chosen[:TILES]
+        if inside and all(max(abs(x - other), abs(y - below)) >= TILE_PX for other, below in places):
+            places.append((x, y))
+    return places[:TILES]
 
 
 def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | ImageError]]:
@@ -90,8 +90,8 @@ def prepare_folder(images: Path, folder: Path) -> Iterator[tuple[Path, Path | Im
             if source.suffix.lower() in SHOWN_BY_BROWSERS:
                 yield source, source
                 continue
-            shown = folder / ("-".join(source.relative_to(images).parts) + ".png")
-            shown.write_bytes(to_png(pixels))
-            yield source, shown
+            target = folder / ("-".join(source.relative_to(images).parts) + ".png")
+            target.write_bytes(to_png(pixels))
+            yield source, target
         except ImageError as error:
             yield source, error

@@ -38,21 +38,23 @@ def check_data_folder(folder: Path) -> Check:
     return report_success(name, f"{folder} can be written and has {free / 2**30:.0f} GiB free")
 
 
-def check_models(package: Path = PACKAGE, listed: Path = MODELS) -> Check:
+def check_models(package: Path = PACKAGE, checksums: Path = MODELS) -> Check:
     """Compare the shipped model files with their SHA-256.
 
     Parameters
     ----------
     package : Path
         Folder that the paths in the list are relative to.
-    listed : Path
+    checksums : Path
         List of SHA-256 digests and paths.
     """
     name = "model files"
-    lines = [line.split(maxsplit=1) for line in listed.read_text().splitlines()]
-    wrong = [file for digest, file in lines if _digest(package / file) != digest]
-    if wrong:
-        return report_failure(name, f"missing or changed since the release: {', '.join(wrong)}; install galaxyloop again")
+    lines = [line.split(maxsplit=1) for line in checksums.read_text().splitlines()]
+    damaged_files = [file for digest, file in lines if _digest(package / file) != digest]
+    if damaged_files:
+        return report_failure(
+            name, f"missing or changed since the release: {', '.join(damaged_files)}; install galaxyloop again"
+        )
     return report_success(name, f"{len(lines)} files are unchanged")
 
 

@@ -43,8 +43,8 @@ def check_round_trip(services: Parts, client: LabelStudioClient) -> list[Check]:
         with _temporary_project(services, client) as project:
             webhook = _check_webhook(services, client, project)
             backend = _check_backend(services, client, project, webhook_ok=webhook.ok)
-            both = webhook.ok and backend.ok
-            event = _check_event(services, client, project) if both else report_failure(EVENTS, "not tested: see above")
+            all_ok = webhook.ok and backend.ok
+            event = _check_event(services, client, project) if all_ok else report_failure(EVENTS, "not tested: see above")
             return [webhook, backend, event]
     except LabelStudioError as error:
         return [report_failure(EVENTS, f"no temporary project could be created: {error}")]

@@ -26,7 +26,7 @@ def arrays_of(network: nn.Module) -> dict[str, NDArray[Any]]:
     return {name: value.half().numpy() for name, value in network.state_dict().items()}
 
 
-def restore(network: Network, stored: StoredHead) -> Network:
+def restore(network: Network, record: StoredHead) -> Network:
     """Set the weights of a network to those of a stored head, and freeze them.
 
     Raises
@@ -34,8 +34,8 @@ def restore(network: Network, stored: StoredHead) -> Network:
     HeadError
         If an array is missing or damaged.
     """
-    expected = network.state_dict()
+    own_weights = network.state_dict()
     network.load_state_dict(
-        {name: torch.from_numpy(np.array(stored.array(name, *value.shape))) for name, value in expected.items()}
+        {name: torch.from_numpy(np.array(record.array(name, *value.shape))) for name, value in own_weights.items()}
     )
     return network.eval().requires_grad_(False)

@@ -74,17 +74,17 @@ class Parameters:
         mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
         scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
         intercept = float(values.mean())
-        centred = np.asarray(values - intercept, np.float64)
+        deviations = np.asarray(values - intercept, np.float64)
         # One thread: on a busy machine, two threads spend most of the time waiting for each other.
         with threadpool_limits(limits=1, user_api="blas"):
             u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
-            projected: NDArray[np.float64] = u.T @ centred
-            strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projected, centred, x * n).std())
+            projections: NDArray[np.float64] = u.T @ deviations
+            strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projections, deviations, x * n).std())
             penalty = strength * n
-            weights = vt.T @ (s / (s**2 + penalty) * projected)
+            weights = vt.T @ (s / (s**2 + penalty) * projections)
             # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
             covariance = (vt.T / (s**2 + penalty)) @ vt
-        errors = _leave_one_out_errors(u, s, projected, centred, penalty)
+        errors = _leave_one_out_errors(u, s, projections, deviations, penalty)
         leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
         noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
         single = np.float32
@@ -116,24 +116,28 @@ class Parameters:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
-        mean = stored.array("mean", -1)
+        record = storage.read(folder, head=NAME)
+        mean = record.array("mean", -1)
         d = len(mean)
         return cls(
             mean,
-            stored.array("scale", d),
-            stored.array("weights", d),
-            stored.field("intercept", float),
-            stored.field("noise", float),
-            stored.array("covariance", d, d),
+            record.array("scale", d),
+            record.array("weights", d),
+            record.field("intercept", float),
+            record.field("noise", float),
+            record.array("covariance", d, d),
         )
 
 
 def _leave_one_out_errors(
-    u: NDArray[np.float64], s: NDArray[np.float64], projected: NDArray[np.float64], values: NDArray[np.float64], penalty: float
+    u: NDArray[np.float64],
+    s: NDArray[np.float64],
+    projections: NDArray[np.float64],
+    values: NDArray[np.float64],
+    penalty: float,
 ) -> NDArray[np.float64]:
     """Return the leave-one-out error of each value, shape (n,); the intercept adds 1/n to the leverage."""
     shrink = s**2 / (s**2 + penalty)
     leverage = (u**2 * shrink).sum(axis=1) + 1 / len(values)
-    error: NDArray[np.float64] = (values - u @ (shrink * projected)) / np.maximum(1 - leverage, 1e-6)
+    error: NDArray[np.float64] = (values - u @ (shrink * projections)) / np.maximum(1 - leverage, 1e-6)
     return error

@@ -121,16 +121,16 @@ class ImageStore:
         ImageError
             If the reference is not allowed or cannot be fetched.
         """
-        known = self.known_key(reference) if reference.startswith(UPLOADS) else None
-        if known is not None:
-            return StoredImage(known, lambda: self._cache.get(known) or self._fetch(reference)[1], self._max_pixels)
+        file_key = self.known_key(reference) if reference.startswith(UPLOADS) else None
+        if file_key is not None:
+            return StoredImage(file_key, lambda: self._cache.get(file_key) or self._fetch(reference)[1], self._max_pixels)
         key, content = self._fetch(reference)
         return StoredImage(key, lambda: content, self._max_pixels)
 
     def known_key(self, reference: str) -> str | None:
         """Return the key that the image had when it was last fetched, without fetching it; None if it is not known."""
-        known = self._cache.get(self._reference_key(reference))
-        return None if known is None else known.decode("ascii")
+        entry = self._cache.get(self._reference_key(reference))
+        return None if entry is None else entry.decode("ascii")
 
     def _fetch(self, reference: str) -> tuple[str, bytes]:
         content = self._fetcher.fetch(reference)

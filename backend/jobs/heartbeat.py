@@ -154,21 +154,23 @@ class Heartbeat:
     def _write(self, *, ended: bool) -> None:
         work = self._work
         with Session(self._engine) as session:
-            now, here = read_clock(session), time.monotonic()
+            database_time, local_time = read_clock(session), time.monotonic()
             row = session.get(ProcessRow, self._id)
             if row is None:
-                row = self._new_row(session, now)
-            row.seen_at = now
-            row.turned_at = now - (here - self._iterated_at)
-            row.ended_at = now if ended else None
-            row.project_id, row.working_since = (None, None) if work is None else (work[0], now - (here - work[1]))
+                row = self._new_row(session, database_time)
+            row.seen_at = database_time
+            row.turned_at = database_time - (local_time - self._iterated_at)
+            row.ended_at = database_time if ended else None
+            row.project_id, row.working_since = (
+                (None, None) if work is None else (work[0], database_time - (local_time - work[1]))
+            )
             session.commit()
 
-    def _new_row(self, session: Session, now: float) -> ProcessRow:
+    def _new_row(self, session: Session, database_time: float) -> ProcessRow:
         """Add this process; delete the rows of processes of its kind that ended or had no heartbeat for `FORGET_AFTER_S`."""
-        old = or_(ProcessRow.ended_at.is_not(None), ProcessRow.seen_at < now - FORGET_AFTER_S)
+        old = or_(ProcessRow.ended_at.is_not(None), ProcessRow.seen_at < database_time - FORGET_AFTER_S)
         session.execute(delete(ProcessRow).where(ProcessRow.kind == self._kind, old))
-        row = ProcessRow(id=self._id, kind=self._kind, host=socket.gethostname(), pid=os.getpid(), started_at=now)
+        row = ProcessRow(id=self._id, kind=self._kind, host=socket.gethostname(), pid=os.getpid(), started_at=database_time)
         session.add(row)
         return row
 
@@ -176,7 +178,7 @@ class Heartbeat:
 def read_processes(engine: Engine, kind: Kind) -> list[Process]:
     """Read the processes of a kind: those alive first, then by the age of their last heartbeat."""
     with Session(engine) as session:
-        now = read_clock(session)
+        database_time = read_clock(session)
         rows = session.scalars(select(ProcessRow).where(ProcessRow.kind == kind)).all()
         processes = [
             Process(
@@ -184,11 +186,11 @@ def read_processes(engine: Engine, kind: Kind) -> list[Process]:
                 host=row.host,
                 pid=row.pid,
                 # After the clock was set back, a time may lie in the future: a process that runs corrects it within `BEAT_S`.
-                seen_s=abs(now - row.seen_at),
-                iterated_s=abs(now - row.turned_at),
+                seen_s=abs(database_time - row.seen_at),
+                iterated_s=abs(database_time - row.turned_at),
                 ended=row.ended_at is not None,
                 project_id=row.project_id,
-                working_s=None if row.working_since is None else max(0.0, now - row.working_since),
+                working_s=None if row.working_since is None else max(0.0, database_time - row.working_since),
             )
             for row in rows
         ]

@@ -91,17 +91,17 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
     if lease is None:
         yield None
         return
-    done = threading.Event()
+    stop = threading.Event()
 
     def renew() -> None:
-        while not done.wait(seconds / 3):
+        while not stop.wait(seconds / 3):
             try:
-                held = _renew(engine, project_id, lease.name, seconds=seconds)
+                is_held = _renew(engine, project_id, lease.name, seconds=seconds)
             except DatabaseError as error:
                 # The database is busy or unreachable: the next renewal detects a takeover.
                 log.warning("event=lease_not_renewed project=%d error=%r", project_id, reason_of(error))
                 continue
-            if not held:
+            if not is_held:
                 lease.set()
                 return
 
@@ -113,7 +113,7 @@ def hold_lease(engine: Engine, project_id: int, *, seconds: float) -> Iterator[L
         lease.expire_if_unanswered(error)
         raise
     finally:
-        done.set()
+        stop.set()
         thread.join()
         _renew(engine, project_id, lease.name, seconds=seconds if lease.expires_unreleased else None)
 
@@ -131,18 +131,18 @@ def holder(engine: Engine, project_id: int) -> Holder | None:
 
 def _take(engine: Engine, project_id: int, *, seconds: float) -> Lease | None:
     """Take the lease if it is free; return None if another worker holds it or the project is not registered."""
-    here = update(ProjectRow).where(ProjectRow.id == project_id)
+    project_row = update(ProjectRow).where(ProjectRow.id == project_id)
     with Session(engine) as session:
         # The write locks the row, on either database, until this transaction ends.
-        session.execute(here.values(lease_until=ProjectRow.lease_until))
+        session.execute(project_row.values(lease_until=ProjectRow.lease_until))
         row = session.execute(
             select(ProjectRow.lease_owner, ProjectRow.lease_until).where(ProjectRow.id == project_id)
         ).one_or_none()
-        now = read_clock(session)
-        if row is None or 0 <= row.lease_until - now <= STRAY * seconds:
+        database_time = read_clock(session)
+        if row is None or 0 <= row.lease_until - database_time <= STRAY * seconds:
             return None
         lease = Lease(f"process {os.getpid()} on {socket.gethostname()}{_MARK}{uuid.uuid4().hex}", row.lease_owner)
-        session.execute(here.values(lease_owner=lease.name, lease_until=now + seconds))
+        session.execute(project_row.values(lease_owner=lease.name, lease_until=database_time + seconds))
         session.commit()
     return lease
 

@@ -61,11 +61,11 @@ class PendingEvents:
         rows = select(ProjectRow.id, ProjectRow.events_first_at).where(ProjectRow.id.in_(ids)).order_by(ProjectRow.id)
         with Session(self._engine) as session:
             newly_marked = [id_ for id_, first in session.execute(rows.with_for_update()) if first is None]
-            now = read_clock(session)
+            time = read_clock(session)
             session.execute(
                 update(ProjectRow)
                 .where(ProjectRow.id.in_(ids))
-                .values(events_first_at=func.coalesce(ProjectRow.events_first_at, now), events_last_at=now)
+                .values(events_first_at=func.coalesce(ProjectRow.events_first_at, time), events_last_at=time)
             )
             session.commit()
         return newly_marked
@@ -89,9 +89,9 @@ class PendingEvents:
 
     def waiting_s(self) -> dict[int, float]:
         """Return for how many seconds the events of each project have been pending; other projects are left out."""
-        now = self.now()
+        time = self.now()
         # `mark_now` writes 0 as the first time, so that the debounce is over at once; then the last time counts.
-        return {id_: max(0.0, now - (times.first_at or times.last_at)) for id_, times in self.pending().items()}
+        return {id_: max(0.0, time - (times.first_at or times.last_at)) for id_, times in self.pending().items()}
 
     def pending(self) -> dict[int, EventTimes]:
         """Read the times of each project with pending events."""
@@ -105,12 +105,12 @@ class PendingEvents:
         with Session(self._engine) as session:
             return read_clock(session)
 
-    def acknowledge(self, project_id: int, handled: EventTimes) -> None:
-        """Clear a project's mark unless a further event has arrived after `handled` was read."""
+    def acknowledge(self, project_id: int, times: EventTimes) -> None:
+        """Clear a project's mark unless a further event has arrived after `times` was read."""
         with Session(self._engine) as session:
             session.execute(
                 update(ProjectRow)
-                .where(ProjectRow.id == project_id, ProjectRow.events_last_at == handled.last_at)
+                .where(ProjectRow.id == project_id, ProjectRow.events_last_at == times.last_at)
                 .values(events_first_at=None, events_last_at=None)
             )
             session.commit()

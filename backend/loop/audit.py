@@ -75,7 +75,9 @@ def divide_snapshot(services: Services, project: Project, snapshot: Snapshot, *,
     return replace(snapshot, sides=sides)
 
 
-def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, known: Sequence[float] = ()) -> Iterator[Pairs]:
+def randomise_held_out(
+    batches: Iterable[Pairs], held_out: frozenset[int], *, known_scores: Sequence[float] = ()
+) -> Iterator[Pairs]:
     """Replace the scores of held-out tasks by random ones with the distribution of the others.
 
     The rank is drawn again for each version. With a constant rank, the held-out tasks at the front would be annotated first,
@@ -83,9 +85,9 @@ def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, 
 
     Parameters
     ----------
-    predicted : iterable of list of (Task, Prediction)
+    batches : iterable of list of (Task, Prediction)
     held_out : frozenset of int
-    known : sequence of float
+    known_scores : sequence of float
         Known scores of other tasks that are not held out.
 
     Yields
@@ -93,28 +95,28 @@ def randomise_held_out(predicted: Iterable[Pairs], held_out: frozenset[int], *, 
     list of (Task, Prediction)
         The same batches; empty predictions with a problem keep their score.
     """
-    others = sorted(known)
-    for batch in predicted:
+    known_sorted = sorted(known_scores)
+    for batch in batches:
         for task, prediction in batch:
             if task.id not in held_out:
-                bisect.insort(others, prediction.score)
+                bisect.insort(known_sorted, prediction.score)
         result: Pairs = []
         for task, prediction in batch:
             if task.id in held_out and not prediction.problem:
                 rank = _random_rank(task.id, prediction.model_version)
-                score = _quantile(others, rank) if others else rank
+                score = _quantile(known_sorted, rank) if known_sorted else rank
                 result.append((task, replace(prediction, score=score)))
             else:
                 result.append((task, prediction))
         yield result
 
 
-def _quantile(ordered: Sequence[float], rank: float) -> float:
+def _quantile(values: Sequence[float], rank: float) -> float:
     """Interpolate between scores in ascending order; `numpy.quantile` would copy all of them each time."""
-    position = rank * (len(ordered) - 1)
+    position = rank * (len(values) - 1)
     below = int(position)
-    above = min(below + 1, len(ordered) - 1)
-    return ordered[below] + (position - below) * (ordered[above] - ordered[below])
+    above = min(below + 1, len(values) - 1)
+    return values[below] + (position - below) * (values[above] - values[below])
 
 
 def _random_rank(task: int, version: str) -> float:

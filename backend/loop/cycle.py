@@ -86,15 +86,17 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)
-    stored = publish(services, project, state, annotations, tasks=tasks, stored=session.stored[project.live_version])
-    outcomes.append(f"{stored} predictions stored" if stored else "")
+    stored_predictions = publish(
+        services, project, state, annotations, tasks=tasks, predictions=session.stored[project.live_version]
+    )
+    outcomes.append(f"{stored_predictions} predictions stored" if stored_predictions else "")
     measure_effort(services, project, annotations)
     project = registry.project(project_id)  # a user may have rolled back during publication
     batch = batch_size(project, default=services.settings.batch)
     predictions = session.stored[project.live_version]
     outcomes.append(order_queue(services, Queue(project, tasks, snapshot, predictions, batch, lease)))
     scores: Mapping[int, float | None] = predictions.scores
-    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done=session.prefetched, lease=lease)
+    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, finished=session.prefetched, lease=lease)
     prune_old(services, registry.project(project_id), annotations, lease)
     scores = own_scores(services, project, scores)
     update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)
@@ -146,8 +148,8 @@ def _do_next_step(inputs: _CycleInputs) -> str:
 
 def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
     versions = services.registry.versions(project.id)
-    trained = trained_versions(versions)
-    stamps = read_stamps(services.registry.path(project.id, trained[-1].number)) if trained else {}
+    earlier_versions = trained_versions(versions)
+    stamps = read_stamps(services.registry.path(project.id, earlier_versions[-1].number)) if earlier_versions else {}
     return State(
         versions,
         project.live_version,

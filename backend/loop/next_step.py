@@ -79,13 +79,13 @@ def decide(state: State) -> Step:
     """Choose the next step of a project."""
     live = next(version for version in state.versions if version.number == state.live_version)
     config_changed = live.config_hash != state.config_hash
-    trained = trained_versions(state.versions)
-    same = next((version for version in trained if _is_of(version, state)), None)
+    earlier_versions = trained_versions(state.versions)
+    same = next((version for version in earlier_versions if _is_of(version, state)), None)
     if same is not None:
         return Restore(_newest_fitting(state) or same) if config_changed else Wait(f"nothing new since {same.name}")
     if config_changed or state.training_requested or state.changes >= state.batch:
         return Train(config_changed)
-    since = trained[-1].name if trained else live.name
+    since = earlier_versions[-1].name if earlier_versions else live.name
     return Wait(f"{state.changes} of {state.batch} changed annotations gathered since {since}")
 
 

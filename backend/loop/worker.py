@@ -52,11 +52,11 @@ def run_worker(services: Services) -> None:
 
     def check() -> None:
         nonlocal reconciled_at
-        now = time.monotonic()
+        clock_s = time.monotonic()
         try:
-            if reconciled_at is None or is_due(now - reconciled_at, every_s=settings.reconcile_every_s):
+            if reconciled_at is None or is_due(clock_s - reconciled_at, every_s=settings.reconcile_every_s):
                 reconcile(services)
-                reconciled_at = now
+                reconciled_at = clock_s
             else:
                 queue_pending(services)
         except QueueUnavailable as error:

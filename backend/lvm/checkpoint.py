@@ -54,9 +54,9 @@ def save_model(encoder: Encoder, decoder: Decoder | None, path: Path, *, trainin
     weights = encoder.state_dict()
     if decoder is not None:
         weights |= {DECODER + name: tensor for name, tensor in decoder.state_dict().items()}
-    halved = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
+    half_weights = {name: tensor.half() if tensor.is_floating_point() else tensor for name, tensor in weights.items()}
     with atomic_write(path) as file:
-        file.write(save({name: tensor.cpu().contiguous() for name, tensor in halved.items()}, metadata))
+        file.write(save({name: tensor.cpu().contiguous() for name, tensor in half_weights.items()}, metadata))
 
 
 def load_encoder(path: Path) -> Encoder:

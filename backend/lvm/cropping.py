@@ -48,8 +48,8 @@ def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
     oversampling = max(1, min(8, round(2 * half / side)))
     grid = functional.affine_grid(affine.float(), [1, 3, side * oversampling, side * oversampling], align_corners=False)
     cut = functional.grid_sample(image, grid, mode="bilinear", padding_mode="zeros", align_corners=False)
-    scaled: NDArray[np.float32] = functional.avg_pool2d(cut, oversampling)[0].permute(1, 2, 0).numpy()
-    return scaled
+    scaled_pixels: NDArray[np.float32] = functional.avg_pool2d(cut, oversampling)[0].permute(1, 2, 0).numpy()
+    return scaled_pixels
 
 
 def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
@@ -60,17 +60,17 @@ def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
     sky, spread = median_and_spread(light)
     bright = light > sky + max(3 * spread, 0.1 * (float(light.max()) - sky), 0.01)
     labels, count = ndimage.label(bright)
-    whole = (width / 2, height / 2, min(width, height) / 2)
+    image_circle = (width / 2, height / 2, min(width, height) / 2)
     if count == 0:
-        return whole
+        return image_circle
     rows, columns = np.indices(light.shape)
     middle = ((light.shape[0] - 1) / 2, (light.shape[1] - 1) / 2)
     distance = np.hypot(rows - middle[0], columns - middle[1])
     nearest = ndimage.minimum(distance, labels, index=np.arange(1, count + 1))
     area = ndimage.sum(bright, labels, index=np.arange(1, count + 1))
     # Area and distance: a neighbour is chosen only if it is clearly larger than the object in the middle.
-    chosen = int(np.argmax(np.sqrt(area) - nearest)) + 1
-    weight = np.where(labels == chosen, light - sky, 0)
+    label = int(np.argmax(np.sqrt(area) - nearest)) + 1
+    weight = np.where(labels == label, light - sky, 0)
     total = float(weight.sum())
     centre_row, centre_column = float((weight * rows).sum()) / total, float((weight * columns).sum()) / total
     radius = np.sqrt(float((weight * ((rows - centre_row) ** 2 + (columns - centre_column) ** 2)).sum()) / total)

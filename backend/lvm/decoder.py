@@ -52,8 +52,8 @@ class Decoder(nn.Module):
         super().__init__()
         coarse_to_fine = config.channels[::-1]
         self.ups = nn.ModuleList(DualUpsample(width, finer) for width, finer in pairwise(coarse_to_fine))
-        joined = list(zip(coarse_to_fine, config.strides[::-1], strict=True))[1:-1]
-        self.joins = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width, _ in joined)
+        levels_with_strides = list(zip(coarse_to_fine, config.strides[::-1], strict=True))[1:-1]
+        self.joins = nn.ModuleList(nn.Conv2d(2 * width, width, 1) for width, _ in levels_with_strides)
         self.mixes = nn.ModuleList(
             SwinTransformerStage(
                 dim=width,
@@ -66,7 +66,7 @@ class Decoder(nn.Module):
                 window_size=WINDOW,
                 dynamic_mask=True,
             )
-            for width, stride in joined
+            for width, stride in levels_with_strides
         )
         self.finest = config.strides[0]
         self.out = nn.Conv2d(config.channels[0], 3 * self.finest**2, 3, padding=1)
@@ -88,7 +88,7 @@ class Decoder(nn.Module):
         for step, up in enumerate(self.ups):
             features = up(features)
             if step < len(self.joins):
-                mixed = self.joins[step](torch.cat([features, pyramid[-2 - step]], dim=1)).permute(0, 2, 3, 1)
-                features = self.mixes[step](mixed).permute(0, 3, 1, 2)
+                features_of_step = self.joins[step](torch.cat([features, pyramid[-2 - step]], dim=1)).permute(0, 2, 3, 1)
+                features = self.mixes[step](features_of_step).permute(0, 3, 1, 2)
         rebuilt: Tensor = functional.pixel_shuffle(self.out(features), self.finest)
         return rebuilt

@@ -50,35 +50,35 @@ class Embeddings:
             If an image without a cached embedding cannot be read. To skip such images, decode images one by one first.
         """
         embeddings = np.empty((len(images), self.dimension), np.float32)
-        missing = []
+        places = []
         for index, image in enumerate(images):
-            cached = self.cached(image.key)
-            if cached is None:
-                missing.append(index)
+            entry = self.cached(image.key)
+            if entry is None:
+                places.append(index)
             else:
-                embeddings[index] = cached
-        for start in range(0, len(missing), BATCH):
-            batch = missing[start : start + BATCH]
+                embeddings[index] = entry
+        for start in range(0, len(places), BATCH):
+            batch = places[start : start + BATCH]
             side = self._encoder.config.image_px
             frames = np.stack([_crop(images[index], side=side) for index in batch])
-            computed = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
-            for index, embedding in zip(batch, computed, strict=True):
+            vectors = self._encoder.embed(torch.from_numpy(frames).permute(0, 3, 1, 2)).numpy()
+            for index, embedding in zip(batch, vectors, strict=True):
                 embeddings[index] = embedding
                 self._cache.put(self._key(images[index].key), embedding.tobytes())
         return embeddings
 
     def cached(self, image_key: str) -> NDArray[np.float32] | None:
         """Return the cached embedding of an image, shape (dimension,), by the key of its `StoredImage`; None without one."""
-        cached = self._cache.get(self._key(image_key))
-        if cached is None or len(cached) != self.dimension * np.dtype(np.float32).itemsize:
+        entry = self._cache.get(self._key(image_key))
+        if entry is None or len(entry) != self.dimension * np.dtype(np.float32).itemsize:
             return None
-        return np.frombuffer(cached, np.float32)
+        return np.frombuffer(entry, np.float32)
 
     def _key(self, image_key: str) -> str:
         return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image_key)
 
 
 def _crop(image: StoredImage, *, side: int) -> NDArray[np.float32]:
-    cropped = frame(image.pixels, side=side)
+    pixels = frame(image.pixels, side=side)
     image.free_if_large()
-    return cropped
+    return pixels

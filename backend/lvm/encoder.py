@@ -85,9 +85,9 @@ class Encoder(nn.Module):
         """
         height, width = images.shape[-2:]
         coarsest = self.config.strides[-1]
-        padded = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest))  # black, like empty sky
+        padded_images = functional.pad(images, (0, -width % coarsest, 0, -height % coarsest))  # black, like empty sky
         # The square root increases the contrast of faint arms and haloes.
-        levels = self.backbone.levels(padded.clamp(min=0).sqrt())
+        levels = self.backbone.levels(padded_images.clamp(min=0).sqrt())
         return tuple(
             level[:, :, : -(-height // stride), : -(-width // stride)]
             for level, stride in zip(levels, self.config.strides, strict=True)
@@ -109,7 +109,7 @@ class Encoder(nn.Module):
         -------
         Tensor, shape (n, dimension), float32
         """
-        return torch.stack([self(rotated) for rotated in quarter_turns(images)]).mean(dim=0).float()
+        return torch.stack([self(view) for view in quarter_turns(images)]).mean(dim=0).float()
 
 
 def quarter_turns(images: Tensor) -> list[Tensor]:

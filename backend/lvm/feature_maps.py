@@ -48,10 +48,10 @@ class Pyramids:
         self._encoder = encoder
         self._cache = cache
         self.fingerprint = fingerprint
-        stored = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
-        self._levels = stored
-        self.strides = tuple(encoder.config.strides[index] for index in stored)
-        self.channels = tuple(encoder.config.channels[index] for index in stored)
+        kept_levels = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
+        self._levels = kept_levels
+        self.strides = tuple(encoder.config.strides[index] for index in kept_levels)
+        self.channels = tuple(encoder.config.channels[index] for index in kept_levels)
 
     def of(self, image: StoredImage, *, size: Size | None = None) -> FeaturePyramid:
         """Return the pyramid of an image; its feature maps are computed on first use.
@@ -81,9 +81,9 @@ class Pyramids:
             If the size is not cached and the image cannot be read.
         """
         key = key_of("size", image.key)
-        known = self._cache.get(key) if self._cache else None
-        if known is not None:
-            width, height = (int(side) for side in known.split())
+        entry = self._cache.get(key) if self._cache else None
+        if entry is not None:
+            width, height = (int(side) for side in entry.split())
             return width, height
         height, width = replace(image).pixels.shape[:2]  # a copy, so that the pixels are freed
         if self._cache:
@@ -97,15 +97,15 @@ class Pyramids:
     def levels(self, tile: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Levels:
         """Return the feature maps of one tile, from the cache or from the encoder."""
         name = key_of("pyramid", TILES_VERSION, self.fingerprint, repr(self.strides), key, repr(tile)) if key else None
-        cached = self._cache.get(name) if self._cache and name else None
-        if cached is None:
-            computed = self._compute(cut(pixels(), tile))
+        entry = self._cache.get(name) if self._cache and name else None
+        if entry is None:
+            levels_of_tile = self._compute(cut(pixels(), tile))
             if self._cache and name:
-                self._cache.put(name, save({str(index): level for index, level in enumerate(computed)}))
+                self._cache.put(name, save({str(index): level for index, level in enumerate(levels_of_tile)}))
         else:
-            stored = load(cached)
-            computed = tuple(stored[str(index)] for index in range(len(stored)))
-        return tuple(level.float() for level in computed)
+            tensors = load(entry)
+            levels_of_tile = tuple(tensors[str(index)] for index in range(len(tensors)))
+        return tuple(level.float() for level in levels_of_tile)
 
     @torch.no_grad()
     def _compute(self, image: Tensor) -> Levels:
@@ -147,12 +147,12 @@ class FeaturePyramid:
 
     def __iter__(self) -> Iterator[tuple[Tile, Levels]]:
         """Yield each tile with its feature maps; the image is decoded at most once, and one tile is in memory at a time."""
-        decoded: list[NDArray[np.float32]] = []
+        level_arrays: list[NDArray[np.float32]] = []
 
         def pixels() -> NDArray[np.float32]:
-            if not decoded:
-                decoded.append(self._pixels())
-            return decoded[0]
+            if not level_arrays:
+                level_arrays.append(self._pixels())
+            return level_arrays[0]
 
         for tile in self.tiles:
             yield tile, self._pyramids.levels(tile, pixels=pixels, key=self._key)

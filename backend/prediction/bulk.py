@@ -55,7 +55,7 @@ def make_engine(predictor: Predictor) -> Engine:
 def predict_and_store(
     client: LabelStudioClient,
     project_id: int,
-    predicted: Iterable[Pairs],
+    batches: Iterable[Pairs],
     *,
     exclusive: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> Iterator[Stored]:
@@ -65,7 +65,7 @@ def predict_and_store(
     ----------
     client : LabelStudioClient
     project_id : int
-    predicted : iterable of list of (Task, Prediction)
+    batches : iterable of list of (Task, Prediction)
         From an engine.
     exclusive : callable
         Returns a context manager that is held while a chunk is stored, and waits until no other process stores for this
@@ -88,7 +88,7 @@ def predict_and_store(
 
     with ThreadPoolExecutor(1, thread_name_prefix="bulk") as pool:
         before: tuple[Pairs, Future[int]] | None = None
-        for chunk in _chunks(predicted):
+        for chunk in _chunks(batches):
             if before is not None:
                 yield Stored(before[0], before[1].result())
             before = chunk, pool.submit(store, chunk)
@@ -96,10 +96,10 @@ def predict_and_store(
             yield Stored(before[0], before[1].result())
 
 
-def _chunks(predicted: Iterable[Pairs]) -> Iterator[Pairs]:
+def _chunks(batches: Iterable[Pairs]) -> Iterator[Pairs]:
     """Collect batches into chunks, each up to twice as large as the one before."""
     size, chunk, began = FIRST_CHUNK, Pairs(), time.monotonic()
-    for batch in predicted:
+    for batch in batches:
         chunk += batch
         if len(chunk) + CHUNK > size or time.monotonic() - began >= LONGEST_CHUNK_S:
             yield chunk

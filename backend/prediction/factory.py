@@ -116,11 +116,11 @@ class PredictorFactory:
             name: head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
             for name, head in heads.by_control.items()
         }
-        prompted = heads.prompted
-        if prompted is not None and prompted.encoder != self.base_masks.encoder:
-            log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
-            prompted = None
-        return replace(heads, by_control=usable, prompted=prompted)
+        masks = heads.prompted
+        if masks is not None and masks.encoder != self.base_masks.encoder:
+            log.warning("event=masks_not_used trained_on=%s encoder=%s", masks.encoder, self.base_masks.encoder)
+            masks = None
+        return replace(heads, by_control=usable, prompted=masks)
 
 
 def _open_extractor(

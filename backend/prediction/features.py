@@ -140,9 +140,9 @@ class FeatureExtractor:
 
     def _size(self, reference: str) -> Size | None:
         with self._sizes_lock:
-            known = self._known_sizes.get(reference)
-        if known is not None:
-            return known
+            known_size = self._known_sizes.get(reference)
+        if known_size is not None:
+            return known_size
         size = attempt(lambda: self._pyramids.size_of(self._image_store.open(reference)))
         return None if isinstance(size, ImageError) else self._remember_size(reference, size)
 
@@ -204,9 +204,9 @@ class FeatureExtractor:
 
     def _sources(self, image: StoredImage, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
         key = key_of("sources", ARCHIVE_VERSION, repr(settings), image.key)
-        archived = self._cache.get(key)
-        if archived is not None:
-            return unpack(archived)
+        entry = self._cache.get(key)
+        if entry is not None:
+            return unpack(entry)
         with self._one_large if image.is_large else nullcontext():
             pixels = image.pixels
             size = (pixels.shape[1], pixels.shape[0])

@@ -77,8 +77,8 @@ class LivePredictors(PredictorFactory):
         registry = self._registry
         if reason := find_version_damage(registry, project_id, number):
             raise HeadError(reason)
-        taken = registry.find_taken_heads(project_id, number)
-        return ProjectHeads.load(registry.path(project_id, number), config, taken=taken)
+        head_folders = registry.find_taken_heads(project_id, number)
+        return ProjectHeads.load(registry.path(project_id, number), config, head_folders=head_folders)
 
     def of(self, project: Project, *, label_config: str) -> Predictor:
         """Return the predictor of a project's live version.

@@ -88,11 +88,11 @@ def object_hit(
     of_control = [region for region in regions if region.get("from_name") == control.name]
     for region in of_control[-max(1, MOST_PIXELS // (size[0] * size[1])) :]:
         try:
-            drawn = read_region(region, control, size=size)
-            if label not in drawn.labels or not _may_hold(drawn.shape, first):
+            shape = read_region(region, control, size=size)
+            if label not in shape.labels or not _may_hold(shape.shape, first):
                 continue
-            polygon = isinstance(drawn.shape, Polygon)
-            mask = Footprint.of_polygon(drawn.shape, size) if polygon else Footprint.of_mask(drawn.shape)
+            polygon = isinstance(shape.shape, Polygon)
+            mask = Footprint.of_polygon(shape.shape, size) if polygon else Footprint.of_mask(shape.shape)
         except ControlError:
             continue
         if mask.holds(column, row) and (hit is None or mask.area < hit[1].area):
@@ -109,8 +109,8 @@ def _may_hold(shape: object, click: Point) -> bool:
 
 
 def _items(task: Mapping[str, Any], part: str) -> Iterator[Mapping[str, Any]]:
-    held = task.get(part)
-    yield from (item for item in held if isinstance(item, Mapping)) if isinstance(held, list) else ()
+    items = task.get(part)
+    yield from (item for item in items if isinstance(item, Mapping)) if isinstance(items, list) else ()
 
 
 def _regions(item: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

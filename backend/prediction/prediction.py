@@ -93,9 +93,9 @@ class Draft:
         """
         order = {control.name: place for place, control in enumerate(config.controls)}
         tags = list(config.image_key)
-        predicted = sorted(self.predicted, key=lambda item: (tags.index(item[1][0]), item[1][1], order[item[0].name]))
-        hidden = hidden_controls([region for _, _, item in predicted for region in item.regions], config)
-        visible = [(image, item) for control, image, item in predicted if control.name not in hidden]
+        predictions = sorted(self.predicted, key=lambda item: (tags.index(item[1][0]), item[1][1], order[item[0].name]))
+        hidden_names = hidden_controls([region for _, _, item in predictions for region in item.regions], config)
+        visible = [(image, item) for control, image, item in predictions if control.name not in hidden_names]
         regions = [place_region(region, config, image) for image, item in visible for region in item.regions]
         confidences = [item.confidence for _, item in visible if item.confidence is not None]
         score = float(np.mean(confidences)) if confidences else EMPTY_SCORE

@@ -77,11 +77,11 @@ class Predictor:
     @cached_property
     def _by_image(self) -> dict[str, list[ControlModel]]:
         """The models of each Image tag that has any, by the tag's name."""
-        grouped: dict[str, list[ControlModel]] = {}
+        models_of_image: dict[str, list[ControlModel]] = {}
         for model in self.models:
             for name in model.control.to_names if model.control.marks_objects else (model.control.to_name,):
-                grouped.setdefault(name, []).append(model)
-        return grouped
+                models_of_image.setdefault(name, []).append(model)
+        return models_of_image
 
     @property
     def answers_prompts(self) -> bool:

@@ -59,7 +59,7 @@ class ProjectHeads:
         (folder / INDEX).write_text(json.dumps(index, indent=1))
 
     @classmethod
-    def load(cls, folder: Path, config: LabelConfig, *, taken: Mapping[str, Path] | None = None) -> ProjectHeads:
+    def load(cls, folder: Path, config: LabelConfig, *, head_folders: Mapping[str, Path] | None = None) -> ProjectHeads:
         """Read a version's heads; none if it has no folder (the base version).
 
         Parameters
@@ -68,7 +68,7 @@ class ProjectHeads:
             Folder of the version.
         config : LabelConfig
             Heads whose control differs from the one that they were trained for are left out.
-        taken : mapping, optional
+        head_folders : mapping, optional
             Control's name, or `PROMPTS`, to the folder of another version that its head is read from; if that folder has no
             such head, the shipped head is used.
 
@@ -77,11 +77,11 @@ class ProjectHeads:
         HeadError
             If a head's files are damaged.
         """
-        taken = taken or {}
-        entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in taken}
-        entries |= {name: (place, index[name]) for name, place in taken.items() if name in (index := _index(place))}
+        head_folders = head_folders or {}
+        entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in head_folders}
+        entries |= {name: (place, index[name]) for name, place in head_folders.items() if name in (index := _index(place))}
         by_control: dict[str, Head] = {}
-        prompted = None
+        masks = None
         for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
                 continue
@@ -89,10 +89,10 @@ class ProjectHeads:
                 raise HeadError(f"{place / INDEX} names a head of the unknown kind {entry['kind']!r}")
             head = HEADS[entry["kind"]].load(place / entry["folder"])
             if isinstance(head, PromptedMasks):
-                prompted = head
+                masks = head
             else:
                 by_control[name] = head
-        return cls(by_control, prompted)
+        return cls(by_control, masks)
 
 
 def _index(folder: Path) -> dict[str, dict[str, str]]:
@@ -144,9 +144,9 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
             if control.tag != tag or to_name not in control.to_names or not control.labels:
                 continue
             for name in own_label.names if own_label else (label,):
-                known = read_label(name, control)
-                if known is not None:
-                    return control, known
+                own_name = read_label(name, control)
+                if own_name is not None:
+                    return control, own_name
     return None
 
 

@@ -22,7 +22,7 @@ PREDICTED = ("prediction", "prediction-changed")
 
 
 def choose_prompts(
-    regions: Sequence[object], config: LabelConfig, *, stored: Collection[str] = ()
+    regions: Sequence[object], config: LabelConfig, *, stored_region_ids: Collection[str] = ()
 ) -> tuple[list[Mapping[str, Any]], Image]:
     """Choose the regions that prompt the current object, in order, and their image.
 
@@ -35,7 +35,7 @@ def choose_prompts(
     regions : sequence of object
         The result of the request.
     config : LabelConfig
-    stored : collection of str
+    stored_region_ids : collection of str
         Ids of the regions of the task's predictions and submitted annotations.
 
     Raises
@@ -43,17 +43,17 @@ def choose_prompts(
     ControlError
         If a prompt has an invalid page.
     """
-    drawn: list[tuple[Mapping[str, Any], Control, Image]] = []
+    candidates: list[tuple[Mapping[str, Any], Control, Image]] = []
     for region in regions:
-        if not isinstance(region, Mapping) or region.get("origin") in PREDICTED or region.get("id") in stored:
+        if not isinstance(region, Mapping) or region.get("origin") in PREDICTED or region.get("id") in stored_region_ids:
             continue
         control = config.control(region.get("from_name"))
         if control is not None and region.get("type") == control.tag.lower() and _can_prompt(control, config):
-            drawn.append((region, control, (str(region.get("to_name") or ""), page_of(region))))
-    if not drawn:
+            candidates.append((region, control, (str(region.get("to_name") or ""), page_of(region))))
+    if not candidates:
         return [], ("", 0)
-    image = drawn[-1][2]
-    on_image = [(region, control) for region, control, place in drawn if place == image]
+    image = candidates[-1][2]
+    on_image = [(region, control) for region, control, place in candidates if place == image]
     newest = {control.name: region for region, control in on_image}
     return [
         region
@@ -70,5 +70,5 @@ def _can_prompt(control: Control, config: LabelConfig) -> bool:
     """
     if control.tag not in SHAPES:
         return False
-    marked = [other for other in config.controls if other.tag == control.tag and (other.smart or other.smart_only)]
-    return control in marked or (not marked and not control.never_smart)
+    smart_controls = [other for other in config.controls if other.tag == control.tag and (other.smart or other.smart_only)]
+    return control in smart_controls or (not smart_controls and not control.never_smart)

@@ -70,29 +70,31 @@ def answer_prompts(
     """
     if not isinstance(prompts, list) or not prompts:
         return []
-    chosen, place = choose_prompts(prompts, config, stored=stored_ids(task))
-    if len(chosen) > MAX_PROMPTS:
-        raise ControlError(f"{len(chosen)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
-    if not chosen:
+    prompt_regions, place = choose_prompts(prompts, config, stored_region_ids=stored_ids(task))
+    if len(prompt_regions) > MAX_PROMPTS:
+        raise ControlError(f"{len(prompt_regions)} prompts were sent for one object, at most {MAX_PROMPTS} are read")
+    if not prompt_regions:
         return []
-    target = prompt_target(config, label=_label_of(chosen[-1]), to_name=place[0], from_name=chosen[-1].get("from_name"))
+    target = prompt_target(
+        config, label=_label_of(prompt_regions[-1]), to_name=place[0], from_name=prompt_regions[-1].get("from_name")
+    )
     if target is None:
         return []
     control, label = target
     image = windowed_image_of(*place)
-    drawn = _decode(chosen, image.size)
-    shown: ShownObject | None = None
-    if drawn.points and not drawn.boxes and drawn.mask is None:
+    prompt = _decode(prompt_regions, image.size)
+    shown_object: ShownObject | None = None
+    if prompt.points and not prompt.boxes and prompt.mask is None:
         on_screen = [region for region in regions_on_screen(task) if _is_on_image(region, place, config)]
-        shown = object_hit(on_screen, drawn.points, control=control, label=label, size=image.size)
-    mask = shown.mask if shown else drawn.mask
-    answer = head.predict(image, Prompt.of(image.size, points=drawn.points, boxes=drawn.boxes, mask=mask))
+        shown_object = object_hit(on_screen, prompt.points, control=control, label=label, size=image.size)
+    mask = shown_object.mask if shown_object else prompt.mask
+    answer = head.predict(image, Prompt.of(image.size, points=prompt.points, boxes=prompt.boxes, mask=mask))
     if answer is None:
         return []
     outline, quality = answer
     regions = regions_of_mask(outline, control=control, label=label, score=float(np.clip(quality, 0, 1)))
-    if shown and shown.id:
-        regions[0]["id"] = shown.id
+    if shown_object and shown_object.id:
+        regions[0]["id"] = shown_object.id
     return [place_region(region, config, place) for region in regions]
 
 
@@ -111,8 +113,8 @@ def _decode(prompts: Sequence[Mapping[str, Any]], size: Size) -> _DrawnPrompts:
     _check_cost(masks, size)
     shapes = [SHAPES[_tag_of(prompt)].decode(dict(prompt), size=size) for prompt in prompts if _tag_of(prompt) not in MASKS]
     return _DrawnPrompts(
-        points=[(drawn.shape, drawn.positive) for drawn in shapes if isinstance(drawn.shape, Point)],
-        boxes=[box for drawn in shapes if (box := _box_of(drawn.shape)) is not None],
+        points=[(shape.shape, shape.positive) for shape in shapes if isinstance(shape.shape, Point)],
+        boxes=[box for shape in shapes if (box := _box_of(shape.shape)) is not None],
         mask=_unite(masks, size),
     )
 
@@ -152,9 +154,13 @@ def _check_cost(masks: Sequence[Mapping[str, Any]], size: Size) -> None:
         )
     for prompt in masks:
         codec = PIXELS.get(_tag_of(prompt))
-        stated = codec.readable_size(prompt) if codec else None  # None: `decode` reads the mask only if it fits the image
-        if stated and stated[0] * stated[1] != pixels:
-            raise ControlError(f"a mask of {stated[0] * stated[1]} pixels does not fit an image of {size[0]}x{size[1]}")
+        readable_size = (
+            codec.readable_size(prompt) if codec else None
+        )  # None: `decode` reads the mask only if it fits the image
+        if readable_size and readable_size[0] * readable_size[1] != pixels:
+            raise ControlError(
+                f"a mask of {readable_size[0] * readable_size[1]} pixels does not fit an image of {size[0]}x{size[1]}"
+            )
 
 
 def _unite(masks: Sequence[Mapping[str, Any]], size: Size) -> Mask | None:

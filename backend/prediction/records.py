@@ -86,35 +86,35 @@ class PredictionRecords:
             session.commit()
 
     def record_batches(
-        self, predicted: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]
+        self, batches: Iterable[Pairs], project_id: int, version: int, *, keys: Collection[str]
     ) -> Iterator[Pairs]:
         """Write the records of an engine's predictions, and yield each batch after its records are written.
 
         Parameters
         ----------
-        predicted : iterable of list of (Task, Prediction)
+        batches : iterable of list of (Task, Prediction)
             From an engine.
         project_id, version : int
         keys : collection of str
             Keys of the image references, for `data_hash`.
         """
-        for pairs in predicted:
+        for pairs in batches:
             self.write(project_id, version, records_of(pairs, keys))
             yield pairs
 
     def keep_versions(self, project_id: int, versions: Collection[int]) -> None:
         """Delete the records of all other versions of a project."""
-        others = PredictionRow.project_id == project_id, PredictionRow.version.not_in(versions)
+        of_other_versions = PredictionRow.project_id == project_id, PredictionRow.version.not_in(versions)
         with Session(self._engine) as session:
-            session.execute(delete(PredictionRow).where(*others))
+            session.execute(delete(PredictionRow).where(*of_other_versions))
             session.commit()
 
 
 def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
     """Return the records of predictions made now, by task id; ids outside the valid range are left out."""
-    now = time.time()
+    clock_s = time.time()
     return {
-        task.id: PredictionRecord(data_hash(task.data, keys), now if prediction.problem else None)
+        task.id: PredictionRecord(data_hash(task.data, keys), clock_s if prediction.problem else None)
         for task, prediction in pairs
         if 0 < task.id <= MAX_ID
     }

@@ -64,9 +64,9 @@ def read_task_embeddings(
     for task, fields in data.items():
         references = [reference_of_image(fields, config, image) for image in images_of_control(fields, config, control)]
         embeddings = [predictors.cached_embedding(reference) for reference in references if reference]
-        known = [embedding for embedding in embeddings if embedding is not None]
-        if known:
-            rows[len(tasks)] = np.clip(np.mean(known, axis=0), -HALF, HALF)
+        vectors = [embedding for embedding in embeddings if embedding is not None]
+        if vectors:
+            rows[len(tasks)] = np.clip(np.mean(vectors, axis=0), -HALF, HALF)
             tasks.append(task)
     return TaskEmbeddings(np.asarray(tasks, np.int64), rows[: len(tasks)])
 

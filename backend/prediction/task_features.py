@@ -57,13 +57,13 @@ def extract_task_features(
             outcomes[number] = reference
         else:
             references[number] = reference
-    extracted = extractor.extract_features(
+    features = extractor.extract_features(
         list(references.values()),
         embed=True,  # the order of the queue needs the embedding, whatever the controls hold
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )
-    outcomes |= zip(references, extracted, strict=True)
+    outcomes |= zip(references, features, strict=True)
     for number, outcome in outcomes.items():
         if isinstance(outcome, ImageError):
             index, (to_name, page) = places[number]

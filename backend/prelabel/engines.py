@@ -37,7 +37,7 @@ def ray_engine(address: str | None) -> EngineFactory:
             name=project.live_name,
             label_config=project.label_config,
             settings=services.settings,
-            taken=services.registry.find_taken_heads(project.id, project.live_version),
+            head_folders=services.registry.find_taken_heads(project.id, project.live_version),
         )
         with open_cluster(address) as cluster:
 

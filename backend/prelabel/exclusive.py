@@ -29,7 +29,7 @@ def exclusive_project(services: Services, project: Project) -> Iterator[None]:
     PrelabelError
         If another version has gone live since `project` was read.
     """
-    logged = False
+    is_logged = False
     while True:
         with hold_lease(services.engine, project.id, seconds=services.settings.lease_s) as lease:
             if lease is not None:
@@ -41,18 +41,18 @@ def exclusive_project(services: Services, project: Project) -> Iterator[None]:
                     )
                 yield
                 return
-        logged = logged or _log_lease_holder(services, project)
+        is_logged = is_logged or _log_lease_holder(services, project)
         time.sleep(RETRY_S)
 
 
 def _log_lease_holder(services: Services, project: Project) -> bool:
     """Log which process holds the project; return False if the lease is free now."""
-    held = holder(services.engine, project.id)
-    if held is not None:
+    lease = holder(services.engine, project.id)
+    if lease is not None:
         log.warning(
             "project %d is used by %s: waiting until it has finished, or, if it was killed, for %.0f s",
             project.id,
-            held.name,
-            held.seconds,
+            lease.name,
+            lease.seconds,
         )
-    return held is not None
+    return lease is not None

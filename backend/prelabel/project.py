@@ -131,20 +131,20 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
     if reason := find_version_damage(services.registry, project_id, project.live_version):
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
         raise PrelabelError(f"{sentence}: start the worker, which makes the last undamaged version live")
-    predicted = predicted_tasks(services.label_studio, project_id, project.live_name)
-    outcome = Outcome(project.live_name, known=len(predicted))
-    waiting = [task for task in tasks if task.id not in predicted and not (choice.only_unlabelled and task.annotated)]
-    chosen: list[Task] = []
+    predicted_ids = predicted_tasks(services.label_studio, project_id, project.live_name)
+    outcome = Outcome(project.live_name, known=len(predicted_ids))
+    waiting = [task for task in tasks if task.id not in predicted_ids and not (choice.only_unlabelled and task.annotated)]
+    tasks_to_predict: list[Task] = []
     if waiting:
         held_out = held_out_tasks(project, tasks)
         with open_engine(services, project) as engine:
-            chosen, known = _choose(waiting, choice, engine, progress, held_out)
-            predictions = randomise_held_out(engine(chosen), held_out, known=known)
-            _store(services, project, progress(predictions, "predicting", len(chosen)), outcome)
+            tasks_to_predict, known_count = _choose(waiting, choice, engine, progress, held_out)
+            predictions = randomise_held_out(engine(tasks_to_predict), held_out, known_scores=known_count)
+            _store(services, project, progress(predictions, "predicting", len(tasks_to_predict)), outcome)
     with exclusive_project(services, project):
         outcome.replaced = _replace_outdated(services, project, tasks) if choice.limit is None else 0
-        predicted = _verify(services, project, chosen, outcome)
-        outcome.shown = _show(services, project, state, tasks, predicted)
+        predicted_ids = _verify(services, project, tasks_to_predict, outcome)
+        outcome.shown = _show(services, project, state, tasks, predicted_ids)
     return outcome
 
 
@@ -168,23 +168,23 @@ def _choose(
 ) -> tuple[list[Task], list[float]]:
     """Choose the tasks to predict; return them, and the scores computed so far for tasks that are not held out."""
     tasks = [Task(id=task.id, data=task.data) for task in waiting]
-    known: list[float] = []
+    known_scores: list[float] = []
     if choice.uncertain_first:
         # Only scores are kept: the masks of 100,000 tasks would not fit in memory. The second pass reads the cache.
         batches = progress(engine(tasks), "computing the order", len(tasks))
-        scored: Pairs = [(task, replace(prediction, result=[])) for batch in batches for task, prediction in batch]
-        randomised = randomise_held_out([scored], held_out)
-        scores = {task.id: prediction.score for batch in randomised for task, prediction in batch}
+        pairs: Pairs = [(task, replace(prediction, result=[])) for batch in batches for task, prediction in batch]
+        randomised_batches = randomise_held_out([pairs], held_out)
+        scores = {task.id: prediction.score for batch in randomised_batches for task, prediction in batch}
         tasks.sort(key=lambda task: (scores[task.id], task.id))
-        known = [score for task, score in scores.items() if task not in held_out]
-    return tasks[: choice.limit], known
+        known_scores = [score for task, score in scores.items() if task not in held_out]
+    return tasks[: choice.limit], known_scores
 
 
 def _store(services: Services, project: Project, predictions: Iterator[Pairs], outcome: Outcome) -> None:
     keys = set(read_config(project.label_config).image_key.values())
-    recorded = services.prediction_records.record_batches(predictions, project.id, project.live_version, keys=keys)
+    batches = services.prediction_records.record_batches(predictions, project.id, project.live_version, keys=keys)
     for chunk in predict_and_store(
-        services.label_studio, project.id, recorded, exclusive=lambda: exclusive_project(services, project)
+        services.label_studio, project.id, batches, exclusive=lambda: exclusive_project(services, project)
     ):
         outcome.left_out |= {task.id: prediction.problem for task, prediction in chunk.pairs if prediction.problem}
         log.info("event=stored project=%d version=%s stored=%d", project.id, outcome.version, chunk.count)
@@ -193,36 +193,38 @@ def _store(services: Services, project: Project, predictions: Iterator[Pairs], o
 def _replace_outdated(services: Services, project: Project, tasks: list[StudioTask]) -> int:
     """Replace outdated predictions, and failed ones that succeed now; return their number."""
     publisher = Publisher(services, project, StoredPredictions())
-    chosen = publisher.choose(tasks)
-    annotated = [task.id for task in (*chosen.changed, *chosen.failed) if task.annotations]
-    annotations = read_annotations(services.label_studio, project.id, task_ids=annotated)
+    tasks_to_predict = publisher.choose(tasks)
+    annotated_ids = [task.id for task in (*tasks_to_predict.changed, *tasks_to_predict.failed) if task.annotations]
+    annotations = read_annotations(services.label_studio, project.id, task_ids=annotated_ids)
     parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
-    return publisher.replace(chosen.changed, parents=parents) + publisher.retry(chosen.failed, parents=parents)
+    return publisher.replace(tasks_to_predict.changed, parents=parents) + publisher.retry(
+        tasks_to_predict.failed, parents=parents
+    )
 
 
 def _verify(services: Services, project: Project, tasks: list[Task], outcome: Outcome) -> set[int]:
     """Return the ids of the tasks that have a prediction in Label Studio; record refused tasks, and delete duplicates."""
-    predicted = predicted_tasks(services.label_studio, project.id, outcome.version)
-    outcome.refused = [task.id for task in tasks if task.id not in predicted]
+    predicted_ids = predicted_tasks(services.label_studio, project.id, outcome.version)
+    outcome.refused = [task.id for task in tasks if task.id not in predicted_ids]
     outcome.stored = len(tasks) - len(outcome.refused)
-    if count_predictions(services.label_studio, project.id, outcome.version) > len(predicted):
+    if count_predictions(services.label_studio, project.id, outcome.version) > len(predicted_ids):
         # An annotator opened a task during the import, and Label Studio stored the backend's answer as well.
         outcome.duplicates = delete_duplicates(services.label_studio, project.id, outcome.version)
         log.info(
             "event=duplicates_deleted project=%d version=%s tasks=%d", project.id, outcome.version, len(outcome.duplicates)
         )
-    return predicted
+    return predicted_ids
 
 
-def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], predicted: set[int]) -> bool:
+def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], predicted_ids: set[int]) -> bool:
     """Show this version to annotators once all open tasks have its prediction; return whether it is shown.
 
     If the project shows no version yet, also an incomplete one is shown. In a project without this backend, Label Studio reads
     the version's name from the stored predictions.
     """
     client, name = services.label_studio, project.live_name
-    complete = all(task.annotated or task.id in predicted for task in tasks)
-    if not predicted or (not complete and state.model_version):
+    complete = all(task.annotated or task.id in predicted_ids for task in tasks)
+    if not predicted_ids or (not complete and state.model_version):
         return state.model_version == name
     if complete and check_attachment(client, project.id, url=services.settings.public_url)[0]:
         show_live(services, project, tasks=state.task_count)

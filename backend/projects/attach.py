@@ -47,8 +47,8 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
     client, settings = services.label_studio, services.settings
     state = project_state(client, project_id)
     parse(state.label_config)
-    origin, known = read_origin(client, project_id), _read_registered_origin(services, project_id)
-    if known is not None and not is_same_project(known, state.created_at):
+    origin, registered_origin = read_origin(client, project_id), _read_registered_origin(services, project_id)
+    if registered_origin is not None and not is_same_project(registered_origin, state.created_at):
         raise RegistryError(
             f"another project {project_id} was attached here before, in another Label Studio or before its database was "
             f"recreated: run galaxyloop project forget {project_id}, then attach again"
@@ -72,7 +72,7 @@ def attach_project(services: Services, project_id: int, *, batch: int | None) ->
             )
             set_uncertainty_sampling(client, project_id)
     except BaseException:
-        if known is None:  # registered above, or by a request of Label Studio to the backend since
+        if registered_origin is None:  # registered above, or by a request of Label Studio to the backend since
             with suppress(ProjectInUseError):
                 forget_project(services, project_id, patience_s=FORGET_PATIENCE_S)
         raise

@@ -61,9 +61,9 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
     """
     versions = services.settings.versions_dir / str(project_id)
     if not _is_known(services, project_id):
-        known = versions.exists()
+        is_registered = versions.exists()
         shutil.rmtree(versions, ignore_errors=True)
-        return known
+        return is_registered
     until = time.monotonic() + patience_s
     while True:
         with hold_lease(services.engine, project_id, seconds=services.settings.lease_s) as lease:
@@ -73,8 +73,8 @@ def forget_project(services: Installation, project_id: int, *, patience_s: float
         if time.monotonic() >= until:
             break
         time.sleep(RETRY_S)
-    held = holder(services.engine, project_id)
-    who = held.name if held else "a worker"
+    lease_holder = holder(services.engine, project_id)
+    who = lease_holder.name if lease_holder else "a worker"
     raise ProjectInUseError(f"project {project_id} is used by {who}: stop it, or run the command again when it has finished")
 
 
@@ -85,7 +85,7 @@ def _is_known(services: Installation, project_id: int) -> bool:
 
 def _delete(services: Installation, project_id: int) -> None:
     versions = services.settings.versions_dir / str(project_id)
-    renamed = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
+    renamed_folder = versions.with_name(f".forgotten-{uuid.uuid4().hex}")
     # Every table with a project_id, also those of later migrations; tables with foreign keys before the tables they refer to.
     tables = [table for table in reversed(Base.metadata.sorted_tables) if "project_id" in table.c]
     with Session(services.engine) as session:
@@ -94,8 +94,8 @@ def _delete(services: Installation, project_id: int) -> None:
                 session.execute(delete(table).where(table.c.project_id == project_id))
         session.execute(delete(ProjectRow).where(ProjectRow.id == project_id))
         if versions.exists():  # one atomic rename, so that a project that is attached again never reads half of the versions
-            os.replace(versions, renamed)
+            os.replace(versions, renamed_folder)
         session.commit()
-    shutil.rmtree(renamed, ignore_errors=True)
+    shutil.rmtree(renamed_folder, ignore_errors=True)
     with suppress(QueueUnavailable):  # a job of an unregistered project does nothing
         services.queue.forget(project_id)

@@ -75,8 +75,8 @@ def forget_unknown_projects(services: Services) -> None:
     """Remove projects without trained versions that Label Studio never had: a webhook registers any project that it names."""
     registry = services.registry
     for project in registry.projects():
-        trained = any(version.number != BASE_NUMBER for version in registry.versions(project.id))
-        if project.away != GONE or project.origin or trained:
+        has_versions = any(version.number != BASE_NUMBER for version in registry.versions(project.id))
+        if project.away != GONE or project.origin or has_versions:
             continue
         with suppress(ProjectInUseError):  # the next reconciliation tries again
             forget_project(services, project.id, patience_s=0)

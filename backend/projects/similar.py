@@ -79,16 +79,16 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     """
     project = services.registry.project(project_id)
     data_of_tasks = {task.id: task.data for task in read_tasks(services.label_studio, project_id, task_ids=tasks)}
-    if missing := sorted(set(tasks) - data_of_tasks.keys()):
-        raise SimilarError(f"project {project_id} has no task {_listed(missing)}")
+    if missing_tasks := sorted(set(tasks) - data_of_tasks.keys()):
+        raise SimilarError(f"project {project_id} has no task {_listed(missing_tasks)}")
     predictor = services.predictors.of(project, label_config=project.label_config)
     model = ranked_model(predictor.models)
     if model is None:
         raise SimilarError(f"the labelling config of project {project_id} has no control that galaxyloop predicts")
     embeddings = read_task_embeddings(services.predictors, data_of_tasks, predictor.config, model.control)
-    if missing := sorted(data_of_tasks.keys() - set(embeddings.tasks.tolist())):
+    if missing_tasks := sorted(data_of_tasks.keys() - set(embeddings.tasks.tolist())):
         raise SimilarError(
-            f"task {_listed(missing)} of project {project_id} has no embedding: "
+            f"task {_listed(missing_tasks)} of project {project_id} has no embedding: "
             "the worker has not predicted it yet, or its image could not be read"
         )
     return embeddings.rows.astype(np.float32)

@@ -47,25 +47,27 @@ def connect(url: str, *, password: str = "") -> Engine:
         If the URL is invalid or names another kind of database, or the PostgreSQL driver is not installed.
     """
     try:
-        parsed = make_url(url)
+        database_url = make_url(url)
     except ArgumentError as error:
         raise ValueError("GALAXYLOOP_DATABASE_URL is not a URL such as postgresql://galaxyloop@postgres/galaxyloop") from error
-    kind = parsed.get_backend_name()
+    kind = database_url.get_backend_name()
     if kind == "sqlite":
-        if parsed.database not in (None, "", ":memory:"):
-            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
+        if database_url.database not in (None, "", ":memory:"):
+            Path(database_url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(database_url)
         event.listen(engine, "connect", _prepare_sqlite)
         return engine
     if kind != "postgresql":
         raise ValueError(f"GALAXYLOOP_DATABASE_URL must be a sqlite or postgresql URL, not {kind}")
     if find_spec("psycopg") is None:
         raise ValueError("a PostgreSQL database needs psycopg: pip install 'galaxyloop[services]'")
-    parsed = parsed.set(drivername="postgresql+psycopg", password=parsed.password or password or None)
+    database_url = database_url.set(drivername="postgresql+psycopg", password=database_url.password or password or None)
     # Without the timeout, a machine that is lost in the middle of a transaction locks the project's row for hours.
     options = f"-c idle_in_transaction_session_timeout={ABANDONED_S}s"
     # The ping detects connections that a restart of the database has closed; SQLAlchemy then opens new ones.
-    return create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options})
+    return create_engine(
+        database_url, pool_pre_ping=True, connect_args={"connect_timeout": CONNECT_TIMEOUT_S, "options": options}
+    )
 
 
 def wait_for(engine: Engine, *, patience_s: float) -> None:
@@ -97,8 +99,8 @@ def wait_for(engine: Engine, *, patience_s: float) -> None:
 
 def unavailable(engine: Engine, error: DatabaseError) -> DatabaseUnavailable:
     """Return an error that names the database, the reason, and for a damaged SQLite file what to do."""
-    damaged = engine.dialect.name == "sqlite" and not isinstance(error, OperationalError)
-    remedy = "; restore it from a backup, or move it away to start without versions" if damaged else ""
+    is_damaged = engine.dialect.name == "sqlite" and not isinstance(error, OperationalError)
+    remedy = "; restore it from a backup, or move it away to start without versions" if is_damaged else ""
     return DatabaseUnavailable(f"the database {_name(engine.url)} cannot be used: {reason_of(error)}{remedy}")
 
 

@@ -38,8 +38,8 @@ def list_replacements(registry: Registry, project_id: int, *, label_config: str)
     """List the versions that can replace the live one: formerly live versions, the newest first, then the base version."""
     fitting = config_hash(label_config)
     versions = registry.versions(project_id)
-    retired = [version for version in versions if version.verdict == RETIRED and version.config_hash == fitting]
-    return [*reversed(retired), *(version for version in versions if version.number == BASE_NUMBER)]
+    retired_versions = [version for version in versions if version.verdict == RETIRED and version.config_hash == fitting]
+    return [*reversed(retired_versions), *(version for version in versions if version.number == BASE_NUMBER)]
 
 
 def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
@@ -69,11 +69,11 @@ def replace_damaged(registry: Registry, project_id: int, *, holder: str) -> str:
     # Noted before the promotion: if the process is killed between the two, the next cycle detects the same damage and promotes.
     registry.record_damage(project_id, project.live_version, reason=reason, holder=holder)
     earlier = list_replacements(registry, project_id, label_config=project.label_config)
-    good = next(version for version in earlier if not find_version_damage(registry, project_id, version.number))
-    registry.promote(project_id, good.number, holder=holder)
-    names = project.live_name, good.name
+    undamaged_version = next(version for version in earlier if not find_version_damage(registry, project_id, version.number))
+    registry.promote(project_id, undamaged_version.number, holder=holder)
+    names = project.live_name, undamaged_version.name
     log.error("event=damaged_version_replaced project=%d version=%s live=%s reason=%r", project_id, *names, reason)
-    return f"{project.live_name} is damaged ({reason}): {good.name} is live in its place"
+    return f"{project.live_name} is damaged ({reason}): {undamaged_version.name} is live in its place"
 
 
 def describe_damage(registry: Registry, project_id: int) -> list[str]:
@@ -81,13 +81,13 @@ def describe_damage(registry: Registry, project_id: int) -> list[str]:
     project = registry.project(project_id)
     damages = []
     for version in registry.versions(project_id):
-        named = f"project {project_id}: {version.name}"
+        title = f"project {project_id}: {version.name}"
         if version.number == project.live_version:
             if reason := find_version_damage(registry, project_id, version.number):
                 damages.append(
-                    f"{named} is live and damaged ({reason}); the last undamaged version predicts, and the worker makes it live"
+                    f"{title} is live and damaged ({reason}); the last undamaged version predicts, and the worker makes it live"
                 )
         elif version.verdict == DAMAGED and version.number > project.live_version:
             remedy = f"restore the file and run galaxyloop rollback {project_id} {version.name}, or let it train again"
-            damages.append(f"{named} is damaged ({version.evidence['reason']}): {remedy}")
+            damages.append(f"{title} is damaged ({version.evidence['reason']}): {remedy}")
     return damages

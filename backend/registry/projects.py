@@ -34,10 +34,10 @@ class ProjectStore:
             If the project is not registered.
         """
         with Session(self.engine) as session:
-            known = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
-            if known is None:
+            row = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            if row is None:
                 raise RegistryError(f"project {project_id} is not registered here: attach the backend to it first")
-            return project_of(*known)
+            return project_of(*row)
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record a project's labelling config and extra parameters; the first call also makes its base version live.
@@ -54,9 +54,9 @@ class ProjectStore:
         """
         insert = insert_of(self.engine)
         with Session(self.engine) as session:
-            known = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
-            if known is not None:
-                row, name = known
+            stored_row = session.execute(PROJECTS.where(ProjectRow.id == project_id)).one_or_none()
+            if stored_row is not None:
+                row, name = stored_row
                 if row.label_config == label_config and (extra_params is None or row.extra_params == extra_params):
                     return project_of(row, name)
             new = {"label_config": label_config} | ({} if extra_params is None else {"extra_params": extra_params})

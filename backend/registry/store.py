@@ -80,8 +80,8 @@ class Registry(ProjectStore, VersionStore):
                     f"version {row.name} of project {project_id} was trained for another labelling config and cannot go live"
                 )
             if unless_pinned and project.pinned:
-                pinned = session.get_one(VersionRow, (project_id, project.live_version or BASE_NUMBER))
-                raise PinnedError(f"version {pinned.name} is pinned")
+                pinned_row = session.get_one(VersionRow, (project_id, project.live_version or BASE_NUMBER))
+                raise PinnedError(f"version {pinned_row.name} is pinned")
             live = VersionRow.project_id == project_id, VersionRow.verdict == LIVE, VersionRow.number != number
             session.execute(update(VersionRow).where(*live).values(verdict=RETIRED))
             row.verdict = BASE if row.verdict == BASE else LIVE

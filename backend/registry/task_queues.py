@@ -72,8 +72,8 @@ class TaskQueues:
 
     def request(self, project_id: int) -> SimilarRequest | None:
         """Read the request of a project; None without one."""
-        stored = self._read(project_id, "request")
-        return SimilarRequest(tuple(stored["tasks"]), int(stored["limit"])) if stored.get("tasks") else None
+        record = self._read(project_id, "request")
+        return SimilarRequest(tuple(record["tasks"]), int(record["limit"])) if record.get("tasks") else None
 
     def set_request(self, project_id: int, request: SimilarRequest | None) -> None:
         """Replace the request of a project; None ends it."""
@@ -82,18 +82,19 @@ class TaskQueues:
 
     def front(self, project_id: int) -> Front:
         """Read the front of a project's queue; an empty one if the worker has placed none."""
-        stored = self._read(project_id, "front")
-        if not stored:
+        record = self._read(project_id, "front")
+        if not record:
             return Front()
         return Front(
-            version=stored["version"],
-            ranking=stored["ranking"],
-            tasks=tuple(stored["tasks"]),
-            candidates=stored["candidates"],
+            version=record["version"],
+            ranking=record["ranking"],
+            tasks=tuple(record["tasks"]),
+            candidates=record["candidates"],
             own_scores={
-                version: {int(task): score for task, score in own.items()} for version, own in stored["own_scores"].items()
+                version: {int(task): score for task, score in scores.items()}
+                for version, scores in record["own_scores"].items()
             },
-            is_placed=stored["placed"],
+            is_placed=record["placed"],
         )
 
     def set_front(self, project_id: int, front: Front) -> None:
@@ -113,12 +114,12 @@ class TaskQueues:
     def _read(self, project_id: int, column: str) -> dict[str, Any]:
         query = select(getattr(QueueRow, column)).where(QueueRow.project_id == project_id)
         with Session(self._engine) as session:
-            stored: dict[str, Any] | None = session.scalar(query)
-        return stored or {}
+            record: dict[str, Any] | None = session.scalar(query)
+        return record or {}
 
     def _write(self, project_id: int, **values: dict[str, Any]) -> None:
-        empty: dict[str, dict[str, Any]] = {"request": {}, "front": {}}
-        insert = insert_of(self._engine)(QueueRow).values(project_id=project_id, **(empty | values))
+        blank_records: dict[str, dict[str, Any]] = {"request": {}, "front": {}}
+        insert = insert_of(self._engine)(QueueRow).values(project_id=project_id, **(blank_records | values))
         with Session(self._engine) as session:
             session.execute(insert.on_conflict_do_update(index_elements=["project_id"], set_=values))
             session.commit()

@@ -112,12 +112,12 @@ class VersionStore:
         with Session(self.engine) as session:
             last = session.scalar(select(func.max(VersionRow.number)).where(VersionRow.project_id == project_id))
         number = (last or 0) + 1
-        unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home))
-        yield unfinished, number
+        new_folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home))
+        yield new_folder, number
         config = config_hash(label_config)
-        write_manifest(unfinished, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
+        write_manifest(new_folder, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
         final = self.path(project_id, number)
-        flush_folder(unfinished)  # before the transaction, which would keep every other process from writing meanwhile
+        flush_folder(new_folder)  # before the transaction, which would keep every other process from writing meanwhile
         with Session(self.engine) as session:
             lock_project(session, project_id, holder)
             tag = session.scalars(select(ProjectRow.version_tag).where(ProjectRow.id == project_id)).one()
@@ -136,7 +136,7 @@ class VersionStore:
             # The row is added first: if another worker has added the same version, this fails and keeps the other's folder.
             session.flush()
             shutil.rmtree(final, ignore_errors=True)
-            rename_folder(unfinished, final)
+            rename_folder(new_folder, final)
             session.commit()
 
     def find_taken_heads(self, project_id: int, number: int) -> dict[str, Path]:

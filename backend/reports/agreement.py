@@ -36,10 +36,10 @@ def cohen_kappa(first: NDArray[np.intp], second: NDArray[np.intp]) -> Score:
 
     def compute(weights: Floats) -> Floats:
         total = weights.sum(axis=1)
-        observed = weights @ np.asarray(first == second, np.float64) / total
-        expected = ((weights @ first_hot) * (weights @ second_hot)).sum(axis=1) / total**2
-        chance = 1 - expected
-        kappa = np.divide(observed - expected, chance, out=np.ones(len(weights)), where=chance > 1e-12)
+        observed_agreement = weights @ np.asarray(first == second, np.float64) / total
+        expected_agreement = ((weights @ first_hot) * (weights @ second_hot)).sum(axis=1) / total**2
+        chance = 1 - expected_agreement
+        kappa = np.divide(observed_agreement - expected_agreement, chance, out=np.ones(len(weights)), where=chance > 1e-12)
         return np.asarray(kappa, np.float64)
 
     return compute

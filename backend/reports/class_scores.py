@@ -62,18 +62,18 @@ def macro_auc(probabilities: Floats, targets: NDArray[np.bool_]) -> Score:
     return compute
 
 
-def count_confusions(true: NDArray[np.intp], predicted: NDArray[np.intp], *, classes: int) -> list[list[int]]:
+def count_confusions(true_classes: NDArray[np.intp], predicted_classes: NDArray[np.intp], *, classes: int) -> list[list[int]]:
     """Count images by true class (rows) and predicted class (columns).
 
     Parameters
     ----------
-    true, predicted : ndarray of int, shape (n,)
+    true_classes, predicted_classes : ndarray of int, shape (n,)
         Indices of classes.
     classes : int
         Number of classes.
     """
     counts = np.zeros((classes, classes), np.int64)
-    np.add.at(counts, (true, predicted), 1)
+    np.add.at(counts, (true_classes, predicted_classes), 1)
     return [[int(count) for count in row] for row in counts]
 
 

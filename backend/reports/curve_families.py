@@ -93,18 +93,20 @@ def fit_family(family: Family, labels: Floats, values: Floats, weights: Floats) 
     decay = family.decay(labels, shapes)
     share = weights / weights.sum()
     mean_value, mean_decay = values @ share, decay @ share
-    centred = decay - mean_decay[:, None]
-    variance = (centred**2) @ share
-    amplitude = np.maximum(-((values * share) @ centred.T) / np.maximum(variance, 1e-300), 0)
+    decay_deviations = decay - mean_decay[:, None]
+    variance = (decay_deviations**2) @ share
+    amplitude = np.maximum(-((values * share) @ decay_deviations.T) / np.maximum(variance, 1e-300), 0)
     asymptote = mean_value[:, None] + amplitude * mean_decay
     if family.name != LOGARITHMIC:
         # Where the free asymptote exceeds 1, the best curve has an asymptote of 1.
-        bounded = np.maximum(((BEST_QUALITY - values) * share) @ decay.T / np.maximum((decay**2) @ share, 1e-300), 0)
-        amplitude = np.where(asymptote > BEST_QUALITY, bounded, amplitude)
+        amplitudes = np.maximum(((BEST_QUALITY - values) * share) @ decay.T / np.maximum((decay**2) @ share, 1e-300), 0)
+        amplitude = np.where(asymptote > BEST_QUALITY, amplitudes, amplitude)
         asymptote = np.minimum(asymptote, BEST_QUALITY)
     residuals = ((values[:, None] - asymptote[..., None] + amplitude[..., None] * decay) ** 2) @ share
-    best, rows = residuals.argmin(axis=1), np.arange(len(values))
-    return FittedCurves(family, asymptote[rows, best], amplitude[rows, best], shapes[best], residuals[rows, best])
+    best_rates, rows = residuals.argmin(axis=1), np.arange(len(values))
+    return FittedCurves(
+        family, asymptote[rows, best_rates], amplitude[rows, best_rates], shapes[best_rates], residuals[rows, best_rates]
+    )
 
 
 def _power(labels: Floats, shapes: Floats) -> Floats:

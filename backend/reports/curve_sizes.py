@@ -14,9 +14,9 @@ LEAST_RATIO = 1.2
 """Smallest ratio of two numbers: heads of nearly the same labels are nearly the same."""
 
 
-def curve_sizes(most: int, *, count: int) -> list[int]:
-    """Return at most `count` numbers of labels from 10 to `most` at equal ratios; empty if `most` is below 10."""
-    if most < FEWEST_LABELS:
+def curve_sizes(largest: int, *, count: int) -> list[int]:
+    """Return at most `count` numbers of labels from 10 to `largest` at equal ratios; empty if `largest` is below 10."""
+    if largest < FEWEST_LABELS:
         return []
-    count = min(count, 1 + math.ceil(math.log(most / FEWEST_LABELS) / math.log(LEAST_RATIO)))
-    return sorted({round(float(size)) for size in np.geomspace(FEWEST_LABELS, most, count)})
+    count = min(count, 1 + math.ceil(math.log(largest / FEWEST_LABELS) / math.log(LEAST_RATIO)))
+    return sorted({round(float(size)) for size in np.geomspace(FEWEST_LABELS, largest, count)})

@@ -41,7 +41,7 @@ class NoForecast(ValueError):  # noqa: N818  (a result, not a failure of the pro
     """The points do not allow a forecast; the message is the reason in one sentence."""
 
 
-def forecast(points: Sequence[CurvePoint], *, at: int, more: int) -> tuple[Estimate, dict[str, float]]:
+def forecast(points: Sequence[CurvePoint], *, at: int, further_labels: int) -> tuple[Estimate, dict[str, float]]:
     """Forecast the gain of quality from more labels.
 
     Parameters
@@ -50,7 +50,7 @@ def forecast(points: Sequence[CurvePoint], *, at: int, more: int) -> tuple[Estim
         Quality at numbers of labels; larger values are better, and 1 is the best.
     at : int
         Number of labels now.
-    more : int
+    further_labels : int
         Number of additional labels.
 
     Returns
@@ -70,7 +70,7 @@ def forecast(points: Sequence[CurvePoint], *, at: int, more: int) -> tuple[Estim
     fits = [fit_family(family, labels, values[None], weights) for family in FAMILIES]
     errors = _errors(labels, values, weights)
     shares = _shares(errors, weights)
-    span = np.array([at, at + more], np.float64)
+    span = np.array([at, at + further_labels], np.float64)
     gains = {fit.family.name: float(np.diff(fit.predict(span)[0])[0]) for fit in fits}
     gain = float(shares @ np.array(list(gains.values())))
     curve = shares @ np.concatenate([fit.predict(labels) for fit in fits])
@@ -80,16 +80,16 @@ def forecast(points: Sequence[CurvePoint], *, at: int, more: int) -> tuple[Estim
 
 def _arrays(points: Sequence[CurvePoint]) -> tuple[Floats, Floats, Floats]:
     """Return numbers of labels, values and weights, shape (n,) each, of the points with labels."""
-    ordered = sorted((point for point in points if point.labels > 0), key=lambda point: point.labels)
-    sizes = {point.labels for point in ordered}
+    points_by_size = sorted((point for point in points if point.labels > 0), key=lambda point: point.labels)
+    sizes = {point.labels for point in points_by_size}
     if len(sizes) < FEWEST_POINTS:
         raise NoForecast(f"A forecast needs {FEWEST_POINTS} points of the learning curve; there are {len(sizes)}.")
-    if ordered[-1].labels < LEAST_RANGE * ordered[0].labels:
+    if points_by_size[-1].labels < LEAST_RANGE * points_by_size[0].labels:
         raise NoForecast(
             f"A forecast needs points at numbers of labels that differ by a factor of {LEAST_RANGE:g}; "
-            f"they range from {ordered[0].labels} to {ordered[-1].labels}."
+            f"they range from {points_by_size[0].labels} to {points_by_size[-1].labels}."
         )
-    labels, values = np.array([(point.labels, point.value) for point in ordered], np.float64).T
+    labels, values = np.array([(point.labels, point.value) for point in points_by_size], np.float64).T
     weights = np.sqrt(labels)
     return labels, values, weights / weights.mean()
 
@@ -98,9 +98,9 @@ def _errors(labels: Floats, values: Floats, weights: Floats) -> Floats:
     """Return the error of each family at each point but the first, fitted on the other points, shape (f, n - 1)."""
     errors = np.zeros((len(FAMILIES), len(labels) - 1))
     for place in range(1, len(labels)):
-        others = np.arange(len(labels)) != place
+        is_other = np.arange(len(labels)) != place
         for row, family in enumerate(FAMILIES):
-            fit = fit_family(family, labels[others], values[None, others], weights[others])
+            fit = fit_family(family, labels[is_other], values[None, is_other], weights[is_other])
             errors[row, place - 1] = values[place] - fit.predict(labels[[place]])[0, 0]
     return errors
 
@@ -120,14 +120,14 @@ def _interval(
     """Return the bounds of the measured gain."""
     source = np.random.default_rng(0)
     count, scale = len(labels), np.sqrt(weights)
-    scaled = np.maximum(np.abs(errors) * scale[1:], LEAST_SCATTER)
+    scatter = np.maximum(np.abs(errors) * scale[1:], LEAST_SCATTER)
     # Signs are random: a few errors that are all negative would shift every sample.
-    drawn = scaled[source.integers(0, count - 1, (SAMPLES, count))] * source.choice([-1.0, 1.0], (SAMPLES, count))
-    samples = curve + drawn / scale
+    residuals = scatter[source.integers(0, count - 1, (SAMPLES, count))] * source.choice([-1.0, 1.0], (SAMPLES, count))
+    samples = curve + residuals / scale
     gains = np.stack([np.diff(fit_family(family, labels, samples, weights).predict(span))[:, 0] for family in FAMILIES])
     families = source.choice(len(FAMILIES), SAMPLES, p=shares)
     # The gain is measured between two trainings, each with its own scatter.
-    later = float(np.sqrt(np.mean(scaled**2)) * np.sqrt(np.sqrt(labels).mean() / np.sqrt(span[1])))
-    measured = gains[families, np.arange(SAMPLES)] + source.normal(0, np.sqrt(2) * later, SAMPLES)
-    low, high = np.quantile(measured, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    later = float(np.sqrt(np.mean(scatter**2)) * np.sqrt(np.sqrt(labels).mean() / np.sqrt(span[1])))
+    measured_gains = gains[families, np.arange(SAMPLES)] + source.normal(0, np.sqrt(2) * later, SAMPLES)
+    low, high = np.quantile(measured_gains, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)

@@ -55,9 +55,9 @@ def _share(labels: NDArray[np.intp], values: Floats, random_labels: NDArray[np.i
 
 def _needed(labels: NDArray[np.intp], values: Floats, quality: float) -> float:
     """Return the number of labels at which a curve first reaches a quality; the first point's number at least."""
-    reached = np.maximum.accumulate(values)
-    place = int(np.argmax(reached >= quality))
+    best_so_far = np.maximum.accumulate(values)
+    place = int(np.argmax(best_so_far >= quality))
     if place == 0:
         return float(labels[0])
-    rise = (quality - reached[place - 1]) / (reached[place] - reached[place - 1])
+    rise = (quality - best_so_far[place - 1]) / (best_so_far[place] - best_so_far[place - 1])
     return float(labels[place - 1] + rise * (labels[place] - labels[place - 1]))

@@ -29,8 +29,8 @@ METRICS_WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
 
 def choose_metric(metrics: Iterable[Metric]) -> Metric | None:
     """Return the score that stands for the quality of a control; None if there is none."""
-    present = set(metrics)
-    return next((metric for metric in METRIC_NAMES if metric in present), None)
+    names = set(metrics)
+    return next((metric for metric in METRIC_NAMES if metric in names), None)
 
 
 def format_number(value: float, metric: Metric | None = None) -> str:

@@ -12,30 +12,30 @@ __all__ = ["r2", "rmse"]
 Floats = NDArray[np.float64]
 
 
-def rmse(predicted: Floats, true: Floats) -> Score:
+def rmse(predictions: Floats, truth: Floats) -> Score:
     """Return the score that computes the root mean square error, in the unit of the numbers.
 
     Parameters
     ----------
-    predicted, true : ndarray, shape (n,)
+    predictions, truth : ndarray, shape (n,)
     """
-    squares = (predicted - true) ** 2
+    squares = (predictions - truth) ** 2
     return lambda weights: np.sqrt(weights @ squares / weights.sum(axis=1))
 
 
-def r2(predicted: Floats, true: Floats) -> Score:
+def r2(predictions: Floats, truth: Floats) -> Score:
     """Return the score that computes R2, the share of the variance that the predictions explain; undefined for equal numbers.
 
     Parameters
     ----------
-    predicted, true : ndarray, shape (n,)
+    predictions, truth : ndarray, shape (n,)
     """
-    squares = (predicted - true) ** 2
+    squares = (predictions - truth) ** 2
 
     def compute(weights: Floats) -> Floats:
-        mean = weights @ true / weights.sum(axis=1)
-        variation = (weights * (true - mean[:, None]) ** 2).sum(axis=1)
-        unexplained = np.divide(weights @ squares, variation, out=np.full(len(weights), np.nan), where=variation > 0)
-        return np.asarray(1 - unexplained, np.float64)
+        mean = weights @ truth / weights.sum(axis=1)
+        variation = (weights * (truth - mean[:, None]) ** 2).sum(axis=1)
+        unexplained_share = np.divide(weights @ squares, variation, out=np.full(len(weights), np.nan), where=variation > 0)
+        return np.asarray(1 - unexplained_share, np.float64)
 
     return compute

@@ -49,7 +49,7 @@ class ImageMatches:
     overlaps: tuple[float, ...] = field(default=())
 
 
-def match_detections(overlaps: Floats, scores: Floats, labels: Sequence[str], drawn: Sequence[str]) -> NDArray[np.intp]:
+def match_detections(overlaps: Floats, scores: Floats, labels: Sequence[str], object_labels: Sequence[str]) -> NDArray[np.intp]:
     """Match the detections of one image to drawn objects with the same label, as COCO does.
 
     In the order of falling scores, each detection takes the free object with the largest IoU, if that is at least
@@ -60,7 +60,7 @@ def match_detections(overlaps: Floats, scores: Floats, labels: Sequence[str], dr
     overlaps : ndarray, shape (m, d)
         IoU of each detection with each drawn object.
     scores : ndarray, shape (m,)
-    labels, drawn : sequence of str, lengths m and d
+    labels, object_labels : sequence of str, lengths m and d
 
     Returns
     -------
@@ -68,15 +68,15 @@ def match_detections(overlaps: Floats, scores: Floats, labels: Sequence[str], dr
         Index of the object; -1 for a false detection.
     """
     matches = np.full(len(labels), -1, np.intp)
-    if not labels or not drawn:
+    if not labels or not object_labels:
         return matches
-    free = np.array(labels)[:, None] == np.array(drawn)
+    free = np.array(labels)[:, None] == np.array(object_labels)
     for place in np.argsort(-scores, kind="stable"):
         candidates = np.where(free[place], overlaps[place], -1.0)
-        best = int(candidates.argmax())
-        if candidates[best] >= MATCHED_ABOVE:
-            matches[place] = best
-            free[:, best] = False
+        best_row = int(candidates.argmax())
+        if candidates[best_row] >= MATCHED_ABOVE:
+            matches[place] = best_row
+            free[:, best_row] = False
     return matches
 
 
@@ -149,17 +149,17 @@ def _precision_of(images: Sequence[ImageMatches], label: str) -> Score:
     rows.sort(key=lambda row: -row[0])
     owners = np.array([place for _, place, _ in rows], np.intp)
     hits = np.array([hit for _, _, hit in rows], np.float64)
-    drawn = np.array([image.drawn.count(label) for image in images], np.float64)
+    object_counts = np.array([image.drawn.count(label) for image in images], np.float64)
 
     def compute(weights: Floats) -> Floats:
-        objects = weights @ drawn
+        objects = weights @ object_counts
         if not len(owners):
             return np.where(objects > 0, 0.0, np.nan)
-        weighted = weights[:, owners]
-        matched, detected = np.cumsum(weighted * hits, axis=1), np.cumsum(weighted, axis=1)
-        precision = np.divide(matched, detected, out=np.zeros_like(matched), where=detected > 0)
+        hit_weights = weights[:, owners]
+        match_sums, detection_sums = np.cumsum(hit_weights * hits, axis=1), np.cumsum(hit_weights, axis=1)
+        precision = np.divide(match_sums, detection_sums, out=np.zeros_like(match_sums), where=detection_sums > 0)
         precision = np.maximum.accumulate(precision[:, ::-1], axis=1)[:, ::-1]
-        recall = np.divide(matched, objects[:, None], out=np.zeros_like(matched), where=objects[:, None] > 0)
+        recall = np.divide(match_sums, objects[:, None], out=np.zeros_like(match_sums), where=objects[:, None] > 0)
         values = np.array([_mean_precision(*row) for row in zip(recall, precision, strict=True)])
         return np.where(objects > 0, values, np.nan)
 

@@ -41,7 +41,7 @@ def make_forecast(
     """
     hours = None if seconds is None else MORE_LABELS * seconds / 3600
     try:
-        gain, families = forecast(points, at=at, more=max(round(MORE_LABELS * trained_share), 1))
+        gain, families = forecast(points, at=at, further_labels=max(round(MORE_LABELS * trained_share), 1))
     except NoForecast as reason:
         return Forecast(labels=MORE_LABELS, hours=hours, sentence=str(reason))
     stop = may_stop(changes, gain)

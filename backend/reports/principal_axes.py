@@ -25,10 +25,10 @@ def project_to_map(embeddings: NDArray[np.floating]) -> NDArray[np.float64]:
     count, dimension = embeddings.shape
     if count < 2 or dimension < 2:
         return np.zeros((count, 2))
-    centred = np.asarray(embeddings, np.float64) - embeddings.mean(axis=0)
-    _, axes = eigh(centred.T @ centred, subset_by_index=[dimension - 2, dimension - 1])
+    deviations = np.asarray(embeddings, np.float64) - embeddings.mean(axis=0)
+    _, axes = eigh(deviations.T @ deviations, subset_by_index=[dimension - 2, dimension - 1])
     axes = axes[:, ::-1]
     axes *= np.sign(axes[np.abs(axes).argmax(axis=0), [0, 1]])
-    places = centred @ axes
+    places = deviations @ axes
     border = np.quantile(np.abs(places).max(axis=1), 1 - OUTLIER_SHARE)
     return np.asarray((places / max(float(border), 1e-12)).clip(-1, 1), np.float64)

@@ -50,11 +50,11 @@ def draw_weights(groups: Sequence[Hashable], *, samples: int = SAMPLES, seed: in
     """
     places = {group: place for place, group in enumerate(dict.fromkeys(groups))}
     count = len(places)
-    drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=samples) if count else ()
+    counts = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=samples) if count else ()
     members = np.array([places[group] for group in groups], np.intp)
     weights = np.ones((1 + samples, len(members)))
     if count:
-        weights[1:] = np.asarray(drawn)[:, members]
+        weights[1:] = np.asarray(counts)[:, members]
     return weights
 
 
@@ -77,10 +77,10 @@ def estimate_of(values: Floats, *, groups: int, level: float = LEVEL) -> Estimat
 
     The bounds are None with fewer than `FEWEST_GROUPS` galaxies, or if most resamples have no score.
     """
-    value, resampled = float(values[0]), values[1:][np.isfinite(values[1:])]
+    value, samples = float(values[0]), values[1:][np.isfinite(values[1:])]
     if not np.isfinite(value):
         return None
-    if groups < FEWEST_GROUPS or len(resampled) < LEAST_DEFINED * (len(values) - 1):
+    if groups < FEWEST_GROUPS or len(samples) < LEAST_DEFINED * (len(values) - 1):
         return Estimate(value=value)
-    low, high = np.quantile(resampled, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(samples, [(1 - level) / 2, (1 + level) / 2])
     return Estimate(value=value, low=min(float(low), value), high=max(float(high), value))

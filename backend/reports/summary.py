@@ -90,8 +90,8 @@ def choose_headline(control: ControlReport, live: int) -> Headline | None:
     scores = live_scores(control, live)
     if scores is None:
         return None
-    preferred = control.curve.metric if control.curve is not None else None
-    metric = preferred if preferred in scores.metrics else choose_metric(scores.metrics)
+    preferred_metric = control.curve.metric if control.curve is not None else None
+    metric = preferred_metric if preferred_metric in scores.metrics else choose_metric(scores.metrics)
     return None if metric is None else Headline(metric, scores.metrics[metric])
 
 

@@ -86,12 +86,12 @@ class Composition:
         if footprint is not None:
             peak = np.unravel_index(int(brightness.argmax()), brightness.shape)
             top, left = int(peak[0]) + rows.start, int(peak[1]) + columns.start
-            placed = Footprint(footprint.x + columns.start, footprint.y + rows.start, footprint.pixels)
+            scene_footprint = Footprint(footprint.x + columns.start, footprint.y + rows.start, footprint.pixels)
             if self._hides(brightness, (rows, columns), (top, left)) or any(
-                footprint_overlap(placed, other) > LARGEST_OVERLAP for other in self._footprints
+                footprint_overlap(scene_footprint, other) > LARGEST_OVERLAP for other in self._footprints
             ):
                 return
-            self._footprints.append(placed)
+            self._footprints.append(scene_footprint)
             self._kinds.append(kind)
             self._peaks.append((top, left, float(brightness[peak])))
         self.light[rows, columns] += light
@@ -123,14 +123,14 @@ class Composition:
             footprint.paint(mask)
             times += mask
         boxes = box_edges([footprint.box for footprint in self._footprints]).astype(np.float32)
-        blended = np.asarray([bool((times[mask] > 1).any()) for mask in masks], dtype=bool)
-        return Scene(image, boxes, masks, tuple(self._kinds), blended)
+        is_blended = np.asarray([bool((times[mask] > 1).any()) for mask in masks], dtype=bool)
+        return Scene(image, boxes, masks, tuple(self._kinds), is_blended)
 
     def _hides(self, brightness: NDArray[np.float32], window: tuple[slice, slice], peak: tuple[int, int]) -> bool:
         """Return whether the existing light would hide the new galaxy, or the new galaxy another one."""
         rows, columns = window
-        own = brightness[peak[0] - rows.start, peak[1] - columns.start]
-        if own < LEAST_CONTRAST * self._brightness[peak]:
+        own_brightness = brightness[peak[0] - rows.start, peak[1] - columns.start]
+        if own_brightness < LEAST_CONTRAST * self._brightness[peak]:
             return True
         return any(
             brightness[top - rows.start, left - columns.start] * LEAST_CONTRAST > theirs

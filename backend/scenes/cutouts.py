@@ -89,12 +89,12 @@ def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
     if not mask.any():
         raise ValueError("a galaxy with an empty outline cannot be cut out")
     segments = segment(image, settings=ExtractionSettings(peak_sigma=5.0)).segments
-    own = np.isin(segments, np.unique(segments[mask])) & (segments > 0)
+    own_mask = np.isin(segments, np.unique(segments[mask])) & (segments > 0)
     light = to_light(image)
     sky = np.median(light[(segments == 0) & ~ndimage.binary_dilation(mask, iterations=10)], axis=0)
     radius = math.sqrt(mask.sum() / math.pi)
     outward = ndimage.distance_transform_edt(~mask)
-    foreign = ndimage.binary_dilation((segments > 0) & ~own, iterations=2) & ~mask
+    foreign = ndimage.binary_dilation((segments > 0) & ~own_mask, iterations=2) & ~mask
     weight = np.exp(-((outward / (EDGE_SHARE * radius)) ** 2)) * ndimage.gaussian_filter((~foreign).astype(np.float64), 1.0)
     weight = np.where(mask, 1, np.where(foreign, 0, weight)).astype(np.float32)
     window = ndimage.find_objects((weight > 0.02).astype(np.int8))[0]

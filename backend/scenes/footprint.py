@@ -27,8 +27,8 @@ LEAST_SNR = 13.0
 
 def visible(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the stretched brightness, shape (h, w), of `light`, shape (h, w, 3), on a dark sky, smoothed as in extraction."""
-    smoothed: NDArray[np.float32] = ndimage.gaussian_filter(shown(light.mean(axis=2)), SETTINGS.smoothing_px, truncate=3.0)
-    return smoothed
+    smooth_light: NDArray[np.float32] = ndimage.gaussian_filter(shown(light.mean(axis=2)), SETTINGS.smoothing_px, truncate=3.0)
+    return smooth_light
 
 
 def footprint_of(brightness: NDArray[np.float32], *, noise: float) -> Footprint | None:

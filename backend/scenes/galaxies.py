@@ -183,6 +183,6 @@ def _edge_on(rng: np.random.Generator, frame: _Frame) -> Parts:
 def _irregular(rng: np.random.Generator, frame: _Frame) -> Parts:
     """Simulate a lopsided disc with irregular patches."""
     radius, along, _ = frame.elliptical(rng.uniform(0.35, 0.9))
-    lopsided = 1 + np.float32(rng.uniform(0, 0.6)) * np.tanh(along / np.float32(frame.radius))
-    body = sersic(radius, index=rng.uniform(0.5, 1.1)) * lopsided * _knots(rng, radius.shape, frame.radius)
+    asymmetry = 1 + np.float32(rng.uniform(0, 0.6)) * np.tanh(along / np.float32(frame.radius))
+    body = sersic(radius, index=rng.uniform(0.5, 1.1)) * asymmetry * _knots(rng, radius.shape, frame.radius)
     return np.float32(0.3) * body, np.float32(0.7) * body

@@ -29,8 +29,8 @@ def shown(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def to_light(image: NDArray[np.float32]) -> NDArray[np.float32]:
     """Invert the stretch of `image`, shape (height, width, 3), values in [0, 1]; return light of the same shape."""
-    scaled = np.maximum(image.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
-    light: NDArray[np.float32] = image * (np.sinh(scaled) / scaled)
+    scale = np.maximum(image.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
+    light: NDArray[np.float32] = image * (np.sinh(scale) / scale)
     return light
 
 
@@ -40,6 +40,6 @@ def to_image(light: NDArray[np.float32]) -> NDArray[np.float32]:
     Where a band exceeds 1, all bands are divided by it, which keeps the hue.
     """
     light = np.maximum(light, np.float32(0))
-    scaled = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
-    image = light * (np.arcsinh(scaled) / scaled)
+    scale = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
+    image = light * (np.arcsinh(scale) / scale)
     return np.asarray(image / np.maximum(image.max(axis=2, keepdims=True), np.float32(1)), dtype=np.float32)

@@ -82,18 +82,18 @@ class FrameSky:
         A frame smaller than the patch is padded with its reflection.
         """
         height, width = self.removed.shape
-        best: tuple[float, int, int] | None = None
+        best_place: tuple[float, int, int] | None = None
         for _ in range(TRIES):
             top, left = (int(rng.integers(0, max(length - side, 0) + 1)) for length in (height, width))
             share = float(self.removed[top : top + side, left : left + side].mean())
-            best = min(best or (2.0, 0, 0), (share, top, left))
+            best_place = min(best_place or (2.0, 0, 0), (share, top, left))
             if share <= LARGEST_REMOVED:
                 break
-        assert best is not None
-        _, top, left = best
+        assert best_place is not None
+        _, top, left = best_place
         patch = self.image[top : top + side, left : left + side]
-        missing = [(0, side - length) for length in patch.shape[:2]]
-        patch = np.pad(patch, [*missing, (0, 0)], mode="symmetric") if any(after for _, after in missing) else patch
+        missing_range = [(0, side - length) for length in patch.shape[:2]]
+        patch = np.pad(patch, [*missing_range, (0, 0)], mode="symmetric") if any(after for _, after in missing_range) else patch
         patch = np.rot90(patch, int(rng.integers(4)))
         if rng.random() < 0.5:
             patch = patch[:, ::-1]
@@ -118,9 +118,9 @@ def clean(frame: NDArray[np.uint8], *, seed: int = 0) -> FrameSky:
     stars = _dilate((segments > 0) & ~removable[segments], HALO_PX)
     # The haloes of the brightest sources extend far beyond their segments.
     bright = removable[segments] & (extraction.segmentation.brightness > BRIGHT_SIGMA * extraction.segmentation.noise)
-    removed = _dilate(removable[segments], HALO_PX) | _dilate(bright, 3 * HALO_PX)
-    removed &= removable[segments] | ~stars  # a truncated star is worse than the remaining halo of a neighbour
-    return FrameSky(_fill(frame, removed, segments > 0, np.random.default_rng(seed)), removed)
+    removed_mask = _dilate(removable[segments], HALO_PX) | _dilate(bright, 3 * HALO_PX)
+    removed_mask &= removable[segments] | ~stars  # a truncated star is worse than the remaining halo of a neighbour
+    return FrameSky(_fill(frame, removed_mask, segments > 0, np.random.default_rng(seed)), removed_mask)
 
 
 def _dilate(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
@@ -131,25 +131,25 @@ def _dilate(region: NDArray[np.bool_], by: int) -> NDArray[np.bool_]:
 def _is_star(source: Source, light: NDArray[np.float32]) -> bool:
     """Return whether a source is an unambiguous star: bright, round, and not wider than the point spread function."""
     (x, y), (height, width) = source.corner, source.crop.shape
-    own = light[y : y + height, x : x + width] * source.crop
-    pointlike = int((own > own.max() / 2).sum()) <= STAR_AREA_PX
+    source_light = light[y : y + height, x : x + width] * source.crop
+    pointlike = int((source_light > source_light.max() / 2).sum()) <= STAR_AREA_PX
     return pointlike and source.peak > STAR_PEAK and source.ellipse.radius_y > STAR_ROUNDNESS * source.ellipse.radius_x
 
 
 def _fill(
-    frame: NDArray[np.uint8], removed: NDArray[np.bool_], sources: NDArray[np.bool_], rng: np.random.Generator
+    frame: NDArray[np.uint8], removed_mask: NDArray[np.bool_], sources: NDArray[np.bool_], rng: np.random.Generator
 ) -> NDArray[np.uint8]:
     """Replace the removed pixels of `frame` with sky at a common offset, which keeps the spatial correlation of the noise."""
-    clear = ~(removed | sources)
-    rows, columns = np.nonzero(removed)
+    clear = ~(removed_mask | sources)
+    rows, columns = np.nonzero(removed_mask)
     result = frame.copy()
     for _ in range(2 * TRIES):
         if not len(rows):
             return result
         down, right = (int(step) for step in rng.integers(-FURTHEST_PX, FURTHEST_PX + 1, 2))
         source = (rows + down) % frame.shape[0], (columns + right) % frame.shape[1]
-        good = clear[source]
-        result[rows[good], columns[good]] = frame[source[0][good], source[1][good]]
-        rows, columns = rows[~good], columns[~good]
+        clear_pixels = clear[source]
+        result[rows[clear_pixels], columns[clear_pixels]] = frame[source[0][clear_pixels], source[1][clear_pixels]]
+        rows, columns = rows[~clear_pixels], columns[~clear_pixels]
     result[rows, columns] = np.median(frame[clear], axis=0).astype(np.uint8) if clear.any() else 0
     return result

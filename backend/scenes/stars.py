@@ -24,21 +24,21 @@ MOFFAT_POWER = 3.0
 def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
     """Simulate a star with a point spread function whose core has the standard deviation `psf`, pixels."""
     peak = min(FAINTEST * rng.random() ** (-1 / COUNT_SLOPE), BRIGHTEST)
-    spiked = peak > SPIKES_ABOVE
-    half = SPIKED_HALF_PX if spiked else HALF_PX + math.ceil(4 * math.log10(1 + peak / FAINTEST))
+    has_spikes = peak > SPIKES_ABOVE
+    half = SPIKED_HALF_PX if has_spikes else HALF_PX + math.ceil(4 * math.log10(1 + peak / FAINTEST))
     shift = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
     x, y = centred_grid(half, shift=shift)
-    squared = x**2 + y**2
+    squares = x**2 + y**2
     # The wings of a real point spread function fall as a power law; a stretched Gaussian alone has a hard edge.
-    shape = np.float32(0.9) * np.exp(-squared / np.float32(2 * psf**2))
-    shape = shape + np.float32(0.1) * (1 + squared / np.float32(6 * psf**2)) ** np.float32(-MOFFAT_POWER)
-    if spiked:
+    shape = np.float32(0.9) * np.exp(-squares / np.float32(2 * psf**2))
+    shape = shape + np.float32(0.1) * (1 + squares / np.float32(6 * psf**2)) ** np.float32(-MOFFAT_POWER)
+    if has_spikes:
         along, across = rotate(x, y, rng.normal(0, 0.03))
         for a, b in ((along, across), (across, along)):
             shape = shape + np.float32(rng.uniform(2e-4, 2e-3)) * np.exp(
                 -np.abs(a) / np.float32(12 * psf) - b**2 / np.float32(psf**2)
             )
-        shape = shape + np.float32(rng.uniform(2e-4, 1e-3)) * np.exp(-np.sqrt(squared) / np.float32(9 * psf))
+        shape = shape + np.float32(rng.uniform(2e-4, 1e-3)) * np.exp(-np.sqrt(squares) / np.float32(9 * psf))
     redness = rng.uniform(-0.35, 0.75) if rng.random() < 0.9 else rng.uniform(0.7, 1.2)
     colour = np.exp(np.asarray([0.45 * redness, 0.0, -0.75 * redness]))
     light = np.float32(peak) * shape[..., None] * (colour / colour.mean()).astype(np.float32)

@@ -60,8 +60,8 @@ class Access:
         """
         if not (self._password or self._secret) or (self._password and self._basic(request)):
             return
-        sent = request.headers.get(WEBHOOK_SECRET_HEADER, "")
-        if not self._secret or not secrets.compare_digest(sent.encode(), self._secret.encode()):
+        secret = request.headers.get(WEBHOOK_SECRET_HEADER, "")
+        if not self._secret or not secrets.compare_digest(secret.encode(), self._secret.encode()):
             raise HTTPException(401, f"the webhook's header {WEBHOOK_SECRET_HEADER} is missing or wrong")
 
     def _basic(self, request: Request) -> bool:

@@ -35,11 +35,11 @@ class Coverage:
     def of(self, project_id: int, version: str) -> int | None:
         """Return the number of unfinished tasks without a prediction of `version`, None if Label Studio does not answer."""
         with self._lock:
-            now = time.monotonic()
+            clock_s = time.monotonic()
             counted_at, number = self._counted.get((project_id, version), (-COUNT_AGAIN_S, 0))
-            if now - counted_at < COUNT_AGAIN_S:
+            if clock_s - counted_at < COUNT_AGAIN_S:
                 return number
-            if now < self._away_until:
+            if clock_s < self._away_until:
                 return None
             try:
                 number = count_unpredicted(self._open(), project_id, version)

@@ -23,15 +23,15 @@ async def watch_client(request: Request) -> AsyncIterator[threading.Event]:
     threading.Event
         Set once the client has disconnected.
     """
-    disconnected = threading.Event()
+    disconnection = threading.Event()
 
     async def poll() -> None:
         while not await request.is_disconnected():
             await asyncio.sleep(POLL_EVERY_S)
-        disconnected.set()
+        disconnection.set()
 
     task = asyncio.create_task(poll())
     try:
-        yield disconnected
+        yield disconnection
     finally:
         task.cancel()

@@ -63,9 +63,9 @@ class _Projects(Collector):
             live.add_metric(labels, project.live_version)
             pending.add_metric(labels, float(project.id in waiting_s))
             wait.add_metric(labels, waiting_s.get(project.id, 0.0))
-            missing = None if project.away else self._coverage.of(project.id, project.live_name)
-            if missing is not None:
-                lacking.add_metric(labels, missing)
+            task_count = None if project.away else self._coverage.of(project.id, project.live_name)
+            if task_count is not None:
+                lacking.add_metric(labels, task_count)
         yield from (live, pending, wait, lacking)
 
 

@@ -82,10 +82,10 @@ def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
 
 def _list_credentials(access: Access, route: APIRoute) -> list[dict[str, list[str]]]:
     """Return the alternative credentials of a route with the server's settings; an empty alternative means none."""
-    required = {dependency.dependency for dependency in route.dependencies}
-    if require_caller in required:
+    dependencies = {dependency.dependency for dependency in route.dependencies}
+    if require_caller in dependencies:
         return [{BASIC: []}] if access.has_password else [{}, {BASIC: []}]
-    if require_event_sender not in required:
+    if require_event_sender not in dependencies:
         return []
     schemes = [scheme for scheme, is_set in ((BASIC, access.has_password), (SECRET, access.has_secret)) if is_set]
     return [{scheme: []} for scheme in schemes] or [{}, {BASIC: []}, {SECRET: []}]

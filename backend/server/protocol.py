@@ -176,12 +176,12 @@ async def predict_body(request: Request) -> PredictRequest:
     """
     content = await _read_content(request)
     body = _parse_body(PredictRequest, content)
-    prompted = body.params is not None and body.params.context is not None and body.params.context.get("result")
-    return _parse_body(PromptRequest, content) if prompted else body
+    has_prompts = body.params is not None and body.params.context is not None and body.params.context.get("result")
+    return _parse_body(PromptRequest, content) if has_prompts else body
 
 
 async def _read_content(request: Request) -> bytes:
-    content = await receive_body(request, most=request.app.state.max_body_bytes)
+    content = await receive_body(request, limit=request.app.state.max_body_bytes)
     # Browsers let a page of another site send text and forms. JSON needs a CORS preflight, which this server does not allow.
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if content and not (kind == "application/json" or kind.endswith("+json")):
@@ -199,5 +199,5 @@ def _parse_body(model: type[Body], content: bytes) -> Body:
 def _describe_error(error: ValidationError) -> str:
     first = error.errors(include_url=False, include_input=False)[0]
     place = ".".join(str(part) for part in first["loc"]) or "body"
-    more = error.error_count() - 1
-    return f"{place}: {first['msg']}" + (f" (and {more} more)" if more else "")
+    further_errors = error.error_count() - 1
+    return f"{place}: {first['msg']}" + (f" (and {further_errors} more)" if further_errors else "")

@@ -30,21 +30,21 @@ class ReportMetrics(Collector):
 
     def _read(self, project_id: int) -> Report | None:
         made_at = self._store.made_at(project_id)
-        known = self._parsed.get(project_id)
+        entry = self._parsed.get(project_id)
         if made_at is None:
             return None
-        if known is None or known[0] != made_at:
+        if entry is None or entry[0] != made_at:
             report = self._store.read(project_id)
             if report is None:
                 return None
-            self._parsed[project_id] = known = made_at, report
-        return known[1]
+            self._parsed[project_id] = entry = made_at, report
+        return entry[1]
 
 
 def _project_metrics(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
     labels = GaugeMetricFamily("galaxyloop_labels", "Annotated tasks.", labels=["project"])
     tasks = GaugeMetricFamily("galaxyloop_tasks", "Tasks of the project.", labels=["project"])
-    made = GaugeMetricFamily("galaxyloop_report_timestamp_seconds", "Unix time of the newest report.", labels=["project"])
+    made_at = GaugeMetricFamily("galaxyloop_report_timestamp_seconds", "Unix time of the newest report.", labels=["project"])
     seconds = GaugeMetricFamily(
         "galaxyloop_annotation_seconds",
         "Median time of an annotation that was begun from a prediction of the newest version with such annotations.",
@@ -54,12 +54,12 @@ def _project_metrics(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
         name = [str(report.project)]
         labels.add_metric(name, report.annotated)
         tasks.add_metric(name, report.tasks)
-        made.add_metric(name, report.made_at)
+        made_at.add_metric(name, report.made_at)
         times = [_newest(control, lambda version: version.median_seconds) for control in report.controls]
-        known = [time for time in times if time is not None]
-        if known:
-            seconds.add_metric(name, known[0])
-    yield from (labels, tasks, made, seconds)
+        known_times = [time for time in times if time is not None]
+        if known_times:
+            seconds.add_metric(name, known_times[0])
+    yield from (labels, tasks, made_at, seconds)
 
 
 def _scores(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
@@ -82,7 +82,7 @@ def _scores(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
 def _control_metrics(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
     names = ["project", "control"]
     kappa = GaugeMetricFamily("galaxyloop_kappa", "Cohen's kappa of the two newest versions' predictions.", labels=names)
-    accepted = GaugeMetricFamily(
+    accepted_share = GaugeMetricFamily(
         "galaxyloop_accepted_share",
         "Share of predicted regions that were submitted unedited, of the newest version with annotations.",
         labels=names,
@@ -98,11 +98,11 @@ def _control_metrics(reports: list[Report]) -> Iterator[GaugeMetricFamily]:
             forecast = control.curve.forecast if control.curve else None
             estimate = forecast.gain if forecast else None
             _add(kappa, labels, change)
-            _add(accepted, labels, share)
+            _add(accepted_share, labels, share)
             _add(gain, labels, estimate.value if estimate else None)
             _add(high, labels, estimate.high if estimate else None)
             _add(stop, labels, float(forecast.may_stop) if forecast else None)
-    yield from (kappa, accepted, gain, high, stop)
+    yield from (kappa, accepted_share, gain, high, stop)
 
 
 def _newest(control: ControlReport, value_of: Callable[[VersionReport], float | None]) -> float | None:

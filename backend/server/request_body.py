@@ -12,13 +12,13 @@ BODY_TIMEOUT_S = 60.0
 """Longest time for a body to arrive."""
 
 
-async def receive_body(request: Request, *, most: int) -> bytes:
+async def receive_body(request: Request, *, limit: int) -> bytes:
     """Receive the body of a request.
 
     Parameters
     ----------
     request : Request
-    most : int
+    limit : int
         Largest size, bytes.
 
     Raises
@@ -31,8 +31,8 @@ async def receive_body(request: Request, *, most: int) -> bytes:
         async with asyncio.timeout(BODY_TIMEOUT_S):
             async for chunk in request.stream():
                 content += chunk
-                if len(content) > most:
-                    raise HTTPException(413, f"the body is larger than {most} bytes")
+                if len(content) > limit:
+                    raise HTTPException(413, f"the body is larger than {limit} bytes")
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
     return bytes(content)

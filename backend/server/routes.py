@@ -70,11 +70,11 @@ async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body
 @router.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(PredictRequest))
 async def predict(request: Request, state: StateOfServer, body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
     is_bulk = body.params is None or body.params.context is None
-    async with watch_client(request) as abandoned:
+    async with watch_client(request) as disconnection:
         with state.metrics.seconds.labels("bulk" if is_bulk else "prompt").time():
             limiter = state.bulk if is_bulk else state.prompts
-            content = await to_thread.run_sync(answer_predict, state.services, body, abandoned, limiter=limiter)
-    if abandoned.is_set():
+            content = await to_thread.run_sync(answer_predict, state.services, body, disconnection, limiter=limiter)
+    if disconnection.is_set():
         log.info("event=request_abandoned project=%d tasks=%d", body.project, len(body.tasks))
         return Response(status_code=CLIENT_CLOSED)
     if is_bulk:
@@ -120,7 +120,7 @@ async def expose_metrics(state: StateOfServer) -> Response:
     return Response(content, media_type="text/plain; version=0.0.4")
 
 
-def answer_predict(services: Services, body: PredictRequest, abandoned: threading.Event) -> bytes:
+def answer_predict(services: Services, body: PredictRequest, disconnection: threading.Event) -> bytes:
     """Predict the tasks of a request, or answer its prompts; return the answer's JSON, empty if the client has disconnected."""
     context = body.params.context if body.params else None
     tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
@@ -129,7 +129,7 @@ def answer_predict(services: Services, body: PredictRequest, abandoned: threadin
     if predictor.version != project.live_name:  # the live version's files are damaged: the worker promotes another one
         services.mark([project.id])
     if context is None:
-        predictions = predictor.predict(tasks, stop=abandoned.is_set)
+        predictions = predictor.predict(tasks, stop=disconnection.is_set)
         if len(predictions) < len(tasks):
             return b""
         # Label Studio stores these predictions; the worker compares the records to find outdated ones.
@@ -145,17 +145,17 @@ def answer_predict(services: Services, body: PredictRequest, abandoned: threadin
 def version_names(services: Services, project: int | None) -> list[str]:
     """List the names of a project's versions, or of those of all projects."""
     registry = services.registry
-    ids = [project] if project is not None else [known.id for known in registry.projects()]
+    ids = [project] if project is not None else [project_row.id for project_row in registry.projects()]
     return sorted({version.name for id_ in ids for version in registry.versions(id_)})
 
 
 @lru_cache(maxsize=16)  # Label Studio repeats /setup often, and parsing 50,000 classes takes a second
 def warning_of(label_config: str) -> str:
     """Describe the controls of a labelling config that galaxyloop does not predict; empty if it predicts all of them."""
-    supported = "galaxyloop predicts " + ", ".join(sorted(CONTROLS)) + " of an Image"
+    sentence = "galaxyloop predicts " + ", ".join(sorted(CONTROLS)) + " of an Image"
     try:
         config = parse(label_config)
     except LabelConfigError as error:
-        return f"the labelling config cannot be read ({error}): {supported}"
-    nothing = () if config.controls else (f"the labelling config has no control that galaxyloop predicts: {supported}",)
-    return "; ".join((*nothing, *config.passed_over))
+        return f"the labelling config cannot be read ({error}): {sentence}"
+    warnings = () if config.controls else (f"the labelling config has no control that galaxyloop predicts: {sentence}",)
+    return "; ".join((*warnings, *config.passed_over))

@@ -55,9 +55,9 @@ def make_batch(
     for index, embedding in enumerate(embeddings):
         if embedding is not None:
             vectors[index] = np.clip(embedding, *_HALF)
-    missing = pa.array([embedding is None for embedding in embeddings])
+    nulls = pa.array([embedding is None for embedding in embeddings])
     columns = [
-        pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), kind.list_size, mask=missing)
+        pa.FixedSizeListArray.from_arrays(pa.array(vectors.ravel()), kind.list_size, mask=nulls)
         if field.name == EMBEDDING
         else pa.array([row.get(field.name) for row in rows], field.type)
         for field in schema

@@ -73,10 +73,10 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
 
 def _describe_build(version: VersionBundle) -> dict[str, str]:
     """Return the part of the description that depends on the machine: the release and the weights."""
-    shipped = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
+    weight_files = (file for place in (BASE_DETECTOR, BASE_MORPHOLOGY, BASE_SEGMENTER) for file in sorted(place.rglob("*")))
     contents = [
         *(version.files[name] for name in sorted(version.files)),
-        *(file.read_bytes() for file in shipped if file.is_file()),
+        *(file.read_bytes() for file in weight_files if file.is_file()),
     ]
     return {
         "galaxyloop": installed("galaxyloop"),

@@ -53,9 +53,9 @@ class SurveyFolder:
         """Return the path of a part."""
         return self.path / f"part-{number:06d}.parquet"
 
-    def missing_parts(self, done: set[int]) -> Iterator[tuple[int, list[Span]]]:
-        """Yield number and images of each part that is not in `done`."""
-        return read_plan(self.path / PLAN, parts=self.parts, without=done)
+    def missing_parts(self, finished: set[int]) -> Iterator[tuple[int, list[Span]]]:
+        """Yield number and images of each part that is not in `finished`."""
+        return read_plan(self.path / PLAN, parts=self.parts, without=finished)
 
     def write_part(self, number: int, content: bytes) -> None:
         """Write a part atomically.
@@ -110,19 +110,19 @@ def open_folder(
             stack.enter_context(hold_lock(path, wait=False))
         except BlockingIOError as error:
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
-        known = _read_run(path)
-        if known is not None and _has_parts(path):
-            _check_same_run(path, known, run)
-        elif known is None or any(known.get(name) != value for name, value in run.items()):
+        stored_run = _read_run(path)
+        if stored_run is not None and _has_parts(path):
+            _check_same_run(path, stored_run, run)
+        elif stored_run is None or any(stored_run.get(name) != value for name, value in run.items()):
             if any(not name.startswith(("_", ".")) for name in os.listdir(path)):
                 raise SurveyError(f"{path} holds files that do not belong to a survey: name a new folder")
             parts, images = write_plan(path / PLAN, plan)
-            known = {**run, **state, "parts": parts, "images": images}
+            stored_run = {**run, **state, "parts": parts, "images": images}
             with atomic_write(path / RUN) as file:
-                file.write((json.dumps(known, indent=1) + "\n").encode())
+                file.write((json.dumps(stored_run, indent=1) + "\n").encode())
         for left_over in path.glob(f"{UNFINISHED}*"):
             left_over.unlink()
-        yield SurveyFolder(path, known)
+        yield SurveyFolder(path, stored_run)
 
 
 def _has_parts(path: Path) -> bool:
@@ -131,20 +131,20 @@ def _has_parts(path: Path) -> bool:
 
 def _read_run(path: Path) -> dict[str, Any] | None:
     try:
-        known = json.loads((path / RUN).read_text())
+        stored_run = json.loads((path / RUN).read_text())
     except FileNotFoundError:
         return None
     except ValueError:
-        known = None
-    if not isinstance(known, dict) or not {"parts", "images"} <= known.keys():
+        stored_run = None
+    if not isinstance(stored_run, dict) or not {"parts", "images"} <= stored_run.keys():
         raise SurveyError(f"{path / RUN} is damaged: name a new folder")
-    return known
+    return stored_run
 
 
-def _check_same_run(path: Path, known: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+def _check_same_run(path: Path, stored_run: Mapping[str, Any], run: Mapping[str, Any]) -> None:
     for name, value in run.items():
-        if known.get(name) != value:
+        if stored_run.get(name) != value:
             raise SurveyError(
-                f"{path} holds the parts of another run: its {name.replace('_', ' ')} is {known.get(name)!r} "
+                f"{path} holds the parts of another run: its {name.replace('_', ' ')} is {stored_run.get(name)!r} "
                 f"and not {value!r}; name another folder"
             )

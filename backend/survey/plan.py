@@ -24,13 +24,13 @@ def divide_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Sp
     part: list[Span] = []
     room = images
     for span in spans:
-        rest = span
-        while rest.count > room:
-            taken, rest = rest.split(room)
-            yield [*part, taken]
+        remainder = span
+        while remainder.count > room:
+            piece, remainder = remainder.split(room)
+            yield [*part, piece]
             part, room = [], images
-        part.append(rest)
-        room -= rest.count
+        part.append(remainder)
+        room -= remainder.count
         if room == 0:
             yield part
             part, room = [], images

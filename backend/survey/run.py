@@ -120,18 +120,20 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
     # Ids of images are paths as the user wrote them: relative ones start in the folder in which the run was started.
     state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
     spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
-    predicted = unreadable = 0
+    predicted_count = unreadable = 0
     with open_folder(survey.output, run, divide_into_parts(spans, images=part_images), state=state) as folder:
-        done = folder.finished_parts()
-        known = min(len(done) * part_images, folder.images)  # only the last part is smaller, and it is computed last
-        if len(done) < folder.parts:
-            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(done))
+        finished = folder.finished_parts()
+        known_images = min(len(finished) * part_images, folder.images)  # only the last part is smaller, and it is computed last
+        if len(finished) < folder.parts:
+            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(finished))
             with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:
-                for part in progress(make_parts(jobs), folder, known):
-                    planned = min(part_images, folder.images - part.number * part_images)
-                    if part.images != planned:
-                        raise SurveyError(f"part {part.number} has {part.images} images and not the {planned} of its plan")
+                for part in progress(make_parts(jobs), folder, known_images):
+                    planned_images = min(part_images, folder.images - part.number * part_images)
+                    if part.images != planned_images:
+                        raise SurveyError(
+                            f"part {part.number} has {part.images} images and not the {planned_images} of its plan"
+                        )
                     folder.write_part(part.number, part.content)
-                    predicted += part.images
+                    predicted_count += part.images
                     unreadable += part.unreadable
-        return SurveyResult(folder.parts, folder.images, predicted, unreadable)
+        return SurveyResult(folder.parts, folder.images, predicted_count, unreadable)

@@ -26,14 +26,14 @@ SAMPLED_ROWS = 500
 """Rows of each sampled part from which the principal axes are computed."""
 
 
-def most_similar(folder: Path, chosen: NDArray[np.float32], *, limit: int) -> list[tuple[str, float]]:
+def most_similar(folder: Path, vector: NDArray[np.float32], *, limit: int) -> list[tuple[str, float]]:
     """Return the most similar images of a survey, the most similar first.
 
     Parameters
     ----------
     folder : Path
         Output folder of the survey; it may still be running.
-    chosen : ndarray, shape (c, d)
+    vector : ndarray, shape (c, d)
         Embeddings of the chosen galaxies, at least one.
     limit : int
         Number of images.
@@ -53,21 +53,21 @@ def most_similar(folder: Path, chosen: NDArray[np.float32], *, limit: int) -> li
         raise SurveyError(f"{folder} has no parts of a survey: name the folder that galaxyloop survey has written")
     if run["encoder"] != fingerprint(SHIPPED_CHECKPOINT):
         raise SurveyError(f"the embeddings in {folder} are from another encoder than this one: run the survey again")
-    opened = SurveyFolder(folder, run)
-    parts = [opened.part_path(number) for number in sorted(opened.finished_parts())]
-    sampled = parts[:: max(len(parts) // SAMPLED_PARTS, 1)][:SAMPLED_PARTS]
-    first = (next(_chunks(part, rows=SAMPLED_ROWS), None) for part in sampled)
-    axes = Axes.of(np.concatenate([chosen, *(chunk[1] for chunk in first if chunk is not None)]))
-    query = axes.project(chosen)
+    survey_folder = SurveyFolder(folder, run)
+    parts = [survey_folder.part_path(number) for number in sorted(survey_folder.finished_parts())]
+    sample = parts[:: max(len(parts) // SAMPLED_PARTS, 1)][:SAMPLED_PARTS]
+    first = (next(_chunks(part, rows=SAMPLED_ROWS), None) for part in sample)
+    axes = Axes.of(np.concatenate([vector, *(chunk[1] for chunk in first if chunk is not None)]))
+    query = axes.project(vector)
     ids: NDArray[np.object_] = np.empty(0, object)
-    best: NDArray[np.float32] = np.empty(0, np.float32)
+    best_scores: NDArray[np.float32] = np.empty(0, np.float32)
     for part in parts:
         for names, rows in _chunks(part, rows=CHUNK):
             ids = np.concatenate([ids, names])
-            best = np.concatenate([best, similarity_to(axes.project(rows), query)])
-            order = np.argsort(-best, kind="stable")[:limit]
-            ids, best = ids[order], best[order]
-    return list(zip(ids.tolist(), best.tolist(), strict=True))
+            best_scores = np.concatenate([best_scores, similarity_to(axes.project(rows), query)])
+            order = np.argsort(-best_scores, kind="stable")[:limit]
+            ids, best_scores = ids[order], best_scores[order]
+    return list(zip(ids.tolist(), best_scores.tolist(), strict=True))
 
 
 def _chunks(part: Path, *, rows: int) -> Iterator[tuple[NDArray[np.object_], NDArray[np.float32]]]:

@@ -120,7 +120,7 @@ class SurveyWorker:
         """
         self._collection.check(self._input)
         content = io.BytesIO()
-        images = unreadable = denied = 0
+        images = unreadable = denied_count = 0
         with parquet.ParquetWriter(content, self._schema, compression="zstd") as writer:
             batches = []
             for batch in _prefetch_one(self._batches(job.spans)):
@@ -128,8 +128,8 @@ class SurveyWorker:
                 batches.append(make_batch(rows, embeddings, self._schema))
                 images += len(rows)
                 unreadable += sum(row["error"] is not None for row in rows)
-                denied += sum(isinstance(image, DeniedError) for _, image in batch)
-            if images == denied >= ENOUGH_DENIED:
+                denied_count += sum(isinstance(image, DeniedError) for _, image in batch)
+            if images == denied_count >= ENOUGH_DENIED:
                 raise InputError(f"all {images} images of part {job.number} were denied, as the first: {rows[0]['error']}")
             writer.write_table(pa.Table.from_batches(batches, self._schema))
         return Part(job.number, content.getvalue(), images, unreadable)
@@ -168,19 +168,19 @@ class SurveyWorker:
 
     def _predict(self, images: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Row]] | ImageError]:
         """Return the features of each image and the predictions of the heads by column, or the error of the image."""
-        extracted: list[ImageFeatures | ImageError] = self._extract_features(images)
+        features_of_images: list[ImageFeatures | ImageError] = self._extract_features(images)
         columns: list[dict[str, Row]] = [{} for _ in images]
         for model in self._models:
-            features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}
+            features = {index: result for index, result in enumerate(features_of_images) if isinstance(result, ImageFeatures)}
             answers = attempt_together(model.rows, list(features.values()))
             for index, answer in zip(features, answers, strict=True):
                 if isinstance(answer, ImageError):
-                    extracted[index] = answer
+                    features_of_images[index] = answer
                 else:
                     columns[index][column_of(model.control)] = answer
         return [
             (result, answers) if isinstance(result, ImageFeatures) else result
-            for result, answers in zip(extracted, columns, strict=True)
+            for result, answers in zip(features_of_images, columns, strict=True)
         ]
 
     def _extract_features(self, images: list[StoredImage]) -> list[ImageFeatures | ImageError]:
@@ -207,8 +207,8 @@ class _BatchImages:
 
 def _decode(content: bytes, max_pixels: int, extension: str) -> StoredImage | ImageError:
     def decode_image() -> StoredImage:
-        chosen = pick_extension(content, extension)
-        image = StoredImage(image_key(chosen), lambda: chosen, max_pixels)
+        extension_name = pick_extension(content, extension)
+        image = StoredImage(image_key(extension_name), lambda: extension_name, max_pixels)
         _ = image.pixels  # decodes here, in the prefetching thread; the image keeps its pixels
         return image
 

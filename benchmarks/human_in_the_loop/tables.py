@@ -104,7 +104,7 @@ def _forecast(run: Run, at: int) -> tuple[float, float, float, float] | None:
     values = [(BATCH * (batch + 1), value) for batch, value in enumerate(run.auc)]
     points = [CurvePoint(labels=labels, value=value) for labels, value in values if labels <= at and value != 0.5]
     try:
-        estimate, _ = forecast(points, at=at, more=MORE)
+        estimate, _ = forecast(points, at=at, further_labels=MORE)
     except NoForecast:
         return None
     known = dict(values)

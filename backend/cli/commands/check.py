@@ -47,9 +47,9 @@ def check(
 def _check_worker_here(engine: Engine) -> None:
     from backend.jobs.heartbeat import read_processes
 
-    here = [process for process in read_processes(engine, "worker") if process.host == socket.gethostname()]
-    if not any(process.alive for process in here):
-        stop(f"no worker on this machine is alive: {here[0].state if here else 'none has run'}")
+    local_workers = [process for process in read_processes(engine, "worker") if process.host == socket.gethostname()]
+    if not any(process.alive for process in local_workers):
+        stop(f"no worker on this machine is alive: {local_workers[0].state if local_workers else 'none has run'}")
     console.print("the worker on this machine is alive")
 
 
@@ -60,6 +60,6 @@ def _check_processes(engine: Engine) -> None:
     for kind in KINDS:
         if is_alive(engine, kind):
             console.print(f"{kind} {describe_processes(engine, kind)}", soft_wrap=True, highlight=False)
-    missing = [f"the {kind} {describe_processes(engine, kind)}" for kind in KINDS if not is_alive(engine, kind)]
-    if missing:
-        stop("; ".join(missing))
+    silent_processes = [f"the {kind} {describe_processes(engine, kind)}" for kind in KINDS if not is_alive(engine, kind)]
+    if silent_processes:
+        stop("; ".join(silent_processes))

@@ -31,14 +31,14 @@ def detach(project: ProjectId) -> None:
     try:
         services.registry.project(project)
     except RegistryError:
-        known = False
+        is_registered = False
     else:
-        known = True
+        is_registered = True
         services.registry.set_away(project, DETACHED)
         services.registry.set_status(project, f"detached: galaxyloop project attach {project}")
     if not was_attached:
         wrong_call(f"project {project} has no backend at {services.settings.public_url}")
-    console.print(f"project {project} is detached" + ("; its versions are kept" if known else ""))
+    console.print(f"project {project} is detached" + ("; its versions are kept" if is_registered else ""))
 
 
 def forget(
@@ -57,10 +57,10 @@ def forget(
         )
     try:
         where = _detach_where_it_exists(services, project)
-        known = forget_project(services, project, patience_s=services.settings.lease_s + 1)
+        is_registered = forget_project(services, project, patience_s=services.settings.lease_s + 1)
     except (LabelStudioError, ProjectInUseError, ValueError) as error:
         stop(f"{error}; nothing was deleted")
-    if not known and not where:
+    if not is_registered and not where:
         wrong_call(f"project {project} is not registered here: there is nothing to delete")
     console.print(f"project {project} is forgotten{where}")
 

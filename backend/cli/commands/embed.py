@@ -55,11 +55,11 @@ def embed(
         stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
-    framed = prefetch_files(files, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
+    frames_of_files = prefetch_files(files, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embed(encoder, track_progress(framed, "embedding", total=len(files))):
+        for path, embedding in _embed(encoder, track_progress(frames_of_files, "embedding", total=len(files))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:
@@ -74,10 +74,10 @@ def embed(
     end_with_left_out(left_out)
 
 
-def _embed(encoder: Encoder, framed: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+def _embed(encoder: Encoder, frames_of_files: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
     """Embed frames, shape (side, side, 3), in batches; yield embeddings and errors in the order of the input."""
     batch: list[tuple[str, Read]] = []
-    for item in framed:
+    for item in frames_of_files:
         batch.append(item)
         if len(batch) == BATCH:
             yield from _embed_batch(encoder, batch)
@@ -92,8 +92,8 @@ def _embed_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator[tu
     from sync.errors.failures import attempt_together
 
     def embed_frames(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        embedded: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
-        return embedded
+        vectors: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
+        return vectors
 
     embeddings = iter(attempt_together(embed_frames, [read for _, read in batch if isinstance(read, np.ndarray)]))
     for path, read in batch:

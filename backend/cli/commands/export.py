@@ -75,8 +75,8 @@ def export(
     from sync.label_studio.projects import project_state
     from sync.labelling.config import parse
 
-    if missing := missing_packages():
-        stop(f"export needs {', '.join(missing)}, not installed here: pip install 'galaxyloop[export]'")
+    if packages := missing_packages():
+        stop(f"export needs {', '.join(packages)}, not installed here: pip install 'galaxyloop[export]'")
     try:
         fractions = parse_fractions(split) if split else None
     except ValueError as error:
@@ -97,23 +97,23 @@ def export(
                 objects=objects.value,
                 class_numbers=settings.class_numbers_file(project, state.created_at),
             )
-            done = _export(client, output, plan, settings, task_count=state.task_count)
+            result = _export(client, output, plan, settings, task_count=state.task_count)
     except (ExportError, LabelStudioError, ValueError) as error:
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     console.print(
-        f"wrote {done.tasks} {done.unit}, {done.objects} objects and {done.answers} image-level labels to {output}",
+        f"wrote {result.tasks} {result.unit}, {result.objects} objects and {result.answers} image-level labels to {output}",
         highlight=False,
     )
-    if done.problems:
+    if result.problems:
         console.print(
-            f"{done.problems} problems: {output / 'problems.csv'} lists what could not be exported unchanged, and why",
+            f"{result.problems} problems: {output / 'problems.csv'} lists what could not be exported unchanged, and why",
             highlight=False,
         )
-    for name in done.empty_splits:
+    for name in result.empty_splits:
         console.print(f"no task is in {name}: there are too few, or too many belong together", highlight=False)
-    if done.problems:
+    if result.problems:
         raise typer.Exit(INCOMPLETE)
 
 

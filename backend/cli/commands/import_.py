@@ -123,13 +123,13 @@ def import_(
     if storage == "s3" and not bucket:
         wrong_call("--storage s3 needs a --bucket")
     try:
-        with ExitStack() as opened:
-            opened.enter_context(warnings.catch_warnings())
+        with ExitStack() as stack:
+            stack.enter_context(warnings.catch_warnings())
             warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
-            lock_imports(project, settings, opened)
+            lock_imports(project, settings, stack)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
-            opened.enter_context(client)
-            total, items = open_inputs(options, settings, client, opened)
+            stack.enter_context(client)
+            total, items = open_inputs(options, settings, client, stack)
             image_storage = _open_storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config)
             report = _run(
@@ -143,14 +143,14 @@ def import_(
         raise typer.Exit(INCOMPLETE)
 
 
-def lock_imports(project: int, settings: Settings, opened: ExitStack) -> None:
+def lock_imports(project: int, settings: Settings, stack: ExitStack) -> None:
     """Lock the project against another import: two simultaneous imports would both create the tasks that are missing."""
     from sync.files.lock import hold_lock
 
     folder = settings.data_dir / "imports"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        opened.enter_context(hold_lock(folder / f"{project}.lock", wait=False))
+        stack.enter_context(hold_lock(folder / f"{project}.lock", wait=False))
     except BlockingIOError:
         stop(f"another import into project {project} is running: run this command again when it has ended")
     except OSError as error:

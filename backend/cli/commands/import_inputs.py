@@ -66,8 +66,8 @@ class InputOptions:
     def check(self) -> None:
         """End the command with a wrong call if the options do not select exactly one input, or contradict each other."""
         if sum([bool(self.paths), self.catalogue is not None, self.urls is not None]) != 1:
-            quoted = "; patterns of --mosaic must be quoted" if self.paths and self.mosaics else ""
-            wrong_call(f"name exactly one input: files and folders, or --catalogue, or --urls{quoted}")
+            hint = "; patterns of --mosaic must be quoted" if self.paths and self.mosaics else ""
+            wrong_call(f"name exactly one input: files and folders, or --catalogue, or --urls{hint}")
         if self.catalogue is not None and bool(self.mosaics) == bool(self.surveys):
             wrong_call("--catalogue needs either --mosaic or --survey, from which the cut-outs are made")
         if self.catalogue is None and (self.mosaics or self.surveys):
@@ -83,7 +83,7 @@ class InputOptions:
 
 
 def open_inputs(
-    options: InputOptions, settings: Settings, client: LabelStudioClient, opened: ExitStack
+    options: InputOptions, settings: Settings, client: LabelStudioClient, stack: ExitStack
 ) -> tuple[int, Iterator[Item]]:
     """Return the number of items of the selected input, and the items.
 
@@ -93,7 +93,7 @@ def open_inputs(
     settings : Settings
     client : LabelStudioClient
         Supplies the authorization for images on Label Studio's host.
-    opened : ExitStack
+    stack : ExitStack
         Closes mosaics and connections.
     """
     from sync.importing.inputs.catalogue import open_catalogue
@@ -112,16 +112,16 @@ def open_inputs(
         from sync.importing.inputs.table_join import join_table
 
         table = open_catalogue(options.table, table=options.catalogue_table, as_text=[options.key])
-        joined = join_table(
+        rows = join_table(
             files, table, key=options.key, file=options.table, ra=options.ra, dec=options.dec, columns=options.columns
         )
-        return len(joined), iter(joined)
+        return len(rows), iter(rows)
     if options.urls is not None:
         from backend.images.open import open_fetcher
 
         table = open_catalogue(options.urls, table=options.catalogue_table)
         fetcher = open_fetcher(settings, client.authorization)
-        opened.callback(fetcher.close)
+        stack.callback(fetcher.close)
         return len(table), address_items(table, fetcher.fetch, column=options.url_column, columns=options.columns)
     assert options.catalogue is not None
     table = open_catalogue(options.catalogue, table=options.catalogue_table)
@@ -134,7 +134,7 @@ def open_inputs(
         )
     from sync.importing.inputs.mosaics import Mosaics
 
-    mosaics = opened.enter_context(Mosaics(_mosaic_files(options.mosaics)))
+    mosaics = stack.enter_context(Mosaics(_mosaic_files(options.mosaics)))
 
     def cut(position: Position) -> bytes:
         return mosaics.cut(position, fov_arcsec=options.fov_arcsec)

@@ -113,10 +113,10 @@ def import_regions(
         _check_model(model)
     files = _list_files(paths)
     try:
-        with ExitStack() as opened:
-            lock_imports(project, settings, opened)
+        with ExitStack() as stack:
+            lock_imports(project, settings, stack)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
-            opened.enter_context(client)
+            stack.enter_context(client)
             state = project_state(client, project)
             config = parse(state.label_config)
             plan = Plan(
@@ -129,13 +129,13 @@ def import_regions(
                 label=label,
                 reading=_reader_options(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
             )
-            report = _run(files, plan, client, settings, opened)
-            shown = as_predictions and _show(client, state, model, report)
+            report = _run(files, plan, client, settings, stack)
+            version_is_shown = as_predictions and _show(client, state, model, report)
     except (LabelStudioError, LabelConfigError) as error:
         stop_for(error)
     except (RegionsError, ValueError) as error:
         wrong_call(str(error))
-    _print_report(report, become, model, shown=shown)
+    _print_report(report, become, model, version_is_shown=version_is_shown)
     if report.left_out.count:
         raise typer.Exit(INCOMPLETE)
 
@@ -157,15 +157,15 @@ def _check_model(name: str) -> None:
 
 def _list_files(words: list[str]) -> list[Path]:
     """List the paths that arguments name, each once: files and folders unchanged, patterns expanded."""
-    named: dict[str, None] = {}
+    files: dict[str, None] = {}
     for word in words:
         matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) and not os.path.lexists(word) else []
-        named |= dict.fromkeys(matches or [word])
-    return [Path(name) for name in named]
+        files |= dict.fromkeys(matches or [word])
+    return [Path(name) for name in files]
 
 
-def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str], named: Columns) -> Reading:
-    """Return the options of the readers; `named` has the columns of the options `--ra` and `--dec` and the table."""
+def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str], base_columns: Columns) -> Reading:
+    """Return the options of the readers; `base_columns` has the columns of the options `--ra` and `--dec` and the table."""
     from sync.regions.classes import read_classes
     from sync.regions.formats import Reading
 
@@ -173,16 +173,16 @@ def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str],
     for pair in pairs:
         name, equals, column = pair.partition("=")
         if not equals or not column or config.control(name) is None:
-            known = ", ".join(control.name for control in config.controls)
-            wrong_call(f"--column must be CONTROL=COLUMN, with one of the project's controls ({known}), not {pair!r}")
+            names = ", ".join(control.name for control in config.controls)
+            wrong_call(f"--column must be CONTROL=COLUMN, with one of the project's controls ({names}), not {pair!r}")
         columns[name] = column
     objects = frozenset(control.name for control in config.controls if control.marks_objects)
     answers = frozenset(control.name for control in config.controls if not control.marks_objects)
-    chosen = replace(named, of_controls=columns, objects=objects, answering=answers)
-    return Reading(read_classes(classes) if classes else {}, chosen)
+    columns_of_reader = replace(base_columns, of_controls=columns, objects=objects, answering=answers)
+    return Reading(read_classes(classes) if classes else {}, columns_of_reader)
 
 
-def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, opened: ExitStack) -> Report:
+def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, stack: ExitStack) -> Report:
     """Run the import; show a progress bar if standard error is a terminal."""
     from astropy.utils.exceptions import AstropyWarning
     from rich.progress import Progress
@@ -192,8 +192,8 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     from sync.regions.run import import_regions as run
 
     fetcher = open_fetcher(settings, client.authorization)
-    opened.callback(fetcher.close)
-    opened.enter_context(warnings.catch_warnings())
+    stack.callback(fetcher.close)
+    stack.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
     image_files = ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels)
     with Progress(console=notices, disable=not notices.is_terminal) as bars:
@@ -215,7 +215,7 @@ def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Re
     return state.model_version == model
 
 
-def _print_report(report: Report, become: Become, model: str, *, shown: bool) -> None:
+def _print_report(report: Report, become: Become, model: str, *, version_is_shown: bool) -> None:
     if report.left_out.count:
         print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
     for line in report.left_out.lines():
@@ -232,7 +232,7 @@ def _print_report(report: Report, become: Become, model: str, *, shown: bool) ->
         highlight=False,
         soft_wrap=True,
     )
-    if become is Become.predictions and not shown and report.new:
+    if become is Become.predictions and not version_is_shown and report.new:
         console.print(
             f"The project shows annotators the predictions of another model: choose {model} in its settings, under Annotation",
             highlight=False,

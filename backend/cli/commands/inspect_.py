@@ -52,17 +52,17 @@ def inspect(
         wrong_call(f"there is no image in {', '.join(files)}")
     if picture is not None and len(paths) != 1:
         wrong_call(f"--picture takes one file, not {len(paths)}")
-    failed = False
+    has_failed = False
     for path in paths:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about defects that the libraries repair
             answer, is_read = _inspect_file(path, settings, extension, stretch, picture)
-        failed |= not is_read
+        has_failed |= not is_read
         if as_json:
             sys.stdout.write(json.dumps({"file": path, **answer}, allow_nan=False) + "\n")
         else:
             console.print(_format_description(path, answer), highlight=False, soft_wrap=True)
-    if failed:
+    if has_failed:
         raise typer.Exit(1)
 
 
@@ -87,7 +87,7 @@ def _inspect_file(
     single = contents.images[0] if len(contents.images) == 1 else None
     answer = {
         "format": contents.format,
-        **(single.as_json() if single else {**NOTHING, "pictures": [shown.as_json() for shown in contents.images]}),
+        **(single.as_json() if single else {**NOTHING, "pictures": [description.as_json() for description in contents.images]}),
         "extensions": list(contents.extensions),
         "problems": [
             *contents.problems,
@@ -95,12 +95,12 @@ def _inspect_file(
         ],
     }
     if picture is not None:
-        drawn = attempt(lambda: draw(content, extension=extension, stretch=stretch, max_pixels=max_pixels))
-        if isinstance(drawn, ImageError):
-            answer["problems"].append(f"no PNG file was written: {drawn}")
+        drawing = attempt(lambda: draw(content, extension=extension, stretch=stretch, max_pixels=max_pixels))
+        if isinstance(drawing, ImageError):
+            answer["problems"].append(f"no PNG file was written: {drawing}")
             return answer, False
         with open_output(picture) as file:
-            file.write(drawn)
+            file.write(drawing)
     return answer, True
 
 
@@ -126,10 +126,10 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
         if is_fits and ("has no table" in str(error) or "cannot be read as a catalogue" in str(error)):
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
-    bad = bad_rows(table)
-    problems = [f"row {number}: {reason}" for number, reason in list(bad.items())[:LISTED_ROWS]]
-    if len(bad) > LISTED_ROWS:
-        problems.append(f"{len(bad) - LISTED_ROWS} more rows cannot be read")
+    faulty_rows = bad_rows(table)
+    problems = [f"row {number}: {reason}" for number, reason in list(faulty_rows.items())[:LISTED_ROWS]]
+    if len(faulty_rows) > LISTED_ROWS:
+        problems.append(f"{len(faulty_rows) - LISTED_ROWS} more rows cannot be read")
     return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": problems}, True
 
 
@@ -139,26 +139,31 @@ def _format_description(path: str, answer: Mapping[str, Any]) -> str:
     for part in answer.get("extensions", ()):
         size = "x".join(str(length) for length in reversed(part["shape"])) or "-"
         lines.append(f"  extension {part['number']} {part['name'] or '-'} ({size}): {part['use']}")
-    for shown in answer.get("pictures", [answer] if answer["shape"] else []):
-        lines += _format_image(shown)
+    for description in answer.get("pictures", [answer] if answer["shape"] else []):
+        lines += _format_image(description)
     if "rows" in answer:
         lines.append(f"  {answer['rows']} rows with the columns {', '.join(answer['columns'])}: import it with --catalogue")
     lines += [f"  note: {problem}" for problem in answer["problems"]]
     return "\n".join(lines)
 
 
-def _format_image(shown: Mapping[str, Any]) -> list[str]:
-    height, width = shown["shape"]
-    bands = ", ".join(shown["bands"]) or f"{shown['planes']} without names"
-    lines = [f"  image {shown['extension'] or ''}".rstrip() + f": {width}x{height} pixels, bands: {bands}"]
-    if shown["unit"] or shown["zero_point"] is not None:
-        zero = "" if shown["zero_point"] is None else f", zero point {shown['zero_point']:.4g} mag ({shown['zero_point_from']})"
-        lines.append(f"    unit: {shown['unit'] or 'unknown'}{zero}")
-    if shown["ra"] is not None:
-        lines.append(
-            f"    sky: ra {shown['ra']:.6f}, dec {shown['dec']:.6f} (ICRS), {shown['pixel_scale_arcsec']:.4g} arcsec a pixel, "
-            f"up is {shown['rotation_deg']:.2f} degrees east of north, east is {shown['east']}, "
-            f"{shown['projection']} in {shown['frame']}"
+def _format_image(description: Mapping[str, Any]) -> list[str]:
+    height, width = description["shape"]
+    bands = ", ".join(description["bands"]) or f"{description['planes']} without names"
+    lines = [f"  image {description['extension'] or ''}".rstrip() + f": {width}x{height} pixels, bands: {bands}"]
+    if description["unit"] or description["zero_point"] is not None:
+        zero = (
+            ""
+            if description["zero_point"] is None
+            else f", zero point {description['zero_point']:.4g} mag ({description['zero_point_from']})"
         )
-    lines.append(f"    stretch: {shown['stretch']}")
+        lines.append(f"    unit: {description['unit'] or 'unknown'}{zero}")
+    if description["ra"] is not None:
+        lines.append(
+            f"    sky: ra {description['ra']:.6f}, dec {description['dec']:.6f} (ICRS), "
+            f"{description['pixel_scale_arcsec']:.4g} arcsec a pixel, "
+            f"up is {description['rotation_deg']:.2f} degrees east of north, east is {description['east']}, "
+            f"{description['projection']} in {description['frame']}"
+        )
+    lines.append(f"    stretch: {description['stretch']}")
     return lines

@@ -22,15 +22,15 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{
 
     services = open_services(read_settings())
     try:
-        chosen = make_live(services, project, version)
+        version_name = make_live(services, project, version)
     except DamagedVersionError as error:
         stop(str(error))
     except RegistryError as error:
         stop_for(error)
-    known = services.registry.project(project)
-    then = known.status if known.away else describe_next_work(services.engine, "stores its predictions")
-    held = " and stays pinned" if known.pinned else ""
-    console.print(f"{chosen.name} of project {project} is live{held}; {then}", soft_wrap=True)
+    record = services.registry.project(project)
+    next_work = record.status if record.away else describe_next_work(services.engine, "stores its predictions")
+    suffix = " and stays pinned" if record.pinned else ""
+    console.print(f"{version_name.name} of project {project} is live{suffix}; {next_work}", soft_wrap=True)
 
 
 def pin(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{NAME}; without it, the live one.")] = "") -> None:
@@ -40,12 +40,12 @@ def pin(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{NAME}
 
     services = open_services(read_settings())
     try:
-        pinned = live_version.pin(services, project, version)
+        version_name = live_version.pin(services, project, version)
     except live_version.DamagedVersionError as error:
         stop(str(error))
     except RegistryError as error:
         stop_for(error)
-    console.print(f"{pinned.name} of project {project} is live and pinned", soft_wrap=True)
+    console.print(f"{version_name.name} of project {project} is live and pinned", soft_wrap=True)
 
 
 def unpin(project: ProjectId) -> None:

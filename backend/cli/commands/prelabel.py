@@ -98,31 +98,31 @@ def _prelabel_project(
     open_engine = engines.ray_engine(ray_address) if on_ray else engines.local_engine
     began = time.monotonic()
     try:
-        done = run(services, project, choice, open_engine=open_engine, progress=_progress)
+        outcome = run(services, project, choice, open_engine=open_engine, progress=_progress)
     except (PrelabelError, ClusterError, LabelStudioError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except DatabaseError as error:
         stop(f"the database cannot be used any more: {reason_of(error)}; stored predictions are kept: run the command again")
-    list_left_out({f"task {task}": reason for task, reason in done.left_out.items()})
+    list_left_out({f"task {task}": reason for task, reason in outcome.left_out.items()})
     seconds = time.monotonic() - began
-    rate = f" in {seconds:.0f} s ({done.stored / seconds:.3g} images/s)" if done.stored else ""
+    rate = f" in {seconds:.0f} s ({outcome.stored / seconds:.3g} images/s)" if outcome.stored else ""
     console.print(
-        f"{done.stored:,} predictions of {done.version} stored{rate}, {done.known:,} tasks had one already"
-        + (f", {done.replaced:,} of them replaced: images have changed" if done.replaced else "")
-        + ("" if done.shown else "; annotators do not see them yet, since some tasks have none"),
+        f"{outcome.stored:,} predictions of {outcome.version} stored{rate}, {outcome.known:,} tasks had one already"
+        + (f", {outcome.replaced:,} of them replaced: images have changed" if outcome.replaced else "")
+        + ("" if outcome.shown else "; annotators do not see them yet, since some tasks have none"),
         highlight=False,
         soft_wrap=True,
     )
-    if done.duplicates:
+    if outcome.duplicates:
         console.print(
             "duplicate predictions, which arise if an annotator opens a task during the run, were deleted for the tasks "
-            f"{_format_ids(done.duplicates)} ({len(done.duplicates):,} in all)",
+            f"{_format_ids(outcome.duplicates)} ({len(outcome.duplicates):,} in all)",
             highlight=False,
             soft_wrap=True,
         )
-    if done.refused:
-        stop(f"Label Studio refused the predictions of {len(done.refused)} tasks ({_format_ids(done.refused)})")
-    if done.left_out:
+    if outcome.refused:
+        stop(f"Label Studio refused the predictions of {len(outcome.refused)} tasks ({_format_ids(outcome.refused)})")
+    if outcome.left_out:
         raise typer.Exit(INCOMPLETE)
 
 

@@ -77,20 +77,20 @@ def status(project: ProjectId) -> None:
 
     services = open_services(read_settings())
     url = services.settings.public_url
-    known = next((known for known in services.registry.projects() if known.id == project), None)
+    record = next((record for record in services.registry.projects() if record.id == project), None)
     try:
         client = services.label_studio
         state = project_state(client, project)
-        done = sum(task.annotated for task in read_tasks(client, project))
+        annotated_count = sum(task.annotated for task in read_tasks(client, project))
         backend, events = check_attachment(client, project, url=url)
         config = parse(state.label_config)
-        lacking = count_unpredicted(client, project, known.live_name) if known else 0
+        lacking = count_unpredicted(client, project, record.live_name) if record else 0
     except (LabelStudioError, LabelConfigError, ValueError) as error:
-        if known and known.away:
-            stop(f"{error}; here: {known.status}")
+        if record and record.away:
+            stop(f"{error}; here: {record.status}")
         stop_for(error)
     table = Table("project", f"{project}, {state.title}")
-    table.add_row("tasks", f"{state.task_count}, {done} of them annotated")
+    table.add_row("tasks", f"{state.task_count}, {annotated_count} of them annotated")
     table.add_row("predicted controls", ", ".join(control.name for control in config.controls) or "none")
     for sentence in config.passed_over:
         table.add_row("not supported", sentence)
@@ -100,15 +100,15 @@ def status(project: ProjectId) -> None:
     table.add_row("server", describe_processes(services.engine, "server"))
     table.add_row("worker", describe_processes(services.engine, "worker"))
     table.add_row("version shown to annotators", state.model_version or "none")
-    if known is None:
+    if record is None:
         table.add_row("live version", "none: the project is not registered here yet")
     else:
-        published = "published" if known.published_version == known.live_version else "not published yet"
+        publication = "published" if record.published_version == record.live_version else "not published yet"
         waits = services.pending_events.waiting_s().get(project)
-        table.add_row("live version", f"{known.live_name}, {published}")
+        table.add_row("live version", f"{record.live_name}, {publication}")
         table.add_row("tasks without its prediction", str(lacking))
         table.add_row("pending events", "no" if waits is None else f"for {format_duration(waits)}")
-        table.add_row("last status", known.status)
+        table.add_row("last status", record.status)
     console.print(table)
 
 

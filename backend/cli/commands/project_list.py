@@ -18,13 +18,13 @@ def list_projects() -> None:
     from sync.label_studio.projects import list_states
 
     services = open_services(read_settings())
-    known = {project.id: project for project in services.registry.projects()}
+    records = {project.id: project for project in services.registry.projects()}
     table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
     try:
         client = services.label_studio
         for state in list_states(client):
             backend, events = check_attachment(client, state.id, url=services.settings.public_url)
-            project = known.pop(state.id, None)
+            project = records.pop(state.id, None)
             table.add_row(
                 str(state.id),
                 state.title,
@@ -36,7 +36,7 @@ def list_projects() -> None:
             )
     except (LabelStudioError, ValueError) as error:
         stop_for(error)
-    for project in known.values():
+    for project in records.values():
         live = services.registry.version(project.id, project.live_version).name
         table.add_row(str(project.id), Text("not in Label Studio", "dim"), "", "", "", live, project.status)
     console.print(table)

@@ -91,14 +91,14 @@ def _open_segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEnco
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
 
     try:
-        opened = open_segmenter(
+        segmenter = open_segmenter(
             load_encoder(SHIPPED_CHECKPOINT),
             fingerprint=fingerprint(SHIPPED_CHECKPOINT),
             sam_checkpoint=settings.sam_checkpoint,
         )
     except (CheckpointError, HeadError) as error:
         stop(str(error))
-    return opened.base, CachedWindowEncoder(opened.windows, None)
+    return segmenter.base, CachedWindowEncoder(segmenter.windows, None)
 
 
 def _read_mask(path: Path) -> Mask:
@@ -107,10 +107,10 @@ def _read_mask(path: Path) -> Mask:
 
     try:
         with Image.open(path) as image:
-            drawn: Mask = np.asarray(image.convert("L")) > 0
+            levels: Mask = np.asarray(image.convert("L")) > 0
     except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
         raise ValueError(f"the mask {path} cannot be read: {error}") from error
-    return drawn
+    return levels
 
 
 def _empty_mask(shape: tuple[int, ...]) -> Mask:

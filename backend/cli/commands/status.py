@@ -124,9 +124,13 @@ def _print_control(control: ControlReport, live: int) -> None:
     if curve is not None and curve.forecast is not None and curve.forecast.sentence:
         _print(curve.forecast.sentence)
     if curve is not None and curve.saved is not None:
-        saved = curve.saved
-        interval = "" if saved.low is None or saved.high is None else f" ({saved.low:.0%} to {saved.high:.0%})"
-        _print(f"labels saved against random order: {saved.value:.0%}{interval}")
+        labels_saved = curve.saved
+        interval = (
+            ""
+            if labels_saved.low is None or labels_saved.high is None
+            else f" ({labels_saved.low:.0%} to {labels_saved.high:.0%})"
+        )
+        _print(f"labels saved against random order: {labels_saved.value:.0%}{interval}")
     if control.versions:
         console.print(_version_table(control))
 
@@ -176,15 +180,15 @@ def _print_loop(services: Services) -> None:
     sentences = []
     for project in services.registry.projects():
         live = services.registry.version(project.id, project.live_version)
-        published = "yes" if project.published_version == project.live_version else "not yet"
+        publication = "yes" if project.published_version == project.live_version else "not yet"
         waits = f"for {format_duration(waiting_s[project.id])}" if project.id in waiting_s else "no"
-        missing = None if project.away else coverage.of(project.id, live.name)
-        lacking = "not known" if missing is None else f"{missing} tasks"
+        task_count = None if project.away else coverage.of(project.id, live.name)
+        lacking = "not known" if task_count is None else f"{task_count} tasks"
         name = f"{live.name}, pinned" if project.pinned else live.name
-        table.add_row(str(project.id), name, published, lacking, waits, format_time(project.status_at), project.status)
+        table.add_row(str(project.id), name, publication, lacking, waits, format_time(project.status_at), project.status)
         sentences += describe_damage(services.registry, project.id)
-        unsupported = find_unsupported(project.label_config)
-        sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported]
+        unsupported_tags = find_unsupported(project.label_config)
+        sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported_tags]
     console.print(table)
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False)

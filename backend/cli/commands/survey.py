@@ -94,23 +94,23 @@ def survey(
     open_engine = run.ray_engine(ray_address) if engine is Engine.ray else run.local_engine
     plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension)
     try:
-        done = run.run_survey(plan, open_engine=open_engine, progress=_progress)
+        result = run.run_survey(plan, open_engine=open_engine, progress=_progress)
     except (SurveyError, InputError, ClusterError, HeadError, CheckpointError, ValueError) as error:
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
-    unreadable = f", {done.unreadable:,} of them unreadable: the column error has the reasons" if done.unreadable else ""
+    unreadable = f", {result.unreadable:,} of them unreadable: the column error has the reasons" if result.unreadable else ""
     console.print(
-        f"{output} has {done.images:,} images in {done.parts:,} parts; this run predicted {done.predicted:,}{unreadable}",
+        f"{output} has {result.images:,} images in {result.parts:,} parts; this run predicted {result.predicted:,}{unreadable}",
         highlight=False,
         soft_wrap=True,
     )
-    if done.unreadable:
+    if result.unreadable:
         raise typer.Exit(INCOMPLETE)
 
 
-def _progress(parts: Iterator[Part], folder: SurveyFolder, known: int) -> Iterator[Part]:
-    return track_rate(parts, "surveying", total=folder.images, done=known)
+def _progress(parts: Iterator[Part], folder: SurveyFolder, first_count: int) -> Iterator[Part]:
+    return track_rate(parts, "surveying", total=folder.images, done=first_count)
 
 
 def _bundle_version(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
@@ -127,11 +127,11 @@ def _bundle_version(settings: Settings, heads: Heads, output: Path) -> VersionBu
             None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=worker_settings
         )
     xml = read_label_config(heads.config) if heads.config is not None else None
-    begun = _read_begun(output, heads.project)
+    description = _read_begun(output, heads.project)
     registry = open_services(settings).registry
     try:
         project = registry.project(heads.project)
-        version = registry.version_named(project.id, heads.version or begun.get("version", project.live_name))
+        version = registry.version_named(project.id, heads.version or description.get("version", project.live_name))
         if heads.version is None and version.number != project.live_version:
             notices.print(
                 f"{output} is continued with {version.name}, with which it was started; {project.live_name} is live now",
@@ -145,9 +145,9 @@ def _bundle_version(settings: Settings, heads: Heads, output: Path) -> VersionBu
     return bundle_version(
         registry.path(project.id, version.number),
         name=version.name,
-        label_config=xml or begun.get("labelling_config_xml", project.label_config),
+        label_config=xml or description.get("labelling_config_xml", project.label_config),
         settings=worker_settings,
-        taken=registry.find_taken_heads(project.id, version.number),
+        head_folders=registry.find_taken_heads(project.id, version.number),
     )
 
 
@@ -157,9 +157,9 @@ def _read_begun(output: Path, project: int) -> dict[str, Any]:
     from backend.survey.folder import read_begun_run
 
     try:
-        begun = read_begun_run(output) or {}
+        description = read_begun_run(output) or {}
     except SurveyError as error:
         stop_for(error)
     except OSError as error:
         stop(f"{output} cannot be read: {error.strerror or error}")
-    return begun if begun.get("project") == project else {}
+    return description if description.get("project") == project else {}

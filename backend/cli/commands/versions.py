@@ -74,11 +74,11 @@ def _make_effort_table(versions: Sequence[Version]) -> Table:
 
 
 def _format_shares(effort: Effort) -> list[str]:
-    accepted, edited, rejected = (
+    accepted_share, edited_share, rejected_share = (
         f"{count / effort.predicted:.0%}" if effort.predicted else ""
         for count in (effort.accepted, effort.edited, effort.rejected)
     )
-    return [accepted, edited, _format_score(effort.mean_overlap), rejected]
+    return [accepted_share, edited_share, _format_score(effort.mean_overlap), rejected_share]
 
 
 def _make_comparison_table(versions: Sequence[Version]) -> Table:
@@ -95,18 +95,18 @@ def _make_comparison_table(versions: Sequence[Version]) -> Table:
     )
     names = {version.number: version.name for version in versions}
     for version in versions:
-        for control, measured in _read_comparisons(version).items():
+        for control, comparisons in _read_comparisons(version).items():
             source = version.heads.get(control)
-            taken = names.get(source, "") if source is not None else "not taken"
-            calibration = measured.get("calibration", {}).get("candidate", {}).get("ece")
+            origin = names.get(source, "") if source is not None else "not taken"
+            calibration = comparisons.get("calibration", {}).get("candidate", {}).get("ece")
             table.add_row(
                 version.name,
                 control or "clicks",
-                "shipped" if source == BASE_NUMBER else taken,
-                _format_difference(measured["versus_live"]),
-                _format_difference(measured["versus_shipped"]),
-                str(measured["judged_on"]),
-                str(measured.get("by", "")),
+                "shipped" if source == BASE_NUMBER else origin,
+                _format_difference(comparisons["versus_live"]),
+                _format_difference(comparisons["versus_shipped"]),
+                str(comparisons["judged_on"]),
+                str(comparisons.get("by", "")),
                 _format_score(calibration),
             )
     return table

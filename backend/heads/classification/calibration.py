@@ -37,15 +37,15 @@ def expected_calibration_error(
     ----------
     Guo et al. (2017), ICML, arXiv:1706.04599; Naeini, Cooper & Hauskrecht (2015), AAAI 29.
     """
-    predicted, true = np.asarray(probabilities, np.float64), np.asarray(targets, np.float64)
-    if predicted.shape != true.shape or predicted.ndim != 2 or not predicted.size:
-        raise ValueError(f"probabilities and targets must have one shape (n, k), not {predicted.shape} and {true.shape}")
+    predictions, truth = np.asarray(probabilities, np.float64), np.asarray(targets, np.float64)
+    if predictions.shape != truth.shape or predictions.ndim != 2 or not predictions.size:
+        raise ValueError(f"probabilities and targets must have one shape (n, k), not {predictions.shape} and {truth.shape}")
     if exclusive:
-        rows, likeliest = np.arange(len(predicted)), predicted.argmax(axis=1)
-        predicted, true = predicted[rows, likeliest], true[rows, likeliest]
-    predicted, true = predicted.ravel(), true.ravel()
-    binned = (predicted * BINS).astype(int).clip(0, BINS - 1)
-    return float(np.abs(np.bincount(binned, weights=predicted - true)).sum() / len(predicted))
+        rows, likeliest = np.arange(len(predictions)), predictions.argmax(axis=1)
+        predictions, truth = predictions[rows, likeliest], truth[rows, likeliest]
+    predictions, truth = predictions.ravel(), truth.ravel()
+    bin_of = (predictions * BINS).astype(int).clip(0, BINS - 1)
+    return float(np.abs(np.bincount(bin_of, weights=predictions - truth)).sum() / len(predictions))
 
 
 def brier_score(probabilities: NDArray[np.floating], targets: NDArray[np.floating], *, exclusive: bool = True) -> float:

@@ -109,17 +109,17 @@ class DecisionTree:
         priors = [None] * len(tree.questions) if offset is None else list(question_offsets(tree, offset, link=link))
         heads: list[Morphology | None] = []
         reasons = []
-        reached = np.zeros(len(tree.questions), np.float32)
+        annotation_weights = np.zeros(len(tree.questions), np.float32)
         frequencies = np.ones(len(tree.nodes), np.float32)
         for index, (question, prior) in enumerate(zip(tree.questions, priors, strict=True)):
             answers = list(question.answers)
             share = np.ones(len(targets), np.float32) if question.asked_at is None else targets[:, question.asked_at]
             reaching = share > 0
-            reached[index] = share.sum()
+            annotation_weights[index] = share.sum()
             head = None
             if len(answers) > 1:
                 even = link.even_share(len(answers))
-                frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (reached[index] + 1 / even)
+                frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (annotation_weights[index] + 1 / even)
                 try:
                     head = Morphology.fit(
                         embeddings[reaching],
@@ -135,7 +135,7 @@ class DecisionTree:
             heads.append(head)
         if not any(heads):
             raise NotEnoughLabels(reasons[0] if reasons else "no question has two answers")
-        return cls(tree, exclusive, tuple(heads), frequencies, reached)
+        return cls(tree, exclusive, tuple(heads), frequencies, annotation_weights)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -209,8 +209,8 @@ class DecisionTree:
 
     def save(self, folder: FilePath) -> None:
         """Write JSON and safetensors into `folder`, and each question's classifier into a subfolder."""
-        trained = [index for index, head in enumerate(self.heads) if head is not None]
-        fields = {"paths": [list(path) for path in self.tree.paths], "exclusive": self.exclusive, "trained": trained}
+        trained_questions = [index for index, head in enumerate(self.heads) if head is not None]
+        fields = {"paths": [list(path) for path in self.tree.paths], "exclusive": self.exclusive, "trained": trained_questions}
         storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.reached})
         for index, head in enumerate(self.heads):
             if head is not None:
@@ -219,20 +219,25 @@ class DecisionTree:
     @classmethod
     def load(cls, folder: FilePath) -> Self:
         """Read a tree that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
+        record = storage.read(folder, head=NAME)
         try:
-            tree = QuestionTree.of([tuple(map(str, path)) for path in stored.field("paths", list)])
+            tree = QuestionTree.of([tuple(map(str, path)) for path in record.field("paths", list)])
         except (TypeError, ValueError) as error:
             raise HeadError(f"the paths of the head in {folder} are damaged: {error}") from error
-        exclusive, trained = stored.field("exclusive", bool), stored.field("trained", list)
-        heads = tuple(Morphology.load(_folder_of(folder, i)) if i in trained else None for i in range(len(tree.questions)))
+        exclusive, trained_questions = record.field("exclusive", bool), record.field("trained", list)
+        heads = tuple(
+            Morphology.load(_folder_of(folder, i)) if i in trained_questions else None for i in range(len(tree.questions))
+        )
         for head, question in zip(heads, tree.questions, strict=True):
             if head is not None and (head.exclusive, len(head.classes)) != (exclusive, len(question.answers)):
                 raise HeadError(
                     f"a question of the head in {folder} has {len(head.classes)} answers, not {len(question.answers)}"
                 )
-        frequencies, reached = stored.array("frequencies", len(tree.nodes)), stored.array("reached", len(tree.questions))
-        return cls(tree, exclusive, heads, frequencies, reached)
+        frequencies, annotation_weights = (
+            record.array("frequencies", len(tree.nodes)),
+            record.array("reached", len(tree.questions)),
+        )
+        return cls(tree, exclusive, heads, frequencies, annotation_weights)
 
 
 def _folder_of(folder: FilePath, index: int) -> FilePath:

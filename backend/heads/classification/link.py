@@ -32,10 +32,10 @@ class Link(Protocol):
     def groups(self, targets: Floats) -> NDArray[np.intp]:
         """Return the number of the group of each galaxy, by similar targets, shape (n,), for stratified folds."""
 
-    def active(self, known: Flags, *, has_offset: bool) -> Flags:
+    def active(self, learnable: Flags, *, has_offset: bool) -> Flags:
         """Return which columns take part in a fit, shape (k,): those to fit, and those that compete with them."""
 
-    def without_offset(self, logits: Floats, known: Flags) -> Floats:
+    def without_offset(self, logits: Floats, learnable: Flags) -> Floats:
         """Return logits, shape (n, k), of a fit without offset; NaN for classes whose probability cannot be estimated."""
 
     def base_logits(self, targets: Floats, importance: Floats) -> Floats:
@@ -74,7 +74,7 @@ class Link(Protocol):
     def margin(self, probabilities: NDArray[np.floating]) -> Floats:
         """Return the difference between the probabilities of the two likeliest answers, shape (n,), 0 to 1."""
 
-    def rates(self, labelled: Floats, total: float, unknown: Flags) -> Floats:
+    def rates(self, label_sums: Floats, total: float, unknown: Flags) -> Floats:
         """Return logits of the observed frequencies, shape (k,); see `offset.label_rates`."""
 
     def to_logits(self, logs: NDArray[np.floating]) -> NDArray[np.floating]:

@@ -43,12 +43,12 @@ class Multinomial:
     def groups(self, targets: Floats) -> NDArray[np.intp]:
         return cast(NDArray[np.intp], targets.argmax(axis=1))
 
-    def active(self, known: Flags, *, has_offset: bool) -> Flags:
+    def active(self, learnable: Flags, *, has_offset: bool) -> Flags:
         # With an offset, classes without labels still compete for the probability.
-        return np.ones_like(known) if has_offset else known
+        return np.ones_like(learnable) if has_offset else learnable
 
-    def without_offset(self, logits: Floats, known: Flags) -> Floats:
-        return np.where(known, logits, np.float32(np.nan))
+    def without_offset(self, logits: Floats, learnable: Flags) -> Floats:
+        return np.where(learnable, logits, np.float32(np.nan))
 
     def base_logits(self, targets: Floats, importance: Floats) -> Floats:
         return np.zeros(targets.shape[1], np.float32)
@@ -89,9 +89,9 @@ class Multinomial:
         top = np.sort(probabilities, axis=1)
         return cast(Floats, (top[:, -1] - (top[:, -2] if top.shape[1] > 1 else 0)).astype(np.float32))
 
-    def rates(self, labelled: Floats, total: float, unknown: Flags) -> Floats:
-        elsewhere = max(float(total - labelled[unknown].sum()), 0) + 1  # labels of all classes that the other head predicts
-        return cast(Floats, np.log((labelled / elsewhere).clip(LEAST_PROBABILITY, None)).astype(np.float32))
+    def rates(self, label_sums: Floats, total: float, unknown: Flags) -> Floats:
+        elsewhere = max(float(total - label_sums[unknown].sum()), 0) + 1  # labels of all classes that the other head predicts
+        return cast(Floats, np.log((label_sums / elsewhere).clip(LEAST_PROBABILITY, None)).astype(np.float32))
 
     def to_logits(self, logs: NDArray[np.floating]) -> NDArray[np.floating]:
         return logs
@@ -129,10 +129,10 @@ class Independent:
     def groups(self, targets: Floats) -> NDArray[np.intp]:
         return np.unique(targets.round(), axis=0, return_inverse=True)[1].ravel()
 
-    def active(self, known: Flags, *, has_offset: bool) -> Flags:
-        return known
+    def active(self, learnable: Flags, *, has_offset: bool) -> Flags:
+        return learnable
 
-    def without_offset(self, logits: Floats, known: Flags) -> Floats:
+    def without_offset(self, logits: Floats, learnable: Flags) -> Floats:
         return logits
 
     def base_logits(self, targets: Floats, importance: Floats) -> Floats:
@@ -173,8 +173,8 @@ class Independent:
     def margin(self, probabilities: NDArray[np.floating]) -> Floats:
         return cast(Floats, np.abs(2 * probabilities - 1).mean(axis=1).astype(np.float32))
 
-    def rates(self, labelled: Floats, total: float, unknown: Flags) -> Floats:
-        return cast(Floats, np.log((labelled + 1) / (total - labelled + 1)).astype(np.float32))
+    def rates(self, label_sums: Floats, total: float, unknown: Flags) -> Floats:
+        return cast(Floats, np.log((label_sums + 1) / (total - label_sums + 1)).astype(np.float32))
 
     def to_logits(self, logs: NDArray[np.floating]) -> NDArray[np.floating]:
         odds = logs - np.log1p(-np.exp(np.minimum(logs, np.log(1 - LEAST_PROBABILITY))))

@@ -40,5 +40,5 @@ def prior_logits(offset: NDArray[np.floating], shape: tuple[int, ...], *, rates:
     offset = np.asarray(offset, np.float32)
     unknown = np.isnan(offset)
     logs = link.to_logits(finite(np.where(unknown, 0, offset), shape, "offset").clip(np.log(LEAST_PROBABILITY), 0))
-    missing = np.where(np.isnan(rates), link.missing_logit(unknown), rates)
-    return cast(Floats, np.where(unknown, missing, logs).astype(np.float32))
+    rates_or_logit = np.where(np.isnan(rates), link.missing_logit(unknown), rates)
+    return cast(Floats, np.where(unknown, rates_or_logit, logs).astype(np.float32))

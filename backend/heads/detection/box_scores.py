@@ -47,18 +47,18 @@ class ScoreCalibration:
     shift: float = 0.0
 
     @classmethod
-    def fit(cls, scores: NDArray[np.floating], kept: NDArray[np.bool_], weights: NDArray[np.floating]) -> Self:
+    def fit(cls, scores: NDArray[np.floating], is_object: NDArray[np.bool_], weights: NDArray[np.floating]) -> Self:
         """Fit a calibration to objects that annotators kept or deleted; without objects, it does not change scores.
 
         Parameters
         ----------
         scores, weights : ndarray, shape (n,)
             Scores in [0, 1]; weight of each object.
-        kept : ndarray of bool, shape (n,)
+        is_object : ndarray of bool, shape (n,)
             Whether annotators kept the object.
         """
         odds = _log_odds(scores)
-        signs = np.where(kept, 1.0, -1.0)
+        signs = np.where(is_object, 1.0, -1.0)
 
         def cost(parameters: NDArray[np.float64]) -> float:
             log_slope, shift = parameters
@@ -69,18 +69,18 @@ class ScoreCalibration:
         return cls(float(np.exp(log_slope)), float(shift))
 
     @classmethod
-    def stored_in(cls, stored: StoredHead) -> Self:
+    def stored_in(cls, record: StoredHead) -> Self:
         """Return the calibration of a stored head, or the identity for heads of old versions, which have no calibration."""
-        if "calibration" not in stored.fields:
+        if "calibration" not in record.fields:
             return cls()
-        return stored.build("calibration", lambda fields: cls(float(fields["slope"]), float(fields["shift"])))
+        return record.build("calibration", lambda fields: cls(float(fields["slope"]), float(fields["shift"])))
 
     def apply(self, scores: NDArray[np.floating]) -> NDArray[np.float32]:
         """Calibrate scores, shape (n,)."""
         if self == UNCALIBRATED:
             return np.asarray(scores, np.float32)
-        calibrated: NDArray[np.float32] = expit(self.slope * _log_odds(scores) + self.shift).astype(np.float32)
-        return calibrated
+        probabilities: NDArray[np.float32] = expit(self.slope * _log_odds(scores) + self.shift).astype(np.float32)
+        return probabilities
 
 
 UNCALIBRATED = ScoreCalibration()
@@ -91,7 +91,7 @@ def weigh_by_image(counts: Sequence[int]) -> NDArray[np.float64]:
     return np.concatenate([np.full(count, min(1.0, OBJECTS_AN_IMAGE / max(count, 1))) for count in counts] or [np.empty(0)])
 
 
-def best_least_score(scores: NDArray[np.floating], drawn: int) -> float:
+def best_least_score(scores: NDArray[np.floating], object_count: int) -> float:
     """Return the score threshold with the best F1 that is expected from calibrated scores.
 
     It is half of that F1 (Lipton et al. 2014, theorem 1), and therefore at most 0.5: objects that annotators keep in most cases
@@ -101,14 +101,14 @@ def best_least_score(scores: NDArray[np.floating], drawn: int) -> float:
     ----------
     scores : ndarray, shape (n,)
         Calibrated scores of the objects of all images.
-    drawn : int
+    object_count : int
         Number of objects that annotators drew.
     """
     if not len(scores):
         return 0.0
-    ordered = np.sort(scores)[::-1].astype(np.float64)
-    expected = 2 * np.cumsum(ordered) / (np.arange(1, len(ordered) + 1) + max(drawn, float(ordered.sum())))
-    return float(expected.max() / 2)
+    descending = np.sort(scores)[::-1].astype(np.float64)
+    expected_f1 = 2 * np.cumsum(descending) / (np.arange(1, len(descending) + 1) + max(object_count, float(descending.sum())))
+    return float(expected_f1.max() / 2)
 
 
 def _log_odds(scores: NDArray[np.floating]) -> NDArray[np.float64]:

@@ -67,8 +67,8 @@ class Detection:
         detector : LearnedDetector, optional
             The shipped detector; used if it was better than source extraction on validation images.
         """
-        preferred = detector.for_classes(classes) if detector is not None and detector.preferred else None
-        return cls(SourceDetector.base(classes), preferred)
+        base_detector = detector.for_classes(classes) if detector is not None and detector.preferred else None
+        return cls(SourceDetector.base(classes), base_detector)
 
     @classmethod
     def fit(
@@ -137,8 +137,10 @@ class Detection:
             wins = clearly_better(selection.learned, selection.extraction)
         if not wins:
             return head
-        tuned = blank.fit(feature_pyramids, boxes, seed=seed)
-        return replace(head, learned=replace(tuned, least_score=selection.least_score, calibration=selection.calibration))
+        tuned_detector = blank.fit(feature_pyramids, boxes, seed=seed)
+        return replace(
+            head, learned=replace(tuned_detector, least_score=selection.least_score, calibration=selection.calibration)
+        )
 
     @property
     def settings(self) -> ExtractionSettings:
@@ -186,10 +188,10 @@ class Detection:
         detections = self.learned.predict(pyramid)
         count = min(int((detections.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
         scores = self.learned.calibration.apply(detections.scores[:count].numpy()).tolist()
-        outlined = outline_boxes(detections.boxes[:count].double().numpy(), sources, size=size)
+        detected_objects = outline_boxes(detections.boxes[:count].double().numpy(), sources, size=size)
         return tuple(
             Detected(source, self.learned.classes[label], score, BY_LEARNING)
-            for source, label, score in zip(outlined, detections.labels[:count].tolist(), scores, strict=True)
+            for source, label, score in zip(detected_objects, detections.labels[:count].tolist(), scores, strict=True)
         )
 
     def save(self, folder: Path) -> None:
@@ -202,7 +204,7 @@ class Detection:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
+        record = storage.read(folder, head=NAME)
         # Heads of old versions do not have this field.
-        learned = LearnedDetector.load(folder / LEARNED) if stored.fields.get(LEARNED) else None
-        return cls(SourceDetector.load(stored), learned, stored.fields.get("evidence") or {})
+        learned_detector = LearnedDetector.load(folder / LEARNED) if record.fields.get(LEARNED) else None
+        return cls(SourceDetector.load(record), learned_detector, record.fields.get("evidence") or {})

@@ -87,8 +87,8 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
 def choose(grids: Sequence[Grid]) -> Choice:
     """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
     scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
-    best = max(scores, key=lambda choice: float(scores[choice].mean()))
-    return best if clearly_better(scores[best], scores[Choice()]) else Choice()
+    best_choice = max(scores, key=lambda choice: float(scores[choice].mean()))
+    return best_choice if clearly_better(scores[best_choice], scores[Choice()]) else Choice()
 
 
 @cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
@@ -117,8 +117,8 @@ def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[
 
 def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
     """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
-    extracted = sources_of(image, choice.settings)
-    sources = tuple(source for source in extracted if source.snr >= choice.least_snr)
+    sources_of_image = sources_of(image, choice.settings)
+    sources = tuple(source for source in sources_of_image if source.snr >= choice.least_snr)
     labels = tuple(label for _, label in drawn)
     matches = np.full(len(sources), -1, dtype=np.intp)
     if sources and drawn:

@@ -21,11 +21,11 @@ def f1(matches: NDArray[np.bool_]) -> float:
     matches : ndarray of bool, shape (drawn objects, predicted objects)
         Whether each pair overlaps enough.
     """
-    humans, predicted = matches.shape
-    if humans + predicted == 0:
+    humans, detections = matches.shape
+    if humans + detections == 0:
         return 1.0
     hits = min(int(matches.any(axis=1).sum()), int(matches.any(axis=0).sum())) if matches.size else 0
-    return 2 * hits / (humans + predicted)
+    return 2 * hits / (humans + detections)
 
 
 def clearly_better(scores: NDArray[np.float64], default: NDArray[np.float64]) -> bool:

@@ -130,9 +130,9 @@ class SourceDetector:
         """Settings of the source extraction whose sources are the input of `select`."""
         return self.choice.settings
 
-    def select(self, extracted: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
+    def select(self, candidates: Sequence[Source], *, size: tuple[int, int]) -> tuple[Detected, ...]:
         """Return at most `MAXIMUM_OBJECTS` of the sources of an image of `size` (width, height), by descending score."""
-        sources = tuple(source for source in extracted if source.snr >= self.choice.least_snr)
+        sources = tuple(source for source in candidates if source.snr >= self.choice.least_snr)
         if not sources:
             return ()
         scores, labels = self._scores(sources), self._labels(sources)
@@ -168,7 +168,7 @@ class SourceDetector:
         }
 
     @classmethod
-    def load(cls, stored: storage.StoredHead) -> Self:
+    def load(cls, record: storage.StoredHead) -> Self:
         """Read a detector from the files that `save` wrote.
 
         Raises
@@ -176,16 +176,16 @@ class SourceDetector:
         HeadError
             If a field or a file is missing or damaged.
         """
-        parts = stored.names("parts")
-        keep, kind = (Morphology.load(stored.folder / name) if name in parts else None for name in ("keep", "kind"))
+        parts = record.names("parts")
+        keep, kind = (Morphology.load(record.folder / name) if name in parts else None for name in ("keep", "kind"))
         return cls(
-            stored.names("classes"),
-            stored.build("choice", _choice),
+            record.names("classes"),
+            record.build("choice", _choice),
             keep,
             kind,
-            stored.field("default_label", str),
-            stored.field("least_score", float),
-            ScoreCalibration.stored_in(stored),
+            record.field("default_label", str),
+            record.field("least_score", float),
+            ScoreCalibration.stored_in(record),
         )
 
 
@@ -199,5 +199,5 @@ def _scale_shapes(source: Source, scale: float, size: tuple[int, int]) -> Source
         return source
     left, top, right, bottom = grow(box_edges([source.box]), scale, size)[0].tolist()
     ellipse = source.ellipse
-    grown = replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
-    return replace(source, box=Box(left, top, right - left, bottom - top), ellipse=grown)
+    ellipse_outline = replace(ellipse, radius_x=ellipse.radius_x * scale, radius_y=ellipse.radius_y * scale)
+    return replace(source, box=Box(left, top, right - left, bottom - top), ellipse=ellipse_outline)

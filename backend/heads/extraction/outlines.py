@@ -50,16 +50,16 @@ def outline(
     """
     window = window or (slice(0, segments.shape[0]), slice(0, segments.shape[1]))
     segment = segments[window]
-    own = segment == number
-    if not own.any():
+    is_own = segment == number
+    if not is_own.any():
         raise ValueError(f"there is no segment {number} in this image")
-    light = np.where(own, brightness[window], -np.inf)
+    light = np.where(is_own, brightness[window], -np.inf)
     peak = np.unravel_index(int(light.argmax()), light.shape)
     region = light >= isophote * light[peak]
     parts, count = ndimage.label(region)
     if count > 1:
         region = parts == parts[peak]
-    region = fill_holes(region) & (own | (segment == 0))
+    region = fill_holes(region) & (is_own | (segment == 0))
     return tighten(region, corner=(window[1].start, window[0].start))
 
 

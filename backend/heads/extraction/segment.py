@@ -62,11 +62,11 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
     if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
         raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
     grey = finite(image).mean(axis=2, dtype=np.float32)
-    empty = empty_areas(grey)
-    if empty is not None:
-        grey = np.where(empty, level_beside(grey, empty), grey)
+    empty_mask = empty_areas(grey)
+    if empty_mask is not None:
+        grey = np.where(empty_mask, level_beside(grey, empty_mask), grey)
     smooth = ndimage.gaussian_filter(grey, settings.smoothing_px)
-    brightness, noise = subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32), empty)
+    brightness, noise = subtract_sky(np.ascontiguousarray(smooth, dtype=np.float32), empty_mask)
     noise = max(noise, photon_noise(grey, settings.smoothing_px))
     segments = divide(
         brightness,

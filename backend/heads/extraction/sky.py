@@ -36,19 +36,21 @@ def empty_areas(grey: NDArray[np.float32]) -> NDArray[np.bool_] | None:
     black = grey == 0
     if black.mean() < EMPTY_SHARE:
         return None
-    empty = ndimage.binary_opening(black, np.ones((5, 5)), border_value=0)
-    if empty.mean() < EMPTY_SHARE:
+    empty_mask = ndimage.binary_opening(black, np.ones((5, 5)), border_value=0)
+    if empty_mask.mean() < EMPTY_SHARE:
         return None
-    lit = ~black
-    edge = grey[_border(empty) & lit]
+    is_lit = ~black
+    edge = grey[_border(empty_mask) & is_lit]
     if edge.size == 0 or (edge <= HARD_EDGE).mean() > 0.1:
         return None
-    is_solid = ndimage.uniform_filter(lit.astype(np.float32), 3, mode="nearest")[lit].mean() > SOLID
+    is_solid = ndimage.uniform_filter(is_lit.astype(np.float32), 3, mode="nearest")[is_lit].mean() > SOLID
     # The sky of a frame is as bright at the edge as elsewhere; a galaxy on black is faintest at its edge.
     level = np.median(edge)
-    is_sky = (grey[lit] < level).mean() > DARKER_THAN_EDGE
-    is_sky |= lit.mean() > DARKER_THAN_EDGE < (grey[lit] <= level).mean()  # with few grey levels, many are equal to `level`
-    return np.asarray(empty, dtype=np.bool_) if is_solid and is_sky else None
+    is_sky = (grey[is_lit] < level).mean() > DARKER_THAN_EDGE
+    is_sky |= (
+        is_lit.mean() > DARKER_THAN_EDGE < (grey[is_lit] <= level).mean()
+    )  # with few grey levels, many are equal to `level`
+    return np.asarray(empty_mask, dtype=np.bool_) if is_solid and is_sky else None
 
 
 def photon_noise(grey: NDArray[np.float32], smoothing_px: float) -> float:
@@ -56,10 +58,10 @@ def photon_noise(grey: NDArray[np.float32], smoothing_px: float) -> float:
 
     The sigma clipping of the noise estimate rejects such photons as sources.
     """
-    lit = grey > np.median(grey)
-    if not 0 < lit.mean() < SPARSE:
+    is_lit = grey > np.median(grey)
+    if not 0 < is_lit.mean() < SPARSE:
         return 0.0
-    numbers, count = ndimage.label(lit, np.ones((3, 3)))
+    numbers, count = ndimage.label(is_lit, np.ones((3, 3)))
     sizes = np.bincount(numbers.ravel(), minlength=count + 1)
     is_small = sizes <= 2
     is_small[0] = False
@@ -71,17 +73,17 @@ def photon_noise(grey: NDArray[np.float32], smoothing_px: float) -> float:
     return height * float(np.sqrt(density / (4 * np.pi))) / smoothing_px
 
 
-def _border(empty: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    grown: NDArray[np.bool_] = ndimage.binary_dilation(empty, np.ones((3, 3)), iterations=2)
-    return grown & ~empty
+def _border(empty_mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    wide_mask: NDArray[np.bool_] = ndimage.binary_dilation(empty_mask, np.ones((3, 3)), iterations=2)
+    return wide_mask & ~empty_mask
 
 
-def level_beside(grey: NDArray[np.float32], empty: NDArray[np.bool_]) -> np.float32:
+def level_beside(grey: NDArray[np.float32], empty_mask: NDArray[np.bool_]) -> np.float32:
     """Return the median brightness at the border of empty areas."""
-    return np.float32(np.median(grey[_border(empty) & (grey > 0)]))
+    return np.float32(np.median(grey[_border(empty_mask) & (grey > 0)]))
 
 
-def subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
+def subtract_sky(smooth: NDArray[np.float32], empty_mask: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
     """Subtract the sky from a smoothed image, shape (height, width); return the result and the noise of the sky.
 
     A cut-out has a single sky level, since a mesh finer than its galaxy would subtract the galaxy.
@@ -89,18 +91,18 @@ def subtract_sky(smooth: NDArray[np.float32], empty: NDArray[np.bool_] | None) -
     Parameters
     ----------
     smooth : ndarray, shape (height, width)
-    empty : ndarray of bool, shape (height, width), or None
+    empty_mask : ndarray of bool, shape (height, width), or None
         Pixels without measurements, from `empty_areas`; 0 in the result.
     """
     height, width = smooth.shape
     mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
-    if empty is None:
+    if empty_mask is None:
         background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
         return np.ascontiguousarray(smooth - background.back(dtype=np.float32)), _noise_of(background)
     # sep does not measure the sky of a mesh that is mostly masked. Therefore all measured pixels form one mesh.
-    measured = np.ascontiguousarray(smooth[~empty][None])
-    background = sep.Background(measured, bw=measured.size, bh=1, fw=1, fh=1)
-    above = np.where(empty, np.float32(0), smooth - np.float32(background.globalback))
+    level_samples = np.ascontiguousarray(smooth[~empty_mask][None])
+    background = sep.Background(level_samples, bw=level_samples.size, bh=1, fw=1, fh=1)
+    above = np.where(empty_mask, np.float32(0), smooth - np.float32(background.globalback))
     return np.ascontiguousarray(above), _noise_of(background)
 
 

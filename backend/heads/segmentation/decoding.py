@@ -56,9 +56,9 @@ class Candidates:
 
     def best(self) -> tuple[Tensor, Tensor]:
         """Return logits, shape (n, points, points), and quality, shape (n,), 0 to 1, of the best candidate of each object."""
-        chosen = self.quality.argmax(dim=1)
-        rows = torch.arange(len(chosen))
-        return self.logits[rows, chosen], self.quality[rows, chosen].clamp(0, 1)
+        indices = self.quality.argmax(dim=1)
+        rows = torch.arange(len(indices))
+        return self.logits[rows, indices], self.quality[rows, indices].clamp(0, 1)
 
 
 def decode(network: SegmenterNetwork, embedding: Tensor, prompts: WindowPrompts) -> Candidates:

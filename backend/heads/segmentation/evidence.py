@@ -102,25 +102,25 @@ def peak_over_surroundings(reader: WindowReader, image: WindowedImage, mask: Win
     return isophotes.light_at(peak) / max(float(np.median(isophotes.light[around])), 1.0)
 
 
-def contrast(isophotes: Isophotes, spot: Spot, shown: tuple[int, int]) -> float:
-    """Return the light at a spot above the median of the `shown` part (width, height), in units of the scatter below."""
-    visible = isophotes.light[: shown[1], : shown[0]]
+def contrast(isophotes: Isophotes, spot: Spot, shown_size: tuple[int, int]) -> float:
+    """Return the light at a spot above the median of the `shown_size` part (width, height), in units of the scatter below."""
+    visible = isophotes.light[: shown_size[1], : shown_size[0]]
     middle = float(np.median(visible))
     scatter = float(np.median(middle - visible[visible <= middle])) * SIGMA_PER_DEVIATION
     return (isophotes.light_at(spot) - middle) / max(scatter, isophotes.settings.faintest_snr)
 
 
-def excess(isophotes: Isophotes, box: Edges, shown: tuple[float, float]) -> float:
+def excess(isophotes: Isophotes, box: Edges, shown_size: tuple[float, float]) -> float:
     """Return the excess of the light in the middle of a box over the light around it, in units of the scatter there.
 
-    Infinite if too few points of the `shown` part (width, height) of the grid lie in or around the box.
+    Infinite if too few points of the `shown_size` part (width, height) of the grid lie in or around the box.
     """
     left, top, right, bottom = box
     middles = np.arange(len(isophotes.light)) + 0.5
     across = (middles - (left + right) / 2) / max((right - left) / 2, AREAS.least_half_points)
     down = (middles - (top + bottom) / 2) / max((bottom - top) / 2, AREAS.least_half_points)
     distance: NDArray[np.float64] = np.hypot(across[None], down[:, None])
-    distance[middles > shown[1]] = distance[:, middles > shown[0]] = np.inf
+    distance[middles > shown_size[1]] = distance[:, middles > shown_size[0]] = np.inf
     inside = isophotes.light[distance < AREAS.inner]
     around = isophotes.light[(distance > AREAS.ring[0]) & (distance < AREAS.ring[1])]
     if not inside.size or around.size < AREAS.least_ring_points:
@@ -131,8 +131,8 @@ def excess(isophotes: Isophotes, box: Edges, shown: tuple[float, float]) -> floa
 
 def _contrast_in_whole(reader: WindowReader, image: WindowedImage, point: Spot) -> float:
     """Return the contrast at a point of the image, in the window of the whole image."""
-    whole = nearest_window(image.sides[0], point, image.size, shown_px=image.shown_px)
-    frame = GridFrame.of(whole, reader.network.config)
+    window = nearest_window(image.sides[0], point, image.size, shown_px=image.shown_px)
+    frame = GridFrame.of(window, reader.network.config)
     width, height = frame.extent
-    isophotes = reader.read(image, whole)[1].isophotes
+    isophotes = reader.read(image, window)[1].isophotes
     return contrast(isophotes, frame.spot(point), (max(int(width), 1), max(int(height), 1)))

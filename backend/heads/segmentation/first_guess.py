@@ -57,5 +57,8 @@ class FirstGuess:
         """Refine masks, logits of shape (n, points, points), with the clicks on each: points, shape (k, 2), and their signs."""
         if not self.needed:
             return masks
-        refined = [refine_guess(self.isophotes, *clicked) for clicked in zip(masks.numpy(), points, positive, strict=True)]
-        return torch.from_numpy(np.stack(refined))
+        masks_and_guesses = [
+            refine_guess(self.isophotes, *mask_and_clicks)
+            for mask_and_clicks in zip(masks.numpy(), points, positive, strict=True)
+        ]
+        return torch.from_numpy(np.stack(masks_and_guesses))

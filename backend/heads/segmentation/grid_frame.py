@@ -54,8 +54,8 @@ class GridFrame:
 
     def to_grid(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
         """Convert points of the image to spots on the grid, shape (n, 2)."""
-        placed: NDArray[np.float64] = (points - (self.window.x, self.window.y)) * self.points_per_pixel
-        return placed
+        places: NDArray[np.float64] = (points - (self.window.x, self.window.y)) * self.points_per_pixel
+        return places
 
     def spot(self, point: tuple[float, float]) -> Spot:
         """Convert a point of the image to a spot on the grid."""

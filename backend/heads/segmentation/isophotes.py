@@ -114,17 +114,17 @@ class Isophotes:
     settings: IsophoteSettings
 
     @classmethod
-    def of(cls, squeezed: Map, settings: IsophoteSettings | None = None) -> Isophotes:
+    def of(cls, light_map: Map, settings: IsophoteSettings | None = None) -> Isophotes:
         """Compute the isophotes of a window.
 
         Parameters
         ----------
-        squeezed : ndarray, shape (n, n)
+        light_map : ndarray, shape (n, n)
             asinh of the brightness above the sky, in units of the noise of the sky.
         settings : IsophoteSettings, optional
         """
         settings = settings or SETTINGS
-        light = ndimage.gaussian_filter(np.sinh(squeezed), settings.smoothing_points)
+        light = ndimage.gaussian_filter(np.sinh(light_map), settings.smoothing_points)
         brightest = max(float(light.max()), 2 * settings.lowest_snr)
         levels = np.geomspace(settings.lowest_snr, brightest, settings.levels, dtype=np.float32)
         parts = np.stack([ndimage.label(light >= level)[0].astype(np.int16) for level in levels])
@@ -133,13 +133,13 @@ class Isophotes:
     def guess_from_click(self, spot: Spot) -> Map:
         """Return logits of the object under a click, shape (n, n)."""
         settings, place = self.settings, self.place_of(spot)
-        here = float(self.light[place])
-        if here < settings.lowest_snr:
-            nothing = np.full(self.light.shape, -settings.largest_logit, np.float32)
-            nothing[place] = 0
-            return nothing
+        brightness = float(self.light[place])
+        if brightness < settings.lowest_snr:
+            no_mask = np.full(self.light.shape, -settings.largest_logit, np.float32)
+            no_mask[place] = 0
+            return no_mask
         peak = self.peak_place(place)
-        level = min(settings.isophote * float(self.light[peak]), here / settings.margin)
+        level = min(settings.isophote * float(self.light[peak]), brightness / settings.margin)
         guess: Map = settings.slope * np.log(self.connection_level(peak) / level)
         guess = guess.clip(-settings.largest_logit, settings.largest_logit).astype(np.float32)
         guess[(self.segments != self.segments[peak]) & (self.segments > 0)] = -settings.largest_logit
@@ -200,15 +200,15 @@ class Isophotes:
         """Return the brightest point of the object at a place; outside all objects, the place itself."""
         if self.segments[place] == 0:
             return place
-        own = np.where(self.segments == self.segments[place], self.light, 0)
-        row, column = np.unravel_index(int(own.argmax()), own.shape)
+        segment_light = np.where(self.segments == self.segments[place], self.light, 0)
+        row, column = np.unravel_index(int(segment_light.argmax()), segment_light.shape)
         return int(row), int(column)
 
     def connection_level(self, place: Place) -> Map:
         """Return the brightest level above which each point is connected to a place, at most its own light, shape (n, n)."""
-        own = self.parts[:, place[0], place[1]]
-        depth = int((own > 0).sum())
-        together = (self.parts[:depth] == own[:depth, None, None]).sum(axis=0)
+        parts_here = self.parts[:, place[0], place[1]]
+        depth = int((parts_here > 0).sum())
+        together = (self.parts[:depth] == parts_here[:depth, None, None]).sum(axis=0)
         floor = np.concatenate([[self.settings.faintest_snr], self.levels]).astype(np.float32)
         level: Map = np.minimum(floor[together], self.light.clip(self.settings.faintest_snr))
         return level

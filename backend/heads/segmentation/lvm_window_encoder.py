@@ -80,25 +80,25 @@ class LvmWindows:
     @torch.no_grad()
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
         """Return the feature maps of one window of an image, shape (height, width, 3), and its pixels (`_light`)."""
-        scaled = scale_window(pixels, window, side=self.shown_px)
-        levels = self._encoder.pyramid(scaled)
-        return (*(levels[index] for index in self._levels), self._light(scaled, self._sky(pixels)))
+        window_pixels = scale_window(pixels, window, side=self.shown_px)
+        levels = self._encoder.pyramid(window_pixels)
+        return (*(levels[index] for index in self._levels), self._light(window_pixels, self._sky(pixels)))
 
     def _sky(self, pixels: NDArray[np.float32]) -> Sky:
         """Return the sky of an image; that of the last image is cached, since its windows are mostly encoded in sequence."""
-        measured = self._measured
-        if measured is None or measured[0]() is not pixels:
-            measured = weakref.ref(pixels), Sky.of(pixels)
-            self._measured = measured
-        return measured[1]
+        image_and_sky = self._measured
+        if image_and_sky is None or image_and_sky[0]() is not pixels:
+            image_and_sky = weakref.ref(pixels), Sky.of(pixels)
+            self._measured = image_and_sky
+        return image_and_sky[1]
 
-    def _light(self, scaled: Tensor, sky: Sky) -> Tensor:
+    def _light(self, window_pixels: Tensor, sky: Sky) -> Tensor:
         """Return the pixels for the neck, one per point of the grid, shape (1, 4, points, points).
 
         The first three planes are the square roots of the colours, as in the encoder. The fourth is the asinh of their mean
         above the sky, in units of the noise, which makes outlines comparable between deep and shallow images.
         """
-        coarse = functional.avg_pool2d(scaled.clamp(min=0), self.shown_px // self.config.points)
+        coarse = functional.avg_pool2d(window_pixels.clamp(min=0), self.shown_px // self.config.points)
         return torch.cat([coarse.sqrt(), above_sky(coarse, sky)], dim=1)
 
 

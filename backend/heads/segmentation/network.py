@@ -78,8 +78,8 @@ class Neck(nn.Module):
         for norm, level in zip(self.norms, levels, strict=True):
             size = (self.cells, self.cells)
             parts.append(functional.interpolate(norm(level), size=size, mode="bilinear", align_corners=False))
-        mixed = self.between(self.mixing(torch.cat(parts, dim=1)))
-        embedding: Tensor = self.last(self.smoothing(mixed))
+        cells = self.between(self.mixing(torch.cat(parts, dim=1)))
+        embedding: Tensor = self.last(self.smoothing(cells))
         return embedding
 
 

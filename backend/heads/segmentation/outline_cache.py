@@ -47,13 +47,13 @@ def cached_outlines(
         Returns the masks of the objects in the boxes that are not cached.
     """
     names = [f"outline {OUTLINES_VERSION} {network} {box}" for box in boxes]
-    cached = {name: image.recall(name) for name in dict.fromkeys(names)}
-    missing = {name: box for name, box in zip(names, boxes, strict=True) if cached[name] is None}
-    masks = decode(list(missing.values())) if missing else []
-    new = {name: _pack(mask) for name, mask in zip(missing, masks, strict=True)}
-    for name, packed in new.items():
-        image.keep(name, packed)
-    return [_unpack(cached[name] or new[name], image, box) for name, box in zip(names, boxes, strict=True)]
+    entries = {name: image.recall(name) for name in dict.fromkeys(names)}
+    missing_boxes = {name: box for name, box in zip(names, boxes, strict=True) if entries[name] is None}
+    masks = decode(list(missing_boxes.values())) if missing_boxes else []
+    new = {name: _pack(mask) for name, mask in zip(missing_boxes, masks, strict=True)}
+    for name, entry in new.items():
+        image.keep(name, entry)
+    return [_unpack(entries[name] or new[name], image, box) for name, box in zip(names, boxes, strict=True)]
 
 
 def _pack(mask: WindowMask) -> bytes:
@@ -66,10 +66,10 @@ def _pack(mask: WindowMask) -> bytes:
     return save({"logits": part.contiguous(), "place": place, "quality": torch.tensor([mask.quality], dtype=torch.float64)})
 
 
-def _unpack(packed: bytes, image: WindowedImage, box: Edges) -> WindowMask:
-    stored = load(packed)
-    part, (top, left, points) = stored["logits"], stored["place"].tolist()
+def _unpack(entry: bytes, image: WindowedImage, box: Edges) -> WindowMask:
+    tensors = load(entry)
+    part, (top, left, points) = tensors["logits"], tensors["place"].tolist()
     logits = torch.from_numpy(np.full((points, points), OUTSIDE, np.float32))
     logits[top : top + part.shape[0], left : left + part.shape[1]] = part
     window = window_around(box, image.size, sides=image.sides, shown_px=image.shown_px)
-    return WindowMask(window, logits, float(stored["quality"]), image.size, image.shown_px)
+    return WindowMask(window, logits, float(tensors["quality"]), image.size, image.shown_px)

@@ -72,7 +72,7 @@ def resolve_overlaps(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int,
     parts: list[tuple[Mask, tuple[int, int]] | None] = []
     for number, (mask, area) in enumerate(zip(masks, areas, strict=True)):
         window = mask.window
-        own = owner[window.y : window.y + window.height, window.x : window.x + window.width] == number
-        left = int(own.sum())
-        parts.append(tighten(own, corner=(window.x, window.y)) if left and left >= LEAST_LEFT * area else None)
+        is_own = owner[window.y : window.y + window.height, window.x : window.x + window.width] == number
+        left = int(is_own.sum())
+        parts.append(tighten(is_own, corner=(window.x, window.y)) if left and left >= LEAST_LEFT * area else None)
     return parts

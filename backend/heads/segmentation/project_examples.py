@@ -48,8 +48,8 @@ def endless_examples(
     while has_example:
         has_example = False
         for pair in rng.permutation(len(pairs)).tolist():
-            image, chosen = pairs[pair]
-            example = example_of(images[image], masks[image], chosen, config=config, rng=rng)
+            image, mask_index = pairs[pair]
+            example = example_of(images[image], masks[image], mask_index, config=config, rng=rng)
             if example is not None:
                 has_example = True
                 yield example
@@ -57,17 +57,17 @@ def endless_examples(
 
 
 def example_of(
-    image: WindowedImage, masks: Sequence[Footprint], chosen: int, *, config: SegmenterConfig, rng: np.random.Generator
+    image: WindowedImage, masks: Sequence[Footprint], mask_index: int, *, config: SegmenterConfig, rng: np.random.Generator
 ) -> Example | None:
     """Return one mask of an image in a window in which a click on it is decoded, with the other masks there.
 
     None if the mask covers no point of the decoder's grid by half.
     """
-    window = _window(image, masks[chosen], rng)
+    window = _window(image, masks[mask_index], rng)
     shares = torch.stack([on_grid(mask.pixels, window, config=config, x=mask.x, y=mask.y) for mask in masks])
     visible = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
-    visible[chosen] = bool((shares[chosen] >= 0.5).any())
-    return Example(image.encode(window), shares[visible]) if visible[chosen] else None
+    visible[mask_index] = bool((shares[mask_index] >= 0.5).any())
+    return Example(image.encode(window), shares[visible]) if visible[mask_index] else None
 
 
 def _window(image: WindowedImage, mask: Footprint, rng: np.random.Generator) -> Tile:

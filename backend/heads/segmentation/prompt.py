@@ -89,9 +89,9 @@ class Prompt:
             mask,
         )
 
-    def select(self, chosen: NDArray[np.bool_]) -> Self:
-        """Return the prompt with the points `chosen` only, flags of shape (n,)."""
-        return replace(self, points=self.points[chosen], positive=self.positive[chosen])
+    def select(self, flags: NDArray[np.bool_]) -> Self:
+        """Return the prompt with the points `flags` only, flags of shape (n,)."""
+        return replace(self, points=self.points[flags], positive=self.positive[flags])
 
     def in_box(self, box: Sequence[float]) -> NDArray[np.bool_]:
         """Return whether each point lies in a box (left, top, right, bottom), shape (n,)."""

@@ -30,10 +30,10 @@ def answer_prompt(reader: WindowReader, image: WindowedImage, prompt: Prompt) ->
     objects = _objects(reader, image, prompt, boxes)
     if not objects:
         return None
-    masks = [selected.mask() for selected in objects]
+    masks = [window_mask.mask() for window_mask in objects]
     anchors = [largest_part(mask) for mask in masks[: len(boxes)]] + ([prompt.mask] if prompt.mask is not None else [])
-    united = enforce_clicks(np.logical_or.reduce(masks), prompt, anchors=np.logical_or.reduce(anchors) if anchors else None)
-    return (united, float(np.mean([selected.quality for selected in objects]))) if united.any() else None
+    pixels = enforce_clicks(np.logical_or.reduce(masks), prompt, anchors=np.logical_or.reduce(anchors) if anchors else None)
+    return (pixels, float(np.mean([window_mask.quality for window_mask in objects]))) if pixels.any() else None
 
 
 def _objects(reader: WindowReader, image: WindowedImage, prompt: Prompt, boxes: list[Edges]) -> list[WindowMask]:

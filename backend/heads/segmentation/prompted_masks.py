@@ -125,12 +125,12 @@ class PromptedMasks:
         network = SegmenterNetwork(self.network.config)
         network.load_state_dict(self.network.state_dict())
         examples = endless_examples(images, footprints, config=network.config, seed=seed)
-        trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return type(self)(round_weights(trained), self.encoder)
+        trained_network = train_network(network, examples, schedule, seed=seed, report=report)
+        return type(self)(round_weights(trained_network), self.encoder)
 
     def _agreement(self, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
         """Return the mean intersection over union of up to `COMPARED` masks with the predictions in their boxes."""
-        pairs = [(image, mask) for image, drawn in zip(images, masks, strict=True) for mask in drawn]
+        pairs = [(image, mask) for image, footprints in zip(images, masks, strict=True) for mask in footprints]
         overlaps = []
         for image, mask in pairs[:: math.ceil(len(pairs) / COMPARED)]:
             (outline,) = self.outline(image, [mask.box])
@@ -169,7 +169,7 @@ class PromptedMasks:
             image,
             edges_of_boxes(boxes, image.size),
             network=self._fingerprint,
-            decode=lambda missing: masks_from_boxes(self._reader, image, missing),
+            decode=lambda boxes: masks_from_boxes(self._reader, image, boxes),
         )
 
     def prefetch(self, image: WindowedImage, boxes: Sequence[Box]) -> None:
@@ -197,15 +197,15 @@ class PromptedMasks:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
-        return cls(restore(SegmenterNetwork(stored.build("config", _config)), stored), stored.field("encoder", str))
+        record = storage.read(folder, head=NAME)
+        return cls(restore(SegmenterNetwork(record.build("config", _config)), record), record.field("encoder", str))
 
 
 def _config(fields: dict[str, Any]) -> SegmenterConfig:
     numbers: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     config = SegmenterConfig(**numbers)
-    whole = [*config.channels, config.light, config.width, config.hidden, config.cells, config.shown_px]
-    if not all(isinstance(number, int) and 0 < number <= 4096 for number in whole):
+    integers = [*config.channels, config.light, config.width, config.hidden, config.cells, config.shown_px]
+    if not all(isinstance(number, int) and 0 < number <= 4096 for number in integers):
         raise ValueError("sizes of a network are whole numbers above 0")
     if config.width % 16 or config.shown_px % config.cells:
         raise ValueError("the width is a multiple of 16, and a window is cut into whole cells")

@@ -46,8 +46,8 @@ AT_ONCE = 16
 def prefetch(image: WindowedImage, boxes: Sequence[Edges]) -> None:
     """Encode and cache the windows that a click on any object in these boxes needs."""
     middle = (image.size[0] / 2, image.size[1] / 2)
-    whole = nearest_window(image.sides[0], middle, image.size, shown_px=image.shown_px)
-    for window in dict.fromkeys([whole, *(_window_of(image, box) for box in boxes)]):
+    whole_window = nearest_window(image.sides[0], middle, image.size, shown_px=image.shown_px)
+    for window in dict.fromkeys([whole_window, *(_window_of(image, box) for box in boxes)]):
         image.encode(window)
 
 
@@ -55,16 +55,16 @@ def prefetch(image: WindowedImage, boxes: Sequence[Edges]) -> None:
 def mask_from_click(reader: WindowReader, image: WindowedImage, point: Spot) -> WindowMask | None:
     """Return the mask of the object under a positive click, or None on empty sky."""
     windows = [nearest_window(side, point, image.size, shown_px=image.shown_px) for side in image.sides]
-    whole = _decode_click(reader, image, windows[0], point)
-    is_small = whole.points < LEAST_POINTS
-    fitting = [window for window in windows[1:] if is_small or _fits(whole, window)]
-    mask = _smallest_uncut(reader, image, fitting, point) or whole
+    whole_mask = _decode_click(reader, image, windows[0], point)
+    is_small = whole_mask.points < LEAST_POINTS
+    fitting = [window for window in windows[1:] if is_small or _fits(whole_mask, window)]
+    mask = _smallest_uncut(reader, image, fitting, point) or whole_mask
     if mask.points and click_is_on_light(reader, image, mask.window, point):
         smaller = [window for window in windows if window.width < mask.window.width]
         return _compact_source(reader, image, mask, smaller, point) or mask
     # The object may be too faint in the scaled window of a large image.
-    faded = None if is_small else _smallest_uncut(reader, image, windows[1:], point)
-    return faded if faded and light_under(reader, image, faded.window, point) >= CLEAR_SNR else None
+    smaller_mask = None if is_small else _smallest_uncut(reader, image, windows[1:], point)
+    return smaller_mask if smaller_mask and light_under(reader, image, smaller_mask.window, point) >= CLEAR_SNR else None
 
 
 @torch.no_grad()
@@ -77,13 +77,13 @@ def masks_from_boxes(reader: WindowReader, image: WindowedImage, boxes: Sequence
         in_window = [index for index, other in enumerate(windows) if other == window]
         for start in range(0, len(in_window), AT_ONCE):
             indices = in_window[start : start + AT_ONCE]
-            shown = frame.boxes_to_shown([boxes[index] for index in indices])
-            edges = shown / frame.shown_per_point
+            shown_boxes = frame.boxes_to_shown([boxes[index] for index in indices])
+            edges = shown_boxes / frame.shown_per_point
             embedding, guess = reader.read(image, window)
             no_points = torch.zeros(len(indices), 0, 2), torch.zeros(len(indices), 0)
-            prompts = WindowPrompts(*no_points, shown, guess.from_boxes(edges))
-            decoded = zip(*decode(reader.network, embedding, prompts).best(), strict=True)
-            for index, box, (logits, quality) in zip(indices, edges.tolist(), decoded, strict=True):
+            prompts = WindowPrompts(*no_points, shown_boxes, guess.from_boxes(edges))
+            masks_and_quality = zip(*decode(reader.network, embedding, prompts).best(), strict=True)
+            for index, box, (logits, quality) in zip(indices, edges.tolist(), masks_and_quality, strict=True):
                 mask = WindowMask(window, logits, float(quality), image.size, image.shown_px)
                 masks[index] = select_box_object(mask, guess.isophotes, guess.isophotes.peak_in_box((*box,)))
     return [masks[index] for index in range(len(boxes))]
@@ -112,10 +112,10 @@ def refine_mask(
     window, logits = _start_window(reader, image, start, clicks)
     frame = GridFrame.of(window, reader.network.config)
     embedding, guess = reader.read(image, window)
-    shown = None if box is None else frame.boxes_to_shown([box])
+    shown_boxes = None if box is None else frame.boxes_to_shown([box])
     peaks: list[Spot] = []
-    if shown is not None:
-        peaks = [guess.isophotes.peak_in_box((*(shown[0] / frame.shown_per_point).tolist(),))]
+    if shown_boxes is not None:
+        peaks = [guess.isophotes.peak_in_box((*(shown_boxes[0] / frame.shown_per_point).tolist(),))]
     elif not isinstance(start, WindowMask):
         peaks = guess.isophotes.peaks_of((logits > 0).numpy())
     mask = WindowMask(window, logits, 1.0, image.size, image.shown_px)
@@ -127,13 +127,15 @@ def refine_mask(
     ):
         steps = [positive, inside]
     for step in steps:
-        placed = frame.to_grid(step.points)
+        grid_points = frame.to_grid(step.points)
         labels = torch.from_numpy(step.positive.astype(np.int64))[None]
-        guesses = guess.refine(mask.logits[None], [placed], [step.positive])
-        decoded = decode(reader.network, embedding, WindowPrompts(frame.to_shown(placed), labels, shown, guesses)).best()
-        before, mask = mask.logits, replace(mask, logits=decoded[0][0], quality=float(decoded[1]))
-        spots = [*peaks, *_spots(placed[step.positive])]
-        clicks_on_grid = WindowClicks(step.points, placed, step.positive, spots)
+        guesses = guess.refine(mask.logits[None], [grid_points], [step.positive])
+        candidates = decode(
+            reader.network, embedding, WindowPrompts(frame.to_shown(grid_points), labels, shown_boxes, guesses)
+        ).best()
+        before, mask = mask.logits, replace(mask, logits=candidates[0][0], quality=float(candidates[1]))
+        spots = [*peaks, *_spots(grid_points[step.positive])]
+        clicks_on_grid = WindowClicks(step.points, grid_points, step.positive, spots)
         mask = enforce_rules(mask, clicks_on_grid, guess.isophotes, guess=guesses[0], before=before)
     return mask
 
@@ -156,8 +158,8 @@ def _compact_source(
         return None
     if rise >= COMPACT_CONTRAST:
         return compact
-    whole = _decode_click(reader, image, mask.window, frame.to_image(isophotes.peak_of(spot)))
-    return compact if whole.agrees_with(point, False) else None
+    whole_mask = _decode_click(reader, image, mask.window, frame.to_image(isophotes.peak_of(spot)))
+    return compact if whole_mask.agrees_with(point, False) else None
 
 
 def _smallest_uncut(reader: WindowReader, image: WindowedImage, windows: Sequence[Tile], point: Spot) -> WindowMask | None:
@@ -172,14 +174,14 @@ def _smallest_uncut(reader: WindowReader, image: WindowedImage, windows: Sequenc
 def _decode_click(reader: WindowReader, image: WindowedImage, window: Tile, point: Spot) -> WindowMask:
     frame = GridFrame.of(window, reader.network.config)
     points, positive = np.array([point]), np.ones(1, bool)
-    placed = frame.to_grid(points)
+    grid_points = frame.to_grid(points)
     embedding, guess = reader.read(image, window)
-    prompts = WindowPrompts(frame.to_shown(placed), torch.ones(1, 1), guesses=guess.from_clicks(placed))
+    prompts = WindowPrompts(frame.to_shown(grid_points), torch.ones(1, 1), guesses=guess.from_clicks(grid_points))
     logits, quality = decode(reader.network, embedding, prompts).best()
-    decoded = WindowMask(window, logits[0], float(quality), image.size, image.shown_px)
-    spots = _spots(placed)
-    own = torch.from_numpy(guess.isophotes.guess_from_click(spots[0]))
-    return enforce_rules(decoded, WindowClicks(points, placed, positive, spots), guess.isophotes, guess=own)
+    window_mask = WindowMask(window, logits[0], float(quality), image.size, image.shown_px)
+    spots = _spots(grid_points)
+    own_guess = torch.from_numpy(guess.isophotes.guess_from_click(spots[0]))
+    return enforce_rules(window_mask, WindowClicks(points, grid_points, positive, spots), guess.isophotes, guess=own_guess)
 
 
 def _start_window(reader: WindowReader, image: WindowedImage, start: WindowMask | Mask, clicks: Prompt) -> tuple[Tile, Tensor]:

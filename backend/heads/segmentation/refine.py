@@ -32,11 +32,11 @@ def refine_guess(isophotes: Isophotes, logits: Map, points: NDArray[np.float64],
     positive : ndarray of bool, shape (k,)
     """
     settings, guess = isophotes.settings, logits.copy()
-    held = _spots(points[positive])
+    positive_spots = _spots(points[positive])
     for spot, is_positive in zip(_spots(points), positive.tolist(), strict=True):
         place, sign = isophotes.place_of(spot), 1 if is_positive else -1
         if sign * guess[place] < settings.doubt_logit:
-            part = _clicked_part(isophotes, place, guess > 0, sign, held)
+            part = _clicked_part(isophotes, place, guess > 0, sign, positive_spots)
             guess[part] = sign * np.maximum(np.abs(guess[part]), settings.refined_logit)
     return guess
 
@@ -63,56 +63,60 @@ def companions(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequenc
     Segments are separated at a shallower saddle than objects, so that a companion inside the outline of a galaxy is a segment.
     """
     segments = isophotes.companion_segments()
-    own = {int(segments[isophotes.place_of(spot)]) for spot in positive} - {0}
-    clicked = {int(segments[isophotes.place_of(spot)]) for spot in negative}
-    lower = [number for number in clicked if own and number > min(own) and number not in own]
+    own_segments = {int(segments[isophotes.place_of(spot)]) for spot in positive} - {0}
+    negative_segments = {int(segments[isophotes.place_of(spot)]) for spot in negative}
+    lower = [
+        number for number in negative_segments if own_segments and number > min(own_segments) and number not in own_segments
+    ]
     flags: Flags = np.isin(segments, lower)
     return flags
 
 
 def not_brighter(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequence[Spot]) -> Flags:
     """Return the points not brighter than a negative spot on an object with a positive spot, or on sky, shape (n, n)."""
-    own = {int(isophotes.segments[isophotes.place_of(spot)]) for spot in positive} | {0}
-    levels = [isophotes.light_at(spot) for spot in negative if int(isophotes.segments[isophotes.place_of(spot)]) in own]
+    own_segments = {int(isophotes.segments[isophotes.place_of(spot)]) for spot in positive} | {0}
+    levels = [
+        isophotes.light_at(spot) for spot in negative if int(isophotes.segments[isophotes.place_of(spot)]) in own_segments
+    ]
     return isophotes.light <= isophotes.settings.margin * max(levels, default=-np.inf)
 
 
 def other_objects(isophotes: Isophotes, spots: Sequence[Spot]) -> Flags:
     """Return the points of objects that a valley outside the outlines of the objects under spots separates, shape (n, n)."""
     settings, segments = isophotes.settings, isophotes.segments
-    others = segments > 0
+    other_mask = segments > 0
     for spot in spots:
         place = isophotes.place_of(spot)
         peak = isophotes.peak_place(place)
         outline = min(settings.isophote * float(isophotes.light[peak]), float(isophotes.light[place]) / settings.margin)
         highest = ndimage.maximum(isophotes.connection_level(peak), segments, np.arange(segments.max() + 1))
-        own = highest >= max(outline, settings.faintest_snr)
-        own[segments[peak]] = True
-        others &= ~own[segments]
-    return others
+        is_object = highest >= max(outline, settings.faintest_snr)
+        is_object[segments[peak]] = True
+        other_mask &= ~is_object[segments]
+    return other_mask
 
 
-def _clicked_part(isophotes: Isophotes, place: Place, inside: Flags, sign: int, held: Sequence[Spot]) -> Flags:
-    """Return the points that a click on the wrong side of an outline changes, shape (n, n); `held` are the positive clicks."""
+def _clicked_part(isophotes: Isophotes, place: Place, inside: Flags, sign: int, positive_spots: Sequence[Spot]) -> Flags:
+    """Return the points that a click on the wrong side of an outline changes, shape (n, n)."""
     settings, light = isophotes.settings, isophotes.light
     spot = (place[1] + 0.5, place[0] + 0.5)
     if sign < 0:
-        companion = companions(isophotes, [spot], held or isophotes.peaks_of(inside))
+        companion = companions(isophotes, [spot], positive_spots or isophotes.peaks_of(inside))
         if companion.any():
             return companion
-    here, level = float(light[place].clip(settings.faintest_snr)), isophotes.connection_level(place)
-    other = inside if sign > 0 else inside & (light > here)
+    brightness, level = float(light[place].clip(settings.faintest_snr)), isophotes.connection_level(place)
+    other = inside if sign > 0 else inside & (light > brightness)
     bridge = float(level[other].max(initial=0))
     if bridge < settings.bridge * level[place]:  # both are levels of the same stack of thresholds
         part: Flags = isophotes.guess_from_click(spot) > 0
         if sign < 0:  # noise at an edge may form a segment with its peak on the mask
-            part &= negative_side(isophotes, [spot], held or isophotes.peaks_of(inside))
+            part &= negative_side(isophotes, [spot], positive_spots or isophotes.peaks_of(inside))
     else:
         rows, columns = np.indices(inside.shape, sparse=True)
         distance = np.hypot(rows - place[0], columns - place[1])
         edge = float(distance[inside if sign > 0 else ~inside].min(initial=len(inside)))
-        near = distance <= max(settings.reach * edge, settings.least_reach_points)
-        part = near & ((light >= here / settings.margin) if sign > 0 else (light <= here * settings.margin))
+        is_near = distance <= max(settings.reach * edge, settings.least_reach_points)
+        part = is_near & ((light >= brightness / settings.margin) if sign > 0 else (light <= brightness * settings.margin))
     part[place] = True
     return part
 

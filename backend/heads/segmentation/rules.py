@@ -58,13 +58,13 @@ class WindowClicks:
 
 
 def enforce_rules(
-    decoded: WindowMask, clicks: WindowClicks, isophotes: Isophotes, *, guess: Tensor, before: Tensor | None = None
+    window_mask: WindowMask, clicks: WindowClicks, isophotes: Isophotes, *, guess: Tensor, before: Tensor | None = None
 ) -> WindowMask:
     """Apply the rules to a decoded mask, on the decoder's grid.
 
     Parameters
     ----------
-    decoded : WindowMask
+    window_mask : WindowMask
     clicks : WindowClicks
     isophotes : Isophotes
         Isophotes of the window.
@@ -76,25 +76,28 @@ def enforce_rules(
     negative: list[Spot] = [(x, y) for x, y in clicks.placed[~clicks.positive].tolist()]
     side = torch.from_numpy(negative_side(isophotes, negative, clicks.held)) if negative else None
     outside = torch.from_numpy(other_objects(isophotes, clicks.held) | companions(isophotes, negative, clicks.held))
-    mask = replace(decoded, logits=_remove(decoded.logits, outside & (decoded.logits > 0)))
+    mask = replace(window_mask, logits=_remove(window_mask.logits, outside & (window_mask.logits > 0)))
     for point, spot, positive in zip(clicks.points.tolist(), clicks.placed.tolist(), clicks.positive.tolist(), strict=True):
         if not mask.agrees_with(point, positive):
             mask = replace(mask, logits=_enforce_click(mask.logits, guess, spot, positive, side))
     if side is not None and before is not None:
-        rest = (before > 0) & ~side
-        bright = rest & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.held))
-        for restored in (rest & (guess > 0), rest):
-            lost = rest & (_keep_connected(mask, clicks.held).logits <= 0)
-            if lost.sum() <= LARGEST_LOSS * rest.sum() and (lost & bright).sum() <= LARGEST_BRIGHT_LOSS * bright.sum():
+        lost_pixels = (before > 0) & ~side
+        bright = lost_pixels & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.held))
+        for restored_pixels in (lost_pixels & (guess > 0), lost_pixels):
+            missing_pixels = lost_pixels & (_keep_connected(mask, clicks.held).logits <= 0)
+            if (
+                missing_pixels.sum() <= LARGEST_LOSS * lost_pixels.sum()
+                and (missing_pixels & bright).sum() <= LARGEST_BRIGHT_LOSS * bright.sum()
+            ):
                 break
-            mask = replace(mask, logits=torch.where(restored & (mask.logits <= 0), before, mask.logits))
+            mask = replace(mask, logits=torch.where(restored_pixels & (mask.logits <= 0), before, mask.logits))
     return _keep_connected(mask, clicks.held)
 
 
-def select_box_object(decoded: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:
+def select_box_object(window_mask: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:
     """Reduce a decoded mask to the part that is connected to the peak in its box, without other objects."""
     outside = torch.from_numpy(other_objects(isophotes, [peak]))
-    return _keep_connected(replace(decoded, logits=_remove(decoded.logits, outside & (decoded.logits > 0))), [peak])
+    return _keep_connected(replace(window_mask, logits=_remove(window_mask.logits, outside & (window_mask.logits > 0))), [peak])
 
 
 def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -> Mask:
@@ -108,15 +111,15 @@ def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -
         The objects of boxes and drawn masks: parts of the mask that share a pixel with them are kept.
     """
     columns, rows = clicks.points.astype(int).T
-    clicked = mask.copy()
-    clicked[rows, columns] = clicks.positive
-    parts, count = ndimage.label(clicked)
-    selected = np.zeros(count + 1, dtype=bool)
-    selected[parts[rows[clicks.positive], columns[clicks.positive]]] = True
+    edited_mask = mask.copy()
+    edited_mask[rows, columns] = clicks.positive
+    parts, count = ndimage.label(edited_mask)
+    is_selected = np.zeros(count + 1, dtype=bool)
+    is_selected[parts[rows[clicks.positive], columns[clicks.positive]]] = True
     if anchors is not None:
-        selected[np.unique(parts[anchors])] = True
-    selected[0] = False
-    result: Mask = selected[parts]
+        is_selected[np.unique(parts[anchors])] = True
+    is_selected[0] = False
+    result: Mask = is_selected[parts]
     return result
 
 
@@ -134,11 +137,11 @@ def _enforce_click(logits: Tensor, guess: Tensor, spot: Sequence[float], positiv
     last, sign = len(logits) - 1, 1.0 if positive else -1.0
     row, column = min(int(spot[1]), last), min(int(spot[0]), last)
     own_side = torch.ones_like(logits, dtype=torch.bool) if side is None else side != positive
-    changed = ((guess > 0) == positive) & ((logits > 0) != positive) & own_side
+    is_changed = ((guess > 0) == positive) & ((logits > 0) != positive) & own_side
     around = torch.zeros_like(own_side)
     around[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2] = True
-    corrected = torch.where(changed, sign * guess.abs().clamp(min=1), logits)
-    return torch.where(around & own_side, sign, corrected)
+    new_logits = torch.where(is_changed, sign * guess.abs().clamp(min=1), logits)
+    return torch.where(around & own_side, sign, new_logits)
 
 
 def _keep_connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:

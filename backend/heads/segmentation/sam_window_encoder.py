@@ -72,9 +72,9 @@ class SamWindows:
         """
         light = functional.avg_pool2d(scale_window(pixels, window, side=self.shown_px), self.shown_px // SAM_CONFIG.points)
         image = cut(pixels, window)[..., : self.shown_px, : self.shown_px] * 255
-        normed = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
+        scaled_image = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
         padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the normalisation, as in SAM
-        embedding: Tensor = self._encoder(functional.pad(normed, padding))
+        embedding: Tensor = self._encoder(functional.pad(scaled_image, padding))
         return embedding, above_sky(light, Sky.of(pixels))
 
 

@@ -108,16 +108,18 @@ def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.G
     candidates = decode(network, embedding, first)
     loss = _mask_loss(candidates, targets)
     rounds = int(rng.integers(0, MORE_CLICKS + 1))
-    start = shown = candidates.best()[0].detach()
+    start = shown_masks = candidates.best()[0].detach()
     if rng.random() < DRAWN_SHARE:
-        start = shown = DRAWN_LOGIT * start.sign()
+        start = shown_masks = DRAWN_LOGIT * start.sign()
     for left in range(rounds, 0, -1):
-        for own, mask, target in zip(clicks, (shown > 0).numpy(), solid, strict=True):
-            own.append(next_click(mask, target, rng, jitter=0.3))
+        for mask_clicks, mask, target in zip(clicks, (shown_masks > 0).numpy(), solid, strict=True):
+            mask_clicks.append(next_click(mask, target, rng, jitter=0.3))
         with torch.set_grad_enabled(left == 1):
-            refined = guess.refine(start, *_arrays(clicks))
-            candidates = decode(network, embedding, WindowPrompts(*_prompt_points(clicks, pixels), first.boxes, refined))
-        shown = candidates.best()[0].detach()
+            refined_guesses = guess.refine(start, *_arrays(clicks))
+            candidates = decode(
+                network, embedding, WindowPrompts(*_prompt_points(clicks, pixels), first.boxes, refined_guesses)
+            )
+        shown_masks = candidates.best()[0].detach()
     return (loss + _mask_loss(candidates, targets)) / 2 if rounds else loss
 
 
@@ -125,8 +127,8 @@ def _mask_loss(candidates: Candidates, masks: Tensor) -> Tensor:
     """Return the sum of dice and focal loss of the best and the first candidate, and the error of the overlaps, a scalar."""
     target = masks[:, None].expand_as(candidates.logits)
     likely = candidates.logits.sigmoid()
-    shared = (likely * target).sum(dim=(2, 3))
-    dice = 1 - (2 * shared + 1) / (likely.sum(dim=(2, 3)) + target.sum(dim=(2, 3)) + 1)
+    intersection = (likely * target).sum(dim=(2, 3))
+    dice = 1 - (2 * intersection + 1) / (likely.sum(dim=(2, 3)) + target.sum(dim=(2, 3)) + 1)
     focal = sigmoid_focal_loss(candidates.logits, target, alpha=-1).mean(dim=(2, 3))
     losses = dice + FOCAL_WEIGHT * focal
     with torch.no_grad():
@@ -139,17 +141,19 @@ def _mask_loss(candidates: Candidates, masks: Tensor) -> Tensor:
 
 def _prompt_points(clicks: Sequence[Sequence[Click | None]], pixels: float) -> tuple[Tensor, Tensor]:
     """Return clicks as points of the scaled window, which has `pixels` pixels per grid point, and their labels."""
-    rows = [[click or (0.0, 0.0, None) for click in own] for own in clicks]
-    points = torch.tensor([[(x, y) for x, y, _ in own] for own in rows]).reshape(len(rows), -1, 2) * pixels
-    labels = torch.tensor([[NO_POINT if sign is None else int(sign) for _, _, sign in own] for own in rows])
+    rows = [[click or (0.0, 0.0, None) for click in mask_clicks] for mask_clicks in clicks]
+    points = torch.tensor([[(x, y) for x, y, _ in mask_clicks] for mask_clicks in rows]).reshape(len(rows), -1, 2) * pixels
+    labels = torch.tensor([[NO_POINT if sign is None else int(sign) for _, _, sign in mask_clicks] for mask_clicks in rows])
     return points, labels.reshape(len(rows), -1)
 
 
 def _arrays(clicks: Sequence[Sequence[Click | None]]) -> tuple[list[NDArray[np.float64]], list[NDArray[np.bool_]]]:
     """Return the clicks of each object as points, shape (k, 2), and signs, shape (k,), without missing ones."""
-    existing = [[click for click in own if click is not None] for own in clicks]
-    points: list[NDArray[np.float64]] = [np.array([click[:2] for click in own], np.float64).reshape(-1, 2) for own in existing]
-    return points, [np.array([click[2] for click in own], bool) for own in existing]
+    existing = [[click for click in mask_clicks if click is not None] for mask_clicks in clicks]
+    points: list[NDArray[np.float64]] = [
+        np.array([click[:2] for click in mask_clicks], np.float64).reshape(-1, 2) for mask_clicks in existing
+    ]
+    return points, [np.array([click[2] for click in mask_clicks], bool) for mask_clicks in existing]
 
 
 def _first_click(mask: Mask, rng: np.random.Generator) -> Click:

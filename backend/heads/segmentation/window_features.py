@@ -91,10 +91,10 @@ class CachedWindowEncoder:
     def encode(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> WindowFeatures:
         """Return the features of one window, from the cache or from the encoder."""
         name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window)) if key else None
-        cached = self._cache.get(name) if self._cache and name else None
-        if cached is not None:
-            stored = load(cached)
-            return tuple(stored[str(index)].float() for index in range(len(stored)))
+        entry = self._cache.get(name) if self._cache and name else None
+        if entry is not None:
+            tensors = load(entry)
+            return tuple(tensors[str(index)].float() for index in range(len(tensors)))
         # Rounded to float16 here, so that computed and cached features are equal.
         maps = self.encoder.encode(pixels(), window)
         halves = [level.clamp(-LARGEST_HALF, LARGEST_HALF).half().contiguous() for level in maps]

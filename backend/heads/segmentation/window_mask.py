@@ -59,8 +59,8 @@ class WindowMask:
         if FLAT * width < side:
             columns = _enlarge(logits, side, width, axis=3)
             return functional.interpolate(columns, size=(side, width), mode="bilinear")[0, 0, :height]
-        enlarged = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
-        return enlarged[0, 0, :height, :width]
+        pixel_logits = functional.interpolate(logits, size=(side, side), mode="bilinear", align_corners=False)
+        return pixel_logits[0, 0, :height, :width]
 
     def agrees_with(self, point: Sequence[float], positive: bool) -> bool:
         """Return whether a click, (x, y) in pixels of the image, lies on its side of the outline, by its logit in `pixels`."""
@@ -88,17 +88,17 @@ class WindowMask:
             (window.x + window.width < width, inside[:, -1]),
             (window.y + window.height < height, inside[-1]),
         ]
-        return any(more and bool(line.any()) for more, line in beyond)
+        return any(has_more and bool(line.any()) for has_more, line in beyond)
 
     def mask(self) -> Mask:
         """Return the mask in the image, shape (height, width)."""
-        whole = np.zeros(self.size[::-1], dtype=bool)
+        image_mask = np.zeros(self.size[::-1], dtype=bool)
         rows, columns = (
             slice(self.window.y, self.window.y + self.window.height),
             slice(self.window.x, self.window.x + self.window.width),
         )
-        whole[rows, columns] = (self.pixels > 0).numpy()
-        return whole
+        image_mask[rows, columns] = (self.pixels > 0).numpy()
+        return image_mask
 
 
 def _enlarge(logits: Tensor, side: int, count: int, *, axis: int) -> Tensor:

@@ -29,12 +29,14 @@ GRID = 512
 """Areas of outlines are counted on a grid with this number of cells per side that covers both."""
 
 
-def compare_regions(predicted: Sequence[Region], submitted: Sequence[Region], controls: Sequence[Control]) -> dict[str, Effort]:
+def compare_regions(
+    prediction: Sequence[Region], submission: Sequence[Region], controls: Sequence[Control]
+) -> dict[str, Effort]:
     """Compare an annotation's regions with those of the prediction that it was begun from.
 
     Parameters
     ----------
-    predicted, submitted : sequence of Region
+    prediction, submission : sequence of Region
         Results from Label Studio; not checked. A region that was changed and cannot be read counts as edited.
     controls : sequence of Control
         Predicted controls; regions of others are ignored.
@@ -45,10 +47,10 @@ def compare_regions(predicted: Sequence[Region], submitted: Sequence[Region], co
         Control's name to the effort for its regions.
     """
     efforts: dict[str, Effort] = defaultdict(Effort)
-    before = [region for region in predicted if _is_ours(region, controls)]
+    before = [region for region in prediction if _is_ours(region, controls)]
     keys = {_key(region) for region in before}
     answers: dict[tuple[str, str, str], list[Region]] = defaultdict(list)
-    for region in submitted:
+    for region in submission:
         if not _is_ours(region, controls):
             continue
         if _key(region) in keys:
@@ -68,11 +70,11 @@ def shape_overlap(first: Labelled[Any], second: Labelled[Any]) -> float:
     if isinstance(first.shape, np.ndarray):
         return mask_overlap(first.shape, second.shape)
     outlines = [outline(first), outline(second)]
-    if all(isinstance(drawn.shape, Box) and drawn.shape.rotation == 0 for drawn in (first, second)):
+    if all(isinstance(region.shape, Box) and region.shape.rotation == 0 for region in (first, second)):
         corners = [(*each.min(axis=0), *np.ptp(each, axis=0)) for each in outlines]
         return box_overlap(*(Box(*map(float, corner)) for corner in corners))
-    both = np.concatenate(outlines)
-    low, span = both.min(axis=0), np.maximum(np.ptp(both, axis=0), SAME)
+    all_corners = np.concatenate(outlines)
+    low, span = all_corners.min(axis=0), np.maximum(np.ptp(all_corners, axis=0), SAME)
     return mask_overlap(*(rasterise(Polygon((each - low) / span * GRID), (GRID, GRID)) for each in outlines))
 
 
@@ -91,21 +93,27 @@ def _key(region: Region) -> tuple[str, str, str]:
     return region["type"], region["from_name"], str(region.get("item_index") or 0)
 
 
-def _effort(predicted: Region, answers: Sequence[Region]) -> Effort:
+def _effort(prediction: Region, answers: Sequence[Region]) -> Effort:
     """Return the effort for one region; `answers` has several submitted regions if it got labels of several controls."""
     if not answers:
         return Effort(rejected=1)
-    if [(answer["from_name"], answer.get("value")) for answer in answers] == [(predicted["from_name"], predicted.get("value"))]:
+    if [(answer["from_name"], answer.get("value")) for answer in answers] == [
+        (prediction["from_name"], prediction.get("value"))
+    ]:
         return Effort(accepted=1)
-    decode = decoder(predicted, answers[0])
+    decode = decoder(prediction, answers[0])
     try:
-        before, after = decode(predicted), [decode(answer) for answer in answers]
+        before, after = decode(prediction), [decode(answer) for answer in answers]
     except ControlError:
         return Effort(edited=1)
     if not isinstance(before, Labelled):
         return Effort(accepted=1) if same_answer(before, after[0]) else Effort(edited=1)
-    labels = {(answer["from_name"], label) for answer, drawn in zip(answers, after, strict=True) for label in drawn.labels}
-    relabelled = labels != {(predicted["from_name"], label) for label in before.labels}
-    if not relabelled and same_shape(before, after[0]):
+    labels = {
+        (answer["from_name"], label)
+        for answer, answer_labels in zip(answers, after, strict=True)
+        for label in answer_labels.labels
+    }
+    has_other_labels = labels != {(prediction["from_name"], label) for label in before.labels}
+    if not has_other_labels and same_shape(before, after[0]):
         return Effort(accepted=1)
     return Effort(edited=1, compared=1, overlap=shape_overlap(before, after[0]))

@@ -36,21 +36,27 @@ def measure_effort(services: Services, project: Project, annotations: Sequence[A
         If Label Studio does not answer: nothing is written, and the next cycle measures.
     """
     effort_store = EffortStore(services.engine)
-    known = effort_store.stamps(project.id)
-    submitted = {annotation.id: annotation for annotation in annotations if not annotation.was_cancelled}
-    gone = {id_ for id_, stamp in known.items() if id_ not in submitted or submitted[id_].updated_at != stamp}
-    changed = [
+    stored_stamps = effort_store.stamps(project.id)
+    annotations_by_id = {annotation.id: annotation for annotation in annotations if not annotation.was_cancelled}
+    outdated_ids = {
+        id_
+        for id_, stamp in stored_stamps.items()
+        if id_ not in annotations_by_id or annotations_by_id[id_].updated_at != stamp
+    }
+    new_annotations = [
         annotation
-        for annotation in submitted.values()
-        if known.get(annotation.id) != annotation.updated_at and has_parent(annotation)
+        for annotation in annotations_by_id.values()
+        if stored_stamps.get(annotation.id) != annotation.updated_at and has_parent(annotation)
     ]
-    changed = sorted(changed, key=lambda annotation: annotation.updated_at, reverse=True)[:ANNOTATIONS_PER_CYCLE]
-    if not changed and not gone:
+    new_annotations = sorted(new_annotations, key=lambda annotation: annotation.updated_at, reverse=True)[
+        :ANNOTATIONS_PER_CYCLE
+    ]
+    if not new_annotations and not outdated_ids:
         return 0
     versions = {version.name: version.number for version in services.registry.versions(project.id)}
     controls = controls_to_predict(read_config(project.label_config))
     entries = []
-    for annotation in changed:
+    for annotation in new_annotations:
         parent = find_parent(services.label_studio, annotation)
         if parent is None or parent.version not in versions:
             entries.append(Entry(annotation.id, annotation.updated_at, None))
@@ -58,6 +64,6 @@ def measure_effort(services: Services, project: Project, annotations: Sequence[A
         effort = compare_regions(parent.result, annotation.result, controls)
         number, seconds = versions[parent.version], annotation.lead_time
         entries.append(Entry(annotation.id, annotation.updated_at, number, effort, seconds))
-    effort_store.write(project.id, entries, gone=gone)
-    log.info("event=effort_measured project=%d measured=%d forgotten=%d", project.id, len(entries), len(gone))
+    effort_store.write(project.id, entries, outdated_ids=outdated_ids)
+    log.info("event=effort_measured project=%d measured=%d forgotten=%d", project.id, len(entries), len(outdated_ids))
     return len(entries)

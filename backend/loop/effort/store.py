@@ -81,19 +81,19 @@ class EffortStore:
                     seconds[version].append(value)
         return {version: median(values) for version, values in seconds.items()}
 
-    def write(self, project_id: int, entries: Sequence[Entry], *, gone: Collection[int] = ()) -> None:
+    def write(self, project_id: int, entries: Sequence[Entry], *, outdated_ids: Collection[int] = ()) -> None:
         """Replace entries and update the sums, in one transaction.
 
         Parameters
         ----------
-        gone : collection of int
+        outdated_ids : collection of int
             Annotations that were deleted, or are no longer begun from a prediction.
         """
-        changed = sorted({*gone, *(entry.annotation_id for entry in entries)})
+        changed_ids = sorted({*outdated_ids, *(entry.annotation_id for entry in entries)})
         with Session(self._engine) as session:
             versions = {entry.version for entry in entries}
-            for start in range(0, len(changed), IDS_PER_STATEMENT):
-                ids = changed[start : start + IDS_PER_STATEMENT]
+            for start in range(0, len(changed_ids), IDS_PER_STATEMENT):
+                ids = changed_ids[start : start + IDS_PER_STATEMENT]
                 rows = EffortRow.project_id == project_id, EffortRow.annotation_id.in_(ids)
                 versions |= set(session.scalars(select(EffortRow.version).where(*rows)))
                 session.execute(delete(EffortRow).where(*rows))
@@ -121,8 +121,8 @@ def _sum_up(session: Session, project_id: int, version: int | None) -> None:
     for effort in session.scalars(query):
         for control, figures in effort.items():
             total[control] = total.get(control, Effort()) + Effort(**figures)
-    here = VersionRow.project_id == project_id, VersionRow.number == version
-    session.execute(update(VersionRow).where(*here).values(effort=_as_json(total)))
+    of_version = VersionRow.project_id == project_id, VersionRow.number == version
+    session.execute(update(VersionRow).where(*of_version).values(effort=_as_json(total)))
 
 
 def _as_json(effort: dict[str, Effort]) -> dict[str, dict[str, float]]:

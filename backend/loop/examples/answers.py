@@ -61,7 +61,7 @@ def regions_of(annotation: Annotation, control: Control, config: LabelConfig) ->
         on_images[image].append(region)
     if regions:
         all_shown = control.marks_objects and annotation.parent_prediction is not None
-        return {image: drawn for image, drawn in on_images.items() if drawn or all_shown}
+        return {image: objects for image, objects in on_images.items() if objects or all_shown}
     for region in annotation.result:
         if _is_of_missing_control(region, control, config):
             raise ControlError(f"the region names the control {quote(region.get('from_name'))}, which the config does not have")

@@ -53,7 +53,7 @@ def gather_examples(
     dict
         Control's name to its examples.
     """
-    gathered: dict[str, Examples] = {control.name: Examples() for control in controls}
+    examples_by_control: dict[str, Examples] = {control.name: Examples() for control in controls}
     answers: dict[str, dict[ImageOfTask, list[tuple[str, list[Any]]]]] = {
         control.name: defaultdict(list) for control in controls
     }
@@ -68,14 +68,14 @@ def gather_examples(
                 )  # fmt: skip
                 continue
             for image, (reference, values) in read.items():
-                gathered[control.name].references[image] = reference
+                examples_by_control[control.name].references[image] = reference
                 answers[control.name][image].append((annotation.updated_at, values))
     for control in controls:
         for image, dated_values in answers[control.name].items():
             label = model_class(control).make_label(dated_values, control)
             if label is not None:
-                gathered[control.name].labels[image] = label
-    return gathered
+                examples_by_control[control.name].labels[image] = label
+    return examples_by_control
 
 
 def _sizes(

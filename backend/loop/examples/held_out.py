@@ -136,8 +136,8 @@ def sides_of(
     sizes: dict[int, float] = defaultdict(float)
     for annotation in annotations:
         sizes[annotation.task_id] = max([sizes[annotation.task_id], *map(diagonal_of, annotation.result)])
-    submitted = (annotation for annotation in annotations if annotation.result and not annotation.was_cancelled)
-    held_out = held_out | {annotation.task_id for annotation in submitted if annotation.ground_truth}
+    answers = (annotation for annotation in annotations if annotation.result and not annotation.was_cancelled)
+    held_out = held_out | {annotation.task_id for annotation in answers if annotation.ground_truth}
     neighbours = _neighbours(data, sizes, image_keys, contents or {})
     validation = held_out & data.keys()
     set_aside = frozenset(task for task in data if task not in held_out and neighbours[task] & validation)
@@ -148,32 +148,32 @@ def sides_of(
 def _neighbours(
     data: Mapping[int, Mapping[str, Any]], sizes: Mapping[int, float], image_keys: Sequence[str], contents: Mapping[int, str]
 ) -> dict[int, frozenset[int]]:
-    known: dict[tuple[str, str], set[int]] = defaultdict(set)
+    tasks_at: dict[tuple[str, str], set[int]] = defaultdict(set)
     tiles: dict[str, list[tuple[int, Tile]]] = defaultdict(list)
     places = []
     for task, fields in data.items():
         for reference in references_of(fields, image_keys):
-            known["reference", reference].add(task)
+            tasks_at["reference", reference].add(task)
         for content in (contents.get(task), fields.get("content_id")):
             if content:
-                known["content", str(content)].add(task)
+                tasks_at["content", str(content)].add(task)
         if (tile := tile_of(fields, image_keys)) is not None:
             tiles[tile.image].append((task, tile))
         if (place := position_of(fields)) is not None:
             # An object may lie anywhere on its image: images that touch are neighbours.
             radius = 2 * radius_of(fields, sizes[task])
             places.append(TaskPlace(task, "", "", np.array([place]), place, radius))
-    near: dict[int, set[int]] = {task: set() for task in data}
-    for group in known.values():
+    neighbours: dict[int, set[int]] = {task: set() for task in data}
+    for group in tasks_at.values():
         for task in group:
-            near[task] |= group
+            neighbours[task] |= group
     for first, second in link_tasks(places):
-        near[places[first].task].add(places[second].task)
-        near[places[second].task].add(places[first].task)
+        neighbours[places[first].task].add(places[second].task)
+        neighbours[places[second].task].add(places[first].task)
     for group_of_tiles in tiles.values():
         for task, tile in group_of_tiles:
-            near[task] |= {other for other, another in group_of_tiles if tile.overlaps(another)}
-    return {task: frozenset(others - {task}) for task, others in near.items()}
+            neighbours[task] |= {other for other, another in group_of_tiles if tile.overlaps(another)}
+    return {task: frozenset(tasks - {task}) for task, tasks in neighbours.items()}
 
 
 def _fraction(cell: str) -> float:

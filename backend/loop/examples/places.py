@@ -80,12 +80,12 @@ def tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> Tile | None:
     """Read the position of a tile from its file name, `<image>-x<middle>-y<middle>-w<width>.png`."""
     references = references_of(data, image_keys)
     name = references[0].split("?")[0] if references else ""
-    uploaded = _UPLOAD.fullmatch(name)
-    match = _TILE.fullmatch(uploaded[1] if uploaded else name)
+    upload_match = _UPLOAD.fullmatch(name)
+    match = _TILE.fullmatch(upload_match[1] if upload_match else name)
     if match is None:
         return None
-    numbered = _NUMBERED.fullmatch(match["image"].rpartition("/")[2])
-    image = numbered[1] if numbered else match["image"]
+    number_match = _NUMBERED.fullmatch(match["image"].rpartition("/")[2])
+    image = number_match[1] if number_match else match["image"]
     return Tile(image, int(match["x"]), int(match["y"]), max(int(match["width"] or TILE_PX), 1))
 
 

@@ -58,8 +58,8 @@ class Snapshot:
     def changes_since(self, stamps: dict[int, str]) -> int:
         """Count the annotations that are new, changed or deleted since `stamps`."""
         times = {annotation.id: annotation.updated_at for annotation in self.annotations}
-        changed = sum(stamps.get(id_) not in (stamp, times[id_]) for id_, stamp in self.stamps.items())
-        return changed + sum(id_ not in self.stamps for id_ in stamps)
+        change_count = sum(stamps.get(id_) not in (stamp, times[id_]) for id_, stamp in self.stamps.items())
+        return change_count + sum(id_ not in self.stamps for id_ in stamps)
 
     def save(self, folder: Path) -> None:
         """Write the list of annotations into the folder of the version that was trained on it."""
@@ -102,10 +102,10 @@ def take_snapshot(annotations: Sequence[Annotation], sides: Sides | None = None)
         if not annotation.was_cancelled and annotation.result:
             newest[annotation.task_id, annotation.completed_by] = annotation
     true = {annotation.task_id for annotation in newest.values() if annotation.ground_truth}
-    counted = (annotation for annotation in newest.values() if annotation.ground_truth or annotation.task_id not in true)
-    chosen = tuple(sorted(counted, key=attrgetter("task_id", "id")))
-    stamps = {annotation.id: _stamp(annotation.updated_at, _content(annotation)) for annotation in chosen}
-    return Snapshot(chosen, stamps, sides or Sides())
+    usable = (annotation for annotation in newest.values() if annotation.ground_truth or annotation.task_id not in true)
+    annotations_in_order = tuple(sorted(usable, key=attrgetter("task_id", "id")))
+    stamps = {annotation.id: _stamp(annotation.updated_at, _content(annotation)) for annotation in annotations_in_order}
+    return Snapshot(annotations_in_order, stamps, sides or Sides())
 
 
 def _content(annotation: Annotation) -> str:

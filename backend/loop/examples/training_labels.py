@@ -23,30 +23,31 @@ __all__ = ["LABELS_FILE", "read_training_labels", "save_training_labels"]
 LABELS_FILE = "lessons.json"
 
 
-def save_training_labels(folder: Path, gathered: Mapping[str, Examples]) -> None:
+def save_training_labels(folder: Path, examples_by_control: Mapping[str, Examples]) -> None:
     """Write a version's training examples into its folder.
 
     Parameters
     ----------
     folder : Path
         Folder of the version.
-    gathered : mapping
+    examples_by_control : mapping
         Control's name to its examples.
     """
     training_labels = {
-        control: [_row(examples, image) for image in sorted(examples.references)] for control, examples in gathered.items()
+        control: [_row(examples, image) for image in sorted(examples.references)]
+        for control, examples in examples_by_control.items()
     }
     (folder / LABELS_FILE).write_text(json.dumps(training_labels))
 
 
-def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str, Examples]:
+def read_training_labels(folder: Path, examples_by_control: Mapping[str, Examples]) -> dict[str, Examples]:
     """Read a version's training examples; empty for the base version, which has no folder.
 
     Parameters
     ----------
     folder : Path
         Folder of the version.
-    now : mapping
+    examples_by_control : mapping
         Control's name to the current examples of all annotations. If the version has no file of training labels, the current
         examples of the tasks in its snapshot are returned.
     """
@@ -58,7 +59,7 @@ def read_training_labels(folder: Path, now: Mapping[str, Examples]) -> dict[str,
     except FileNotFoundError:
         return {}
     tasks = {row["task"] for row in rows}
-    return {control: examples.without_tasks(_Others(tasks)) for control, examples in now.items()}
+    return {control: examples.without_tasks(_Others(tasks)) for control, examples in examples_by_control.items()}
 
 
 class _Others:

@@ -47,11 +47,11 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
     config = read_config(project.label_config)
     controls = controls_to_predict(config)
     version = config_hash(project.label_config)
-    known = dict(readings)
+    known_readings = dict(readings)
     readings.clear()
     for annotation in annotations:
         key = (annotation.id, annotation.content, version)
-        readings[key] = known.get(key) or {
+        readings[key] = known_readings.get(key) or {
             control.name: _outcome(services, annotation, control, config) for control in controls
         }
     unreadable = _unreadable(annotations, list(readings.values()))
@@ -65,35 +65,35 @@ def note_problems(services: Services, project: Project, annotations: Sequence[An
 
 def _outcome(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> tuple[str, str]:
     """Return whether an annotation can be read for a control and, if it cannot, the reason."""
-    answered = attempt(partial(_read, services, annotation, control, config))
-    if isinstance(answered, ImageError):
-        return "", str(answered)
-    return (READ if answered else NOT_ANSWERED), ""
+    result = attempt(partial(_read, services, annotation, control, config))
+    if isinstance(result, ImageError):
+        return "", str(result)
+    return (READ if result else NOT_ANSWERED), ""
 
 
 def _read(services: Services, annotation: Annotation, control: Control, config: LabelConfig) -> bool:
     """Read an annotation for a control; return whether it answers the control."""
-    answered = regions_of(annotation, control, config)
-    for image, regions in answered.items():
+    images = regions_of(annotation, control, config)
+    for image, regions in images.items():
         size = None
         if needs_image_size(regions, control):
             (size,) = services.predictors.extractor.sizes([reference_of_image(annotation.data, config, image)])
         check_cost(regions, control, size=size or (1, 1))
         read_regions(regions, control, size=size)
-    return bool(answered)
+    return bool(images)
 
 
 def _unreadable(annotations: Sequence[Annotation], readings: Sequence[dict[str, tuple[str, str]]]) -> list[Unreadable]:
-    answered: set[tuple[int, str]] = set()
+    readable_images: set[tuple[int, str]] = set()
     reasons: dict[tuple[int, str], list[tuple[int, str]]] = defaultdict(list)
     for annotation, reading in zip(annotations, readings, strict=True):
         for control, (outcome, reason) in reading.items():
             if outcome == READ:
-                answered.add((annotation.task_id, control))
+                readable_images.add((annotation.task_id, control))
             elif reason:
                 reasons[annotation.task_id, control].append((annotation.id, reason))
     return [
-        Unreadable(task, annotation, control, reason, (task, control) not in answered)
+        Unreadable(task, annotation, control, reason, (task, control) not in readable_images)
         for (task, control), items in reasons.items()
         for annotation, reason in items
     ]

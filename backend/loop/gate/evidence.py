@@ -84,9 +84,9 @@ def describe_method(resampled: NDArray[np.bool_]) -> str:
     return f"cross-validation and {held_out} held-out tasks" if held_out else "cross-validation"
 
 
-def describe_decision(name: str, decision: Decision, measured: Mapping[str, Any]) -> str:
+def describe_decision(name: str, decision: Decision, evidence: Mapping[str, Any]) -> str:
     """Return the decision on a control and its reason in one sentence; an empty name is the head for clicks."""
-    versus_live = measured["versus_live"]
+    versus_live = evidence["versus_live"]
     interval = " ({difference:+.3f}, {low:+.3f} to {high:+.3f}, {tasks} tasks)".format_map(versus_live)
     back = "; the shipped head is restored" if decision.origin is HeadOrigin.SHIPPED else ""
     return f"{name or 'clicks'} {decision.reason}{interval if versus_live['tasks'] else ''}{back}"

@@ -45,11 +45,11 @@ class ToPredict:
 
 def choose_tasks(
     tasks: Sequence[Task],
-    predicted: Collection[int],
+    predicted_ids: Collection[int],
     records: Mapping[int, PredictionRecord],
     *,
     keys: Collection[str],
-    now: float,
+    time: float,
 ) -> ToPredict:
     """Sort the open tasks by the state of their predictions.
 
@@ -57,28 +57,28 @@ def choose_tasks(
     ----------
     tasks : sequence of Task
         All tasks of the project.
-    predicted : collection of int
+    predicted_ids : collection of int
         Ids of those for which Label Studio has a prediction of the version.
     records : mapping
         Task id to the record of the version's prediction.
     keys : collection of str
         Keys of the tasks' data that hold image references.
-    now : float
+    time : float
         Unix time.
     """
-    chosen = ToPredict()
+    tasks_to_predict = ToPredict()
     for task in tasks:
         if task.annotated:
             continue
         record = records.get(task.id)
         if record is not None and record.data_hash != data_hash(task.data, keys):
-            (chosen.changed if task.id in predicted else chosen.missing).append(task)
+            (tasks_to_predict.changed if task.id in predicted_ids else tasks_to_predict.missing).append(task)
         elif record is not None and record.failed_at is not None:
-            if not 0 <= now - record.failed_at < RETRY_FAILED_S:  # after the clock was set back, it may lie in the future
-                chosen.failed.append(task)
-        elif task.id not in predicted:
-            chosen.missing.append(task)
+            if not 0 <= time - record.failed_at < RETRY_FAILED_S:  # after the clock was set back, it may lie in the future
+                tasks_to_predict.failed.append(task)
+        elif task.id not in predicted_ids:
+            tasks_to_predict.missing.append(task)
         elif record is None:
-            chosen.unknown.append(task)
-    chosen.failed.sort(key=lambda task: records[task.id].failed_at or 0.0)
-    return chosen
+            tasks_to_predict.unknown.append(task)
+    tasks_to_predict.failed.sort(key=lambda task: records[task.id].failed_at or 0.0)
+    return tasks_to_predict

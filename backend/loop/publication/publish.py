@@ -38,7 +38,7 @@ def publish(
     annotations: Sequence[Annotation],
     *,
     tasks: Sequence[Task],
-    stored: StoredPredictions,
+    predictions: StoredPredictions,
 ) -> int:
     """Store the live version's missing predictions of open tasks, and replace those that are outdated.
 
@@ -51,7 +51,7 @@ def publish(
         Predictions that these were made from are kept where they are replaced.
     tasks : sequence of Task
         All tasks of the project.
-    stored : StoredPredictions
+    predictions : StoredPredictions
         Of the live version.
 
     Returns
@@ -59,19 +59,19 @@ def publish(
     int
         Predictions stored.
     """
-    publisher = Publisher(services, project, stored)
-    chosen = publisher.choose(tasks)
-    published = project.published_version == project.live_version and project.published_tasks == state.task_count
-    if not chosen and published and state.model_version == project.live_name:
+    publisher = Publisher(services, project, predictions)
+    tasks_to_predict = publisher.choose(tasks)
+    is_published = project.published_version == project.live_version and project.published_tasks == state.task_count
+    if not tasks_to_predict and is_published and state.model_version == project.live_name:
         return 0
     count = 0
-    if chosen.missing:
+    if tasks_to_predict.missing:
         # Read again: a training of minutes may have passed.
-        chosen = publisher.choose(read_tasks(services.label_studio, project.id))
-        count += publisher.store(chosen.missing)
+        tasks_to_predict = publisher.choose(read_tasks(services.label_studio, project.id))
+        count += publisher.store(tasks_to_predict.missing)
     parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
-    count += publisher.replace(chosen.changed, parents=parents)
-    count += publisher.retry(chosen.failed, parents=parents)
+    count += publisher.replace(tasks_to_predict.changed, parents=parents)
+    count += publisher.retry(tasks_to_predict.failed, parents=parents)
     if services.registry.project(project.id).live_version == project.live_version:
         show_live(services, project, tasks=state.task_count)
     # Otherwise a user has rolled back meanwhile, and the cycle of that event renames the backend.
@@ -111,7 +111,7 @@ def prune_old(services: Services, project: Project, annotations: Sequence[Annota
         return not lease.is_set() and time.monotonic() < until and services.pending_events.pending() == pending
 
     services.prediction_records.keep_versions(project.id, recent)
-    deleted = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=may_continue)
-    if deleted:
-        log.info("event=pruned project=%d deleted=%d", project.id, deleted)
-    return deleted
+    deleted_count = prune(services.label_studio, project.id, stale, annotations=annotations, keep_going=may_continue)
+    if deleted_count:
+        log.info("event=pruned project=%d deleted=%d", project.id, deleted_count)
+    return deleted_count

@@ -42,10 +42,10 @@ class Publisher:
         The predictions of that version in Label Studio; updated by every method.
     """
 
-    def __init__(self, services: Services, project: Project, stored: StoredPredictions) -> None:
+    def __init__(self, services: Services, project: Project, predictions: StoredPredictions) -> None:
         self._services = services
         self._project = project
-        self._stored = stored
+        self._stored = predictions
         self._key = project.id, project.live_version
         self._image_keys = set(read_config(project.label_config).image_key.values())
         self._held_out: frozenset[int] = frozenset()
@@ -68,23 +68,27 @@ class Publisher:
             max_age_s=services.settings.reconcile_every_s,
         )
         records = services.prediction_records
-        chosen = choose_tasks(tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._image_keys, now=time.time())
+        tasks_to_predict = choose_tasks(
+            tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._image_keys, time=time.time()
+        )
         # An earlier release stored these without a record.
-        unknown = {task.id: PredictionRecord(data_hash(task.data, self._image_keys)) for task in chosen.unknown}
+        unknown = {task.id: PredictionRecord(data_hash(task.data, self._image_keys)) for task in tasks_to_predict.unknown}
         records.write(*self._key, unknown)
-        return chosen
+        return tasks_to_predict
 
     def store(self, tasks: Sequence[StudioTask]) -> int:
         """Predict tasks and store their predictions in bulk; return how many Label Studio has stored."""
-        services, project, stored = self._services, self._project, 0
+        services, project, stored_count = self._services, self._project, 0
         predict = make_engine(services.predictors.of(project, label_config=project.label_config))
         predictions = self._with_random_scores(predict([Task(id=task.id, data=task.data) for task in tasks]))
-        recorded = services.prediction_records.record_batches(predictions, *self._key, keys=self._image_keys)
-        for chunk in predict_and_store(services.label_studio, project.id, recorded):
-            stored += chunk.count
+        batches = services.prediction_records.record_batches(predictions, *self._key, keys=self._image_keys)
+        for chunk in predict_and_store(services.label_studio, project.id, batches):
+            stored_count += chunk.count
             self._stored.scores |= self._scores_of(chunk)
-            log.info("event=stored project=%d version=%s stored=%d of=%d", project.id, project.live_name, stored, len(tasks))
-        return stored
+            log.info(
+                "event=stored project=%d version=%s stored=%d of=%d", project.id, project.live_name, stored_count, len(tasks)
+            )
+        return stored_count
 
     def replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
         """Predict tasks whose stored prediction is outdated, and replace it; return how many were replaced.
@@ -102,19 +106,19 @@ class Publisher:
         After `RETRY_FOR_S` without success the rest is left to the next cycle: a host that does not answer costs its time-out
         for each image.
         """
-        stored, until = 0, time.monotonic() + RETRY_FOR_S
+        stored_count, until = 0, time.monotonic() + RETRY_FOR_S
         for start in range(0, len(tasks), RETRY_TASKS):
-            replaced = self._replace(tasks[start : start + RETRY_TASKS], parents=parents, only_readable=True)
-            stored += replaced
-            if replaced:
+            replaced_ids = self._replace(tasks[start : start + RETRY_TASKS], parents=parents, only_readable=True)
+            stored_count += replaced_ids
+            if replaced_ids:
                 until = time.monotonic() + RETRY_FOR_S
             elif time.monotonic() >= until:
                 break
-        return stored
+        return stored_count
 
     def _replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int], only_readable: bool) -> int:
         """Replace predictions; with `only_readable`, not by those of images that cannot be read."""
-        services, project, stored = self._services, self._project, 0
+        services, project, stored_count = self._services, self._project, 0
         for start in range(0, len(tasks), CHUNK):
             chunk = [Task(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
             predictor = services.predictors.of(project, label_config=project.label_config)
@@ -125,21 +129,21 @@ class Publisher:
                 if not (only_readable and prediction.problem and task.id in self._stored.scores)
             ]
             bodies = [prediction.as_json() | {"task": task.id} for task, prediction in new]
-            replaced = replace(services.label_studio, project.id, bodies, parents=parents)
-            stored += len(replaced)
-            self._stored.scores |= {task.id: prediction.score for task, prediction in new if task.id in replaced}
+            replaced_ids = replace(services.label_studio, project.id, bodies, parents=parents)
+            stored_count += len(replaced_ids)
+            self._stored.scores |= {task.id: prediction.score for task, prediction in new if task.id in replaced_ids}
             # After they are stored: a kill between the two only repeats them.
-            failed = {task.id for task, prediction in pairs if prediction.problem or task.id not in replaced}
-            self._record([task for task, _ in pairs], failed=failed)
-        if stored:
-            log.info("event=replaced project=%d version=%s tasks=%d", project.id, project.live_name, stored)
-        return stored
+            failed_ids = {task.id for task, prediction in pairs if prediction.problem or task.id not in replaced_ids}
+            self._record([task for task, _ in pairs], failed_ids=failed_ids)
+        if stored_count:
+            log.info("event=replaced project=%d version=%s tasks=%d", project.id, project.live_name, stored_count)
+        return stored_count
 
-    def _with_random_scores(self, predicted: Iterable[Pairs]) -> Iterator[Pairs]:
+    def _with_random_scores(self, batches: Iterable[Pairs]) -> Iterator[Pairs]:
         """Draw the scores of held-out tasks from the own scores of the others; those of the queue's front are lower."""
         scores = [(task, score) for task, score in self._stored.scores.items() if score is not None and score >= LEAST_SCORE]
-        known = [score for task, score in scores if task not in self._held_out]
-        return randomise_held_out(predicted, self._held_out, known=known)
+        known_scores = [score for task, score in scores if task not in self._held_out]
+        return randomise_held_out(batches, self._held_out, known_scores=known_scores)
 
     def _scores_of(self, chunk: Stored) -> dict[int, float | None]:
         """Return the scores of the stored predictions of a chunk; record the tasks whose prediction Label Studio refused."""
@@ -147,13 +151,15 @@ class Publisher:
         if chunk.count == len(scores):
             return scores
         client, project = self._services.label_studio, self._project
-        stored = predicted_tasks(client, project.id, project.live_name, task_ids=scores.keys())
-        refused = [task for task, _ in chunk.pairs if task.id not in stored]
-        self._record(refused, failed={task.id for task in refused})
-        return {task: scores[task] for task in stored}
+        stored_ids = predicted_tasks(client, project.id, project.live_name, task_ids=scores.keys())
+        missing_tasks = [task for task, _ in chunk.pairs if task.id not in stored_ids]
+        self._record(missing_tasks, failed_ids={task.id for task in missing_tasks})
+        return {task: scores[task] for task in stored_ids}
 
-    def _record(self, tasks: Sequence[Task], *, failed: Collection[int]) -> None:
+    def _record(self, tasks: Sequence[Task], *, failed_ids: Collection[int]) -> None:
         """Record the data that predictions were just made from, and which of them failed."""
-        now, keys = time.time(), self._image_keys
-        records = {task.id: PredictionRecord(data_hash(task.data, keys), now if task.id in failed else None) for task in tasks}
+        clock_s, keys = time.time(), self._image_keys
+        records = {
+            task.id: PredictionRecord(data_hash(task.data, keys), clock_s if task.id in failed_ids else None) for task in tasks
+        }
         self._services.prediction_records.write(*self._key, records)

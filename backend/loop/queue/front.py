@@ -22,12 +22,12 @@ def front_length(batch: int) -> int:
     return min(max(LEAST_LENGTH, BATCHES * batch), LONGEST_LENGTH)
 
 
-def mix_in(ranked: Sequence[int], held_out: Collection[int], *, share: float, length: int, seed: str) -> list[int]:
+def mix_in(ranking: Sequence[int], held_out: Collection[int], *, share: float, length: int, seed: str) -> list[int]:
     """Insert held-out tasks into ranked ones, so that they remain a random sample of all held-out tasks.
 
     Parameters
     ----------
-    ranked : sequence of int
+    ranking : sequence of int
         Ids of the other tasks, the first to annotate first.
     held_out : collection of int
         Ids of the open held-out tasks.
@@ -43,15 +43,15 @@ def mix_in(ranked: Sequence[int], held_out: Collection[int], *, share: float, le
     list of int
         At most `length` ids.
     """
-    if not ranked:
+    if not ranking:
         return []
     source = np.random.default_rng(int.from_bytes(hashlib.sha256(seed.encode()).digest()[:8]))
-    size = min(length, len(ranked) + len(held_out))
+    size = min(length, len(ranking) + len(held_out))
     count = min(int(size * share + source.random()), len(held_out), size - 1)
-    chosen = iter(source.permutation(sorted(held_out))[:count].tolist())
-    others = iter(ranked)
+    held_out_order = iter(source.permutation(sorted(held_out))[:count].tolist())
+    remaining = iter(ranking)
     places = set(source.choice(np.arange(1, size), count, replace=False).tolist())
-    front = [next(chosen if place in places else others, None) for place in range(size)]
+    front = [next(held_out_order if place in places else remaining, None) for place in range(size)]
     return [task for task in front if task is not None]
 
 

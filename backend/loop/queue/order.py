@@ -104,20 +104,22 @@ def own_scores(services: Services, project: Project, scores: Mapping[int, float 
 def _candidates(services: Services, queue: Queue) -> dict[int, Task]:
     """Return the open tasks with a prediction of the live version whose images could be read, by id."""
     records = services.prediction_records.of(queue.project.id, queue.project.live_version)
-    failed = {task for task, record in records.items() if record.failed_at is not None}
+    unreadable = {task for task, record in records.items() if record.failed_at is not None}
     scores = queue.stored.scores
-    return {task.id: task for task in queue.tasks if not task.annotated and task.id in scores and task.id not in failed}
+    return {task.id: task for task in queue.tasks if not task.annotated and task.id in scores and task.id not in unreadable}
 
 
-def _with_new_scores(front: Front, version: str, stored: StoredPredictions) -> Front:
+def _with_new_scores(front: Front, version: str, predictions: StoredPredictions) -> Front:
     """Return the front with the own scores of the tasks that were predicted again since it was placed."""
     if front.version != version:
         return front
-    scores = {task: score for task in front.tasks if (score := stored.scores.get(task)) is not None and score >= LEAST_SCORE}
+    scores = {
+        task: score for task in front.tasks if (score := predictions.scores.get(task)) is not None and score >= LEAST_SCORE
+    }
     if not scores:
         return front
-    own = {**front.own_scores, version: {**front.own_scores.get(version, {}), **scores}}
-    return replace(front, own_scores=own, is_placed=False)
+    scores_by_version = {**front.own_scores, version: {**front.own_scores.get(version, {}), **scores}}
+    return replace(front, own_scores=scores_by_version, is_placed=False)
 
 
 def _is_outdated(front: Front, project: Project, ranking: Ranking, candidates: Collection[int]) -> bool:
@@ -137,7 +139,7 @@ def _choose(
     held_out: frozenset[int],
 ) -> tuple[int, ...]:
     """Rank the tasks that are not held out, and mix held-out ones in at their share."""
-    ranked = rank_tasks(
+    ranked_ids = rank_tasks(
         services,
         queue.project,
         ranking,
@@ -148,25 +150,25 @@ def _choose(
     )
     waiting = held_out & candidates.keys()
     share, seed = len(waiting) / max(len(candidates), 1), f"{queue.project.live_name} {queue.snapshot.fingerprint}"
-    return tuple(mix_in(ranked, waiting, share=share, length=ranking.length, seed=seed))
+    return tuple(mix_in(ranked_ids, waiting, share=share, length=ranking.length, seed=seed))
 
 
 def _known_scores(services: Services, queue: Queue, front: Front) -> dict[int, float]:
     """Return the own scores of the live version's predictions; of those that another process has computed, some are read."""
-    project, stored = queue.project, queue.stored.scores
-    own = {task: score for task, score in stored.items() if score is not None}
-    own.update(front.own_scores.get(project.live_name, {}))
-    unknown = [task for task in stored if task not in own]
+    project, stored_scores = queue.project, queue.stored.scores
+    known_scores = {task: score for task, score in stored_scores.items() if score is not None}
+    known_scores.update(front.own_scores.get(project.live_name, {}))
+    unknown = [task for task in stored_scores if task not in known_scores]
     sample: list[int] = np.random.default_rng(0).permutation(unknown)[:SCORES_READ].tolist() if unknown else []
     for task, scores in read_scores(services.label_studio, project.id, project.live_name, task_ids=sample).items():
         if scores[-1].score is not None:
-            own[task] = scores[-1].score
-    return own
+            known_scores[task] = scores[-1].score
+    return known_scores
 
 
 def _own_scores(services: Services, project: Project, last: Front, tasks: tuple[int, ...]) -> dict[str, dict[int, float]]:
     """Return the own scores of a new front's tasks, and of those whose score the last fronts have changed, by version."""
     version = project.live_name
-    known = dict(last.own_scores.get(version, {}))
-    own = known | own_scores_of(services.label_studio, project.id, version, tasks, known=known)
-    return {other: dict(scores) for other, scores in last.own_scores.items() if other != version} | {version: own}
+    known_scores = dict(last.own_scores.get(version, {}))
+    own_score_of = known_scores | own_scores_of(services.label_studio, project.id, version, tasks, known_scores=known_scores)
+    return {other: dict(scores) for other, scores in last.own_scores.items() if other != version} | {version: own_score_of}

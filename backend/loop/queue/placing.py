@@ -58,36 +58,36 @@ def place(
     """
     _check(lease, project_id)
     queues.set_front(project_id, front)
-    own = front.own_scores.get(front.version, {})
-    targets = {**own, **front_scores(front.tasks)}
-    stored = read_scores(client, project_id, front.version, task_ids=targets)
+    own_score_of = front.own_scores.get(front.version, {})
+    targets = {**own_score_of, **front_scores(front.tasks)}
+    stored_scores = read_scores(client, project_id, front.version, task_ids=targets)
     for task, target in targets.items():
-        for prediction in stored.get(task, []):
+        for prediction in stored_scores.get(task, []):
             if prediction.score != target:
                 _check(lease, project_id)
                 set_score(client, prediction.prediction, target)
         if task in scores:
             scores[task] = target
     recent = {version: front.own_scores[version] for version in list(front.own_scores)[-VERSIONS_KEPT:]}
-    recent[front.version] = {task: own[task] for task in front.tasks if task in own}
-    placed = replace(front, own_scores=recent, is_placed=True)
-    queues.set_front(project_id, placed)
-    return placed
+    recent[front.version] = {task: own_score_of[task] for task in front.tasks if task in own_score_of}
+    placed_front = replace(front, own_scores=recent, is_placed=True)
+    queues.set_front(project_id, placed_front)
+    return placed_front
 
 
 def own_scores_of(
-    client: LabelStudioClient, project_id: int, version: str, tasks: tuple[int, ...], *, known: Mapping[int, float]
+    client: LabelStudioClient, project_id: int, version: str, tasks: tuple[int, ...], *, known_scores: Mapping[int, float]
 ) -> dict[int, float]:
-    """Return the own scores of tasks: those in `known`, and for the others the scores that Label Studio has.
+    """Return the own scores of tasks: those in `known_scores`, and for the others the scores that Label Studio has.
 
     A task whose prediction has no score, or the score of a front of which nothing is known, gets the lowest score.
     """
-    stored = read_scores(client, project_id, version, task_ids=[task for task in tasks if task not in known])
+    stored_scores = read_scores(client, project_id, version, task_ids=[task for task in tasks if task not in known_scores])
     read = {
         task: max([each.score for each in predictions if each.score is not None], default=0.0)
-        for task, predictions in stored.items()
+        for task, predictions in stored_scores.items()
     }
-    return {task: known[task] if task in known else max(read.get(task, 0.0), LEAST_SCORE) for task in tasks}
+    return {task: known_scores[task] if task in known_scores else max(read.get(task, 0.0), LEAST_SCORE) for task in tasks}
 
 
 def _check(lease: threading.Event, project_id: int) -> None:

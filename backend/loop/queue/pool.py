@@ -19,7 +19,7 @@ CHUNK = 10_000
 def build_pool(
     model: ControlModel,
     candidates: TaskEmbeddings,
-    labelled: TaskEmbeddings,
+    labelled_tasks: TaskEmbeddings,
     *,
     scores: Mapping[int, float],
     rarity: NDArray[np.float32] | None = None,
@@ -32,30 +32,30 @@ def build_pool(
         From `ranked_model`.
     candidates : TaskEmbeddings
         Of the open tasks.
-    labelled : TaskEmbeddings
+    labelled_tasks : TaskEmbeddings
         Of the tasks that versions are trained on.
     scores : mapping
         Task id to the own score of its prediction; the information of tasks is one minus it, unless `model` predicts classes.
     rarity : ndarray, shape (k,), optional
         Weight of each class; a task's information is multiplied by that of its most probable class.
     """
-    features, covered = reduce_embeddings(candidates.rows, labelled.rows)
+    features, labelled_rows = reduce_embeddings(candidates.rows, labelled_tasks.rows)
     if not isinstance(model, ClassModel):
-        return Pool(features, covered, np.zeros((len(features), 0), np.float32), _information_of(candidates, scores))
+        return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), _information_of(candidates, scores))
     if not model.is_trained:  # the shipped head's margin says nothing of what a label would teach
-        return Pool(features, covered, np.zeros((len(features), 0), np.float32), np.zeros(len(features), np.float32))
+        return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), np.zeros(len(features), np.float32))
     probabilities = np.empty((len(features), len(model.control.labels)), np.float32)
     information = np.empty(len(features), np.float32)
     for start in range(0, len(features), CHUNK):
         rows = slice(start, start + CHUNK)
         embeddings = candidates.rows[rows].astype(np.float32)
-        probabilities[rows] = predicted = model.probabilities(embeddings)
-        information[rows] = 1 - model.acquisition_confidence(embeddings, predicted)
+        probabilities[rows] = row_probabilities = model.probabilities(embeddings)
+        information[rows] = 1 - model.acquisition_confidence(embeddings, row_probabilities)
     if rarity is not None:
         information *= rarity[probabilities.argmax(axis=1)]
     return Pool(
         features,
-        covered,
+        labelled_rows,
         probabilities,
         information,
         candidates.rows,
@@ -77,6 +77,6 @@ def rarity_of_classes(counts: NDArray[np.floating]) -> NDArray[np.float32]:
 def _information_of(candidates: TaskEmbeddings, scores: Mapping[int, float]) -> NDArray[np.float32]:
     """Return one minus the score of each task, shape (n,); a task without a known score gets the mean of the others."""
     information = np.array([1 - scores.get(int(task), np.nan) for task in candidates.tasks], np.float32)
-    known = ~np.isnan(information)
-    information[~known] = information[known].mean() if known.any() else 1.0
+    is_finite = ~np.isnan(information)
+    information[~is_finite] = information[is_finite].mean() if is_finite.any() else 1.0
     return information

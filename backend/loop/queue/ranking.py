@@ -114,10 +114,12 @@ def rank_tasks(
     def embeddings_of(data: Mapping[int, Mapping[str, object]]) -> TaskEmbeddings:
         return read_task_embeddings(services.predictors, data, config, model.control)
 
-    opened = embeddings_of({task.id: task.data for task in candidates})
-    labelled = embeddings_of({annotation.task_id: annotation.data for annotation in training})
-    chosen = embeddings_of({task.id: task.data for task in tasks if ranking.request and task.id in ranking.request.tasks})
-    if ranking.request and not len(chosen.tasks):
+    candidate_rows = embeddings_of({task.id: task.data for task in candidates})
+    labelled_rows = embeddings_of({annotation.task_id: annotation.data for annotation in training})
+    requested_rows = embeddings_of(
+        {task.id: task.data for task in tasks if ranking.request and task.id in ranking.request.tasks}
+    )
+    if ranking.request and not len(requested_rows.tasks):
         log.warning("event=request_ignored project=%d reason='no embedding' tasks=%s", project.id, ranking.request.tasks)
     scores = {} if isinstance(model, ClassModel) else own_scores()
 
@@ -125,23 +127,25 @@ def rank_tasks(
         rarity = None
         if ranking.options.rare_first and isinstance(model, ClassModel):
             rarity = rarity_of_classes(count_classes(training, config, model.control))
-        pool = build_pool(model, opened, join_embeddings(labelled, chosen), scores=scores, rarity=rarity)
-        if len(chosen.tasks):
-            return _most_similar(pool, len(chosen.tasks), ranking.length)
+        pool = build_pool(model, candidate_rows, join_embeddings(labelled_rows, requested_rows), scores=scores, rarity=rarity)
+        if len(requested_rows.tasks):
+            return _most_similar(pool, len(requested_rows.tasks), ranking.length)
         ratings = read_ratings(training, config)
-        rated = replace(pool, ratings=np.array([ratings.get(int(task), np.nan) for task in labelled.tasks], np.float32))
+        rated_pool = replace(
+            pool, ratings=np.array([ratings.get(int(task), np.nan) for task in labelled_rows.tasks], np.float32)
+        )
         source = np.random.default_rng(project.live_version)
-        return select_batch(rated, ranking.options.strategy, ranking.length, source=source)
+        return select_batch(rated_pool, ranking.options.strategy, ranking.length, source=source)
 
-    selected = attempt(select)
-    if isinstance(selected, ImageError):  # the tasks keep the order of their own scores, and the cycle goes on
-        log.error("event=queue_not_ranked project=%d by=%r reason=%r", project.id, ranking.name, str(selected))
+    result = attempt(select)
+    if isinstance(result, ImageError):  # the tasks keep the order of their own scores, and the cycle goes on
+        log.error("event=queue_not_ranked project=%d by=%r reason=%r", project.id, ranking.name, str(result))
         return []
-    return [int(task) for task in opened.tasks[selected]]
+    return [int(task) for task in candidate_rows.tasks[result]]
 
 
-def _most_similar(pool: Pool, chosen: int, length: int) -> Indices:
-    """Return the indices of the galaxies that are most similar to the last `chosen` labelled ones."""
-    similarity = similarity_to(pool.features, pool.labelled[-chosen:])
+def _most_similar(pool: Pool, request_row: int, length: int) -> Indices:
+    """Return the indices of the galaxies that are most similar to the last `request_row` labelled ones."""
+    similarity = similarity_to(pool.features, pool.labelled[-request_row:])
     order = np.argsort(-similarity, kind="stable")[: 3 * length]  # enough to replace copies
     return without_copies(pool, order)[:length]

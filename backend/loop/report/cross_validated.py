@@ -31,21 +31,21 @@ def predict_out_of_fold(
     training = [
         image for image, label in truth.labels.items() if image.task in inputs.training_tasks and control.is_scorable(label)
     ]
-    scored = read_images(inputs, control.control, inputs.newest(training, most=MOST_EMBEDDED), reader)
-    if scored.galaxies < 2:
+    scored_images = read_images(inputs, control.control, inputs.newest(training, limit=MOST_EMBEDDED), reader)
+    if scored_images.galaxies < 2:
         return None
     kind = model_class(control.control)
-    strata = [kind.stratum(label, scored.labels) for label in scored.labels]
-    folds = assign_folds(scored.groups, strata, folds=min(FOLDS, scored.galaxies), seed=0)
+    strata = [kind.stratum(label, scored_images.labels) for label in scored_images.labels]
+    folds = assign_folds(scored_images.groups, strata, folds=min(FOLDS, scored_images.galaxies), seed=0)
     predictions: Floats | None = None
     scored_places: list[int] = []
     for fold in np.unique(folds):
         inputs.check()
         inside = np.flatnonzero(folds == fold)
-        head = fit_head(control, truth.without_tasks({scored.images[place].task for place in inside}), reader)
-        predicted = None if head is None else control.predict(head, scored.embeddings[inside])
-        if predicted is not None:
-            predictions = np.zeros((len(scored), *predicted.shape[1:])) if predictions is None else predictions
-            predictions[inside] = predicted
+        head = fit_head(control, truth.without_tasks({scored_images.images[place].task for place in inside}), reader)
+        predictions_of_fold = None if head is None else control.predict(head, scored_images.embeddings[inside])
+        if predictions_of_fold is not None:
+            predictions = np.zeros((len(scored_images), *predictions_of_fold.shape[1:])) if predictions is None else predictions
+            predictions[inside] = predictions_of_fold
             scored_places += inside.tolist()
-    return None if predictions is None else (scored.only(sorted(scored_places)), predictions[sorted(scored_places)])
+    return None if predictions is None else (scored_images.only(sorted(scored_places)), predictions[sorted(scored_places)])

@@ -101,20 +101,20 @@ class ClassControl(EmbeddedControl):
         }
 
     def label_scores(self, predictions: Floats, labels: Sequence[Any]) -> Mapping[str, dict[Metric, Score]]:
-        true, predicted = self.chosen(self.targets(labels)), self.chosen(predictions)
+        truth, predictions_of_labels = self.chosen(self.targets(labels)), self.chosen(predictions)
         return {
             label.value: {
-                "accuracy": _recall(predicted[:, place], true[:, place]),
-                "macro_auc": class_auc(predictions[:, place], true[:, place]),
+                "accuracy": _recall(predictions_of_labels[:, place], truth[:, place]),
+                "macro_auc": class_auc(predictions[:, place], truth[:, place]),
             }
             for place, label in enumerate(self.control.labels)
         }
 
     def codes(self, predictions: Floats) -> NDArray[np.intp] | None:
-        chosen = self.chosen(predictions)
+        choices = self.chosen(predictions)
         if not self.control.multiple:
-            return np.asarray(chosen.argmax(axis=1), np.intp)
-        return np.array([hash(tuple(np.flatnonzero(row).tolist())) for row in chosen], np.intp)
+            return np.asarray(choices.argmax(axis=1), np.intp)
+        return np.array([hash(tuple(np.flatnonzero(row).tolist())) for row in choices], np.intp)
 
 
 class NumberControl(EmbeddedControl):
@@ -132,12 +132,12 @@ class NumberControl(EmbeddedControl):
         return {"rmse": rmse(predictions, true), "r2": r2(predictions, true)}
 
 
-def _recall(predicted: NDArray[np.bool_], true: NDArray[np.bool_]) -> Score:
+def _recall(is_predicted: NDArray[np.bool_], is_true: NDArray[np.bool_]) -> Score:
     """Return the score that computes the share of a label's images that the label is predicted for."""
 
     def compute(weights: Floats) -> Floats:
-        inside = weights @ true
-        share = np.divide(weights @ (predicted & true), inside, out=np.full(len(weights), np.nan), where=inside > 0)
+        inside = weights @ is_true
+        share = np.divide(weights @ (is_predicted & is_true), inside, out=np.full(len(weights), np.nan), where=inside > 0)
         return np.asarray(share, np.float64)
 
     return compute

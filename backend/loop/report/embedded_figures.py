@@ -50,66 +50,74 @@ def make_embedded_figures(
 ) -> EmbeddedFigures:
     """Score the versions and measure the learning curve."""
     name = control.control.name
-    images = held_out_images(inputs, control.control, versions, most=MOST_EMBEDDED)
+    images = held_out_images(inputs, control.control, versions, limit=MOST_EMBEDDED)
     images = [image for image in images if control.is_scorable(inputs.truth[name].labels[image])]
-    scored = read_images(inputs, control.control, images, reader)
-    predicted: dict[int, Floats] = {}
-    for shown in versions:
+    scored_images = read_images(inputs, control.control, images, reader)
+    predictions_of: dict[int, Floats] = {}
+    for version in versions:
         inputs.check()
-        predictions = control.predict(shown.heads.by_control.get(name), scored.embeddings)
+        predictions = control.predict(version.heads.by_control.get(name), scored_images.embeddings)
         if predictions is not None:
-            predicted[shown.version.number] = predictions
-    metrics = {number: _estimates(control.scores(each, scored.labels), scored) for number, each in predicted.items()}
-    changes = _changes(control, predicted, scored)
-    live = predicted.get(inputs.project.live_version)
+            predictions_of[version.version.number] = predictions
+    metrics = {
+        number: _estimates(control.scores(each, scored_images.labels), scored_images) for number, each in predictions_of.items()
+    }
+    changes = _changes(control, predictions_of, scored_images)
+    live = predictions_of.get(inputs.project.live_version)
     kind: Literal["classes", "number"] = "classes" if isinstance(control, ClassControl) else "number"
     report = ControlReport(
         name=name,
         kind=kind,
-        held_out=len(scored),
+        held_out=len(scored_images),
         versions=version_rows(inputs, control.control, versions, metrics=metrics, changes=changes),
-        per_class={} if live is None else _label_estimates(control, live, scored),
-        confusion=_confusion(control, live, scored),
-        reliability=_reliability(control, live, scored),
-        curve=_make_curve(inputs, control, scored, reader, [changes.get(shown.version.number) for shown in versions]),
-        problem="" if len(scored) else "No held-out image has been annotated yet, so no version can be scored.",
+        per_class={} if live is None else _label_estimates(control, live, scored_images),
+        confusion=_confusion(control, live, scored_images),
+        reliability=_reliability(control, live, scored_images),
+        curve=_make_curve(
+            inputs, control, scored_images, reader, [changes.get(version.version.number) for version in versions]
+        ),
+        problem="" if len(scored_images) else "No held-out image has been annotated yet, so no version can be scored.",
     )
-    return EmbeddedFigures(report, scored, live)
+    return EmbeddedFigures(report, scored_images, live)
 
 
-def _estimates(scores: Mapping[Metric, Score], scored: ScoredImages) -> dict[Metric, Estimate]:
-    made = {metric: estimate(score, scored.groups) for metric, score in scores.items()}
-    return {metric: value for metric, value in made.items() if value is not None}
+def _estimates(scores: Mapping[Metric, Score], scored_images: ScoredImages) -> dict[Metric, Estimate]:
+    estimates = {metric: estimate(score, scored_images.groups) for metric, score in scores.items()}
+    return {metric: value for metric, value in estimates.items() if value is not None}
 
 
-def _label_estimates(control: EmbeddedControl, live: Floats, scored: ScoredImages) -> dict[str, dict[Metric, Estimate]]:
-    return {label: _estimates(scores, scored) for label, scores in control.label_scores(live, scored.labels).items()}
+def _label_estimates(control: EmbeddedControl, live: Floats, scored_images: ScoredImages) -> dict[str, dict[Metric, Estimate]]:
+    return {
+        label: _estimates(scores, scored_images) for label, scores in control.label_scores(live, scored_images.labels).items()
+    }
 
 
-def _changes(control: EmbeddedControl, predicted: Mapping[int, Floats], scored: ScoredImages) -> dict[int, Estimate]:
+def _changes(
+    control: EmbeddedControl, predictions_of: Mapping[int, Floats], scored_images: ScoredImages
+) -> dict[int, Estimate]:
     """Return the kappa of each version with the version before it that predicts the control."""
     changes: dict[int, Estimate] = {}
-    for before, after in pairwise(sorted(predicted)):
-        first, second = control.codes(predicted[before]), control.codes(predicted[after])
+    for before, after in pairwise(sorted(predictions_of)):
+        first, second = control.codes(predictions_of[before]), control.codes(predictions_of[after])
         if first is not None and second is not None:
-            kappa = estimate(cohen_kappa(first, second), scored.groups)
+            kappa = estimate(cohen_kappa(first, second), scored_images.groups)
             if kappa is not None:
                 changes[after] = kappa
     return changes
 
 
-def _confusion(control: EmbeddedControl, live: Floats | None, scored: ScoredImages) -> Matrix | None:
+def _confusion(control: EmbeddedControl, live: Floats | None, scored_images: ScoredImages) -> Matrix | None:
     if not isinstance(control, ClassControl) or control.control.multiple or live is None:
         return None
     labels = [label.value for label in control.control.labels]
-    true, predicted = control.targets(scored.labels).argmax(axis=1), live.argmax(axis=1)
-    return Matrix(labels=labels, counts=count_confusions(true, predicted, classes=len(labels)))
+    true_class, predicted_class = control.targets(scored_images.labels).argmax(axis=1), live.argmax(axis=1)
+    return Matrix(labels=labels, counts=count_confusions(true_class, predicted_class, classes=len(labels)))
 
 
-def _reliability(control: EmbeddedControl, live: Floats | None, scored: ScoredImages) -> list[ReliabilityBin]:
+def _reliability(control: EmbeddedControl, live: Floats | None, scored_images: ScoredImages) -> list[ReliabilityBin]:
     if not isinstance(control, ClassControl) or live is None:
         return []
-    targets = control.targets(scored.labels)
+    targets = control.targets(scored_images.labels)
     if control.control.multiple:  # each label is a question of its own
         return reliability_bins(live.ravel(), targets.ravel())
     rows, likeliest = np.arange(len(live)), live.argmax(axis=1)
@@ -119,16 +127,18 @@ def _reliability(control: EmbeddedControl, live: Floats | None, scored: ScoredIm
 def _make_curve(
     inputs: ReportInputs,
     control: EmbeddedControl,
-    scored: ScoredImages,
+    scored_images: ScoredImages,
     reader: EmbeddingReader,
     changes: Sequence[Estimate | None],
 ) -> Curve | None:
-    if not len(scored):
+    if not len(scored_images):
         return None
-    curve = measure_curve(inputs, control, scored, reader)
-    chance = measure_random_curve(inputs, control, scored, reader)
-    answered = [image.task for image in inputs.truth[control.control.name].labels]
-    training, held_out = (sum(task in part for task in answered) for part in (inputs.training_tasks, inputs.held_out_tasks))
+    curve = measure_curve(inputs, control, scored_images, reader)
+    chance = measure_random_curve(inputs, control, scored_images, reader)
+    answered_tasks = [image.task for image in inputs.truth[control.control.name].labels]
+    training, held_out = (
+        sum(task in part for task in answered_tasks) for part in (inputs.training_tasks, inputs.held_out_tasks)
+    )
     outlook = make_forecast(
         curve.points,
         metric=control.metric,
@@ -142,9 +152,9 @@ def _make_curve(
         points=curve.points,
         random=chance.points,
         forecast=outlook,
-        saved=_saved(curve, chance, scored),
+        saved=_saved(curve, chance, scored_images),
     )
 
 
-def _saved(curve: MeasuredCurve, chance: MeasuredCurve, scored: ScoredImages) -> Estimate | None:
-    return labels_saved(curve.labels, curve.values, chance.labels, chance.values, groups=scored.galaxies)
+def _saved(curve: MeasuredCurve, chance: MeasuredCurve, scored_images: ScoredImages) -> Estimate | None:
+    return labels_saved(curve.labels, curve.values, chance.labels, chance.values, groups=scored_images.galaxies)

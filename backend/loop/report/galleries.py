@@ -81,7 +81,7 @@ def show_uncertain_objects(inputs: ReportInputs, thumbnails: ThumbnailMaker) -> 
 
 
 def show_disagreements(
-    inputs: ReportInputs, control: EmbeddedControl, scored: ScoredImages, predictions: Floats, thumbnails: ThumbnailMaker
+    inputs: ReportInputs, control: EmbeddedControl, scored_images: ScoredImages, predictions: Floats, thumbnails: ThumbnailMaker
 ) -> Gallery | None:
     """Show the annotated images on which the model contradicts the annotators most.
 
@@ -91,7 +91,7 @@ def show_disagreements(
         Predictions of the n images by heads that were not fitted on them.
     """
     if isinstance(control, ClassControl):
-        targets = control.targets(scored.labels)
+        targets = control.targets(scored_images.labels)
         differ = (control.chosen(predictions) != control.chosen(targets)).any(axis=1)
         size = np.abs(predictions - targets).max(axis=1)
         order = [place for place in np.argsort(-size, kind="stable") if differ[place]]
@@ -99,55 +99,61 @@ def show_disagreements(
             f"annotated {_names(control, targets[place])}, predicted {_shares(control, predictions[place])}" for place in order
         ]
     else:
-        errors = np.abs(predictions - np.asarray(scored.labels, np.float64))
+        errors = np.abs(predictions - np.asarray(scored_images.labels, np.float64))
         order = list(np.argsort(-errors, kind="stable"))
-        captions = [f"annotated {scored.labels[place]:.4g}, predicted {predictions[place]:.4g}" for place in order]
+        captions = [f"annotated {scored_images.labels[place]:.4g}, predicted {predictions[place]:.4g}" for place in order]
     items = [
-        _Item(scored.images[place].task, _reference(inputs, control, scored, place), caption)
+        _Item(scored_images.images[place].task, _reference(inputs, control, scored_images, place), caption)
         for place, caption in zip(order, captions, strict=True)
     ]
     return _gallery(inputs, "disagreement", f"Largest disagreements on {control.control.name}", items[:MOST_SHOWN], thumbnails)
 
 
 def show_confusions(
-    inputs: ReportInputs, control: ClassControl, scored: ScoredImages, predictions: Floats, thumbnails: ThumbnailMaker
+    inputs: ReportInputs, control: ClassControl, scored_images: ScoredImages, predictions: Floats, thumbnails: ThumbnailMaker
 ) -> list[Gallery]:
     """Show the most frequent confusions of two classes; the most certain wrong predictions come first."""
     if control.control.multiple:
         return []
-    true, predicted = control.targets(scored.labels).argmax(axis=1), predictions.argmax(axis=1)
+    true_class, predicted_class = control.targets(scored_images.labels).argmax(axis=1), predictions.argmax(axis=1)
     pairs: dict[tuple[int, int], list[int]] = defaultdict(list)
     for place in np.argsort(-predictions.max(axis=1), kind="stable"):
-        if true[place] != predicted[place]:
-            pairs[int(true[place]), int(predicted[place])].append(int(place))
+        if true_class[place] != predicted_class[place]:
+            pairs[int(true_class[place]), int(predicted_class[place])].append(int(place))
     galleries = []
-    for (annotated, answer), places in sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:MOST_CONFUSIONS]:
+    for (annotated_class, answer), places in sorted(pairs.items(), key=lambda pair: (-len(pair[1]), pair[0]))[:MOST_CONFUSIONS]:
         labels = [label.value for label in control.control.labels]
         items = [
-            _Item(scored.images[place].task, _reference(inputs, control, scored, place), _shares(control, predictions[place]))
+            _Item(
+                scored_images.images[place].task,
+                _reference(inputs, control, scored_images, place),
+                _shares(control, predictions[place]),
+            )
             for place in places[:MOST_OF_CONFUSION]
         ]
         count = f"{len(places)} image{'s' if len(places) > 1 else ''}"
-        title = f"{labels[annotated]} predicted as {labels[answer]} ({count})"
+        title = f"{labels[annotated_class]} predicted as {labels[answer]} ({count})"
         galleries.append(_gallery(inputs, "confusion", title, items, thumbnails))
     return [gallery for gallery in galleries if gallery is not None]
 
 
 def show_missed_objects(inputs: ReportInputs, figures: ObjectFigures, thumbnails: ThumbnailMaker) -> Gallery | None:
     """Show the held-out images with the most missed and false objects."""
-    wrong = []
+    image_errors = []
     for image, matches in zip(figures.images, figures.matches, strict=True):
-        missed, false = len(matches.drawn) - int((matches.matches >= 0).sum()), int((matches.matches < 0).sum())
-        if missed + false:
-            wrong.append((missed + false, image, f"{len(matches.drawn)} drawn, {missed} missed, {false} false"))
-    wrong.sort(key=lambda row: (-row[0], row[1]))
+        missed_count, false = len(matches.drawn) - int((matches.matches >= 0).sum()), int((matches.matches < 0).sum())
+        if missed_count + false:
+            image_errors.append(
+                (missed_count + false, image, f"{len(matches.drawn)} drawn, {missed_count} missed, {false} false")
+            )
+    image_errors.sort(key=lambda row: (-row[0], row[1]))
     references = inputs.truth[figures.report.name].references
-    items = [_Item(image.task, references[image], caption) for _, image, caption in wrong[:MOST_SHOWN]]
+    items = [_Item(image.task, references[image], caption) for _, image, caption in image_errors[:MOST_SHOWN]]
     return _gallery(inputs, "disagreement", f"Largest disagreements on {figures.report.name}", items, thumbnails)
 
 
-def _reference(inputs: ReportInputs, control: EmbeddedControl, scored: ScoredImages, place: int) -> str:
-    return inputs.truth[control.control.name].references[scored.images[place]]
+def _reference(inputs: ReportInputs, control: EmbeddedControl, scored_images: ScoredImages, place: int) -> str:
+    return inputs.truth[control.control.name].references[scored_images.images[place]]
 
 
 def _shares(control: ClassControl, row: Floats) -> str:
@@ -168,8 +174,8 @@ def _gallery(
     items: Sequence[_Item],
     thumbnails: ThumbnailMaker,
 ) -> Gallery | None:
-    made = []
+    galleries = []
     for item in items:
         inputs.check()
-        made.append(thumbnails.make(inputs.predictors.open, item.reference, task=item.task, caption=item.caption))
-    return Gallery(kind=kind, title=title, tasks=made) if made else None
+        galleries.append(thumbnails.make(inputs.predictors.open, item.reference, task=item.task, caption=item.caption))
+    return Gallery(kind=kind, title=title, tasks=galleries) if galleries else None

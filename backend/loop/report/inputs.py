@@ -93,7 +93,7 @@ class ReportInputs:
         """Return the name of the galaxy or file that an annotated image shows."""
         return self.snapshot.sides.galaxies.get(image.task, str(image.task))
 
-    def newest(self, images: Sequence[ImageOfTask], *, most: int) -> list[ImageOfTask]:
-        """Return the images that were labelled last, at most `most`, ordered by task."""
-        ordered = sorted(images, key=lambda image: (self.labelled_at.get(image.task, ""), image))
-        return sorted(ordered[-most:])
+    def newest(self, images: Sequence[ImageOfTask], *, limit: int) -> list[ImageOfTask]:
+        """Return the images that were labelled last, at most `limit`, ordered by task."""
+        newest_first = sorted(images, key=lambda image: (self.labelled_at.get(image.task, ""), image))
+        return sorted(newest_first[-limit:])

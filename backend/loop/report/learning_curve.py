@@ -70,39 +70,39 @@ def fit_head(control: EmbeddedControl, examples: Examples, reader: EmbeddingRead
 
 
 def measure_curve(
-    inputs: ReportInputs, control: EmbeddedControl, scored: ScoredImages, reader: EmbeddingReader
+    inputs: ReportInputs, control: EmbeddedControl, scored_images: ScoredImages, reader: EmbeddingReader
 ) -> MeasuredCurve:
     """Measure the curve of the labels in the order in which they were made."""
     truth = inputs.truth[control.control.name]
     training = [image for image in truth.labels if image.task in inputs.training_tasks]
     training.sort(key=lambda image: (inputs.labelled_at.get(image.task, ""), image))
-    weights = draw_weights(scored.groups)
+    weights = draw_weights(scored_images.groups)
     sizes: list[int] = []
     rows: list[Floats] = []
     for size in curve_sizes(min(len(training), MOST_LABELS), count=SIZES):
         inputs.check()
         head = fit_head(control, _examples(truth, training[:size]), reader)
-        predictions = None if head is None else control.predict(head, scored.embeddings)
+        predictions = None if head is None else control.predict(head, scored_images.embeddings)
         if predictions is not None:
-            _add(sizes, rows, size, control.scores(predictions, scored.labels)[control.metric](weights))
+            _add(sizes, rows, size, control.scores(predictions, scored_images.labels)[control.metric](weights))
     return _curve(sizes, rows, weights)
 
 
 def measure_random_curve(
-    inputs: ReportInputs, control: EmbeddedControl, scored: ScoredImages, reader: EmbeddingReader
+    inputs: ReportInputs, control: EmbeddedControl, scored_images: ScoredImages, reader: EmbeddingReader
 ) -> MeasuredCurve:
     """Measure the curve of random order; without points if there are fewer than `FEWEST_GALAXIES` held-out galaxies."""
-    weights = draw_weights(scored.groups)
+    weights = draw_weights(scored_images.groups)
     sizes: list[int] = []
     rows: list[Floats] = []
-    if scored.galaxies >= FEWEST_GALAXIES:
-        halves = [_halves(scored.groups, seed) for seed in range(SEEDS)]
-        most = min(len(part) for parts in halves for part in parts)
-        for size in curve_sizes(most, count=RANDOM_SIZES):
-            predicted = [_predict_halves(inputs, control, scored, parts, size, reader) for parts in halves]
-            usable = [predictions for predictions in predicted if predictions is not None]
+    if scored_images.galaxies >= FEWEST_GALAXIES:
+        halves = [_halves(scored_images.groups, seed) for seed in range(SEEDS)]
+        largest_half = min(len(part) for parts in halves for part in parts)
+        for size in curve_sizes(largest_half, count=RANDOM_SIZES):
+            predictions_of_parts = [_predict_halves(inputs, control, scored_images, parts, size, reader) for parts in halves]
+            usable = [predictions for predictions in predictions_of_parts if predictions is not None]
             if len(usable) == SEEDS:
-                scores = [control.scores(predictions, scored.labels)[control.metric](weights) for predictions in usable]
+                scores = [control.scores(predictions, scored_images.labels)[control.metric](weights) for predictions in usable]
                 _add(sizes, rows, size, np.mean(scores, axis=0))
     return _curve(sizes, rows, weights)
 
@@ -120,7 +120,7 @@ def _halves(groups: Sequence[str], seed: int) -> tuple[NDArray[np.intp], NDArray
 def _predict_halves(
     inputs: ReportInputs,
     control: EmbeddedControl,
-    scored: ScoredImages,
+    scored_images: ScoredImages,
     halves: tuple[NDArray[np.intp], NDArray[np.intp]],
     size: int,
     reader: EmbeddingReader,
@@ -128,15 +128,15 @@ def _predict_halves(
     """Predict each half by a head that is fitted on the first `size` images of the other half."""
     truth = inputs.truth[control.control.name]
     predictions: Floats | None = None
-    for learned, others in (halves, halves[::-1]):
+    for half, other_half in (halves, halves[::-1]):
         inputs.check()
-        head = fit_head(control, _examples(truth, [scored.images[place] for place in learned[:size]]), reader)
-        predicted = None if head is None else control.predict(head, scored.embeddings[others])
-        if predicted is None:
+        head = fit_head(control, _examples(truth, [scored_images.images[place] for place in half[:size]]), reader)
+        predictions_of_half = None if head is None else control.predict(head, scored_images.embeddings[other_half])
+        if predictions_of_half is None:
             return None
         if predictions is None:
-            predictions = np.zeros((len(scored), *predicted.shape[1:]))
-        predictions[others] = predicted
+            predictions = np.zeros((len(scored_images), *predictions_of_half.shape[1:]))
+        predictions[other_half] = predictions_of_half
     return predictions
 
 

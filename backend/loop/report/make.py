@@ -94,7 +94,7 @@ def update_report(
     LeaseLostError
         If another worker has taken over.
     """
-    store, started = ReportStore(services.engine), time.monotonic()
+    store, start_s = ReportStore(services.engine), time.monotonic()
     previous = store.read(project.id)
     state = _state(services, project, snapshot, tasks)
     if previous is not None and previous.state == state:
@@ -113,15 +113,15 @@ def update_report(
         problem = f"The newest figures could not be computed ({type(error).__name__}); the log of the worker has the reason."
         report = report.model_copy(update={"state": state, "problems": [problem]})
     store.write(report)
-    log.info("event=report_made project=%d tasks=%d seconds=%.1f", project.id, len(tasks), time.monotonic() - started)
+    log.info("event=report_made project=%d tasks=%d seconds=%.1f", project.id, len(tasks), time.monotonic() - start_s)
     return True
 
 
 def _state(services: Services, project: Project, snapshot: Snapshot, tasks: Sequence[Task]) -> str:
     """Return what the report depends on."""
     newest = services.registry.versions(project.id)[-1].number
-    done = sum(task.annotated for task in tasks)
-    return f"{project.live_version} {newest} {snapshot.fingerprint} {len(tasks)} {done}"
+    done_count = sum(task.annotated for task in tasks)
+    return f"{project.live_version} {newest} {snapshot.fingerprint} {len(tasks)} {done_count}"
 
 
 def _check(services: Services, project: Project, lease: Lease, *, interruptible: bool) -> Check:
@@ -147,18 +147,18 @@ def _gather(
 ) -> ReportInputs:
     config = read_config(project.label_config)
     controls = controls_to_predict(config)
-    divided = divide_snapshot(services, project, snapshot, tasks=tasks)
-    annotations = (*divided.training, *divided.validation)
+    parts = divide_snapshot(services, project, snapshot, tasks=tasks)
+    annotations = (*parts.training, *parts.validation)
     truth = gather_examples(annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
-    return ReportInputs(services, project, config, controls, tasks, divided, truth, scores, check)
+    return ReportInputs(services, project, config, controls, tasks, parts, truth, scores, check)
 
 
 def _make_report(inputs: ReportInputs, memory: ReportMemory, *, state: str) -> Report:
     versions = read_versions(inputs)
     reader = EmbeddingReader(inputs.predictors, inputs.check)
-    embedded, objects = _make_figures(inputs, versions, reader, memory)
-    galleries, drawn_map = _make_galleries(inputs, versions, embedded, objects, reader, memory)
-    reports = [*(figures.report for _, figures in embedded), *(figures.report for figures in objects)]
+    embedded_figures, objects = _make_figures(inputs, versions, reader, memory)
+    galleries, drawn_map = _make_galleries(inputs, versions, embedded_figures, objects, reader, memory)
+    reports = [*(figures.report for _, figures in embedded_figures), *(figures.report for figures in objects)]
     by_name = {report.name: report for report in reports}
     return Report(
         project=inputs.project.id,
@@ -179,15 +179,15 @@ def _make_report(inputs: ReportInputs, memory: ReportMemory, *, state: str) -> R
 def _make_figures(
     inputs: ReportInputs, versions: Sequence[ShownVersion], reader: EmbeddingReader, memory: ReportMemory
 ) -> tuple[list[tuple[EmbeddedControl, EmbeddedFigures]], list[ObjectFigures]]:
-    embedded: list[tuple[EmbeddedControl, EmbeddedFigures]] = []
+    embedded_figures: list[tuple[EmbeddedControl, EmbeddedFigures]] = []
     objects: list[ObjectFigures] = []
     for control in inputs.controls:
         adapter = _adapter(inputs, control)
         if adapter is None:
             objects.append(make_object_figures(inputs, control, versions, memory.matches))
         else:
-            embedded.append((adapter, make_embedded_figures(inputs, adapter, versions, reader)))
-    return embedded, objects
+            embedded_figures.append((adapter, make_embedded_figures(inputs, adapter, versions, reader)))
+    return embedded_figures, objects
 
 
 def _adapter(inputs: ReportInputs, control: Control) -> EmbeddedControl | None:
@@ -200,32 +200,35 @@ def _adapter(inputs: ReportInputs, control: Control) -> EmbeddedControl | None:
 def _make_galleries(
     inputs: ReportInputs,
     versions: Sequence[ShownVersion],
-    embedded: Sequence[tuple[EmbeddedControl, EmbeddedFigures]],
+    embedded_figures: Sequence[tuple[EmbeddedControl, EmbeddedFigures]],
     objects: Sequence[ObjectFigures],
     reader: EmbeddingReader,
     memory: ReportMemory,
 ) -> tuple[list[Gallery], Map | None]:
     """Make the galleries and the map; of several controls for classes, the first one's tasks are shown."""
-    made: list[Gallery | None] = []
+    galleries: list[Gallery | None] = []
     drawn_map: Map | None = None
     thumbnails = memory.thumbnails
-    first = next((pair for pair in embedded if isinstance(pair[0], ClassControl)), next(iter(embedded), None))
+    first = next((pair for pair in embedded_figures if isinstance(pair[0], ClassControl)), next(iter(embedded_figures), None))
     if first is not None:
         control, figures = first
         sample = sample_tasks(inputs, control.control, reader)
         drawn_map = make_map(inputs, control, sample)
-        head = next((shown.heads for shown in versions if shown.version.number == inputs.project.live_version), None)
+        head = next((version.heads for version in versions if version.version.number == inputs.project.live_version), None)
         predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.embeddings)
         if isinstance(control, ClassControl) and predictions is not None:
-            made.append(show_uncertain(inputs, control, predictions, sample, thumbnails))
-        scored, answers = figures.scored, figures.predictions
-        if scored.galaxies < ENOUGH_GALAXIES and (others := predict_out_of_fold(inputs, control, reader)) is not None:
-            scored, answers = others
+            galleries.append(show_uncertain(inputs, control, predictions, sample, thumbnails))
+        scored_images, answers = figures.scored, figures.predictions
+        if (
+            scored_images.galaxies < ENOUGH_GALAXIES
+            and (cross_validated := predict_out_of_fold(inputs, control, reader)) is not None
+        ):
+            scored_images, answers = cross_validated
         if answers is not None:
-            made.append(show_disagreements(inputs, control, scored, answers, thumbnails))
+            galleries.append(show_disagreements(inputs, control, scored_images, answers, thumbnails))
             if isinstance(control, ClassControl):
-                made += show_confusions(inputs, control, scored, answers, thumbnails)
+                galleries += show_confusions(inputs, control, scored_images, answers, thumbnails)
     else:
-        made.append(show_uncertain_objects(inputs, thumbnails))
-    made += [show_missed_objects(inputs, figures, thumbnails) for figures in objects]
-    return [gallery for gallery in made if gallery is not None], drawn_map
+        galleries.append(show_uncertain_objects(inputs, thumbnails))
+    galleries += [show_missed_objects(inputs, figures, thumbnails) for figures in objects]
+    return [gallery for gallery in galleries if gallery is not None], drawn_map

@@ -64,12 +64,12 @@ def make_object_figures(
     inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], memory: ObjectMemory
 ) -> ObjectFigures:
     """Score the versions; the points of the learning curve are the versions."""
-    images = held_out_images(inputs, control, versions, most=MOST_OBJECT_IMAGES)
+    images = held_out_images(inputs, control, versions, limit=MOST_OBJECT_IMAGES)
     _forget(memory, control, versions, images)
-    matched = _match_versions(inputs, control, versions, images, memory)
+    matches_of = _match_versions(inputs, control, versions, images, memory)
     groups = [inputs.galaxy(image) for image in images]
-    metrics = {number: _estimates(_scores(control, matches), groups) for number, matches in matched.items()}
-    live = matched.get(inputs.project.live_version, [])
+    metrics = {number: _estimates(_scores(control, matches), groups) for number, matches in matches_of.items()}
+    live = matches_of.get(inputs.project.live_version, [])
     labels = sorted({label for matches in live for label in matches.drawn})
     report = ControlReport(
         name=control.name,
@@ -96,54 +96,54 @@ def _match_versions(
     """Return the matches of each version whose objects are found on all images, the live version first, then the newest."""
     until = time.monotonic() + LONGEST_S
     live = inputs.project.live_version
-    matched: dict[int, list[ImageMatches]] = {}
-    for shown in sorted(versions, key=lambda each: (each.version.number == live, each.version.number), reverse=True):
+    matches_of: dict[int, list[ImageMatches]] = {}
+    for version in sorted(versions, key=lambda each: (each.version.number == live, each.version.number), reverse=True):
         if not images or time.monotonic() > until:
             break
-        models = inputs.predictors.build(inputs.config, shown.heads, version=shown.version.name).models
+        models = inputs.predictors.build(inputs.config, version.heads, version=version.version.name).models
         model = next((model for model in models if model.control.name == control.name), None)
         if isinstance(model, ObjectModel):
-            matches = [_matches(inputs, model, shown, image, memory, until) for image in images]
+            matches = [_matches(inputs, model, version, image, memory, until) for image in images]
             if None not in matches:
-                matched[shown.version.number] = [each for each in matches if each is not None]
-    return matched
+                matches_of[version.version.number] = [each for each in matches if each is not None]
+    return matches_of
 
 
 def _matches(
-    inputs: ReportInputs, model: ObjectModel, shown: ShownVersion, image: ImageOfTask, memory: ObjectMemory, until: float
+    inputs: ReportInputs, model: ObjectModel, version: ShownVersion, image: ImageOfTask, memory: ObjectMemory, until: float
 ) -> ImageMatches | None:
-    drawn = inputs.truth[model.control.name].labels[image]
-    key = (model.control.name, _heads_of(shown), image, tuple((each.label, each.box) for each in drawn))
+    objects = inputs.truth[model.control.name].labels[image]
+    key = (model.control.name, _heads_of(version), image, tuple((each.label, each.box) for each in objects))
     if key not in memory:
         inputs.check()
         if time.monotonic() > until:
             return None
         reference = inputs.truth[model.control.name].references[image]
-        memory[key] = _match_image(inputs, model, reference, drawn)
+        memory[key] = _match_image(inputs, model, reference, objects)
     return memory[key]
 
 
 def _forget(memory: ObjectMemory, control: Control, versions: Sequence[ShownVersion], images: Sequence[ImageOfTask]) -> None:
     """Remove the matches of versions and images that are no longer shown."""
-    heads, shown = {_heads_of(version) for version in versions}, set(images)
-    for key in [key for key in memory if key[0] == control.name and not (key[1] in heads and key[2] in shown)]:
+    heads, shown_images = {_heads_of(version) for version in versions}, set(images)
+    for key in [key for key in memory if key[0] == control.name and not (key[1] in heads and key[2] in shown_images)]:
         del memory[key]
 
 
-def _heads_of(shown: ShownVersion) -> Heads:
-    prompted = shown.version.head_from(PROMPTS) if shown.heads.prompted else 0
-    return (*sorted(shown.sources.items()), prompted)
+def _heads_of(version: ShownVersion) -> Heads:
+    prompt_version = version.version.head_from(PROMPTS) if version.heads.prompted else 0
+    return (*sorted(version.sources.items()), prompt_version)
 
 
-def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, drawn: Sequence[DrawnObject]) -> ImageMatches:
+def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, objects: Sequence[DrawnObject]) -> ImageMatches:
     detections, size = _find_objects(inputs, model, reference)
-    labels, names = tuple(each.label for each in detections), tuple(each.label for each in drawn)
+    labels, names = tuple(each.label for each in detections), tuple(each.label for each in objects)
     scores = np.array([each.score for each in detections], np.float64)
-    if not detections or not drawn:
+    if not detections or not objects:
         return ImageMatches(labels, scores, np.full(len(detections), -1, np.intp), names)
-    overlaps = box_overlaps(box_edges([each.source.box for each in detections]), box_edges([each.box for each in drawn]))
+    overlaps = box_overlaps(box_edges([each.source.box for each in detections]), box_edges([each.box for each in objects]))
     matches = match_detections(overlaps, scores, labels, names)
-    pairs = [(each, drawn[match]) for each, match in zip(detections, matches, strict=True) if match >= 0]
+    pairs = [(each, objects[match]) for each, match in zip(detections, matches, strict=True) if match >= 0]
     return ImageMatches(labels, scores, matches, names, tuple(_mask_overlaps(pairs, size)))
 
 
@@ -166,10 +166,10 @@ def _find_objects(inputs: ReportInputs, model: ObjectModel, reference: str) -> t
 def _mask_overlaps(pairs: Sequence[tuple[Detected, DrawnObject]], size: Size | None) -> list[float]:
     """Return the overlaps of the outlines of matched objects."""
     overlaps = []
-    for detected, drawn in pairs:
-        if drawn.outline is not None and drawn.outline.size == size and detected.source.crop.any():
-            x, y = detected.source.corner
-            overlaps.append(footprint_overlap(Footprint.of_mask(detected.source.crop, x=x, y=y), drawn.outline.footprint()))
+    for detection, obj in pairs:
+        if obj.outline is not None and obj.outline.size == size and detection.source.crop.any():
+            x, y = detection.source.corner
+            overlaps.append(footprint_overlap(Footprint.of_mask(detection.source.crop, x=x, y=y), obj.outline.footprint()))
     return overlaps
 
 
@@ -179,17 +179,17 @@ def _scores(control: Control, matches: Sequence[ImageMatches]) -> dict[Metric, S
 
 
 def _estimates(scores: Mapping[Metric, Score], groups: Sequence[str]) -> dict[Metric, Estimate]:
-    made = {metric: estimate(score, groups) for metric, score in scores.items()}
-    return {metric: value for metric, value in made.items() if value is not None}
+    estimates = {metric: estimate(score, groups) for metric, score in scores.items()}
+    return {metric: value for metric, value in estimates.items() if value is not None}
 
 
 def _make_curve(
     inputs: ReportInputs, versions: Sequence[ShownVersion], metrics: Mapping[int, Mapping[Metric, Estimate]]
 ) -> Curve | None:
     points = [
-        CurvePoint(labels=shown.version.learned_from, value=value.value, spread=_spread(value))
-        for shown in versions
-        if (value := metrics.get(shown.version.number, {}).get("ap50")) is not None
+        CurvePoint(labels=version.version.learned_from, value=value.value, spread=_spread(value))
+        for version in versions
+        if (value := metrics.get(version.version.number, {}).get("ap50")) is not None
     ]
     if not points:
         return None

@@ -47,12 +47,12 @@ def _config(inputs: ReportInputs) -> list[str]:
 
 
 def _tasks(inputs: ReportInputs) -> list[str]:
-    tasks, annotated = len(inputs.tasks), sum(task.annotated for task in inputs.tasks)
+    tasks, annotated_count = len(inputs.tasks), sum(task.annotated for task in inputs.tasks)
     if not tasks:
         return ["The project has no tasks: import images with galaxyloop import."]
     if not inputs.snapshot.annotations:
         return ["No task has been annotated yet: the first version is trained after the first batch of annotations."]
-    if annotated == tasks:
+    if annotated_count == tasks:
         return [f"All {tasks} tasks are annotated: import more images, or export the annotations with galaxyloop export."]
     return []
 
@@ -81,13 +81,13 @@ def _contradictions(inputs: ReportInputs, control: Control) -> list[str]:
         key = f"{inputs.galaxy(image)} {image.page}"
         tasks[key].add(image.task)
         answers[key] |= _answers(label, control)
-    names = sorted(key for key, chosen in answers.items() if len(chosen) > 1)
+    names = sorted(key for key, labels in answers.items() if len(labels) > 1)
     if not names:
         return []
     examples = sorted(task for key in names for task in tasks[key])[:3]
-    shown = ", ".join(str(task) for task in examples)
+    examples_text = ", ".join(str(task) for task in examples)
     count = f"{len(names)} galaxies have" if len(names) > 1 else "1 galaxy has"
-    return [f"{count} contradictory labels of {control.name!r} (tasks {shown}): compare their annotations."]
+    return [f"{count} contradictory labels of {control.name!r} (tasks {examples_text}): compare their annotations."]
 
 
 def _answers(label: Sequence[float], control: Control) -> set[int]:
@@ -127,11 +127,11 @@ def _unreadable(inputs: ReportInputs) -> list[str]:
         )
     records = inputs.services.prediction_records.of(project.id, project.live_version)
     ids = {task.id for task in inputs.tasks}
-    failed = sorted(task for task, record in records.items() if record.failed_at is not None and task in ids)
-    if failed:
-        shown = ", ".join(str(task) for task in failed[:3])
+    unreadable = sorted(task for task, record in records.items() if record.failed_at is not None and task in ids)
+    if unreadable:
+        examples_text = ", ".join(str(task) for task in unreadable[:3])
         problems.append(
-            f"Tasks without a prediction, because their image cannot be read or a head failed: {len(failed)} (tasks {shown}); "
-            "the log of the worker has the reasons."
+            f"Tasks without a prediction, because their image cannot be read or a head failed: {len(unreadable)} "
+            f"(tasks {examples_text}); the log of the worker has the reasons."
         )
     return problems

@@ -61,20 +61,21 @@ class ScoredImages:
 
 
 def held_out_images(
-    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], *, most: int
+    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], *, limit: int
 ) -> list[ImageOfTask]:
-    """Return the newest held-out images of a control, at most `most`.
+    """Return the newest held-out images of a control, at most `limit`.
 
     Images that a shown version was trained on, and their neighbours, are left out.
     """
-    learned = frozenset[int]().union(*(shown.learned for shown in versions))
+    training_tasks = frozenset[int]().union(*(version.learned for version in versions))
     neighbours = inputs.snapshot.sides.neighbours
     images = [
         image
         for image in inputs.truth[control.name].labels
-        if image.task in inputs.held_out_tasks and learned.isdisjoint({image.task} | neighbours.get(image.task, frozenset()))
+        if image.task in inputs.held_out_tasks
+        and training_tasks.isdisjoint({image.task} | neighbours.get(image.task, frozenset()))
     ]
-    return inputs.newest(images, most=most)
+    return inputs.newest(images, limit=limit)
 
 
 def read_images(inputs: ReportInputs, control: Control, images: Sequence[ImageOfTask], reader: EmbeddingReader) -> ScoredImages:

@@ -43,11 +43,11 @@ def sample_tasks(inputs: ReportInputs, control: Control, reader: EmbeddingReader
     Open tasks are sampled by a hash of their ids, so that the sample is the same in the next cycle. Tasks whose image cannot be
     read are left out.
     """
-    annotated = sorted(
+    annotated_tasks = sorted(
         (task for task in inputs.tasks if task.id in inputs.labelled_at), key=lambda task: inputs.labelled_at[task.id]
     )
     waiting = sorted((task for task in inputs.tasks if not task.annotated and task.id not in inputs.labelled_at), key=_order)
-    newest = annotated[-max(MOST_TASKS // 2, MOST_TASKS - len(waiting)) :]
+    newest = annotated_tasks[-max(MOST_TASKS // 2, MOST_TASKS - len(waiting)) :]
     tasks = [*newest, *waiting[: MOST_TASKS - len(newest)]]
     references = [_reference(inputs, control, task) for task in tasks]
     embeddings = reader.embeddings(references)

@@ -33,7 +33,7 @@ def version_rows(
     """
     seconds = EffortStore(inputs.services.engine).median_seconds(inputs.project.id)
     rows = []
-    for version in sorted((shown.version for shown in versions), key=lambda version: version.number):
+    for version in sorted((entry.version for entry in versions), key=lambda version: version.number):
         effort = version.effort.get(control.name, Effort())
         rows.append(
             VersionReport(

@@ -59,42 +59,46 @@ def select_versions(versions: Sequence[Version], live: int, *, config: str) -> l
         for version in versions
         if version.number == live or (version.verdict != DAMAGED and (version.config_hash == config or version.verdict == BASE))
     ]
-    chosen = {live, *(version.number for version in fitting[-NEWEST:])}
-    others = sorted((version for version in fitting if version.number not in chosen), key=lambda version: version.learned_from)
-    free = min(MOST_VERSIONS - len(chosen), len(others))
-    chosen |= {others[round(place * (len(others) - 1) / max(free - 1, 1))].number for place in range(free)}
-    return [version for version in fitting if version.number in chosen]
+    numbers = {live, *(version.number for version in fitting[-NEWEST:])}
+    candidates = sorted(
+        (version for version in fitting if version.number not in numbers), key=lambda version: version.learned_from
+    )
+    free = min(MOST_VERSIONS - len(numbers), len(candidates))
+    numbers |= {candidates[round(place * (len(candidates) - 1) / max(free - 1, 1))].number for place in range(free)}
+    return [version for version in fitting if version.number in numbers]
 
 
 def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
     """Read the heads of the selected versions; a version whose files are damaged is left out."""
     project, registry = inputs.project, inputs.services.registry
-    selected = select_versions(registry.versions(project.id), project.live_version, config=config_hash(project.label_config))
+    versions_of_report = select_versions(
+        registry.versions(project.id), project.live_version, config=config_hash(project.label_config)
+    )
     read = []
-    for version in selected:
+    for version in versions_of_report:
         inputs.check()
         try:
             read.append(_read(inputs, version))
         except (HeadError, OSError, ValueError, KeyError, TypeError) as error:
             log.warning("event=version_not_in_report project=%d version=%s reason=%r", project.id, version.name, str(error))
     held_out = inputs.held_out_tasks
-    most = MOST_TOUCHED * len(held_out)
+    limit = MOST_TOUCHED * len(held_out)
     live = project.live_version
-    return [shown for shown in read if shown.version.number == live or len(_touched(shown, inputs) & held_out) <= most]
+    return [entry for entry in read if entry.version.number == live or len(_touched(entry, inputs) & held_out) <= limit]
 
 
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     project, registry, predictors = inputs.project, inputs.services.registry, inputs.predictors
     heads = predictors.usable(predictors.heads_of(project.id, version.number, inputs.config))
     sources = {name: version.head_from(name) for name in heads.by_control}
-    learned: set[int] = set()
+    training_tasks: set[int] = set()
     for number in set(sources.values()) - {BASE_NUMBER}:
         labels = read_training_labels(registry.path(project.id, number), inputs.truth)
-        learned |= {image.task for examples in labels.values() for image in examples.references}
-    return ShownVersion(version, heads, sources, frozenset(learned))
+        training_tasks |= {image.task for examples in labels.values() for image in examples.references}
+    return ShownVersion(version, heads, sources, frozenset(training_tasks))
 
 
-def _touched(shown: ShownVersion, inputs: ReportInputs) -> set[int]:
+def _touched(version: ShownVersion, inputs: ReportInputs) -> set[int]:
     """Return the tasks that a version was trained on, and their neighbours."""
     neighbours = inputs.snapshot.sides.neighbours
-    return {other for task in shown.learned for other in (task, *neighbours.get(task, ()))}
+    return {other for task in version.learned for other in (task, *neighbours.get(task, ()))}

@@ -46,12 +46,12 @@ def has_enough_masks(snapshot: Snapshot, control: Control) -> bool:
     if control.tag not in MASKS:
         return False
     galaxies = snapshot.sides.galaxies
-    outlined = [
+    outlined_images = [
         annotation.task_id
         for annotation in snapshot.validation
         if any(region.get("from_name") == control.name for region in annotation.result)
     ]
-    return len({galaxies.get(task, str(task)) for task in outlined}) >= LEAST_GROUPS
+    return len({galaxies.get(task, str(task)) for task in outlined_images}) >= LEAST_GROUPS
 
 
 def click_scores(
@@ -75,30 +75,30 @@ def click_scores(
     ndarray, shape (h, n)
         Mean intersection over union on the masks of each image.
     """
-    scored: list[ImageOfTask] = []
+    scored_images: list[ImageOfTask] = []
     scores: list[NDArray[np.float64]] = []
     room = MOST_MASKS
     for image in sorted(images, reverse=True):
-        outlines = [drawn.outline for drawn in truth.labels[image] if drawn.outline is not None]
-        overlaps = attempt(partial(_overlaps, extractor, truth.references[image], outlines, heads, most=room))
+        outlines = [obj.outline for obj in truth.labels[image] if obj.outline is not None]
+        overlaps = attempt(partial(_overlaps, extractor, truth.references[image], outlines, heads, limit=room))
         if isinstance(overlaps, ImageError):
             log.warning("event=clicks_not_scored task=%d reason=%r", image.task, str(overlaps))
         elif overlaps.size:
-            scored.append(image)
+            scored_images.append(image)
             scores.append(overlaps.mean(axis=1))
             room -= overlaps.shape[1]
-    return scored, np.reshape(scores, (len(scored), len(heads))).T
+    return scored_images, np.reshape(scores, (len(scored_images), len(heads))).T
 
 
 def _overlaps(
-    extractor: FeatureExtractor, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, most: int
+    extractor: FeatureExtractor, reference: str, outlines: Sequence[Outline], heads: Sequence[PromptedMasks], *, limit: int
 ) -> NDArray[np.float64]:
-    """Return the overlaps of each head, shape (h, m), on at most `most` outlines that fit the size of the image."""
+    """Return the overlaps of each head, shape (h, m), on at most `limit` outlines that fit the size of the image."""
     windowed_image = extractor.windowed_image(reference)
     fitting = [outline for outline in outlines if outline.size == windowed_image.size]
-    drawn = np.random.default_rng(0).permutation(len(fitting))[: min(most, MOST_OF_IMAGE)].tolist()
+    order = np.random.default_rng(0).permutation(len(fitting))[: min(limit, MOST_OF_IMAGE)].tolist()
     overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
-    for place in drawn:
+    for place in order:
         mask = fitting[place].footprint().full(windowed_image.size)
         for head, head_overlaps in overlaps.items():
             head_overlaps.append(_overlap(head, windowed_image, mask))

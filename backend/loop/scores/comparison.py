@@ -101,14 +101,14 @@ def compare(
         raise ValueError(f"the candidate has scores of shape {first.shape} and the other version of {second.shape}")
     repeats, count = first.shape
     names = list(range(count)) if groups is None else list(groups)
-    resampled = np.asarray([folds is not None] * count if cross_validated is None else cross_validated, bool)
-    if len(names) != count or len(resampled) != count:
-        raise ValueError(f"there are {count} tasks, but {len(names)} groups and {len(resampled)} marks of cross-validation")
+    is_resampled = np.asarray([folds is not None] * count if cross_validated is None else cross_validated, bool)
+    if len(names) != count or len(is_resampled) != count:
+        raise ValueError(f"there are {count} tasks, but {len(names)} groups and {len(is_resampled)} marks of cross-validation")
     if not count:
         return Comparison(Answer.CANNOT_TELL, 0.0, -1.0, 1.0, 0, 0)
-    if resampled.any() and (folds is None or folds < 2):
+    if is_resampled.any() and (folds is None or folds < 2):
         raise ValueError(f"cross-validation needs at least 2 folds, not {folds}")
-    differences, variances = _average_groups(first - second, names, _inflation(resampled, repeats=repeats, folds=folds))
+    differences, variances = _average_groups(first - second, names, _inflation(is_resampled, repeats=repeats, folds=folds))
     number, mean = differences.shape[1], float(differences.mean())
     if number < LEAST_GROUPS:
         return Comparison(Answer.CANNOT_TELL, mean, -1.0, 1.0, count, number)
@@ -120,7 +120,7 @@ def compare(
     return Comparison(answer, mean, low, high, count, number)
 
 
-def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None) -> NDArray[np.float64]:
+def _inflation(is_resampled: NDArray[np.bool_], *, repeats: int, folds: int | None) -> NDArray[np.float64]:
     """Return the factor by which the variance of each task's difference is multiplied, shape (n,).
 
     Over r repetitions of k folds the corrected variance of the mean is ``(1 / (r k) + 1 / (k - 1)) s2``, where s2 is the
@@ -128,8 +128,8 @@ def _inflation(resampled: NDArray[np.bool_], *, repeats: int, folds: int | None)
     fold of n / k tasks has k / n of the variance of one task, which gives the factor below.
     """
     if folds is None:
-        return np.ones(len(resampled))
-    return np.where(resampled, 1 / repeats + folds / (folds - 1), 1.0)
+        return np.ones(len(is_resampled))
+    return np.where(is_resampled, 1 / repeats + folds / (folds - 1), 1.0)
 
 
 def _average_groups(

@@ -56,8 +56,8 @@ def calibration_of(control: Control, probabilities: NDArray[np.float64], targets
     dict
         Expected calibration error ``ece`` and Brier score ``brier``.
     """
-    observed, exclusive = leaf_targets(targets, control), not control.multiple
+    observations, exclusive = leaf_targets(targets, control), not control.multiple
     return {
-        "ece": expected_calibration_error(probabilities, observed, exclusive=exclusive),
-        "brier": brier_score(probabilities, observed, exclusive=exclusive),
+        "ece": expected_calibration_error(probabilities, observations, exclusive=exclusive),
+        "brier": brier_score(probabilities, observations, exclusive=exclusive),
     }

@@ -64,10 +64,10 @@ def assign_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, fold
         members[group].append(index)
     kind = {group: Counter(strata[index] for index in inside).most_common(1)[0][0] for group, inside in members.items()}
     names = list(members)
-    shuffled = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
+    shuffled_names = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
     sizes = Counter(kind.values())
     # The groups are assigned in turn, sorted by stratum, the rarest first: the sizes of folds differ by at most one group.
-    order = sorted(shuffled, key=lambda group: (sizes[kind[group]], str(kind[group])))
+    order = sorted(shuffled_names, key=lambda group: (sizes[kind[group]], str(kind[group])))
     fold = np.empty(len(groups), np.intp)
     for position, group in enumerate(order):
         fold[members[group]] = position % folds

@@ -56,8 +56,8 @@ class Refits:
             In the order of `references`; None for images that cannot be read.
         """
         new = [reference for reference in dict.fromkeys(references) if reference not in self._features]
-        extracted = self._predictors.extractor.extract_features(new, embed=embed, pyramid=pyramid)
-        for reference, features in zip(new, extracted, strict=True):
+        new_features = self._predictors.extractor.extract_features(new, embed=embed, pyramid=pyramid)
+        for reference, features in zip(new, new_features, strict=True):
             if isinstance(features, ImageFeatures):
                 self._features[reference] = features
         return [self._features.get(reference) for reference in references]
@@ -127,4 +127,4 @@ def _plain(label: object) -> object:
     """Return a label as values that `repr` writes in full; for objects their labels and boxes, which heads are trained on."""
     if isinstance(label, np.ndarray):
         return label.tolist()
-    return [(drawn.label, drawn.box) for drawn in label] if isinstance(label, list) else label
+    return [(obj.label, obj.box) for obj in label] if isinstance(label, list) else label

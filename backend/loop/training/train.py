@@ -62,12 +62,12 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     LeaseLostError
         If another worker has acquired the project's lease.
     """
-    started = time.monotonic()
+    start_s = time.monotonic()
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
     extractor = services.predictors.extractor
-    gathered = gather_examples(snapshot.training, config, controls_to_predict(config), sizes_of=extractor.sizes)
-    heads, reasons = _fit_all(services, config, gathered, snapshot)
+    examples_by_control = gather_examples(snapshot.training, config, controls_to_predict(config), sizes_of=extractor.sizes)
+    heads, reasons = _fit_all(services, config, examples_by_control, snapshot)
     if not heads.by_control and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.create_version(
@@ -79,36 +79,36 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     ) as (folder, number):
         heads.save(folder, config)
         snapshot.save(folder)
-        save_training_labels(folder, gathered)
+        save_training_labels(folder, examples_by_control)
     log.info(
         "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
-        project.id, number, len(snapshot.training), ",".join(heads.by_control), time.monotonic() - started,
+        project.id, number, len(snapshot.training), ",".join(heads.by_control), time.monotonic() - start_s,
     )  # fmt: skip
     return number
 
 
 def _fit_all(
-    services: Services, config: LabelConfig, gathered: Mapping[str, Examples], snapshot: Snapshot
+    services: Services, config: LabelConfig, examples_by_control: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[ProjectHeads, list[str]]:
     predictors = services.predictors
     data = ImagesOfProject(predictors)
-    trained: dict[str, Head] = {}
-    prompted: PromptedMasks | None = None
+    heads: dict[str, Head] = {}
+    masks: PromptedMasks | None = None
     reasons = []
     for control in controls_to_predict(config):
-        examples = gathered[control.name]
+        examples = examples_by_control[control.name]
         try:
-            trained[control.name] = model_class(control).fit(examples, control, data)
-            opened = data.opened.pop(control.name, None)
-            if opened is not None and prompted is None and has_enough_masks(snapshot, control):
-                prompted = _fit_masks(predictors, opened)
+            heads[control.name] = model_class(control).fit(examples, control, data)
+            object_images = data.opened.pop(control.name, None)
+            if object_images is not None and masks is None and has_enough_masks(snapshot, control):
+                masks = _fit_masks(predictors, object_images)
         except NotEnoughLabels as error:
             reasons.append(f"{control.name}: {error}")
         except Exception as error:
             reason = reason_of_item(error)  # the other controls are still trained
             log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
             reasons.append(f"{control.name}: {reason}")
-    return ProjectHeads(trained, prompted), reasons
+    return ProjectHeads(heads, masks), reasons
 
 
 class ImagesOfProject:
@@ -141,20 +141,20 @@ class ImagesOfProject:
         return self.opened[control.name]
 
 
-def _fit_masks(predictors: LivePredictors, opened: ObjectImages) -> PromptedMasks | None:
+def _fit_masks(predictors: LivePredictors, object_images: ObjectImages) -> PromptedMasks | None:
     """Fine-tune the head that answers prompts; return None if there are too few masks or the training fails."""
     masks: list[list[Footprint]] = []
     room = MASK_PIXELS
-    for windowed_image, objects in zip(opened.window_encoder, opened.objects, strict=True):
+    for windowed_image, objects in zip(object_images.window_encoder, object_images.objects, strict=True):
         masks.append([])
-        for drawn in objects:
-            if drawn.outline is not None and drawn.outline.size == windowed_image.size and room > 0:
-                masks[-1].append(drawn.outline.footprint())
+        for obj in objects:
+            if obj.outline is not None and obj.outline.size == windowed_image.size and room > 0:
+                masks[-1].append(obj.outline.footprint())
                 room -= masks[-1][-1].pixels.size
     if not any(masks):
         return None
     try:
-        return predictors.base_masks.fit(opened.window_encoder, masks)
+        return predictors.base_masks.fit(object_images.window_encoder, masks)
     except NotEnoughLabels:
         return None
     except Exception as error:  # the trained detector is kept

@@ -65,11 +65,14 @@ class EfficientNet(nn.Module):
         super().__init__()
         self.efficientnet: Any = timm.create_model("tf_efficientnet_lite0", num_classes=0, drop_path_rate=drop_path)
 
-    def levels(self, lifted: Tensor) -> list[Tensor]:
+    def levels(self, channels_first: Tensor) -> list[Tensor]:
         """Compute the feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
         network = self.efficientnet
         features = network.bn1(
-            network.conv_stem((lifted - lifted.new_tensor(MEAN).view(3, 1, 1)) / lifted.new_tensor(DEVIATION).view(3, 1, 1))
+            network.conv_stem(
+                (channels_first - channels_first.new_tensor(MEAN).view(3, 1, 1))
+                / channels_first.new_tensor(DEVIATION).view(3, 1, 1)
+            )
         )
         levels = []
         for index, block in enumerate(network.blocks):
@@ -81,5 +84,5 @@ class EfficientNet(nn.Module):
     def pool(self, coarsest: Tensor) -> Tensor:
         """Compute the embeddings, shape (n, dimension), from the coarsest level."""
         network = self.efficientnet
-        pooled: Tensor = network.bn2(network.conv_head(coarsest)).mean(dim=(2, 3))
-        return pooled
+        vector: Tensor = network.bn2(network.conv_head(coarsest)).mean(dim=(2, 3))
+        return vector

@@ -80,9 +80,9 @@ class Swin(nn.Module):
             strict_img_size=False,
         )
 
-    def levels(self, lifted: Tensor) -> list[Tensor]:
+    def levels(self, channels_first: Tensor) -> list[Tensor]:
         """Compute the feature maps of images, shape (n, 3, h, w), whose sides are multiples of the coarsest stride."""
-        features = self.swin.patch_embed((lifted - MEAN) / DEVIATION)
+        features = self.swin.patch_embed((channels_first - MEAN) / DEVIATION)
         levels = []
         for stage in self.swin.layers:
             features = stage(features)

@@ -56,10 +56,10 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
     grid = functional.affine_grid(affine, [n, 3, side, side], align_corners=False)
     views = functional.grid_sample(frames, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
 
-    blurred = torch.rand(n, device=device) < 0.3
-    if blurred.any():
+    is_blurred = torch.rand(n, device=device) < 0.3
+    if is_blurred.any():
         sigma = float(torch.empty(1).uniform_(*SEEING)) * side
-        views[blurred] = gaussian_blur(views[blurred], 2 * math.ceil(2 * sigma) + 1, sigma)
+        views[is_blurred] = gaussian_blur(views[is_blurred], 2 * math.ceil(2 * sigma) + 1, sigma)
     gain = torch.empty(n, 1, 1, 1, device=device).uniform_(0.8, 1.25) * torch.empty(n, 3, 1, 1, device=device).uniform_(
         0.9, 1.1
     )

@@ -84,11 +84,11 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
     for path in paths:
         for row in _rows(path):
             try:
-                framed = frame(decode(row.content), side=side)
+                crop = frame(decode(row.content), side=side)
             except ImageError as error:
                 unreadable.append(f"{row.id}: {error}")
                 continue
-            frames.append(np.clip(framed * 255 + 0.5, 0, 255).astype(np.uint8))
+            frames.append(np.clip(crop * 255 + 0.5, 0, 255).astype(np.uint8))
             ids.append(row.id)
             votes.append(row.votes)
     if not frames:
@@ -97,10 +97,10 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
     answers = tuple(dict.fromkeys(name for row in votes for name in row))
     table = np.array([[row.get(name, 0.0) for name in answers] for row in votes], np.float32).reshape(len(votes), len(answers))
     # Frames are stacked one by one: a list and its array together would need twice the memory.
-    stacked = torch.empty((len(frames), 3, side, side), dtype=torch.uint8)
+    images = torch.empty((len(frames), 3, side, side), dtype=torch.uint8)
     for index in range(len(frames)):
-        stacked[index] = torch.from_numpy(frames[index]).permute(2, 0, 1)
-    return PretrainDataset(stacked, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
+        images[index] = torch.from_numpy(frames[index]).permute(2, 0, 1)
+    return PretrainDataset(images, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
 
 
 def _rows(path: Path) -> Iterator[_Row]:

@@ -99,7 +99,7 @@ def _load_weights(model: VisionModel, start: Path) -> None:
 def _run(trainer: Trainer, state_file: Path, process: DistributedRank) -> None:
     """Run the remaining steps with a progress bar; save the state every `SAVE_EVERY_S` and at the end."""
     progress = trainer.progress
-    started = saved = time.monotonic()
+    start_s = last_save_s = time.monotonic()
     seconds_before = progress.seconds
     recent: list[dict[str, float]] = []
     columns = (
@@ -120,10 +120,10 @@ def _run(trainer: Trainer, state_file: Path, process: DistributedRank) -> None:
                 for name in losses:
                     progress.history.setdefault(name, []).append(sum(point[name] for point in recent) / len(recent))
                 recent.clear()
-            if process.rank == 0 and (last or time.monotonic() - saved > SAVE_EVERY_S):
-                progress.seconds = seconds_before + time.monotonic() - started
+            if process.rank == 0 and (last or time.monotonic() - last_save_s > SAVE_EVERY_S):
+                progress.seconds = seconds_before + time.monotonic() - start_s
                 trainer.save(state_file)
-                saved = time.monotonic()
+                last_save_s = time.monotonic()
 
 
 def _recalibrate_batch_norm(model: VisionModel, dataset: PretrainDataset, process: DistributedRank) -> None:

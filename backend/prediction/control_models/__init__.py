@@ -76,6 +76,6 @@ def create_models(
     detector : LearnedDetector, optional
         The shipped detector, if there is one for the encoder in use.
     """
-    chosen = Heads(heads.by_control, base, masks, detector, shared_objects(controls, heads))
-    models = (model_class(control).create(control, chosen) for control in controls)
+    heads_of_models = Heads(heads.by_control, base, masks, detector, shared_objects(controls, heads))
+    models = (model_class(control).create(control, heads_of_models) for control in controls)
     return [model for model in models if model is not None]

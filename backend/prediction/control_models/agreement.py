@@ -47,12 +47,12 @@ def class_agreement(
     return agreement
 
 
-def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
+def number_agreement(predictions: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
     """Return ``1 / (1 + error / spread)``: 1 at the annotator's value, 1/2 where the error equals the spread.
 
     Parameters
     ----------
-    predicted, values : ndarray, shape (n,)
+    predictions, values : ndarray, shape (n,)
         Predicted numbers, and those that annotators gave.
     spread : float
         Standard deviation of all annotated values.
@@ -61,22 +61,24 @@ def number_agreement(predicted: NDArray[np.float64], values: NDArray[np.float64]
     -------
     ndarray, shape (n,)
     """
-    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predicted - values) / max(spread, 1e-9))
+    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predictions - values) / max(spread, 1e-9))
     return agreement
 
 
-def matched_boxes(predicted: Sequence[Detected], drawn: Sequence[DrawnObject]) -> int:
+def matched_boxes(detections: Sequence[Detected], objects: Sequence[DrawnObject]) -> int:
     """Count the boxes that match one to one, with an overlap of at least `MATCHED_ABOVE` and equal labels.
 
     Parameters
     ----------
-    predicted : sequence of Detected
-    drawn : sequence of DrawnObject
+    detections : sequence of Detected
+    objects : sequence of DrawnObject
         Of the same image.
     """
-    if not predicted or not drawn:
+    if not detections or not objects:
         return 0
-    overlaps = box_overlaps(box_edges([detected.source.box for detected in predicted]), box_edges([each.box for each in drawn]))
-    overlaps *= [[detected.label == each.label for each in drawn] for detected in predicted]
+    overlaps = box_overlaps(
+        box_edges([detection.source.box for detection in detections]), box_edges([each.box for each in objects])
+    )
+    overlaps *= [[detection.label == each.label for each in objects] for detection in detections]
     rows, columns = linear_sum_assignment(-(overlaps >= MATCHED_ABOVE).astype(float))
     return int((overlaps[rows, columns] >= MATCHED_ABOVE).sum())

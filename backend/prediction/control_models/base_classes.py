@@ -35,9 +35,9 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     logs = base_offset(embeddings, control, base)
     if logs is None:
         return None
-    mapped: NDArray[np.float64] = np.where(np.isnan(logs), LEAST_PROBABILITY, np.exp(logs))
-    known = int((~np.isnan(logs)).all(axis=0).sum())
-    return mapped if control.multiple or known == 1 else mapped / mapped.sum(axis=1, keepdims=True)
+    probabilities: NDArray[np.float64] = np.where(np.isnan(logs), LEAST_PROBABILITY, np.exp(logs))
+    label_count = int((~np.isnan(logs)).all(axis=0).sum())
+    return probabilities if control.multiple or label_count == 1 else probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
 def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
@@ -61,13 +61,13 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphol
     matches = match_labels(base.classes, control)
     if not matches:
         return None
-    predicted = base.predict(embeddings)
+    base_predictions = base.predict(embeddings)
     position = {label.value: index for index, label in enumerate(control.labels)}
-    mapped: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
+    offsets: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
     for index, name in enumerate(base.classes):
         if name in matches:
-            mapped[:, position[matches[name]]] += predicted[:, index]
-    known = sorted({position[label] for label in matches.values()})
-    logs: NDArray[np.float64] = np.full(mapped.shape, np.nan)
-    logs[:, known] = np.log(np.clip(mapped[:, known], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
+            offsets[:, position[matches[name]]] += base_predictions[:, index]
+    columns = sorted({position[label] for label in matches.values()})
+    logs: NDArray[np.float64] = np.full(offsets.shape, np.nan)
+    logs[:, columns] = np.log(np.clip(offsets[:, columns], LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
     return logs

@@ -85,7 +85,7 @@ def _shares(votes: Sequence[Sequence[str]], control: Control) -> NDArray[np.floa
     position = {label.value: index for index, label in enumerate(control.labels)}
     target = np.zeros(len(control.labels))
     for vote in votes:
-        known = [name for name in vote if name in position]
-        for name in known:
-            target[position[name]] += 1 / (len(votes) * (1 if control.multiple else len(known)))
+        names = [name for name in vote if name in position]
+        for name in names:
+            target[position[name]] += 1 / (len(votes) * (1 if control.multiple else len(names)))
     return target

@@ -63,8 +63,8 @@ class ClassModel(ControlModel):
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         head = heads.trained.get(control.name)
-        trained = head if isinstance(head, Morphology | DecisionTree) else None
-        return cls(control, trained, heads.base) if trained or match_labels(heads.base.classes, control) else None
+        own_head = head if isinstance(head, Morphology | DecisionTree) else None
+        return cls(control, own_head, heads.base) if own_head or match_labels(heads.base.classes, control) else None
 
     @classmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any]:
@@ -98,11 +98,11 @@ class ClassModel(ControlModel):
 
     @classmethod
     def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
-        matched = set(match_labels(base.classes, control).values())
+        labels = set(match_labels(base.classes, control).values())
         if not control.paths:
-            return matched
+            return labels
         names, ends = cls.label_names(control), QuestionTree.of(control.paths).ends
-        return {names[end] for label, end in zip(control.labels, ends, strict=True) if label.value in matched}
+        return {names[end] for label, end in zip(control.labels, ends, strict=True) if label.value in labels}
 
     def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Return the probability of each of the control's labels, shape (n, k)."""
@@ -189,13 +189,13 @@ class ClassModel(ControlModel):
         return probabilities, self.acquisition_confidence(embeddings, probabilities)
 
     def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
-        chosen = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
-        if not chosen and self.control.multiple and self.tree is None:
+        indices = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
+        if not indices and self.control.multiple and self.tree is None:
             return []
         if not self.control.multiple and row.sum() < CHOSEN_ABOVE:
             return []  # the shipped head has only one label, which the image does not have
-        chosen = chosen or [int(row.argmax())]
-        labels = [self.control.labels[index].value for index in chosen]
-        score = float(np.clip(row[chosen].mean(), 0, 1))
+        indices = indices or [int(row.argmax())]
+        labels = [self.control.labels[index].value for index in indices]
+        score = float(np.clip(row[indices].mean(), 0, 1))
         values = [self.control.path(label) for label in labels] if self.tree is not None else labels
         return [ANSWERS[self.control.tag].encode(values, control=self.control, score=score)]

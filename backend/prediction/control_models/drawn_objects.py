@@ -71,11 +71,11 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
     """
     if len(regions) > MOST_REGIONS:
         raise ControlError(f"{len(regions)} regions are drawn for {control.name!r}; at most {MOST_REGIONS} are read")
-    most = MOST_PIXELS // (size[0] * size[1])
-    if control.tag in PIXELS and len(regions) > most:
-        shown = f"{size[0]}x{size[1]}"
+    limit = MOST_PIXELS // (size[0] * size[1])
+    if control.tag in PIXELS and len(regions) > limit:
+        size_text = f"{size[0]}x{size[1]}"
         raise ControlError(
-            f"{len(regions)} masks on an image of {shown} pixels are drawn for {control.name!r}; at most {most} are read"
+            f"{len(regions)} masks on an image of {size_text} pixels are drawn for {control.name!r}; at most {limit} are read"
         )
 
 
@@ -95,20 +95,20 @@ def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> 
         If a region cannot be read or lies outside the image, or reading them would cost too much.
     """
     check_cost(regions, control, size=size)
-    drawn, pixels = [], 0
+    objects, pixels = [], 0
     for region in regions:
         read = read_region(region, control, size=size)
         if isinstance(read.shape, Box):
-            drawn.append(DrawnObject(read.label, _inside(upright_box(read.shape), size), None))
+            objects.append(DrawnObject(read.label, _inside(upright_box(read.shape), size), None))
         elif isinstance(read.shape, Ellipse):
-            drawn.append(DrawnObject(read.label, _inside(ellipse_box(read.shape), size), None))
+            objects.append(DrawnObject(read.label, _inside(ellipse_box(read.shape), size), None))
         else:
             footprint = _footprint(read)
-            drawn.append(DrawnObject(read.label, footprint.box, Outline(region, control, size)))
+            objects.append(DrawnObject(read.label, footprint.box, Outline(region, control, size)))
             pixels += footprint.pixels.size
             if pixels > MOST_PIXELS // SLOWER:
                 raise ControlError(f"the outlines drawn for {control.name!r} cover more than {MOST_PIXELS // SLOWER} pixels")
-    return drawn
+    return objects
 
 
 def _footprint(read: Labelled[Any]) -> Footprint:

@@ -65,33 +65,33 @@ def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages
 
     At most `OBJECT_IMAGES` images and, after the first one, `OBJECT_PIXELS` pixels.
     """
-    opened, room = ObjectImages(), OBJECT_PIXELS
+    object_images, room = ObjectImages(), OBJECT_PIXELS
     newest = sorted(examples.labels)[-OBJECT_IMAGES:]
     features_of_images = extractor.extract_features([examples.references[image] for image in newest], embed=False, pyramid=True)
     for image, features in reversed(list(zip(newest, features_of_images, strict=True))):
         if isinstance(features, ImageError) or features.pyramid is None or features.windowed_image is None:
             continue
         room -= features.pyramid.size[0] * features.pyramid.size[1]
-        if room < 0 and opened.pixels:
+        if room < 0 and object_images.pixels:
             break
         pixels = attempt(partial(getattr, features.image, "pixels"))
         if isinstance(pixels, ImageError):
             continue
-        opened.pixels.append(pixels)
-        opened.feature_pyramids.append(features.pyramid)
-        opened.window_encoder.append(features.windowed_image)
-        opened.objects.append(examples.labels[image])
-    return opened
+        object_images.pixels.append(pixels)
+        object_images.feature_pyramids.append(features.pyramid)
+        object_images.window_encoder.append(features.windowed_image)
+        object_images.objects.append(examples.labels[image])
+    return object_images
 
 
-def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
+def fit_detection(object_images: ObjectImages, control: Control, *, detector: LearnedDetector | None) -> Detection:
     """Fit the head that detects a control's objects.
 
     If fitting fails, it is repeated without the images on which a detection method fails.
 
     Parameters
     ----------
-    opened : ObjectImages
+    object_images : ObjectImages
     control : Control
     detector : LearnedDetector or None
         The detector to fine-tune; without one objects are detected by source extraction.
@@ -101,33 +101,33 @@ def fit_detection(opened: ObjectImages, control: Control, *, detector: LearnedDe
     NotEnoughLabels
     """
     try:
-        return _fit_detection(opened, control, detector)
+        return _fit_detection(object_images, control, detector)
     except NotEnoughLabels:
         raise
     except Exception as error:
         reason = reason_of_item(error)
-        searchable = [index for index in range(len(opened.pixels)) if _can_be_searched(opened, index, detector)]
-        left_out = len(opened.pixels) - len(searchable)
+        searchable = [index for index in range(len(object_images.pixels)) if _can_be_searched(object_images, index, detector)]
+        left_out = len(object_images.pixels) - len(searchable)
         if not left_out:
             raise
         log.warning("event=images_left_out control=%s images=%d reason=%r", control.name, left_out, str(reason))
-        return _fit_detection(opened.only(searchable), control, detector)
+        return _fit_detection(object_images.only(searchable), control, detector)
 
 
-def _fit_detection(opened: ObjectImages, control: Control, detector: LearnedDetector | None) -> Detection:
+def _fit_detection(object_images: ObjectImages, control: Control, detector: LearnedDetector | None) -> Detection:
     return Detection.fit(
-        opened.pixels,
-        [[(drawn.box, drawn.label) for drawn in objects] for objects in opened.objects],
+        object_images.pixels,
+        [[(obj.box, obj.label) for obj in objects] for objects in object_images.objects],
         classes=[label.value for label in control.labels],
-        feature_pyramids=opened.feature_pyramids,
+        feature_pyramids=object_images.feature_pyramids,
         detector=detector,
     )
 
 
-def _can_be_searched(opened: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
+def _can_be_searched(object_images: ObjectImages, index: int, detector: LearnedDetector | None) -> bool:
     """Return whether source extraction and the detector run without an error on one image."""
-    boxes = [drawn.box for drawn in opened.objects[index]]
-    trials: list[Callable[[], object]] = [lambda: score_grid(opened.pixels[index], boxes)]
+    boxes = [obj.box for obj in object_images.objects[index]]
+    trials: list[Callable[[], object]] = [lambda: score_grid(object_images.pixels[index], boxes)]
     if detector is not None:
-        trials.append(lambda: detector.predict(opened.feature_pyramids[index]))
+        trials.append(lambda: detector.predict(object_images.feature_pyramids[index]))
     return not any(isinstance(attempt(trial), ImageError) for trial in trials)

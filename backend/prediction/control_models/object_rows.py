@@ -25,28 +25,28 @@ def object_type(shape: type) -> pa.DataType:
     )
     ellipse = {"ellipse": pa.struct(dict.fromkeys(("x", "y", "radius_x", "radius_y", "rotation"), pa.float32()))}
     mask = {"mask_counts": pa.list_(pa.uint32())}
-    more = ellipse if shape is Ellipse else {} if shape is Box else mask
-    return pa.list_(pa.struct(box | more))
+    further_fields = ellipse if shape is Ellipse else {} if shape is Box else mask
+    return pa.list_(pa.struct(box | further_fields))
 
 
-def object_row(detected: Detected, shape: type, size: Size) -> dict[str, Any]:
+def object_row(detection: Detected, shape: type, size: Size) -> dict[str, Any]:
     """Return the row of one object.
 
     Parameters
     ----------
-    detected : Detected
+    detection : Detected
     shape : type
         The shape that the control holds: `Box`, `Ellipse` or a mask.
     size : (width, height)
         Size of the image, pixels.
     """
-    box, ellipse = detected.source.box, detected.source.ellipse
-    row: dict[str, Any] = {"label": detected.label, "score": detected.score, "found_by": detected.found_by}
+    box, ellipse = detection.source.box, detection.source.ellipse
+    row: dict[str, Any] = {"label": detection.label, "score": detection.score, "found_by": detection.found_by}
     row |= {"x": box.x, "y": box.y, "width": box.width, "height": box.height}
     if shape is Ellipse:
         row["ellipse"] = {name: getattr(ellipse, name) for name in ("x", "y", "radius_x", "radius_y", "rotation")}
     elif shape is not Box:
-        row["mask_counts"] = _run_lengths(detected.source.full_mask(size))
+        row["mask_counts"] = _run_lengths(detection.source.full_mask(size))
     return row
 
 

@@ -36,7 +36,7 @@ def acquisition_confidence(uncertainty: float) -> float:
 
 def entropy_of_objects(objects: Sequence[Detected]) -> float:
     """Return the sum of the binary entropies of the objects' scores, bits."""
-    scores = np.clip([detected.score for detected in objects], 1e-9, 1 - 1e-9)
+    scores = np.clip([detection.score for detection in objects], 1e-9, 1 - 1e-9)
     return float(-(scores * np.log2(scores) + (1 - scores) * np.log2(1 - scores)).sum())
 
 
@@ -46,7 +46,7 @@ def missed_objects(objects: Sequence[Detected], sources: Sequence[Detected]) -> 
     return sum(
         source.score
         for source in likely
-        if all(box_overlap(source.source.box, detected.source.box) < SAME_OBJECT for detected in objects)
+        if all(box_overlap(source.source.box, detection.source.box) < SAME_OBJECT for detection in objects)
     )
 
 

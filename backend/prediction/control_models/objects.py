@@ -54,30 +54,32 @@ class ObjectModel(ControlModel):
 
     finds_objects: ClassVar[bool] = True
 
-    def __init__(self, control: Control, head: Detection, masks: PromptedMasks, *, shared: SharedObjects | None = None) -> None:
+    def __init__(
+        self, control: Control, head: Detection, masks: PromptedMasks, *, shared_objects: SharedObjects | None = None
+    ) -> None:
         self.control = control
         self.masks = masks
         self._head = head
         labels = [label.value for label in control.labels]
-        self._labels = shared.labels if shared else dict(zip(labels, labels, strict=True))
-        masked = frozenset(labels) if control.tag in MASKS else frozenset()
-        self._masked = shared.masked if shared else masked
+        self._labels = shared_objects.labels if shared_objects else dict(zip(labels, labels, strict=True))
+        mask_labels = frozenset(labels) if control.tag in MASKS else frozenset()
+        self._masked = shared_objects.masked if shared_objects else mask_labels
         self._shape = OBJECTS[control.tag].SHAPE
         self.needs_pyramid = head.learned is not None
         # Boxes of the learned detector that are not shared with a mask control need no sources.
-        plain = self.needs_pyramid and self._shape is Box and shared is None
+        plain = self.needs_pyramid and self._shape is Box and shared_objects is None
         self.needs_sources = None if plain else head.settings
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         if not control.labels:
             return None
-        shared = heads.shared.get(control.name)
-        owner = shared.owner if shared else control
+        shared_objects = heads.shared.get(control.name)
+        owner = shared_objects.owner if shared_objects else control
         head = heads.trained.get(owner.name)
         if not isinstance(head, Detection):
             head = Detection.base(tuple(label.value for label in owner.labels), detector=heads.detector)
-        return cls(control, head, heads.masks, shared=shared)
+        return cls(control, head, heads.masks, shared=shared_objects)
 
     @classmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any] | None:
@@ -95,7 +97,7 @@ class ObjectModel(ControlModel):
 
     @classmethod
     def stratum(cls, label: list[DrawnObject], labels: Sequence[Any]) -> str:
-        return min((drawn.label for drawn in label), default="")
+        return min((obj.label for obj in label), default="")
 
     @classmethod
     def label_names(cls, control: Control) -> list[str]:
@@ -103,7 +105,7 @@ class ObjectModel(ControlModel):
 
     @classmethod
     def names_in(cls, label: list[DrawnObject], control: Control) -> set[str]:
-        return {drawn.label for drawn in label}
+        return {obj.label for obj in label}
 
     @classmethod
     def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
@@ -131,16 +133,16 @@ class ObjectModel(ControlModel):
     def _find(self, features: ImageFeatures) -> tuple[tuple[Detected, ...], float | None]:
         """Return the objects of one image, and the acquisition confidence, None without any object."""
         detections = self.detect(features)
-        masked = [detected for detected in detections if detected.label in self._masked]
-        outlines = iter(self._outline(masked, features))
-        outlined = [next(outlines) if detected.label in self._masked else detected for detected in detections]
-        pairs = [both for both in zip(detections, outlined, strict=True) if both[0].label in self._labels]
-        objects = tuple(replace(detected, label=self._labels[detected.label]) for _, detected in pairs)
-        missed = missed_objects(detections, self._sources(features))
-        if not objects and not missed:
+        mask_detections = [detection for detection in detections if detection.label in self._masked]
+        outlines = iter(self._outline(mask_detections, features))
+        all_detections = [next(outlines) if detection.label in self._masked else detection for detection in detections]
+        pairs = [pair for pair in zip(detections, all_detections, strict=True) if pair[0].label in self._labels]
+        objects = tuple(replace(detection, label=self._labels[detection.label]) for _, detection in pairs)
+        missed_sources = missed_objects(detections, self._sources(features))
+        if not objects and not missed_sources:
             return objects, None
-        disagreement = mask_disagreement([detected for detected, _ in pairs], [detected for _, detected in pairs])
-        return objects, acquisition_confidence(entropy_of_objects(objects) + missed + disagreement)
+        disagreement = mask_disagreement([detection for detection, _ in pairs], [detection for _, detection in pairs])
+        return objects, acquisition_confidence(entropy_of_objects(objects) + missed_sources + disagreement)
 
     def _sources(self, features: ImageFeatures) -> Sequence[Detected]:
         """Return the detections of source extraction, if the learned detector is used and the sources are there anyway."""
@@ -149,16 +151,16 @@ class ObjectModel(ControlModel):
         return self._head.sources.select(features.sources[self.needs_sources], size=features.size)
 
     def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
-        return [detected.source.box for detected in self.detect(features)]
+        return [detection.source.box for detection in self.detect(features)]
 
     def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
         return [self._predict_image(features) for features in features_of_images]
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
-        predicted = [self._detect_or_nothing(features) for features in features_of_images]
-        hits = np.array([matched_boxes(*both) for both in zip(predicted, labels, strict=True)], np.int64)
-        counts = np.array([len(detections) for detections in predicted], np.int64)
-        total = counts + [len(drawn) for drawn in labels]
+        detections_of_images = [self._detect_or_nothing(features) for features in features_of_images]
+        hits = np.array([matched_boxes(*pair) for pair in zip(detections_of_images, labels, strict=True)], np.int64)
+        counts = np.array([len(detections) for detections in detections_of_images], np.int64)
+        total = counts + [len(obj) for obj in labels]
         return Scores(np.where(total > 0, 2 * hits / np.maximum(total, 1), 1.0), counts, hits)
 
     def column_type(self) -> pa.DataType:
@@ -169,29 +171,29 @@ class ObjectModel(ControlModel):
         for features in features_of_images:
             assert features.size is not None
             objects, confidence = self._find(features)
-            rows.append(([object_row(detected, self._shape, features.size) for detected in objects], confidence))
+            rows.append(([object_row(detection, self._shape, features.size) for detection in objects], confidence))
         return rows
 
     def _predict_image(self, features: ImageFeatures) -> RegionPredictions:
         assert features.size is not None
         objects, confidence = self._find(features)
         regions = [
-            region | {"meta": {"text": [detected.found_by]}}
-            for detected in objects
-            for region in self._regions(detected, features.size)
+            region | {"meta": {"text": [detection.found_by]}}
+            for detection in objects
+            for region in self._regions(detection, features.size)
         ]
         return RegionPredictions(regions, confidence)
 
-    def _regions(self, detected: Detected, size: Size) -> list[Region]:
-        codec, source = OBJECTS[self.control.tag], detected.source
+    def _regions(self, detection: Detected, size: Size) -> list[Region]:
+        codec, source = OBJECTS[self.control.tag], detection.source
         try:
             if self._shape in (Box, Ellipse):
                 shape = source.box if self._shape is Box else ellipselabels.shorten_axes(source.ellipse, size)
-                return [codec.encode(shape, control=self.control, label=detected.label, score=detected.score, size=size)]
+                return [codec.encode(shape, control=self.control, label=detection.label, score=detection.score, size=size)]
             mask = source.full_mask(size)
             if not mask.any():
                 return []
-            return codec.encode_mask(mask, control=self.control, label=detected.label, score=detected.score, size=size)
+            return codec.encode_mask(mask, control=self.control, label=detection.label, score=detection.score, size=size)
         except ControlError as error:
             log.warning("event=region_left_out control=%s reason=%r", self.control.name, str(error))
             return []
@@ -202,8 +204,8 @@ class ObjectModel(ControlModel):
             return detections
         try:
             return [
-                replace(detected, source=largest_part_of(detected.source))
-                for detected in outline_detections(detections, self.masks, features.windowed_image)
+                replace(detection, source=largest_part_of(detection.source))
+                for detection in outline_detections(detections, self.masks, features.windowed_image)
             ]
         except (ImageError, ValueError) as error:
             log.warning("event=not_outlined control=%s reason=%r", self.control.name, str(error))

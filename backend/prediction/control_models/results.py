@@ -53,8 +53,8 @@ class Scores:
         probabilities : ndarray, shape (n, k), optional
             Predicted probabilities of a control's labels.
         """
-        none = np.zeros(len(agreement), np.int64)
-        return cls(agreement, none, none, probabilities)
+        zeros = np.zeros(len(agreement), np.int64)
+        return cls(agreement, zeros, zeros, probabilities)
 
     def of(self, places: Sequence[int]) -> Scores:
         """Return the scores of the images at the given indices."""

@@ -49,10 +49,10 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
     dict
         Name of each paired control to the source of its objects.
     """
-    shared: dict[str, SharedObjects] = {}
+    objects_of: dict[str, SharedObjects] = {}
     for mask in (control for control in controls if control.tag in MASKS and control.labels):
         candidates = (control for control in controls if control.tag in BOXES and control.labels)
-        boxes = next((each for each in candidates if each.to_name == mask.to_name and each.name not in shared), None)
+        boxes = next((each for each in candidates if each.to_name == mask.to_name and each.name not in objects_of), None)
         if boxes is None:
             continue
         pair = (mask, boxes)
@@ -60,9 +60,9 @@ def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str
         if not owners:
             continue
         owner = next((each for each in owners if each.name in heads.by_control), owners[0])
-        masked = frozenset(_translate(owner, mask))
-        shared |= {control.name: SharedObjects(owner, _translate(owner, control), masked) for control in pair}
-    return shared
+        mask_labels = frozenset(_translate(owner, mask))
+        objects_of |= {control.name: SharedObjects(owner, _translate(owner, control), mask_labels) for control in pair}
+    return objects_of
 
 
 def _translate(source: Control, target: Control) -> dict[str, str]:
@@ -72,4 +72,4 @@ def _translate(source: Control, target: Control) -> dict[str, str]:
     translations = {
         label.value: next(filter(None, (read_label(name, target) for name in label.names)), None) for label in source.labels
     }
-    return {value: known for value, known in translations.items() if known is not None}
+    return {value: own_label for value, own_label in translations.items() if own_label is not None}

@@ -67,8 +67,8 @@ def fit_axis(
     count : int
         Largest number of intervals between two ticks.
     """
-    held = [*values, *(at_least or ())] or [0.0, 1.0]
-    low, high = min(held), max(held)
+    all_values = [*values, *(at_least or ())] or [0.0, 1.0]
+    low, high = min(all_values), max(all_values)
     if low == high:
         margin = abs(low) / 10 or 0.5
         low, high = low - margin, high + margin

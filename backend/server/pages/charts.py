@@ -143,11 +143,14 @@ def _draw(series: Series, x: Axis, y: Axis) -> Drawn:
         )
         for point in series.points
     ]
-    bounded = [mark for mark in marks if mark.top is not None and mark.bottom is not None]
+    bounded_marks = [mark for mark in marks if mark.top is not None and mark.bottom is not None]
     line = _path((mark.x, mark.y) for mark in marks) if series.line and len(marks) > 1 else ""
     band = ""
-    if series.line and len(bounded) > 1:
-        corners = [*((mark.x, mark.top) for mark in bounded), *((mark.x, mark.bottom) for mark in reversed(bounded))]
+    if series.line and len(bounded_marks) > 1:
+        corners = [
+            *((mark.x, mark.top) for mark in bounded_marks),
+            *((mark.x, mark.bottom) for mark in reversed(bounded_marks)),
+        ]
         band = _path((x_, y_) for x_, y_ in corners if y_ is not None) + "Z"
     return Drawn(series, line, band, marks)
 

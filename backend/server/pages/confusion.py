@@ -53,5 +53,5 @@ def tabulate_confusions(matrix: Matrix) -> ConfusionTable:
 def _combine(labels: list[str], counts: list[list[int]]) -> tuple[list[str], list[list[int]]]:
     common = sorted(range(len(labels)), key=lambda index: -sum(counts[index]))[: MAX_LABELS - 1]
     groups = [[index] for index in sorted(common)] + [[index for index in range(len(labels)) if index not in common]]
-    combined = [[sum(counts[i][j] for i in rows for j in columns) for columns in groups] for rows in groups]
-    return [*(labels[group[0]] for group in groups[:-1]), f"{len(groups[-1])} other labels"], combined
+    sums = [[sum(counts[i][j] for i in rows for j in columns) for columns in groups] for rows in groups]
+    return [*(labels[group[0]] for group in groups[:-1]), f"{len(groups[-1])} other labels"], sums

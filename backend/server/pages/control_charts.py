@@ -109,9 +109,9 @@ def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
 def _describe_curve(curve: Curve) -> str:
     """Describe a learning curve by its ends, and by the gain that each fitted curve family forecasts."""
     first, last = curve.points[0], curve.points[-1]
-    before, now = format_number(first.value, curve.metric), format_number(last.value, curve.metric)
+    first_value, last_value = format_number(first.value, curve.metric), format_number(last.value, curve.metric)
     name = METRIC_NAMES[curve.metric]
-    text = f"{name} was {before} with {first.labels} labels and is {now} with {last.labels}."
+    text = f"{name} was {first_value} with {first.labels} labels and is {last_value} with {last.labels}."
     families = curve.forecast.families if curve.forecast is not None else {}
     if families:
         gains = ", ".join(f"{family} {gain:+.3f}" for family, gain in families.items())

@@ -42,12 +42,12 @@ def draw_map(map_: Map) -> MapDrawing:
     for point in map_.points:
         dots[point.label].append(f"M{MARGIN + (1 + point.x) * scale:.1f} {MARGIN + (1 - point.y) * scale:.1f}h0")
     by_size = sorted((label for label in dots if label >= 0), key=lambda label: -len(dots[label]))
-    shown, rare = (by_size, []) if len(by_size) <= COLOURS else (by_size[: COLOURS - 1], by_size[COLOURS - 1 :])
+    common, rare = (by_size, []) if len(by_size) <= COLOURS else (by_size[: COLOURS - 1], by_size[COLOURS - 1 :])
     groups = [Group("not annotated", "c0", len(dots[-1]), "".join(dots[-1]))] if dots[-1] else []
     if rare:
         paths = [dot for label in rare for dot in dots[label]]
         groups.append(Group(f"{len(rare)} other labels", f"c{COLOURS}", len(paths), "".join(paths)))
-    for number, label in enumerate(shown, start=1):
+    for number, label in enumerate(common, start=1):
         groups.append(Group(_name(map_, label), f"c{number}", len(dots[label]), "".join(dots[label])))
     return MapDrawing(map_.control, groups, len(map_.points))
 

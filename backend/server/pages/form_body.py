@@ -19,7 +19,7 @@ async def read_form(request: Request) -> dict[str, str]:
     if request.headers.get("Content-Type", "").partition(";")[0].strip().lower() != CONTENT_TYPE:
         return {}
     try:
-        content = await receive_body(request, most=MAX_FORM_BYTES)
+        content = await receive_body(request, limit=MAX_FORM_BYTES)
         return dict(parse_qsl(content.decode("ascii"), max_num_fields=16))
     except (HTTPException, ValueError):  # ValueError: not ASCII, or too many fields
         return {}

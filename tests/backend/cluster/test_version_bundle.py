@@ -49,9 +49,13 @@ def test_a_bundled_version_predicts_the_same(
 
 def test_a_bundle_contains_heads_of_other_versions(version: Path, tmp_path: Path, predicting: Services) -> None:
     own, shipped = tmp_path / "v0003", tmp_path / "v0001"
-    bundle = bundle_version(own, name="v0003", label_config=CONFIG, settings=predicting.settings, taken={"class": version})
+    bundle = bundle_version(
+        own, name="v0003", label_config=CONFIG, settings=predicting.settings, head_folders={"class": version}
+    )
     assert bundle.predictor(predicting.predictors).models  # only that head can predict the control
-    bundle = bundle_version(version, name="v0004", label_config=CONFIG, settings=predicting.settings, taken={"class": shipped})
+    bundle = bundle_version(
+        version, name="v0004", label_config=CONFIG, settings=predicting.settings, head_folders={"class": shipped}
+    )
     assert not bundle.predictor(predicting.predictors).models
 
 

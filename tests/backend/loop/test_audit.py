@@ -22,7 +22,7 @@ def randomise(
     batches = [made[start : start + batch] for start in range(0, len(made), batch)]
     return [
         prediction.score
-        for pairs_of_batch in randomise_held_out(batches, frozenset(held_out), known=known or [])
+        for pairs_of_batch in randomise_held_out(batches, frozenset(held_out), known_scores=known or [])
         for _, prediction in pairs_of_batch
     ]
 
@@ -66,5 +66,5 @@ def test_a_single_held_out_task_gets_a_score_among_the_known_ones() -> None:
 
 def test_a_task_with_an_unreadable_image_stays_last() -> None:
     broken = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
-    ((_, after),) = next(iter(randomise_held_out([[broken]], frozenset({1}), known=[0.1])))
+    ((_, after),) = next(iter(randomise_held_out([[broken]], frozenset({1}), known_scores=[0.1])))
     assert after.score == 1.0

@@ -133,7 +133,7 @@ def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: Project
     ProjectHeads({"class": heads.by_control["class"]}).save(own, project)
     heads.save(other, project)
     taken = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
-    loaded = ProjectHeads.load(own, project, taken=taken)
+    loaded = ProjectHeads.load(own, project, head_folders=taken)
     assert loaded.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
     assert loaded.prompted is not None
     assert ProjectHeads.load(own, project).by_control.keys() == {"class"}

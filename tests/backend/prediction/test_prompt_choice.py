@@ -26,7 +26,7 @@ def region(name: str, control: str, tag: str, **more: Any) -> dict[str, Any]:
 
 
 def choose(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = None) -> list[str]:
-    return [prompt["id"] for prompt in choose_prompts(regions, known, stored=stored or set())[0]]
+    return [prompt["id"] for prompt in choose_prompts(regions, known, stored_region_ids=stored or set())[0]]
 
 
 @pytest.mark.parametrize("tag", OBJECTS)

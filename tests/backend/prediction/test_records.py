@@ -51,38 +51,38 @@ def test_records_of_many_tasks_are_written_in_one_call(records: PredictionRecord
 
 
 def test_a_stored_prediction_of_the_same_data_is_not_repeated() -> None:
-    assert not choose_tasks([task(1)], {1}, {1: record()}, keys=KEYS, now=NOW)
+    assert not choose_tasks([task(1)], {1}, {1: record()}, keys=KEYS, time=NOW)
 
 
 @pytest.mark.parametrize("known", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
 def test_a_task_without_a_prediction_is_predicted_whatever_its_record(known: dict[int, PredictionRecord]) -> None:
-    assert choose_tasks([task(1)], set(), known, keys=KEYS, now=NOW).missing == [task(1)]
+    assert choose_tasks([task(1)], set(), known, keys=KEYS, time=NOW).missing == [task(1)]
 
 
 @pytest.mark.parametrize("image", ["b.png", ["a.png"], ["a.png", "b.png"], None, {"url": "a.png"}])
 def test_another_image_makes_a_prediction_outdated(image: Any) -> None:
     changed = task(1, image=image)
-    assert choose_tasks([changed], {1}, {1: record()}, keys=KEYS, now=NOW).changed == [changed]
+    assert choose_tasks([changed], {1}, {1: record()}, keys=KEYS, time=NOW).changed == [changed]
 
 
 def test_a_change_of_other_data_does_not_make_a_prediction_outdated() -> None:
-    assert not choose_tasks([task(1, note="seen on Monday")], {1}, {1: record()}, keys=KEYS, now=NOW)
+    assert not choose_tasks([task(1, note="seen on Monday")], {1}, {1: record()}, keys=KEYS, time=NOW)
 
 
 def test_unreadable_images_are_retried_later_oldest_first() -> None:
     known = {1: record(failed_s_ago=1), 2: record(failed_s_ago=2 * RETRY_FAILED_S), 3: record(failed_s_ago=RETRY_FAILED_S * 9)}
-    due = choose_tasks([task(1), task(2), task(3)], {1, 2}, known, keys=KEYS, now=NOW)
+    due = choose_tasks([task(1), task(2), task(3)], {1, 2}, known, keys=KEYS, time=NOW)
     assert due.failed == [task(3), task(2)]
     assert not due.missing
 
 
 def test_annotated_tasks_are_not_predicted_again() -> None:
     done = [task(1, annotated=True), task(2, annotated=True, image="b.png")]
-    assert not choose_tasks(done, {2}, {2: record()}, keys=KEYS, now=NOW)
+    assert not choose_tasks(done, {2}, {2: record()}, keys=KEYS, time=NOW)
 
 
 def test_predictions_without_a_record_are_accepted() -> None:
-    due = choose_tasks([task(1)], {1}, {}, keys=KEYS, now=NOW)
+    due = choose_tasks([task(1)], {1}, {}, keys=KEYS, time=NOW)
     assert due.unknown == [task(1)]
     assert not due
 

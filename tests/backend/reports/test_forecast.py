@@ -46,7 +46,7 @@ def test_no_curve_falls_or_rises_above_one(family: Family) -> None:
 
 
 def test_an_exact_power_law_is_continued() -> None:
-    gain, families = forecast(points(0.95 - 0.9 * (1 + SIZES) ** -0.6), at=180, more=100)
+    gain, families = forecast(points(0.95 - 0.9 * (1 + SIZES) ** -0.6), at=180, further_labels=100)
     assert gain.value == pytest.approx(0.9 * (181**-0.6 - 281**-0.6), abs=0.002)
     assert set(families) == {family.name for family in FAMILIES}
     assert gain.low is not None
@@ -55,21 +55,21 @@ def test_an_exact_power_law_is_continued() -> None:
 
 
 def test_a_flat_curve_has_no_gain() -> None:
-    gain, _ = forecast(points(np.full(8, 0.8)), at=180, more=100)
+    gain, _ = forecast(points(np.full(8, 0.8)), at=180, further_labels=100)
     assert gain.value == pytest.approx(0, abs=1e-3)
     assert gain.high is not None
     assert gain.high < 0.005
 
 
 def test_a_falling_curve_has_no_gain() -> None:
-    gain, families = forecast(points(np.linspace(0.9, 0.8, 8)), at=180, more=100)
+    gain, families = forecast(points(np.linspace(0.9, 0.8, 8)), at=180, further_labels=100)
     assert gain.value == 0
     assert set(families.values()) == {0.0}
 
 
 def test_the_interval_is_wider_for_noisy_points() -> None:
     curve, noise = 0.95 - 0.9 * (1 + SIZES) ** -0.6, np.random.default_rng(1).normal(0, 0.02, 8)
-    exact, noisy = (forecast(points(values), at=180, more=100)[0] for values in (curve, curve + noise))
+    exact, noisy = (forecast(points(values), at=180, further_labels=100)[0] for values in (curve, curve + noise))
     assert width(noisy) > 3 * (width(exact))
 
 
@@ -80,7 +80,7 @@ def test_the_interval_covers_the_gain_of_simulated_curves() -> None:
         top, drop, power, noise = source.uniform((0.8, 0.3, 0.3, 0.003), (0.98, 1.2, 1, 0.015))
         true = lambda labels: top - drop * (1 + labels) ** -power  # noqa: B023, E731  (used within the iteration)
         values = true(SIZES) + source.normal(0, noise * np.sqrt(40 / SIZES))
-        gain, _ = forecast(points(values), at=180, more=100)
+        gain, _ = forecast(points(values), at=180, further_labels=100)
         measured = float(true(280) - true(180)) + source.normal(0, noise * np.sqrt(40 / 280))
         covered.append(gain.low <= measured <= gain.high)
     assert 0.6 <= np.mean(covered) <= 0.9
@@ -88,24 +88,26 @@ def test_the_interval_covers_the_gain_of_simulated_curves() -> None:
 
 def test_the_forecast_is_repeatable() -> None:
     given = points(0.9 - 0.5 * (1 + SIZES) ** -0.5 + np.random.default_rng(0).normal(0, 0.01, 8))
-    assert forecast(given, at=180, more=100) == forecast(given[::-1], at=180, more=100)
+    assert forecast(given, at=180, further_labels=100) == forecast(given[::-1], at=180, further_labels=100)
 
 
 def test_three_points_give_no_forecast() -> None:
     with pytest.raises(NoForecast, match="needs 4 points of the learning curve; there are 3"):
-        forecast(points(np.array([0.5, 0.6, 0.7]), np.array([10, 20, 30])), at=30, more=100)
+        forecast(points(np.array([0.5, 0.6, 0.7]), np.array([10, 20, 30])), at=30, further_labels=100)
 
 
 def test_repeated_sizes_count_once() -> None:
     with pytest.raises(NoForecast, match="there are 2"):
-        forecast(points(np.full(6, 0.5), np.array([10, 10, 10, 30, 30, 30])), at=30, more=100)
+        forecast(points(np.full(6, 0.5), np.array([10, 10, 10, 30, 30, 30])), at=30, further_labels=100)
 
 
 def test_points_close_together_give_no_forecast() -> None:
     with pytest.raises(NoForecast, match="they range from 100 to 130"):
-        forecast(points(np.full(4, 0.5), np.array([100, 110, 120, 130])), at=130, more=100)
+        forecast(points(np.full(4, 0.5), np.array([100, 110, 120, 130])), at=130, further_labels=100)
 
 
 def test_points_without_labels_are_left_out() -> None:
     values, sizes = np.array([0.3, 0.5, 0.6, 0.65, 0.7]), np.array([0, 10, 20, 40, 80])
-    assert forecast(points(values, sizes), at=80, more=100) == forecast(points(values[1:], sizes[1:]), at=80, more=100)
+    assert forecast(points(values, sizes), at=80, further_labels=100) == forecast(
+        points(values[1:], sizes[1:]), at=80, further_labels=100
+    )

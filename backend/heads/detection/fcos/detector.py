@@ -140,8 +140,8 @@ class LearnedDetector:
             )
         with torch.random.fork_rng(devices=[]):
             network = self.network.for_classes(len(self.classes))
-        trained = train_network(network, examples, schedule, seed=seed, report=report)
-        return replace(self, network=round_weights(trained), preferred=False, evidence={})
+        trained_network = train_network(network, examples, schedule, seed=seed, report=report)
+        return replace(self, network=round_weights(trained_network), preferred=False, evidence={})
 
     def predict(self, pyramid: FeaturePyramid) -> RawDetections:
         """Return the candidate objects of an image, in pixels of the image, by descending score.
@@ -180,19 +180,19 @@ class LearnedDetector:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a detector that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
-        config = stored.build("config", _config)
-        classes = stored.names("classes")
+        record = storage.read(folder, head=NAME)
+        config = record.build("config", _config)
+        classes = record.names("classes")
         if len(classes) != config.classes:
             raise HeadError(f"the detector in {folder} names {len(classes)} classes, and its network has {config.classes}")
         return cls(
-            restore(DetectorNetwork(config), stored),
+            restore(DetectorNetwork(config), record),
             classes,
-            stored.field("encoder", str),
-            stored.field("least_score", float),
-            ScoreCalibration.stored_in(stored),
-            stored.field("preferred", bool),
-            stored.field("evidence", dict),
+            record.field("encoder", str),
+            record.field("least_score", float),
+            ScoreCalibration.stored_in(record),
+            record.field("preferred", bool),
+            record.field("evidence", dict),
         )
 
 
@@ -207,8 +207,8 @@ def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[T
 def _config(fields: dict[str, Any]) -> DetectorConfig:
     numbers: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
     config = DetectorConfig(**numbers)
-    whole = [*config.channels, *config.strides, config.classes, config.width, config.convolutions]
-    if not all(isinstance(number, int) and 0 < number <= 4096 for number in whole) or math.prod(config.channels) <= 0:
+    integers = [*config.channels, *config.strides, config.classes, config.width, config.convolutions]
+    if not all(isinstance(number, int) and 0 < number <= 4096 for number in integers) or math.prod(config.channels) <= 0:
         raise ValueError("sizes of a network are whole numbers above 0")
     if len(config.channels) != len(config.strides) or config.width % NORM_GROUPS:
         raise ValueError(f"each feature map has a stride, and the width is a multiple of {NORM_GROUPS}")

@@ -31,29 +31,29 @@ def merge(parts: Iterable[tuple[Tile, RawDetections]], size: Size) -> RawDetecti
     """
     boxes, scores, labels = [], [], []
     for tile, detections in parts:
-        moved = tile.to_image(detections.boxes)
-        complete = ~_cut(tile, moved, size) & ((moved[:, 2:] - moved[:, :2]).amax(dim=1) >= tile.least_side)
-        boxes.append(moved[complete])
+        image_boxes = tile.to_image(detections.boxes)
+        complete = ~_cut(tile, image_boxes, size) & ((image_boxes[:, 2:] - image_boxes[:, :2]).amax(dim=1) >= tile.least_side)
+        boxes.append(image_boxes[complete])
         scores.append(detections.scores[complete])
         labels.append(detections.labels[complete])
     if not boxes:
         return RawDetections(torch.empty(0, 4), torch.empty(0), torch.empty(0, dtype=torch.int64))
     every = RawDetections(torch.cat(boxes), torch.cat(scores), torch.cat(labels))
-    chosen = nms(every.boxes, every.scores, SAME_OBJECT_ABOVE)
-    return RawDetections(every.boxes[chosen], every.scores[chosen], every.labels[chosen])
+    indices = nms(every.boxes, every.scores, SAME_OBJECT_ABOVE)
+    return RawDetections(every.boxes[indices], every.scores[indices], every.labels[indices])
 
 
 def _cut(tile: Tile, boxes: Tensor, size: Size) -> Tensor:
     """Return which boxes, in pixels of the image, end at a border of the tile that is not a border of the image."""
-    near = CUT_WITHIN_PX / tile.scale
+    margin = CUT_WITHIN_PX / tile.scale
     width, height = size
     cut = torch.zeros(len(boxes), dtype=torch.bool)
     if tile.x > 0:
-        cut |= boxes[:, 0] < tile.x + near
+        cut |= boxes[:, 0] < tile.x + margin
     if tile.y > 0:
-        cut |= boxes[:, 1] < tile.y + near
+        cut |= boxes[:, 1] < tile.y + margin
     if tile.x + tile.width < width:
-        cut |= boxes[:, 2] > tile.x + tile.width - near
+        cut |= boxes[:, 2] > tile.x + tile.width - margin
     if tile.y + tile.height < height:
-        cut |= boxes[:, 3] > tile.y + tile.height - near
+        cut |= boxes[:, 3] > tile.y + tile.height - margin
     return cut

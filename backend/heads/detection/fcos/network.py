@@ -84,8 +84,10 @@ class Neck(nn.Module):
 
     def forward(self, levels: Sequence[Tensor]) -> list[Tensor]:
         """Map levels of shape (n, channels[i], h, w) to levels of shape (n, width, h, w)."""
-        normed = OrderedDict((str(i), norm(level)) for i, (norm, level) in enumerate(zip(self.norms, levels, strict=True)))
-        return list(self.pyramid(normed).values())
+        levels_by_name = OrderedDict(
+            (str(i), norm(level)) for i, (norm, level) in enumerate(zip(self.norms, levels, strict=True))
+        )
+        return list(self.pyramid(levels_by_name).values())
 
 
 class DetectorNetwork(nn.Module):

@@ -124,11 +124,11 @@ def _reader(pyramid: FeaturePyramid, tile: Tile) -> Callable[[], Levels]:
 def _within(tile: Tile, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Clip boxes to a tile; return those with a large part inside, in pixels of the scaled tile, and their indices."""
     width, height = tile.shown
-    moved = tile.from_image(boxes)
+    tile_boxes = tile.from_image(boxes)
     limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
-    inside = torch.minimum(moved.clamp(min=0), limit)
+    inside = torch.minimum(tile_boxes.clamp(min=0), limit)
     sides = inside[:, 2:] - inside[:, :2]
-    share = sides.prod(dim=1) / (moved[:, 2:] - moved[:, :2]).prod(dim=1).clamp(min=1e-6)
+    share = sides.prod(dim=1) / (tile_boxes[:, 2:] - tile_boxes[:, :2]).prod(dim=1).clamp(min=1e-6)
     finite = torch.isfinite(boxes).all(dim=1)
     indices = ((sides >= LEAST_SIDE_PX).all(dim=1) & (share >= LEAST_SHARE) & finite).nonzero()[:, 0]
     return inside[indices], indices

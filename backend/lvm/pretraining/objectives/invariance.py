@@ -37,7 +37,7 @@ class Invariance(nn.Module):
 
     def forward(self, embeddings: Tensor) -> Tensor:
         """Compute the loss of embeddings, shape (2, n, dimension), of both views of n galaxies."""
-        projected = self.projector(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
-        pull = lejepa_invariance_loss(all_proj=projected, global_proj=projected)
-        loss: Tensor = GAUSSIAN_WEIGHT * self.gaussian(projected) + (1 - GAUSSIAN_WEIGHT) * pull
+        projections = self.projector(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2])
+        pull = lejepa_invariance_loss(all_proj=projections, global_proj=projections)
+        loss: Tensor = GAUSSIAN_WEIGHT * self.gaussian(projections) + (1 - GAUSSIAN_WEIGHT) * pull
         return loss

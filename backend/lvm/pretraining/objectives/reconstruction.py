@@ -39,9 +39,9 @@ def corrupt(views: Tensor) -> Tensor:
     device = views.device
     share = torch.empty(n, 1, 1, 1, device=device).uniform_(*MASKED)
     blocks = (torch.rand(n, 1, -(-height // BLOCK_PX), -(-width // BLOCK_PX), device=device) < share).float()
-    masked = functional.interpolate(blocks, scale_factor=BLOCK_PX)[..., :height, :width]
+    mask = functional.interpolate(blocks, scale_factor=BLOCK_PX)[..., :height, :width]
     noisy = views + torch.randn_like(views) * torch.empty(n, 1, 1, 1, device=device).uniform_(0, NOISE)
-    return torch.where(masked > 0, torch.rand_like(views), noisy).clamp(0, 1)
+    return torch.where(mask > 0, torch.rand_like(views), noisy).clamp(0, 1)
 
 
 class Reconstruction(nn.Module):

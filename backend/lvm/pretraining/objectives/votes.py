@@ -21,10 +21,10 @@ DROPOUT = 0.2
 
 def questions_of(answers: Sequence[str]) -> list[list[int]]:
     """Return the columns of each question, from names `question/answer`."""
-    grouped: dict[str, list[int]] = {}
+    columns_of: dict[str, list[int]] = {}
     for column, name in enumerate(answers):
-        grouped.setdefault(name.split("/")[0], []).append(column)
-    return list(grouped.values())
+        columns_of.setdefault(name.split("/")[0], []).append(column)
+    return list(columns_of.values())
 
 
 class Votes(nn.Module):

@@ -57,7 +57,7 @@ def test_an_annotation_that_is_measured_again_counts_once(services: Services, ef
 
 def test_the_effort_of_a_deleted_annotation_is_subtracted(services: Services, effort_store: EffortStore) -> None:
     effort_store.write(PROJECT, [boxes(1, Effort(accepted=2)), boxes(2, Effort(accepted=1), version=2)])
-    effort_store.write(PROJECT, [], gone={1, 99})
+    effort_store.write(PROJECT, [], outdated_ids={1, 99})
     assert sums(services) == {1: {}, 2: {"boxes": Effort(accepted=1)}}
 
 
@@ -69,7 +69,7 @@ def test_an_annotation_of_an_unknown_version_is_stored_and_counted(services: Ser
 
 def test_projects_are_independent(services: Services, effort_store: EffortStore) -> None:
     effort_store.write(8, [boxes(1, Effort(accepted=1)), Entry(2, "monday", None)])
-    effort_store.write(PROJECT, [], gone={1, 2})
+    effort_store.write(PROJECT, [], outdated_ids={1, 2})
     assert sums(services) == {1: {}, 2: {}}
     assert (effort_store.unknown(PROJECT), effort_store.unknown(8), effort_store.stamps(8)) == (
         0,
@@ -82,7 +82,7 @@ def test_more_entries_than_a_statement_allows_are_deleted(services: Services, ef
     many = range(2 * IDS_PER_STATEMENT + 1)
     effort_store.write(PROJECT, [boxes(number, Effort(accepted=1)) for number in many])
     assert sums(services)[1] == {"boxes": Effort(accepted=len(many))}
-    effort_store.write(PROJECT, [], gone=many)
+    effort_store.write(PROJECT, [], outdated_ids=many)
     assert (sums(services)[1], effort_store.stamps(PROJECT)) == ({}, {})
 
 
@@ -111,10 +111,10 @@ histories = st.lists(
 def test_the_sums_equal_those_of_the_current_entries(
     services: Services, effort_store: EffortStore, history: list[tuple[list[Entry], set[int]]]
 ) -> None:
-    effort_store.write(PROJECT, [], gone=effort_store.stamps(PROJECT))  # of the previous example
+    effort_store.write(PROJECT, [], outdated_ids=effort_store.stamps(PROJECT))  # of the previous example
     current: dict[int, Entry] = {}
     for written, gone in history:
-        effort_store.write(PROJECT, written, gone=gone)
+        effort_store.write(PROJECT, written, outdated_ids=gone)
         current = {id_: entry for id_, entry in current.items() if id_ not in gone} | {
             entry.annotation_id: entry for entry in written
         }

@@ -33,11 +33,11 @@ def test_tasks_are_sorted_by_the_state_of_their_predictions(
     task: Task, predicted: bool, record: PredictionRecord | None, chosen: ToPredict
 ) -> None:
     records = {} if record is None else {task.id: record}
-    assert choose_tasks([task], {task.id} if predicted else (), records, keys=["image"], now=NOW) == chosen
+    assert choose_tasks([task], {task.id} if predicted else (), records, keys=["image"], time=NOW) == chosen
 
 
 def test_the_failed_task_that_was_tried_longest_ago_comes_first() -> None:
     tasks = [Task(number, {"image": "a.png"}, False, 0, "") for number in (1, 2, 3)]
     records = {1: PredictionRecord(HASH, 30.0), 2: PredictionRecord(HASH, 10.0), 3: PredictionRecord(HASH, 20.0)}
-    chosen = choose_tasks(tasks, {1, 2, 3}, records, keys=["image"], now=NOW)
+    chosen = choose_tasks(tasks, {1, 2, 3}, records, keys=["image"], time=NOW)
     assert [task.id for task in chosen.failed] == [2, 3, 1]

@@ -40,7 +40,7 @@ class Queue:
             self.tasks,
             sampling=sampling,
             scores=self.scores,
-            done=self.done,
+            finished=self.done,
             lease=lease or threading.Event(),
         )
 

@@ -27,7 +27,7 @@ def run(services: Services) -> int:
         project_state(client, PROJECT),
         read_annotations(client, PROJECT),
         tasks=read_tasks(client, PROJECT),
-        stored=StoredPredictions(),
+        predictions=StoredPredictions(),
     )
 
 
@@ -94,7 +94,12 @@ def test_a_version_that_was_rolled_back_meanwhile_is_not_shown(with_images: Serv
     with_images.registry.promote(PROJECT, 1)
     client = with_images.label_studio
     publish(
-        with_images, stale, project_state(client, PROJECT), [], tasks=read_tasks(client, PROJECT), stored=StoredPredictions()
+        with_images,
+        stale,
+        project_state(client, PROJECT),
+        [],
+        tasks=read_tasks(client, PROJECT),
+        predictions=StoredPredictions(),
     )
     assert "PATCH /api/ml/1" not in label_studio.requests
 
