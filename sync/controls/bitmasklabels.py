@@ -47,10 +47,10 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
     # A palette of transparent and opaque black needs one bit per pixel.
     image = Image.frombytes("P", size, mask.astype(np.uint8).tobytes())
     image.putpalette([0, 0, 0, 0, 0, 0])
-    written = io.BytesIO()
-    image.save(written, "PNG", transparency=b"\x00\xff", bits=1, compress_level=6)
+    buffer = io.BytesIO()
+    image.save(buffer, "PNG", transparency=b"\x00\xff", bits=1, compress_level=6)
     value = {
-        "imageDataURL": PREFIX + base64.b64encode(written.getvalue()).decode("ascii"),
+        "imageDataURL": PREFIX + base64.b64encode(buffer.getvalue()).decode("ascii"),
         "bitmasklabels": write_labels([label], control),
     }
     return new_region(control, TAG, value, score=score, size=size)

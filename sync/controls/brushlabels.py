@@ -39,8 +39,8 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 def encode_footprint(footprint: Footprint, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a cropped mask, as `encode` does for the full mask; raise ControlError if it is off the image."""
     check_footprint(footprint, size)
-    packed = rle.encode_part(footprint.pixels, x=footprint.x, y=footprint.y, size=size)
-    value = {"format": "rle", "rle": packed, "brushlabels": write_labels([label], control)}
+    runs = rle.encode_part(footprint.pixels, x=footprint.x, y=footprint.y, size=size)
+    value = {"format": "rle", "rle": runs, "brushlabels": write_labels([label], control)}
     return new_region(control, TAG, value, score=score, size=size)
 
 
@@ -59,15 +59,15 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Mask]:
     if value.get("format") != "rle":
         raise ControlError(f"a brush mask must have the format 'rle', not {quote(value.get('format'))}")
     labels = read_labels(value, TAG)
-    packed = value.get("rle")
+    runs = value.get("rle")
     if size is None:
-        stated = read_size(region)
-        return Labelled(shape=rle.decode(packed, size=stated), labels=labels, size=stated)  # type: ignore[arg-type]
+        size_in_region = read_size(region)
+        return Labelled(shape=rle.decode(runs, size=size_in_region), labels=labels, size=size_in_region)  # type: ignore[arg-type]
     size = check_size(size)
-    pixels = rle.pixel_count(packed)
+    pixels = rle.pixel_count(runs)
     drawn_on = size if pixels == size[0] * size[1] else readable_size(region) or size
     check_pixel_count(pixels, size)
-    mask = rle.decode(packed, size=drawn_on)  # type: ignore[arg-type]
+    mask = rle.decode(runs, size=drawn_on)  # type: ignore[arg-type]
     return Labelled(shape=resize_mask(mask, size), labels=labels, size=size)
 
 

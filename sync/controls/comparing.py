@@ -14,7 +14,7 @@ from sync.geometry.shapes import Size
 __all__ = ["decoder"]
 
 
-def decoder(predicted: Mapping[str, Any], submitted: Mapping[str, Any]) -> Callable[[Region], Any]:
+def decoder(prediction: Mapping[str, Any], submission: Mapping[str, Any]) -> Callable[[Region], Any]:
     """Return the function that decodes both regions, chosen by the type of the predicted one.
 
     Predictions state the image's own size; submitted regions of annotators and scripts may state no size or another one. If
@@ -25,13 +25,13 @@ def decoder(predicted: Mapping[str, Any], submitted: Mapping[str, Any]) -> Calla
     ControlError
         If there is no codec for the type.
     """
-    kind = str(predicted.get("type")).lower()
+    kind = str(prediction.get("type")).lower()
     tag = TAG_OF_TYPE.get(kind)
     if tag is None:
         raise ControlError(f"regions of type {kind!r} cannot be decoded")
     decode = CONTROLS[tag].decode
     if tag in SHAPES:
-        return partial(decode, size=_stated_size(predicted) or _stated_size(submitted) or ANY_SIZE)
+        return partial(decode, size=_stated_size(prediction) or _stated_size(submission) or ANY_SIZE)
     return decode
 
 

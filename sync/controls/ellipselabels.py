@@ -70,13 +70,13 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
     if ellipse.radius_x <= 0 or ellipse.radius_y <= 0:
         raise ControlError(f"the half-axes of {ellipse} must be above 0")
     if not _fits(ellipse, size):
-        turned = Ellipse(ellipse.x, ellipse.y, ellipse.radius_y, ellipse.radius_x, ellipse.rotation + 90)
-        if not _fits(turned, size):
+        rotated_ellipse = Ellipse(ellipse.x, ellipse.y, ellipse.radius_y, ellipse.radius_x, ellipse.rotation + 90)
+        if not _fits(rotated_ellipse, size):
             longest = max(ellipse.radius_x, ellipse.radius_y)
             raise ControlError(
                 f"the half-axis of {longest:.4g} pixels is longer than half the image, which Label Studio does not allow"
             )
-        ellipse = turned
+        ellipse = rotated_ellipse
     value = {
         "x": min(float(ellipse.x) / width * 100, 100.0),
         "y": min(float(ellipse.y) / height * 100, 100.0),

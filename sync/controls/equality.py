@@ -38,9 +38,9 @@ def same_shape(before: Labelled[Any], after: Labelled[Any]) -> bool:
     return first.shape == second.shape and bool(np.allclose(first, second, rtol=0, atol=SAME))
 
 
-def outline(labelled: Labelled[Any]) -> NDArray[np.float64]:
+def outline(region: Labelled[Any]) -> NDArray[np.float64]:
     """Return the corners of a point, box, ellipse or polygon, shape (n, 2), relative to the image's width and height."""
-    shape = labelled.shape
+    shape = region.shape
     if isinstance(shape, Point):
         points = np.array([[shape.x, shape.y]])
     elif isinstance(shape, Box):
@@ -52,7 +52,7 @@ def outline(labelled: Labelled[Any]) -> NDArray[np.float64]:
         points = _rotate(rim, shape.rotation) + np.array([shape.x, shape.y])
     else:
         points = np.asarray(shape.points, np.float64)
-    corners: NDArray[np.float64] = points / labelled.size
+    corners: NDArray[np.float64] = points / region.size
     return corners
 
 
@@ -60,5 +60,5 @@ def _rotate(points: NDArray[np.float64], degrees: float) -> NDArray[np.float64]:
     """Rotate points, shape (n, 2), about (0, 0), clockwise on the screen."""
     angle = np.radians(degrees)
     across, down = (np.cos(angle), np.sin(angle)), (-np.sin(angle), np.cos(angle))
-    rotated: NDArray[np.float64] = points @ np.array([across, down])
-    return rotated
+    rotated_points: NDArray[np.float64] = points @ np.array([across, down])
+    return rotated_points

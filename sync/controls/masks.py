@@ -55,8 +55,8 @@ def resize_mask(mask: Mask, size: Size) -> Mask:
         return mask
     rows = (np.arange(size[1]) + 0.5) * (height / size[1])
     columns = (np.arange(size[0]) + 0.5) * (width / size[0])
-    scaled: Mask = mask[rows.astype(int)][:, columns.astype(int)]
-    if not scaled.any() and mask.any():
+    scaled_mask: Mask = mask[rows.astype(int)][:, columns.astype(int)]
+    if not scaled_mask.any() and mask.any():
         y, x = np.argwhere(mask).mean(axis=0)
-        scaled[int((y + 0.5) * size[1] / height), int((x + 0.5) * size[0] / width)] = True
-    return scaled
+        scaled_mask[int((y + 0.5) * size[1] / height), int((x + 0.5) * size[0] / width)] = True
+    return scaled_mask

@@ -56,11 +56,11 @@ def round_to_step(number: float, control: Control) -> float:
     """Return the nearest number within the control's bounds and on its steps, which start at the minimum."""
     low = -math.inf if control.minimum is None else control.minimum
     high = math.inf if control.maximum is None else control.maximum
-    clipped = min(max(number, low), high)
-    if control.step is None or abs(clipped) > control.step / STEP_TOLERANCE:
-        return clipped
+    clipped_number = min(max(number, low), high)
+    if control.step is None or abs(clipped_number) > control.step / STEP_TOLERANCE:
+        return clipped_number
     start = control.minimum or 0.0
-    steps = round((clipped - start) / control.step)
+    steps = round((clipped_number - start) / control.step)
     if start + steps * control.step > high + STEP_TOLERANCE:
         steps -= 1
     return min(max(round(start + steps * control.step, 10), low), high)

@@ -88,8 +88,8 @@ def write_labels(labels: Sequence[str], control: Control) -> list[str]:
 
 def write_rotation(degrees: float) -> float:
     """Return an angle as Label Studio stores it, in [0, 360)."""
-    turned = float(degrees) % 360.0
-    return 0.0 if turned == 360.0 else turned  # -1e-20 % 360 is 360.0
+    positive_degrees = float(degrees) % 360.0
+    return 0.0 if positive_degrees == 360.0 else positive_degrees  # -1e-20 % 360 is 360.0
 
 
 def finite(*numbers: float, of: str) -> None:

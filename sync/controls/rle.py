@@ -98,8 +98,8 @@ def _pack(turns: NDArray[np.int64], *, starts_inside: bool, pixels: int) -> list
     bits = np.zeros(total + 8 - total % 8, dtype=np.uint8)  # plus a full byte if the bits fill bytes exactly, as the SDK does
     bits[:HEADER_BITS] = np.unpackbits(header_bytes)[:HEADER_BITS]
     bits[HEADER_BITS:total] = run_bits
-    packed: list[int] = np.packbits(bits).tolist()
-    return packed
+    packed_bytes: list[int] = np.packbits(bits).tolist()
+    return packed_bytes
 
 
 def decode(rle: list[int], *, size: Size) -> Mask:
@@ -153,25 +153,25 @@ def _bytes_of(rle: object) -> bytes:
 def _alpha(data: bytes, count: int, fields: tuple[int, ...]) -> Mask:
     alpha = np.zeros(count // CHANNELS, dtype=np.bool_)
     last_bit = len(data) * 8
-    padded = data + bytes(8)
-    at, done = HEADER_BITS, 0
-    while done < count:
-        window = int.from_bytes(padded[at >> 3 : (at >> 3) + 5], "big") << (at & 7) & 0xFFFFFFFFFF
+    padded_data = data + bytes(8)
+    at, pixel_count = HEADER_BITS, 0
+    while pixel_count < count:
+        window = int.from_bytes(padded_data[at >> 3 : (at >> 3) + 5], "big") << (at & 7) & 0xFFFFFFFFFF
         bits = fields[window >> 37 & 3]
-        end = done + 1 + (window >> (37 - bits) & (1 << bits) - 1)
+        end = pixel_count + 1 + (window >> (37 - bits) & (1 << bits) - 1)
         if end > count:
             raise ControlError(f"an RLE of {count} bytes has a run that ends at {end}")
         repeats = window >> 39
-        stop = at + 3 + bits + WORD_BITS * (1 if repeats else end - done)
+        stop = at + 3 + bits + WORD_BITS * (1 if repeats else end - pixel_count)
         if stop > last_bit:
-            raise ControlError(f"an RLE of {count} bytes ends early, after {done}")
+            raise ControlError(f"an RLE of {count} bytes ends early, after {pixel_count}")
         if repeats:
             if window >> (37 - bits - WORD_BITS) & 128:
-                alpha[done // CHANNELS : end // CHANNELS] = True
+                alpha[pixel_count // CHANNELS : end // CHANNELS] = True
         else:
-            words = _words(padded, at + 3 + bits, end - done)
-            alpha[done // CHANNELS : end // CHANNELS] = words[-(done + 1) % CHANNELS :: CHANNELS] > 127
-        at, done = stop, end
+            words = _words(padded_data, at + 3 + bits, end - pixel_count)
+            alpha[pixel_count // CHANNELS : end // CHANNELS] = words[-(pixel_count + 1) % CHANNELS :: CHANNELS] > 127
+        at, pixel_count = stop, end
     return alpha
 
 
@@ -189,6 +189,6 @@ def _split(lengths: NDArray[np.int64], words: NDArray[np.int64]) -> tuple[NDArra
     if lengths.max() <= longest:
         return lengths, words
     pieces = (lengths - 1) // longest + 1
-    whole = np.full(int(pieces.sum()), longest)
-    whole[np.cumsum(pieces) - 1] = lengths - (pieces - 1) * longest
-    return whole, np.repeat(words, pieces)
+    piece_lengths = np.full(int(pieces.sum()), longest)
+    piece_lengths[np.cumsum(pieces) - 1] = lengths - (pieces - 1) * longest
+    return piece_lengths, np.repeat(words, pieces)

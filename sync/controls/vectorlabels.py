@@ -83,8 +83,8 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
     for vertex in vertices:
         if not isinstance(vertex, Mapping):
             raise ControlError(f"a vertex must be an object with x and y, not {quote(vertex)}")
-    followed = [str(vertex["prevPointId"]) for vertex in vertices if vertex.get("prevPointId") is not None]
-    if len(set(followed)) < len(followed):
+    previous_ids = [str(vertex["prevPointId"]) for vertex in vertices if vertex.get("prevPointId") is not None]
+    if len(set(previous_ids)) < len(previous_ids):
         raise ControlError("the vector branches: only one closed outline marks an object")
     lines = [_line(start, end) for start, end in zip(vertices, [*vertices[1:], vertices[0]], strict=True)]
     points = np.concatenate(lines) * (width, height) / 100

@@ -31,17 +31,17 @@ def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) 
     After the last record, report the number of omitted regions of each control and kind.
     """
     kinds = KINDS_OF_FORMAT[format]
-    lost: Counter[tuple[str, str]] = Counter()
+    losses: Counter[tuple[str, str]] = Counter()
     for record in records:
         annotations = []
         for annotation in record.annotations:
             objects = tuple(obj for obj in annotation.objects if obj.kind in kinds)
             answers = annotation.answers if WHOLE_IMAGE in kinds else ()
-            lost.update((obj.control, obj.kind) for obj in annotation.objects if obj.kind not in kinds)
-            lost.update((answer.control, WHOLE_IMAGE) for answer in annotation.answers if WHOLE_IMAGE not in kinds)
+            losses.update((obj.control, obj.kind) for obj in annotation.objects if obj.kind not in kinds)
+            losses.update((answer.control, WHOLE_IMAGE) for answer in annotation.answers if WHOLE_IMAGE not in kinds)
             annotations.append(replace(annotation, objects=objects, answers=answers))
         yield replace(record, annotations=tuple(annotations))
-    for (control, kind), number in lost.items():
+    for (control, kind), number in losses.items():
         report(
             f"{number:,} of {control!r} are left out: {format} cannot represent {_NAMES[kind]}; {formats_with(kind)} can",
             task=None,

@@ -81,8 +81,10 @@ def data_card(facts: Facts) -> str:
 
 def _front_matter(facts: Facts) -> str:
     """Return the YAML header for the Hugging Face Hub and `datasets`: the files of each split that holds a task."""
-    empty = facts.tally.empty(facts.dataset.splits)
-    files = [f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits if split not in empty]
+    empty_splits = facts.tally.empty(facts.dataset.splits)
+    files = [
+        f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits if split not in empty_splits
+    ]
     licence = f"license_name: {json.dumps(facts.licence)}\nlicense: other\n" if facts.licence else ""
     names = f"pretty_name: {json.dumps(facts.dataset.title)}\n{licence}"
     return f"---\n{names}configs:\n- config_name: default\n  data_files:\n" + "\n".join(files) + "\n---"
@@ -165,9 +167,9 @@ def _splits(facts: Facts) -> str:
         return ""
     counts = ", ".join(f"{split} {facts.tally.tasks[split]:,}" for split in facts.dataset.splits)
     splitting = facts.splitting
-    empty = "".join(f"**No task is in {split}.** " for split in facts.tally.empty(facts.dataset.splits))
+    notice = "".join(f"**No task is in {split}.** " for split in facts.tally.empty(facts.dataset.splits))
     return (
-        f"## Splits\n\n{empty}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
+        f"## Splits\n\n{notice}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
         f"same file are in one split: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The position "
         f"on the sky is known for {splitting.located_tasks:,} of {len(splitting.split_of):,} tasks; the others are "
         "distinguished by their files."

@@ -31,10 +31,10 @@ def number_labels(labels: Sequence[str], file: Path | None) -> tuple[str, ...]:
         The labels of `file`, followed by those of `labels` that it does not contain.
     """
     try:
-        stored = json.loads(file.read_text(encoding="utf-8")) if file is not None else []
+        names = json.loads(file.read_text(encoding="utf-8")) if file is not None else []
     except (OSError, ValueError):
-        stored = []
-    earlier = [label for label in stored if isinstance(label, str)] if isinstance(stored, list) else []
+        names = []
+    earlier = [label for label in names if isinstance(label, str)] if isinstance(names, list) else []
     return tuple(dict.fromkeys((*earlier, *labels)))
 
 
@@ -55,5 +55,5 @@ def keep_numbers(labels: Sequence[str], file: Path | None) -> None:
     """
     if file is not None:
         file.parent.mkdir(parents=True, exist_ok=True)
-        with atomic_write(file) as opened:
-            opened.write(json.dumps(labels).encode("ascii"))
+        with atomic_write(file) as stream:
+            stream.write(json.dumps(labels).encode("ascii"))

@@ -130,14 +130,14 @@ class DataColumns:
 
 
 def name_columns(
-    columns: Iterable[DataColumn], *, reserved: Iterable[str], clean: Callable[[str], str] = lambda name: name
+    columns: Iterable[DataColumn], *, reserved_names: Iterable[str], clean: Callable[[str], str] = lambda name: name
 ) -> dict[str, DataColumn]:
     """Assign names to the columns of a table.
 
     Parameters
     ----------
     columns : iterable of DataColumn
-    reserved : iterable of str
+    reserved_names : iterable of str
         Names of the format's own columns. A column with such a name, compared without case, is named ``catalogue_<name>``. If
         the tasks have that key too, the column is left out.
     clean : callable, optional
@@ -149,18 +149,18 @@ def name_columns(
         Maps names to columns.
     """
     columns = list(columns)
-    own = {name.casefold() for name in reserved}
+    used_names = {name.casefold() for name in reserved_names}
     keys = {clean(column.key).casefold() for column in columns}
     columns_by_name: dict[str, DataColumn] = {}
-    used = set(own)
+    used = set(used_names)
     for column in columns:
         first = clean(column.key) or "catalogue_"
-        if first.casefold() in own and f"catalogue_{first}".casefold() in keys:
+        if first.casefold() in used_names and f"catalogue_{first}".casefold() in keys:
             continue  # such as the import's own ra: the format's column contains it, and catalogue_ra is the catalogue's
-        prefixed = (f"catalogue_{number or ''}{'_' if number else ''}{first}" for number in chain([0], count(2)))
+        candidates = (f"catalogue_{number or ''}{'_' if number else ''}{first}" for number in chain([0], count(2)))
         name = next(
             name
-            for name in chain([first], prefixed)
+            for name in chain([first], candidates)
             if name.casefold() not in used and (name == first or name.casefold() not in keys)
         )
         used.add(name.casefold())
@@ -191,8 +191,8 @@ def original_name(record: Record) -> str:
     name = record.data.get("filename")
     if record.image is None and isinstance(name, str | int | float) and str(name):
         return str(name)
-    called = basename(record.reference)
-    return _UPLOADED.sub("", called, count=1) if _is_upload(record.reference) else called
+    base_name = basename(record.reference)
+    return _UPLOADED.sub("", base_name, count=1) if _is_upload(record.reference) else base_name
 
 
 def content_of(record: Record) -> str:

@@ -105,13 +105,13 @@ def _scan_task(
     sky_of: Callable[[Mapping[str, Any]], tuple[Sky, str]] | None,
 ) -> None:
     items = [item for item in task.get("annotations") or [] if isinstance(item, Mapping)]
-    submitted = [item for item in items if not item.get("was_cancelled")]
+    submissions = [item for item in items if not item.get("was_cancelled")]
     first_pass.tasks += 1
     if is_first(task):
         first_pass.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
-        first_pass.annotations += len(submitted)
-    first_pass.skipped += len(items) - len(submitted)
-    for item in submitted:
+        first_pass.annotations += len(submissions)
+    first_pass.skipped += len(items) - len(submissions)
+    for item in submissions:
         _note_labels(item, config, first_pass)
     if not is_read(task, places=sky_of is not None):
         return
@@ -182,8 +182,10 @@ def _place(
             centre = (float(centre_of_image[0]), float(centre_of_image[1]))
             radius = max(float(np.hypot(*(steps @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
             positions = [(obj.ra, obj.dec) for annotation in annotations for obj in measure(annotation.objects, sky)]
-            measured = np.array([place for place in positions if np.isfinite(place).all()]).reshape(-1, 2)
-            galaxies = np.concatenate([galaxies, measured]) if len(galaxies) or len(measured) else np.array([centre])
+            finite_positions = np.array([place for place in positions if np.isfinite(place).all()]).reshape(-1, 2)
+            galaxies = (
+                np.concatenate([galaxies, finite_positions]) if len(galaxies) or len(finite_positions) else np.array([centre])
+            )
     elif size is not None and sky.scale_arcsec is not None:
         radius = sky.scale_arcsec * float(np.hypot(*size)) / 2
     label = _class_of(newest, config)

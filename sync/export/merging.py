@@ -42,14 +42,16 @@ def merge_boxes(annotation: ParsedAnnotation) -> ParsedAnnotation:
 
 
 def _pair_boxes(
-    objects: tuple[DrawnObject, ...], boxes: list[int], outlines: list[int], linked: Mapping[str, set[str]]
+    objects: tuple[DrawnObject, ...], boxes: list[int], outlines: list[int], links: Mapping[str, set[str]]
 ) -> dict[int, int]:
     """Map the index of each outline with a box to the index of its box."""
     places_of: dict[str, list[int]] = {}
     for place in outlines:
         places_of.setdefault(objects[place].id, []).append(place)
-    pairs = [(False, -1.0, box, outline) for box in boxes for outline in _linked_to(box, objects, places_of, linked)]
-    overlaps = find_overlaps([objects[place] for place in boxes], [objects[place] for place in outlines], least=SAME_OVERLAP)
+    pairs = [(False, -1.0, box, outline) for box in boxes for outline in _linked_to(box, objects, places_of, links)]
+    overlaps = find_overlaps(
+        [objects[place] for place in boxes], [objects[place] for place in outlines], threshold=SAME_OVERLAP
+    )
     pairs += [(True, -overlap, boxes[number], outlines[outline_number]) for number, outline_number, overlap in overlaps]
     box_of: dict[int, int] = {}
     paired_boxes: set[int] = set()
@@ -61,24 +63,24 @@ def _pair_boxes(
 
 
 def _linked_to(
-    box: int, objects: tuple[DrawnObject, ...], places_of: Mapping[str, list[int]], linked: Mapping[str, set[str]]
+    box: int, objects: tuple[DrawnObject, ...], places_of: Mapping[str, list[int]], links: Mapping[str, set[str]]
 ) -> Iterator[int]:
     """Yield the indices of the outlines that are linked to a box and overlap it."""
-    ids = linked.get(objects[box].id, set()) | {objects[box].id} - {""}
-    near = sorted(place for name in ids for place in places_of.get(name, ()))
-    for _, number, _ in find_overlaps([objects[box]], [objects[place] for place in near], least=LEAST_OVERLAP):
-        yield near[number]
+    ids = links.get(objects[box].id, set()) | {objects[box].id} - {""}
+    places = sorted(place for name in ids for place in places_of.get(name, ()))
+    for _, number, _ in find_overlaps([objects[box]], [objects[place] for place in places], threshold=LEAST_OVERLAP):
+        yield places[number]
 
 
 def _relations(regions: Iterable[Mapping[str, object]]) -> dict[str, set[str]]:
     """Map each region id to the ids that Label Studio's relations link to it, in either direction."""
-    linked: dict[str, set[str]] = {}
+    links: dict[str, set[str]] = {}
     for region in regions:
         first, second = region.get("from_id"), region.get("to_id")
         if region.get("type") == "relation" and isinstance(first, str) and isinstance(second, str):
-            linked.setdefault(first, set()).add(second)
-            linked.setdefault(second, set()).add(first)
-    return linked
+            links.setdefault(first, set()).add(second)
+            links.setdefault(second, set()).add(first)
+    return links
 
 
 def _with_box(outline: DrawnObject, box: DrawnObject) -> DrawnObject:

@@ -24,13 +24,13 @@ PAIRS_AT_ONCE = 100_000
 def same_boxes(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> list[bool]:
     """Return, for each of `first`, whether one of `second` has the same class and a box that overlaps by `SAME_OVERLAP`."""
     same = [False] * len(first)
-    for row, column, _ in find_overlaps(first, second, least=SAME_OVERLAP):
+    for row, column, _ in find_overlaps(first, second, threshold=SAME_OVERLAP):
         same[row] = same[row] or first[row].label == second[column].label
     return same
 
 
 def find_overlaps(
-    first: Sequence[DrawnObject], second: Sequence[DrawnObject], *, least: float
+    first: Sequence[DrawnObject], second: Sequence[DrawnObject], *, threshold: float
 ) -> Iterator[tuple[int, int, float]]:
     """Yield the pairs of objects whose upright boxes overlap, ordered by the index in `first`.
 
@@ -38,7 +38,7 @@ def find_overlaps(
     ----------
     first, second : sequence of DrawnObject
         Objects of one image, without key points.
-    least : float
+    threshold : float
         Smallest intersection over union of a pair, above 0.
 
     Yields
@@ -52,7 +52,7 @@ def find_overlaps(
     rows = max(1, PAIRS_AT_ONCE // len(second))
     for start in range(0, len(first), rows):
         shares = _overlaps(edges[start : start + rows], other_edges)
-        for row, column in np.argwhere(shares >= least).tolist():
+        for row, column in np.argwhere(shares >= threshold).tolist():
             yield start + row, column, float(shares[row, column])
 
 
@@ -69,7 +69,7 @@ def _overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDArra
         - np.maximum(first[:, None, axis], second[None, :, axis])
         for axis in (0, 1)
     )
-    shared = np.maximum(width, 0) * np.maximum(height, 0)
+    intersections = np.maximum(width, 0) * np.maximum(height, 0)
     areas, other_areas = ((edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (first, second))
-    overlaps: NDArray[np.float64] = shared / (areas[:, None] + other_areas[None, :] - shared)
+    overlaps: NDArray[np.float64] = intersections / (areas[:, None] + other_areas[None, :] - intersections)
     return overlaps

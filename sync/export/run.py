@@ -80,13 +80,13 @@ def export(
     with ExitStack() as stack:
         folder = _open_output(output, stack)
         spool, problems = stack.enter_context(Spool(folder)), stack.enter_context(Problems(folder))
-        answered = remove_prompts(tasks, plan.config, report=problems.add)
-        if not spool.fill(split_by_image(answered, plan.config, report=problems.add)):
+        cleaned_tasks = remove_prompts(tasks, plan.config, report=problems.add)
+        if not spool.fill(split_by_image(cleaned_tasks, plan.config, report=problems.add)):
             raise ExportError(f"project {plan.project} has no annotation to export")
-        sky_of = SkyReader(plan.config, image_files, needed=plan.format in ON_SKY)
-        places = SkyReader(plan.config, image_files, needed=True).try_read if plan.fractions else None
-        sized = SizedTasks(image_files, plan.config, format=plan.format)
-        sized_tasks = sized.sizes(spool, needed=lambda task: is_read(task, places=places is not None))
+        sky_of = SkyReader(plan.config, image_files, is_needed=plan.format in ON_SKY)
+        places = SkyReader(plan.config, image_files, is_needed=True).try_read if plan.fractions else None
+        tasks_with_sizes = SizedTasks(image_files, plan.config, format=plan.format)
+        sized_tasks = tasks_with_sizes.sizes(spool, is_needed=lambda task: is_read(task, places=places is not None))
         first_pass = run_first_pass(sized_tasks, plan.config, sky_of=places)
         splitting = split_tasks(first_pass.places, plan.fractions, seed=plan.seed) if plan.fractions else None
         tally = Tally()
@@ -114,7 +114,7 @@ def export(
             reason = f"{first_pass.data_columns.dropped:,} values of the tasks' data are left out: {limit}"
             problems.add(reason, task=None)
         decide = CONSENSUS[plan.consensus](first_pass.votes, plan.config)
-        tasks_with_images = sized.image_files(spool)
+        tasks_with_images = tasks_with_sizes.image_files(spool)
         records = build_records(tasks_with_images, plan, decide=decide, splitting=splitting, sky_of=sky_of, report=problems.add)
         records = drop_unsupported(records, format=plan.format, report=problems.add)
         _write(watch(records, first_pass.tasks), folder, dataset=dataset, format=plan.format)
@@ -141,8 +141,8 @@ def export(
             credit=plan.credit,
         )
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8", errors="backslashreplace")
-        empty = tally.empty(dataset.splits)
-    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty, tally.unit)
+        empty_splits = tally.empty(dataset.splits)
+    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty_splits, tally.unit)
 
 
 def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format: str) -> None:
@@ -206,7 +206,7 @@ def _open_output(output: Path, stack: ExitStack) -> Path:
     try:
         if output.exists() and (not output.is_dir() or any(output.iterdir())):
             raise OutputTakenError(f"{output} already exists and is not an empty folder: name another one")
-        unfinished = stack.enter_context(atomic_folder(output))
+        temporary_folder = stack.enter_context(atomic_folder(output))
     except OSError as error:
         raise ExportError(f"{output} cannot be written: {error.strerror or error}") from error
-    return unfinished
+    return temporary_folder

@@ -64,13 +64,13 @@ def _build_record(
     config = plan.config
     number, data = int(task["id"]), task.get("data")
     data = data if isinstance(data, Mapping) else {}
-    parsed = parse_annotations(task, config, report=report, size=size)
-    if not parsed:
+    parsed_annotations = parse_annotations(task, config, report=report, size=size)
+    if not parsed_annotations:
         return None
     if plan.format not in WITHOUT_PIXELS:
         _report_sizes(task, plan, image_file, size, report=report)
     try:
-        annotations = assign_image(decide(number_of(task), parsed), config, image_of_task(task, config))
+        annotations = assign_image(decide(number_of(task), parsed_annotations), config, image_of_task(task, config))
     except ControlError as error:
         report(f"the consensus cannot be computed: {error}", task=number)
         return None
@@ -82,8 +82,8 @@ def _build_record(
         reason = error if isinstance(error, SkyError) else reason_of_item(error)
         report(f"the position on the sky is left out: {reason}", task=number)
         sky = NOWHERE
-    for omitted in sky.celestial.omitted if sky.celestial is not None else ():
-        report(f"positions on the sky are less exact: {omitted}", task=number)
+    for distortion in sky.celestial.omitted if sky.celestial is not None else ():
+        report(f"positions on the sky are less exact: {distortion}", task=number)
     for fault in sky.faults:
         report(f"a number of the position on the sky is left out: {fault}", task=number)
     return Record(

@@ -115,11 +115,11 @@ def split_tasks(places: Sequence[TaskPlace], fractions: dict[str, float], *, see
     groups = list(members.values())
     order = np.random.default_rng(seed).permutation(len(groups))
     # Large groups first, so that the small groups balance the splits.
-    dealt = sorted((groups[place] for place in order), key=len, reverse=True)
+    shuffled_groups = sorted((groups[place] for place in order), key=len, reverse=True)
     strata: dict[str, Counter[str]] = defaultdict(Counter)
     total: Counter[str] = Counter()
     split_of = {}
-    for group in dealt:
+    for group in shuffled_groups:
         side = _side(Counter(place.label for place in group), strata, total, fractions)
         for place in group:
             strata[place.label][side] += 1
@@ -165,15 +165,15 @@ def link_tasks(places: Sequence[TaskPlace]) -> list[tuple[int, int]]:
         for key in (("task", str(place.task)), ("reference", place.reference), ("content", place.content)):
             if key[1]:
                 links.append((number, first.setdefault(key, number)))
-    located = [number for number, place in enumerate(places) if place.centre is not None]
-    owners = [number for number in located for _ in range(len(places[number].galaxies))]
+    located_tasks = [number for number, place in enumerate(places) if place.centre is not None]
+    owners = [number for number in located_tasks for _ in range(len(places[number].galaxies))]
     if owners:
-        galaxies = _vectors(np.concatenate([places[number].galaxies for number in located]))
-        centres = _vectors(np.array([places[number].centre for number in located]))
-        radii = np.array([max(places[number].radius_arcsec, SAME_GALAXY_ARCSEC) for number in located])
+        galaxies = _vectors(np.concatenate([places[number].galaxies for number in located_tasks]))
+        centres = _vectors(np.array([places[number].centre for number in located_tasks]))
+        radii = np.array([max(places[number].radius_arcsec, SAME_GALAXY_ARCSEC) for number in located_tasks])
         chords = 2 * np.sin(np.minimum(np.radians(radii / 3600), np.pi) / 2)
-        for number, near in zip(located, cKDTree(galaxies).query_ball_point(centres, chords), strict=True):
-            links += [(number, owners[galaxy]) for galaxy in near]
+        for number, neighbours in zip(located_tasks, cKDTree(galaxies).query_ball_point(centres, chords), strict=True):
+            links += [(number, owners[galaxy]) for galaxy in neighbours]
     return links
 
 

@@ -45,10 +45,10 @@ def as_stored(data: Any) -> Any:
     def reference(value: str) -> str:
         match = _ADDRESS.fullmatch(value)
         try:
-            decoded = base64.urlsafe_b64decode(match[1]).decode(errors="surrogatepass") if match else value
+            storage_path = base64.urlsafe_b64decode(match[1]).decode(errors="surrogatepass") if match else value
         except (binascii.Error, UnicodeDecodeError):
             return value
-        return decoded if _REFERENCE.fullmatch(decoded) else value
+        return storage_path if _REFERENCE.fullmatch(storage_path) else value
 
     return _each_text(data, reference)
 

@@ -38,7 +38,7 @@ class TaskList:
 
     def __init__(self, folder: Path, columns: Sequence[DataColumn], *, format: str) -> None:
         self._path = folder / TASKS_FILE
-        self._columns = name_columns(columns, reserved=_OWN)
+        self._columns = name_columns(columns, reserved_names=_OWN)
         self._format = format
 
     def __enter__(self) -> Self:
@@ -55,8 +55,8 @@ class TaskList:
         image_name, page = record.image or (None, None)
         width, height = record.size or (None, None)
         place = (record.task, image_name, page, record.split, self._file_name(record))
-        own = (*place, original_name(record), content_of(record), width, height)
-        self._rows.writerow([safe_cell(cell) for cell in (*own, *data_row(self._columns.values(), record))])
+        own_cells = (*place, original_name(record), content_of(record), width, height)
+        self._rows.writerow([safe_cell(cell) for cell in (*own_cells, *data_row(self._columns.values(), record))])
 
     def _file_name(self, record: Record) -> str:
         """Return the name of the record's file in the data set; empty if it has none."""

@@ -60,19 +60,19 @@ class Texts:
         """Return a text with escapes for the characters that the format cannot represent; report it if it has any."""
         if not self._pattern.search(text):
             return text
-        written = escape_text(text, self._pattern)
+        escaped = escape_text(text, self._pattern)
         self._report_once(
-            written, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {written[:200]!r}", task
+            escaped, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {escaped[:200]!r}", task
         )
-        return written
+        return escaped
 
     def cut(self, text: str, *, task: object = None, length: int) -> str:
         """Return a text with escapes, cut to `length` characters; report it if it changes."""
-        written = self(text, task=task)
-        if len(written) > length:
-            reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(written):,} is cut"
-            self._report_once(f"cut {written}", reason, task)
-        return written[:length]
+        escaped = self(text, task=task)
+        if len(escaped) > length:
+            reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(escaped):,} is cut"
+            self._report_once(f"cut {escaped}", reason, task)
+        return escaped[:length]
 
     def _report_once(self, key: str, reason: str, task: object) -> None:
         if key in self._reported or len(self._reported) > MOST_REPORTED:

@@ -40,10 +40,10 @@ def atomic_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
     OSError
         If the file cannot be written.
     """
-    with unsynced_write(file, mode=mode) as unfinished:
-        yield unfinished
-        unfinished.flush()
-        os.fsync(unfinished.fileno())
+    with unsynced_write(file, mode=mode) as temporary:
+        yield temporary
+        temporary.flush()
+        os.fsync(temporary.fileno())
     _sync(file.parent)
 
 
@@ -54,14 +54,14 @@ def unsynced_write(file: Path, *, mode: int = READABLE) -> Iterator[IO[bytes]]:
     A kill leaves no incomplete file under the name, but a power cut may. Use it for values with a checksum, and for copies of
     files that the user has.
     """
-    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as unfinished:
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=UNFINISHED, delete=False) as temporary:
         try:
-            yield unfinished
-            unfinished.flush()
-            os.fchmod(unfinished.fileno(), mode)
-            os.replace(unfinished.name, file)
+            yield temporary
+            temporary.flush()
+            os.fchmod(temporary.fileno(), mode)
+            os.replace(temporary.name, file)
         except BaseException:
-            os.unlink(unfinished.name)
+            os.unlink(temporary.name)
             raise
 
 
@@ -80,14 +80,14 @@ def atomic_folder(folder: Path) -> Iterator[Path]:
         If the folder cannot be written, or `folder` is not empty at the end of the block.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
+    temporary = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=folder.parent))
     try:
-        yield unfinished
-        unfinished.chmod(FOLDER_MODE)
-        flush_folder(unfinished)
-        rename_folder(unfinished, folder)
+        yield temporary
+        temporary.chmod(FOLDER_MODE)
+        flush_folder(temporary)
+        rename_folder(temporary, folder)
     finally:
-        shutil.rmtree(unfinished, ignore_errors=True)
+        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def flush_folder(folder: Path) -> None:
@@ -96,9 +96,9 @@ def flush_folder(folder: Path) -> None:
         list(pool.map(_sync, [folder, *folder.rglob("*")]))
 
 
-def rename_folder(flushed: Path, folder: Path) -> None:
+def rename_folder(source: Path, folder: Path) -> None:
     """Rename a folder that is on disk to `folder`, which does not exist or is empty, and flush its new name."""
-    os.replace(flushed, folder)
+    os.replace(source, folder)
     _sync(folder.parent)
 
 

@@ -127,9 +127,9 @@ class FileCache:
         file = self._file(key)
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            with unsynced_write(file.with_name(key + CHECKED), mode=0o600) as unfinished:
-                unfinished.write(_checksum(value))
-                unfinished.write(value)
+            with unsynced_write(file.with_name(key + CHECKED), mode=0o600) as temporary:
+                temporary.write(_checksum(value))
+                temporary.write(value)
         except OSError as error:
             self._warn(error)
             return

@@ -49,10 +49,10 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
     polygons = []
     for part in order:
         rows, columns = slices[part - 1]
-        padded = np.pad(parts[rows, columns] == part, 1)
+        padded_part = np.pad(parts[rows, columns] == part, 1)
         rings = [
             _simplify(ring[:-1, ::-1] + (columns.start - 0.5, rows.start - 0.5), tolerance_px)
-            for ring in find_contours(padded.astype(np.float32), 0.5, fully_connected="low")
+            for ring in find_contours(padded_part.astype(np.float32), 0.5, fully_connected="low")
         ]
         rings.sort(key=_area, reverse=True)
         polygons.append(Polygon(points=join_rings(rings)))
@@ -103,8 +103,8 @@ def join_rings(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight_b
 def _simplify(ring: NDArray[np.float64], tolerance_px: float) -> NDArray[np.float64]:
     from skimage.measure import approximate_polygon
 
-    closed = np.vstack([ring, ring[:1]])
-    simple: NDArray[np.float64] = approximate_polygon(closed, tolerance_px)[:-1]
+    closed_ring = np.vstack([ring, ring[:1]])
+    simple: NDArray[np.float64] = approximate_polygon(closed_ring, tolerance_px)[:-1]
     return simple if len(simple) >= 3 and _area(simple) > 0 else ring
 
 

@@ -30,9 +30,9 @@ def box_overlaps(first: NDArray[np.float64], second: NDArray[np.float64]) -> NDA
     """
     low = np.maximum(first[:, None, :2], second[None, :, :2])
     high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    shared = (high - low).clip(0).prod(axis=2)
+    intersection = (high - low).clip(0).prod(axis=2)
     areas = [(edges[:, 2:] - edges[:, :2]).prod(axis=1) for edges in (first, second)]
-    overlaps: NDArray[np.float64] = shared / np.maximum(areas[0][:, None] + areas[1][None] - shared, SMALLEST_UNION)
+    overlaps: NDArray[np.float64] = intersection / np.maximum(areas[0][:, None] + areas[1][None] - intersection, SMALLEST_UNION)
     return overlaps
 
 
@@ -41,8 +41,8 @@ def box_overlap(first: Box, second: Box) -> float:
     first, second = upright_box(first), upright_box(second)
     width = min(first.x + first.width, second.x + second.width) - max(first.x, second.x)
     height = min(first.y + first.height, second.y + second.height) - max(first.y, second.y)
-    shared = max(width, 0.0) * max(height, 0.0)
-    return shared / max(first.width * first.height + second.width * second.height - shared, SMALLEST_UNION)
+    intersection = max(width, 0.0) * max(height, 0.0)
+    return intersection / max(first.width * first.height + second.width * second.height - intersection, SMALLEST_UNION)
 
 
 def mask_overlap(first: Mask, second: Mask) -> float:
@@ -53,5 +53,5 @@ def mask_overlap(first: Mask, second: Mask) -> float:
 
 def footprint_overlap(first: Footprint, second: Footprint) -> float:
     """Return the IoU of two footprints on the same image."""
-    shared = first.shared(second)
-    return shared / (first.area + second.area - shared)
+    intersection = first.shared(second)
+    return intersection / (first.area + second.area - intersection)

@@ -129,8 +129,8 @@ class _Stream(httpcore.NetworkStream):
         return self._stream.get_extra_info(info)
 
 
-def _remaining(expired: type[httpcore.TimeoutException]) -> float:
+def _remaining(error_type: type[httpcore.TimeoutException]) -> float:
     remaining = _deadline.get() - time.monotonic()
     if remaining <= 0:
-        raise expired("the deadline has passed")
+        raise error_type("the deadline has passed")
     return remaining

@@ -76,10 +76,10 @@ def median(sample: Sample) -> float:
 
 def row_medians(rows: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return the median of each row without NaN; each row needs at least one number. `np.nanmedian` is 20 times slower."""
-    ordered = np.sort(rows, axis=-1)  # sorts NaN to the end
-    count = np.count_nonzero(~np.isnan(ordered), axis=-1)
+    sorted_rows = np.sort(rows, axis=-1)  # sorts NaN to the end
+    count = np.count_nonzero(~np.isnan(sorted_rows), axis=-1)
     index = np.arange(len(rows))
-    middle: NDArray[np.float64] = (ordered[index, (count - 1) // 2] + ordered[index, count // 2]) / 2
+    middle: NDArray[np.float64] = (sorted_rows[index, (count - 1) // 2] + sorted_rows[index, count // 2]) / 2
     return middle
 
 

@@ -61,10 +61,10 @@ def clean(band: Plane) -> Plane:
 
 def clean_with_sample(band: Plane) -> tuple[Plane, Sample]:
     """Return the result of `clean` and its `sorted_sample`, which takes most of the time."""
-    measured = _remove_sentinels(band)
-    sample = sorted_sample(measured)
-    cleaned = _remove_slope(_remove_hot_pixels(measured, sample))
-    return cleaned, sample if cleaned is measured else sorted_sample(cleaned)
+    valid_pixels = _remove_sentinels(band)
+    sample = sorted_sample(valid_pixels)
+    cleaned_band = _remove_slope(_remove_hot_pixels(valid_pixels, sample))
+    return cleaned_band, sample if cleaned_band is valid_pixels else sorted_sample(cleaned_band)
 
 
 def _remove_sentinels(band: Plane) -> Plane:
@@ -85,21 +85,21 @@ def _sentinel(band: Plane) -> float | None:
         return None
     starts = np.flatnonzero(np.concatenate([[True], sample[1:] != sample[:-1]]))
     counts = np.diff(np.append(starts, sample.size))
-    many = np.flatnonzero(counts >= max(FEWEST_TIES * sample.size, 3))
-    for place in many[np.argsort(-counts[many])][:MOST_SENTINELS]:
+    frequent_values = np.flatnonzero(counts >= max(FEWEST_TIES * sample.size, 3))
+    for place in frequent_values[np.argsort(-counts[frequent_values])][:MOST_SENTINELS]:
         value, start, count = float(sample[starts[place]]), starts[place], counts[place]
-        rest = np.concatenate([sample[:start], sample[start + count :]])
+        other_values = np.concatenate([sample[:start], sample[start + count :]])
         levels = np.delete(sample[starts], place)
-        if rest.size >= GRID and _is_sentinel(band, value, count / sample.size, rest, levels):
+        if other_values.size >= GRID and _is_sentinel(band, value, count / sample.size, other_values, levels):
             return value
     return None
 
 
-def _is_sentinel(band: Plane, value: float, share: float, rest: Plane, levels: Plane) -> bool:
-    """Return whether `value` is outside the distribution of the other values: `rest`, sorted, with distinct `levels`."""
+def _is_sentinel(band: Plane, value: float, share: float, other_values: Plane, levels: Plane) -> bool:
+    """Return whether `value` is outside the distribution of `other_values`, sorted, with distinct `levels`."""
     if len(levels) < 2:
         return False
-    low, middle, high = (float(rest[int(part * (rest.size - 1))]) for part in (0.01, 0.5, 0.99))
+    low, middle, high = (float(other_values[int(part * (other_values.size - 1))]) for part in (0.01, 0.5, 0.99))
     step = float(np.median(np.diff(levels.astype(np.float64))))  # step of integer counts
     spread = max(middle - low, step, float(np.finfo(np.float32).tiny))
     if value < low - FAR * spread:
@@ -108,7 +108,7 @@ def _is_sentinel(band: Plane, value: float, share: float, rest: Plane, levels: P
         # Saturated stars are bright too, but lie among bright pixels, cover less of the frame and are less bright.
         is_absurd = value > ABSURD * max(abs(high), spread)
         return is_absurd or (share >= BLOCK_SHARE and not _lies_in_light(band, value, middle, spread))
-    return share >= BLOCK_SHARE and len(levels) > CONTINUOUS * rest.size and _is_block(band, value)
+    return share >= BLOCK_SHARE and len(levels) > CONTINUOUS * other_values.size and _is_block(band, value)
 
 
 def _is_block(band: Plane, value: float) -> bool:
@@ -137,15 +137,15 @@ def _remove_hot_pixels(band: Plane, sample: Sample) -> Plane:
         return band
     from scipy import ndimage
 
-    filled = np.where(np.isfinite(band), band, sky)
+    filled_band = np.where(np.isfinite(band), band, sky)
     ring = np.ones((3, 3), dtype=bool)
     ring[1, 1] = False
-    highest = ndimage.maximum_filter(filled, footprint=ring)
+    highest = ndimage.maximum_filter(filled_band, footprint=ring)
     # Adjacent hot pixels are not detected; among very many, the second-brightest neighbour would have to be compared.
-    hot = (filled - sky > HOT_RATIO * np.maximum(highest - sky, noise)) & (filled - sky > HOT_NOISE * noise)
+    hot = (filled_band - sky > HOT_RATIO * np.maximum(highest - sky, noise)) & (filled_band - sky > HOT_NOISE * noise)
     if hot.sum() < max(FEWEST_HOT, HOT_SHARE * band.size):
         return band
-    return np.where(hot, ndimage.median_filter(filled, footprint=ring), band).astype(band.dtype)
+    return np.where(hot, ndimage.median_filter(filled_band, footprint=ring), band).astype(band.dtype)
 
 
 def _remove_slope(band: Plane) -> Plane:
@@ -173,38 +173,38 @@ def _subtract_slope(band: Plane, levels: NDArray[np.float64], valid: NDArray[np.
     height, width = band.shape
     y, x = (index[valid].astype(np.float64) for index in np.mgrid[:GRID, :GRID])
     design = np.stack([x, y, np.ones_like(x)], axis=1)
-    fitted = np.ones(len(levels), dtype=bool)
+    is_fitted = np.ones(len(levels), dtype=bool)
     for _ in range(4):  # excludes blocks with stars and galaxies
-        plane, *_ = np.linalg.lstsq(design[fitted], levels[fitted], rcond=None)
+        plane, *_ = np.linalg.lstsq(design[is_fitted], levels[is_fitted], rcond=None)
         away = np.abs(levels - design @ plane)
-        fitted = away <= max(3 * float(np.median(away)), 1e-12)
+        is_fitted = away <= max(3 * float(np.median(away)), 1e-12)
     length = float(np.hypot(plane[0], plane[1]))
     if not length:
         return band
     along = (plane[0] * x + plane[1] * y) / length
-    curved = levels - length * along - plane[2]
+    residuals = levels - length * along - plane[2]
     # Bins have equal numbers of blocks, so that a star in a corner affects only a few blocks of its bin.
     order = np.argsort(along, kind="stable")
     bins = np.arange(len(along)) * GRID // len(along)
     members = np.full((2, GRID, int(np.bincount(bins).max())), np.nan)
-    members[:, bins, np.arange(len(along)) - np.searchsorted(bins, bins)] = curved[order], along[order]
+    members[:, bins, np.arange(len(along)) - np.searchsorted(bins, bins)] = residuals[order], along[order]
     profile, centres = row_medians(members[0]), np.nanmean(members[1], axis=-1)
     level = length * centres + profile
     change, rises = float(np.ptp(level[1:-1])), np.diff(level)
-    scatter = float(np.percentile(np.abs(curved - _interpolate(along, centres, profile)), SLOPE_PERCENTILE))
+    scatter = float(np.percentile(np.abs(residuals - _interpolate(along, centres, profile)), SLOPE_PERCENTILE))
     one_way = abs(float(rises.sum())) >= 0.9 * float(np.abs(rises).sum())
     if change < SLOPE_SIGMA * noise or scatter > SLOPE_SCATTER * change or not one_way:
         return band
     yy, xx = np.mgrid[:height, :width]
     place = (plane[0] * ((xx + 0.5) * GRID / width - 0.5) + plane[1] * ((yy + 0.5) * GRID / height - 0.5)) / length
     slope = length * place + _interpolate(place, centres, profile) - np.median(level)
-    levelled: Plane = (band - slope).astype(band.dtype)
-    return levelled
+    levelled_band: Plane = (band - slope).astype(band.dtype)
+    return levelled_band
 
 
 def _interpolate(place: Line, centres: Line, profile: Line) -> Line:
     """Interpolate the profile linearly, and extrapolate it with the slopes of its first and last intervals."""
     before = np.minimum(place - centres[0], 0) * (profile[1] - profile[0]) / max(centres[1] - centres[0], 1e-9)
     after = np.maximum(place - centres[-1], 0) * (profile[-1] - profile[-2]) / max(centres[-1] - centres[-2], 1e-9)
-    extended: Line = np.interp(place, centres, profile) + before + after
-    return extended
+    extended_line: Line = np.interp(place, centres, profile) + before + after
+    return extended_line

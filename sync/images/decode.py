@@ -129,11 +129,11 @@ def _unpack_gzip(data: bytes) -> bytes:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             start = file.read(LONGEST_MAGIC)
             _kind(start)  # rejects other files before they are decompressed
-            whole = start + file.read(MAX_UNPACKED_BYTES - len(start) + 1)
+            unpacked_bytes = start + file.read(MAX_UNPACKED_BYTES - len(start) + 1)
     except ImageError:
         raise
     except DAMAGE as error:
         raise ImageError(f"the gzipped image is damaged or truncated ({type(error).__name__})") from error
-    if len(whole) > MAX_UNPACKED_BYTES:
+    if len(unpacked_bytes) > MAX_UNPACKED_BYTES:
         raise ImageError(f"the gzipped image unpacks to more than {MAX_UNPACKED_BYTES} bytes")
-    return whole
+    return unpacked_bytes

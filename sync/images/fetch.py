@@ -149,8 +149,8 @@ class Fetcher:
         if response.status_code != 200:
             raise ImageError(f"image {shorten(target.url)} got HTTP {response.status_code} instead of 200")
         body = bytearray()
-        declared = response.headers.get("Content-Length", "")
-        if not (declared.isdecimal() and int(declared[:20]) > self._limits.max_bytes):
+        declared_length = response.headers.get("Content-Length", "")
+        if not (declared_length.isdecimal() and int(declared_length[:20]) > self._limits.max_bytes):
             for chunk in response.iter_raw():
                 body += chunk
                 if len(body) > self._limits.max_bytes:

@@ -70,14 +70,14 @@ def pick_extension(content: bytes, extension: str) -> bytes:
         return content
     stored_parts = walk(data)
     parts = parts_of(part.header for part in stored_parts)
-    selected = select_parts(parts, extension)
+    selected_parts = select_parts(parts, extension)
     try:
         images = choose(parts).images
     except ImageError:  # the file has only auxiliary images such as masks, and `extension` selects one
         images = ()
-    if len(images) == 1 and list(images[0]) == selected:
+    if len(images) == 1 and list(images[0]) == selected_parts:
         return content  # the default image: the unchanged file keeps its content id, and thereby its task
-    return _file_of(data, stored_parts, selected)
+    return _file_of(data, stored_parts, selected_parts)
 
 
 def _file_of(data: bytes, stored_parts: Sequence[StoredPart], parts: Sequence[Part]) -> bytes:

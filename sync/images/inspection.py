@@ -140,10 +140,10 @@ def inspect_image(content: bytes, *, extension: str, stretch: str, max_pixels: i
         return Inspection(kind + packing, (image,))
     headers = read_headers(data)
     parts = parts_of(headers)
-    chosen = pick_extension(data, extension)
-    choice = choose(parts_of(read_headers(chosen)))
+    extension_name = pick_extension(data, extension)
+    choice = choose(parts_of(read_headers(extension_name)))
     images, problems = [], []
-    for word, file in split_images(chosen):
+    for word, file in split_images(extension_name):
         name = word or extension.strip() or ", ".join(part.word for part in choice.images[0])
         try:
             images.append(_image(read_bands(file, max_pixels=max_pixels), file, name, stretch))
@@ -160,16 +160,16 @@ def inspect_image(content: bytes, *, extension: str, stretch: str, max_pixels: i
 
 
 def _fits_format(headers: list[fits.Header]) -> str:
-    packed = [header for header in headers if header.get("ZIMAGE", False)]
-    codecs = sorted({str(header.get("ZCMPTYPE", "")).strip() for header in packed} - {""})
+    packed_headers = [header for header in headers if header.get("ZIMAGE", False)]
+    codecs = sorted({str(header.get("ZCMPTYPE", "")).strip() for header in packed_headers} - {""})
     return "FITS" + (f", compressed with {', '.join(codecs)}" if codecs else "")
 
 
 def _extensions(parts: list[Part], extension: str) -> tuple[Mapping[str, Any], ...]:
     """Return the number, name, shape and use of each part of a file."""
     if extension:
-        selected = {part.number for part in select_parts(parts, extension)}
-        return tuple(_extension(part, "shown" if part.number in selected else "not selected") for part in parts)
+        selected_numbers = {part.number for part in select_parts(parts, extension)}
+        return tuple(_extension(part, "shown" if part.number in selected_numbers else "not selected") for part in parts)
     try:
         choice = choose(parts)
     except ImageError:  # the file has only auxiliary images, and `extension` selects one
@@ -185,8 +185,8 @@ def _extension(part: Part, use: str) -> Mapping[str, Any]:
 
 def _image(bands: FitsBands, file: bytes, word: str, stretch: str) -> InspectedImage:
     height, width = bands.planes.shape[1:]
-    with fits.open(io.BytesIO(file), memmap=False) as opened:
-        primary = opened[0].header.copy()
+    with fits.open(io.BytesIO(file), memmap=False) as hdus:
+        primary = hdus[0].header.copy()
     zero_point, source = find_zero_point(bands, primary)
     shown_as = "none: red, green and blue of 8 bits are displayed unchanged" if bands.is_rgb else stretch
     sky, problems = describe_sky(bands.header, file, bands.planes.shape[1:])
@@ -211,16 +211,16 @@ def _pixel_problems(bands: FitsBands) -> list[str]:
     problems = []
     for number, plane in enumerate(bands.planes[:, ::step, ::step]):
         name = f"band {bands.names[number]}: " if len(bands.planes) > 1 and bands.names else ""
-        missing = 1 - float(np.isfinite(plane).mean())
-        if missing > 0:
-            problems.append(f"{name}{missing:.1%} of the pixels are missing (NaN or BLANK) and black")
+        missing_share = 1 - float(np.isfinite(plane).mean())
+        if missing_share > 0:
+            problems.append(f"{name}{missing_share:.1%} of the pixels are missing (NaN or BLANK) and black")
         if bands.is_rgb:
             continue
-        cleaned = clean(plane)
-        padding = 1 - float(np.isfinite(cleaned).mean()) - missing
+        cleaned_plane = clean(plane)
+        padding = 1 - float(np.isfinite(cleaned_plane).mean()) - missing_share
         if padding > 0:
             problems.append(f"{name}{padding:.1%} of the pixels are padding or a value for bad ones, and black")
-        if cleaned is not plane and padding <= 0:
+        if cleaned_plane is not plane and padding <= 0:
             problems.append(f"{name}hot pixels or a slope of the sky are removed from the displayed image")
     return problems
 

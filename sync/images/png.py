@@ -46,9 +46,9 @@ def to_png(pixels: NDArray[np.float32]) -> bytes:
     height, width, _ = pixels.shape
     values = np.rint(pixels * 255).astype(np.uint8).reshape(height, 3 * width)
     compressor = zlib.compressobj(LEVEL, zlib.DEFLATED, WINDOW_BITS, MEMORY_LEVEL, zlib.Z_RLE)
-    compressed = compressor.compress(_filter(values).tobytes()) + compressor.flush()
+    compressed_rows = compressor.compress(_filter(values).tobytes()) + compressor.flush()
     size = struct.pack(">IIBBBBB", width, height, BITS, TRUE_COLOUR, 0, 0, 0)
-    return SIGNATURE + _chunk(b"IHDR", size) + _chunk(b"IDAT", compressed) + _chunk(b"IEND", b"")
+    return SIGNATURE + _chunk(b"IHDR", size) + _chunk(b"IDAT", compressed_rows) + _chunk(b"IEND", b"")
 
 
 def _filter(values: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -97,13 +97,15 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
     skies = [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)]
     band_weights = _grey_world(planes, skies) if weights is None else weights
     with np.errstate(over="ignore", invalid="ignore"):
-        weighted = [plane * weight for plane, weight in zip(planes, band_weights, strict=True)]
+        weighted_planes = [plane * weight for plane, weight in zip(planes, band_weights, strict=True)]
     if len(planes) != 3:
-        mixed = three_bands(weighted)
-        return _compose(mixed, [_sky(plane, sorted_sample(plane)) for plane in mixed])
+        rgb = three_bands(weighted_planes)
+        return _compose(rgb, [_sky(plane, sorted_sample(plane)) for plane in rgb])
     # Measuring the sky takes most of the time; the measured values of three bands are only rescaled.
-    scaled = [Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, band_weights, strict=True)]
-    return _compose(three_bands(weighted), scaled[::-1])
+    weighted_skies = [
+        Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, band_weights, strict=True)
+    ]
+    return _compose(three_bands(weighted_planes), weighted_skies[::-1])
 
 
 def three_bands(bands: Sequence[NDArray[np.floating]]) -> tuple[NDArray[np.floating], ...]:
@@ -162,14 +164,14 @@ def _above(image: NDArray[np.floating], sky: float, unit: float) -> NDArray[np.f
     limit = np.finfo(np.float32).max / 8  # the sum of three such values must be finite
     with np.errstate(over="ignore", invalid="ignore"):
         # Values are halved first, so that the difference of two finite numbers is finite.
-        scaled = image.astype(np.float64)
-        scaled /= 2
-        scaled -= sky / 2
-        scaled /= unit / 2
-        above = scaled.astype(np.float32)
-    missing = ~np.isfinite(image)
+        floats = image.astype(np.float64)
+        floats /= 2
+        floats -= sky / 2
+        floats /= unit / 2
+        above = floats.astype(np.float32)
+    is_missing = ~np.isfinite(image)
     np.clip(above, -limit, limit, out=above)
-    above[missing] = np.nan
+    above[is_missing] = np.nan
     return above
 
 
@@ -199,14 +201,14 @@ def _curve(image: NDArray[np.float32]) -> NDArray[np.float32]:
         bright = min(bright, STAR_RATIO * max(float(np.percentile(sample, COMMON_PERCENTILE)), 1.0))
     white = max(WHITE_SIGMA, bright)
     softening = SOFT_SIGMA / (white - BLACK_SIGMA)
-    scaled = np.nan_to_num(image, nan=BLACK_SIGMA)
-    scaled -= BLACK_SIGMA
-    scaled /= white - BLACK_SIGMA
-    np.clip(scaled, 0, 1, out=scaled)
-    scaled /= softening
-    np.arcsinh(scaled, out=scaled)
-    scaled /= np.arcsinh(1 / softening)
-    return np.clip(scaled, 0, 1, out=scaled)
+    sigmas = np.nan_to_num(image, nan=BLACK_SIGMA)
+    sigmas -= BLACK_SIGMA
+    sigmas /= white - BLACK_SIGMA
+    np.clip(sigmas, 0, 1, out=sigmas)
+    sigmas /= softening
+    np.arcsinh(sigmas, out=sigmas)
+    sigmas /= np.arcsinh(1 / softening)
+    return np.clip(sigmas, 0, 1, out=sigmas)
 
 
 def _mean(bands: Sequence[NDArray[np.floating]]) -> NDArray[np.floating]:

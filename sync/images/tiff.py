@@ -65,12 +65,12 @@ def read_tiff(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
             pixels = np.moveaxis(samples, 0, -1) if _is_planar(page) else samples
             tag = page.tags.get(ORIENTATION_TAG)
             orientation = int(tag.value) if tag else 1
-            displayed = _to_float(pixels, page)
+            floats = _to_float(pixels, page)
     except ImageError:
         raise
     except DAMAGE as error:
         raise ImageError(f"the TIFF image is damaged or truncated ({type(error).__name__})") from error
-    return np.ascontiguousarray(turn_upright(displayed, orientation))
+    return np.ascontiguousarray(turn_upright(floats, orientation))
 
 
 def _fits_tifffile(page: TiffPage) -> bool:
@@ -93,7 +93,7 @@ def _check_segments(page: TiffPage, data: bytes, max_pixels: int) -> None:
     else:
         rows, columns = min(page.rowsperstrip, page.imagelength), page.imagewidth
     samples = 1 if _is_planar(page) else page.samplesperpixel
-    expected = rows * columns * samples * page.bitspersample // 8
+    expected_bytes = rows * columns * samples * page.bitspersample // 8
     if len(page.databytecounts) > MAX_SEGMENTS:
         raise ImageError(f"the TIFF image has more than the {MAX_SEGMENTS} strips or tiles that are read")
     if sum(page.databytecounts) > len(data):
@@ -102,9 +102,9 @@ def _check_segments(page: TiffPage, data: bytes, max_pixels: int) -> None:
         if start + size > len(data):
             raise ImageError("the TIFF image is truncated")
         if page.compression in DEFLATED:
-            unpacked = zlib.decompressobj().decompress(data[start : start + size], expected + 1)
-            if len(unpacked) > expected:
-                raise ImageError(f"a part of the TIFF image unpacks to more than the {expected} bytes that it may have")
+            unpacked_bytes = zlib.decompressobj().decompress(data[start : start + size], expected_bytes + 1)
+            if len(unpacked_bytes) > expected_bytes:
+                raise ImageError(f"a part of the TIFF image unpacks to more than the {expected_bytes} bytes that it may have")
 
 
 def _is_planar(page: TiffPage) -> bool:
@@ -123,12 +123,12 @@ def _to_float(pixels: NDArray[Any], page: TiffPage) -> NDArray[np.float32]:
     if pixels.dtype in (np.uint8, np.uint16):
         white = 255 if pixels.dtype == np.uint8 else 65535
         values = np.divide(pixels[..., : colours + 1], white, dtype=np.float32)
-        displayed = values[..., :colours]
+        colour_values = values[..., :colours]
         if page.photometric == PHOTOMETRIC.MINISWHITE:
-            displayed = 1 - displayed
+            colour_values = 1 - colour_values
         if alpha == 2:  # unassociated alpha: the colours are not premultiplied
-            displayed = displayed * values[..., colours:]
-        return np.repeat(displayed, 3, axis=-1) if colours == 1 else displayed
+            colour_values = colour_values * values[..., colours:]
+        return np.repeat(colour_values, 3, axis=-1) if colours == 1 else colour_values
     if pixels.dtype.kind not in "iuf":
         raise ImageError(f"the TIFF image holds {pixels.dtype.name} values; integers or floats can be shown")
     linear = pixels[..., :colours].astype(np.float64)

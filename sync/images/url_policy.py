@@ -157,19 +157,19 @@ def shorten(reference: str) -> str:
 def _clean_path(path: str, reference: str) -> str:
     """Decode a path once; reject path traversal, also after repeated decoding, because a proxy may decode it again."""
     try:
-        clean = decoded = unquote(path, errors="strict")
+        clean = decoded_path = unquote(path, errors="strict")
         while True:
             if (
-                not decoded.startswith("/")
-                or "//" in decoded
-                or "\\" in decoded
-                or CONTROL_CHARACTER.search(decoded)
-                or any(segment in (".", "..") for segment in decoded.split("/"))
+                not decoded_path.startswith("/")
+                or "//" in decoded_path
+                or "\\" in decoded_path
+                or CONTROL_CHARACTER.search(decoded_path)
+                or any(segment in (".", "..") for segment in decoded_path.split("/"))
             ):
                 raise ImageError(f"image reference {shorten(reference)} is not a plain path")
-            if (further := unquote(decoded, errors="strict")) == decoded:
+            if (further := unquote(decoded_path, errors="strict")) == decoded_path:
                 return clean
-            decoded = further
+            decoded_path = further
     except UnicodeDecodeError as error:
         raise ImageError(f"image reference {shorten(reference)} is not UTF-8") from error
 

@@ -92,11 +92,11 @@ class Drawer:
         name = content_id(item.identity if content is None else content, stretch=self.stretch)
         if name in self.known:
             return None
-        displayed = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
-        size = len(displayed.image)
+        display_image = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
+        size = len(display_image.image)
         if size > self.max_bytes:
             raise ImageError(f"the image has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
-        return DrawnImage(item, name, displayed, extension)
+        return DrawnImage(item, name, display_image, extension)
 
 
 def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:

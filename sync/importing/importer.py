@@ -186,15 +186,17 @@ def _stored_file(image: DrawnImage) -> StoredFile:
 
 
 def _task(image: DrawnImage, reference: str, storage: Storage, image_key: str) -> dict[str, Any]:
-    displayed = image.displayed
+    display_image = image.displayed
     columns = image.item.data
     if image_key in columns:  # a catalogue column with the key of the image
         columns = {f"catalogue_{name}" if name == image_key else name: value for name, value in columns.items()}
-    data = {**displayed.data, **columns, image_key: reference, "content_id": image.content_id}
+    data = {**display_image.data, **columns, image_key: reference, "content_id": image.content_id}
     if image.item.filename:
         data["filename"] = image.item.filename
     if image.extension:
         data["extension"] = image.extension
-    if displayed.science is not None:
-        data["science"] = storage.put_science(StoredFile(image.content_id + displayed.science_suffix, displayed.science))
+    if display_image.science is not None:
+        data["science"] = storage.put_science(
+            StoredFile(image.content_id + display_image.science_suffix, display_image.science)
+        )
     return {"data": data}

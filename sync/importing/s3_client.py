@@ -92,14 +92,18 @@ class S3Client:
         InputError
             If the bucket does not respond or does not exist.
         """
-        bucket, _, rest = pattern.removeprefix(SCHEME).partition("/")
-        wild = _WILD.search(rest)
-        expression = re.compile(_translate_pattern(rest)) if wild else None
-        prefix = rest[: wild.start()] if wild else rest
+        bucket, _, pattern_of_keys = pattern.removeprefix(SCHEME).partition("/")
+        wild = _WILD.search(pattern_of_keys)
+        expression = re.compile(_translate_pattern(pattern_of_keys)) if wild else None
+        prefix = pattern_of_keys[: wild.start()] if wild else pattern_of_keys
         try:
             for page in self._client.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
                 for key in (entry["Key"] for entry in page.get("Contents", ())):
-                    if expression.fullmatch(key) if expression else key == rest or _is_image_below(key, rest):
+                    if (
+                        expression.fullmatch(key)
+                        if expression
+                        else key == pattern_of_keys or _is_image_below(key, pattern_of_keys)
+                    ):
                         yield f"{SCHEME}{bucket}/{key}"
         except (self._refused, *self._failed, ValueError) as error:
             raise InputError(f"the bucket {bucket!r} cannot be listed: {error}") from error

@@ -159,10 +159,10 @@ class AnnotationReader:
 
     def _changed_without_stamp(self, stamps: Mapping[int, str]) -> bool:
         """Read the tasks with the oldest reads again; return whether one has changed without a new time stamp."""
-        now = self._clock()
-        if now - self._rechecked_at < RECHECK_EVERY_S or not self._held:
+        clock_s = self._clock()
+        if clock_s - self._rechecked_at < RECHECK_EVERY_S or not self._held:
             return False
-        self._rechecked_at = now
+        self._rechecked_at = clock_s
         oldest = list(self._held)[:TASKS_A_RECHECK]
         before = {annotation.id: annotation for task in oldest for annotation in self._held[task][1]}
         self._read(oldest, stamps)
@@ -174,8 +174,8 @@ class AnnotationReader:
         by_task: dict[int, list[Annotation]] = {task: [] for task in tasks}
         for annotation in read_annotations(self._client, self._project_id, task_ids=tasks):
             by_task[annotation.task_id].append(annotation)
-        unchanged = {task: entry for task, entry in self._held.items() if task not in by_task}
-        self._held = unchanged | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
+        unchanged_entries = {task: entry for task, entry in self._held.items() if task not in by_task}
+        self._held = unchanged_entries | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:

@@ -73,12 +73,12 @@ def attach_backend(
     url = url.rstrip("/")
     # The webhook is created first. Without one, Label Studio would create a webhook without credentials, whose events the
     # backend rejects; and with only one of the two network settings open, it would create the entry without a webhook.
-    rekeyed = _put_webhook(client, project_id, url=url, headers=event_headers(basic_auth, webhook_secret))
+    has_new_key = _put_webhook(client, project_id, url=url, headers=event_headers(basic_auth, webhook_secret))
     fields = _fields(title, basic_auth) | ({} if extra_params is None else {"extra_params": extra_params})
     row = _find(client, project_id, url)
     if row is None:
         row = _save(client, "POST", "/api/ml", _body(project_id, url, fields, basic_auth))
-    elif rekeyed or any(row[name] != value for name, value in fields.items()):
+    elif has_new_key or any(row[name] != value for name, value in fields.items()):
         row = _save(client, "PATCH", f"/api/ml/{row['id']}", _body(project_id, url, fields, basic_auth))
     show_predictions(client, project_id, version=title)
     return int(row["id"])

@@ -51,10 +51,10 @@ def _undo(client: LabelStudioClient, project_id: int, backends: set[int], hooks:
     # Webhooks are deleted first: to list the backends, Label Studio calls each of them, which can fail for a rejected one.
     for hook in {int(hook["id"]) for hook in client.get("/api/webhooks/", project=project_id)} - hooks:
         _delete(client, f"/api/webhooks/{hook}/")
-    new_backends, _, now = _state(client, project_id)
+    new_backends, _, new_webhooks = _state(client, project_id)
     for backend in new_backends - backends:
         _delete(client, f"/api/ml/{backend}")
-    if change := {name: value for name, value in settings.items() if now[name] != value}:
+    if change := {name: value for name, value in settings.items() if new_webhooks[name] != value}:
         client.send("PATCH", f"/api/projects/{project_id}/", json=change, repeatable=True)
 
 

@@ -126,7 +126,7 @@ class LabelStudioClient:
         path, **params
             As for `get`, without ``page`` and ``page_size``.
         """
-        received = 0
+        received_count = 0
         for page in count(1):
             try:
                 answer = self.get(path, **params, page=page, page_size=PAGE_SIZE)
@@ -135,8 +135,8 @@ class LabelStudioClient:
                     return
                 raise
             yield from answer["tasks"]
-            received += len(answer["tasks"])
-            if received >= int(answer["total"]) or not answer["tasks"]:
+            received_count += len(answer["tasks"])
+            if received_count >= int(answer["total"]) or not answer["tasks"]:
                 return
 
     def send(self, method: str, path: str, *, json: Any = None, repeatable: bool = False) -> Any:

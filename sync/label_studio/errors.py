@@ -56,9 +56,9 @@ def explain_response(response: httpx.Response) -> str:
 def _sentences(errors: Any) -> list[str]:
     """Flatten validation errors, which are nested dicts and lists of strings."""
     if isinstance(errors, Mapping):
-        return [f"{name}: {text}" for name, nested in errors.items() for text in _sentences(nested)]
+        return [f"{name}: {text}" for name, nested_errors in errors.items() for text in _sentences(nested_errors)]
     if isinstance(errors, list):
-        return [text for nested in errors for text in _sentences(nested)]
+        return [text for nested_errors in errors for text in _sentences(nested_errors)]
     return [] if errors is None else [str(errors)]
 
 

@@ -121,14 +121,14 @@ class LabelStudioServer:
         """
         began = time.monotonic()
         while not self._healthy():
-            waited = time.monotonic() - began
+            waited_s = time.monotonic() - began
             if not self.running:
                 raise StudioError(f"Label Studio exited before it responded; its log {self.log} ends:\n{self._log_tail()}")
-            if waited > timeout_s:
+            if waited_s > timeout_s:
                 tail = self._log_tail()
                 raise StudioError(f"Label Studio did not respond within {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")
             if progress is not None:
-                progress(waited)
+                progress(waited_s)
             time.sleep(POLL_S)
 
     def stop(self) -> None:
@@ -160,10 +160,10 @@ class LabelStudioServer:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-LOG_LINES:])
 
 
-def _environment(inherited: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
-    """Return Label Studio's environment: `inherited` without variables that affect it, and the settings for the backend."""
+def _environment(parent_environment: Mapping[str, str], *, data_dir: Path, url: str) -> dict[str, str]:
+    """Return Label Studio's environment: the parent's without variables that affect it, and settings for the backend."""
     prefixes = ("LABEL_STUDIO_", "HEARTEX_", "DJANGO_", "PYTHON", "VIRTUAL_ENV")
-    environment = {name: value for name, value in inherited.items() if not name.startswith(prefixes)}
+    environment = {name: value for name, value in parent_environment.items() if not name.startswith(prefixes)}
     return environment | {
         "LABEL_STUDIO_BASE_DATA_DIR": str(data_dir),
         "LABEL_STUDIO_HOST": url,

@@ -55,8 +55,8 @@ def find_parent(client: LabelStudioClient, annotation: Annotation) -> Parent | N
             raise
     ids = _ids(annotation.result)
     candidates = [_parent(item) for item in client.get("/api/predictions/", task=annotation.task_id)]
-    best = max(candidates, key=lambda parent: len(ids & _ids(parent.result)), default=None)
-    return best if best is not None and ids & _ids(best.result) else None
+    likeliest_parent = max(candidates, key=lambda parent: len(ids & _ids(parent.result)), default=None)
+    return likeliest_parent if likeliest_parent is not None and ids & _ids(likeliest_parent.result) else None
 
 
 def _parent(item: dict[str, Any]) -> Parent:

@@ -63,8 +63,8 @@ def push(client: LabelStudioClient, project_id: int, predictions: Sequence[dict[
         tasks = {item["task"] for item in batch}
         if len(tasks) != len(batch):
             raise ValueError(f"{len(batch)} predictions of version {version} are for {len(tasks)} tasks: give one per task")
-        done = predicted_tasks(client, project_id, version, task_ids=tasks)
-        todo = [item for item in batch if item["task"] not in done]
+        stored_ids = predicted_tasks(client, project_id, version, task_ids=tasks)
+        todo = [item for item in batch if item["task"] not in stored_ids]
         if all([_store(client, project_id, part) for part in _parts(todo, chunk)]):  # noqa: C419 - try every part
             count += len(batch)
         else:
@@ -91,18 +91,20 @@ def predicted_tasks(
         ids = sorted(task_ids)
         parts = [ids[start : start + TASKS_A_REQUEST] for start in range(0, len(ids), TASKS_A_REQUEST)]
         queries = [{"filters": filters, "selectedItems": {"all": False, "included": part}} for part in parts]
-    predicted, truncated = set(), set()
+    predicted_ids, truncated_ids = set(), set()
     for query in queries:
         fields = {"fields": "task_only", "include": "id,predictions_model_versions"}
         for task in client.pages("/api/tasks/", project=project_id, **fields, query=json.dumps(query)):
-            listed = task["predictions_model_versions"]  # "v0002-3f9a7c,v0001-3f9a7c"; the filter also matches parts of names
-            if version in [name.strip() for name in listed.split(",")]:
-                predicted.add(int(task["id"]))
-            elif len(listed) >= _LISTED_CHARS:
-                truncated.add(int(task["id"]))
-    if truncated:
-        predicted |= prediction_ids(client, project_id, version, task_ids=truncated).keys()
-    return predicted if task_ids is None else predicted & set(task_ids)
+            version_names = task[
+                "predictions_model_versions"
+            ]  # "v0002-3f9a7c,v0001-3f9a7c"; the filter also matches parts of names
+            if version in [name.strip() for name in version_names.split(",")]:
+                predicted_ids.add(int(task["id"]))
+            elif len(version_names) >= _LISTED_CHARS:
+                truncated_ids.add(int(task["id"]))
+    if truncated_ids:
+        predicted_ids |= prediction_ids(client, project_id, version, task_ids=truncated_ids).keys()
+    return predicted_ids if task_ids is None else predicted_ids & set(task_ids)
 
 
 def count_predictions(client: LabelStudioClient, project_id: int, version: str) -> int:
@@ -136,16 +138,16 @@ def _store(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str,
 
     Label Studio rejects a whole batch because of one deleted task and, with validation on, because of one invalid prediction.
     """
-    rejected = _import(client, project_id, batch)
-    if not rejected:
+    rejected_items = _import(client, project_id, batch)
+    if not rejected_items:
         return True
-    existing = existing_tasks(client, project_id, [item["task"] for item in rejected])
-    deleted = [item["task"] for item in rejected if item["task"] not in existing]
-    if deleted:
-        logger.info("event=predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, deleted)
-        _store_halves(client, project_id, [item for item in rejected if item["task"] in existing])
+    existing = existing_tasks(client, project_id, [item["task"] for item in rejected_items])
+    deleted_ids = [item["task"] for item in rejected_items if item["task"] not in existing]
+    if deleted_ids:
+        logger.info("event=predictions_left_out project=%s tasks=%s reason='the task was deleted'", project_id, deleted_ids)
+        _store_halves(client, project_id, [item for item in rejected_items if item["task"] in existing])
     else:
-        _split(client, project_id, rejected)
+        _split(client, project_id, rejected_items)
     return False
 
 
@@ -176,8 +178,8 @@ def _import(client: LabelStudioClient, project_id: int, batch: Sequence[dict[str
         return batch
     if int(answer["created"]) == len(batch):
         return []
-    done = predicted_tasks(client, project_id, batch[0]["model_version"], task_ids=[item["task"] for item in batch])
-    return [item for item in batch if item["task"] not in done]
+    stored_ids = predicted_tasks(client, project_id, batch[0]["model_version"], task_ids=[item["task"] for item in batch])
+    return [item for item in batch if item["task"] not in stored_ids]
 
 
 def _import_one(client: LabelStudioClient, project_id: int, prediction: dict[str, Any]) -> bool:

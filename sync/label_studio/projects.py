@@ -184,12 +184,14 @@ def upload_images(
         if file.suffix.lower() not in IMAGE_SUFFIXES:
             kinds = ", ".join(sorted(IMAGE_SUFFIXES))
             raise ValueError(f"Label Studio does not accept {file.name} as an image: it accepts {kinds}")
-    uploaded = Counter(_uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values())
+    upload_counts = Counter(
+        _uploaded_name(str(value)) for task in read_tasks(client, project_id) for value in task.data.values()
+    )
     new = []
     for file in files:
         name = _stored_name(file.name)
-        if uploaded[name] > 0:
-            uploaded[name] -= 1
+        if upload_counts[name] > 0:
+            upload_counts[name] -= 1
         else:
             new.append(file)
     for start in range(0, len(new), FILES_A_REQUEST):

@@ -51,7 +51,7 @@ def prune(
         Number of deleted predictions.
     """
     parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
-    deleted = 0
+    deleted_count = 0
     for version in sorted(version_counts(client, project_id).keys() & set(versions)):
         tasks = sorted(predicted_tasks(client, project_id, version))
         for start in range(0, len(tasks), TASKS_A_REQUEST):
@@ -59,13 +59,13 @@ def prune(
             for numbers in prediction_ids(client, project_id, version, task_ids=part).values():
                 for number in numbers:
                     if not keep_going():
-                        return deleted
+                        return deleted_count
                     if number in parents:
                         keep_parent(client, number, version)
                     else:
                         delete_prediction(client, number)
-                        deleted += 1
-    return deleted
+                        deleted_count += 1
+    return deleted_count
 
 
 def keep_parent(client: LabelStudioClient, number: int, version: str) -> None:

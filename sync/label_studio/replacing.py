@@ -43,7 +43,7 @@ def replace(
         return set()
     version = predictions[0]["model_version"]
     stored_ids = prediction_ids(client, project_id, version, task_ids=[item["task"] for item in predictions])
-    replaced, missing = set(), []
+    replaced_ids, missing_items = set(), []
     for item in predictions:
         numbers = stored_ids.get(item["task"], [])
         for number in numbers:
@@ -53,12 +53,12 @@ def replace(
         for number in changeable[1:]:
             delete_prediction(client, number)
         if not changeable:
-            missing.append(item)
+            missing_items.append(item)
         elif _change(client, project_id, changeable[0], item):
-            replaced.add(item["task"])
-    if push(client, project_id, missing) == len(missing):
-        return replaced | {item["task"] for item in missing}
-    return replaced | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in missing])
+            replaced_ids.add(item["task"])
+    if push(client, project_id, missing_items) == len(missing_items):
+        return replaced_ids | {item["task"] for item in missing_items}
+    return replaced_ids | predicted_tasks(client, project_id, version, task_ids=[item["task"] for item in missing_items])
 
 
 def _change(client: LabelStudioClient, project_id: int, number: int, prediction: dict[str, Any]) -> bool:

@@ -38,11 +38,11 @@ def read_scores(
         # `include` also selects the fields of nested objects, but not their regions, which can be large.
         fields = {"fields": "all", "include": "id,predictions,model_version,score"}
         for task in client.pages("/api/tasks/", project=project_id, query=query, **fields):
-            stored = [
+            rows = [
                 StoredScore(int(item["id"]), item["score"]) for item in task["predictions"] if item["model_version"] == version
             ]
-            if stored:
-                scores[int(task["id"])] = stored
+            if rows:
+                scores[int(task["id"])] = rows
     return scores
 
 

@@ -60,16 +60,16 @@ def sort_regions(result: Sequence[object], config: LabelConfig) -> tuple[list[An
     list of str
         The first fault of each other region, as one sentence.
     """
-    good: list[Any] = []
+    valid_regions: list[Any] = []
     faults: list[str] = []
     ids: set[str] = set()
     for place, region in enumerate(result):
         fault = next(_faults_of_region(region, config, name=f"region {place}", ids=ids), None)
         if fault is None:
-            good.append(region)
+            valid_regions.append(region)
         else:
             faults.append(fault)
-    return good, faults
+    return valid_regions, faults
 
 
 def _faults_of_prediction(prediction: object, config: LabelConfig) -> Iterator[str]:
@@ -102,8 +102,8 @@ def _faults_of_region(region: object, config: LabelConfig, *, name: str, ids: se
     yield from _faults_of_value(region, config, name)
 
 
-def _faults_of_score(scored: Mapping[str, Any], name: str) -> Iterator[str]:
-    score = scored.get("score")
+def _faults_of_score(region: Mapping[str, Any], name: str) -> Iterator[str]:
+    score = region.get("score")
     if score is None:
         return
     if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
@@ -158,10 +158,10 @@ def _finite(value: object) -> bool:
     return not isinstance(value, float) or math.isfinite(value)
 
 
-def _faults_of_labels(picked: list[Any], control: Control, name: str) -> Iterator[str]:
-    if len(picked) > 1 and not control.multiple:
-        yield f"{name} holds {len(picked)} labels, and {control.name!r} allows one: {quote(picked)}"
+def _faults_of_labels(labels: list[Any], control: Control, name: str) -> Iterator[str]:
+    if len(labels) > 1 and not control.multiple:
+        yield f"{name} holds {len(labels)} labels, and {control.name!r} allows one: {quote(labels)}"
     names_of_control: set[Any] = set(control.paths) or {label.value for label in control.labels}
-    for label in picked:
+    for label in labels:
         if names_of_control and (tuple(label) if isinstance(label, list) else label) not in names_of_control:
             yield f"{name} has the label {quote(label)}, which {control.name!r} does not offer"

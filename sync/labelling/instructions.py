@@ -67,18 +67,18 @@ def annotator_instructions(xml: str) -> str:
     """
     config = parse(xml)
     questions = list(_questions(xml, config))
-    answered = [question for question in questions if not question.control.smart_only]
+    visible_questions = [question for question in questions if not question.control.smart_only]
     tools = [question for question in questions if question.control.smart and _shape(question.control) in TOOLS]
     parts = [
         "<p>Each task opens with the model's predictions. Correct them and <b>submit</b> (<kbd>Ctrl+Enter</kbd>). "
         "What you submit teaches the model, also what you leave as it was: look at all of it.</p>"
     ]
-    for number, question in enumerate(answered, 1):
+    for number, question in enumerate(visible_questions, 1):
         parts += [f"<br><h4>{number}. {escape(question.heading or _default_heading(question.control))}</h4>"]
         parts += [f"<p>{_task(question.control)}</p>", _table(question.buttons)]
     if tools:
-        parts += _clicks(tools, answered)
-    parts += _what_counts(answered)
+        parts += _clicks(tools, visible_questions)
+    parts += _what_counts(visible_questions)
     return "\n".join(part for part in parts if part)
 
 
@@ -129,9 +129,9 @@ def _table(buttons: tuple[Button, ...]) -> str:
         f"<td><b>{escape(button.name)}</b></td><td>{escape(button.hint)}</td></tr>"
         for button in buttons[:LISTED_LABELS]
     )
-    more = len(buttons) - LISTED_LABELS
-    rest = f"<p>and {more} more, with the key that the page shows beside each.</p>" if more > 0 else ""
-    return f'<table cellpadding="4"><tbody>{rows}</tbody></table>{rest}'
+    further_count = len(buttons) - LISTED_LABELS
+    footer = f"<p>and {further_count} more, with the key that the page shows beside each.</p>" if further_count > 0 else ""
+    return f'<table cellpadding="4"><tbody>{rows}</tbody></table>{footer}'
 
 
 def _background(colour: str) -> str:
@@ -162,8 +162,8 @@ def _clicks(tools: list[Question], questions: list[Question]) -> list[str]:
         f"If the object now has two {thing}s, delete the old one: an object has one.",
     ]
     heading = f"<br><h4>Ask the model for {_article(thing)} {thing}</h4>"
-    listed = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefghij", steps, strict=False))
-    return [heading, listed, _table(tuple(button for tool in tools for button in tool.buttons))]
+    paragraphs = "".join(f"<p>{letter}. {step}</p>" for letter, step in zip("abcdefghij", steps, strict=False))
+    return [heading, paragraphs, _table(tuple(button for tool in tools for button in tool.buttons))]
 
 
 def _way(tool: Question, questions: list[Question], *, alone: bool) -> str:

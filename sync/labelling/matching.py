@@ -59,19 +59,23 @@ def read_label(name: str, control: Control) -> str | None:
     """
     if not control.labels:
         return name
-    bare, normalised = _bare(name), normalise(name)
+    bare, normal_name = _bare(name), normalise(name)
     for fits in (
         lambda label: name == label.value,
         lambda label: name in label.names,
         lambda label: bare in map(_bare, label.names),
-        lambda label: bool(normalised) and normalised in map(normalise, label.names),
+        lambda label: bool(normal_name) and normal_name in map(normalise, label.names),
         lambda label: bare in map(_bare, label.aliases),
     ):
         fitting = {label.value for label in control.labels if fits(label)}
         if fitting:
             return fitting.pop() if len(fitting) == 1 else None
-    meanings = _meanings(normalised)
-    fitting = {label.value for label in control.labels if any(meanings & _meanings(normalise(own)) for own in label.names)}
+    meanings = _meanings(normal_name)
+    fitting = {
+        label.value
+        for label in control.labels
+        if any(meanings & _meanings(normalise(label_name)) for label_name in label.names)
+    }
     return fitting.pop() if len(fitting) == 1 else None
 
 
@@ -86,8 +90,8 @@ def read_path(path: Sequence[str], control: Control) -> tuple[str, ...] | None:
         for candidate in control.paths
         if len(candidate) == len(names)
         and all(
-            _bare(name) in map(_bare, (own, *names_of.get(candidate[: depth + 1], ())[1:]))
-            for depth, (name, own) in enumerate(zip(names, candidate, strict=True))
+            _bare(name) in map(_bare, (label_name, *names_of.get(candidate[: depth + 1], ())[1:]))
+            for depth, (name, label_name) in enumerate(zip(names, candidate, strict=True))
         )
     ]
     return fitting[0] if len(fitting) == 1 else None
@@ -104,24 +108,24 @@ def _meanings(name: str) -> set[str]:
 
 
 def _match(name: str, labels: Sequence[Label]) -> Label | None:
-    normalised = normalise(name)
+    normal_name = normalise(name)
     steps: list[Callable[[Label], bool]] = [
-        lambda label: normalised in map(normalise, label.aliases),
+        lambda label: normal_name in map(normalise, label.aliases),
         lambda label: name in label.names,
-        lambda label: normalised in map(normalise, label.names),
+        lambda label: normal_name in map(normalise, label.names),
     ]
     for fits in steps:
         for label in labels:
             if fits(label):
                 return label
-    return _by_synonym(normalised, labels)
+    return _by_synonym(normal_name, labels)
 
 
 def _by_synonym(name: str, labels: Sequence[Label]) -> Label | None:
     by_name: dict[str, Label] = {}
     for label in labels:
-        for own in label.names:
-            by_name.setdefault(normalise(own), label)
+        for label_name in label.names:
+            by_name.setdefault(normalise(label_name), label)
     letters_mean_types = by_name.keys() >= HUBBLE_LETTERS
     meaning: str | None = _meaning(name)
     while meaning is not None:

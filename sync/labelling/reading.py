@@ -51,11 +51,11 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     ControlError
         If the region cannot be read.
     """
-    tidied, decode = _tidy(region, control), CONTROLS[control.tag].decode
+    tidy_region, decode = _tidy(region, control), CONTROLS[control.tag].decode
     if control.tag in SHAPES:
-        shape = decode(tidied, size=size)
+        shape = decode(tidy_region, size=size)
         return _check_on_image(replace(shape, labels=_match_labels(shape.labels, control)))
-    answer = decode(tidied)
+    answer = decode(tidy_region)
     if isinstance(answer, float):
         return check_bounds(answer, control)
     return tuple(dict.fromkeys(_match_name(name, control) for name in answer))
@@ -125,7 +125,7 @@ def _match_labels(names: tuple[str, ...], control: Control) -> tuple[str, ...]:
     return labels or (str(_match_name(names[0], control)),)
 
 
-def _check_on_image(decoded: Labelled[Any]) -> Labelled[Any]:
+def _check_on_image(answer: Labelled[Any]) -> Labelled[Any]:
     """Return a shape if at least a part of it lies on the image.
 
     Raises
@@ -135,13 +135,13 @@ def _check_on_image(decoded: Labelled[Any]) -> Labelled[Any]:
     ControlError
         If a mask is empty.
     """
-    if isinstance(decoded.shape, np.ndarray):
-        if not decoded.shape.any():
+    if isinstance(answer.shape, np.ndarray):
+        if not answer.shape.any():
             raise ControlError("the mask is empty: it needs a pixel")
-        return decoded
-    corners = outline(decoded)
+        return answer
+    corners = outline(answer)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    beyond = (low > 1) | (high < 0) if isinstance(decoded.shape, Point) else (low >= 1) | (high <= 0)
+    beyond = (low > 1) | (high < 0) if isinstance(answer.shape, Point) else (low >= 1) | (high <= 0)
     if beyond.any():
-        raise OutsideError(f"the region lies outside the image of {decoded.size[0]}x{decoded.size[1]} pixels")
-    return decoded
+        raise OutsideError(f"the region lies outside the image of {answer.size[0]}x{answer.size[1]} pixels")
+    return answer

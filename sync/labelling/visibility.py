@@ -42,14 +42,14 @@ class _Visibility:
         if condition.when == "region-selected":
             return any(self._fits(region, condition) for region in self._regions if not _answers(region))
         if condition.when in ("choice-selected", "choice-unselected"):
-            selected = any(
+            is_selected = any(
                 self._fits(region, condition)
                 for region in self._regions
                 if _answers(region)
                 and region.get("from_name") != asking[-1]
                 and self.control(str(region.get("from_name")), asking)
             )
-            return selected == (condition.when == "choice-selected")
+            return is_selected == (condition.when == "choice-selected")
         return True  # no-region-selected holds when a task opens
 
     def _fits(self, region: Mapping[str, Any], condition: Condition) -> bool:
@@ -57,8 +57,8 @@ class _Visibility:
         name = str(region.get("from_name"))
         if condition.control and name != condition.control:
             return False
-        picked = {spelt for value in _values(region) for spelt in self._spellings(name, value)}
-        return bool(picked) if not condition.values else not picked.isdisjoint(condition.values)
+        chosen_values = {spelt for value in _values(region) for spelt in self._spellings(name, value)}
+        return bool(chosen_values) if not condition.values else not chosen_values.isdisjoint(condition.values)
 
     def _spellings(self, name: str, value: str) -> tuple[str, ...]:
         """Return all names of a label, because a condition may use its value or its alias."""

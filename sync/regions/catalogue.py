@@ -135,7 +135,9 @@ class _Reader:
                 "the catalogue has neither ellipses (X_IMAGE, Y_IMAGE, A_IMAGE, B_IMAGE, THETA_IMAGE; or a position, A_WORLD, "
                 "B_WORLD, THETA_J2000) nor a column of answers: name one with --column CONTROL=COLUMN"
             )
-        names, contents, tasks = (self._table_columns.texts(listed) for listed in (NAME_COLUMNS, ID_COLUMNS, TASK_COLUMNS))
+        names, contents, tasks = (
+            self._table_columns.texts(names_of_columns) for names_of_columns in (NAME_COLUMNS, ID_COLUMNS, TASK_COLUMNS)
+        )
         names_images = names or contents or tasks
         groups: dict[Any, MarkedImage] = {}
         problems: list[Problem] = []
@@ -184,9 +186,9 @@ class _Reader:
         return [None if place is None else (place.ra, place.dec) for place in places]
 
     def _labels(self, row: int) -> tuple[str, ...]:
-        chosen = [column for control, column in self._columns.of_controls.items() if control in self._columns.objects]
+        answer_columns = [column for control, column in self._columns.of_controls.items() if control in self._columns.objects]
         usual = self._table_columns.find(LABEL_COLUMNS)
-        names = chosen or ([] if usual is None else [self._table_columns.name_of(usual)])
+        names = answer_columns or ([] if usual is None else [self._table_columns.name_of(usual)])
         return tuple(text for name in names if (text := text_of_cell(self._table[name][row])))
 
     def _answers(self, row: int, name: str, answers: Mapping[str, str]) -> list[Answer]:

@@ -111,8 +111,8 @@ class _Reader:
             raise RegionsError("the annotation has no box, segmentation or key point")
 
 
-def _rows(listed: object) -> list[Mapping[str, Any]]:
-    return [row for row in listed if isinstance(row, Mapping)] if isinstance(listed, list) else []
+def _rows(rows: object) -> list[Mapping[str, Any]]:
+    return [row for row in rows if isinstance(row, Mapping)] if isinstance(rows, list) else []
 
 
 def _key(number: object) -> object:

@@ -11,22 +11,22 @@ from sync.regions.marks import RegionsError
 __all__ = ["decode_mask", "is_empty_mask"]
 
 
-def is_empty_mask(counts: object, stated: list[int]) -> bool:
+def is_empty_mask(counts: object, size: list[int]) -> bool:
     """Return whether a run-length encoding of the size [height, width] is valid and contains no pixel."""
     try:
-        return not decode_mask(counts, (stated[0], stated[1])).any()
+        return not decode_mask(counts, (size[0], size[1])).any()
     except RegionsError:
         return False
 
 
-def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
+def decode_mask(counts: object, size: tuple[int, int]) -> Mask:
     """Decode a run-length encoding.
 
     Parameters
     ----------
     counts : str or list of int
         Compressed (a text) or uncompressed (a list) runs, down the columns.
-    stated : (height, width)
+    size : (height, width)
         Size of the mask, pixels.
 
     Returns
@@ -40,7 +40,7 @@ def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
     """
     from pycocotools import mask as coco_mask
 
-    height, width = stated
+    height, width = size
     if isinstance(counts, list):
         for run in counts:
             if type(run) is not int or not 0 <= run <= height * width:
@@ -50,17 +50,17 @@ def decode_mask(counts: object, stated: tuple[int, int]) -> Mask:
         if sum(counts) != height * width:
             raise RegionsError(f"the runs of the mask have {sum(counts)} pixels, and its size is {width}x{height}")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-        uncompressed: Mask = flat.reshape(width, height).T
-        return uncompressed
+        mask: Mask = flat.reshape(width, height).T
+        return mask
     if not isinstance(counts, str):
         raise RegionsError(f"counts of a mask must be a text or a list, not {quote(counts)}")
     if _pixels_of(counts) != height * width:
         raise RegionsError(f"the runs of the mask do not make {width}x{height} pixels")
     try:
-        decoded: Mask = coco_mask.decode({"size": [height, width], "counts": counts.encode("ascii")}).astype(np.bool_)
+        mask: Mask = coco_mask.decode({"size": [height, width], "counts": counts.encode("ascii")}).astype(np.bool_)
     except (ValueError, TypeError) as error:
         raise RegionsError("pycocotools cannot decode the mask") from error
-    return decoded
+    return mask
 
 
 def _pixels_of(counts: str) -> int:

@@ -29,14 +29,14 @@ LARGEST = 1e9
 
 def read_keypoints(row: Mapping[str, Any], category: Mapping[str, Any]) -> Iterator[tuple[str, Point]]:
     """Yield the key points with a visibility above 0, each with its name in the category."""
-    listed = row.get("keypoints")
-    if not isinstance(listed, list) or not listed:
+    raw_numbers = row.get("keypoints")
+    if not isinstance(raw_numbers, list) or not raw_numbers:
         return
     joints = category.get("keypoints")
     joints = joints if isinstance(joints, list) else []
-    if len(listed) % 3:
-        raise RegionsError(f"keypoints must be x, y and visibility of each point, not {len(listed)} numbers")
-    numbers = _numbers(listed, "keypoints").reshape(-1, 3)
+    if len(raw_numbers) % 3:
+        raise RegionsError(f"keypoints must be x, y and visibility of each point, not {len(raw_numbers)} numbers")
+    numbers = _numbers(raw_numbers, "keypoints").reshape(-1, 3)
     for place, (x, y, visible) in enumerate(numbers.tolist()):
         if visible > 0:
             yield (str(joints[place]) if place < len(joints) else ""), Point(x, y)
@@ -50,16 +50,18 @@ def read_outline(row: Mapping[str, Any], size: Size | None, *, has_points: bool)
     """Return a function that draws the segmentation of an annotation, else its box; None if it has neither."""
     segmentation, box = row.get("segmentation"), _box(row)
     if isinstance(segmentation, Mapping):
-        counts, stated = segmentation.get("counts"), segmentation.get("size")
-        if not (isinstance(stated, list) and len(stated) == 2 and all(type(side) is int and side > 0 for side in stated)):
-            raise RegionsError(f"the mask must state a size [height, width], not {quote(stated)}")
-        if stated[0] * stated[1] > MAX_PIXELS:
-            raise RegionsError(f"the mask claims {stated[1]}x{stated[0]} pixels, more than the {MAX_PIXELS:,} that are read")
-        if size is not None and (stated[1], stated[0]) != size:
-            raise RegionsError(f"the mask has {stated[1]}x{stated[0]} pixels, and its image {size[0]}x{size[1]}")
-        if has_points and is_empty_mask(counts, stated):
+        counts, raw_size = segmentation.get("counts"), segmentation.get("size")
+        if not (isinstance(raw_size, list) and len(raw_size) == 2 and all(type(side) is int and side > 0 for side in raw_size)):
+            raise RegionsError(f"the mask must state a size [height, width], not {quote(raw_size)}")
+        if raw_size[0] * raw_size[1] > MAX_PIXELS:
+            raise RegionsError(
+                f"the mask claims {raw_size[1]}x{raw_size[0]} pixels, more than the {MAX_PIXELS:,} that are read"
+            )
+        if size is not None and (raw_size[1], raw_size[0]) != size:
+            raise RegionsError(f"the mask has {raw_size[1]}x{raw_size[0]} pixels, and its image {size[0]}x{size[1]}")
+        if has_points and is_empty_mask(counts, raw_size):
             return None
-        return partial(_draw_rle, counts, (stated[0], stated[1]), _exact(row), box)
+        return partial(_draw_rle, counts, (raw_size[0], raw_size[1]), _exact(row), box)
     if isinstance(segmentation, list) and segmentation:
         rings = [_ring(ring) for ring in (segmentation if isinstance(segmentation[0], list) else [segmentation])]
         exact = _exact(row) or (_rotated_box(rings[0], row) if len(rings) == 1 else None)
@@ -68,12 +70,12 @@ def read_outline(row: Mapping[str, Any], size: Size | None, *, has_points: bool)
 
 
 def _box(row: Mapping[str, Any]) -> Box | None:
-    listed = row.get("bbox")
-    if not isinstance(listed, list) or not listed:
+    raw_numbers = row.get("bbox")
+    if not isinstance(raw_numbers, list) or not raw_numbers:
         return None
-    numbers = _numbers(listed, "bbox")
+    numbers = _numbers(raw_numbers, "bbox")
     if len(numbers) != 4:
-        raise RegionsError(f"bbox must be [x, y, width, height], not {quote(listed)}")
+        raise RegionsError(f"bbox must be [x, y, width, height], not {quote(raw_numbers)}")
     x, y, width, height = numbers.tolist()
     return Box(x, y, width, height)
 
@@ -102,18 +104,18 @@ def _rotated_box(ring: NDArray[np.float64], row: Mapping[str, Any]) -> Box | Non
     )
 
 
-def _ring(listed: object) -> NDArray[np.float64]:
-    if not isinstance(listed, list) or len(listed) % 2 or not 6 <= len(listed) <= 2 * MAX_CORNERS:
-        raise RegionsError(f"the polygon must have 3 to {MAX_CORNERS} corners as x, y, x, y ..., not {quote(listed)}")
-    return _numbers(listed, "segmentation").reshape(-1, 2)
+def _ring(numbers: object) -> NDArray[np.float64]:
+    if not isinstance(numbers, list) or len(numbers) % 2 or not 6 <= len(numbers) <= 2 * MAX_CORNERS:
+        raise RegionsError(f"the polygon must have 3 to {MAX_CORNERS} corners as x, y, x, y ..., not {quote(numbers)}")
+    return _numbers(numbers, "segmentation").reshape(-1, 2)
 
 
-def _numbers(listed: list[Any], name: str) -> NDArray[np.float64]:
+def _numbers(values: list[Any], name: str) -> NDArray[np.float64]:
     """Return a list of numbers as an array; raise `RegionsError` if one is not a number up to `LARGEST`."""
-    for number in listed:
+    for number in values:
         if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) <= LARGEST:  # False for NaN
             raise RegionsError(f"{name} must hold finite numbers, not {quote(number)}")
-    return np.array(listed, np.float64)
+    return np.array(values, np.float64)
 
 
 def _draw_shape(shape: Shape, canvas: Canvas) -> PlacedMark:
@@ -133,13 +135,13 @@ def _rasterise(rings: list[NDArray[np.float64]], size: Size) -> Footprint:
     from pycocotools import mask as coco_mask
 
     width, height = size
-    merged = coco_mask.merge(coco_mask.frPyObjects([ring.ravel().tolist() for ring in rings], height, width))
-    return Footprint.of_mask(coco_mask.decode(merged).astype(np.bool_))
+    merged_rle = coco_mask.merge(coco_mask.frPyObjects([ring.ravel().tolist() for ring in rings], height, width))
+    return Footprint.of_mask(coco_mask.decode(merged_rle).astype(np.bool_))
 
 
-def _draw_rle(counts: object, stated: tuple[int, int], exact: Shape | None, box: Box | None, canvas: Canvas) -> PlacedMark:
+def _draw_rle(counts: object, size: tuple[int, int], exact: Shape | None, box: Box | None, canvas: Canvas) -> PlacedMark:
     width, height = canvas.size
-    if stated != (height, width):
-        raise RegionsError(f"the mask has {stated[1]}x{stated[0]} pixels, and the image {width}x{height}")
-    pixels = Footprint.of_mask(decode_mask(counts, stated))
+    if size != (height, width):
+        raise RegionsError(f"the mask has {size[1]}x{size[0]} pixels, and the image {width}x{height}")
+    pixels = Footprint.of_mask(decode_mask(counts, size))
     return PlacedMark(exact or pixels, lambda: pixels, box)

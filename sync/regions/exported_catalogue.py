@@ -65,8 +65,8 @@ def read_exported(table: Table) -> tuple[list[MarkedImage], list[Problem]]:
 def _image_of(row: Mapping[str, Any]) -> MarkedImage:
     """Return the image of a row, with its name in a data set, its original name, its reference and its content id."""
     task, tag, reference = int(_text(row["task"])), _text(row.get("image_name")), _text(row.get("image"))
-    exported = exported_stem(task, (tag, int(row.get("page") or 0)) if tag else None, reference)
-    names = (exported, _text(row["original_file_name"]), reference)
+    stem = exported_stem(task, (tag, int(row.get("page") or 0)) if tag else None, reference)
+    names = (stem, _text(row["original_file_name"]), reference)
     return MarkedImage(f"task {task}", tuple(name for name in names if name), _text(row.get("content_id")))
 
 

@@ -43,33 +43,33 @@ SUFFIXES = (
 )
 
 
-def read_bytes(file: Path, *, most: int = MAX_BYTES) -> bytes:
+def read_bytes(file: Path, *, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a file.
 
     Parameters
     ----------
     file : Path
-    most : int
+    limit : int
         Largest number of bytes.
 
     Raises
     ------
     RegionsError
-        If the file cannot be read, is not a regular file, or has more than `most` bytes.
+        If the file cannot be read, is not a regular file, or has more than `limit` bytes.
     """
     try:
         if not file.is_file():
             raise RegionsError("there is no such file" if not os.path.lexists(file) else "the path is not a regular file")
-        with file.open("rb") as opened:
-            content = opened.read(most + 1)
+        with file.open("rb") as stream:
+            content = stream.read(limit + 1)
     except OSError as error:
         raise RegionsError(f"the file cannot be read: {error.strerror or error}") from error
-    if len(content) > most:
-        raise RegionsError(f"the file has more than the {most:,} bytes that are read: split it")
+    if len(content) > limit:
+        raise RegionsError(f"the file has more than the {limit:,} bytes that are read: split it")
     return content
 
 
-def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
+def read_text(file: Path, *, limit: int = MAX_TEXT_BYTES) -> str:
     """Return the text of a file in UTF-8, in UTF-16 with a byte order mark, or in Latin-1, which older programs write.
 
     Raises
@@ -77,7 +77,7 @@ def read_text(file: Path, *, most: int = MAX_TEXT_BYTES) -> str:
     RegionsError
         As for `read_bytes`, and if the file is not a text file.
     """
-    content = read_bytes(file, most=most)
+    content = read_bytes(file, limit=limit)
     encoding = "utf-16" if content.startswith((b"\xff\xfe", b"\xfe\xff")) else "utf-8-sig"
     try:
         return content.decode(encoding)

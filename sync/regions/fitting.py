@@ -62,10 +62,10 @@ class RegionFitter:
         If the config does not have the control or the label.
     """
 
-    def __init__(self, config: LabelConfig, *, control: str = "", label: str = "", scored: bool = True) -> None:
+    def __init__(self, config: LabelConfig, *, control: str = "", label: str = "", has_scores: bool = True) -> None:
         self._config = config
         self._label = label
-        self._scored = scored
+        self._scored = has_scores
         if control:
             self._controls = [_choose_control(config, control)]
         else:
@@ -92,9 +92,9 @@ class RegionFitter:
             If the mark cannot be placed or lies outside the image, or if the config has no control or label for it.
         """
         try:
-            placed = mark.draw(canvas)
-            check_on_image(placed.shape, canvas.size)
-            return self._encode_mark(mark, placed, canvas.size, image)
+            placed_mark = mark.draw(canvas)
+            check_on_image(placed_mark.shape, canvas.size)
+            return self._encode_mark(mark, placed_mark, canvas.size, image)
         except RegionsError:
             raise
         except ControlError as error:
@@ -119,8 +119,8 @@ class RegionFitter:
         except ControlError as error:
             raise RegionsError(str(error)) from error
 
-    def _encode_mark(self, mark: Mark, placed: PlacedMark, size: Size, image: str) -> Region:
-        kind = type(placed.shape)
+    def _encode_mark(self, mark: Mark, placed_mark: PlacedMark, size: Size, image: str) -> Region:
+        kind = type(placed_mark.shape)
         controls = [control for control in self._controls if image in control.to_names]
         tags = [tag for target in _TARGETS[kind] for tag, codec in SHAPES.items() if codec.SHAPE is target]
         fitting = [control for tag in tags for control in controls if control.tag == tag]
@@ -135,7 +135,7 @@ class RegionFitter:
                 continue
             try:
                 score = mark.score if self._scored else None
-                region = _region(placed, control, label, size, score)
+                region = _region(placed_mark, control, label, size, score)
             except ControlError as error:
                 refusals.append(str(error))
                 continue
@@ -172,12 +172,12 @@ def _explain_missing_label(mark: Mark, control: Control) -> str:
     return f"the object has no class, and {control.name!r} has several labels ({has}): name one with --label"
 
 
-def _region(placed: PlacedMark, control: Control, label: str, size: Size, score: float | None) -> Region:
+def _region(placed_mark: PlacedMark, control: Control, label: str, size: Size, score: float | None) -> Region:
     """Return a drawn mark as a region of a control, converted to the control's shape."""
     if control.tag in PIXELS:
-        part = footprint_of(placed, size)
+        part = footprint_of(placed_mark, size)
         return PIXELS[control.tag].encode_footprint(part, control=control, label=label, size=size, score=score)
     codec = SHAPES[control.tag]
     convert = _CONVERSIONS.get(codec.SHAPE)
-    shape = placed.shape if convert is None else convert(placed, size)
+    shape = placed_mark.shape if convert is None else convert(placed_mark, size)
     return codec.encode(shape, control=control, label=label, size=size, score=score)

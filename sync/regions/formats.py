@@ -118,7 +118,7 @@ def format_of(file: Path) -> str:
 def _of_fits(file: Path) -> str:
     """Return whether a FITS file is a label image, a catalogue or a table of regions, by its headers."""
     try:
-        content = unpack(read_bytes(file, most=MAX_BYTES))
+        content = unpack(read_bytes(file, limit=MAX_BYTES))
         if kind_of(content[:12]) != "FITS":
             return "labels"
         headers = read_headers(content)
@@ -140,8 +140,8 @@ def _start(file: Path) -> bytes:
     try:
         if not file.is_file():
             return read_bytes(file)  # raises the error
-        with file.open("rb") as opened:
-            return opened.read(START_BYTES)
+        with file.open("rb") as stream:
+            return stream.read(START_BYTES)
     except OSError as error:
         raise RegionsError(f"the file cannot be read: {error.strerror or error}") from error
 

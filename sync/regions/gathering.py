@@ -44,7 +44,7 @@ class Target:
     @property
     def size(self) -> Size | None:
         """The first size that a file states for the image, (width, height) in pixels; None if none does."""
-        return next((marked.size for _, marked in self.sources if marked.size is not None), None)
+        return next((marked_image.size for _, marked_image in self.sources if marked_image.size is not None), None)
 
 
 class Gathering:
@@ -75,13 +75,13 @@ class Gathering:
             return
         for name, reason in problems:
             self._left_out.add(str(file), name, reason)
-        for marked in images:
-            if marked.on_sky and self._key == "sky":
-                self._place(str(file), marked.on_sky)
-            elif self._goes_by_place(marked):
-                self._place(str(file), marked.marks)
+        for marked_image in images:
+            if marked_image.on_sky and self._key == "sky":
+                self._place(str(file), marked_image.on_sky)
+            elif self._goes_by_place(marked_image):
+                self._place(str(file), marked_image.marks)
             else:
-                self._match(str(file), marked)
+                self._match(str(file), marked_image)
 
     def targets(self) -> list[Target]:
         """Return the task images with marks or answers, in the order of their tasks."""
@@ -99,25 +99,29 @@ class Gathering:
         for file, mark in self._not_shown.values():
             self._left_out.add(file, mark.name, NOWHERE)
 
-    def _goes_by_place(self, marked: MarkedImage) -> bool:
+    def _goes_by_place(self, marked_image: MarkedImage) -> bool:
         if self._key == "sky":
-            return not marked.answers and bool(marked.marks) and all(mark.position is not None for mark in marked.marks)
-        return self._key == "auto" and marked.by_place and self._index.find_exported(marked) is None
+            return (
+                not marked_image.answers
+                and bool(marked_image.marks)
+                and all(mark.position is not None for mark in marked_image.marks)
+            )
+        return self._key == "auto" and marked_image.by_place and self._index.find_exported(marked_image) is None
 
-    def _match(self, file: str, marked: MarkedImage) -> None:
+    def _match(self, file: str, marked_image: MarkedImage) -> None:
         try:
-            image = self._index.find(marked, key=self._key)
+            image = self._index.find(marked_image, key=self._key)
         except RegionsError as error:
-            if marked.on_sky and self._key == "auto":
-                self._place(file, marked.on_sky)
+            if marked_image.on_sky and self._key == "auto":
+                self._place(file, marked_image.on_sky)
                 return
-            lost = len(marked.marks) + len(marked.answers)
-            self._left_out.add(file, marked.source, str(error), objects=max(lost, 1))
+            lost_count = len(marked_image.marks) + len(marked_image.answers)
+            self._left_out.add(file, marked_image.source, str(error), objects=max(lost_count, 1))
             return
         target = self._target(image)
-        target.sources.append((file, marked))
-        target.marks += [(file, mark) for mark in marked.marks]
-        target.answers += [(file, answer) for answer in marked.answers]
+        target.sources.append((file, marked_image))
+        target.marks += [(file, mark) for mark in marked_image.marks]
+        target.answers += [(file, answer) for answer in marked_image.answers]
 
     def _place(self, file: str, marks: tuple[Mark, ...]) -> None:
         positions = np.array([mark.position for mark in marks], np.float64).reshape(-1, 2)

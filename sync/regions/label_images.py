@@ -134,13 +134,13 @@ def _of_fits(file: Path, content: bytes, classes: Mapping[int, str]) -> MarkedIm
             check_compression(headers[part.number])
             check_tiles(content, [part.number], MAX_PIXELS)
     try:
-        with warnings.catch_warnings(), fits.open(io.BytesIO(content), memmap=False) as opened:
+        with warnings.catch_warnings(), fits.open(io.BytesIO(content), memmap=False) as hdus:
             warnings.simplefilter("ignore")
-            rows = _objects(opened)
-            sky = _sky(opened[layers[0].number].header, content)
+            rows = _objects(hdus)
+            sky = _sky(hdus[layers[0].number].header, content)
             marks: list[Mark] = []
             for part in layers:
-                pixels = opened[part.number].data
+                pixels = hdus[part.number].data
                 marks += _marks(_whole_numbers(pixels.reshape(pixels.shape[-2:]))[::-1], classes, rows)
     except (RegionsError, ImageError):
         raise
@@ -163,9 +163,9 @@ def _sky(header: fits.Header, content: bytes) -> CelestialSky | None:
 def _layers(parts: Sequence[Part]) -> list[Part]:
     """Return the images of objects: the layers of a file of `galaxyloop export`, or the first image of integers."""
     images = [part for part in parts if part.is_image and prod(part.shape[:-2]) == 1]
-    own = [part for part in images if part.name == INSTANCES]
-    whole = [part for part in images if _bits(part) > 0] or images
-    layers = own or whole[:1]
+    instance_parts = [part for part in images if part.name == INSTANCES]
+    integer_parts = [part for part in images if _bits(part) > 0] or images
+    layers = instance_parts or integer_parts[:1]
     if not layers:
         raise RegionsError(NO_LABEL_IMAGE)
     for part in layers:
@@ -182,11 +182,11 @@ def _bits(part: Part) -> int:
     return int(part.header.get("ZBITPIX", part.header["BITPIX"]))
 
 
-def _objects(opened: fits.HDUList) -> dict[int, dict[str, Any]]:
+def _objects(hdus: fits.HDUList) -> dict[int, dict[str, Any]]:
     """Return the classes and scores of objects in a file of `galaxyloop export`, by instance number."""
-    if "OBJECTS" not in opened:
+    if "OBJECTS" not in hdus:
         return {}
-    table = opened["OBJECTS"].data
+    table = hdus["OBJECTS"].data
     names = {name.lower() for name in table.names}
     if not {"instance", "class"} <= names:
         return {}

@@ -48,6 +48,6 @@ class LeftOut:
         """Yield a line for each file and reason, with the names of the first items."""
         for (file, reason), names in self._held.items():
             count = self._counts[file, reason]
-            more = f" and {count - len(names):,} more" if count > len(names) > 0 else ""
-            place = f", {', '.join(names)}{more}" if names else ""
+            suffix = f" and {count - len(names):,} more" if count > len(names) > 0 else ""
+            place = f", {', '.join(names)}{suffix}" if names else ""
             yield f"{file}{place}: {reason}"

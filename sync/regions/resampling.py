@@ -62,8 +62,8 @@ def _draw(footprint: Footprint, sky: CelestialSky, height: int, canvas: Canvas) 
         raise RegionsError("the object lies outside the image")
     on_map = sky.pixels(canvas.sky.positions(across.ravel(), canvas.size[1] - 1 - down.ravel()))
     valid: NDArray[np.bool_] = np.isfinite(on_map[:, 0]) & np.isfinite(on_map[:, 1])
-    near = np.rint(np.where(valid[:, None], on_map, -1)).astype(int)
-    column, row = near[:, 0] - footprint.x, height - 1 - near[:, 1] - footprint.y
+    nearest_pixels = np.rint(np.where(valid[:, None], on_map, -1)).astype(int)
+    column, row = nearest_pixels[:, 0] - footprint.x, height - 1 - nearest_pixels[:, 1] - footprint.y
     valid &= (column >= 0) & (column < columns) & (row >= 0) & (row < rows)
     inside = np.zeros(across.size, dtype=np.bool_)
     inside[valid] = footprint.pixels[row[valid], column[valid]]

@@ -118,7 +118,7 @@ def import_regions(
     LabelStudioError
         If Label Studio rejects a request or does not respond. Another run continues the import.
     """
-    fitting = RegionFitter(plan.config, control=plan.control, label=plan.label, scored=bool(plan.model))
+    fitting = RegionFitter(plan.config, control=plan.control, label=plan.label, has_scores=bool(plan.model))
     report = Report(changed=fitting.changed)
     gathering = Gathering(TaskIndex.of(read_tasks(client, plan.project), plan.config), report.left_out, key=plan.key)
     for file in files:
@@ -167,8 +167,10 @@ class _Maker:
         if not self._have_its_size(target, canvas):
             return None
         regions = self._objects(target, canvas) + self._answers(target)
-        empty = bool(target.sources) and not any(marked.marks or marked.answers for _, marked in target.sources)
-        return regions if regions or (empty and not target.placed_by_sky and not self._plan.model) else None
+        is_empty = bool(target.sources) and not any(
+            marked_image.marks or marked_image.answers for _, marked_image in target.sources
+        )
+        return regions if regions or (is_empty and not target.placed_by_sky and not self._plan.model) else None
 
     def _objects(self, target: Target, canvas: Canvas) -> list[Region]:
         regions: list[Region] = []
@@ -197,15 +199,15 @@ class _Maker:
 
     def _have_its_size(self, target: Target, canvas: Canvas) -> bool:
         """Remove and report the marks of files that state another image size; return whether there is still data to store."""
-        for file, marked in target.sources:
-            if marked.size is not None and marked.size != canvas.size:
-                theirs, ours = ("x".join(map(str, size)) for size in (marked.size, canvas.size))
+        for file, marked_image in target.sources:
+            if marked_image.size is not None and marked_image.size != canvas.size:
+                theirs, ours = ("x".join(map(str, size)) for size in (marked_image.size, canvas.size))
                 reason = f"its image has {theirs} pixels, and the image of task {target.image.task.id} has {ours}"
-                self._report.left_out.add(file, marked.source, reason, objects=max(len(marked.marks), 1))
-                dropped = set(map(id, marked.marks))
-                target.marks[:] = [(file, mark) for file, mark in target.marks if id(mark) not in dropped]
+                self._report.left_out.add(file, marked_image.source, reason, objects=max(len(marked_image.marks), 1))
+                dropped_marks = set(map(id, marked_image.marks))
+                target.marks[:] = [(file, mark) for file, mark in target.marks if id(mark) not in dropped_marks]
         return bool(target.marks or target.placed_by_sky or target.answers) or all(
-            marked.size in (None, canvas.size) for _, marked in target.sources
+            marked_image.size in (None, canvas.size) for _, marked_image in target.sources
         )
 
 

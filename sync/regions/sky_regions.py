@@ -85,22 +85,22 @@ def _of_table(content: bytes, problems: list[Problem]) -> Iterator[tuple[str, Re
     """Parse the extension REGION of a FITS file."""
     from regions import Regions
 
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         try:
             read_headers(content)
-            with fits.open(io.BytesIO(content), memmap=False) as opened:
-                if "REGION" not in opened:
+            with fits.open(io.BytesIO(content), memmap=False) as hdus:
+                if "REGION" not in hdus:
                     raise RegionsError("the FITS file has no extension REGION, as region files have")
-                parsed = Regions.parse(QTable.read(opened["REGION"]), format="fits")
+                parsed_regions = Regions.parse(QTable.read(hdus["REGION"]), format="fits")
         except RegionsError:
             raise
         except ImageError as error:
             raise RegionsError(str(error)) from error
         except Exception as error:  # the parser raises many kinds of exceptions
             raise RegionsError(f"the file cannot be read as a table of regions: {first_line(error)}") from error
-    problems += [("a region", str(warning.message)) for warning in caught if "not supported" in str(warning.message)]
-    yield from ((f"region {number}", region) for number, region in enumerate(parsed, start=1))
+    problems += [("a region", str(warning.message)) for warning in messages if "not supported" in str(warning.message)]
+    yield from ((f"region {number}", region) for number, region in enumerate(parsed_regions, start=1))
 
 
 def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
@@ -111,9 +111,9 @@ def _ds9(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
     blocks = [statements[start : start + BLOCK] for start in range(0, len(statements), BLOCK)][::-1]
     while blocks:
         block = blocks.pop()
-        parsed = _parse(block)
-        if parsed is not None:
-            yield from zip((name for name, _, _ in block), parsed, strict=True)
+        parsed_regions = _parse(block)
+        if parsed_regions is not None:
+            yield from zip((name for name, _, _ in block), parsed_regions, strict=True)
         elif len(block) > 1:
             blocks += [block[len(block) // 2 :], block[: len(block) // 2]]
         else:
@@ -131,10 +131,10 @@ def _parse(block: list[tuple[str, str, str]]) -> list[Region] | None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            parsed = list(Regions.parse("\n".join(lines), format="ds9"))
+            parsed_regions = list(Regions.parse("\n".join(lines), format="ds9"))
         except Exception:  # the caller finds the statement by splitting the block
             return None
-    return parsed if len(parsed) == len(block) else None
+    return parsed_regions if len(parsed_regions) == len(block) else None
 
 
 def _parse_alone(name: str, prefix: str, statement: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
@@ -144,43 +144,43 @@ def _parse_alone(name: str, prefix: str, statement: str, problems: list[Problem]
     """
     from regions import Regions
 
-    with warnings.catch_warnings(record=True) as caught:
+    with warnings.catch_warnings(record=True) as messages:
         warnings.simplefilter("always")
         try:
-            parsed = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
+            parsed_regions = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
         except Exception as error:  # the parser raises many kinds of exceptions
             problems.append((name, f"{_short(statement)} cannot be read: {first_line(error)}"))
             return
-    if not parsed:
-        reason = str(caught[0].message).rstrip(".") if caught else "it is not a region"
+    if not parsed_regions:
+        reason = str(messages[0].message).rstrip(".") if messages else "it is not a region"
         problems.append((name, _why_not(prefix, statement, reason)))
-    yield from ((name, region) for region in parsed)
+    yield from ((name, region) for region in parsed_regions)
 
 
 def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
     """Parse a CRTF file line by line; `global` lines are prepended to each."""
     from regions import Regions
 
-    shared = ["#CRTFv0"]
+    global_lines = ["#CRTFv0"]
     for number, line in enumerate(text.splitlines(), start=1):
         if not line.strip() or line.lstrip().startswith("#"):
             continue
         if line.lstrip().lower().startswith("global"):
-            shared.append(line)
+            global_lines.append(line)
             continue
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             try:
-                parsed = list(Regions.parse("\n".join([*shared[-8:], line]), format="crtf"))
+                parsed_regions = list(Regions.parse("\n".join([*global_lines[-8:], line]), format="crtf"))
             except Exception as error:  # the parser raises many kinds of exceptions
                 problems.append((f"line {number}", f"{_short(line)} cannot be read: {first_line(error)}"))
                 continue
-        yield from ((f"line {number}", region) for region in parsed)
+        yield from ((f"line {number}", region) for region in parsed_regions)
 
 
 def _statements(text: str) -> Iterator[tuple[str, str, str]]:
     """Yield the name, the prefix (global statements and the frame) and the text of each statement with a region."""
-    shared: list[str] = []
+    global_lines: list[str] = []
     frame = ""
     for number, line in enumerate(text.splitlines(), start=1):
         for part in _parts(line):
@@ -190,11 +190,11 @@ def _statements(text: str) -> Iterator[tuple[str, str, str]]:
             match = _STATEMENT.match(statement)
             word = match[1].lower() if match else ""
             if word == "global":
-                shared.append(statement)
+                global_lines.append(statement)
             elif (word in FRAMES or OTHER_FRAMES.fullmatch(word)) and "(" not in statement.partition("#")[0]:
                 frame = word
             elif word != "composite":
-                yield f"line {number}", "\n".join([*shared[-8:], frame]), statement
+                yield f"line {number}", "\n".join([*global_lines[-8:], frame]), statement
 
 
 def _parts(line: str) -> list[str]:

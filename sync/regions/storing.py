@@ -62,16 +62,16 @@ def store_predictions(client: LabelStudioClient, project_id: int, results: Resul
         If Label Studio does not respond. Another run continues the import.
     """
     outcome = StoreResult()
-    predicted = predicted_tasks(client, project_id, model, task_ids=results.keys())
-    before = dict(_predictions(client, project_id, predicted, model)) if predicted else {}
-    outcome.known = {task for task in predicted if _scores_by_id(before.get(task, [])) == _scores_by_id(results[task])}
+    predicted_ids = predicted_tasks(client, project_id, model, task_ids=results.keys())
+    before = dict(_predictions(client, project_id, predicted_ids, model)) if predicted_ids else {}
+    outcome.known = {task for task in predicted_ids if _scores_by_id(before.get(task, [])) == _scores_by_id(results[task])}
     bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in outcome.known}
-    changed = [bodies[task] for task in sorted(bodies.keys() & predicted)]
-    if changed:
-        notes = read_annotations(client, project_id, task_ids=[body["task"] for body in changed])
+    changed_items = [bodies[task] for task in sorted(bodies.keys() & predicted_ids)]
+    if changed_items:
+        notes = read_annotations(client, project_id, task_ids=[body["task"] for body in changed_items])
         parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
-        outcome.new |= replace(client, project_id, changed, parents=parents)
-    fresh = [bodies[task] for task in sorted(bodies.keys() - predicted)]
+        outcome.new |= replace(client, project_id, changed_items, parents=parents)
+    fresh = [bodies[task] for task in sorted(bodies.keys() - predicted_ids)]
     if push(client, project_id, fresh) == len(fresh):
         outcome.new |= {body["task"] for body in fresh}
     else:

@@ -54,10 +54,10 @@ class TableColumns:
         column: Any = self._table[self._by_lower[name]]
         try:
             numbers: Any = np.ma.MaskedArray(getattr(column, "value", column))  # type: ignore[no-untyped-call]
-            filled: NDArray[np.float64] = numbers.astype(np.float64).filled(np.nan)
+            values: NDArray[np.float64] = numbers.astype(np.float64).filled(np.nan)
         except (TypeError, ValueError) as error:
             raise RegionsError(f"the column {self._by_lower[name]} does not hold numbers") from error
-        return filled
+        return values
 
     def angles(self, names: Iterable[str]) -> NDArray[np.float64]:
         """Return the angles of the first existing column of `names`, degrees; 0 without one.
@@ -79,13 +79,13 @@ class TableColumns:
             If the column does not hold numbers, has no unit, or its unit is not a unit of angles.
         """
         column = self._by_lower[name]
-        stated = getattr(self._table[column], "unit", None) or unit
-        if stated is None:
+        column_unit = getattr(self._table[column], "unit", None) or unit
+        if column_unit is None:
             raise RegionsError(f"the column {column} has no unit: add one, or name the columns a_arcsec and b_arcsec")
         try:
-            factor = float(units.Unit(stated).to(units.deg))
+            factor = float(units.Unit(column_unit).to(units.deg))
         except (units.UnitConversionError, ValueError, TypeError) as error:
-            raise RegionsError(f"the column {column} has the unit {stated}, which is not a unit of angles") from error
+            raise RegionsError(f"the column {column} has the unit {column_unit}, which is not a unit of angles") from error
         return self.numbers(name) * factor
 
     def texts(self, names: Iterable[str]) -> list[str] | None:

@@ -50,9 +50,9 @@ class TaskPlaces:
         if self._tree is None:
             return []
         point = _unit(np.array([position]))[0]
-        near = np.array(sorted(self._tree.query_ball_point(point, _chord(float(self._same.max())))), dtype=np.intp)
-        apart = np.linalg.norm(np.asarray(self._tree.data)[near] - point, axis=1)
-        return [self._images[number] for number in near[apart <= _chord(self._same[near])].tolist()]
+        neighbours = np.array(sorted(self._tree.query_ball_point(point, _chord(float(self._same.max())))), dtype=np.intp)
+        apart = np.linalg.norm(np.asarray(self._tree.data)[neighbours] - point, axis=1)
+        return [self._images[number] for number in neighbours[apart <= _chord(self._same[neighbours])].tolist()]
 
     def around(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
         """Return, for each position, the images within whose radius it lies.
@@ -65,9 +65,9 @@ class TaskPlaces:
         if self._tree is None or not len(positions):
             return [[] for _ in positions]
         points = _unit(positions)
-        near: list[list[int]] = list(self._tree.query_ball_point(points, _chord(float(self._radii.max()))))
+        neighbours: list[list[int]] = list(self._tree.query_ball_point(points, _chord(float(self._radii.max()))))
         images = []
-        for point, numbers in zip(points, near, strict=True):
+        for point, numbers in zip(points, neighbours, strict=True):
             order = np.array(sorted(numbers), dtype=np.intp)
             apart = np.linalg.norm(np.asarray(self._tree.data)[order] - point, axis=1)
             images.append([self._images[number] for number in order[apart <= _chord(self._radii[order])].tolist()])

@@ -55,8 +55,8 @@ class TaskIndex:
             for number, (name, page) in enumerate(places):
                 reference = references_of(task.data, config, name)[page]
                 several = len(config.image_key) > 1 or config.paged
-                exported = exported_stem(task.id, (name, page) if several else None, reference)
-                images.append(TaskImage(task, (name, page), reference, first=number == 0, exported=exported))
+                stem = exported_stem(task.id, (name, page) if several else None, reference)
+                images.append(TaskImage(task, (name, page), reference, first=number == 0, exported=stem))
         return cls(images)
 
     def __post_init__(self) -> None:
@@ -77,12 +77,12 @@ class TaskIndex:
                 self._by_stem[stem].append(image)
         self._sky: TaskPlaces | None = None
 
-    def find(self, marked: MarkedImage, *, key: str = "auto") -> TaskImage:
+    def find(self, marked_image: MarkedImage, *, key: str = "auto") -> TaskImage:
         """Return the task image that matches a marked image.
 
         Parameters
         ----------
-        marked : MarkedImage
+        marked_image : MarkedImage
         key : str
             One of `KEYS`. ``auto`` tries the content id, the file name and the sky position, in this order, and the task number
             if the image has neither a name nor a content id.
@@ -99,18 +99,25 @@ class TaskIndex:
             "sky": self._of_place,
         }
         order = ("content_id", "filename", "sky") if key == "auto" else (key,)
-        exported = self.find_exported(marked)
+        exported_image = self.find_exported(marked_image)
         for way in order:
-            if fitting := ways[way](marked):
+            if fitting := ways[way](marked_image):
                 # A content id belongs to a task, which may have several images: the exported name identifies the image.
-                return exported if exported is not None and exported.task is fitting[0].task else _only(fitting)
-        if key == "auto" and not marked.names and not marked.content_id and (fitting := self._of_number(marked)):
+                return (
+                    exported_image if exported_image is not None and exported_image.task is fitting[0].task else _only(fitting)
+                )
+        if (
+            key == "auto"
+            and not marked_image.names
+            and not marked_image.content_id
+            and (fitting := self._of_number(marked_image))
+        ):
             return _only(fitting)
         raise RegionsError(f"no task of the project has the same {_MEANING[key]}")
 
-    def find_exported(self, marked: MarkedImage) -> TaskImage | None:
+    def find_exported(self, marked_image: MarkedImage) -> TaskImage | None:
         """Return the image from which `galaxyloop export` wrote the marked image; None if no name matches an exported name."""
-        stems = (stem_of(name) for name in marked.names)
+        stems = (stem_of(name) for name in marked_image.names)
         return next((self._by_exported[stem] for stem in stems if stem in self._by_exported), None)
 
     def showing(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
@@ -123,24 +130,24 @@ class TaskIndex:
         """
         return self._places().around(positions)
 
-    def _of_content(self, marked: MarkedImage) -> list[TaskImage]:
-        contents = (marked.content_id,) if marked.content_id else tuple(map(stem_of, marked.names))
+    def _of_content(self, marked_image: MarkedImage) -> list[TaskImage]:
+        contents = (marked_image.content_id,) if marked_image.content_id else tuple(map(stem_of, marked_image.names))
         return next((self._by_content[content] for content in contents if content in self._by_content), [])
 
-    def _of_number(self, marked: MarkedImage) -> list[TaskImage]:
-        if marked.task is not None:
-            return self._by_number.get(marked.task, [])
-        stems = [ROLES.sub("", stem_of(name)) for name in marked.names]
+    def _of_number(self, marked_image: MarkedImage) -> list[TaskImage]:
+        if marked_image.task is not None:
+            return self._by_number.get(marked_image.task, [])
+        stems = [ROLES.sub("", stem_of(name)) for name in marked_image.names]
         return next((self._by_number[int(stem)] for stem in stems if stem.isdecimal() and int(stem) in self._by_number), [])
 
-    def _of_name(self, marked: MarkedImage) -> list[TaskImage]:
-        if (exported := self.find_exported(marked)) is not None:
-            return [exported]
-        for name in marked.names:
+    def _of_name(self, marked_image: MarkedImage) -> list[TaskImage]:
+        if (exported_image := self.find_exported(marked_image)) is not None:
+            return [exported_image]
+        for name in marked_image.names:
             base = _base(name)
             if base in self._by_name:
                 return self._by_name[base]
-        for name in marked.names:
+        for name in marked_image.names:
             if fitting := self._of_stem(stem_of(name)):
                 return fitting
         return []
@@ -148,16 +155,16 @@ class TaskIndex:
     def _of_stem(self, stem: str) -> list[TaskImage]:
         if stem in self._by_stem:
             return self._by_stem[stem]
-        if exported := _EXPORTED.fullmatch(stem):
-            number, rest = int(exported[1]), exported[2] or ""
-            fitting = self._of_stem(rest) or self._of_stem(_UPLOADED.sub("", rest)) if rest else []
-            own = [image for image in self._by_number.get(number, []) if not rest or image in fitting]
-            return own or fitting
+        if stem_match := _EXPORTED.fullmatch(stem):
+            number, suffix = int(stem_match[1]), stem_match[2] or ""
+            fitting = self._of_stem(suffix) or self._of_stem(_UPLOADED.sub("", suffix)) if suffix else []
+            images_of_task = [image for image in self._by_number.get(number, []) if not suffix or image in fitting]
+            return images_of_task or fitting
         bare = ROLES.sub("", stem)
         return self._of_stem(bare) if bare and bare != stem else []
 
-    def _of_place(self, marked: MarkedImage) -> list[TaskImage]:
-        return [] if marked.position is None else self._places().at(marked.position)
+    def _of_place(self, marked_image: MarkedImage) -> list[TaskImage]:
+        return [] if marked_image.position is None else self._places().at(marked_image.position)
 
     def _places(self) -> TaskPlaces:
         if self._sky is None:
@@ -168,8 +175,8 @@ class TaskIndex:
 def _only(fitting: list[TaskImage]) -> TaskImage:
     if len(fitting) > 1:
         numbers = list(dict.fromkeys(image.task.id for image in fitting))
-        listed = ", ".join(map(str, numbers[:_NAMED])) + ", …" * (len(numbers) > _NAMED)
-        raise RegionsError(f"several images of the project match (tasks {listed})")
+        numbers_text = ", ".join(map(str, numbers[:_NAMED])) + ", …" * (len(numbers) > _NAMED)
+        raise RegionsError(f"several images of the project match (tasks {numbers_text})")
     return fitting[0]
 
 

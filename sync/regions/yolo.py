@@ -98,8 +98,8 @@ def _description(folder: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
             return _of_yaml(folder / name)
     for name in NAME_LISTS:
         if (folder / name).is_file():
-            listed = read_text(folder / name, most=MAX_DESCRIPTION_BYTES).splitlines()
-            return dict(enumerate(line.strip() for line in listed)), None
+            lines = read_text(folder / name, limit=MAX_DESCRIPTION_BYTES).splitlines()
+            return dict(enumerate(line.strip() for line in lines)), None
     return {}, None
 
 
@@ -107,14 +107,14 @@ def _of_yaml(file: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
     import yaml
 
     try:
-        content = yaml.safe_load(read_text(file, most=MAX_DESCRIPTION_BYTES))
+        content = yaml.safe_load(read_text(file, limit=MAX_DESCRIPTION_BYTES))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise RegionsError(f"{file.name} is not valid YAML: {str(error).splitlines()[0] if str(error) else error!r}") from error
-    listed = content.get("names") if isinstance(content, dict) else None
-    if isinstance(listed, list):
-        listed = dict(enumerate(listed))
+    raw_names = content.get("names") if isinstance(content, dict) else None
+    if isinstance(raw_names, list):
+        raw_names = dict(enumerate(raw_names))
     names = {}
-    for number, name in (listed or {}).items() if isinstance(listed, dict) else ():
+    for number, name in (raw_names or {}).items() if isinstance(raw_names, dict) else ():
         if not str(number).isdecimal() or isinstance(name, list | dict):
             raise RegionsError(
                 f"{file.name} must name its classes as a list or by their numbers, not {quote(number)}: {quote(name)}"
@@ -130,7 +130,7 @@ def _of_yaml(file: Path) -> tuple[dict[int, str], tuple[int, int] | None]:
 def _marks(
     file: Path, file_name: str, names: dict[int, str], points: tuple[int, int] | None, problems: list[Problem]
 ) -> Iterator[Mark]:
-    for number, line in enumerate(read_text(file, most=MAX_LABEL_BYTES).splitlines(), start=1):
+    for number, line in enumerate(read_text(file, limit=MAX_LABEL_BYTES).splitlines(), start=1):
         words = line.split()
         if not words:
             continue

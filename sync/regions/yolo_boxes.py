@@ -42,8 +42,8 @@ def drop_boxes_of_outlines(images: Sequence[MarkedImage], *, box: Edges, outline
         for mark in image.marks:
             if (edges := outline(mark)) is not None:
                 outlines[image.names[0], mark.labels].append(edges)
-    for key, listed in outlines.items():
-        trees[key] = cKDTree(np.array(listed))
+    for key, outlines_of_label in outlines.items():
+        trees[key] = cKDTree(np.array(outlines_of_label))
 
     def lies_around_an_outline(image: MarkedImage, mark: Mark) -> bool:
         edges, tree = box(mark), trees.get((image.names[0], mark.labels))

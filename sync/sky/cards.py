@@ -173,9 +173,11 @@ def celestial_axes(cards: Mapping[str, Value]) -> Axes:
     longitudes = [axis for axis in celestial if _LONGITUDE.fullmatch(axis_types[axis])]
     latitudes = [axis for axis in celestial if axis not in longitudes]
     if not longitudes or not latitudes:
-        listed = ", ".join(f"CTYPE{axis} = {kind!r}" for axis, kind in axis_types.items())
+        axes_text = ", ".join(f"CTYPE{axis} = {kind!r}" for axis, kind in axis_types.items())
         kind_of_error = SkyError if celestial else NoSkyError
-        raise kind_of_error(f"the header has no celestial axes ({listed}): two must be of types such as RA---TAN and DEC--TAN")
+        raise kind_of_error(
+            f"the header has no celestial axes ({axes_text}): two must be of types such as RA---TAN and DEC--TAN"
+        )
     longitude, latitude = longitudes[0], latitudes[0]
     for axis in (longitude, latitude):
         if _TABLE_AXIS.fullmatch(axis_types[axis]):
@@ -199,22 +201,22 @@ def planar_cards(cards: Mapping[str, Value], axes: Axes) -> dict[str, Value]:
     SkyError
         If the position depends on a third axis.
     """
-    renamed = {str(axes.first): "1", str(axes.second): "2"}
+    new_numbers = {str(axes.first): "1", str(axes.second): "2"}
     plane: dict[str, Value] = {}
     for key, value in cards.items():
         if key.startswith(("NAXIS", "ZNAXIS")) or key == "ZIMAGE":
             continue
         if match := _AXIS.fullmatch(key):
-            if match[2] in renamed:
-                plane[match[1] + renamed[match[2]]] = value
+            if match[2] in new_numbers:
+                plane[match[1] + new_numbers[match[2]]] = value
         elif match := _ELEMENT.fullmatch(key) or _OLD_ELEMENT.fullmatch(key):
             name, row, column = match.groups() if len(match.groups()) == 3 else ("PC", *match.groups())
             if name in ("PV", "PS"):
-                if row in renamed:
-                    plane[f"{name}{renamed[row]}_{column}"] = value
-            elif row in renamed and column in renamed:
-                plane[f"{name}{renamed[row]}_{renamed[column]}"] = value
-            elif row in renamed and (not is_number(value) or value != 0):
+                if row in new_numbers:
+                    plane[f"{name}{new_numbers[row]}_{column}"] = value
+            elif row in new_numbers and column in new_numbers:
+                plane[f"{name}{new_numbers[row]}_{new_numbers[column]}"] = value
+            elif row in new_numbers and (not is_number(value) or value != 0):
                 raise SkyError(f"the place on the sky depends on axis {column} as well ({key} = {value!r})")
         else:
             plane[key] = value

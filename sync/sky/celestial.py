@@ -130,14 +130,14 @@ class CelestialSky:
             world = np.empty((int(valid.sum()), 2))
             longitude, latitude = places[valid].T
             if not isinstance(self.frame, ICRS):
-                own = SkyCoord(longitude, latitude, unit="deg", frame="icrs").transform_to(self.frame).spherical
-                longitude, latitude = own.lon.deg, own.lat.deg
+                own_coordinates = SkyCoord(longitude, latitude, unit="deg", frame="icrs").transform_to(self.frame).spherical
+                longitude, latitude = own_coordinates.lon.deg, own_coordinates.lat.deg
             world[:, self.wcs.wcs.lng], world[:, self.wcs.wcs.lat] = longitude, latitude
             pixels[valid] = self.wcs.all_world2pix(world, 0, tolerance=EDGE_PX, quiet=True)
             if self.wcs.has_distortion:
                 back = self.wcs.all_pix2world(pixels[valid], 0)
-                missed = np.abs(self.wcs.wcs_world2pix(back, 0) - self.wcs.wcs_world2pix(world, 0)).max(axis=1)
-                pixels[np.flatnonzero(valid)[~(missed < SAME_PIXEL)]] = np.nan
+                errors_px = np.abs(self.wcs.wcs_world2pix(back, 0) - self.wcs.wcs_world2pix(world, 0)).max(axis=1)
+                pixels[np.flatnonzero(valid)[~(errors_px < SAME_PIXEL)]] = np.nan
         pixels[~np.isfinite(pixels).all(axis=1)] = np.nan
         return self._move_onto_image(pixels)
 
@@ -146,9 +146,9 @@ class CelestialSky:
         if self.size is None or self.turn_px is None:
             return pixels
         for turn in (self.turn_px, -self.turn_px):
-            moved = pixels + turn
-            better = ~self.holds(pixels) & self.holds(moved)
-            pixels = np.where(better[:, None], moved, pixels)
+            moved_pixels = pixels + turn
+            is_better = ~self.holds(pixels) & self.holds(moved_pixels)
+            pixels = np.where(is_better[:, None], moved_pixels, pixels)
         return pixels
 
     def holds(self, pixels: NDArray[np.float64]) -> NDArray[np.bool_]:

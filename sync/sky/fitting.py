@@ -48,11 +48,11 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     reach = np.maximum(middle, SMALLEST_PX)
     pixels, plane = _grid(sky, size, corner, centre, GRID)
     coefficients, *_ = np.linalg.lstsq(_terms((pixels - middle) / reach, powers), plane, rcond=None)
-    test_pixels, expected = _grid(sky, size, corner, centre, 2 * GRID)
-    fitted = _terms((test_pixels - middle) / reach, powers) @ coefficients
-    residual = float(np.hypot(*(fitted - expected).T).max()) * ARCSEC_A_DEGREE
-    scaled = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
-    matrix = np.stack([scaled[1, 0], scaled[0, 1]], axis=1)
+    test_pixels, expected_sky = _grid(sky, size, corner, centre, 2 * GRID)
+    fitted_sky = _terms((test_pixels - middle) / reach, powers) @ coefficients
+    residual = float(np.hypot(*(fitted_sky - expected_sky).T).max()) * ARCSEC_A_DEGREE
+    terms = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
+    matrix = np.stack([terms[1, 0], terms[0, 1]], axis=1)
     cards: dict[str, Any] = {"WCSAXES": 2, "CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "RADESYS": "ICRS"}
     for axis in range(2):
         cards |= {
@@ -64,7 +64,7 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     cards |= {"A_ORDER": ORDER, "B_ORDER": ORDER}
     for p, q in powers:
         if p + q > 1:
-            a, b = np.linalg.solve(matrix, scaled[p, q])
+            a, b = np.linalg.solve(matrix, terms[p, q])
             cards |= {f"A_{p}_{q}": float(a), f"B_{p}_{q}": float(b)}
     return cards, residual
 

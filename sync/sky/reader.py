@@ -54,13 +54,13 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
     """
     try:
         cards = sky_cards(header)
-        noted = str(cards.pop(PROBLEM_CARD, ""))
+        problem = str(cards.pop(PROBLEM_CARD, ""))
         axes = celestial_axes(cards)
         size = _size(cards, axes)
         plane = check_cards(planar_cards(cards, axes), axes, size)
-        wcs, plane, omitted = _apply_distortions(plane, file, size)
-        omitted = (noted, *omitted) if noted else omitted
-        sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted, plane)
+        wcs, plane, omitted_distortions = _apply_distortions(plane, file, size)
+        omitted_distortions = (problem, *omitted_distortions) if problem else omitted_distortions
+        sky = CelestialSky(wcs, celestial_frame(wcs, plane), axes, size, omitted_distortions, plane)
         # An invalid equinox raises its error in this call, so that the caller can name the file.
         sky.positions(np.zeros(1), np.zeros(1))
     except SkyError:
@@ -83,26 +83,26 @@ def _apply_distortions(
     plane: dict[str, Value], file: HDUList | None, size: tuple[int, int] | None
 ) -> tuple[WCS, dict[str, Value], tuple[str, ...]]:
     """Return a WCS with all distortions that can be read, its cards, and a sentence for each omitted part."""
-    omitted = []
+    omitted_distortions = []
     tables = [key for key in plane if key.startswith(_LOOKUP_KEYS)]
     reason = check_tables(plane, file) if tables else ""
     if reason:
-        omitted.append(reason)
+        omitted_distortions.append(reason)
         plane = _without(plane, tables)
-    if unapplied := _unknown_distortion(plane):
-        omitted.append(unapplied)
+    if unapplied_distortion := _unknown_distortion(plane):
+        omitted_distortions.append(unapplied_distortion)
     polynomials = [key for key in plane if key.startswith((*POLYNOMIALS, "WAT"))]
     if not polynomials:
-        return _wcs(plane, file, size), plane, tuple(omitted)
+        return _wcs(plane, file, size), plane, tuple(omitted_distortions)
     try:
-        if bad := next((key for key in polynomials if key.startswith(POLYNOMIALS) and not is_number(plane[key])), ""):
-            raise SkyError(f"{bad} = {plane[bad]!r} is not a finite number")
-        return _wcs(plane, file, size), plane, tuple(omitted)
+        if faulty_key := next((key for key in polynomials if key.startswith(POLYNOMIALS) and not is_number(plane[key])), ""):
+            raise SkyError(f"{faulty_key} = {plane[faulty_key]!r} is not a finite number")
+        return _wcs(plane, file, size), plane, tuple(omitted_distortions)
     except DAMAGE as error:
         plane = _without(plane, polynomials)
         wcs = _wcs(plane, file, size)
-        omitted.append(f"the distortion {polynomials[0]} is left out: {_sentence(error)}")
-        return wcs, plane, tuple(omitted)
+        omitted_distortions.append(f"the distortion {polynomials[0]} is left out: {_sentence(error)}")
+        return wcs, plane, tuple(omitted_distortions)
 
 
 def _without(plane: Mapping[str, Value], keys: list[str]) -> dict[str, Value]:

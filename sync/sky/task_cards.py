@@ -59,18 +59,18 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
     cards, problems = _exact_cards(sky), sky.omitted
     if sky.has_tables or _PLATE in sky.cards:
         try:
-            fitted, residual = fit_cards(sky, size, corner)
+            fitted_cards, residual = fit_cards(sky, size, corner)
         except SkyError as error:
             problems = (*problems, str(error))
         else:
             sentence = f"a polynomial replaces the distortion and deviates by at most {residual:.1g} arcsec"
-            return fitted | _size_cards(size), (*problems, sentence) if residual > EXACT_ARCSEC else problems
+            return fitted_cards | _size_cards(size), (*problems, sentence) if residual > EXACT_ARCSEC else problems
     elif str(sky.wcs.wcs.lngtyp).strip() not in ("RA", "GLON"):
         # Some programs treat ecliptic axes as equatorial ones, so equatorial cards are written if they are exact.
         with contextlib.suppress(SkyError):
-            fitted, residual = fit_cards(sky, size, corner)
+            fitted_cards, residual = fit_cards(sky, size, corner)
             if residual < EXACT_ARCSEC:
-                return fitted | _size_cards(size), problems
+                return fitted_cards | _size_cards(size), problems
     for axis in (1, 2):
         cards[f"CRPIX{axis}"] -= corner[axis - 1]
     return cards | _size_cards(size), problems
@@ -78,9 +78,9 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
 
 def image_cards(sky: CelestialSky, size: tuple[int, int]) -> dict[str, Any]:
     """Return the cards of an image that is displayed at `size` (width, height)."""
-    measured = sky.size or size
-    cards, _ = window_cards(sky, (0, 0), measured)
-    zoom = np.array(size) / measured
+    image_size = sky.size or size
+    cards, _ = window_cards(sky, (0, 0), image_size)
+    zoom = np.array(size) / image_size
     if (zoom != 1).any():
         for axis in (1, 2):
             cards[f"CRPIX{axis}"] = float((cards[f"CRPIX{axis}"] - 0.5) * zoom[axis - 1] + 0.5)
@@ -115,5 +115,5 @@ def _scale_polynomials(cards: dict[str, Any], zoom: Any) -> None:
     for key in [key for key in cards if key[:2] in ("A_", "B_") or key[:3] in ("AP_", "BP_")]:
         name, *powers = key.split("_")
         if len(powers) == 2 and all(power.isdigit() for power in powers):
-            own = zoom[0 if name.startswith("A") else 1]
-            cards[key] = float(cards[key] * own / (zoom[0] ** int(powers[0]) * zoom[1] ** int(powers[1])))
+            zoom_of_axis = zoom[0 if name.startswith("A") else 1]
+            cards[key] = float(cards[key] * zoom_of_axis / (zoom[0] ** int(powers[0]) * zoom[1] ** int(powers[1])))

@@ -87,12 +87,12 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
         counts: dict[str, int] = defaultdict(int)
         for question, _, _ in rows:
             counts[question] += 1
-        judged = [row for row in rows if counts[row[0]] > 1]
-        if judged:
+        rows_of_several = [row for row in rows if counts[row[0]] > 1]
+        if rows_of_several:
             # With one label in all votes the expected disagreement is 0 and alpha is undefined; all annotators agree.
-            same = len({label for _, _, label in judged}) == 1
-            alpha = 1.0 if same else alpha_krippendorff(pd.DataFrame(judged, columns=["task", "worker", "label"]))
-            agreements.append(ClassAgreement(topic, len({question for question, _, _ in judged}), alpha))
+            same = len({label for _, _, label in rows_of_several}) == 1
+            alpha = 1.0 if same else alpha_krippendorff(pd.DataFrame(rows_of_several, columns=["task", "worker", "label"]))
+            agreements.append(ClassAgreement(topic, len({question for question, _, _ in rows_of_several}), alpha))
     return agreements
 
 
@@ -114,7 +114,7 @@ class Overlaps:
                     pairs = match(mine, theirs)
                     sums = self._sums[control.name]
                     sums[0] += len(pairs)
-                    sums[1] += sum(shared for _, _, shared in pairs)
+                    sums[1] += sum(overlap for _, _, overlap in pairs)
                     sums[2] += len(mine) + len(theirs)
 
     def agreement(self) -> list[ShapeAgreement]:

@@ -101,8 +101,8 @@ _Verdicts = Mapping[Question, _Verdict]
 
 def _winner(shares: Mapping[str, float], ballot: Sequence[str]) -> _Verdict:
     """Return the label with the largest share; `ballot` holds the labels of the votes, the newest last."""
-    best = max(shares.values())
-    first = [label for label in reversed(ballot) if shares.get(label, 0.0) >= best - TIE]
+    largest_share = max(shares.values())
+    first = [label for label in reversed(ballot) if shares.get(label, 0.0) >= largest_share - TIE]
     label = first[0] if first else max(shares, key=lambda label: shares[label])
     return _Verdict(label, min(shares[label], 1.0))
 
@@ -153,18 +153,18 @@ def _objects(control: Control, voters: Sequence[ParsedAnnotation], task: int, ve
 
 def _merge(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObject:
     members = list(cluster.values())
-    best = _find_most_similar(members)
-    shape = _average_shapes([member.shape for member in members], best.size) or best.shape
-    plain = shape.full(best.size) if isinstance(shape, Footprint) else shape
+    medoid = _find_most_similar(members)
+    shape = _average_shapes([member.shape for member in members], medoid.size) or medoid.shape
+    plain = shape.full(medoid.size) if isinstance(shape, Footprint) else shape
     encode, labelled_control = CONTROLS[control.tag].encode, _of_task(control, (verdict.label,))
     try:
-        region = encode(plain, control=labelled_control, label=verdict.label, size=best.size, score=verdict.probability)
+        region = encode(plain, control=labelled_control, label=verdict.label, size=medoid.size, score=verdict.probability)
     except ControlError:
         # Some drawn shapes cannot be encoded, such as a rotated box that extends beyond the image: keep the drawn region.
-        shape, value = best.shape, {**best.region["value"], control.tag.lower(): [verdict.label]}
-        region = {**best.region, "value": value, "score": verdict.probability}
+        shape, value = medoid.shape, {**medoid.region["value"], control.tag.lower(): [verdict.label]}
+        region = {**medoid.region, "value": value, "score": verdict.probability}
     return replace(
-        best,
+        medoid,
         id=region["id"],
         label=verdict.label,
         shape=shape,
@@ -201,8 +201,8 @@ def _cover_majority(footprints: Sequence[Footprint], size: Size) -> Footprint | 
     for footprint in footprints:
         rows, columns = footprint.pixels.shape
         counts[footprint.y : footprint.y + rows, footprint.x : footprint.x + columns] += footprint.pixels
-    most: Mask = counts * 2 > len(footprints)
-    return Footprint.of_mask(most) if most.any() else None
+    majority: Mask = counts * 2 > len(footprints)
+    return Footprint.of_mask(majority) if majority.any() else None
 
 
 def _of_task(control: Control, labels: Sequence[str], paths: tuple[TaxonomyPath, ...] = ()) -> Control:

@@ -36,10 +36,10 @@ def cluster_objects(annotations: Sequence[ParsedAnnotation], control: str) -> li
     for place, annotation in enumerate(annotations):
         objects = [obj for obj in annotation.objects if obj.control == control]
         firsts = [next(iter(cluster.values())) for cluster in clusters]
-        matched = {mine: theirs for mine, theirs, _ in match(objects, firsts)}
+        matches = {mine: theirs for mine, theirs, _ in match(objects, firsts)}
         for number, obj in enumerate(objects):
-            if number in matched:
-                clusters[matched[number]][place] = obj
+            if number in matches:
+                clusters[matches[number]][place] = obj
             else:
                 clusters.append({place: obj})
     return clusters
@@ -69,7 +69,7 @@ def _near(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> Iterat
     points, other_points = ([n for n, obj in enumerate(each) if obj.kind == "keypoint"] for each in (first, second))
     yield from product(points, other_points)
     shapes, other_shapes = ([n for n, obj in enumerate(each) if obj.kind != "keypoint"] for each in (first, second))
-    pairs = find_overlaps([first[n] for n in shapes], [second[n] for n in other_shapes], least=LEAST_OVERLAP)
+    pairs = find_overlaps([first[n] for n in shapes], [second[n] for n in other_shapes], threshold=LEAST_OVERLAP)
     yield from ((shapes[row], other_shapes[column]) for row, column, _ in pairs)
 
 

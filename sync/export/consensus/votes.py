@@ -84,7 +84,7 @@ def _votes_on_classes(task: int, annotations: Sequence[ParsedAnnotation], contro
         return
     # Label Studio stores no region for a class that is not ticked: each annotator without it votes no.
     for annotator in map(_name, annotations):
-        for label in sorted({label for chosen in labels_of.values() for label in chosen}):
+        for label in sorted({label for chosen_labels in labels_of.values() for label in chosen_labels}):
             yield Vote(
                 (task, f"{control.name}: {label}", label), annotator, YES if label in labels_of.get(annotator, ()) else NO
             )

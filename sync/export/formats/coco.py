@@ -95,8 +95,8 @@ class _SplitFile:
                 for answer in record.answers
             ],
         }
-        numbered = enumerate(record.objects, start=self._count + 1)
-        annotations = [json.dumps(self._annotation(obj, record, number=number)) for number, obj in numbered]
+        objects_with_ids = enumerate(record.objects, start=self._count + 1)
+        annotations = [json.dumps(self._annotation(obj, record, number=number)) for number, obj in objects_with_ids]
         return partial(self._add, json.dumps(image), annotations)
 
     def _add(self, image: str, annotations: list[str]) -> None:

@@ -47,8 +47,8 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
     def write_record(record: Record) -> None:
         regions = []
-        for obj, measured in zip(record.objects, measure(record.objects, record.sky), strict=True):
-            region = _on_sky(obj, measured, record) or _on_image(obj)
+        for obj, measures in zip(record.objects, measure(record.objects, record.sky), strict=True):
+            region = _on_sky(obj, measures, record) or _on_image(obj)
             region.meta["text"] = texts(obj.label, task=record.task)
             provenance = obj.provenance
             region.meta["tag"] = [
@@ -61,25 +61,25 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     dataset.write_each(records, write_record)
 
 
-def _on_sky(obj: DrawnObject, measured: Measures, record: Record) -> SkyRegion | None:
+def _on_sky(obj: DrawnObject, measures: Measures, record: Record) -> SkyRegion | None:
     """Return the region in ICRS; None if the image has no WCS, or the WCS does not cover the whole object."""
     from astropy import units
     from astropy.coordinates import SkyCoord
     from regions import EllipseSkyRegion, PointSkyRegion, PolygonSkyRegion, RectangleSkyRegion
 
-    if not np.isfinite((measured.ra, measured.dec)).all():
+    if not np.isfinite((measures.ra, measures.dec)).all():
         return None
-    centre = SkyCoord(measured.ra, measured.dec, unit="deg")
+    centre = SkyCoord(measures.ra, measures.dec, unit="deg")
     shape = obj.shape
     if isinstance(shape, Point):
         return PointSkyRegion(centre)
     if isinstance(shape, Ellipse):
         # `regions` and DS9 measure angles from west, with north up and east left; a position angle is measured from north.
-        angle = (0.0 if np.isnan(measured.position_angle) else measured.position_angle) + 90
-        sides = np.array([measured.semi_major_arcsec, measured.semi_minor_arcsec]) * 2 * units.arcsec
+        angle = (0.0 if np.isnan(measures.position_angle) else measures.position_angle) + 90
+        sides = np.array([measures.semi_major_arcsec, measures.semi_minor_arcsec]) * 2 * units.arcsec
         return EllipseSkyRegion(centre, *sides, angle * units.deg) if np.isfinite(sides).all() else None
     if isinstance(shape, Box):
-        step = record.sky.steps(np.array([[measured.x, measured.y]]), obj.size)[0]
+        step = record.sky.steps(np.array([[measures.x, measures.y]]), obj.size)[0]
         largest, smallest = np.linalg.svd(step, compute_uv=False) if np.isfinite(step).all() else (np.nan, np.nan)
         if largest - smallest < SKEW * largest:
             turn = np.radians(shape.rotation)

@@ -46,14 +46,14 @@ class FitsTable:
         OverflowError
             If an integer exceeds 64 bits.
         """
-        encoded = [
+        columns_of_bytes = [
             [_cell(cell, column, texts, row[0]) for cell, column in zip(row, self._columns, strict=True)] for row in rows
         ]
-        np.array([tuple(row) for row in encoded], dtype=self._dtype())  # raises if a column cannot hold a number
+        np.array([tuple(row) for row in columns_of_bytes], dtype=self._dtype())  # raises if a column cannot hold a number
         for place in self._widths:
-            self._widths[place] = max(self._widths[place], *(len(row[place]) for row in encoded), 0)
-        self._rows += len(encoded)
-        return encoded
+            self._widths[place] = max(self._widths[place], *(len(row[place]) for row in columns_of_bytes), 0)
+        self._rows += len(columns_of_bytes)
+        return columns_of_bytes
 
     @property
     def size(self) -> int:

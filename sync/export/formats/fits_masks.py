@@ -124,9 +124,9 @@ def _paint(record: Record, size: Size, labels: tuple[str, ...]) -> tuple[list[_L
     return layers, layer_of
 
 
-def _smallest(most: int) -> type[np.integer[Any]]:
-    """Return the smallest integer type of FITS that holds 0 to `most`; bytes are unsigned in FITS."""
-    return np.uint8 if most < 2**8 else np.int16 if most < 2**15 else np.int32
+def _smallest(largest: int) -> type[np.integer[Any]]:
+    """Return the smallest integer type of FITS that holds 0 to `largest`; bytes are unsigned in FITS."""
+    return np.uint8 if largest < 2**8 else np.int16 if largest < 2**15 else np.int32
 
 
 def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: Texts) -> bytes:
@@ -153,8 +153,8 @@ def _objects(record: Record, layer_of: dict[int, int], dataset: Dataset, texts: 
     ]
     forms = [text_dtype(width) if form == "S" else form for width, (_, form) in zip(widths, _COLUMNS, strict=True)]
     dtype = np.dtype([(name, form) for (name, _), form in zip(_COLUMNS, forms, strict=True)])
-    empty = ("",) * len(_COLUMNS)
-    header = table_header(dtype, "OBJECTS", rows=len(rows), units=empty, comments=empty)
+    blanks = ("",) * len(_COLUMNS)
+    header = table_header(dtype, "OBJECTS", rows=len(rows), units=blanks, comments=blanks)
     return header + pad_block(np.array(rows, dtype=dtype).tobytes())
 
 
@@ -164,7 +164,7 @@ _OF_TASK = ("task", "original_file_name", "content_id")
 def _task(record: Record, dataset: Dataset, texts: Texts) -> bytes:
     """Return the table with the task's data in one row, with which a file can be joined to the imported catalogue."""
     extra = name_columns(
-        [column for column in dataset.data_columns if column.key not in LEFT_OUT], reserved=_OF_TASK, clean=fits_name
+        [column for column in dataset.data_columns if column.key not in LEFT_OUT], reserved_names=_OF_TASK, clean=fits_name
     )
     types = (int, str, str, *(column.dtype for column in extra.values()))
     optional = (False, False, False, *(column.optional for column in extra.values()))

@@ -34,19 +34,19 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         files: dict[str, IO[str]] = {}
         for split in dataset.splits:
             files[split] = stack.enter_context((folder / f"{split}.json").open("w", encoding="utf-8"))
-        begun: set[str] = set()
+        open_files: set[str] = set()
 
         def write_task(images: list[Record]) -> None:
             split = images[0].split
             task = json.dumps(_task(images))  # json.dump takes five times as long
-            files[split].write((",\n" if split in begun else "[\n") + task)
-            begun.add(split)
+            files[split].write((",\n" if split in open_files else "[\n") + task)
+            open_files.add(split)
 
         for _, group in groupby(records, key=lambda record: record.task):
             images = list(group)
             dataset.write_together(images, partial(write_task, images))
         for split, file in files.items():
-            file.write("\n]\n" if split in begun else "[]\n")
+            file.write("\n]\n" if split in open_files else "[]\n")
 
 
 def _task(images: list[Record]) -> dict[str, Any]:

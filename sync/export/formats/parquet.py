@@ -88,7 +88,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null if its file cannot be read."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
-    extra = name_columns(_without_own(dataset.data_columns), reserved=_ROW, clean=partial(escape_text, pattern=UNICODE))
+    extra = name_columns(_without_own(dataset.data_columns), reserved_names=_ROW, clean=partial(escape_text, pattern=UNICODE))
     fields = _ROW | {name: _TYPES[column.dtype] for name, column in extra.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}

@@ -118,13 +118,13 @@ def extra_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name
         Maps the name of a column in the catalogue to the column of the tasks' data.
     """
     columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
-    return name_columns(columns, reserved=[column.name for column in COLUMNS], clean=clean)
+    return name_columns(columns, reserved_names=[column.name for column in COLUMNS], clean=clean)
 
 
 def columns_of(extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
     """Return the columns of a catalogue: its own columns, then those of `extra_columns`."""
-    described = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in extra.items())
-    return (*COLUMNS, *described)
+    data_columns = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in extra.items())
+    return (*COLUMNS, *data_columns)
 
 
 def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
@@ -140,7 +140,7 @@ def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
     further = (original_name(record), content_of(record), *data_row(extra.values(), record))
     ra, dec = _centre(record) if record.answers else (np.nan, np.nan)
     rows = [(*_row_of_answer(answer, record, ra, dec), *further) for answer in record.answers]
-    rows += [(*_row_of_object(obj, measured, record), *further) for obj, measured in zip(objects, measures, strict=True)]
+    rows += [(*_row_of_object(obj, measures_of, record), *further) for obj, measures_of in zip(objects, measures, strict=True)]
     for row in rows:
         _check_types(row)
     return rows
@@ -177,25 +177,25 @@ def _centre(record: Record) -> tuple[float, float]:
 
 
 def _row_of_answer(answer: Answer, record: Record, ra: float, dec: float) -> Row:
-    nothing = np.nan
-    values = ("|".join(answer.labels), nothing if answer.number is None else answer.number, _probability(answer))
-    measures = (ra, dec, *[nothing] * 15)
+    blank = np.nan
+    values = ("|".join(answer.labels), blank if answer.number is None else answer.number, _probability(answer))
+    measures = (ra, dec, *[blank] * 15)
     return (*_head(answer, record, "image"), *values, *measures, *_tail(answer, record))
 
 
-def _row_of_object(obj: DrawnObject, measured: Measures, record: Record) -> Row:
+def _row_of_object(obj: DrawnObject, measures: Measures, record: Record) -> Row:
     box = obj.box()
     corner = (np.nan,) * 4 if box is None else (box.x, box.y, box.width, box.height)
     on_sky = (
-        measured.ra,
-        measured.dec,
-        measured.semi_major_arcsec,
-        measured.semi_minor_arcsec,
-        measured.axis_ratio,
-        measured.position_angle,
-        measured.area_arcsec2,
+        measures.ra,
+        measures.dec,
+        measures.semi_major_arcsec,
+        measures.semi_minor_arcsec,
+        measures.axis_ratio,
+        measures.position_angle,
+        measures.area_arcsec2,
     )
-    in_pixels = (measured.x, measured.y, measured.semi_major_px, measured.semi_minor_px, measured.angle_px, measured.area_px)
+    in_pixels = (measures.x, measures.y, measures.semi_major_px, measures.semi_minor_px, measures.angle_px, measures.area_px)
     values = (obj.label, np.nan, _probability(obj))
     return (*_head(obj, record, obj.kind), *values, *on_sky, *in_pixels, *corner, *_tail(obj, record))
 

@@ -44,17 +44,17 @@ ONE_LINE = 10**9
 
 def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write one data set, or two if the project has both boxes and outlines; tasks without an image file are left out."""
-    both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
-    sets = {"detect": _boxes, "segment": _segments} if both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
+    has_both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
+    sets = {"detect": _boxes, "segment": _segments} if has_both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
     used: Counter[tuple[str, str]] = Counter()
-    turned: Counter[str] = Counter()
+    rotated_counts: Counter[str] = Counter()
 
     def write_record(record: Record) -> None:
         image_file = record.image_file
         if not isinstance(image_file, ImageFile):
             raise ImageError(f"YOLO needs the image file: {image_file}")
-        omitted = {"segment"} if _lacks_an_outline(record, dataset) else set()
-        lines = {name: "".join(lines_of(record, dataset)) for name, lines_of in sets.items() if name not in omitted}
+        omitted_folders = {"segment"} if _lacks_an_outline(record, dataset) else set()
+        lines = {name: "".join(lines_of(record, dataset)) for name, lines_of in sets.items() if name not in omitted_folders}
         first: Path | None = None
         for name, text in lines.items():
             file = _place(folder / name, "images", FOLDERS[record.split]) / name_of(record, image_file.suffix)
@@ -67,26 +67,27 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             labels.write_text(text, encoding="ascii")
             used[name, record.split] += 1
         shapes = [(obj.boxed or obj).shape for obj in record.objects]
-        turned["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in shapes)
+        rotated_counts["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in shapes)
 
     dataset.write_each(records, write_record)
     for name in sets:
         _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
-    if turned["boxes"]:
+    if rotated_counts["boxes"]:
         dataset.report(
-            f"{turned['boxes']:,} rotated boxes are written as the upright boxes around them, since YOLO has no rotated boxes",
+            f"{rotated_counts['boxes']:,} rotated boxes are written as the upright boxes around them, "
+            "since YOLO has no rotated boxes",
             task=None,
         )
-    if both:
+    if has_both:
         _report_segments(used, dataset)
 
 
 def _boxes(record: Record, dataset: Dataset) -> list[str]:
     """Return the lines of the drawn boxes, and of the boxes around outlines without a drawn box."""
     boxes = [obj for obj in record.objects if obj.kind == "box"]
-    outlined = [obj for obj in record.objects if obj.kind in OUTLINES]
-    same = same_boxes(outlined, boxes)
-    further = [obj for obj, is_drawn in zip(outlined, same, strict=True) if not is_drawn]
+    outlined_objects = [obj for obj in record.objects if obj.kind in OUTLINES]
+    same = same_boxes(outlined_objects, boxes)
+    further = [obj for obj, is_drawn in zip(outlined_objects, same, strict=True) if not is_drawn]
     return [_line(obj, _centre_and_sides(obj), dataset) for obj in (*boxes, *further)]
 
 
@@ -100,19 +101,19 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
     True if the image has boxes and no outline at all, or if a box of a class that has outlines elsewhere has none.
     """
     boxes = [obj for obj in record.objects if obj.kind == "box"]
-    outlined = [obj for obj in record.objects if obj.kind in OUTLINES]
-    bare = (box for box, is_outlined in zip(boxes, same_boxes(boxes, outlined), strict=True) if not is_outlined)
-    return bool(boxes) and (not outlined or any(box.label in dataset.outlined for box in bare))
+    outlined_objects = [obj for obj in record.objects if obj.kind in OUTLINES]
+    bare = (box for box, is_outlined in zip(boxes, same_boxes(boxes, outlined_objects), strict=True) if not is_outlined)
+    return bool(boxes) and (not outlined_objects or any(box.label in dataset.outlined for box in bare))
 
 
 def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
     """Report, for each split, how many tasks of `detect/` are missing in `segment/`."""
     for split in dataset.splits:
-        missing = used["detect", split] - used["segment", split]
-        if missing:
+        missing_names = used["detect", split] - used["segment", split]
+        if missing_names:
             dataset.report(
-                f"{missing:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: a model "
-                "would learn objects with a box only as background",
+                f"{missing_names:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: "
+                "a model would learn objects with a box only as background",
                 task=None,
             )
 
@@ -138,12 +139,12 @@ def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
     """
     sides = {"train": "train", "val": "train"} | {FOLDERS[split]: FOLDERS[split] for split in used}
     texts = Texts(UNICODE, format="YOLO", report=dataset.report)
-    described = {side: f"images/{split}" for side, split in sides.items()}
+    folders = {side: f"images/{split}" for side, split in sides.items()}
     names = {number: texts(label) for number, label in enumerate(dataset.labels)}
     folder.mkdir(exist_ok=True)
     # ASCII with YAML's escapes: readers assume different encodings, and some strip other characters.
     with (folder / "data.yaml").open("w", encoding="ascii") as file:
-        yaml.safe_dump(described | {"names": names}, file, allow_unicode=False, sort_keys=False, width=ONE_LINE)
+        yaml.safe_dump(folders | {"names": names}, file, allow_unicode=False, sort_keys=False, width=ONE_LINE)
 
 
 def _line(obj: DrawnObject, numbers: NDArray[np.float64], dataset: Dataset) -> str:

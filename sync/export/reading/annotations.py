@@ -137,30 +137,28 @@ class _Reader:
             return
         if control.marks_objects and self._size is None:
             raise ControlError("the size of the image is unknown: its file cannot be read, and no region states a size")
-        decoded = read_region(region, control, size=self._size)
+        answer = read_region(region, control, size=self._size)
         if not control.marks_objects:
-            yield self._answer(region, control, decoded, state)
+            yield self._answer(region, control, answer, state)
         else:
-            yield from self._objects(region, control, decoded, state)
+            yield from self._objects(region, control, answer, state)
 
-    def _answer(self, region: Mapping[str, Any], control: Control, decoded: Any, state: str) -> Answer:
-        number, labels = (decoded, ()) if isinstance(decoded, float) else (None, decoded)
+    def _answer(self, region: Mapping[str, Any], control: Control, answer: Any, state: str) -> Answer:
+        number, labels = (answer, ()) if isinstance(answer, float) else (None, answer)
         labels = tuple(label if isinstance(label, str) else join_path(label) for label in labels)
         return Answer(control.name, labels, number, _score(region, state), self._provenance(state), dict(region))
 
-    def _objects(
-        self, region: Mapping[str, Any], control: Control, decoded: Labelled[Any], state: str
-    ) -> Iterator[DrawnObject]:
-        if not decoded.positive:
+    def _objects(self, region: Mapping[str, Any], control: Control, answer: Labelled[Any], state: str) -> Iterator[DrawnObject]:
+        if not answer.positive:
             raise ControlError("a point outside the object is a prompt, not an object")
-        shape = Footprint.of_mask(decoded.shape) if isinstance(decoded.shape, np.ndarray) else decoded.shape
-        for label in decoded.labels:
+        shape = Footprint.of_mask(answer.shape) if isinstance(answer.shape, np.ndarray) else answer.shape
+        for label in answer.labels:
             obj = DrawnObject(
                 id=str(region.get("id") or ""),
                 control=control.name,
                 label=label,
                 shape=shape,
-                size=decoded.size,
+                size=answer.size,
                 probability=_score(region, state),
                 provenance=self._provenance(state),
                 region=dict(region),
@@ -169,11 +167,11 @@ class _Reader:
             yield obj
 
     def _provenance(self, state: str) -> Provenance:
-        predicted = state != DRAWN
+        is_predicted = state != DRAWN
         return Provenance(
-            made_by="model" if predicted else "human",
+            made_by="model" if is_predicted else "human",
             state=state if state in (ACCEPTED, DRAWN) else EDITED,
-            version=str(self._item.get("parent_version") or "") if predicted else "",
+            version=str(self._item.get("parent_version") or "") if is_predicted else "",
             annotators=() if self._annotator is None else (self._annotator,),
             annotations=(self._item["id"],),
             time=str(self._item["updated_at"]),

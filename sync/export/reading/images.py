@@ -47,10 +47,10 @@ def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
         return
     number = 0
     for task in tasks:
-        for place, (image, annotated) in enumerate(_parts(task, config, report).items()):
+        for place, (image, annotations_of_image) in enumerate(_parts(task, config, report).items()):
             number += 1
             part = {"to_name": image[0], "page": image[1], "number": number, "first": place == 0}
-            yield {**task, "annotations": annotated, _PART: part}
+            yield {**task, "annotations": annotations_of_image, _PART: part}
 
 
 def image_of_task(task: Mapping[str, Any], config: LabelConfig) -> Image:
@@ -79,23 +79,26 @@ def reference_of(task: Mapping[str, Any], config: LabelConfig) -> str:
     return reference_of_image(data if isinstance(data, Mapping) else {}, config, image_of_task(task, config))
 
 
-def assign_image(annotations: Iterable[ParsedAnnotation], config: LabelConfig, image: Image) -> list[ParsedAnnotation]:
+def assign_image(annotations_of_image: Iterable[ParsedAnnotation], config: LabelConfig, image: Image) -> list[ParsedAnnotation]:
     """Return annotations whose regions name their image.
 
     Regions that consensus created name the first image of their control; the function sets `image` there.
     """
-    return [annotation if annotation.number is not None else _assign(annotation, config, image) for annotation in annotations]
+    return [
+        annotation if annotation.number is not None else _assign(annotation, config, image)
+        for annotation in annotations_of_image
+    ]
 
 
 def join_parts(parts: Iterable[tuple[ParsedAnnotation, ...]]) -> list[ParsedAnnotation]:
     """Join the parts of the annotations of one task, which lie on different images."""
-    whole: dict[tuple[int | None, int], ParsedAnnotation] = {}
+    joined_parts: dict[tuple[int | None, int], ParsedAnnotation] = {}
     for part in parts:
         for place, annotation in enumerate(part):
             key = (annotation.number, place if annotation.number is None else 0)
-            earlier = whole.get(key)
-            whole[key] = annotation if earlier is None else _join(earlier, annotation)
-    return list(whole.values())
+            earlier = joined_parts.get(key)
+            joined_parts[key] = annotation if earlier is None else _join(earlier, annotation)
+    return list(joined_parts.values())
 
 
 def _join(first: ParsedAnnotation, second: ParsedAnnotation) -> ParsedAnnotation:
@@ -123,7 +126,7 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
     data = data if isinstance(data, Mapping) else {}
     images = [(name, page) for name in config.image_key for page in range(len(references_of(data, config, name)))]
     first = image_of_task(task, config)
-    annotated = {
+    images_of_annotations = {
         image for control in config.controls if control.marks_objects for image in images_of_control(data, config, control)
     } or {first}
     parts: dict[Image, list[Any]] = {}
@@ -135,7 +138,7 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
         on_images, loose, draws = _sort_by_image(task, annotation, config, set(images), report)
         # As in training: an annotation that began from a prediction, or has no object, covers all annotated images.
         if annotation.get("parent_prediction") is not None or not draws:
-            on_images |= {image: [] for image in annotated if image not in on_images}
+            on_images |= {image: [] for image in images_of_annotations if image not in on_images}
         order = [image for image in images if image in on_images] or [first]
         states = annotation.get("states") or states_of(result, None)
         for place, image in enumerate(order):
@@ -172,12 +175,12 @@ def _sort_by_image(
 def _with_relations(loose: list[int], result: list[Any], on_images: dict[Image, list[int]]) -> list[int]:
     """Add each relation to the image of the region that it starts from; return the indices of the regions on no image."""
     image_of = {result[number].get("id"): image for image, numbers in on_images.items() for number in numbers}
-    rest = []
+    remaining_regions = []
     for number in loose:
         region = result[number]
         begins = region.get("from_id") if isinstance(region, Mapping) and region.get("type") == "relation" else None
         if isinstance(begins, str) and begins in image_of:
             on_images[image_of[begins]].append(number)
         else:
-            rest.append(number)
-    return rest
+            remaining_regions.append(number)
+    return remaining_regions

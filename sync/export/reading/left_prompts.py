@@ -37,9 +37,11 @@ def remove_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
         if not tools or not isinstance(annotations, list):
             yield task
             continue
-        cleaned = [part for annotation in annotations if (part := _without(annotation, tools, task, report)) is not None]
-        if cleaned or not annotations:
-            yield {**task, "annotations": cleaned}
+        cleaned_annotations = [
+            part for annotation in annotations if (part := _without(annotation, tools, task, report)) is not None
+        ]
+        if cleaned_annotations or not annotations:
+            yield {**task, "annotations": cleaned_annotations}
 
 
 def _without(annotation: Any, tools: set[str], task: Mapping[str, Any], report: Report) -> Any:

@@ -24,14 +24,14 @@ RELABELLED = "relabelled"
 """The annotator changed the class, or it is unknown whether the class was changed."""
 
 
-def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[str]:
+def states_of(result: Sequence[Any], prediction: Sequence[Any] | None) -> list[str]:
     """Return the state of each region of an annotation.
 
     Parameters
     ----------
     result : sequence
         Result of the annotation, not validated.
-    predicted : sequence or None
+    prediction : sequence or None
         Result of the prediction that the annotation began from; None if it no longer exists.
 
     Returns
@@ -39,10 +39,10 @@ def states_of(result: Sequence[Any], predicted: Sequence[Any] | None) -> list[st
     list of str
         `ACCEPTED`, `DRAWN`, `EDITED` or `RELABELLED` for each item of `result`.
     """
-    if predicted is None:
+    if prediction is None:
         return [_by_origin(region) for region in result]
     before: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
-    for region in predicted:
+    for region in prediction:
         if isinstance(region, Mapping):
             before.setdefault(_key(region), []).append(region)
     return [_state(region, before) for region in result]
@@ -58,10 +58,10 @@ def _key(region: Mapping[str, Any]) -> tuple[str, str]:
 def _state(region: Any, before: Mapping[tuple[str, str], Sequence[Mapping[str, Any]]]) -> str:
     if not isinstance(region, Mapping):
         return DRAWN
-    proposed = before.get(_key(region))
-    if proposed:
-        same_control = [candidate for candidate in proposed if candidate.get("from_name") == region.get("from_name")]
-        return _compare((same_control or proposed)[0], region)
+    predicted_region = before.get(_key(region))
+    if predicted_region:
+        same_control = [candidate for candidate in predicted_region if candidate.get("from_name") == region.get("from_name")]
+        return _compare((same_control or predicted_region)[0], region)
     # Label Studio's frontend assigns an id to a region that was predicted without one.
     return _by_origin(region) if (_key(region)[0], "") in before else DRAWN
 
@@ -74,14 +74,14 @@ def _compare(before: Mapping[str, Any], after: Mapping[str, Any]) -> str:
         return RELABELLED
     try:
         decode = decoder(before, after)
-        proposed, submitted = decode(dict(before)), decode(dict(after))
+        prediction, submission = decode(dict(before)), decode(dict(after))
     except ControlError:
         return RELABELLED
-    if not isinstance(proposed, Labelled):
-        return ACCEPTED if same_answer(proposed, submitted) else RELABELLED
-    if set(proposed.labels) != set(submitted.labels):
+    if not isinstance(prediction, Labelled):
+        return ACCEPTED if same_answer(prediction, submission) else RELABELLED
+    if set(prediction.labels) != set(submission.labels):
         return RELABELLED
-    return ACCEPTED if same_shape(proposed, submitted) else EDITED
+    return ACCEPTED if same_shape(prediction, submission) else EDITED
 
 
 def _by_origin(region: Any) -> str:

@@ -44,9 +44,9 @@ class SizedTasks:
         self._format = format
         self._known: dict[int, Size | None] = {}
 
-    def sizes(self, tasks: Iterable[Task], *, needed: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
-        """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `needed` or unknown."""
-        for task, image_file in self._image_files.ahead(tasks, lambda task: self._reference(task) if needed(task) else None):
+    def sizes(self, tasks: Iterable[Task], *, is_needed: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
+        """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `is_needed` or unknown."""
+        for task, image_file in self._image_files.ahead(tasks, lambda task: self._reference(task) if is_needed(task) else None):
             if image_file is not None:
                 self._known[number_of(task)] = image_file.size if isinstance(image_file, ImageFile) else None
             yield task, self._size(task, image_file)
@@ -87,10 +87,10 @@ def report_stated(task: Task, config: LabelConfig, *, size: Size, report: Report
     """Report, once per task, that its regions state another size than that of the image file, whose pixels the export uses."""
     for region in shape_regions(task, config):
         try:
-            stated = read_size(region)
+            stated_dimensions = read_size(region)
         except ControlError:
             continue
-        if stated != size:
-            now, before = ("x".join(map(str, each)) for each in (size, stated))
-            report(f"the image file has {now} pixels, and the annotated one had {before}", task=task.get("id"))
+        if stated_dimensions != size:
+            actual_text, stated_text = ("x".join(map(str, each)) for each in (size, stated_dimensions))
+            report(f"the image file has {actual_text} pixels, and the annotated one had {stated_text}", task=task.get("id"))
             return

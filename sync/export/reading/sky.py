@@ -36,8 +36,8 @@ class SkyReader:
         Whether to read a WCS. If false, no image is fetched.
     """
 
-    def __init__(self, config: LabelConfig, image_files: ImageFiles, *, needed: bool) -> None:
-        self._needed = needed
+    def __init__(self, config: LabelConfig, image_files: ImageFiles, *, is_needed: bool) -> None:
+        self._needed = is_needed
         self._config = config
         self._image_files = image_files
 
@@ -59,8 +59,8 @@ class SkyReader:
         """
         content_id = _data_of(task).get("content_id")
         read = attempt(lambda: self._read(task))
-        sky, hashed = (NOWHERE, "") if isinstance(read, ImageError) else read
-        return sky, content_id if isinstance(content_id, str) and content_id else hashed
+        sky, content_hash = (NOWHERE, "") if isinstance(read, ImageError) else read
+        return sky, content_id if isinstance(content_id, str) and content_id else content_hash
 
     def _read(self, task: Mapping[str, Any]) -> tuple[Sky, str]:
         data = _data_of(task)

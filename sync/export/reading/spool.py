@@ -102,8 +102,8 @@ def with_parents(task: dict[str, Any]) -> dict[str, Any]:
         parent = predictions.get(annotation.get("parent_prediction")) or _find_parent(regions, predictions.values())
         if parent is not None:
             annotation["parent_version"] = str(parent.get("model_version") or "").removesuffix(KEPT_SUFFIX)
-            predicted = parent.get("result")
-            annotation["states"] = states_of(annotation["result"], predicted if isinstance(predicted, list) else [])
+            parent_regions = parent.get("result")
+            annotation["states"] = states_of(annotation["result"], parent_regions if isinstance(parent_regions, list) else [])
     return task
 
 
@@ -113,8 +113,8 @@ def _find_parent(regions: list[dict[str, Any]], predictions: Iterable[dict[str, 
     Label Studio drops `parent_prediction` when an annotator reopens a draft (measured with 1.23.2).
     """
     ids = {str(region.get("id")) for region in regions if str(region.get("origin", "")).startswith("prediction")}
-    best = max(predictions, key=lambda item: len(ids & _ids(item.get("result"))), default=None)
-    return best if best is not None and ids & _ids(best.get("result")) else None
+    likeliest_parent = max(predictions, key=lambda item: len(ids & _ids(item.get("result"))), default=None)
+    return likeliest_parent if likeliest_parent is not None and ids & _ids(likeliest_parent.get("result")) else None
 
 
 def _ids(result: Any) -> set[str]:

@@ -75,8 +75,8 @@ def _sky_axes(shape: Sequence[int], header: Header) -> tuple[int, int] | None:
 def planes_first(data: NDArray[Any], header: Header) -> NDArray[Any]:
     """Return the planes of an image, shape (n, height, width); colours are in the order red, green, blue, transparency."""
     rows, columns = plane_axes(data.shape, header)
-    moved = np.moveaxis(data, (rows, columns), (-2, -1))
-    return moved.reshape(-1, *moved.shape[-2:])
+    moved_data = np.moveaxis(data, (rows, columns), (-2, -1))
+    return moved_data.reshape(-1, *moved_data.shape[-2:])
 
 
 def plane_header(header: Header, shape: Sequence[int]) -> Header:
@@ -85,16 +85,16 @@ def plane_header(header: Header, shape: Sequence[int]) -> Header:
     first, second = len(shape) - columns, len(shape) - rows
     if (first, second) == (1, 2):
         return header
-    turned = header.copy()
+    turned_header = header.copy()
     cards = sky_cards(header)
     for name in cards:
-        turned.remove(name, ignore_missing=True, remove_all=True)
+        turned_header.remove(name, ignore_missing=True, remove_all=True)
     with contextlib.suppress(SkyError):  # an image without coordinates can be displayed
-        turned.update(
+        turned_header.update(
             {name: value for name, value in planar_cards(cards, Axes(first, second, first)).items() if value != UNREADABLE}
         )
-    turned["NAXIS1"], turned["NAXIS2"] = shape[columns], shape[rows]
-    return turned
+    turned_header["NAXIS1"], turned_header["NAXIS2"] = shape[columns], shape[rows]
+    return turned_header
 
 
 def ctype(header: Header, axis: int) -> str:

@@ -96,9 +96,9 @@ def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]
     left_out += [(part, "a table of distortions") for part in all_images if part not in images]
     left_out += [(part, "a mask, weight, error or model by its name") for part in images if science and part not in science]
     science = science or images
-    if measured := [part for part in science if role(part.name) in MEASURED]:
-        left_out += [(part, f"not called {role(measured[0].name)}") for part in science if part not in measured]
-        science = measured
+    if measured_parts := [part for part in science if role(part.name) in MEASURED]:
+        left_out += [(part, f"not called {role(measured_parts[0].name)}") for part in science if part not in measured_parts]
+        science = measured_parts
     return science, left_out
 
 
@@ -173,8 +173,8 @@ def select_parts(parts: Sequence[Part], extension: str) -> list[Part]:
 
 def list_parts(parts: Sequence[Part]) -> str:
     """Return a list of parts for a message, limited to the first `MOST_NAMED`."""
-    more = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
-    return ", ".join(str(part) for part in parts[:MOST_NAMED]) + more
+    suffix = f" and {len(parts) - MOST_NAMED} more" if len(parts) > MOST_NAMED else ""
+    return ", ".join(str(part) for part in parts[:MOST_NAMED]) + suffix
 
 
 def _are_bands(first: Part, second: Part) -> bool:

@@ -94,14 +94,14 @@ def _end_of_header(data: bytes, start: int) -> int:
 
 def _size(header: Header) -> int:
     """Return the number of bytes of data after a header, without padding."""
-    axes = _count(header, "NAXIS", most=MAX_AXES)
-    lengths = [_count(header, f"NAXIS{axis + 1}", most=MAX_LENGTH) for axis in range(axes)]
+    axes = _count(header, "NAXIS", largest=MAX_AXES)
+    lengths = [_count(header, f"NAXIS{axis + 1}", largest=MAX_LENGTH) for axis in range(axes)]
     if header.get("BITPIX") not in BITPIX:
         raise ImageError(f"the FITS file has BITPIX = {header.get('BITPIX')!r} in a header; it must be one of {BITPIX}")
-    if header.get("GROUPS", False) or _count(header, "GCOUNT", most=MAX_LENGTH, default=1) != 1:
+    if header.get("GROUPS", False) or _count(header, "GCOUNT", largest=MAX_LENGTH, default=1) != 1:
         raise ImageError("the FITS file holds random groups, not an image")
-    _count(header, "TFIELDS", most=999, default=0)
-    extra = _count(header, "PCOUNT", most=MAX_LENGTH, default=0)
+    _count(header, "TFIELDS", largest=999, default=0)
+    extra = _count(header, "PCOUNT", largest=MAX_LENGTH, default=0)
     return abs(header["BITPIX"]) // 8 * (extra + prod(lengths)) if axes else 0
 
 
@@ -127,19 +127,19 @@ def check_compression(header: Header) -> None:
 
 
 def _check_tiling(header: Header) -> None:
-    _count(header, "NAXIS2", most=MAX_TILES)
-    for axis in range(_count(header, "ZNAXIS", most=MAX_AXES)):
-        length = _count(header, f"ZNAXIS{axis + 1}", most=MAX_LENGTH)
-        _count(header, f"ZTILE{axis + 1}", least=1, most=MAX_LENGTH, default=length if axis == 0 else 1)
+    _count(header, "NAXIS2", largest=MAX_TILES)
+    for axis in range(_count(header, "ZNAXIS", largest=MAX_AXES)):
+        length = _count(header, f"ZNAXIS{axis + 1}", largest=MAX_LENGTH)
+        _count(header, f"ZTILE{axis + 1}", smallest=1, largest=MAX_LENGTH, default=length if axis == 0 else 1)
     for number in range(1, 10):
-        allowed = RICE_SETTINGS.get(str(header.get(f"ZNAME{number}", "")).strip().upper())
+        allowed_values = RICE_SETTINGS.get(str(header.get(f"ZNAME{number}", "")).strip().upper())
         value = header.get(f"ZVAL{number}")
-        if allowed and value not in allowed:
-            raise ImageError(f"the FITS image has ZVAL{number} = {value!r} in its header; it must be one of {allowed}")
+        if allowed_values and value not in allowed_values:
+            raise ImageError(f"the FITS image has ZVAL{number} = {value!r} in its header; it must be one of {allowed_values}")
 
 
-def _count(header: Header, key: str, *, most: int, least: int = 0, default: int | None = None) -> int:
+def _count(header: Header, key: str, *, largest: int, smallest: int = 0, default: int | None = None) -> int:
     value = header.get(key, default)
-    if type(value) is not int or not least <= value <= most:
-        raise ImageError(f"the FITS file has {key} = {value!r} in a header; it must be a number from {least} to {most}")
+    if type(value) is not int or not smallest <= value <= largest:
+        raise ImageError(f"the FITS file has {key} = {value!r} in a header; it must be a number from {smallest} to {largest}")
     return value

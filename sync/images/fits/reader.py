@@ -84,8 +84,8 @@ def read_fits(data: bytes, *, max_pixels: int) -> NDArray[np.float32]:
         If the file is damaged, truncated or too large, or has no image with a valid pixel.
     """
     bands = read_bands(data, max_pixels=max_pixels)
-    displayed = bands.to_rgb() if bands.is_rgb else in_colour(bands.planes, weights=bands.weights)
-    return np.ascontiguousarray(displayed[::-1])
+    rgb = bands.to_rgb() if bands.is_rgb else in_colour(bands.planes, weights=bands.weights)
+    return np.ascontiguousarray(rgb[::-1])
 
 
 def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
@@ -109,11 +109,11 @@ def read_bands(data: bytes, *, max_pixels: int) -> FitsBands:
     try:
         headers = read_headers(data)
         parts = only_image(parts_of(headers))
-        packed = [part.number for part in parts if part.header.get("ZIMAGE", False)]
-        for number in packed:
+        packed_numbers = [part.number for part in parts if part.header.get("ZIMAGE", False)]
+        for number in packed_numbers:
             check_compression(headers[number])
-        if packed:
-            check_tiles(data, packed, max_pixels)
+        if packed_numbers:
+            check_tiles(data, packed_numbers, max_pixels)
         # uint=False, because astropy does not apply BLANK to unsigned integers.
         with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
             return _bands(file[0].header, [file[part.number] for part in parts], parts, max_pixels)
@@ -198,24 +198,24 @@ def band_names(primary: fits.Header, images: list[Any], count: int) -> tuple[str
     together = str(primary.get("BANDS", "")).strip()
     if len(together) == count:
         return tuple(together)
-    numbered = tuple(str(images[0].header.get(f"BAND{number}", "")).strip() for number in range(count))
-    own = tuple(_name(primary, hdu, is_alone=len(images) == 1) for hdu in images)
-    return next((names for names in (numbered, own) if len(names) == count and all(names)), ())
+    header_names = tuple(str(images[0].header.get(f"BAND{number}", "")).strip() for number in range(count))
+    extension_names = tuple(_name(primary, hdu, is_alone=len(images) == 1) for hdu in images)
+    return next((names for names in (header_names, extension_names) if len(names) == count and all(names)), ())
 
 
 def _name(primary: fits.Header, hdu: Any, *, is_alone: bool) -> str:
     """Return the name of a band; the filter in the primary header is preferred to the name only for a single image."""
-    own, shared = (str(header.get("FILTER") or header.get("BAND") or "").strip() for header in (hdu.header, primary))
-    called = "" if role(str(hdu.name)) in NAMELESS else str(hdu.name)
-    return own or (shared or called if is_alone else called or shared)
+    own_band, primary_band = (str(header.get("FILTER") or header.get("BAND") or "").strip() for header in (hdu.header, primary))
+    extension_name = "" if role(str(hdu.name)) in NAMELESS else str(hdu.name)
+    return own_band or (primary_band or extension_name if is_alone else extension_name or primary_band)
 
 
 def _unit(images: list[Any], count: int) -> str:
     """Return the unit of the bands; if they differ, all units separated by commas."""
     header = images[0].header
-    numbered = [str(header.get(f"BUNIT{number}", "")).strip() for number in range(count)]
-    own = [str(hdu.header.get("BUNIT", "")).strip() for hdu in images]
-    units = numbered if any(numbered) else own
+    header_units = [str(header.get(f"BUNIT{number}", "")).strip() for number in range(count)]
+    own_units = [str(hdu.header.get("BUNIT", "")).strip() for hdu in images]
+    units = header_units if any(header_units) else own_units
     return units[0] if len(set(units)) == 1 else ", ".join(unit or "?" for unit in units)
 
 
@@ -236,9 +236,9 @@ def check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
                 raise ImageError(f"the FITS image has tiles of {sides} pixels, more than the {max_pixels} that are allowed")
             for name in {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"} & set(table.columns.names):
                 for tile in table.data[name]:
-                    _check_unpacked(np.asarray(tile).tobytes(), most=8 * prod(sides))
+                    _check_unpacked(np.asarray(tile).tobytes(), limit=8 * prod(sides))
 
 
-def _check_unpacked(tile: bytes, *, most: int) -> None:
-    if tile.startswith(GZIP_MAGIC) and len(zlib.decompressobj(wbits=31).decompress(tile, most + 1)) > most:
-        raise ImageError(f"a tile of the FITS image unpacks to more than the {most} bytes that it may have")
+def _check_unpacked(tile: bytes, *, limit: int) -> None:
+    if tile.startswith(GZIP_MAGIC) and len(zlib.decompressobj(wbits=31).decompress(tile, limit + 1)) > limit:
+        raise ImageError(f"a tile of the FITS image unpacks to more than the {limit} bytes that it may have")

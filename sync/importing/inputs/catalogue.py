@@ -120,9 +120,9 @@ def positions(table: Table, *, ra: str | None = None, dec: str | None = None) ->
     InputError
         If a column is missing or cannot be found, its unit is not an angle, or its frame cannot be converted.
     """
-    right, declined = sky_degrees(table, ra=ra, dec=dec)
-    missing = (np.isnan(right) | np.isnan(declined)).tolist()
-    triples = zip(missing, right.tolist(), declined.tolist(), strict=True)
+    right, declination = sky_degrees(table, ra=ra, dec=dec)
+    is_missing = (np.isnan(right) | np.isnan(declination)).tolist()
+    triples = zip(is_missing, right.tolist(), declination.tolist(), strict=True)
     return [None if absent else Position(longitude, latitude) for absent, longitude, latitude in triples]
 
 
@@ -160,17 +160,17 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
 
 
 def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
-    with file.open("rb") as opened:
-        start = opened.read(512)
+    with file.open("rb") as stream:
+        start = stream.read(512)
         suffix = Path(PACKED_SUFFIX.sub("", file.name)).suffix.lower()
         if start.startswith(b"PAR1") or suffix == ".parquet":
             from sync.importing.inputs.parquet_table import read_parquet  # pyarrow is an extra
 
             return read_parquet(file)
         if start.startswith(b"SIMPLE  =") or (suffix in FITS_SUFFIXES and not start.startswith(tuple(PACKED))):
-            return read_fits_table(opened, size=file.stat().st_size, table=table, file=file)
-        opened.seek(0)
-        content = read_bounded(opened, file=file)
+            return read_fits_table(stream, size=file.stat().st_size, table=table, file=file)
+        stream.seek(0)
+        content = read_bounded(stream, file=file)
     if content.startswith(b"SIMPLE  =") or suffix in FITS_SUFFIXES:
         return read_fits_table(io.BytesIO(content), size=len(content), table=table, file=file)
     for magic, name in FOREIGN.items():

@@ -120,9 +120,9 @@ def _at_address(row: Row, address: object, position: Position | None, fetch: Cal
 
 def with_position(row: Row, position: Position) -> dict[str, Any]:
     """Return the columns and the position of a row; `catalogue_ra` and `catalogue_dec` are omitted if equal to the position."""
-    own = {"ra": position.ra, "dec": position.dec}
-    same = {f"catalogue_{name}": value for name, value in own.items()}
-    return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own
+    own_position = {"ra": position.ra, "dec": position.dec}
+    same = {f"catalogue_{name}": value for name, value in own_position.items()}
+    return {key: value for key, value in row.columns.items() if key not in same or value != same[key]} | own_position
 
 
 def _raise(reason: str) -> bytes:

@@ -65,7 +65,7 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     text, column_units = separate_units(text, delimiter)
     if delimiter == " ":
         text = re.sub(r"[ \t]+\n", "\n", re.sub(r"\n[ \t]+", "\n", text.replace("\t", " "))).strip(" ")
-    columns, bad = _read_columns(text, delimiter, file=file)
+    columns, faulty_rows = _read_columns(text, delimiter, file=file)
     has_points = delimiter not in ";\t" or DECIMAL_POINT.search(text) is not None
     decimal_commas = delimiter in ";\t" and (
         not has_points or any(_has_decimal_commas(values) for name, values in columns.items() if is_position_name(name))
@@ -74,11 +74,11 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     for name in list(columns):
         table[name] = _column(columns.pop(name), decimal_commas=decimal_commas, as_text=name in as_text)
     for name, unit in zip(table.colnames, column_units, strict=False):
-        parsed = units.Unit(unit, format="cds", parse_strict="silent") if unit else None
-        if parsed is not None and not isinstance(parsed, units.UnrecognizedUnit):
-            table[name].unit = parsed
-    if bad:
-        table.meta[BAD_ROWS_KEY] = bad
+        parsed_unit = units.Unit(unit, format="cds", parse_strict="silent") if unit else None
+        if parsed_unit is not None and not isinstance(parsed_unit, units.UnrecognizedUnit):
+            table[name].unit = parsed_unit
+    if faulty_rows:
+        table.meta[BAD_ROWS_KEY] = faulty_rows
     return table
 
 
@@ -99,12 +99,12 @@ def _read_columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, l
     check_cells(text.count("\n"), len(names), file=file)
     width = len(names)
     columns: list[list[str]] = [[] for _ in names]
-    bad: dict[int, str] = {}
+    faulty_rows: dict[int, str] = {}
     number = 0
     for line, record in records:
         if isinstance(record, str):
             number += 1
-            bad[number] = record
+            faulty_rows[number] = record
             values: Sequence[str] = [""] * width
         else:
             if _is_ignored(record, width):
@@ -112,11 +112,11 @@ def _read_columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, l
             number += 1
             values = record
             if len(record) > width and any(value.strip() for value in record[width:]):
-                bad[number] = f"line {line} has {len(record)} values for {width} columns"
+                faulty_rows[number] = f"line {line} has {len(record)} values for {width} columns"
                 values = [""] * width
         for index, column in enumerate(columns):
             column.append(values[index].strip() if index < len(values) else "")
-    return dict(zip(_make_unique(names), columns, strict=True)), bad
+    return dict(zip(_make_unique(names), columns, strict=True)), faulty_rows
 
 
 def _records(reader: Iterable[list[str]]) -> Iterator[tuple[int, list[str] | str]]:
@@ -162,29 +162,29 @@ def _has_decimal_commas(values: Sequence[str]) -> bool:
 def _column(values: list[str], *, decimal_commas: bool, as_text: bool) -> MaskedColumn:
     """Return a column of numbers if all values are numbers or missing; else a column of strings."""
     texts = np.array(values, dtype=object)
-    empty = texts == ""
+    is_empty = texts == ""
     if as_text:
-        return MaskedColumn(texts, mask=empty)
-    missing = empty | np.isin(texts, MISSING)
-    numbers = _parse_numbers(texts[~missing], decimal_commas=decimal_commas)
+        return MaskedColumn(texts, mask=is_empty)
+    is_missing = is_empty | np.isin(texts, MISSING)
+    numbers = _parse_numbers(texts[~is_missing], decimal_commas=decimal_commas)
     if numbers is None:
-        return MaskedColumn(texts, mask=empty)
+        return MaskedColumn(texts, mask=is_empty)
     data = np.zeros(len(texts), dtype=numbers.dtype)
-    data[~missing] = numbers
-    return MaskedColumn(data, mask=missing)
+    data[~is_missing] = numbers
+    return MaskedColumn(data, mask=is_missing)
 
 
 def _parse_numbers(texts: NDArray[np.object_], *, decimal_commas: bool) -> NDArray[np.number] | None:
     if any(len(text) > LONGEST_NUMBER or AS_WRITTEN.fullmatch(text) for text in texts):
         return None
-    written = texts.astype(str)
+    plain_texts = texts.astype(str)
     if decimal_commas:
         if any("," in text and not DECIMAL_COMMA.fullmatch(text) for text in texts):
             return None
-        written = np.char.replace(written, ",", ".")
+        plain_texts = np.char.replace(plain_texts, ",", ".")
     for kind in (np.int64, np.float64):
         try:
-            return written.astype(kind)
+            return plain_texts.astype(kind)
         except ValueError:
             continue
         except OverflowError:  # identifiers of more than 64 bits

@@ -49,9 +49,11 @@ def is_square(sky: CelestialSky, x: float, y: float, side: int) -> bool:
     if np.linalg.norm(right) == 0 or np.linalg.norm(up) == 0:
         return False
     right, up = right / np.linalg.norm(right), up / np.linalg.norm(up)
-    expected = middle + radius * ((moves[:, :1] / half) * right + (moves[:, 1:] / half) * up)
+    expected_vectors = middle + radius * ((moves[:, :1] / half) * right + (moves[:, 1:] / half) * up)
     bend = radius**2  # distance of a sphere from its tangent plane
-    return bool(np.linalg.norm(vectors - expected, axis=1).max() <= TOLERANCE * radius + bend and abs(right @ up) <= TOLERANCE)
+    return bool(
+        np.linalg.norm(vectors - expected_vectors, axis=1).max() <= TOLERANCE * radius + bend and abs(right @ up) <= TOLERANCE
+    )
 
 
 def tangent_sky(place: Place, *, side: int, scale_arcsec: float) -> CelestialSky:
@@ -81,8 +83,8 @@ def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.floa
         return plane.reshape(side, side)
     part, corner = _read_around(tile, pixels[valid])
     for start in range(0, len(valid), CHUNK):
-        chosen = valid[start : start + CHUNK]
-        plane[chosen] = _interpolate(tile, part, corner, pixels[chosen], places[chosen])
+        chunk = valid[start : start + CHUNK]
+        plane[chunk] = _interpolate(tile, part, corner, pixels[chunk], places[chunk])
     return plane.reshape(side, side)
 
 
@@ -125,11 +127,11 @@ def _interpolate(
             neighbours = unit_vectors(tile.sky.positions(column.astype(float), row.astype(float)))
             weight = np.where(right, share[:, 0], 1 - share[:, 0]) * np.where(up, share[:, 1], 1 - share[:, 1])
             with np.errstate(invalid="ignore"):
-                near = np.einsum("ni,ni->n", neighbours, vectors) >= nearest
+                is_near = np.einsum("ni,ni->n", neighbours, vectors) >= nearest
             # The pixel that contains the position is always used, even if the map's projection stretches it.
-            near = np.isfinite(value) & (near | (np.isfinite(neighbours[:, 0]) & (weight > 0.25)))
-            total += np.where(near, weight * np.nan_to_num(value), 0.0)
-            weights += np.where(near, weight, 0.0)
+            is_near = np.isfinite(value) & (is_near | (np.isfinite(neighbours[:, 0]) & (weight > 0.25)))
+            total += np.where(is_near, weight * np.nan_to_num(value), 0.0)
+            weights += np.where(is_near, weight, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(weights > 0, total / weights, np.nan)
 

@@ -36,11 +36,11 @@ def read_ecsv(text: str, *, file: Path) -> Table:
     try:
         return Table.read(lines, format="ascii.ecsv")
     except ValueError:
-        repaired, bad = _mask_bad_rows(lines)
-        if not bad:
+        repaired_lines, faulty_rows = _mask_bad_rows(lines)
+        if not faulty_rows:
             raise
-    table = Table.read(repaired, format="ascii.ecsv")
-    table.meta[BAD_ROWS_KEY] = bad
+    table = Table.read(repaired_lines, format="ascii.ecsv")
+    table.meta[BAD_ROWS_KEY] = faulty_rows
     return table
 
 
@@ -50,7 +50,7 @@ def _mask_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
     header = get_header_from_yaml(comments[1:])
     delimiter = str(header.get("delimiter", " "))
     types = [str(column["datatype"]) if "subtype" not in column else "string" for column in header["datatype"]]
-    repaired, bad, number = list(lines), {}, -1  # the line of names is row 0
+    repaired_lines, faulty_rows, number = list(lines), {}, -1  # the line of names is row 0
     for index, line in enumerate(lines):
         if line.startswith("#") or not line.strip():
             continue
@@ -60,9 +60,9 @@ def _mask_bad_rows(lines: Sequence[str]) -> tuple[list[str], dict[int, str]]:
         values = next(csv.reader([line], delimiter=delimiter, skipinitialspace=True), [])
         reason = _find_fault(values, types)
         if reason and line.count('"') % 2 == 0:  # otherwise a quoted value continues on the next line
-            bad[number] = f"line {index + 1} {reason}"
-            repaired[index] = delimiter.join(['""'] * len(types))
-    return repaired, bad
+            faulty_rows[number] = f"line {index + 1} {reason}"
+            repaired_lines[index] = delimiter.join(['""'] * len(types))
+    return repaired_lines, faulty_rows
 
 
 def _find_fault(values: Sequence[str], types: Sequence[str]) -> str:

@@ -20,12 +20,12 @@ LDAC_HEADERS = "LDAC_IMHEAD"
 """Name of the table in which SExtractor stores the header of the image, before the table of objects."""
 
 
-def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, file: Path) -> Table:
+def read_fits_table(stream: IO[bytes], *, size: int, table: str | None = None, file: Path) -> Table:
     """Read a table of a FITS file.
 
     Parameters
     ----------
-    opened : binary file
+    stream : binary file
     size : int
         Size of the file, bytes.
     table : str, optional
@@ -38,7 +38,7 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
     InputError
         If the file has no table, several and `table` is None, or a table that claims to be larger than the file.
     """
-    with fits.open(opened, memmap=False, lazy_load_hdus=False) as hdus:
+    with fits.open(stream, memmap=False, lazy_load_hdus=False) as hdus:
         entries = [
             TableEntry(number, str(hdu.name), int(hdu.header.get("NAXIS2", 0)), hdu)
             for number, hdu in enumerate(hdus)
@@ -60,11 +60,11 @@ def read_fits_table(opened: IO[bytes], *, size: int, table: str | None = None, f
 def _read_text_columns(hdu: fits.TableHDU) -> Table:
     """Read an ASCII table with strings for missing numbers (TNULL), which `Table.read` of astropy 8.0.2 rejects."""
     table = Table(meta={key: value for key, value in hdu.header.items() if key in ("RADESYS", "RADECSYS", "EQUINOX", "EPOCH")})
-    written = hdu.data.view(np.ndarray)
+    raw_rows = hdu.data.view(np.ndarray)
     for column in hdu.columns:
-        mask = np.zeros(len(written), dtype=bool)
+        mask = np.zeros(len(raw_rows), dtype=bool)
         if column.null is not None:
-            mask = np.char.strip(written[column.name].astype(str)) == str(column.null).strip()
+            mask = np.char.strip(raw_rows[column.name].astype(str)) == str(column.null).strip()
         table[column.name] = MaskedColumn(hdu.data[column.name], mask=mask, unit=column.unit)
     return table
 

@@ -59,12 +59,12 @@ def json_values(column: Any) -> list[Any]:
     if not isinstance(column, np.ndarray):
         return [str(value) for value in column]
     data = np.asarray(getattr(column, "unmasked", column))
-    missing = getattr(column, "mask", False)
+    mask = getattr(column, "mask", False)
     values, absent = _plain_array(data)
     if data.dtype.kind != "V":  # the mask of a structure has fields
-        values[absent | missing] = None
-    listed: list[Any] = values.tolist()
-    return [_plain(value) for value in listed] if data.dtype.kind in "OV" else listed
+        values[absent | mask] = None
+    items: list[Any] = values.tolist()
+    return [_plain(value) for value in items] if data.dtype.kind in "OV" else items
 
 
 def _has_values(component: Quantity) -> bool:

@@ -119,11 +119,11 @@ class Mosaics:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
         try:
             # Scaled integers cannot be memory-mapped, and a section reads only its own pixels.
-            opened = fits.open(path, memmap=False, uint=False)  # astropy does not apply BLANK to unsigned integers
-            self._open.append(opened)
+            hdus = fits.open(path, memmap=False, uint=False)  # astropy does not apply BLANK to unsigned integers
+            self._open.append(hdus)
         except DAMAGE as error:
             raise InputError(f"the mosaic {path} cannot be read as FITS: {error}") from error
-        return list(read_tiles(opened, Path(path), band=band.strip()))
+        return list(read_tiles(hdus, Path(path), band=band.strip()))
 
 
 def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
@@ -160,8 +160,8 @@ def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Po
 
 def _common_photometry(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
     """Return the cards that are equal for all tiles of all bands, because a card of a cut-out applies to all its planes."""
-    first, *others = [tile.photometry for tiles in bands for tile in tiles]
-    return {name: value for name, value in first.items() if all(other.get(name) == value for other in others)}
+    first, *further = [tile.photometry for tiles in bands for tile in tiles]
+    return {name: value for name, value in first.items() if all(other.get(name) == value for other in further)}
 
 
 def _cut_first_band(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:

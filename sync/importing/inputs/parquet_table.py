@@ -23,9 +23,9 @@ def read_parquet(file: Path) -> Table:
     astropy reads the files that it wrote, with units, masks and times. For other files it rejects missing strings and rounds
     the integers of columns with missing values, so this module reads them.
     """
-    with parquet.ParquetFile(file) as opened:
-        check_cells(opened.metadata.num_rows, opened.metadata.num_columns, file=file)
-        read = _read(opened, file=file)
+    with parquet.ParquetFile(file) as parquet_file:
+        check_cells(parquet_file.metadata.num_rows, parquet_file.metadata.num_columns, file=file)
+        read = _read(parquet_file, file=file)
     if b"table_meta_yaml" in (read.schema.metadata or {}):
         return Table.read(file, format="parquet")
     table = Table()
@@ -36,15 +36,15 @@ def read_parquet(file: Path) -> Table:
     return table
 
 
-def _read(opened: parquet.ParquetFile, *, file: Path) -> pa.Table:
+def _read(parquet_file: parquet.ParquetFile, *, file: Path) -> pa.Table:
     """Read the file in batches up to `MAX_BYTES`, because a dictionary can expand to millions of long values."""
     batches, size = [], 0
-    for batch in opened.iter_batches(ROWS_AT_ONCE):
+    for batch in parquet_file.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes
         if size > MAX_BYTES:
             raise InputError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
         batches.append(batch)
-    return pa.Table.from_batches(batches, schema=opened.schema_arrow)
+    return pa.Table.from_batches(batches, schema=parquet_file.schema_arrow)
 
 
 def _column(values: pa.ChunkedArray) -> Column | None:

@@ -61,16 +61,16 @@ def project_tile(tile: Tile, target: CelestialSky, side: int) -> Plane:
     # Interpolation uses only the pixels next to a point, so larger target pixels would miss flux between the points.
     resample = reproject_exact if larger > FINER else reproject_interp
     pixels, sky = part
-    resampled: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
+    resampled_plane: Plane = resample((pixels, sky.wcs), target.wcs, shape_out=(side, side), return_footprint=False)
     if not _is_surface_brightness(tile.unit):
-        resampled = resampled * larger  # flux per pixel is proportional to its area
-    return resampled.astype(pixels.dtype)
+        resampled_plane = resampled_plane * larger  # flux per pixel is proportional to its area
+    return resampled_plane.astype(pixels.dtype)
 
 
 def _is_surface_brightness(unit: str) -> bool:
     """Return whether a unit is one per solid angle, such as MJy/sr; False for units that astropy does not know."""
-    parsed = units.Unit(unit, parse_strict="silent")
-    if isinstance(parsed, units.UnrecognizedUnit):
+    parsed_unit = units.Unit(unit, parse_strict="silent")
+    if isinstance(parsed_unit, units.UnrecognizedUnit):
         return False
-    parsed = parsed.decompose()
-    return any(base == units.rad and power < 0 for base, power in zip(parsed.bases, parsed.powers, strict=True))
+    parsed_unit = parsed_unit.decompose()
+    return any(base == units.rad and power < 0 for base, power in zip(parsed_unit.bases, parsed_unit.powers, strict=True))

@@ -112,8 +112,8 @@ def _name_pair(table: Table, ra: str | None, dec: str | None) -> _Pair:
 def _by_name(table: Table, pairs: tuple[tuple[str, str], ...], *, degrees_only: bool = False) -> _Pair | None:
     columns = _columns_by_plain_name(table)
     # Pairs of one convention first, then mixed pairs such as `ra` and `DEJ2000`.
-    mixed = [(longitude, latitude) for longitude, _ in pairs for _, latitude in pairs] if pairs is EQUATORIAL else []
-    for longitude, latitude in (*pairs, *mixed):
+    mixed_pairs = [(longitude, latitude) for longitude, _ in pairs for _, latitude in pairs] if pairs is EQUATORIAL else []
+    for longitude, latitude in (*pairs, *mixed_pairs):
         if longitude in columns and latitude in columns:
             first, second = columns[longitude], columns[latitude]
             if degrees_only and str(table[first].unit or "").lower() not in ("deg", "degree", "degrees"):
@@ -155,8 +155,8 @@ def _with_ucd(table: Table, quantity: str, *, main: bool) -> Iterator[str]:
         old = quantity.replace(".", "_").replace("galactic", "gal")
         words = [word.strip() for word in ucd.split(";")]
         is_main = "meta.main" in words or words[0] == f"{old}_main"
-        changed = any(word.startswith(("arith.", "stat.")) and word not in ("stat.mean", "stat.median") for word in words)
-        if words[0] in (quantity, old, f"{old}_main") and not changed and (is_main or not main):
+        is_derived = any(word.startswith(("arith.", "stat.")) and word not in ("stat.mean", "stat.median") for word in words)
+        if words[0] in (quantity, old, f"{old}_main") and not is_derived and (is_main or not main):
             yield str(name)
 
 

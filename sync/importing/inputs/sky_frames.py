@@ -54,11 +54,11 @@ def frame_of_column(table: Table, column: str, *, default: BaseCoordinateFrame) 
     InputError
         If the frame cannot be converted to ICRS.
     """
-    declared = getattr(table[column], "meta", {}).get(FRAME_KEY)
-    if isinstance(declared, str):
-        raise _frame_error(column, declared)
-    if declared is not None:
-        frame: BaseCoordinateFrame = declared
+    frame_name = getattr(table[column], "meta", {}).get(FRAME_KEY)
+    if isinstance(frame_name, str):
+        raise _frame_error(column, frame_name)
+    if frame_name is not None:
+        frame: BaseCoordinateFrame = frame_name
         return frame
     plain = plain_name(column)
     for pairs, kind in ((GALACTIC, Galactic), (SUPERGALACTIC, Supergalactic), (ECLIPTIC, BarycentricMeanEcliptic)):

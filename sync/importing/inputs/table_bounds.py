@@ -40,31 +40,31 @@ def check_cells(rows: int, columns: int, *, file: Path) -> None:
         )
 
 
-def read_bounded(opened: IO[bytes], *, file: Path, most: int = MAX_BYTES) -> bytes:
+def read_bounded(file_stream: IO[bytes], *, file: Path, limit: int = MAX_BYTES) -> bytes:
     """Return the content of a file, decompressed if it is compressed with gzip, bzip2 or xz.
 
     Raises
     ------
     InputError
-        If there are more than `most` bytes, the compression ratio exceeds `LARGEST_RATIO`, or the file is damaged.
+        If there are more than `limit` bytes, the compression ratio exceeds `LARGEST_RATIO`, or the file is damaged.
     """
-    start = opened.read(6)
-    size = opened.seek(0, os.SEEK_END)
-    opened.seek(0)
+    start = file_stream.read(6)
+    size = file_stream.seek(0, os.SEEK_END)
+    file_stream.seek(0)
     unpack = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
     if unpack is None:
-        if size > most:
-            raise InputError(f"{file} has {size} bytes, more than the {most} that are read: split it")
-        return opened.read(most)
-    most = min(most, max(SMALL_BYTES, LARGEST_RATIO * size))
+        if size > limit:
+            raise InputError(f"{file} has {size} bytes, more than the {limit} that are read: split it")
+        return file_stream.read(limit)
+    limit = min(limit, max(SMALL_BYTES, LARGEST_RATIO * size))
     pieces, total = [], 0
     try:
-        with unpack(opened, "rb") as stream:  # type: ignore[operator]
+        with unpack(file_stream, "rb") as stream:  # type: ignore[operator]
             while piece := stream.read(PIECE_BYTES):
                 pieces.append(piece)
                 total += len(piece)
-                if total > most:
-                    raise InputError(f"{file} unpacks to more than {most} bytes, which are not read: unpack and split it")
+                if total > limit:
+                    raise InputError(f"{file} unpacks to more than {limit} bytes, which are not read: unpack and split it")
     except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
         raise InputError(f"{file} cannot be unpacked: {error}") from error
     return b"".join(pieces)

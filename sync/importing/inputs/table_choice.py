@@ -55,19 +55,21 @@ def choose_table(entries: Sequence[TableEntry[Content]], name: str | None, *, fi
     if not entries:
         raise InputError(f"{file} has no table")
     if name is None:
-        chosen = [entry for entry in entries if entry.rows != 0] or list(entries[:1])
+        tables = [entry for entry in entries if entry.rows != 0] or list(entries[:1])
     else:
-        chosen = [entry for entry in entries if entry.name.lower() == name.strip().lower()]
-        chosen = chosen or [entry for entry in entries if str(entry.number) == name.strip()]
-    if len(chosen) == 1:
-        return chosen[0].content
-    listed = ", ".join(_describe(entry) for entry in entries[:LISTED])
-    more = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
+        tables = [entry for entry in entries if entry.name.lower() == name.strip().lower()]
+        tables = tables or [entry for entry in entries if str(entry.number) == name.strip()]
+    if len(tables) == 1:
+        return tables[0].content
+    descriptions = ", ".join(_describe(entry) for entry in entries[:LISTED])
+    suffix = f" and {len(entries) - LISTED} more" if len(entries) > LISTED else ""
     if name is None:
-        raise InputError(f"{file} has several tables: choose one with --catalogue-table, by name or number: {listed}{more}")
-    if chosen:
-        raise InputError(f"{file} has several tables named {name!r}: choose one by its number: {listed}{more}")
-    raise InputError(f"{file} has no table {name!r}: it has {listed}{more}")
+        raise InputError(
+            f"{file} has several tables: choose one with --catalogue-table, by name or number: {descriptions}{suffix}"
+        )
+    if tables:
+        raise InputError(f"{file} has several tables named {name!r}: choose one by its number: {descriptions}{suffix}")
+    raise InputError(f"{file} has no table {name!r}: it has {descriptions}{suffix}")
 
 
 def _describe(entry: TableEntry[Content]) -> str:

@@ -72,16 +72,16 @@ def join_table(
             f"no row of {file} matches an image: the column {key!r} holds {example!r}{hint}, "
             f"the first image is {items[0].name!r}"
         )
-    needed = sorted({index for match in matches for index in match})
-    data = dict(zip(needed, _rows(table, needed, ra=ra, dec=dec, columns=columns), strict=True))
-    joined = [_join(item, match, data, file=file) for item, match in zip(items, matches, strict=True)]
-    used = set(needed)
+    needed_rows = sorted({index for match in matches for index in match})
+    data = dict(zip(needed_rows, _rows(table, needed_rows, ra=ra, dec=dec, columns=columns), strict=True))
+    joined_items = [_join(item, match, data, file=file) for item, match in zip(items, matches, strict=True)]
+    used = set(needed_rows)
     left_over = (index for index, value in enumerate(values) if index not in used or index + 1 in unreadable)
-    listed = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
-    more = sum(1 for _ in left_over)
-    if more:  # for example a large catalogue with images of some of its objects
-        listed.append(replace(bad_row_item(0, "no image has this name"), name=f"{more} more rows of {file}"))
-    return joined + listed
+    listed_items = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
+    further_count = sum(1 for _ in left_over)
+    if further_count:  # for example a large catalogue with images of some of its objects
+        listed_items.append(replace(bad_row_item(0, "no image has this name"), name=f"{further_count} more rows of {file}"))
+    return joined_items + listed_items
 
 
 def _text(value: object) -> str:
@@ -104,8 +104,8 @@ def _join(item: Item, match: Sequence[int], data: dict[int, dict[str, object]], 
     first = data[match[0]]
     if any(data[index] != first for index in match[1:]):
         numbers = ", ".join(str(index + 1) for index in match[:NAMED_ROWS])
-        more = "" if len(match) <= NAMED_ROWS else f" and {len(match) - NAMED_ROWS} more"
-        reason = f"the rows {numbers}{more} of {file} match this image and differ: keep one"
+        suffix = "" if len(match) <= NAMED_ROWS else f" and {len(match) - NAMED_ROWS} more"
+        reason = f"the rows {numbers}{suffix} of {file} match this image and differ: keep one"
         return replace(bad_row_item(0, reason), name=item.name)
     return replace(item, data={**item.data, **first})
 
@@ -120,5 +120,5 @@ def _without_image(index: int, value: str, unreadable: dict[int, str], *, file: 
         reason = "no image has this name: the key is a rounded number, write the column as text"
     else:
         reason = "no image has this name"
-    called = f" ({value})" if value else ""
-    return replace(bad_row_item(number, reason), name=f"row {number} of {file}{called}")
+    suffix = f" ({value})" if value else ""
+    return replace(bad_row_item(number, reason), name=f"row {number} of {file}{suffix}")

@@ -67,9 +67,9 @@ class KeyIndex:
         rows = self.names.get(name) or self.names.get(stem) or self.stems.get(stem)
         if rows:
             return rows
-        whole = WHOLE.fullmatch(stem)
-        if whole is not None:
-            number = int(whole[1])
+        match = WHOLE.fullmatch(stem)
+        if match is not None:
+            number = int(match[1])
             rows = sorted({*self.names.get(str(number), ()), *self.integers.get(number, ())})
         return rows or self._match_folders(parts, is_only=counts.get(stem, 0) < 2)
 
@@ -120,8 +120,8 @@ def is_rounded(key: str) -> bool:
 
 
 def _integer(text: str) -> int | None:
-    if whole := WHOLE.fullmatch(text):
-        return int(whole[1])
+    if match := WHOLE.fullmatch(text):
+        return int(match[1])
     return int(re.sub(r"[^\d+-]", "", text)) if THOUSANDS.fullmatch(text) else None
 
 

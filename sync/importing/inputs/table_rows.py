@@ -52,14 +52,14 @@ def count_rows(file: Path) -> Rows:
         If the file cannot be read or has no column of images.
     """
     try:
-        with _open(file) as (opened, fingerprint):
-            names = opened.schema_arrow.names
+        with _open(file) as (parquet_file, fingerprint):
+            names = parquet_file.schema_arrow.names
             if "image" not in names:
                 raise InputError(f"{file} has no column `image` with encoded images, only {', '.join(names)}")
-            kind = opened.schema_arrow.field("image").type
+            kind = parquet_file.schema_arrow.field("image").type
             if not (pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or _holds_bytes(kind)):
                 raise InputError(f"the column `image` of {file} holds {kind}, not the bytes of encoded images")
-            return Rows(int(opened.metadata.num_rows), fingerprint)
+            return Rows(int(parquet_file.metadata.num_rows), fingerprint)
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
 
@@ -80,17 +80,17 @@ def read_rows(
     end = first + count
     count_read = 0
     try:
-        with _open(file) as (opened, current):
+        with _open(file) as (parquet_file, current):
             if fingerprint not in (None, current):
                 raise InputError(f"{file} has changed since its rows were counted: restore it, or start again")
-            columns = [name for name in ("id", "image") if name in opened.schema_arrow.names]
+            columns = [name for name in ("id", "image") if name in parquet_file.schema_arrow.names]
             start = 0
-            for group in range(opened.metadata.num_row_groups):
-                rows = range(max(first, start), min(end, start + opened.metadata.row_group(group).num_rows))
-                for row in _rows_of_group(opened, group, columns, file=name, start=start, rows=rows):
+            for group in range(parquet_file.metadata.num_row_groups):
+                rows = range(max(first, start), min(end, start + parquet_file.metadata.row_group(group).num_rows))
+                for row in _rows_of_group(parquet_file, group, columns, file=name, start=start, rows=rows):
                     yield row
                     count_read += 1
-                start += opened.metadata.row_group(group).num_rows
+                start += parquet_file.metadata.row_group(group).num_rows
     except (pa.ArrowException, OSError) as error:
         raise InputError(f"{file} can no longer be read as Parquet: {_first_line(error)}") from error
     if count_read < count:
@@ -106,19 +106,19 @@ def _open(file: Path) -> Iterator[tuple[parquet.ParquetFile, str]]:
         footer = min(int.from_bytes(raw.read(4), "little"), size)
         raw.seek(max(size - TAIL_BYTES - footer, 0))
         fingerprint = hashlib.sha256(size.to_bytes(8, "big") + raw.read(footer)).hexdigest()[:16]
-        with parquet.ParquetFile(raw, buffer_size=BUFFER_BYTES) as opened:
-            yield opened, fingerprint
+        with parquet.ParquetFile(raw, buffer_size=BUFFER_BYTES) as parquet_file:
+            yield parquet_file, fingerprint
 
 
 def _rows_of_group(
-    opened: parquet.ParquetFile, group: int, columns: list[str], *, file: str, start: int, rows: range
+    parquet_file: parquet.ParquetFile, group: int, columns: list[str], *, file: str, start: int, rows: range
 ) -> Iterator[tuple[str, bytes | ImageError]]:
     """Yield the rows in `rows` of a row group, whose first row is row `start` of the file."""
     if not rows:
         return
     number = rows.start
     try:
-        for batch in opened.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
+        for batch in parquet_file.iter_batches(ROWS_AT_ONCE, row_groups=[group], columns=columns):
             begin, start = start, start + batch.num_rows
             for row in batch.slice(max(number - begin, 0), max(min(rows.stop, start) - number, 0)).to_pylist():
                 yield _name_of_row(row, file, number), _content(row["image"])

@@ -63,11 +63,11 @@ def _split(line: str, delimiter: str) -> list[str]:
 
 def find_delimiter(line: str) -> str:
     """Return the delimiter of a header; a space stands for one or more spaces."""
-    unquoted = re.sub(r'"[^"]*"', "", line.strip(" "))
-    delimiter = max(DELIMITERS, key=unquoted.count)
-    if delimiter in unquoted:
+    text = re.sub(r'"[^"]*"', "", line.strip(" "))
+    delimiter = max(DELIMITERS, key=text.count)
+    if delimiter in text:
         return delimiter
-    return " " if len(unquoted.split()) > 1 else NO_DELIMITER
+    return " " if len(text.split()) > 1 else NO_DELIMITER
 
 
 def is_spaced(text: str) -> bool:

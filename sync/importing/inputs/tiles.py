@@ -103,21 +103,21 @@ class Tile:
         cards, problems = window_cards(self.sky, corner, (side, side))
         sky = replace(read_sky(cards), omitted=problems)
         try:
-            inside, here = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
+            inside, slices_of_cut = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
         except NoOverlapError:
             return np.full((side, side), np.nan, dtype=np.float32), sky
         part = self.read(*inside)
         plane = np.full((side, side), np.nan, dtype=part.dtype)
-        plane[here] = part
+        plane[slices_of_cut] = part
         return plane, sky
 
 
-def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
+def read_tiles(hdus: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
     """Yield the tiles of an open file.
 
     Parameters
     ----------
-    opened : HDUList
+    hdus : HDUList
     file : Path
         For messages.
     band : str
@@ -129,7 +129,7 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
         If the file is damaged, contains no image, or an image has no celestial coordinates.
     """
     try:
-        images = image_hdus(opened)
+        images = image_hdus(hdus)
     except DAMAGE as error:
         raise InputError(f"the mosaic {file} cannot be read as FITS: {error}") from error
     if not images:
@@ -138,19 +138,19 @@ def read_tiles(opened: fits.HDUList, file: Path, *, band: str = "") -> Iterator[
         if 0 in hdu.shape:
             raise InputError(f"the mosaic {file} holds an image without pixels")
         try:
-            sky = read_sky(hdu.header, opened)
+            sky = read_sky(hdu.header, hdus)
         except SkyError as error:
             raise InputError(f"the mosaic {file} has no celestial coordinates in its header: {error}") from error
         rows, columns = len(hdu.shape) - sky.axes.second, len(hdu.shape) - sky.axes.first
         if rows < 0:
             raise InputError(f"the mosaic {file} has its celestial coordinates on axes that its image lacks")
         shape = hdu.shape[rows], hdu.shape[columns]
-        others = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
-        planes = list(np.ndindex(*others))
-        names = band_names(opened[0].header, [hdu], len(planes)) or ("",) * len(planes)
+        other_lengths = [length for axis, length in enumerate(hdu.shape) if axis not in (rows, columns)]
+        planes = list(np.ndindex(*other_lengths))
+        names = band_names(hdus[0].header, [hdu], len(planes)) or ("",) * len(planes)
         middle, reach = _extent(sky, shape)
         unit = str(hdu.header.get("BUNIT", "")).strip()
-        photometry = _photometry(hdu.header, opened[0].header)
+        photometry = _photometry(hdu.header, hdus[0].header)
         for number, (place, name) in enumerate(zip(planes, names, strict=True)):
             numbers = iter(place)
             index = tuple(None if axis in (rows, columns) else next(numbers) for axis in range(len(hdu.shape)))

@@ -109,10 +109,10 @@ def empty_bad_rows(content: bytes, *, file: Path) -> tuple[bytes, list[dict[int,
     if not content.lstrip().startswith(ASCII_COMPATIBLE):
         raise InputError(f"{file} cannot be read: {line}, correct that row or save the document as UTF-8")
     pieces, start = [], 0
-    for first, end, empty in scanner.spans:
-        tag = empty[1 : empty.index(b">")]
+    for first, end, is_empty in scanner.spans:
+        tag = is_empty[1 : is_empty.index(b">")]
         is_closed = content.startswith(b"</" + tag, end)  # not of <TR/>
-        pieces += [content[start:first], empty if is_closed else empty + b"</" + tag + b">"]
+        pieces += [content[start:first], is_empty if is_closed else is_empty + b"</" + tag + b">"]
         start = end
     tables = sorted(scanner.tables, key=lambda table: table.resource)
     return b"".join([*pieces, content[start:]]), [table.bad for table in tables]

@@ -46,11 +46,11 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     from astropy.io import votable
 
     content = checked_document(content, file=file)
-    bad: list[dict[int, str]] = []
+    faulty_rows: list[dict[int, str]] = []
     try:
         document = _parse(content)
     except (votable.exceptions.E20, votable.exceptions.E21):
-        content, bad = empty_bad_rows(content, file=file)
+        content, faulty_rows = empty_bad_rows(content, file=file)
         document = _parse(content)
     elements = list(document.iter_tables())
     if not elements:
@@ -58,10 +58,10 @@ def read_votable(content: bytes, *, table: str | None = None, file: Path) -> Tab
     if table is not None:
         elements_by_id = {element.ID: element for element in elements if element.ID}
         if table in elements_by_id:
-            chosen = elements_by_id[table]
-            return _table(chosen, document, bad[elements.index(chosen)] if bad else {})
+            chosen_element = elements_by_id[table]
+            return _table(chosen_element, document, faulty_rows[elements.index(chosen_element)] if faulty_rows else {})
     entries = [
-        TableEntry(number, _name(element), len(element.array), (element, bad[number - 1] if bad else {}))
+        TableEntry(number, _name(element), len(element.array), (element, faulty_rows[number - 1] if faulty_rows else {}))
         for number, element in enumerate(elements, start=1)
     ]
     element, bad_rows = choose_table(entries, table, file=file)

@@ -23,8 +23,8 @@ def store_file(folder: Path, file: StoredFile) -> Path:
         return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with unsynced_write(target) as unfinished:
-            unfinished.write(file.content)
+        with unsynced_write(target) as temporary:
+            temporary.write(file.content)
     except OSError as error:
         raise StorageError(f"{folder} cannot be written: {error.strerror or error}") from error
     return target

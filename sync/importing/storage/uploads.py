@@ -53,10 +53,10 @@ class Uploads:
             path = f"/api/projects/{self._project_id}/import?commit_to_project=false"
             answer = self._client.upload(path, [(file.name, file.content) for file in new])
             self._uploads |= self._references(ids=json.dumps(answer["file_upload_ids"]))
-        missing = next((file.name for file in new if file.name not in self._uploads), None)
-        if missing is not None:
+        missing_name = next((file.name for file in new if file.name not in self._uploads), None)
+        if missing_name is not None:
             raise LabelStudioError(
-                f"Label Studio took the upload of {missing} and does not list it in project {self._project_id}"
+                f"Label Studio took the upload of {missing_name} and does not list it in project {self._project_id}"
             )
         return [self._uploads[file.name] for file in files]
 

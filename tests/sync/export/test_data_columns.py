@@ -156,7 +156,9 @@ def test_a_column_has_the_type_that_holds_every_value(values: list[Any], dtype: 
 def test_names_are_those_of_the_catalogue_and_reserved_ones_get_a_prefix() -> None:
     columns = DataColumns(image_keys=("image", "bands[0].url"))
     columns.add({"image": "x", "bands": [{}], "Class": 1, "class": 2, "ra": 1, "catalogue_ra": 2, "": 3, "n": 4})
-    names = {name: column.key for name, column in name_columns(columns.columns(), reserved=["class", "ra", "task"]).items()}
+    names = {
+        name: column.key for name, column in name_columns(columns.columns(), reserved_names=["class", "ra", "task"]).items()
+    }
     assert names == {
         "catalogue_Class": "Class",
         "catalogue_2_class": "class",
