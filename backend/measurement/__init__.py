@@ -1,0 +1,1 @@
+"""Measurement of the objects of an image: shape, size and brightness on the science values (docs/measure.md)."""

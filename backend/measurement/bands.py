@@ -1,0 +1,74 @@
+"""Which band of a FITS image is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from sync.errors.images import ImageError
+from sync.images.fits.choice import only_image
+from sync.images.fits.headers import read_headers
+from sync.images.fits.parts import parts_of
+from sync.images.fits.reader import read_bands
+from sync.images.fits_extraction import pick_extension
+
+__all__ = ["choose_band", "select_band"]
+
+USUAL = ("r", "i")
+"""Bands in which galaxies are usually measured, the best first."""
+
+
+def select_band(data: bytes, band: str, *, max_pixels: int) -> bytes:
+    """Return a file with the extension of a band, if the bands are extensions with headers of their own.
+
+    Parameters
+    ----------
+    data : bytes
+        FITS file, not gzipped.
+    band : str
+        As for `choose_band`.
+    max_pixels : int
+
+    Raises
+    ------
+    ImageError
+        If the file cannot be read or has no such band.
+    """
+    parts = only_image(parts_of(read_headers(data)))
+    if len(parts) == 1:
+        return data
+    files = [pick_extension(data, str(part.number)) for part in parts]
+    names = read_bands(data, max_pixels=max_pixels)
+    if names.is_rgb:
+        return data
+    own = [read_bands(file, max_pixels=max_pixels).names for file in files]
+    called = [name[0] if name else part.name for name, part in zip(own, parts, strict=True)]
+    return files[choose_band(called, len(parts), band)]
+
+
+def choose_band(names: Sequence[str], count: int, band: str) -> int:
+    """Return the index of the band that is measured.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the bands; empty if the file does not name them.
+    count : int
+        Number of bands.
+    band : str
+        Name of the band, or its number from 1 if the bands have no names; empty for r, else i, else the middle one.
+
+    Raises
+    ------
+    ImageError
+        If there is no such band.
+    """
+    known = [name.strip().casefold() for name in names]
+    if not band:
+        return next((known.index(name) for name in USUAL if name in known), count // 2)
+    asked = band.strip().casefold()
+    if asked in known:
+        return known.index(asked)
+    if not known and asked.isdecimal() and 1 <= int(asked) <= count:
+        return int(asked) - 1
+    listed = ", ".join(names) if names else f"{count} without names, called 1 to {count}"
+    raise ImageError(f"the file has no band {band!r}: it has {listed}")
