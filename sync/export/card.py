@@ -73,7 +73,7 @@ def data_card(facts: Facts) -> str:
         _agreement(facts),
         _provenance(facts),
         _splits(facts),
-        _columns(facts.dataset) if facts.format in _TABLES else "",
+        _columns(facts.dataset) if facts.format in _TABLES else _quantities(facts.dataset),
         f"## Licence and credit\n\nLicence: {facts.licence or 'not stated'}.\n\nCredit: {facts.credit or 'not stated'}.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
@@ -177,8 +177,21 @@ def _splits(facts: Facts) -> str:
 
 
 def _columns(dataset: Dataset) -> str:
-    rows = [[f"`{column.name}`", column.unit, column.description] for column in columns_of(extra_columns(dataset))]
-    return "## Columns\n\n" + _table(["column", "unit", "what"], rows)
+    columns = columns_of(dataset, extra_columns(dataset))
+    rows = [[f"`{column.name}`", column.unit, column.ucd, column.description] for column in columns]
+    return "## Columns\n\n" + _table(["column", "unit", "UCD", "what"], rows)
+
+
+def _quantities(dataset: Dataset) -> str:
+    """Return the section on physical quantities of a format without the columns of a catalogue."""
+    rows = [
+        [f"`{each.control}`", f"`{each.name}`", each.quantity.unit, each.quantity.ucd, each.quantity.description]
+        for each in dataset.quantities
+    ]
+    if not rows:
+        return ""
+    about = "Numbers of the images. The error of a predicted number is known if no person changed it."
+    return f"## Quantities\n\n{about}\n\n" + _table(["control", "column", "unit", "UCD", "what"], rows)
 
 
 def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -10,6 +10,7 @@ from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
 from sync.export.image_files import ImageFile
+from sync.export.quantity_columns import QuantityColumn
 from sync.export.reading.annotations import Report
 from sync.export.records import Record
 
@@ -41,6 +42,8 @@ class Dataset:
         Called with a sentence for each item that a writer leaves out or changes.
     on_written : callable
         Called with each record that a writer has written.
+    quantities : tuple of QuantityColumn
+        Physical quantities that the Number controls hold.
     """
 
     project: int
@@ -53,6 +56,7 @@ class Dataset:
     splits: tuple[str, ...]
     report: Report
     on_written: Callable[[Record], None]
+    quantities: tuple[QuantityColumn, ...] = ()
 
     def write_each(self, records: Iterable[Record], write: Callable[[Record], object]) -> None:
         """Write records one by one; report those for which `write` raises an exception.

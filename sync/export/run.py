@@ -18,9 +18,11 @@ from sync.export.consensus.consensus import CONSENSUS
 from sync.export.data_columns import MOST_COLUMNS
 from sync.export.dataset import Dataset
 from sync.export.first_pass import FirstPass, is_read, run_first_pass
+from sync.export.formats.rows import COLUMNS
 from sync.export.image_files import ImageFiles
 from sync.export.plan import ExportError, Plan, Summary
 from sync.export.problems import Problems
+from sync.export.quantity_columns import quantity_columns
 from sync.export.reading.images import split_by_image
 from sync.export.reading.left_prompts import remove_prompts
 from sync.export.reading.sizes import SizedTasks
@@ -107,6 +109,7 @@ def export(
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             report=problems.add,
             on_written=note_written,
+            quantities=quantity_columns(plan.config, reserved=[column.name for column in COLUMNS]),
         )
         _check_something_fits(plan, dataset)
         if first_pass.data_columns.dropped:

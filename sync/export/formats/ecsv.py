@@ -24,13 +24,13 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     header = io.StringIO()
     clean = partial(escape_text, pattern=NAMES)
     extra = extra_columns(dataset, clean=clean)
-    empty_table(columns_of(extra)).write(header, format="ascii.ecsv", delimiter=",")
+    empty_table(columns_of(dataset, extra)).write(header, format="ascii.ecsv", delimiter=",")
     with (folder / "objects.ecsv").open("w", encoding="utf-8", newline="") as file:
         file.write(header.getvalue())
         rows = csv.writer(file, lineterminator="\n")
 
         def write_record(record: Record) -> None:
-            rows.writerows([[_cell(cell, texts, task=row[0]) for cell in row] for row in rows_of(record, extra)])
+            rows.writerows([[_cell(cell, texts, task=row[0]) for cell in row] for row in rows_of(record, dataset, extra)])
 
         dataset.write_each(records, write_record)
 

@@ -28,11 +28,11 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `objects.fits`; missing numbers are NaN or the column's TNULL, and missing texts are empty."""
     texts = Texts(FITS, format="FITS", report=dataset.report)
     extra = extra_columns(dataset, clean=fits_name)
-    table = FitsTable(columns_of(extra))
+    table = FitsTable(columns_of(dataset, extra))
     with tempfile.TemporaryFile("w+", dir=folder, encoding="utf-8") as waiting:
 
         def write_record(record: Record) -> None:
-            rows = table.encode(rows_of(record, extra), texts)
+            rows = table.encode(rows_of(record, dataset, extra), texts)
             waiting.write("".join([json.dumps(row) + "\n" for row in rows]))
 
         dataset.write_each(records, write_record)

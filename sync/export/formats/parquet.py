@@ -8,6 +8,7 @@ COCO's compressed run-length encoding, [height, width] and counts, which pycocot
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -22,6 +23,7 @@ from sync.export.dataset import Dataset
 from sync.export.drawn_objects import DrawnObject
 from sync.export.formats.coco_rle import as_rle
 from sync.export.image_files import ImageFile, name_of
+from sync.export.quantity_columns import quantity_cells
 from sync.export.records import Record
 from sync.export.texts import UNICODE, Texts, escape_text
 from sync.geometry.shapes import Ellipse, Point, Polygon
@@ -88,13 +90,17 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write `data/`; the image of a row is null if its file cannot be read."""
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
-    extra = name_columns(_without_own(dataset.data_columns), reserved_names=_ROW, clean=partial(escape_text, pattern=UNICODE))
-    fields = _ROW | {name: _TYPES[column.dtype] for name, column in extra.items()}
+    quantities = [name for column in dataset.quantities for name in (column.name, column.error_name)]
+    own = [*_ROW, *quantities]
+    extra = name_columns(_without_own(dataset.data_columns), reserved_names=own, clean=partial(escape_text, pattern=UNICODE))
+    fields = _ROW | dict.fromkeys(quantities, pa.float64()) | {name: _TYPES[column.dtype] for name, column in extra.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}
 
         def write_record(record: Record) -> None:
             row = _row(record, dataset.image_file_of(record))
+            cells = quantity_cells(dataset.quantities, record.answers)
+            row |= {name: None if math.isnan(cell) else cell for name, cell in zip(quantities, cells, strict=True)}
             row |= dict(zip(extra, data_row(extra.values(), record), strict=True))
             files[record.split].add(_escape_texts(row, texts, record.task))
 

@@ -18,6 +18,7 @@ from sync.export.data_columns import DataColumn, content_of, data_row, name_colu
 from sync.export.dataset import Dataset
 from sync.export.drawn_objects import DrawnObject
 from sync.export.measures import Measures, measure
+from sync.export.quantity_columns import QuantityColumn, central_object, quantity_cells
 from sync.export.records import Answer, Record
 from sync.export.storage_references import as_stored
 
@@ -118,16 +119,34 @@ def extra_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name
         Maps the name of a column in the catalogue to the column of the tasks' data.
     """
     columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
-    return name_columns(columns, reserved_names=[column.name for column in COLUMNS], clean=clean)
+    own = [*COLUMNS, *_columns_of_quantities(dataset.quantities)]
+    return name_columns(columns, reserved_names=[column.name for column in own], clean=clean)
 
 
-def columns_of(extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
-    """Return the columns of a catalogue: its own columns, then those of `extra_columns`."""
+def columns_of(dataset: Dataset, extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
+    """Return the columns of a catalogue: its own columns, those of quantities, and those of `extra_columns`."""
     data_columns = (Column(name, data.dtype, "", "", "of the tasks' data", data.optional) for name, data in extra.items())
-    return (*COLUMNS, *data_columns)
+    return (*COLUMNS, *_columns_of_quantities(dataset.quantities), *data_columns)
 
 
-def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
+def _columns_of_quantities(quantities: Sequence[QuantityColumn]) -> list[Column]:
+    return [
+        column
+        for each in quantities
+        for column in (
+            Column(each.name, float, each.quantity.unit, each.quantity.ucd, each.quantity.description),
+            Column(
+                each.error_name,
+                float,
+                each.quantity.unit,
+                f"stat.error;{each.quantity.ucd}",
+                f"standard deviation of {each.name}, of a predicted value that was not changed",
+            ),
+        )
+    ]
+
+
+def rows_of(record: Record, dataset: Dataset, extra: Mapping[str, DataColumn]) -> list[Row]:
     """Return the rows of a record, in the order of `columns_of`.
 
     Raises
@@ -137,10 +156,17 @@ def rows_of(record: Record, extra: Mapping[str, DataColumn]) -> list[Row]:
     """
     objects = record.objects
     measures = measure(objects, record.sky)
-    further = (original_name(record), content_of(record), *data_row(extra.values(), record))
+    names, further = (original_name(record), content_of(record)), data_row(extra.values(), record)
+    quantities = dataset.quantities
     ra, dec = _centre(record) if record.answers else (np.nan, np.nan)
-    rows = [(*_row_of_answer(answer, record, ra, dec), *further) for answer in record.answers]
-    rows += [(*_row_of_object(obj, measures_of, record), *further) for obj, measures_of in zip(objects, measures, strict=True)]
+    rows = [
+        (*_row_of_answer(answer, record, ra, dec), *names, *quantity_cells(quantities, [answer]), *further)
+        for answer in record.answers
+    ]
+    central = central_object(record) if quantities else None
+    for obj, measured in zip(objects, measures, strict=True):
+        cells = quantity_cells(quantities, record.answers if obj is central else ())
+        rows.append((*_row_of_object(obj, measured, record), *names, *cells, *further))
     for row in rows:
         _check_types(row)
     return rows

@@ -30,7 +30,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     texts = Texts(XML, format="VOTable", report=dataset.report)
     clean = partial(escape_text, pattern=NAMES)
     extra = extra_columns(dataset, clean=clean)
-    votable = from_table(empty_table(columns_of(extra)), table_id="objects")
+    votable = from_table(empty_table(columns_of(dataset, extra)), table_id="objects")
     for field in votable.get_first_table().fields:
         if field.datatype == "unicodeChar":
             field.arraysize = "*"  # texts of any length
@@ -45,7 +45,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
         file.write(head.rstrip() + "\n<DATA><TABLEDATA>\n")
 
         def write_record(record: Record) -> None:
-            file.write("".join([_xml_of(row, texts) for row in rows_of(record, extra)]))
+            file.write("".join([_xml_of(row, texts) for row in rows_of(record, dataset, extra)]))
 
         dataset.write_each(records, write_record)
         file.write("</TABLEDATA></DATA>\n" + end + tail)

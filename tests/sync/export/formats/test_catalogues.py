@@ -75,7 +75,7 @@ def test_each_object_and_each_answer_has_a_row_with_the_documented_columns(
     folder, done = exported(tasks, format)
     table = read(folder, format)
     assert done.problems == (1 if format == "fits-table" else 0)  # FITS tables store ASCII only
-    assert table.colnames == [column.name for column in COLUMNS]
+    assert table.colnames == [*(column.name for column in COLUMNS), "z_phot", "z_phot_err"]
     assert {name: table[name].unit for name in ("ra", "semi_major", "position_angle", "area", "x")} == {
         "ra": units.deg,
         "semi_major": units.arcsec,
