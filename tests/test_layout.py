@@ -23,6 +23,7 @@ FLOORS = {
         "heads",
         "active",
         "scenes",
+        "measurement",
         "prediction",
         "services",
         "cluster",
