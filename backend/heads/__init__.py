@@ -12,7 +12,7 @@ from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.regression import Parameters
+from backend.heads.regression import Parameters, Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 
 __all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
@@ -25,10 +25,11 @@ class Head(Protocol):
         """Write JSON and safetensors into `folder`."""
 
 
-HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Detection | PromptedMasks]] = {
+HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Regression | Detection | PromptedMasks]] = {
     "morphology": Morphology,
     "tree": DecisionTree,
     "parameters": Parameters,
+    "regression": Regression,
     "detection": Detection,
     "masks": PromptedMasks,
 }

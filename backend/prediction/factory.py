@@ -20,6 +20,7 @@ from backend.lvm.feature_maps import Pyramids
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
+from backend.prediction.task_blocks import TaskBlocks
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig, LabelConfigError, parse
 
@@ -81,6 +82,11 @@ class PredictorFactory:
         return self._encoders[1].base
 
     @cached_property
+    def blocks(self) -> TaskBlocks:
+        """The reader of the feature blocks of tasks."""
+        return TaskBlocks()
+
+    @cached_property
     def base_morphology(self) -> Morphology:
         """The shipped classifier of the common Galaxy Zoo classes."""
         return Morphology.load(BASE_MORPHOLOGY)
@@ -107,6 +113,7 @@ class PredictorFactory:
             base=self.base_morphology,
             masks=self.base_masks,
             detector=self.base_detector,
+            blocks=self.blocks,
             version=version,
         )
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import numpy as np
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from backend.heads.extraction.extract import extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
 from backend.heads.extraction.source import ExtractionSettings, Source
+from backend.heads.feature_blocks import NO_BLOCKS, FeatureBlocks
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
 from backend.images.store import ImageSource, StoredImage
 from backend.lvm.embeddings import Embeddings
@@ -56,6 +57,8 @@ class ImageFeatures:
         Feature maps of the encoder, read or computed one tile at a time when accessed; None if they were not requested.
     windowed_image : WindowedImage or None
         Windows for the segmenter, encoded when accessed; None if `size` is None.
+    blocks : FeatureBlocks
+        What the data of the image's task tell of the galaxy; empty for an image without a task.
     """
 
     image: StoredImage
@@ -64,6 +67,7 @@ class ImageFeatures:
     sources: Mapping[ExtractionSettings, tuple[Source, ...]]
     pyramid: FeaturePyramid | None = None
     windowed_image: WindowedImage | None = None
+    blocks: FeatureBlocks = field(default_factory=lambda: NO_BLOCKS)
 
 
 class FeatureExtractor:

@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 
 from backend.heads.errors import HeadError
 from backend.images.store import ImageStore
+from backend.prediction.control_models import model_class
 from backend.prediction.factory import PredictorFactory, read_config
 from backend.prediction.predictor import Predictor
-from backend.prediction.project_heads import ProjectHeads
+from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.registry.damage import find_version_damage, list_replacements
 from backend.registry.records import Project, config_hash
 from backend.registry.store import Registry
@@ -101,6 +102,13 @@ class LivePredictors(PredictorFactory):
                 predictor = self.build(config, heads, version=name)
                 self._predictors[key] = project.live_name, predictor
             return predictor
+
+    def data_keys(self, project: Project) -> frozenset[str]:
+        """Return the keys of a task's data that predictions of a project's live version are computed from."""
+        config = read_config(project.label_config)
+        if any(model_class(control).uses_blocks for control in controls_to_predict(config)):
+            return self.of(project, label_config=project.label_config).data_keys
+        return frozenset(config.image_key.values())  # known without the heads, which take time to load
 
     def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
         """Return the heads and the name of the live version or, if its files are damaged, of the last undamaged one."""

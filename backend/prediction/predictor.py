@@ -22,6 +22,7 @@ from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import EMPTY_SCORE, Draft, ImageName, Prediction, Task
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.prediction.prompts import answer_prompts
+from backend.prediction.task_blocks import TaskBlocks
 from backend.prediction.task_features import Place, extract_task_features, reference_of
 from sync.errors.failures import attempt, attempt_together, reason_of_item
 from sync.errors.images import ImageError
@@ -55,6 +56,8 @@ class Predictor:
         Model version that the predictions state.
     detector : LearnedDetector, optional
         The shipped detector, if there is one for the encoder in use.
+    blocks : TaskBlocks, optional
+        Reads the feature blocks of tasks; by default the columns of their data.
     """
 
     def __init__(
@@ -67,10 +70,12 @@ class Predictor:
         masks: PromptedMasks,
         version: str,
         detector: LearnedDetector | None = None,
+        blocks: TaskBlocks | None = None,
     ) -> None:
         self.config = config
         self.version = version
         self._extractor = extractor
+        self._blocks = blocks or TaskBlocks()
         self.masks = heads.prompted or masks
         self.models = create_models(controls_to_predict(config), heads, base=base, masks=self.masks, detector=detector)
 
@@ -82,6 +87,11 @@ class Predictor:
             for name in model.control.to_names if model.control.marks_objects else (model.control.to_name,):
                 models_of_image.setdefault(name, []).append(model)
         return models_of_image
+
+    @property
+    def data_keys(self) -> frozenset[str]:
+        """Keys of a task's data that predictions are computed from: image references, and what heads use beside the image."""
+        return frozenset(self.config.image_key.values()).union(*(model.data_keys for model in self.models))
 
     @property
     def answers_prompts(self) -> bool:
@@ -245,4 +255,6 @@ class Predictor:
     def _extract_features(
         self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel]
     ) -> list[ImageFeatures | ImageError]:
-        return extract_task_features(self._extractor, self.config, tasks, places, models, version=self.version)
+        return extract_task_features(
+            self._extractor, self.config, tasks, places, models, blocks=self._blocks, version=self.version
+        )

@@ -1,4 +1,4 @@
-"""Records of predictions: a hash of the task's image references, and the time at which a prediction failed.
+"""Records of predictions: a hash of the task's data that they were computed from, and the time at which a prediction failed.
 
 A record does not imply that the prediction is stored: Label Studio lists the stored ones. It is written before the prediction
 is sent, so that a kill between the two leaves no stored prediction without a record.
@@ -35,7 +35,7 @@ class PredictionRecord:
     Attributes
     ----------
     data_hash : str
-        Hash of the task's image references, from the function `data_hash`.
+        Hash of the task's data that it was computed from, from the function `data_hash`.
     failed_at : float or None
         Unix time at which an image could not be read, a control could not be predicted, or Label Studio refused the prediction;
         None without a failure.
@@ -96,7 +96,7 @@ class PredictionRecords:
             From an engine.
         project_id, version : int
         keys : collection of str
-            Keys of the image references, for `data_hash`.
+            Keys of the data that predictions are computed from, for `data_hash`.
         """
         for pairs in batches:
             self.write(project_id, version, records_of(pairs, keys))
@@ -128,7 +128,7 @@ def data_hash(data: Mapping[str, Any], keys: Iterable[str]) -> str:
     data : mapping
         The task's data.
     keys : iterable of str
-        Keys of the image references.
+        Keys of the data that the prediction is computed from.
     """
     values = {key: value_at(data, key) for key in sorted(set(keys))}
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from backend.prediction.control_models import ControlModel
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import ImageName, Task
+from backend.prediction.task_blocks import TaskBlocks
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.task_images import references_of, value_at
@@ -29,6 +31,7 @@ def extract_task_features(
     places: Sequence[Place],
     models: Sequence[ControlModel],
     *,
+    blocks: TaskBlocks,
     version: str,
 ) -> list[ImageFeatures | ImageError]:
     """Extract the features of images that models need.
@@ -41,6 +44,8 @@ def extract_task_features(
     places : sequence of (int, (str, int))
         The images: index of the task, name of the Image tag and number of the page.
     models : sequence of ControlModel
+    blocks : TaskBlocks
+        Reads the feature blocks of the tasks, as far as the models need them.
     version : str
         Model version for log lines.
 
@@ -57,13 +62,17 @@ def extract_task_features(
             outcomes[number] = reference
         else:
             references[number] = reference
-    features = extractor.extract_features(
+    features_of_images = extractor.extract_features(
         list(references.values()),
         embed=True,  # the order of the queue needs the embedding, whatever the controls hold
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )
-    outcomes |= zip(references, features, strict=True)
+    needed = frozenset().union(*(model.needs_blocks for model in models))
+    for number, features in zip(references, features_of_images, strict=True):
+        if needed and isinstance(features, ImageFeatures):
+            features = replace(features, blocks=blocks.read(tasks[places[number][0]].data, only=needed))
+        outcomes[number] = features
     for number, outcome in outcomes.items():
         if isinstance(outcome, ImageError):
             index, (to_name, page) = places[number]

@@ -18,7 +18,6 @@ from backend.loop.publication.publish import show_live
 from backend.loop.publication.publisher import Publisher
 from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
-from backend.prediction.factory import read_config
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import controls_to_predict
 from backend.prelabel.engines import EngineFactory
@@ -181,7 +180,7 @@ def _choose(
 
 
 def _store(services: Services, project: Project, predictions: Iterator[Pairs], outcome: Outcome) -> None:
-    keys = set(read_config(project.label_config).image_key.values())
+    keys = services.predictors.data_keys(project)
     batches = services.prediction_records.record_batches(predictions, project.id, project.live_version, keys=keys)
     for chunk in predict_and_store(
         services.label_studio, project.id, batches, exclusive=lambda: exclusive_project(services, project)

@@ -17,13 +17,17 @@ METRIC_NAMES: dict[Metric, str] = {
     "ap50": "AP of boxes (IoU 0.5)",
     "f1": "F1",
     "r2": "R²",
+    "sigma_nmad": "σ_NMAD",
     "rmse": "RMSE",
+    "bias": "bias",
+    "outliers": "outliers",
+    "coverage": "in the 68 % interval",
     "click_iou": "IoU after one click",
 }
 """Name of each score, the most informative one first."""
 CLASS_METRIC_NAMES: dict[Metric, str] = METRIC_NAMES | {"macro_auc": "AUC", "accuracy": "share correct", "ap50": "AP (IoU 0.5)"}
 """Name of each score of a single class."""
-METRICS_WITH_UNIT: frozenset[Metric] = frozenset({"rmse"})
+METRICS_WITH_UNIT: frozenset[Metric] = frozenset({"rmse", "sigma_nmad", "bias"})
 """Scores in the unit of the control; the others are at most 1."""
 
 

@@ -27,8 +27,23 @@ __all__ = [
     "VersionReport",
 ]
 
-Metric = Literal["accuracy", "macro_auc", "kappa", "rmse", "r2", "ap50", "f1", "mask_iou", "click_iou"]
-"""Names of scores. `ap50` is the average precision of boxes at an IoU of 0.5."""
+Metric = Literal[
+    "accuracy",
+    "macro_auc",
+    "kappa",
+    "rmse",
+    "r2",
+    "sigma_nmad",
+    "bias",
+    "outliers",
+    "coverage",
+    "ap50",
+    "f1",
+    "mask_iou",
+    "click_iou",
+]
+"""Names of scores. `ap50` is the average precision of boxes at an IoU of 0.5, `coverage` the share of values in the 68 %
+interval of their predictions."""
 
 
 class _Part(BaseModel):

@@ -44,7 +44,7 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         ours = [Task(id=int(task.get("id") or 0), data=task["data"], stored=task if context else {}) for task in tasks]
         if context is None:
             predictions = predictor.predict(ours)
-            records = records_of(zip(ours, predictions, strict=True), predictor.config.image_key.values())
+            records = records_of(zip(ours, predictions, strict=True), predictor.data_keys)
             services.prediction_records.write(project.id, project.live_version, records)
         else:
             predictions = predictor.answer(ours, context)

@@ -133,7 +133,7 @@ def answer_predict(services: Services, body: PredictRequest, disconnection: thre
         if len(predictions) < len(tasks):
             return b""
         # Label Studio stores these predictions; the worker compares the records to find outdated ones.
-        pairs = records_of(zip(tasks, predictions, strict=True), predictor.config.image_key.values())
+        pairs = records_of(zip(tasks, predictions, strict=True), predictor.data_keys)
         services.prediction_records.write(project.id, project.live_version, pairs)
     else:
         predictions = predictor.answer(tasks, context)

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from backend.heads.feature_blocks import FeatureBlocks
 from backend.loop.examples.answers import regions_of
 from backend.prediction.control_models import Examples, ImageOfTask, model_class
 from sync.controls import OBJECTS
@@ -24,7 +25,7 @@ from sync.label_studio.annotations import Annotation
 from sync.label_studio.task_images import images_of_control, reference_of_image
 from sync.labelling.config import Control, LabelConfig
 
-__all__ = ["SizesOf", "gather_examples"]
+__all__ = ["BlocksOf", "SizesOf", "gather_examples"]
 
 log = logging.getLogger("galaxyloop.examples")
 
@@ -32,9 +33,17 @@ log = logging.getLogger("galaxyloop.examples")
 SizesOf = Callable[[Sequence[str]], Sequence[Size | None]]
 """From image references to sizes, (width, height) in pixels; None for images that cannot be read."""
 
+BlocksOf = Callable[[Mapping[str, Any]], FeatureBlocks]
+"""From a task's data to its feature blocks."""
+
 
 def gather_examples(
-    annotations: Sequence[Annotation], config: LabelConfig, controls: Sequence[Control], *, sizes_of: SizesOf
+    annotations: Sequence[Annotation],
+    config: LabelConfig,
+    controls: Sequence[Control],
+    *,
+    sizes_of: SizesOf,
+    blocks_of: BlocksOf | None = None,
 ) -> dict[str, Examples]:
     """Gather the labels of annotations by control.
 
@@ -47,6 +56,9 @@ def gather_examples(
         Controls to train.
     sizes_of : callable
         Returns the sizes of images; called with the images of the controls of objects that have a region.
+    blocks_of : callable, optional
+        Returns the feature blocks of a task's data; called for the labelled tasks of controls that use blocks. Without it the
+        examples have none.
 
     Returns
     -------
@@ -75,7 +87,27 @@ def gather_examples(
             label = model_class(control).make_label(dated_values, control)
             if label is not None:
                 examples_by_control[control.name].labels[image] = label
+    if blocks_of is not None:
+        _add_blocks(examples_by_control, annotations, controls, blocks_of)
     return examples_by_control
+
+
+def _add_blocks(
+    examples_by_control: Mapping[str, Examples],
+    annotations: Sequence[Annotation],
+    controls: Sequence[Control],
+    blocks_of: BlocksOf,
+) -> None:
+    """Read the feature blocks of each labelled task once, and add them to the examples of the controls that use blocks."""
+    data = {annotation.task_id: annotation.data for annotation in annotations}
+    read: dict[int, FeatureBlocks] = {}
+    for control in controls:
+        if model_class(control).uses_blocks:
+            examples = examples_by_control[control.name]
+            for image in examples.references:
+                if image.task not in read:
+                    read[image.task] = blocks_of(data[image.task])
+                examples.blocks[image] = read[image.task]
 
 
 def _sizes(

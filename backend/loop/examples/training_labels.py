@@ -1,18 +1,21 @@
 """Training labels: the labels that a version was trained on, by control, in a file in the version's folder.
 
 Annotators edit and delete annotations; with this file the gate can still refit a version's heads without some of its images.
-Masks are not stored: detection heads are trained on boxes.
+Masks are not stored: detection heads are trained on boxes. The values of feature blocks are stored, since columns of a task may
+change.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Container, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from backend.heads.feature_blocks import Block, FeatureBlocks
 from backend.loop.examples.snapshot import SNAPSHOT_FILE
 from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
@@ -81,7 +84,8 @@ def _row(examples: Examples, image: ImageOfTask) -> dict[str, Any]:
         row["value"] = label
     elif label is not None:
         row["objects"] = [[drawn.label, drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height] for drawn in label]
-    return row
+    blocks = {name: dict(block.values) for name, block in examples.blocks.get(image, {}).items() if block.values}
+    return row | ({"blocks": blocks} if blocks else {})
 
 
 def _examples(rows: list[dict[str, Any]]) -> Examples:
@@ -95,4 +99,13 @@ def _examples(rows: list[dict[str, Any]]) -> Examples:
             examples.labels[image] = float(row["value"])
         elif "objects" in row:
             examples.labels[image] = [DrawnObject(label, Box(*edges), None) for label, *edges in row["objects"]]
+        if "blocks" in row:
+            examples.blocks[image] = _blocks(row["blocks"])
     return examples
+
+
+def _blocks(stored: Mapping[str, Mapping[str, float]]) -> FeatureBlocks:
+    return {
+        name: Block({key: float(value) for key, value in values.items() if math.isfinite(value)})
+        for name, values in stored.items()
+    }

@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.regression.magnitudes import is_redshift
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin
 from backend.loop.scores.comparison import Comparison
 from backend.loop.scores.controls import calibration_of
 from backend.prediction.control_models.examples import Examples
+from backend.reports.number_scores import bias, coverage, outlier_share, scaled_errors, sigma_nmad
 from sync.labelling.config import Control
 
-__all__ = ["NAMES", "Verdict", "as_evidence", "describe_decision", "describe_method", "measure_calibration"]
+__all__ = ["NAMES", "Verdict", "as_evidence", "describe_decision", "describe_method", "measure_calibration", "measure_numbers"]
 
 NAMES = ("candidate", "live", "shipped")
 """Names of the compared heads in the evidence, in the order of their scores."""
@@ -74,6 +76,36 @@ def measure_calibration(control: Control, candidate_scores: CandidateScores, tru
     return {
         name: calibration_of(control, predicted, targets) for name, predicted in probabilities.items() if predicted is not None
     }
+
+
+def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
+    """Measure the errors and intervals of each head that predicts numbers, on the scored images.
+
+    Returns
+    -------
+    dict
+        Name of a head to ``sigma_nmad`` and ``bias``, of redshifts in units of 1 + z; ``outliers``, the share of errors above
+        0.15 (1 + z), or above five times sigma_NMAD; ``coverage_68`` and ``coverage_90``, the shares of values in the
+        intervals.
+    """
+    true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
+    relative = is_redshift(control.name)
+    measured = {}
+    for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
+        numbers = scores[0].numbers
+        if numbers is None or not np.isfinite(numbers).all():
+            continue
+        predicted, narrow, wide = numbers.T
+        errors = scaled_errors(predicted, true, relative=relative)
+        wanted = {
+            "sigma_nmad": sigma_nmad(errors),
+            "bias": bias(errors),
+            "outliers": outlier_share(errors, relative=relative),
+            "coverage_68": coverage(predicted, narrow, true),
+            "coverage_90": coverage(predicted, wide, true),
+        }
+        measured[name] = {key: float(score(np.ones((1, len(true))))[0]) for key, score in wanted.items()}
+    return measured
 
 
 def describe_method(resampled: NDArray[np.bool_]) -> str:

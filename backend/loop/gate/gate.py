@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.detection.detection import Detection
+from backend.heads.regression import Regression
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import read_training_labels
@@ -28,6 +29,7 @@ from backend.loop.gate.evidence import (
     describe_decision,
     describe_method,
     measure_calibration,
+    measure_numbers,
 )
 from backend.loop.gate.head_scorer import ComparedHead
 from backend.loop.gate.known_labels import new_labels
@@ -87,7 +89,10 @@ def run_gate(
     controls = controls_to_predict(config)
     live = services.registry.version(project.id, project.live_version)
     annotations = (*snapshot.training, *snapshot.validation)
-    truth = gather_examples(annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
+    predictors = services.predictors
+    truth = gather_examples(
+        annotations, config, controls, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read
+    )
     heads = _read_heads(services, project, config, candidate, live, truth)
     evidence: dict[str, dict[str, Any]] = {}
     decisions: dict[str, Decision] = {}
@@ -160,6 +165,11 @@ def _decide(
         measured["by"] = describe_method(candidate_scores.resampled)
         if candidate_scores.scores[CANDIDATE][0].probabilities is not None:
             measured["calibration"] = measure_calibration(control, candidate_scores, truth)
+        if numbers := measure_numbers(control, candidate_scores, truth):
+            measured["numbers"] = numbers
+    candidate = compared_heads[CANDIDATE].head
+    if isinstance(candidate, Regression):
+        measured["inputs"] = {"used": sorted(candidate.blocks), "left_out": list(candidate.table.left_out)}
     finders = {
         name: compared.head.found_by
         for name, compared in zip(NAMES, compared_heads, strict=False)

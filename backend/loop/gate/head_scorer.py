@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head
+from backend.heads.feature_blocks import NO_BLOCKS
 from backend.loop.examples.held_out import Sides
 from backend.loop.scores.controls import score_model
 from backend.loop.training.cross_validation import Plan, assign_folds
@@ -89,6 +90,7 @@ class HeadScorer:
             parts.append((inside, head))
         agreement, predicted, hits = np.zeros(len(images)), np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
         probabilities: NDArray[np.float64] | None = None
+        numbers: NDArray[np.float64] | None = None
         for inside, head in parts:
             if not len(inside):
                 continue
@@ -100,7 +102,10 @@ class HeadScorer:
                 if probabilities is None:
                     probabilities = np.zeros((len(images), scores.probabilities.shape[1]))
                 probabilities[inside] = scores.probabilities
-        return Scores(agreement, predicted, hits, probabilities)
+            if scores.numbers is not None:
+                numbers = np.full((len(images), scores.numbers.shape[1]), np.nan) if numbers is None else numbers
+                numbers[inside] = scores.numbers
+        return Scores(agreement, predicted, hits, probabilities, numbers)
 
     def _neighbours(self, task: int) -> frozenset[int]:
         return self._sides.neighbours.get(task, frozenset())
@@ -112,7 +117,11 @@ class HeadScorer:
     def _features(self, model: ControlModel | None, images: Sequence[ImageOfTask]) -> list[ImageFeatures]:
         references = [self._truth.references[image] for image in images]
         if model is None or not model.finds_objects:
-            return [self.refits.features_of(reference) for reference in references]
+            blocks = self._truth.blocks
+            return [
+                replace(self.refits.features_of(reference), blocks=blocks.get(image, NO_BLOCKS))
+                for image, reference in zip(images, references, strict=True)
+            ]
         settings = model.needs_sources
         features_of_images = self._predictors.extractor.extract_features(
             references, embed=False, extractions=[settings] if settings else [], pyramid=model.needs_pyramid

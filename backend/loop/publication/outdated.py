@@ -62,7 +62,7 @@ def choose_tasks(
     records : mapping
         Task id to the record of the version's prediction.
     keys : collection of str
-        Keys of the tasks' data that hold image references.
+        Keys of the tasks' data that predictions are computed from.
     time : float
         Unix time.
     """

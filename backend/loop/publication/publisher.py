@@ -10,7 +10,6 @@ from backend.loop.audit import held_out_tasks, randomise_held_out
 from backend.loop.publication.outdated import ToPredict, choose_tasks
 from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Pairs, Stored, make_engine, predict_and_store
-from backend.prediction.factory import read_config
 from backend.prediction.prediction import LEAST_SCORE
 from backend.prediction.predictor import CHUNK, Task
 from backend.prediction.records import PredictionRecord, data_hash
@@ -47,7 +46,7 @@ class Publisher:
         self._project = project
         self._stored = predictions
         self._key = project.id, project.live_version
-        self._image_keys = set(read_config(project.label_config).image_key.values())
+        self._data_keys = services.predictors.data_keys(project)
         self._held_out: frozenset[int] = frozenset()
 
     def choose(self, tasks: Sequence[StudioTask]) -> ToPredict:
@@ -69,10 +68,10 @@ class Publisher:
         )
         records = services.prediction_records
         tasks_to_predict = choose_tasks(
-            tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._image_keys, time=time.time()
+            tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._data_keys, time=time.time()
         )
         # An earlier release stored these without a record.
-        unknown = {task.id: PredictionRecord(data_hash(task.data, self._image_keys)) for task in tasks_to_predict.unknown}
+        unknown = {task.id: PredictionRecord(data_hash(task.data, self._data_keys)) for task in tasks_to_predict.unknown}
         records.write(*self._key, unknown)
         return tasks_to_predict
 
@@ -81,7 +80,7 @@ class Publisher:
         services, project, stored_count = self._services, self._project, 0
         predict = make_engine(services.predictors.of(project, label_config=project.label_config))
         predictions = self._with_random_scores(predict([Task(id=task.id, data=task.data) for task in tasks]))
-        batches = services.prediction_records.record_batches(predictions, *self._key, keys=self._image_keys)
+        batches = services.prediction_records.record_batches(predictions, *self._key, keys=self._data_keys)
         for chunk in predict_and_store(services.label_studio, project.id, batches):
             stored_count += chunk.count
             self._stored.scores |= self._scores_of(chunk)
@@ -158,7 +157,7 @@ class Publisher:
 
     def _record(self, tasks: Sequence[Task], *, failed_ids: Collection[int]) -> None:
         """Record the data that predictions were just made from, and which of them failed."""
-        clock_s, keys = time.time(), self._image_keys
+        clock_s, keys = time.time(), self._data_keys
         records = {
             task.id: PredictionRecord(data_hash(task.data, keys), clock_s if task.id in failed_ids else None) for task in tasks
         }

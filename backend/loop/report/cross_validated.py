@@ -43,7 +43,7 @@ def predict_out_of_fold(
         inputs.check()
         inside = np.flatnonzero(folds == fold)
         head = fit_head(control, truth.without_tasks({scored_images.images[place].task for place in inside}), reader)
-        predictions_of_fold = None if head is None else control.predict(head, scored_images.embeddings[inside])
+        predictions_of_fold = None if head is None else control.predict(head, scored_images.inputs.only(inside))
         if predictions_of_fold is not None:
             predictions = np.zeros((len(scored_images), *predictions_of_fold.shape[1:])) if predictions is None else predictions
             predictions[inside] = predictions_of_fold

@@ -10,14 +10,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head
-from backend.heads.regression import Parameters
+from backend.heads.inputs import HeadInputs
+from backend.heads.regression import Parameters, Regression, predict_numbers
+from backend.heads.regression.magnitudes import is_redshift
 from backend.loop.gate.head_scorer import model_of
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.class_targets import leaf_targets
 from backend.prediction.control_models.classes import CHOSEN_ABOVE
 from backend.prediction.live import LivePredictors
 from backend.reports.class_scores import accuracy, class_auc, macro_auc
-from backend.reports.number_scores import r2, rmse
+from backend.reports.number_scores import bias, coverage, outlier_share, r2, rmse, scaled_errors, sigma_nmad
 from backend.reports.report import Metric
 from backend.reports.resampling import Score
 from sync.labelling.config import Control
@@ -47,7 +49,7 @@ class EmbeddedControl(ABC):
         self.control, self.predictors = control, predictors
 
     @abstractmethod
-    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
+    def predict(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
         """Return the predictions of a head, or of the shipped one, shape (n, ...); None if it cannot predict the control."""
 
     @abstractmethod
@@ -72,11 +74,11 @@ class ClassControl(EmbeddedControl):
 
     metric: Metric = "macro_auc"
 
-    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
+    def predict(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
         model = model_of(self.predictors, self.control, head)
-        if not isinstance(model, ClassModel) or not len(embeddings):
+        if not isinstance(model, ClassModel) or not len(inputs):
             return None
-        return np.asarray(model.probabilities(embeddings), np.float64)
+        return np.asarray(model.probabilities(inputs.embeddings), np.float64)
 
     def targets(self, labels: Sequence[Any]) -> Floats:
         """Return the share of annotators that chose each label of the control, shape (n, k)."""
@@ -118,18 +120,29 @@ class ClassControl(EmbeddedControl):
 
 
 class NumberControl(EmbeddedControl):
-    """Number: predictions are values, shape (n,)."""
+    """Number and Rating: predictions are values and half-widths of their 68 % intervals, shape (n, 2)."""
 
     metric: Metric = "r2"
 
-    def predict(self, head: Head | None, embeddings: NDArray[np.float32]) -> Floats | None:
-        if not isinstance(head, Parameters) or not len(embeddings):
+    def predict(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
+        if not isinstance(head, Regression | Parameters) or not len(inputs):
             return None
-        return np.asarray(head.predict(embeddings)[0], np.float64)
+        predicted = predict_numbers(head, inputs)
+        return np.column_stack([predicted.values, predicted.half_widths[0]])
 
     def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
         true = np.asarray(labels, np.float64)
-        return {"rmse": rmse(predictions, true), "r2": r2(predictions, true)}
+        relative = is_redshift(self.control.name)
+        values = predictions[:, 0]
+        errors = scaled_errors(values, true, relative=relative)
+        return {
+            "r2": r2(values, true),
+            "sigma_nmad": sigma_nmad(errors),
+            "rmse": rmse(values, true),
+            "bias": bias(errors),
+            "outliers": outlier_share(errors, relative=relative),
+            "coverage": coverage(values, predictions[:, 1], true),
+        }
 
 
 def _recall(is_predicted: NDArray[np.bool_], is_true: NDArray[np.bool_]) -> Score:

@@ -56,7 +56,7 @@ def make_embedded_figures(
     predictions_of: dict[int, Floats] = {}
     for version in versions:
         inputs.check()
-        predictions = control.predict(version.heads.by_control.get(name), scored_images.embeddings)
+        predictions = control.predict(version.heads.by_control.get(name), scored_images.inputs)
         if predictions is not None:
             predictions_of[version.version.number] = predictions
     metrics = {

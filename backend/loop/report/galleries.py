@@ -99,9 +99,9 @@ def show_disagreements(
             f"annotated {_names(control, targets[place])}, predicted {_shares(control, predictions[place])}" for place in order
         ]
     else:
-        errors = np.abs(predictions - np.asarray(scored_images.labels, np.float64))
+        errors = np.abs(predictions[:, 0] - np.asarray(scored_images.labels, np.float64))
         order = list(np.argsort(-errors, kind="stable"))
-        captions = [f"annotated {scored_images.labels[place]:.4g}, predicted {predictions[place]:.4g}" for place in order]
+        captions = [f"annotated {scored_images.labels[place]:.4g}, predicted {predictions[place, 0]:.4g}" for place in order]
     items = [
         _Item(scored_images.images[place].task, _reference(inputs, control, scored_images, place), caption)
         for place, caption in zip(order, captions, strict=True)

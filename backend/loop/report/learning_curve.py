@@ -17,8 +17,7 @@ from backend.loop.report.embedded_control import EmbeddedControl
 from backend.loop.report.embeddings import EmbeddingReader
 from backend.loop.report.inputs import ReportInputs
 from backend.loop.report.scored_images import ScoredImages
-from backend.prediction.control_models import model_class
-from backend.prediction.control_models.examples import Examples, ImageOfTask
+from backend.prediction.control_models import Examples, model_class
 from backend.reports.curve_sizes import curve_sizes
 from backend.reports.report import CurvePoint
 from backend.reports.resampling import draw_weights
@@ -81,8 +80,8 @@ def measure_curve(
     rows: list[Floats] = []
     for size in curve_sizes(min(len(training), MOST_LABELS), count=SIZES):
         inputs.check()
-        head = fit_head(control, _examples(truth, training[:size]), reader)
-        predictions = None if head is None else control.predict(head, scored_images.embeddings)
+        head = fit_head(control, truth.only(training[:size]), reader)
+        predictions = None if head is None else control.predict(head, scored_images.inputs)
         if predictions is not None:
             _add(sizes, rows, size, control.scores(predictions, scored_images.labels)[control.metric](weights))
     return _curve(sizes, rows, weights)
@@ -130,18 +129,14 @@ def _predict_halves(
     predictions: Floats | None = None
     for half, other_half in (halves, halves[::-1]):
         inputs.check()
-        head = fit_head(control, _examples(truth, [scored_images.images[place] for place in half[:size]]), reader)
-        predictions_of_half = None if head is None else control.predict(head, scored_images.embeddings[other_half])
+        head = fit_head(control, truth.only(scored_images.images[place] for place in half[:size]), reader)
+        predictions_of_half = None if head is None else control.predict(head, scored_images.inputs.only(other_half))
         if predictions_of_half is None:
             return None
         if predictions is None:
             predictions = np.zeros((len(scored_images), *predictions_of_half.shape[1:]))
         predictions[other_half] = predictions_of_half
     return predictions
-
-
-def _examples(truth: Examples, images: Sequence[ImageOfTask]) -> Examples:
-    return Examples({image: truth.references[image] for image in images}, {image: truth.labels[image] for image in images})
 
 
 def _add(sizes: list[int], rows: list[Floats], size: int, values: Floats) -> None:

@@ -149,7 +149,10 @@ def _gather(
     controls = controls_to_predict(config)
     parts = divide_snapshot(services, project, snapshot, tasks=tasks)
     annotations = (*parts.training, *parts.validation)
-    truth = gather_examples(annotations, config, controls, sizes_of=services.predictors.extractor.sizes)
+    predictors = services.predictors
+    truth = gather_examples(
+        annotations, config, controls, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read
+    )
     return ReportInputs(services, project, config, controls, tasks, parts, truth, scores, check)
 
 
@@ -215,7 +218,7 @@ def _make_galleries(
         sample = sample_tasks(inputs, control.control, reader)
         drawn_map = make_map(inputs, control, sample)
         head = next((version.heads for version in versions if version.version.number == inputs.project.live_version), None)
-        predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.embeddings)
+        predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.inputs)
         if isinstance(control, ClassControl) and predictions is not None:
             galleries.append(show_uncertain(inputs, control, predictions, sample, thumbnails))
         scored_images, answers = figures.scored, figures.predictions

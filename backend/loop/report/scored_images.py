@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.feature_blocks import NO_BLOCKS
+from backend.heads.inputs import HeadInputs
 from backend.loop.report.embeddings import EmbeddingReader
 from backend.loop.report.inputs import ReportInputs
 from backend.loop.report.versions import ShownVersion
@@ -23,21 +25,21 @@ MOST_EMBEDDED = 300
 
 @dataclass(frozen=True, eq=False)
 class ScoredImages:
-    """n images with their labels and embeddings.
+    """n images with their labels, embeddings and feature blocks.
 
     Attributes
     ----------
     images : list of ImageOfTask
     labels : list
         As in `Examples`.
-    embeddings : ndarray, shape (n, d)
+    inputs : HeadInputs
     groups : list of str
         Galaxy or file that each image shows.
     """
 
     images: list[ImageOfTask]
     labels: list[Any]
-    embeddings: NDArray[np.float32]
+    inputs: HeadInputs
     groups: list[str]
 
     def __len__(self) -> int:
@@ -55,7 +57,7 @@ class ScoredImages:
         return ScoredImages(
             [self.images[place] for place in index],
             [self.labels[place] for place in index],
-            self.embeddings[index],
+            self.inputs.only(index),
             [self.groups[place] for place in index],
         )
 
@@ -79,10 +81,12 @@ def held_out_images(
 
 
 def read_images(inputs: ReportInputs, control: Control, images: Sequence[ImageOfTask], reader: EmbeddingReader) -> ScoredImages:
-    """Read the labels and embeddings of images; images that cannot be read are left out."""
+    """Read the labels and inputs of images; images that cannot be read are left out."""
     examples = inputs.truth[control.name]
     embeddings = reader.embeddings([examples.references[image] for image in images])
     readable = [(image, embedding) for image, embedding in zip(images, embeddings, strict=True) if embedding is not None]
     names = [image for image, _ in readable]
     vectors = np.stack([embedding for _, embedding in readable]) if readable else np.empty((0, 1), np.float32)
-    return ScoredImages(names, [examples.labels[image] for image in names], vectors, [inputs.galaxy(image) for image in names])
+    blocks = tuple(examples.blocks.get(image, NO_BLOCKS) for image in names)
+    labels, galaxies = [examples.labels[image] for image in names], [inputs.galaxy(image) for image in names]
+    return ScoredImages(names, labels, HeadInputs(vectors, blocks), galaxies)

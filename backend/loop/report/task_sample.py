@@ -1,4 +1,4 @@
-"""A sample of the tasks of a project with their embeddings, for the map and the gallery of the least certain tasks."""
+"""A sample of the tasks of a project with their inputs, for the map and the gallery of the least certain tasks."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from backend.heads.inputs import HeadInputs
 from backend.loop.report.embeddings import EmbeddingReader
 from backend.loop.report.inputs import ReportInputs
 from sync.label_studio.task_images import images_of_control, reference_of_image
@@ -29,12 +29,12 @@ class TaskSample:
     tasks : list of Task
     references : list of str
         Reference of the first image of each task on which the control is predicted.
-    embeddings : ndarray, shape (n, d)
+    inputs : HeadInputs
     """
 
     tasks: list[Task]
     references: list[str]
-    embeddings: NDArray[np.float32]
+    inputs: HeadInputs
 
 
 def sample_tasks(inputs: ReportInputs, control: Control, reader: EmbeddingReader) -> TaskSample:
@@ -56,7 +56,10 @@ def sample_tasks(inputs: ReportInputs, control: Control, reader: EmbeddingReader
     return TaskSample(
         [tasks[place] for place in readable],
         [references[place] for place in readable],
-        np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
+        HeadInputs(
+            np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
+            tuple(inputs.predictors.blocks.read(tasks[place].data) for place in readable),
+        ),
     )
 
 

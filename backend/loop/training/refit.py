@@ -108,7 +108,7 @@ class _Images:
 
     def open_images(self, examples: Examples, control: Control) -> ObjectImages:
         newest = sorted(examples.labels)[-MOST_OBJECT_IMAGES:]
-        return open_images(self._extractor, Examples(examples.references, {image: examples.labels[image] for image in newest}))
+        return open_images(self._extractor, examples.only(newest))
 
 
 def _by_extraction(head: Head | None) -> bool:
@@ -119,7 +119,8 @@ def _content(training_set: Examples) -> str:
     """Return a hash of examples."""
     digest = hashlib.sha256()
     for image, reference in training_set.references.items():
-        digest.update(repr((image, reference, _plain(training_set.labels.get(image)))).encode())
+        blocks = {name: dict(block.values) for name, block in training_set.blocks.get(image, {}).items() if block.values}
+        digest.update(repr((image, reference, _plain(training_set.labels.get(image)), blocks)).encode())
     return digest.hexdigest()
 
 

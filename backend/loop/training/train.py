@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head, NotEnoughLabels
+from backend.heads.regression import Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
@@ -66,7 +67,13 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
     extractor = services.predictors.extractor
-    examples_by_control = gather_examples(snapshot.training, config, controls_to_predict(config), sizes_of=extractor.sizes)
+    examples_by_control = gather_examples(
+        snapshot.training,
+        config,
+        controls_to_predict(config),
+        sizes_of=extractor.sizes,
+        blocks_of=services.predictors.blocks.read,
+    )
     heads, reasons = _fit_all(services, config, examples_by_control, snapshot)
     if not heads.by_control and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
@@ -98,7 +105,9 @@ def _fit_all(
     for control in controls_to_predict(config):
         examples = examples_by_control[control.name]
         try:
-            heads[control.name] = model_class(control).fit(examples, control, data)
+            heads[control.name] = head = model_class(control).fit(examples, control, data)
+            for sentence in head.table.left_out if isinstance(head, Regression) else ():
+                log.warning("event=column_left_out control=%s reason=%r", control.name, sentence)
             object_images = data.opened.pop(control.name, None)
             if object_images is not None and masks is None and has_enough_masks(snapshot, control):
                 masks = _fit_masks(predictors, object_images)

@@ -47,8 +47,12 @@ def class_agreement(
     return agreement
 
 
-def number_agreement(predictions: NDArray[np.float64], values: NDArray[np.float64], *, spread: float) -> NDArray[np.float64]:
+def number_agreement(
+    predictions: NDArray[np.float64], values: NDArray[np.float64], *, spread: float, relative: bool = False
+) -> NDArray[np.float64]:
     """Return ``1 / (1 + error / spread)``: 1 at the annotator's value, 1/2 where the error equals the spread.
+
+    The gate compares versions by it, since a score must lie between 0 and 1 and one outlier must not decide.
 
     Parameters
     ----------
@@ -56,12 +60,15 @@ def number_agreement(predictions: NDArray[np.float64], values: NDArray[np.float6
         Predicted numbers, and those that annotators gave.
     spread : float
         Standard deviation of all annotated values.
+    relative : bool
+        Whether the error counts relative to one plus the value, as of redshifts.
 
     Returns
     -------
     ndarray, shape (n,)
     """
-    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predictions - values) / max(spread, 1e-9))
+    scale = 1 + np.maximum(values, 0) if relative else np.ones(len(values))
+    agreement: NDArray[np.float64] = 1 / (1 + np.abs(predictions - values) / scale / max(spread, 1e-9))
     return agreement
 
 

@@ -19,7 +19,7 @@ from backend.prediction.control_models.class_targets import fit_classes, make_ta
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
-from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
+from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_inputs
 from backend.prediction.features import ImageFeatures
 from sync.controls import ANSWERS
 from sync.controls.control import Control
@@ -76,10 +76,10 @@ class ClassModel(ControlModel):
 
     @classmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Morphology | DecisionTree:
-        targets, embeddings = read_embeddings(examples, data)
+        targets, inputs = read_inputs(examples, data)
         if not targets:
             raise NotEnoughLabels("there are no labelled images yet")
-        return fit_classes(embeddings, np.stack(targets), control=control, base=data.base)
+        return fit_classes(inputs.embeddings, np.stack(targets), control=control, base=data.base)
 
     @classmethod
     def stratum(cls, label: NDArray[np.float64], labels: Sequence[Any]) -> str:

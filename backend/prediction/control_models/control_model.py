@@ -57,6 +57,8 @@ class ControlModel(ABC):
 
     Attributes
     ----------
+    uses_blocks : bool
+        Whether heads are trained on feature blocks beside the embedding.
     finds_objects : bool
         Whether the head detects objects on an image, so that a refit takes seconds; other heads read one embedding per image.
     control : Control
@@ -64,12 +66,19 @@ class ControlModel(ABC):
         Settings with which the sources in the features must be extracted.
     needs_pyramid : bool
         Whether features must have feature maps.
+    needs_blocks : frozenset of str
+        Names of the feature blocks that the head uses.
+    data_keys : frozenset of str
+        Keys of a task's data that the head uses beside the image: a changed value needs a new prediction.
     """
 
+    uses_blocks: ClassVar[bool] = False
     finds_objects: ClassVar[bool] = False
     control: Control
     needs_sources: ExtractionSettings | None = None
     needs_pyramid: bool = False
+    needs_blocks: frozenset[str] = frozenset()
+    data_keys: frozenset[str] = frozenset()
 
     # -- examples and training, without a trained head
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any
+
+from backend.heads.feature_blocks import FeatureBlocks
 
 __all__ = ["Examples", "ImageOfTask"]
 
@@ -30,14 +32,27 @@ class Examples:
         Image to its label. Classes: an ndarray of soft labels; for Choices the share of annotators that chose each label, shape
         (k,); for a Taxonomy the share at each node of its `QuestionTree`, shape (m,). Numbers: a float. Objects: a list of
         `DrawnObject`, in pixels of the image.
+    blocks : dict
+        Image to the feature blocks of its task; images of controls that use none are left out.
     """
 
     references: dict[ImageOfTask, str] = field(default_factory=dict)
     labels: dict[ImageOfTask, Any] = field(default_factory=dict)
+    blocks: dict[ImageOfTask, FeatureBlocks] = field(default_factory=dict)
 
     def without_tasks(self, tasks: Container[int]) -> Examples:
         """Return the examples of all other tasks."""
         return Examples(
             {image: reference for image, reference in self.references.items() if image.task not in tasks},
             {image: label for image, label in self.labels.items() if image.task not in tasks},
+            {image: blocks for image, blocks in self.blocks.items() if image.task not in tasks},
+        )
+
+    def only(self, images: Iterable[ImageOfTask]) -> Examples:
+        """Return the examples of some images, in their order."""
+        chosen = list(images)
+        return Examples(
+            {image: self.references[image] for image in chosen},
+            {image: self.labels[image] for image in chosen if image in self.labels},
+            {image: self.blocks[image] for image in chosen if image in self.blocks},
         )

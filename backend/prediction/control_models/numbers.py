@@ -1,4 +1,4 @@
-"""Model of Number and Rating: a regression on embeddings."""
+"""Model of Number and Rating: a regression on embeddings and feature blocks."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.regression import Parameters
+from backend.heads.feature_blocks import COLUMNS, FeatureBlocks
+from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
+from backend.heads.regression.magnitudes import is_redshift
 from backend.prediction.control_models.agreement import number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
-from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_embeddings
+from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
 from backend.prediction.features import ImageFeatures
+from backend.prediction.task_blocks import data_keys_of
 from sync.controls import ANSWERS
 from sync.controls.control import Control
 from sync.controls.region import Region
@@ -28,16 +31,20 @@ __all__ = ["NumberModel"]
 
 
 class NumberModel(ControlModel):
-    """Predicts Number and Rating by regression on embeddings."""
+    """Predicts Number and Rating by regression on embeddings, columns, the spectrum and the measured structure."""
 
-    def __init__(self, control: Control, head: Parameters) -> None:
+    uses_blocks = True
+
+    def __init__(self, control: Control, head: Regression | Parameters) -> None:
         self.control = control
+        if isinstance(head, Regression):
+            self.needs_blocks, self.data_keys = head.blocks, data_keys_of(head.columns)
         self._head = head
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         head = heads.trained.get(control.name)
-        return cls(control, head) if isinstance(head, Parameters) else None
+        return cls(control, head) if isinstance(head, Regression | Parameters) else None
 
     @classmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any]:
@@ -48,20 +55,20 @@ class NumberModel(ControlModel):
         return float(np.mean([values[0] for _, values in answers]))
 
     @classmethod
-    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Parameters:
-        values, embeddings = read_embeddings(examples, data)
-        return Parameters.fit(embeddings, np.array(values))
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Regression:
+        values, inputs = read_inputs(examples, data)
+        return Regression.fit(inputs, np.array(values), control=control.name)
 
     @classmethod
     def stratum(cls, label: float, labels: Sequence[Any]) -> str:
         return str(int(np.searchsorted(np.quantile(labels, [1 / 3, 2 / 3]), label)))
 
-    def predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return the predicted values and their standard deviations, shape (n,) each."""
-        return self._head.predict(np.stack([embedding_of(features) for features in features_of_images]))
+    def predict(self, features_of_images: Sequence[ImageFeatures]) -> NumberPredictions:
+        """Return the predicted values of n images with their intervals."""
+        return predict_numbers(self._head, inputs_of(features_of_images))
 
-    def acquisition_confidence(self, deviations: NDArray[np.float32]) -> NDArray[np.float64]:
-        """Return noise / deviation, shape (n,): 1 within the training data, lower for an embedding far from all of them."""
+    def acquisition_confidence(self, deviations: NDArray[np.floating]) -> NDArray[np.float64]:
+        """Return noise / deviation, shape (n,): 1 within the training data, lower where the expected error is larger."""
         confidence = np.divide(self._head.noise, deviations, out=np.ones(len(deviations)), where=deviations > 0)
         return np.asarray(confidence.clip(0, 1), np.float64)
 
@@ -69,14 +76,22 @@ class NumberModel(ControlModel):
         if not features_of_images:
             return []
         encode = ANSWERS[self.control.tag].encode
-        return [
-            RegionPredictions([encode(row["value"], control=self.control, score=confidence)], confidence)
-            for row, confidence in self.rows(features_of_images)
-        ]
+        predicted = self.predict(features_of_images)
+        confidences = self.acquisition_confidence(predicted.half_widths[0]).tolist()
+        regions = []
+        for place, confidence in enumerate(confidences):
+            error, used = float(predicted.half_widths[0, place]), predicted.used[place]
+            region = encode(float(predicted.values[place]), control=self.control, score=confidence)
+            blocks = features_of_images[place].blocks
+            meta = {"text": [_describe(error, used, blocks)], "error": error, "used": list(used)}
+            regions.append(RegionPredictions([region | {"meta": meta}], confidence))
+        return regions
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
-        values = np.asarray(self.predict(features_of_images)[0], np.float64)
-        return Scores.of_agreement(number_agreement(values, np.array(labels), spread=float(np.std(all_labels))))
+        predicted = self.predict(features_of_images)
+        relative = is_redshift(self.control.name)
+        agreement = number_agreement(predicted.values, np.array(labels), spread=float(np.std(all_labels)), relative=relative)
+        return Scores.of_numbers(agreement, np.column_stack([predicted.values, predicted.half_widths.T]))
 
     def column_type(self) -> pa.DataType:
         import pyarrow as pa  # of the extra `survey`; without it tasks are predicted all the same
@@ -84,9 +99,18 @@ class NumberModel(ControlModel):
         return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
 
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
-        values, deviations = self.predict(features_of_images)
+        predicted = self.predict(features_of_images)
+        deviations = predicted.half_widths[0]
         confidences = self.acquisition_confidence(deviations).tolist()
         return [
             ({"value": value, "deviation": deviation}, confidence)
-            for value, deviation, confidence in zip(values.tolist(), deviations.tolist(), confidences, strict=True)
+            for value, deviation, confidence in zip(predicted.values.tolist(), deviations.tolist(), confidences, strict=True)
         ]
+
+
+def _describe(error: float, used: Sequence[str], blocks: FeatureBlocks) -> str:
+    """Return the error of a prediction and its inputs in a sentence, with the reason why a block is missing."""
+    names = ["catalogue columns" if name == COLUMNS else name for name in used]
+    source = f"predicted from {' and '.join(names)}" if names else "the mean of the labels, since no input predicts it better"
+    missing = [f"{name}: {block.missing['']}" for name, block in blocks.items() if name not in used and "" in block.missing]
+    return f"± {error:.2g} (68 %), {source}{'; not used: ' if missing else ''}{'; '.join(missing)}"

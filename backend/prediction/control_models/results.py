@@ -36,12 +36,15 @@ class Scores:
         Number of objects predicted, and of drawn objects that were found; 0 for other controls.
     probabilities : ndarray, shape (n, k), or None
         Predicted probabilities of a control's labels.
+    numbers : ndarray, shape (n, 3), or None
+        Predicted value, and half-widths of its 68 % and 90 % intervals.
     """
 
     agreement: NDArray[np.float64]
     predicted: NDArray[np.int64]
     hits: NDArray[np.int64]
     probabilities: NDArray[np.float64] | None = None
+    numbers: NDArray[np.float64] | None = None
 
     @classmethod
     def of_agreement(cls, agreement: NDArray[np.float64], probabilities: NDArray[np.float64] | None = None) -> Self:
@@ -56,8 +59,15 @@ class Scores:
         zeros = np.zeros(len(agreement), np.int64)
         return cls(agreement, zeros, zeros, probabilities)
 
+    @classmethod
+    def of_numbers(cls, agreement: NDArray[np.float64], numbers: NDArray[np.float64]) -> Self:
+        """Create the scores of a Number or Rating; the arguments are those of the class."""
+        none = np.zeros(len(agreement), np.int64)
+        return cls(agreement, none, none, None, numbers)
+
     def of(self, places: Sequence[int]) -> Scores:
         """Return the scores of the images at the given indices."""
         index = np.asarray(places, np.intp)
         probabilities = None if self.probabilities is None else self.probabilities[index]
-        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities)
+        numbers = None if self.numbers is None else self.numbers[index]
+        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities, numbers)

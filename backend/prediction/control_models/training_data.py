@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.feature_blocks import NO_BLOCKS
+from backend.heads.inputs import HeadInputs
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages
 from backend.prediction.features import ImageFeatures
 from sync.controls.control import Control
 
-__all__ = ["TrainingData", "embedding_of", "read_embeddings"]
+__all__ = ["TrainingData", "embedding_of", "inputs_of", "read_inputs"]
 
 
 class TrainingData(Protocol):
@@ -42,8 +44,14 @@ def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
     return features.embedding
 
 
-def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], NDArray[np.float32]]:
-    """Return the labels and embeddings of the images that can be read.
+def inputs_of(features_of_images: Sequence[ImageFeatures]) -> HeadInputs:
+    """Return the inputs of a head from the features of at least one image."""
+    embeddings = np.stack([embedding_of(features) for features in features_of_images])
+    return HeadInputs(embeddings, tuple(features.blocks for features in features_of_images))
+
+
+def read_inputs(examples: Examples, data: TrainingData) -> tuple[list[Any], HeadInputs]:
+    """Return the labels and inputs of the images that can be read.
 
     Parameters
     ----------
@@ -54,15 +62,16 @@ def read_embeddings(examples: Examples, data: TrainingData) -> tuple[list[Any], 
     -------
     list, length n
         Labels.
-    ndarray, shape (n, d)
-        Embeddings; shape (0, 1) if no image can be read.
+    HeadInputs
+        Of n images; embeddings of shape (0, 1) if no image can be read.
     """
     embeddings = data.embeddings([examples.references[image] for image in examples.labels])
     readable = [
-        (label, embedding)
-        for label, embedding in zip(examples.labels.values(), embeddings, strict=True)
+        (label, embedding, examples.blocks.get(image, NO_BLOCKS))
+        for (image, label), embedding in zip(examples.labels.items(), embeddings, strict=True)
         if embedding is not None
     ]
     if not readable:
-        return [], np.empty((0, 1), np.float32)
-    return [label for label, _ in readable], np.stack([embedding for _, embedding in readable])
+        return [], HeadInputs.of_images(np.empty((0, 1), np.float32))
+    labels, vectors, blocks = zip(*readable, strict=True)
+    return list(labels), HeadInputs(np.stack(vectors), blocks)

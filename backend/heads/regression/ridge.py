@@ -1,10 +1,15 @@
-"""Parameters: ridge regression from embeddings to the value of a Number control, with a standard deviation."""
+"""Ridge regression from feature vectors to a value, with a standard deviation.
+
+Versions of galaxyloop before feature blocks stored it alone, as the head `Parameters` of a Number control; such heads still
+load and predict.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +18,7 @@ from threadpoolctl import threadpool_limits
 from backend.heads import storage
 from backend.heads.errors import NotEnoughLabels
 
-__all__ = ["MINIMUM_LABELS", "Parameters"]
+__all__ = ["MINIMUM_LABELS", "Parameters", "fit_ridge"]
 
 NAME = "parameters"
 MINIMUM_LABELS = 6
@@ -46,9 +51,7 @@ class Parameters:
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
-        """Fit a regression to galaxies with a known value.
-
-        The regularisation strength has the smallest leave-one-out error, which has a closed form (Allen 1974).
+        """Fit a regression to galaxies with a known value, as `fit_ridge`.
 
         Parameters
         ----------
@@ -63,34 +66,8 @@ class Parameters:
         ValueError
             If shapes do not fit or a number is not finite.
         """
-        embeddings, values = np.asarray(embeddings, np.float64), np.asarray(values, np.float64)
-        if embeddings.ndim != 2 or values.shape != embeddings.shape[:1]:
-            raise ValueError(f"embeddings (n, d) need values (n,), not {embeddings.shape} and {values.shape}")
-        if not (np.isfinite(embeddings).all() and np.isfinite(values).all()):
-            raise ValueError("embeddings and values must be finite")
-        if len(values) < MINIMUM_LABELS:
-            raise NotEnoughLabels(f"{len(values)} images have a value, and at least {MINIMUM_LABELS} are needed to train")
-        n, d = embeddings.shape
-        mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
-        scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
-        intercept = float(values.mean())
-        deviations = np.asarray(values - intercept, np.float64)
-        # One thread: on a busy machine, two threads spend most of the time waiting for each other.
-        with threadpool_limits(limits=1, user_api="blas"):
-            u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
-            projections: NDArray[np.float64] = u.T @ deviations
-            strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projections, deviations, x * n).std())
-            penalty = strength * n
-            weights = vt.T @ (s / (s**2 + penalty) * projections)
-            # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
-            covariance = (vt.T / (s**2 + penalty)) @ vt
-        errors = _leave_one_out_errors(u, s, projections, deviations, penalty)
-        leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
-        noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
-        single = np.float32
-        return cls(
-            mean.astype(single), scale.astype(single), weights.astype(single), intercept, noise, covariance.astype(single)
-        )
+        head = fit_ridge(embeddings, values)[0]
+        return cls(head.mean, head.scale, head.weights, head.intercept, head.noise, head.covariance)
 
     def predict(self, embeddings: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return values and their standard deviations, shape (n,) and in the values' unit, for embeddings of shape (n, d).
@@ -107,6 +84,24 @@ class Parameters:
         leverage = np.einsum("nd,nd->n", standard @ self.covariance, standard).clip(0, None)
         values = standard @ self.weights + np.float32(self.intercept)
         return values.astype(np.float32), (self.noise * np.sqrt(1 + leverage)).astype(np.float32)
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays that `of_arrays` reads."""
+        return {
+            "mean": self.mean,
+            "scale": self.scale,
+            "weights": self.weights,
+            "covariance": self.covariance,
+            "line": np.array([self.intercept, self.noise]),
+        }
+
+    @classmethod
+    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+        """Build the regression from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
+        mean, line = stored("mean", -1), stored("line", 2)
+        d = len(mean)
+        intercept, noise = float(line[0]), float(line[1])
+        return cls(mean, stored("scale", d), stored("weights", d), intercept, noise, stored("covariance", d, d))
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""
@@ -127,6 +122,60 @@ class Parameters:
             record.field("noise", float),
             record.array("covariance", d, d),
         )
+
+
+def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> tuple[Parameters, NDArray[np.float64]]:
+    """Fit a ridge regression, and predict each galaxy by a fit to the others.
+
+    The regularisation strength has the smallest leave-one-out error, which has a closed form (Allen 1974).
+
+    Parameters
+    ----------
+    embeddings : ndarray, shape (n, d)
+    values : ndarray, shape (n,)
+
+    Returns
+    -------
+    Parameters
+    ndarray, shape (n,)
+        The leave-one-out prediction of each value.
+
+    Raises
+    ------
+    NotEnoughLabels
+        With fewer than `MINIMUM_LABELS` galaxies.
+    ValueError
+        If shapes do not fit or a number is not finite.
+    """
+    embeddings, values = np.asarray(embeddings, np.float64), np.asarray(values, np.float64)
+    if embeddings.ndim != 2 or values.shape != embeddings.shape[:1]:
+        raise ValueError(f"embeddings (n, d) need values (n,), not {embeddings.shape} and {values.shape}")
+    if not (np.isfinite(embeddings).all() and np.isfinite(values).all()):
+        raise ValueError("embeddings and values must be finite")
+    if len(values) < MINIMUM_LABELS:
+        raise NotEnoughLabels(f"{len(values)} images have a value, and at least {MINIMUM_LABELS} are needed to train")
+    n, d = embeddings.shape
+    mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
+    scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
+    intercept = float(values.mean())
+    centred = np.asarray(values - intercept, np.float64)
+    # One thread: on a busy machine, two threads spend most of the time waiting for each other.
+    with threadpool_limits(limits=1, user_api="blas"):
+        u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
+        projected: NDArray[np.float64] = u.T @ centred
+        strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projected, centred, x * n).std())
+        penalty = strength * n
+        weights = vt.T @ (s / (s**2 + penalty) * projected)
+        # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
+        covariance = (vt.T / (s**2 + penalty)) @ vt
+    errors = _leave_one_out_errors(u, s, projected, centred, penalty)
+    leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
+    noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
+    single = np.float32
+    head = Parameters(
+        mean.astype(single), scale.astype(single), weights.astype(single), intercept, noise, covariance.astype(single)
+    )
+    return head, np.asarray(values - errors, np.float64)
 
 
 def _leave_one_out_errors(

@@ -1,0 +1,234 @@
+"""Fits the experts of a regression, and chooses the one for each set of blocks that a galaxy may have, by cross-validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.errors import NotEnoughLabels
+from backend.heads.feature_blocks import IMAGE
+from backend.heads.inputs import HeadInputs
+from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
+from backend.heads.regression.intervals import Intervals
+from backend.heads.regression.ridge import MINIMUM_LABELS, Parameters, fit_ridge
+from backend.heads.regression.table import FeatureTable
+
+__all__ = ["FittedExperts", "fit_experts"]
+
+Floats = NDArray[np.float64]
+Rows = NDArray[np.intp]
+
+FOLDS = 5
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FittedExperts:
+    """The experts of a regression.
+
+    Attributes
+    ----------
+    image : Parameters or None
+        Ridge regression on embeddings; None without embeddings.
+    experts : tuple of Expert
+    choices : mapping
+        Blocks that a galaxy has, to the index of the expert that predicts it.
+    noise : float
+        Median half-width of the 68 % interval of the labelled galaxies.
+    """
+
+    image: Parameters | None
+    experts: tuple[Expert, ...]
+    choices: Mapping[frozenset[str], int]
+    noise: float
+
+
+@dataclass
+class _Trial:
+    """An expert, and its predictions of the labelled galaxies by fits to others, shape (n,); NaN for other galaxies."""
+
+    expert: Expert
+    predicted: Floats
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """The labelled galaxies: inputs, labels, folds, and what weighs an error."""
+
+    table: FeatureTable
+    inputs: HeadInputs
+    values: Floats
+    weights: Floats
+    folds: Rows
+    image: tuple[Parameters, Floats] | None
+    image_of_fold: dict[int, tuple[Parameters, Floats]] = field(default_factory=dict)
+
+    def image_without(self, fold: int) -> tuple[Parameters, Floats]:
+        """Return the ridge on embeddings without a fold, and its leave-one-out predictions of the others, shape (n,)."""
+        if fold not in self.image_of_fold:
+            others = np.flatnonzero(self.folds != fold)
+            ridge, predicted = fit_ridge(self.inputs.embeddings[others], self.values[others])
+            all_rows = np.full(len(self.values), np.nan)
+            all_rows[others] = predicted
+            self.image_of_fold[fold] = ridge, all_rows
+        return self.image_of_fold[fold]
+
+
+def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, relative: bool) -> FittedExperts:
+    """Fit the experts of n labelled galaxies.
+
+    Parameters
+    ----------
+    table : FeatureTable
+    inputs : HeadInputs
+        Without embeddings, of shape (n, 0), no expert uses the image.
+    values : ndarray, shape (n,)
+    relative : bool
+        Whether an error counts relative to one plus the value, as of redshifts.
+
+    Raises
+    ------
+    NotEnoughLabels
+        With fewer than `MINIMUM_LABELS` galaxies.
+    """
+    n = len(values)
+    if n < MINIMUM_LABELS:
+        raise NotEnoughLabels(f"{n} images have a value, and at least {MINIMUM_LABELS} are needed to train")
+    weights = 1 / (1 + np.maximum(values, 0)) if relative else np.ones(n)
+    with_image = inputs.embeddings.shape[1] > 0
+    image = fit_ridge(inputs.embeddings, values) if with_image else None
+    labelled = _Labelled(table, inputs, values, weights, _assign_folds(table, inputs), image)
+    trials = [_mean_trial(labelled)]
+    if image is not None:
+        trials.append(_image_trial(labelled, *image))
+    present = {block: table.present(inputs.blocks, block) for block in table.blocks}
+    for blocks in _subsets(table.blocks):
+        rows = np.flatnonzero(np.logical_and.reduce([present[block] for block in blocks]))
+        for names in [blocks, (IMAGE, *blocks)] if with_image else [blocks]:
+            trial = _best_trial(labelled, names, rows)
+            if trial is not None:
+                trials.append(trial)
+    choices = _choose(trials, labelled, present, with_image=with_image)
+    experts = tuple(trial.expert for trial in trials)
+    return FittedExperts(None if image is None else image[0], experts, choices, _typical_width(trials, choices, present))
+
+
+def _assign_folds(table: FeatureTable, inputs: HeadInputs) -> Rows:
+    """Return the fold of each galaxy; galaxies with equal features are one galaxy in several tasks, and share a fold."""
+    parts = [table.read(inputs.blocks, block) for block in table.blocks]
+    keys = np.nan_to_num(np.column_stack([*parts, inputs.embeddings[:, :4]]).astype(np.float64), nan=-1e300)
+    _, group = np.unique(keys, axis=0, return_inverse=True)
+    group = np.ravel(group)
+    fold_of_group = np.random.default_rng(0).permutation(int(group.max()) + 1) % FOLDS
+    return np.asarray(fold_of_group[group], np.intp)
+
+
+def _subsets(blocks: Sequence[str]) -> list[tuple[str, ...]]:
+    return [subset for size in range(1, len(blocks) + 1) for subset in combinations(blocks, size)]
+
+
+def _mean_trial(labelled: _Labelled) -> _Trial:
+    values = labelled.values
+    n = len(values)
+    return _make_trial(labelled, (), MEAN, None, np.arange(n), np.full(n, values.mean()), np.ones(n))
+
+
+def _image_trial(labelled: _Labelled, ridge: Parameters, predicted: Floats) -> _Trial:
+    deviations = ridge.predict(labelled.inputs.embeddings)[1].astype(np.float64)
+    relative = deviations / ridge.noise if ridge.noise > 0 else np.ones(len(predicted))
+    return _make_trial(labelled, (IMAGE,), IMAGE_RIDGE, None, np.arange(len(predicted)), predicted, relative)
+
+
+def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Trial | None:
+    """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
+    folds, values = labelled.folds[rows], labelled.values
+    matrix = _matrix(labelled, blocks, rows)
+    best: tuple[float, str, Floats, Floats] | None = None
+    for name, learner in LEARNERS.items():
+        if len(rows) < learner.fewest or len(np.unique(folds)) < 2:
+            continue
+        predicted, relative = np.zeros(len(rows)), np.ones(len(rows))
+        for fold in np.unique(folds):
+            inside = folds == fold
+            train, test = _fold_matrices(labelled, blocks, rows, matrix, int(fold))
+            fit = learner.fit(train, values[rows[~inside]])
+            predicted[inside], relative[inside] = fit.predict(test)
+        loss = float((np.abs(predicted - values[rows]) * labelled.weights[rows]).mean())
+        if best is None or loss < best[0]:
+            best = loss, name, predicted, relative
+    if best is None:
+        return None
+    _, name, predicted, relative = best
+    return _make_trial(labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows]), rows, predicted, relative)
+
+
+def _matrix(labelled: _Labelled, blocks: Sequence[str], rows: Rows) -> Floats:
+    chosen = [labelled.inputs.blocks[row] for row in rows]
+    parts = [labelled.table.read(chosen, block) for block in blocks if block != IMAGE]
+    if IMAGE in blocks:
+        assert labelled.image is not None
+        parts.insert(0, labelled.image[1][rows, None])
+    return np.column_stack(parts)
+
+
+def _fold_matrices(labelled: _Labelled, blocks: Sequence[str], rows: Rows, matrix: Floats, fold: int) -> tuple[Floats, Floats]:
+    """Return the matrix of the galaxies outside a fold and of those in it; the latter are not in the fit of the embeddings."""
+    inside = labelled.folds[rows] == fold
+    train, test = matrix[~inside].copy(), matrix[inside].copy()
+    if IMAGE in blocks:
+        ridge, predicted = labelled.image_without(fold)
+        train[:, 0] = predicted[rows[~inside]]
+        test[:, 0] = ridge.predict(labelled.inputs.embeddings[rows[inside]])[0]
+    return train, test
+
+
+def _make_trial(
+    labelled: _Labelled,
+    blocks: tuple[str, ...],
+    learner: str,
+    fit: object,
+    rows: Rows,
+    predicted: Floats,
+    relative: Floats,
+) -> _Trial:
+    errors = labelled.values[rows] - predicted
+    loss = float((np.abs(errors) * labelled.weights[rows]).mean())
+    all_rows = np.full(len(labelled.values), np.nan)
+    all_rows[rows] = predicted
+    intervals = Intervals.calibrate(predicted, errors, relative)
+    return _Trial(Expert(blocks, learner, fit, intervals, loss, len(rows)), all_rows)  # type: ignore[arg-type]
+
+
+def _choose(
+    trials: Sequence[_Trial], labelled: _Labelled, present: Mapping[str, NDArray[np.bool_]], *, with_image: bool
+) -> dict[frozenset[str], int]:
+    """Choose, for each set of blocks, the expert with the least error on the labelled galaxies that have all of them.
+
+    The experts were fitted to different galaxies, so their own errors cannot be compared: galaxies with a spectrum are
+    brighter.
+    """
+    choices: dict[frozenset[str], int] = {}
+    blocks = tuple(present)
+    errors = [np.abs(trial.predicted - labelled.values) * labelled.weights for trial in trials]
+    for subset in [(), *_subsets(blocks)]:
+        rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(labelled.values), bool)
+        for available in {frozenset(subset), frozenset((IMAGE, *subset)) if with_image else frozenset(subset)}:
+            usable = [index for index, trial in enumerate(trials) if available.issuperset(trial.expert.blocks)]
+            losses = {
+                index: float(errors[index][rows].mean()) if rows.sum() >= MINIMUM_LABELS else trials[index].expert.loss
+                for index in usable
+            }
+            choices[available] = min(losses, key=lambda index: (losses[index], len(trials[index].expert.blocks)))
+    return choices
+
+
+def _typical_width(
+    trials: Sequence[_Trial], choices: Mapping[frozenset[str], int], present: Mapping[str, NDArray[np.bool_]]
+) -> float:
+    """Return the median half-width of the 68 % interval of the labelled galaxies, each by the expert for most of its blocks."""
+    fullest = trials[choices[max(choices, key=len)]]
+    known = fullest.predicted[np.isfinite(fullest.predicted)]
+    return float(np.median(fullest.expert.intervals.half_widths(known, np.ones(len(known)))[0]))

@@ -1,0 +1,53 @@
+"""Ridge regression on features that may be missing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from backend.heads.regression.ridge import Parameters
+
+__all__ = ["LinearFit"]
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LinearFit:
+    """A ridge regression in which a missing value is the median of its column.
+
+    Attributes
+    ----------
+    medians : ndarray, shape (p,)
+    ridge : Parameters
+    """
+
+    medians: Floats
+    ridge: Parameters
+
+    @classmethod
+    def fit(cls, matrix: Floats, values: Floats) -> Self:
+        """Fit to a matrix of shape (n, p), in which NaN marks missing values, and values of shape (n,)."""
+        medians = np.array(
+            [np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in matrix.T]
+        )
+        return cls(medians, Parameters.fit(np.where(np.isnan(matrix), medians, matrix), values))
+
+    def predict(self, matrix: Floats) -> tuple[Floats, Floats]:
+        """Return values and relative errors, shape (n,) each, for a matrix of shape (n, p)."""
+        values, deviations = self.ridge.predict(np.where(np.isnan(matrix), self.medians, matrix))
+        spread = self.ridge.noise if self.ridge.noise > 0 else 1.0
+        return values.astype(np.float64), np.maximum(deviations / spread, 1.0).astype(np.float64)
+
+    def arrays(self) -> Mapping[str, NDArray[Any]]:
+        """Return the arrays that `of_arrays` reads."""
+        return {"medians": self.medians, **self.ridge.arrays()}
+
+    @classmethod
+    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+        """Build the fit from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
+        return cls(stored("medians", -1), Parameters.of_arrays(stored))

@@ -1,0 +1,225 @@
+"""The head of a Number or Rating: regressions on the embedding, the columns, the spectrum and the measured structure.
+
+Each set of blocks that galaxies have is predicted by the expert with the least error in cross-validation, so a galaxy that
+lacks a block is still predicted, and the prediction states which blocks it used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm
+
+from backend.heads import storage
+from backend.heads.errors import HeadError
+from backend.heads.feature_blocks import BLOCKS, IMAGE
+from backend.heads.inputs import HeadInputs
+from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
+from backend.heads.regression.fitting import FittedExperts, fit_experts
+from backend.heads.regression.intervals import LEVELS, Intervals
+from backend.heads.regression.magnitudes import is_redshift
+from backend.heads.regression.ridge import Parameters
+from backend.heads.regression.table import FeatureTable, choose_features
+from backend.heads.storage import StoredHead
+
+__all__ = ["NumberPredictions", "Regression", "predict_numbers"]
+
+NAME = "regression"
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NumberPredictions:
+    """Predictions of n galaxies.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n,)
+    half_widths : ndarray, shape (2, n)
+        Half-widths of the intervals that contain the value of 68 % and of 90 % of galaxies.
+    used : tuple of tuple of str, length n
+        Names of the blocks that each prediction used.
+    """
+
+    values: Floats
+    half_widths: Floats
+    used: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Regression:
+    """A fitted regression from the inputs of an image to one value.
+
+    Attributes
+    ----------
+    table : FeatureTable
+    fitted : FittedExperts
+    relative : bool
+        Whether errors count relative to one plus the value, as of redshifts.
+    dimension : int
+        Length of the embeddings; 0 if the head uses none.
+    """
+
+    table: FeatureTable
+    fitted: FittedExperts
+    relative: bool
+    dimension: int
+
+    @classmethod
+    def fit(cls, inputs: HeadInputs, values: NDArray[np.floating], *, control: str = "") -> Self:
+        """Fit to n galaxies with a known value.
+
+        Parameters
+        ----------
+        inputs : HeadInputs
+        values : ndarray, shape (n,)
+            Values in any unit.
+        control : str
+            Name of the control: a column of that name is left out, and errors of a redshift count relative to 1 + z.
+
+        Raises
+        ------
+        NotEnoughLabels
+            With fewer than `MINIMUM_LABELS` galaxies.
+        ValueError
+            If shapes do not fit or a number is not finite.
+        """
+        values = np.asarray(values, np.float64)
+        if values.shape != (len(inputs),):
+            raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {values.shape}")
+        if not (np.isfinite(values).all() and np.isfinite(inputs.embeddings).all()):
+            raise ValueError("embeddings and values must be finite")
+        relative = is_redshift(control)
+        table = choose_features(inputs.blocks, values, control=control)
+        return cls(table, fit_experts(table, inputs, values, relative=relative), relative, inputs.embeddings.shape[1])
+
+    @property
+    def noise(self) -> float:
+        """Median half-width of the 68 % interval of the labelled galaxies."""
+        return self.fitted.noise
+
+    @property
+    def blocks(self) -> frozenset[str]:
+        """Names of the blocks that any prediction uses, without the image."""
+        chosen = {self.fitted.experts[index] for index in self.fitted.choices.values()}
+        return frozenset(block for expert in chosen for block in expert.blocks if block != IMAGE)
+
+    @property
+    def columns(self) -> Mapping[str, tuple[str, ...]]:
+        """Features of each block that any prediction uses."""
+        return {block: self.table.names[block] for block in BLOCKS if block in self.blocks}
+
+    def predict(self, inputs: HeadInputs) -> NumberPredictions:
+        """Predict n galaxies.
+
+        Raises
+        ------
+        ValueError
+            If the embeddings have another length or are not finite.
+        """
+        shape = inputs.embeddings.shape
+        if shape[1] != self.dimension or not np.isfinite(inputs.embeddings).all():
+            raise ValueError(f"embeddings must be finite and of shape (n, {self.dimension}), not {shape}")
+        n = len(inputs)
+        values, half_widths = np.zeros(n), np.zeros((len(LEVELS), n))
+        used: list[tuple[str, ...]] = [()] * n
+        present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
+        patterns = [self._available(present, row) for row in range(n)]
+        for pattern in dict.fromkeys(patterns):
+            rows = np.array([row for row in range(n) if patterns[row] == pattern], np.intp)
+            expert = self.fitted.experts[self.fitted.choices[pattern]]
+            predicted, relative = self._predict(expert, inputs.only(rows))
+            values[rows], half_widths[:, rows] = predicted, expert.intervals.half_widths(predicted, relative)
+            for row in rows.tolist():
+                used[row] = expert.blocks
+        return NumberPredictions(values, half_widths, tuple(used))
+
+    def _available(self, present: Mapping[str, NDArray[np.bool_]], row: int) -> frozenset[str]:
+        blocks = {block for block, has in present.items() if has[row]}
+        return frozenset(blocks | {IMAGE} if self.dimension else blocks)
+
+    def _predict(self, expert: Expert, inputs: HeadInputs) -> tuple[Floats, Floats]:
+        image: Floats | None = None
+        relative = np.ones(len(inputs))
+        if IMAGE in expert.blocks and self.fitted.image is not None:
+            ridge = self.fitted.image
+            single, deviations = ridge.predict(inputs.embeddings)
+            image = single.astype(np.float64)
+            relative = deviations / ridge.noise if ridge.noise > 0 else relative
+        if expert.fit is None:
+            mean = np.full(len(inputs), expert.intervals.places.mean())
+            return (mean if image is None else image), relative
+        parts = [self.table.read(inputs.blocks, block) for block in expert.blocks if block != IMAGE]
+        return expert.fit.predict(np.column_stack([*([] if image is None else [image]), *parts]))
+
+    def save(self, folder: Path) -> None:
+        """Write JSON and safetensors into `folder`."""
+        arrays: dict[str, NDArray[Any]] = {}
+        rows = []
+        for index, expert in enumerate(self.fitted.experts):
+            ranges = expert.intervals
+            parts = {"places": ranges.places, "typical": ranges.typical, "factors": ranges.factors}
+            fitted = {} if expert.fit is None else expert.fit.arrays()
+            arrays |= {f"{index}.{name}": array for name, array in {**parts, **fitted}.items()}
+            rows.append({"blocks": expert.blocks, "learner": expert.learner, "loss": expert.loss, "galaxies": expert.galaxies})
+        if self.fitted.image is not None:
+            arrays |= {f"image.{name}": array for name, array in self.fitted.image.arrays().items()}
+        fields = {
+            "features": {block: list(names) for block, names in self.table.names.items()},
+            "left_out": list(self.table.left_out),
+            "experts": rows,
+            "choices": [[sorted(blocks), index] for blocks, index in self.fitted.choices.items()],
+            "noise": self.noise,
+            "relative": self.relative,
+            "dimension": self.dimension,
+        }
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
+        stored = storage.read(folder, head=NAME)
+        try:
+            return cls._of(stored)
+        except HeadError:
+            raise
+        except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
+            raise HeadError(f"the head in {folder} is damaged: {error}") from error
+
+    @classmethod
+    def _of(cls, stored: StoredHead) -> Self:
+        names = {block: tuple(map(str, columns)) for block, columns in stored.field("features", dict).items()}
+        experts = tuple(_read_expert(stored, index, row) for index, row in enumerate(stored.field("experts", list)))
+        choices = {frozenset(blocks): int(index) for blocks, index in stored.field("choices", list)}
+        if not choices or not all(0 <= index < len(experts) for index in choices.values()):
+            raise ValueError("its choices name an expert that it does not have")
+        dimension = stored.field("dimension", int)
+        image = Parameters.of_arrays(_reader(stored, "image")) if dimension else None
+        fitted = FittedExperts(image, experts, choices, stored.field("noise", float))
+        return cls(FeatureTable(names, stored.names("left_out")), fitted, stored.field("relative", bool), dimension)
+
+
+def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> NumberPredictions:
+    """Predict n galaxies by a regression, or by a ridge regression of a version before feature blocks."""
+    if isinstance(head, Regression):
+        return head.predict(inputs)
+    values, deviations = head.predict(inputs.embeddings)
+    half_widths = np.outer([norm.ppf((1 + level) / 2) for level in LEVELS], deviations.astype(np.float64))
+    return NumberPredictions(values.astype(np.float64), half_widths, ((IMAGE,),) * len(values))
+
+
+def _reader(stored: StoredHead, prefix: str) -> Any:
+    return lambda name, *shape: stored.array(f"{prefix}.{name}", *shape)
+
+
+def _read_expert(stored: StoredHead, index: int, row: Mapping[str, Any]) -> Expert:
+    read, learner = _reader(stored, str(index)), str(row["learner"])
+    places = read("places", -1)
+    intervals = Intervals(places, read("typical", len(places)), read("factors", len(LEVELS)))
+    fit = None if learner in (MEAN, IMAGE_RIDGE) else LEARNERS[learner].of_arrays(read)
+    return Expert(tuple(row["blocks"]), learner, fit, intervals, float(row["loss"]), int(row["galaxies"]))
