@@ -1,16 +1,15 @@
-"""Names of magnitudes, of their errors and of redshifts, as catalogues and labelling configs write them."""
+"""Names of magnitudes and of their errors, as catalogues write them."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["is_magnitude", "is_magnitude_error", "is_redshift", "words_of"]
+__all__ = ["is_magnitude", "is_magnitude_error", "words_of"]
 
 _WORDS = re.compile(r"[^a-z0-9]+")
 _MAGNITUDE = re.compile(r"(mag|mags|magnitude|modelmag|cmodelmag|petromag|psfmag|fibermag)")
 _ERROR = re.compile(r"(e|err|error|errmag|magerr|emag|sigma|sig|unc)")
 _BAND = re.compile(r"[ubvgrizyjhk]|ks|w[1-4]|nuv|fuv")
-_REDSHIFT = re.compile(r"(redshift|photoz|zphot|zspec|specz|photz|z)(_?(phot|spec|best|value))?|(phot|spec)_?z")
 
 
 def words_of(name: str) -> list[str]:
@@ -31,8 +30,3 @@ def is_magnitude_error(name: str) -> bool:
     """Return whether a column is named like the error of a magnitude: `err_u`, `MAGERR_AUTO`, `e_gmag`."""
     words, lower = words_of(name), name.lower()
     return any(_ERROR.fullmatch(word) for word in words) or lower.startswith(("err", "magerr")) or lower.endswith("err")
-
-
-def is_redshift(name: str) -> bool:
-    """Return whether a control or column is named like a redshift: `redshift`, `z_phot`, `zspec`, `photo_z`."""
-    return _REDSHIFT.fullmatch("_".join(words_of(name)).replace("photo_z", "photoz")) is not None

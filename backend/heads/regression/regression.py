@@ -22,7 +22,6 @@ from backend.heads.inputs import HeadInputs
 from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
 from backend.heads.regression.fitting import FittedExperts, fit_experts
 from backend.heads.regression.intervals import LEVELS, Intervals
-from backend.heads.regression.magnitudes import is_redshift
 from backend.heads.regression.ridge import Parameters
 from backend.heads.regression.table import FeatureTable, choose_features
 from backend.heads.storage import StoredHead
@@ -71,7 +70,7 @@ class Regression:
     dimension: int
 
     @classmethod
-    def fit(cls, inputs: HeadInputs, values: NDArray[np.floating], *, control: str = "") -> Self:
+    def fit(cls, inputs: HeadInputs, values: NDArray[np.floating], *, control: str = "", relative: bool = False) -> Self:
         """Fit to n galaxies with a known value.
 
         Parameters
@@ -80,7 +79,9 @@ class Regression:
         values : ndarray, shape (n,)
             Values in any unit.
         control : str
-            Name of the control: a column of that name is left out, and errors of a redshift count relative to 1 + z.
+            Name of the control: a column of that name is left out.
+        relative : bool
+            Whether errors count relative to one plus the value, as of redshifts.
 
         Raises
         ------
@@ -94,7 +95,6 @@ class Regression:
             raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {values.shape}")
         if not (np.isfinite(values).all() and np.isfinite(inputs.embeddings).all()):
             raise ValueError("embeddings and values must be finite")
-        relative = is_redshift(control)
         table = choose_features(inputs.blocks, values, control=control)
         return cls(table, fit_experts(table, inputs, values, relative=relative), relative, inputs.embeddings.shape[1])
 

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.regression.magnitudes import is_redshift
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin
 from backend.loop.scores.comparison import Comparison
 from backend.loop.scores.controls import calibration_of
+from backend.prediction.control_models.agreement import is_redshift
 from backend.prediction.control_models.examples import Examples
 from backend.reports.number_scores import bias, coverage, outlier_share, scaled_errors, sigma_nmad
 from sync.labelling.config import Control
@@ -89,7 +89,7 @@ def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: 
         intervals.
     """
     true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
-    relative = is_redshift(control.name)
+    relative = is_redshift(control)
     measured = {}
     for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
         numbers = scores[0].numbers

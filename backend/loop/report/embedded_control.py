@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from backend.heads import Head
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Parameters, Regression, predict_numbers
-from backend.heads.regression.magnitudes import is_redshift
 from backend.loop.gate.head_scorer import model_of
 from backend.prediction.control_models import ClassModel
+from backend.prediction.control_models.agreement import is_redshift
 from backend.prediction.control_models.class_targets import leaf_targets
 from backend.prediction.control_models.classes import CHOSEN_ABOVE
 from backend.prediction.live import LivePredictors
@@ -132,7 +132,7 @@ class NumberControl(EmbeddedControl):
 
     def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
         true = np.asarray(labels, np.float64)
-        relative = is_redshift(self.control.name)
+        relative = is_redshift(self.control)
         values = predictions[:, 0]
         errors = scaled_errors(values, true, relative=relative)
         return {

@@ -10,10 +10,12 @@ from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection.detection import Detected
 from backend.prediction.control_models.drawn_objects import DrawnObject
+from sync.controls.control import Control
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
+from sync.labelling.quantities import quantity_of
 
-__all__ = ["class_agreement", "matched_boxes", "number_agreement"]
+__all__ = ["class_agreement", "is_redshift", "matched_boxes", "number_agreement"]
 
 MATCHED_ABOVE = 0.5
 """Intersection over union from which two boxes are matched."""
@@ -45,6 +47,12 @@ def class_agreement(
     squares = (probabilities - targets) ** 2
     agreement: NDArray[np.float64] = 1 - (squares.sum(axis=1) / (2 * levels) if exclusive else squares.mean(axis=1))
     return agreement
+
+
+def is_redshift(control: Control) -> bool:
+    """Return whether a control holds a redshift, by its `predicted_values` or its name; its errors count relative to 1 + z."""
+    quantity = quantity_of(control)
+    return quantity is not None and quantity.name == "z_phot"
 
 
 def number_agreement(

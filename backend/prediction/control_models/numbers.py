@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from backend.heads.feature_blocks import COLUMNS, FeatureBlocks
 from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
-from backend.heads.regression.magnitudes import is_redshift
-from backend.prediction.control_models.agreement import number_agreement
+from backend.prediction.control_models.agreement import is_redshift, number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
@@ -57,7 +56,7 @@ class NumberModel(ControlModel):
     @classmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Regression:
         values, inputs = read_inputs(examples, data)
-        return Regression.fit(inputs, np.array(values), control=control.name)
+        return Regression.fit(inputs, np.array(values), control=control.name, relative=is_redshift(control))
 
     @classmethod
     def stratum(cls, label: float, labels: Sequence[Any]) -> str:
@@ -89,7 +88,7 @@ class NumberModel(ControlModel):
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
         predicted = self.predict(features_of_images)
-        relative = is_redshift(self.control.name)
+        relative = is_redshift(self.control)
         agreement = number_agreement(predicted.values, np.array(labels), spread=float(np.std(all_labels)), relative=relative)
         return Scores.of_numbers(agreement, np.column_stack([predicted.values, predicted.half_widths.T]))
 

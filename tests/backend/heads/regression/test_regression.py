@@ -31,7 +31,7 @@ def galaxies(n: int, *, seed: int = 0, with_columns: float = 1.0) -> tuple[HeadI
 
 @pytest.fixture(scope="module")
 def head() -> Regression:
-    return Regression.fit(*galaxies(400, with_columns=0.8), control="colour")
+    return Regression.fit(*galaxies(400, with_columns=0.8))
 
 
 def test_each_galaxy_is_predicted_from_the_blocks_that_it_has(head: Regression) -> None:
