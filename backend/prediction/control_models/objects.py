@@ -79,7 +79,7 @@ class ObjectModel(ControlModel):
         head = heads.trained.get(owner.name)
         if not isinstance(head, Detection):
             head = Detection.base(tuple(label.value for label in owner.labels), detector=heads.detector)
-        return cls(control, head, heads.masks, shared=shared_objects)
+        return cls(control, head, heads.masks, shared_objects=shared_objects)
 
     @classmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any] | None:

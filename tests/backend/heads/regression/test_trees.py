@@ -26,7 +26,7 @@ def test_the_stored_trees_predict_as_scikit_learn(missing: float) -> None:
 
 
 def test_trees_with_an_endless_walk_are_refused() -> None:
-    trees = BoostedTrees.fit(np.arange(60.0)[:, None], np.arange(60.0))
+    trees = BoostedTrees.fit(np.arange(60, dtype=np.float64)[:, None], np.arange(60, dtype=np.float64))
     arrays = dict(trees.arrays())
     assert (BoostedTrees.of_arrays(lambda name, *shape: arrays[name]).children == trees.children).all()
     arrays["children"] = np.zeros_like(arrays["children"])

@@ -131,7 +131,7 @@ def test_numbers_have_errors_and_a_curve(make_project: Make) -> None:
     report = project.report(snapshot)
     (control,) = report.controls
     assert control.kind == "number"
-    assert set(control.versions[-1].metrics) == {"rmse", "r2"}
+    assert set(control.versions[-1].metrics) == {"r2", "rmse", "sigma_nmad", "bias", "outliers", "coverage"}
     assert control.versions[-1].metrics["rmse"].value < 20
     assert control.curve is not None
     assert control.curve.metric == "r2"
