@@ -1,17 +1,30 @@
 """Every setting of galaxyloop: its environment variable, its default, its unit.
 
-Nothing below this module reads the environment; functions receive what they need.
+The environment has precedence over `.env`, `.env` over `galaxyloop.toml` (both in the current folder), and that over the files
+of the secrets folder. Nothing below this module reads the environment; functions receive what they need.
 """
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import AliasChoices, Field, SecretStr
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
 
-__all__ = ["SECRETS_DIR_VARIABLE", "Settings"]
+__all__ = ["CONFIG_FILE", "DOTENV_FILE", "SECRETS_DIR_VARIABLE", "Settings"]
+
+CONFIG_FILE = Path("galaxyloop.toml")
+DOTENV_FILE = Path(".env")
+"""Files of the current folder with settings: the first by their names without prefix, the second as environment variables."""
 
 SECRETS_DIR_VARIABLE = "GALAXYLOOP_SECRETS_DIR"
 SECRETS_DIR = "/run/secrets"
@@ -80,6 +93,8 @@ class Settings(BaseSettings):
         120.0, gt=0, description="Interval of reconciliation, seconds, rounded to minutes; at least 60."
     )
     lease_s: float = Field(30.0, gt=0, description="Lease of a project, seconds; after a worker dies, another waits this long.")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field("INFO", description="Lowest level of events in the log.")
+    log_format: Literal["text", "json"] = Field("text", description="Format of the log: text, or one JSON object per line.")
     worker_niceness: int = Field(10, ge=0, le=19, description="Nice level of the worker process.")
 
     @classmethod
@@ -91,11 +106,16 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Read settings that the environment lacks from the files of the secrets folder, one file per setting."""
+        """Read settings that the environment lacks from `.env`, `galaxyloop.toml` and the secrets folder, in this order."""
         secrets_folder = os.environ.get(SECRETS_DIR_VARIABLE)
         folder = Path(secrets_folder or SECRETS_DIR)
-        files = (SecretsSettingsSource(settings_cls, secrets_dir=folder),) if secrets_folder or folder.is_dir() else ()
-        return init_settings, env_settings, *files
+        return (
+            init_settings,
+            env_settings,
+            DotEnvSettingsSource(settings_cls, env_file=DOTENV_FILE),
+            TomlConfigSettingsSource(settings_cls, toml_file=CONFIG_FILE),
+            *((SecretsSettingsSource(settings_cls, secrets_dir=folder),) if secrets_folder or folder.is_dir() else ()),
+        )
 
     @property
     def database(self) -> str:

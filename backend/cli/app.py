@@ -8,6 +8,7 @@ from __future__ import annotations
 import atexit
 import os
 from collections.abc import Callable
+from typing import Annotated
 
 import typer
 
@@ -34,13 +35,15 @@ from backend.cli.commands.similar import similar
 from backend.cli.commands.status import status
 from backend.cli.commands.survey import survey
 from backend.cli.commands.versions import versions
+from backend.cli.terminal import console
+from backend.cli.verbosity import add_verbosity
 
 __all__ = ["app", "main"]
 
+SERVICES: tuple[Callable[..., None], ...] = (server, worker)
+"""Commands that run until they are stopped; the level of their log is a setting."""
 COMMANDS: tuple[Callable[..., None], ...] = (
     demo,
-    server,
-    worker,
     check,
     doctor,
     status,
@@ -64,19 +67,39 @@ PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, for
 EXIT_CODES = "Exit codes: 0 success; 1 the work failed, or the listed items were left out; 2 wrong call, no work was started."
 
 app = typer.Typer(
-    help="Pre-annotate galaxies in Label Studio with a model that is retrained on each batch of annotations.",
     epilog=EXIT_CODES,
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 project_app = typer.Typer(help="Create, attach, list and forget Label Studio projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
-for command in COMMANDS:
+for command in SERVICES:
     app.command()(command)
-app.command("import")(import_)
-project_app.command("status")(project_status)
-project_app.command("list")(list_projects)
+for command in COMMANDS:
+    app.command()(add_verbosity(command))
+app.command("import")(add_verbosity(import_))
+project_app.command("status")(add_verbosity(project_status))
+project_app.command("list")(add_verbosity(list_projects))
 for command in PROJECT_COMMANDS:
-    project_app.command()(command)
+    project_app.command()(add_verbosity(command))
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        from galaxyloop import __version__
+
+        console.print(f"galaxyloop {__version__}", highlight=False)
+        raise typer.Exit()
+
+
+Version = Annotated[
+    bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version of galaxyloop.")
+]
+
+
+@app.callback()
+def describe(version: Version = False) -> None:
+    """Pre-annotate galaxies in Label Studio with a model that is retrained on each batch of annotations."""
 
 
 def main() -> None:

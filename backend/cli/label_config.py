@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from backend.cli.terminal import stop, wrong_call
+from backend.cli.terminal import name_nearest, stop, wrong_call
 
 __all__ = ["read_label_config"]
 
@@ -16,7 +16,8 @@ def read_label_config(config: str) -> str:
     path = Path(config)
     config_file = files("labeling_configs").joinpath(f"{config}.xml")
     if not path.is_file() and not config_file.is_file():
-        wrong_call(f"{config} is neither an XML file nor a name in labeling_configs")
+        names = (file.name.removesuffix(".xml") for file in files("labeling_configs").iterdir() if file.name.endswith(".xml"))
+        wrong_call(f"{config} is neither an XML file nor a name in labeling_configs{name_nearest(config, names)}")
     try:
         return path.read_text(encoding="utf-8") if path.is_file() else config_file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import logging
 import os
+import tomllib
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
-from backend.cli.terminal import stop, wrong_call
-from backend.settings import Settings
+from backend.cli.setting_names import find_unknown_names
+from backend.cli.terminal import notices, stop, wrong_call
+from backend.settings import CONFIG_FILE, Settings
 
 if TYPE_CHECKING:
     from backend.services import Services
 
 __all__ = ["limit_threads", "log_to_stderr", "open_services", "read_settings"]
 
+LIBRARIES = ("asyncio", "httpcore", "httpx", "PIL", "urllib3")
+"""Loggers of libraries that write below the level of warnings for each request or job."""
+
 
 def read_settings() -> Settings:
-    """Read the settings; end the command with a wrong call that names an invalid setting."""
+    """Read the settings and warn of unknown names; end the command with a wrong call that names an invalid setting."""
     try:
+        for sentence in find_unknown_names():
+            notices.print(f"galaxyloop: {sentence}", highlight=False, soft_wrap=True)
         return Settings()
+    except tomllib.TOMLDecodeError as error:
+        wrong_call(f"{CONFIG_FILE} is not valid TOML: {error}")
+    except (OSError, UnicodeDecodeError) as error:
+        wrong_call(f"a file with settings cannot be read: {error}")
     except SettingsError as error:
         wrong_call(f"the secrets cannot be read: {error.__cause__ or error}")
     except ValidationError as error:
@@ -55,7 +66,16 @@ def limit_threads(settings: Settings) -> None:
         os.environ.setdefault(name, str(settings.threads))
 
 
-def log_to_stderr() -> None:
-    """Log events to standard error, one a line."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+def log_to_stderr(settings: Settings) -> None:
+    """Log events to standard error, one a line, in the format and from the level of the settings."""
+    handler = logging.StreamHandler()
+    if settings.log_format == "json":
+        from pythonjsonlogger.json import JsonFormatter
+
+        names = {"asctime": "time", "levelname": "level", "name": "logger"}
+        handler.setFormatter(JsonFormatter("%(asctime)s %(levelname)s %(name)s %(message)s", rename_fields=names))
+    else:
+        handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s %(message)s"))
+    logging.basicConfig(level=settings.log_level, handlers=[handler])
+    for library in LIBRARIES:
+        logging.getLogger(library).setLevel(logging.WARNING)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import datetime
+import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from difflib import get_close_matches
 from typing import Annotated, NoReturn, TypeVar
 
 import typer
@@ -16,13 +18,17 @@ from sync.errors.failures import WrongCallError
 
 __all__ = [
     "INCOMPLETE",
+    "AsJson",
     "Extension",
+    "Limit",
     "ProjectId",
     "console",
     "end_with_left_out",
     "format_time",
     "list_left_out",
+    "name_nearest",
     "notices",
+    "print_json",
     "stop",
     "stop_for",
     "track_progress",
@@ -46,6 +52,8 @@ Extension = Annotated[
     str, typer.Option(metavar="NAME|NUMBER|NAME,VERSION", help="Extension of a FITS file with several images.")
 ]
 
+AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts (docs/commands.md).")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Largest number of images; default: all.")]
 
 NOT_FOUND = 404
 """HTTP status of Label Studio's answer if the project does not exist."""
@@ -74,6 +82,17 @@ def stop_for(error: Exception) -> NoReturn:
     """End the command with an error's sentence; as a wrong call if the call names something that does not exist."""
     named_nothing = isinstance(error, WrongCallError) or getattr(error, "status", None) == NOT_FOUND
     (wrong_call if named_nothing else stop)(str(error))
+
+
+def print_json(value: object) -> None:
+    """Print a value as JSON on standard output, for scripts; `docs/commands.md` documents the keys."""
+    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201
+
+
+def name_nearest(name: str, names: Iterable[str]) -> str:
+    """Return `: did you mean …?` with the nearest of `names`, for the end of a sentence; empty if none is near."""
+    nearest = get_close_matches(name.lower(), list(names), n=1)
+    return f": did you mean {nearest[0]}?" if nearest else ""
 
 
 def track_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:

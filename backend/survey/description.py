@@ -22,7 +22,9 @@ from sync.importing.s3_client import SCHEME
 __all__ = ["check_build", "describe"]
 
 
-def describe(input: str, version: VersionBundle, *, part_images: int, extension: str = "") -> dict[str, Any]:
+def describe(
+    input: str, version: VersionBundle, *, part_images: int, extension: str = "", limit: int | None = None
+) -> dict[str, Any]:
     """Return the description of a run, as JSON values.
 
     Parameters
@@ -34,7 +36,8 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
     part_images : int
         Images per part.
     extension : str
-        Recorded only if given, so that surveys of releases without this option can be continued.
+    limit : int, optional
+        Both are recorded only if given, so that surveys of releases without these options can be continued.
 
     Raises
     ------
@@ -49,6 +52,7 @@ def describe(input: str, version: VersionBundle, *, part_images: int, extension:
         "largest_image_bytes": version.settings.image_max_bytes,
         "largest_image_pixels": version.settings.image_max_pixels,
         **({"extension": extension} if extension else {}),
+        **({"limit": limit} if limit else {}),
         **_describe_build(version),
     }
 

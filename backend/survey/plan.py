@@ -16,7 +16,21 @@ from backend.survey.errors import SurveyError
 from sync.files.atomic import atomic_write
 from sync.importing.inputs.collection import Span
 
-__all__ = ["divide_into_parts", "read_plan", "write_plan"]
+__all__ = ["divide_into_parts", "limit_images", "read_plan", "write_plan"]
+
+
+def limit_images(spans: Iterable[Span], limit: int | None) -> Iterator[Span]:
+    """Yield the spans of the first `limit` images; all for None."""
+    room = limit
+    for span in spans:
+        if room is None or span.count <= room:
+            yield span
+        elif room > 0:
+            yield span.split(room)[0]
+        if room is not None:
+            room -= span.count
+            if room <= 0:
+                return
 
 
 def divide_into_parts(spans: Iterable[Span], *, images: int) -> Iterator[list[Span]]:

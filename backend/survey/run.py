@@ -15,7 +15,7 @@ from backend.cluster.version_bundle import VersionBundle
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
-from backend.survey.plan import divide_into_parts
+from backend.survey.plan import divide_into_parts, limit_images
 from backend.survey.worker import Job, Part, SurveyWorker, WorkerArguments
 from sync.importing.inputs.collection import Collection
 
@@ -45,6 +45,8 @@ class SurveyPlan:
         Project whose heads predict; None: the shipped heads.
     extension : str
         Which image of a FITS file: see `pick_extension`.
+    limit : int or None
+        Largest number of images: the first ones of the input.
     """
 
     input: str
@@ -53,6 +55,7 @@ class SurveyPlan:
     part_images: int
     project: int | None = None
     extension: str = ""
+    limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,10 +119,10 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
         If the labelling config has no control that galaxyloop predicts.
     """
     version, part_images = survey.version, survey.part_images
-    run = describe(survey.input, version, part_images=part_images, extension=survey.extension)
+    run = describe(survey.input, version, part_images=part_images, extension=survey.extension, limit=survey.limit)
     # Ids of images are paths as the user wrote them: relative ones start in the folder in which the run was started.
     state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
-    spans = Collection(max_bytes=version.settings.image_max_bytes).find(survey.input)
+    spans = limit_images(Collection(max_bytes=version.settings.image_max_bytes).find(survey.input), survey.limit)
     predicted_count = unreadable = 0
     with open_folder(survey.output, run, divide_into_parts(spans, images=part_images), state=state) as folder:
         finished = folder.finished_parts()

@@ -18,11 +18,11 @@ from backend.images.store import StoredImage, image_key
 from backend.prediction.control_models.control_model import ControlModel
 from backend.prediction.control_models.results import Row
 from backend.prediction.factory import PredictorFactory
-from backend.prediction.features import ImageFeatures
 from backend.prediction.predictor import EMPTY_SCORE
+from backend.prediction.rows import ImageRows, predict_rows
 from backend.survey.columns import column_of, make_batch, make_schema
 from backend.survey.description import check_build
-from sync.errors.failures import attempt, attempt_together
+from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.files.cache import MemoryCache
 from sync.images.fits_extraction import pick_extension
@@ -108,6 +108,7 @@ class SurveyWorker:
         self._version = predictor.version
         self._models: Sequence[ControlModel] = predictor.models
         self._extractor = factory.extractor
+        self._columns = {model.control.name: column_of(model.control) for model in self._models}
         self._schema = make_schema(self._models, dimension=self._extractor.dimension, run=run)
 
     def work(self, job: Job) -> Part:
@@ -159,40 +160,16 @@ class SurveyWorker:
             if isinstance(prediction, ImageError):
                 rows[index]["error"] = str(prediction)
                 continue
-            features, answers = prediction
+            features, values = prediction
             height, width = features.image.pixels.shape[:2]
-            rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(answers)}
-            rows[index] |= {name: answer for name, (answer, _) in answers.items()}
+            rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(values)}
+            rows[index] |= {self._columns[name]: value for name, (value, _) in values.items()}
             embeddings[index] = features.embedding
         return rows, embeddings
 
-    def _predict(self, images: list[StoredImage]) -> list[tuple[ImageFeatures, dict[str, Row]] | ImageError]:
-        """Return the features of each image and the predictions of the heads by column, or the error of the image."""
-        features_of_images: list[ImageFeatures | ImageError] = self._extract_features(images)
-        columns: list[dict[str, Row]] = [{} for _ in images]
-        for model in self._models:
-            features = {index: result for index, result in enumerate(features_of_images) if isinstance(result, ImageFeatures)}
-            answers = attempt_together(model.rows, list(features.values()))
-            for index, answer in zip(features, answers, strict=True):
-                if isinstance(answer, ImageError):
-                    features_of_images[index] = answer
-                else:
-                    columns[index][column_of(model.control)] = answer
-        return [
-            (result, answers) if isinstance(result, ImageFeatures) else result
-            for result, answers in zip(features_of_images, columns, strict=True)
-        ]
-
-    def _extract_features(self, images: list[StoredImage]) -> list[ImageFeatures | ImageError]:
-        if not images:
-            return []
+    def _predict(self, images: list[StoredImage]) -> list[ImageRows | ImageError]:
         self._batch.images = {str(number): image for number, image in enumerate(images)}
-        return self._extractor.extract_features(
-            list(self._batch.images),
-            embed=True,
-            extractions=[settings for model in self._models if (settings := model.needs_sources)],
-            pyramid=any(model.needs_pyramid for model in self._models),
-        )
+        return predict_rows(list(self._batch.images), self._models, self._extractor)
 
 
 class _BatchImages:

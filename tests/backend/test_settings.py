@@ -48,6 +48,32 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
     assert "hush" not in repr(settings)
 
 
+# -- settings in files --
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return the current folder, which is empty."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_settings_are_read_from_a_dotenv_file_and_a_toml_file(folder: Path) -> None:
+    (folder / ".env").write_text("GALAXYLOOP_PORT=9191\nLABEL_STUDIO_API_KEY=hush\nUNRELATED=1\n")
+    (folder / "galaxyloop.toml").write_text('batch = 25\nlabel_studio_url = "http://studio:8080"\n')
+    settings = Settings()
+    assert (settings.port, settings.batch, settings.label_studio_url) == (9191, 25, "http://studio:8080")
+    assert settings.label_studio_api_key.get_secret_value() == "hush"
+
+
+def test_the_environment_goes_before_dotenv_and_dotenv_before_toml(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "galaxyloop.toml").write_text("batch = 1\nport = 1\nthreads = 1\n")
+    (folder / ".env").write_text("GALAXYLOOP_BATCH=2\nGALAXYLOOP_PORT=2\n")
+    monkeypatch.setenv("GALAXYLOOP_BATCH", "3")
+    settings = Settings()
+    assert (settings.batch, settings.port, settings.threads) == (3, 2, 1)
+
+
 # -- secrets in files --
 
 

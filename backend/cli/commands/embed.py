@@ -14,7 +14,17 @@ import typer
 
 from backend.cli.output import open_output
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, track_progress, wrong_call
+from backend.cli.terminal import (
+    AsJson,
+    Extension,
+    Limit,
+    end_with_left_out,
+    print_json,
+    stop,
+    stop_for,
+    track_progress,
+    wrong_call,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,9 +44,13 @@ def embed(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
     output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the paths, `embedding` one row per image.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: the shipped one.")] = None,
+    limit: Limit = None,
     extension: Extension = "",
+    as_json: AsJson = False,
 ) -> None:
     """Write the embeddings of images to an .npz file; unreadable images are listed and left out."""
+    if output.suffix != ".npz":
+        wrong_call(f"--output {output} must end in .npz, NumPy's format for several arrays")
     settings = read_settings()
     import numpy as np
 
@@ -46,7 +60,7 @@ def embed(
     from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
 
-    files = find_images(paths)
+    files = find_images(paths)[:limit]
     if not files:
         wrong_call(f"there is no image in {', '.join(paths)}")
     try:
@@ -71,6 +85,8 @@ def embed(
         rows.flush()
         embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)
+    if as_json:
+        print_json({"output": str(output), "images": len(ids), "left_out": left_out})
     end_with_left_out(left_out)
 
 

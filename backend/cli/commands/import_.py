@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +16,7 @@ from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
     Extension,
+    Limit,
     ProjectId,
     console,
     list_left_out,
@@ -75,6 +77,7 @@ def import_(
     dec: Annotated[str | None, typer.Option(help="Column of declination; default: found by its name.")] = None,
     columns: Annotated[str | None, typer.Option(help="Columns to copy to the tasks, comma-separated; default: all.")] = None,
     stretch: Annotated[str, typer.Option(help="Stretch of FITS images: lupton, asinh, zscale or percentile.")] = "lupton",
+    limit: Limit = None,
     extension: Extension = "",
     storage: Annotated[str, typer.Option(help="Where to store the images: uploads, local or s3.")] = "uploads",
     bucket: Annotated[str | None, typer.Option(help="Bucket of --storage s3.")] = None,
@@ -129,9 +132,11 @@ def import_(
             lock_imports(project, settings, stack)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             stack.enter_context(client)
-            total, items = open_inputs(options, settings, client, stack)
+            total, all_items = open_inputs(options, settings, client, stack)
+            items = islice(all_items, limit)
             image_storage = _open_storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config)
+            total = min(total, limit or total)
             report = _run(
                 items, total, client, project, image_storage, key=key, stretch=stretch, extension=extension, settings=settings
             )

@@ -1,25 +1,41 @@
-"""`galaxyloop predict`: predict local images with the shipped heads, as tasks for Label Studio, without a server."""
+"""`galaxyloop predict`: predict local images without a server, as tasks for Label Studio or as a table."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import IO, TYPE_CHECKING, Annotated
+from urllib.parse import quote
 
 import typer
 
-from backend.cli.label_config import read_label_config
+from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.output import open_output
+from backend.cli.prediction_table import PredictionTable
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, end_with_left_out, stop, stop_for, track_progress, wrong_call
+from backend.cli.terminal import (
+    AsJson,
+    Extension,
+    Limit,
+    end_with_left_out,
+    print_json,
+    stop,
+    stop_for,
+    track_progress,
+    wrong_call,
+)
 
 if TYPE_CHECKING:
     from backend.images.local import LocalImageStore
     from backend.images.store import StoredImage
+    from backend.prediction.factory import PredictorFactory
     from backend.prediction.predictor import Predictor
     from backend.settings import Settings
     from sync.errors.images import ImageError
+
+    WriteBatch = Callable[[Sequence[str]], dict[str, str]]
 
 __all__ = ["predict"]
 
@@ -29,60 +45,131 @@ BATCH = 8
 
 def predict(
     paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
-    config: Annotated[str, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")],
-    output: Annotated[Path, typer.Option(help="JSON file to write: tasks with predictions, which Label Studio can import.")],
+    output: Annotated[
+        Path, typer.Option(help="File to write: .json, tasks with predictions for Label Studio; .csv, a row per image.")
+    ],
+    config: ConfigOption = None,
+    project: ProjectOption = None,
+    version: VersionOption = None,
+    url_prefix: Annotated[
+        str, typer.Option(metavar="URL", help="Written before each path, so that Label Studio can open the images.")
+    ] = "",
+    limit: Limit = None,
     extension: Extension = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Write images and their predictions as tasks that Label Studio imports; unreadable images are listed and left out."""
-    xml = read_label_config(config)
+    """Write predictions of images, as tasks that Label Studio imports or as CSV; unreadable images are listed and left out."""
+    heads = ChosenHeads(config, project, version)
+    heads.check()
+    if output.suffix not in (".json", ".csv"):
+        wrong_call(f"--output {output} must end in .json (tasks for Label Studio) or .csv (a table)")
+    if url_prefix and output.suffix == ".csv":
+        wrong_call("--url-prefix is for tasks: name a .json file with --output")
     settings = read_settings()
     from backend.cli.image_files import find_images
     from backend.images.local import LocalImageStore, prefetch_files
-    from backend.prediction.predictor import Task
 
-    files = find_images(paths)
+    files = find_images(paths)[:limit]
     if not files:
         wrong_call(f"there is no image in {', '.join(paths)}")
+    addresses = {path: _address(path, url_prefix) for path in files}
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    predictor = _shipped_predictor(xml, image_store, settings)
+    predictor, factory = _open_predictor(heads, image_store, settings)
     try:
         key = predictor.image_key()
     except ValueError as error:
         wrong_call(str(error))
     left_out: dict[str, str] = {}
-    tasks = 0
+    predicted = 0
     with open_output(output) as file:
+        write: WriteBatch
+        if output.suffix == ".csv":
+            write, end = _write_table(file, predictor, factory)
+        else:
+            write, end = _write_tasks(file, predictor, key, addresses)
         read = track_progress(prefetch_files(files, image_store.open_decoded, ahead=BATCH), "predicting", total=len(files))
         for batch in _readable_batches(read, left_out):
             image_store.hold(batch)
-            predictions = predictor.predict([Task(id=tasks, data={key: path}) for path in batch])
-            for path, prediction in zip(batch, predictions, strict=True):
-                if prediction.problem:
-                    left_out[path] = prediction.problem
-                    continue
-                task = {"data": {key: path}, "predictions": [prediction.as_json()]}
-                file.write((",\n" if tasks else "[\n").encode() + json.dumps(task).encode())
-                tasks += 1
-        if not tasks:
+            problems = write(list(batch))
+            left_out |= problems
+            predicted += len(batch) - len(problems)
+        if not predicted:
             path, reason = next(iter(left_out.items()))
             stop(f"none of {len(files)} images could be read; the first was {path}: {reason}")
-        file.write(b"\n]\n")
+        end()
+    if as_json:
+        print_json({"output": str(output), "version": predictor.version, "images": predicted, "left_out": left_out})
     end_with_left_out(left_out)
 
 
-def _shipped_predictor(xml: str, image_store: LocalImageStore, settings: Settings) -> Predictor:
-    """Return the predictor with the shipped heads, as of a project without annotations, for the images of `image_store`."""
+def _address(path: str, url_prefix: str) -> str:
+    """Return what a task has as the address of its image: the path, or the URL prefix and the path from the current folder."""
+    if not url_prefix:
+        return path
+    relative = os.path.relpath(path)
+    if relative.startswith(os.pardir):
+        wrong_call(f"{path} is outside the current folder: run the command in the folder that {url_prefix} stands for")
+    return url_prefix + quote(relative)
+
+
+def _write_tasks(
+    file: IO[bytes], predictor: Predictor, key: str, addresses: dict[str, str]
+) -> tuple[WriteBatch, Callable[[], None]]:
+    """Return functions that write a batch of images as tasks and return what is left out, and that end the file."""
+    from backend.prediction.predictor import Task
+
+    count = 0
+
+    def write(batch: Sequence[str]) -> dict[str, str]:
+        nonlocal count
+        problems: dict[str, str] = {}
+        predictions = predictor.predict([Task(id=number, data={key: path}) for number, path in enumerate(batch)])
+        for path, prediction in zip(batch, predictions, strict=True):
+            if prediction.problem:
+                problems[path] = prediction.problem
+                continue
+            task = {"data": {key: addresses[path]}, "predictions": [prediction.as_json()]}
+            file.write((",\n" if count else "[\n").encode() + json.dumps(task).encode())
+            count += 1
+        return problems
+
+    def end() -> None:
+        file.write(b"\n]\n")
+
+    return write, end
+
+
+def _write_table(file: IO[bytes], predictor: Predictor, factory: PredictorFactory) -> tuple[WriteBatch, Callable[[], None]]:
+    """Return functions that write a batch of images as rows and return what is left out, and that end the file."""
+    from backend.prediction.rows import predict_rows
+    from sync.errors.images import ImageError
+
+    table = PredictionTable(file, predictor.version)
+
+    def write(batch: Sequence[str]) -> dict[str, str]:
+        problems: dict[str, str] = {}
+        for path, rows in zip(batch, predict_rows(batch, predictor.models, factory.extractor), strict=True):
+            if isinstance(rows, ImageError):
+                problems[path] = str(rows)
+            else:
+                table.write(path, rows)
+        return problems
+
+    return write, table.close
+
+
+def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: Settings) -> tuple[Predictor, PredictorFactory]:
+    """Return the predictor of the chosen heads for the images of `image_store`, and its factory."""
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
-    from backend.prediction.factory import SHIPPED_VERSION, PredictorFactory
-    from backend.prediction.project_heads import ProjectHeads
+    from backend.prediction.factory import PredictorFactory
     from sync.files.cache import FileCache
-    from sync.labelling.config import LabelConfigError, parse
+    from sync.labelling.config import LabelConfigError
 
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
-    builder = PredictorFactory(image_store, cache, None, sam_checkpoint=settings.sam_checkpoint)
+    factory = PredictorFactory(image_store, cache, None, sam_checkpoint=settings.sam_checkpoint)
     try:
-        return builder.build(parse(xml), ProjectHeads(), version=SHIPPED_VERSION)
+        return heads.bundle(settings).predictor(factory), factory
     except (CheckpointError, HeadError, LabelConfigError) as error:
         stop_for(error)
 

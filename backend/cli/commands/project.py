@@ -9,7 +9,7 @@ from rich.table import Table
 
 from backend.cli.label_config import read_label_config
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import ProjectId, console, stop, stop_for
+from backend.cli.terminal import AsJson, ProjectId, console, print_json, stop, stop_for
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -65,7 +65,7 @@ def attach(
         console.print(f"clicks and events are lost: the server {describe_processes(services.engine, 'server')}", soft_wrap=True)
 
 
-def status(project: ProjectId) -> None:
+def status(project: ProjectId, as_json: AsJson = False) -> None:
     """Show a project's state: tasks in Label Studio, whether the backend receives its events, and the loop's last status."""
     from backend.jobs.liveness import describe_processes, format_duration
     from sync.label_studio.attach import check_attachment
@@ -89,26 +89,34 @@ def status(project: ProjectId) -> None:
         if record and record.away:
             stop(f"{error}; here: {record.status}")
         stop_for(error)
-    table = Table("project", f"{project}, {state.title}")
-    table.add_row("tasks", f"{state.task_count}, {annotated_count} of them annotated")
-    table.add_row("predicted controls", ", ".join(control.name for control in config.controls) or "none")
-    for sentence in config.passed_over:
-        table.add_row("not supported", sentence)
-    table.add_row("order of tasks", state.sampling)
-    table.add_row("backend", f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}")
-    table.add_row("events", _events(services.engine, webhook=events))
-    table.add_row("server", describe_processes(services.engine, "server"))
-    table.add_row("worker", describe_processes(services.engine, "worker"))
-    table.add_row("version shown to annotators", state.model_version or "none")
+    rows = {
+        "project": f"{project}, {state.title}",
+        "tasks": f"{state.task_count}, {annotated_count} of them annotated",
+        "predicted controls": ", ".join(control.name for control in config.controls) or "none",
+        "not supported": "\n".join(config.passed_over),
+        "order of tasks": state.sampling,
+        "backend": f"{url} is attached" if backend else f"{url} is not attached: galaxyloop project attach {project}",
+        "events": _events(services.engine, webhook=events),
+        "server": describe_processes(services.engine, "server"),
+        "worker": describe_processes(services.engine, "worker"),
+        "version shown to annotators": state.model_version or "none",
+    }
     if record is None:
-        table.add_row("live version", "none: the project is not registered here yet")
+        rows["live version"] = "none: the project is not registered here yet"
     else:
         publication = "published" if record.published_version == record.live_version else "not published yet"
-        waits = services.pending_events.waiting_s().get(project)
-        table.add_row("live version", f"{record.live_name}, {publication}")
-        table.add_row("tasks without its prediction", str(lacking))
-        table.add_row("pending events", "no" if waits is None else f"for {format_duration(waits)}")
-        table.add_row("last status", record.status)
+        pending_s = services.pending_events.waiting_s().get(project)
+        rows["live version"] = f"{record.live_name}, {publication}"
+        rows["tasks without its prediction"] = str(lacking)
+        rows["pending events"] = "no" if pending_s is None else f"for {format_duration(pending_s)}"
+        rows["last status"] = record.status
+    if as_json:
+        print_json({name.replace(" ", "_"): value for name, value in rows.items()})
+        return
+    table = Table(show_header=False)
+    for name, value in rows.items():
+        if value:
+            table.add_row(name, value)
     console.print(table)
 
 

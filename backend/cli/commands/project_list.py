@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from rich.table import Column, Table
-from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import console, stop_for
+from backend.cli.terminal import AsJson, console, print_json, stop_for
 
 __all__ = ["list_projects"]
 
 
-def list_projects() -> None:
+def list_projects(as_json: AsJson = False) -> None:
     """List all projects: tasks, annotated tasks, whether the backend is attached, the live version and the last status."""
     from sync.label_studio.attach import check_attachment
     from sync.label_studio.client import LabelStudioError
@@ -19,26 +20,34 @@ def list_projects() -> None:
 
     services = open_services(read_settings())
     records = {project.id: project for project in services.registry.projects()}
-    table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
+    rows: list[dict[str, Any]] = []
     try:
         client = services.label_studio
         for state in list_states(client):
             backend, events = check_attachment(client, state.id, url=services.settings.public_url)
             project = records.pop(state.id, None)
-            table.add_row(
-                str(state.id),
-                state.title,
-                str(state.task_count),
-                str(state.annotated_count),
-                _attachment(backend, events),
-                services.registry.version(project.id, project.live_version).name if project else "",
-                project.status if project else "",
+            rows.append(
+                {
+                    "project": state.id,
+                    "title": state.title,
+                    "tasks": state.task_count,
+                    "annotated": state.annotated_count,
+                    "backend": _attachment(backend, events),
+                    "live": project.live_name if project else "",
+                    "status": project.status if project else "",
+                }
             )
     except (LabelStudioError, ValueError) as error:
         stop_for(error)
     for project in records.values():
-        live = services.registry.version(project.id, project.live_version).name
-        table.add_row(str(project.id), Text("not in Label Studio", "dim"), "", "", "", live, project.status)
+        absent = {"title": "", "tasks": None, "annotated": None, "backend": "not in Label Studio"}
+        rows.append({"project": project.id, **absent, "live": project.live_name, "status": project.status})
+    if as_json:
+        print_json(rows)
+        return
+    table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
+    for row in rows:
+        table.add_row(*("" if value is None else str(value) for value in row.values()))
     console.print(table)
 
 

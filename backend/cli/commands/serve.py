@@ -25,7 +25,7 @@ def server() -> None:
     from backend.server.app import create_app
     from backend.server.connections import bounded_connection
 
-    log_to_stderr()
+    log_to_stderr(settings)
     open_to_all = not settings.basic_auth_password.get_secret_value()
     if open_to_all and settings.host not in {"127.0.0.1", "localhost", "::1"}:
         wrong_call(
@@ -54,7 +54,7 @@ def worker() -> None:
     limit_arenas()
     from backend.loop.worker import run_worker
 
-    log_to_stderr()
+    log_to_stderr(settings)
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
     gc.freeze()  # as in the server
     run_worker(services)

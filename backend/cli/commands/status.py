@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -10,7 +9,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import console, format_time, stop_for
+from backend.cli.terminal import AsJson, console, format_time, print_json, stop_for
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def status(
             metavar="[PROJECT]", min=1, max=MAX_ID, help="Number of a project; without it, all projects are listed."
         ),
     ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Write JSON, for scripts (docs/commands.md).")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Show server, worker and projects; or the scores, learning curve and forecast of one project."""
     from backend.registry.records import RegistryError
@@ -41,10 +40,10 @@ def status(
     try:
         if project is not None:
             summary = read_summary(services.registry, project)
-            _print_json(_record(summary)) if as_json else _print_project(summary)
+            print_json(_record(summary)) if as_json else _print_project(summary)
         elif as_json:
             projects = [_record(summary) for summary in read_summaries(services.registry)]
-            _print_json(_processes(services) | {"projects": projects})
+            print_json(_processes(services) | {"projects": projects})
         else:
             _print_loop(services)
     except RegistryError as error:
@@ -85,10 +84,6 @@ def _record(summary: Summary) -> dict[str, Any]:
         ],
         "report": summary.report.model_dump(mode="json", exclude=LARGE_FIELDS) if summary.report is not None else None,
     }
-
-
-def _print_json(value: dict[str, Any]) -> None:
-    print(json.dumps(value, indent=1, allow_nan=False))  # noqa: T201
 
 
 def _print_project(summary: Summary) -> None:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
-from backend.cli.label_config import read_label_config
 from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import INCOMPLETE, Extension, console, notices, stop, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, Extension, Limit, console, notices, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.cluster.version_bundle import VersionBundle
@@ -27,25 +27,6 @@ __all__ = ["PART_IMAGES", "survey"]
 PART_IMAGES = 2048
 
 
-@dataclass(frozen=True, slots=True)
-class Heads:
-    """The options of the command that select the heads.
-
-    Attributes
-    ----------
-    config : str or None
-        A name from labeling_configs, or a file; None: the project's config.
-    project : int or None
-        None: the shipped heads.
-    version : str or None
-        Version of the project; None: the live one.
-    """
-
-    config: str | None
-    project: int | None
-    version: str | None
-
-
 def survey(
     input: Annotated[
         str, typer.Argument(metavar="INPUT", help="s3://bucket/prefix/*.png, a folder, a pattern, or a Parquet file.")
@@ -54,14 +35,13 @@ def survey(
         Path | None,
         typer.Option(help="Folder of the Parquet parts (required); the same command continues an interrupted survey."),
     ] = None,
-    config: Annotated[str | None, typer.Option(help="Labelling config: a name from labeling_configs, or an XML file.")] = None,
-    project: Annotated[int | None, typer.Option(min=1, help="Project whose heads predict; default: the shipped heads.")] = None,
-    version: Annotated[
-        str | None, typer.Option(help="Version of that project, such as v0007-3f9a7c; default: the live one.")
-    ] = None,
+    config: ConfigOption = None,
+    project: ProjectOption = None,
+    version: VersionOption = None,
     part_images: Annotated[
         int, typer.Option(min=1, help="Images per part: at most one part is computed again after an interruption.")
     ] = PART_IMAGES,
+    limit: Limit = None,
     extension: Extension = "",
     engine: EngineOption = Engine.local,
     ray_address: RayAddress = None,
@@ -73,11 +53,8 @@ def survey(
     check_engine(engine, ray_address)
     if output is None:
         wrong_call("a survey needs --output, the folder for its parts")
-    heads = Heads(config, project, version)
-    if heads.config is None and heads.project is None:
-        wrong_call("a survey needs --config, or --project, whose heads predict")
-    if heads.version is not None and heads.project is None:
-        wrong_call("--version needs a --project")
+    heads = ChosenHeads(config, project, version)
+    heads.check()
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
@@ -92,7 +69,7 @@ def survey(
     from sync.importing.inputs.item import InputError
 
     open_engine = run.ray_engine(ray_address) if engine is Engine.ray else run.local_engine
-    plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension)
+    plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension, limit)
     try:
         result = run.run_survey(plan, open_engine=open_engine, progress=_progress)
     except (SurveyError, InputError, ClusterError, HeadError, CheckpointError, ValueError) as error:
@@ -113,42 +90,20 @@ def _progress(parts: Iterator[Part], folder: SurveyFolder, first_count: int) -> 
     return track_rate(parts, "surveying", total=folder.images, done=first_count)
 
 
-def _bundle_version(settings: Settings, heads: Heads, output: Path) -> VersionBundle:
+def _bundle_version(settings: Settings, heads: ChosenHeads, output: Path) -> VersionBundle:
     """Bundle the version that predicts; for a continued survey, the version that computed its parts."""
-    from backend.cluster.version_bundle import bundle_version, without_secrets
-    from backend.prediction.factory import SHIPPED_VERSION
-    from backend.registry.damage import find_version_damage
-    from backend.registry.records import RegistryError
-
-    worker_settings = without_secrets(settings)
-    if heads.project is None:
-        assert heads.config is not None
-        return bundle_version(
-            None, name=SHIPPED_VERSION, label_config=read_label_config(heads.config), settings=worker_settings
-        )
-    xml = read_label_config(heads.config) if heads.config is not None else None
-    description = _read_begun(output, heads.project)
-    registry = open_services(settings).registry
-    try:
-        project = registry.project(heads.project)
-        version = registry.version_named(project.id, heads.version or description.get("version", project.live_name))
-        if heads.version is None and version.number != project.live_version:
+    begun = _read_begun(output, heads.project) if heads.project is not None else {}
+    chosen = replace(heads, version=heads.version or begun.get("version"))
+    bundle = chosen.bundle(settings, label_config=begun.get("labelling_config_xml"))
+    if heads.project is not None and heads.version is None and begun:
+        live = open_services(settings).registry.project(heads.project).live_name
+        if bundle.name != live:
             notices.print(
-                f"{output} is continued with {version.name}, with which it was started; {project.live_name} is live now",
+                f"{output} is continued with {bundle.name}, with which it was started; {live} is live now",
                 highlight=False,
                 soft_wrap=True,
             )
-        if reason := find_version_damage(registry, project.id, version.number):
-            stop(f"{version.name} of project {project.id} is damaged: {reason}")
-    except RegistryError as error:
-        stop_for(error)
-    return bundle_version(
-        registry.path(project.id, version.number),
-        name=version.name,
-        label_config=xml or description.get("labelling_config_xml", project.label_config),
-        settings=worker_settings,
-        head_folders=registry.find_taken_heads(project.id, version.number),
-    )
+    return bundle
 
 
 def _read_begun(output: Path, project: int) -> dict[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Column, Table
 from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import ProjectId, console, format_time, stop_for
+from backend.cli.terminal import AsJson, ProjectId, console, format_time, print_json, stop_for
 from backend.registry.records import BASE_NUMBER
 
 if TYPE_CHECKING:
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 __all__ = ["versions"]
 
 
-def versions(project: ProjectId) -> None:
+def versions(project: ProjectId, as_json: AsJson = False) -> None:
     """List a project's versions with the gate's evidence for each, and the annotators' effort with their predictions."""
     from backend.loop.effort.store import EffortStore
     from backend.registry.records import RegistryError
@@ -29,6 +30,9 @@ def versions(project: ProjectId) -> None:
     except RegistryError as error:
         stop_for(error)
     history = services.registry.versions(project)
+    if as_json:
+        print_json([_record(version) | {"live": version.number == live} for version in history])
+        return
     table = Table(Column("version", no_wrap=True), "verdict", "created", "trained on", "compared on", "reason")
     for version in history:
         evidence = version.evidence
@@ -47,6 +51,18 @@ def versions(project: ProjectId) -> None:
         console.print(_make_effort_table(history))
     if unknown := EffortStore(services.engine).unknown(project):
         console.print(f"not measured, because their predictions were deleted or come from another model: {unknown} annotations")
+
+
+def _record(version: Version) -> dict[str, Any]:
+    """Return a version as JSON; `docs/commands.md` documents the keys, which scripts read."""
+    return {
+        "name": version.name,
+        "verdict": version.verdict,
+        "created_at": version.created_at,
+        "annotations": version.learned_from,
+        "evidence": version.evidence,
+        "effort": {control: asdict(effort) for control, effort in version.effort.items()},
+    }
 
 
 def _format_training_size(version: Version) -> str:

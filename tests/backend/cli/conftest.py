@@ -7,7 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-LOGGERS = ("galaxyloop.predictor", "httpx")
+from backend.cli.terminal import notices
+
+LOGGERS = ("galaxyloop", "galaxyloop.predictor", "httpx")
 """Loggers whose level a command sets."""
 
 
@@ -18,5 +20,6 @@ def _restore_process_state(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     loggers = [logging.getLogger(), *(logging.getLogger(name) for name in LOGGERS)]
     levels = [logger.level for logger in loggers]
     yield
+    notices.quiet = False
     for logger, level in zip(loggers, levels, strict=True):
         logger.setLevel(level)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.survey.plan import divide_into_parts, read_plan, write_plan
+from backend.survey.plan import divide_into_parts, limit_images, read_plan, write_plan
 from sync.importing.inputs.collection import Span
 
 SPANS = st.lists(
@@ -27,6 +27,12 @@ def test_every_image_is_in_one_part_in_order(spans: list[Span], size: int) -> No
     assert [image for part in parts for image in images(part)] == images(spans)
     assert all(len(images(part)) == size for part in parts[:-1])
     assert all(0 < len(images(part)) <= size for part in parts)
+
+
+@given(SPANS, st.integers(1, 20))
+def test_a_limit_keeps_the_first_images(spans: list[Span], limit: int) -> None:
+    assert images(list(limit_images(spans, limit))) == images(spans)[:limit]
+    assert list(limit_images(spans, None)) == spans
 
 
 @pytest.mark.parametrize("name", ["a.png", "s3://b/ä b.png", "row\nbreak.png", "\udcff.png"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ from label_studio_sdk.label_interface import LabelInterface
 from PIL import Image
 from typer.testing import Result
 
+from backend.services import Services
 from sync.label_studio.validation import check_prediction
 from sync.labelling.config import parse
 
@@ -95,3 +97,51 @@ def test_only_an_image_that_is_too_long_is_left_out(run: Run, image_folder: Path
     assert result.exit_code == 1
     assert "  image_folder/strip.png: the image has 20001x1 pixels" in result.stderr
     assert len(json.loads(Path("out.json").read_text())) == 3
+
+
+# -- tables, addresses, projects --
+
+
+def test_a_csv_file_has_the_probability_of_each_class_and_counts_of_objects(run: Run, image_folder: Path) -> None:
+    result = run("predict", "image_folder", "--config", "everything", "--output", "out.csv")
+    assert result.exit_code == 1, result.output  # one file is not an image
+    rows = list(csv.DictReader(Path("out.csv").read_text().splitlines()))
+    assert [row["file"] for row in rows] == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
+    for row in rows:
+        assert sum(float(value) for name, value in row.items() if name.startswith("morphology:")) == pytest.approx(1, abs=1e-3)
+        assert int(row["outline:objects"]) >= 1
+
+
+def test_a_url_prefix_makes_addresses_that_label_studio_can_open(run: Run, image_folder: Path) -> None:
+    (image_folder / "a.PNG").rename(image_folder / "a b.png")
+    (task, *_) = predict_folder(run, "--config", "boxes", "--url-prefix", "https://data.example.org/sky/")
+    assert task["data"] == {"image": "https://data.example.org/sky/image_folder/a%20b.png"}
+
+
+@pytest.mark.parametrize(
+    ("words", "reason"),
+    [
+        (("--config", "boxes", "--output", "out.txt"), "must end in .json"),
+        (("--config", "boxes", "--output", "out.csv", "--url-prefix", "https://a/"), "--url-prefix is for tasks"),
+        (("--output", "out.json"), "name a labelling config with --config, or with --project"),
+        (("--config", "boxes", "--version", "v0001", "--output", "out.json"), "--version needs a --project"),
+        (("--project", "99", "--output", "out.json"), "project 99"),
+        (("--config", "morfology", "--output", "out.json"), "did you mean morphology?"),
+    ],
+)
+def test_a_wrong_call_is_rejected_in_one_sentence(
+    run_rejected: Callable[..., str], image_folder: Path, words: tuple[str, ...], reason: str
+) -> None:
+    assert reason in run_rejected("predict", "image_folder", *words)
+
+
+def test_the_heads_of_a_project_predict(run: Run, image_folder: Path, trained_project: Services) -> None:
+    for task in predict_folder(run, "--project", 7):
+        (prediction,) = task["predictions"]
+        assert prediction["model_version"] == trained_project.registry.project(7).live_name
+        assert prediction["result"][0]["value"]["choices"][0] in ("Round", "Flat")
+
+
+def test_the_summary_is_written_as_json_and_the_limit_counts_images(run: Run, image_folder: Path) -> None:
+    result = run("predict", "image_folder", "--config", "boxes", "--output", "out.json", "--limit", 2, "--json")
+    assert json.loads(result.stdout) == {"output": "out.json", "version": "galaxyloop-base", "images": 2, "left_out": {}}

@@ -105,3 +105,11 @@ def test_status_imports_no_large_package(module: str) -> None:
     imports = "import sys, backend.services, backend.server.coverage, backend.cli.commands.status, backend.reports.summary"
     script = f"{imports}; assert {module!r} not in sys.modules"
     subprocess.run([sys.executable, "-c", script], check=True, timeout=60)
+
+
+def test_the_json_of_versions_has_stable_keys(run: Callable[..., Result], trained_project: Services) -> None:
+    result = run("versions", 7, "--json")
+    assert result.exit_code == 0, result.output
+    base, live = json.loads(result.stdout)
+    assert set(live) == {"name", "verdict", "created_at", "annotations", "evidence", "effort", "live"}
+    assert (base["live"], live["live"], live["annotations"]) == (False, True, 20)

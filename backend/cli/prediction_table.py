@@ -1,0 +1,56 @@
+"""CSV of predictions: one row per image, with the probability of each class, the value of each number and counts of objects."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+from typing import IO, TYPE_CHECKING, Any
+
+from sync.export.texts import safe_cell
+
+if TYPE_CHECKING:
+    from backend.prediction.rows import ImageRows
+
+__all__ = ["PredictionTable"]
+
+
+class PredictionTable:
+    """Writes the rows of images to a CSV file.
+
+    The first image determines the columns: `file`, `version`, `width` and `height`, then for each control `CONTROL:LABEL` (the
+    probability of a label), `CONTROL:value` and `CONTROL:deviation` (a number), or `CONTROL:objects` (their count).
+
+    Parameters
+    ----------
+    file : binary file
+    version : str
+        Name of the version that predicts.
+    """
+
+    def __init__(self, file: IO[bytes], version: str) -> None:
+        self._file = io.TextIOWrapper(file, "utf-8", newline="", write_through=True)
+        self._version = version
+        self._writer: csv.DictWriter[str] | None = None
+
+    def write(self, path: str, rows: ImageRows) -> None:
+        """Write the row of one image."""
+        features, controls = rows
+        height, width = features.image.pixels.shape[:2]
+        row: dict[str, Any] = {"file": safe_cell(path), "version": self._version, "width": width, "height": height}
+        for control, (value, _) in controls.items():
+            row |= _flatten(control, value)
+        if self._writer is None:
+            self._writer = csv.DictWriter(self._file, list(row), lineterminator="\n")
+            self._writer.writeheader()
+        self._writer.writerow(row)
+
+    def close(self) -> None:
+        """Flush the text; the binary file stays open."""
+        self._file.detach()
+
+
+def _flatten(control: str, value: dict[str, float] | Sequence[Any]) -> dict[str, Any]:
+    if isinstance(value, dict):
+        return {f"{control}:{name}": f"{number:.6g}" for name, number in value.items()}
+    return {f"{control}:objects": len(value)}

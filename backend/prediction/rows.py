@@ -1,0 +1,55 @@
+"""Predictions as values, one row per image, instead of regions of Label Studio: for surveys and tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from backend.prediction.control_models.control_model import ControlModel
+from backend.prediction.control_models.results import Row
+from backend.prediction.features import FeatureExtractor, ImageFeatures
+from sync.errors.failures import attempt_together
+from sync.errors.images import ImageError
+
+__all__ = ["ImageRows", "predict_rows"]
+
+ImageRows = tuple[ImageFeatures, dict[str, Row]]
+"""The features of an image, and the value and the confidence of each control by the control's name."""
+
+
+def predict_rows(
+    references: Sequence[str], models: Sequence[ControlModel], extractor: FeatureExtractor
+) -> list[ImageRows | ImageError]:
+    """Predict the values of all controls for each image.
+
+    Parameters
+    ----------
+    references : sequence of str
+        References of n images, which the extractor's image store opens.
+    models : sequence of ControlModel
+    extractor : FeatureExtractor
+
+    Returns
+    -------
+    list
+        For each image its features and values, or the error for which it is left out; length n.
+    """
+    if not references:
+        return []
+    extracted: list[ImageFeatures | ImageError] = extractor.extract_features(
+        list(references),
+        embed=True,
+        extractions=[settings for model in models if (settings := model.needs_sources)],
+        pyramid=any(model.needs_pyramid for model in models),
+    )
+    values: list[dict[str, Row]] = [{} for _ in references]
+    for model in models:
+        features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}
+        answers = attempt_together(model.rows, list(features.values()))
+        for index, answer in zip(features, answers, strict=True):
+            if isinstance(answer, ImageError):
+                extracted[index] = answer
+            else:
+                values[index][model.control.name] = answer
+    return [
+        (result, rows) if isinstance(result, ImageFeatures) else result for result, rows in zip(extracted, values, strict=True)
+    ]
