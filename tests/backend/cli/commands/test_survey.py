@@ -100,7 +100,7 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
         (("prelabel", "7", "--ray-address", "host:1"), "--ray-address needs --engine ray"),
         (("prelabel", "--input", "image_folder", "--limit", "3"), "belong to a PROJECT"),
         (("survey", "image_folder", "--config", "morphology"), "a survey needs --output"),
-        (("survey", "image_folder", "--output", "out"), "a survey needs --config, or --project, whose heads predict"),
+        (("survey", "image_folder", "--output", "out"), "name a labelling config with --config, or with --project"),
         (
             ("survey", "image_folder", "--output", "out", "--config", "morphology", "--version", "v0001"),
             "--version needs a --project",
