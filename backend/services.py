@@ -16,6 +16,7 @@ from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient
 
 if TYPE_CHECKING:
+    from backend.lvm.encoder_store import EncoderStore
     from backend.prediction.live import LivePredictors
     from backend.prediction.records import PredictionRecords
 
@@ -52,6 +53,13 @@ class Services:
         return PredictionRecords(self.engine)
 
     @cached_property
+    def encoders(self) -> EncoderStore:
+        """The encoders of the data folder."""
+        from backend.lvm.encoder_store import EncoderStore  # imports torch
+
+        return EncoderStore(self.settings.encoders_dir)
+
+    @cached_property
     def label_studio(self) -> LabelStudioClient:
         """The client of Label Studio."""
         return LabelStudioClient(self.settings.label_studio_url, self.settings.label_studio_api_key.get_secret_value())
@@ -66,7 +74,9 @@ class Services:
         settings = self.settings
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=lambda: self.label_studio.authorization())
-        return LivePredictors(self.registry, image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        return LivePredictors(
+            self.registry, image_store, cache, maps, encoders=self.encoders, sam_checkpoint=settings.sam_checkpoint
+        )
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:
         """Record a project's labelling config and extra parameters; mark the project if the config has changed."""

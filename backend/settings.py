@@ -71,6 +71,7 @@ class Settings(BaseSettings):
     predictions_at_once: int = Field(2, ge=1, description="Prompt requests that are computed at the same time.")
     threads: int = Field(default_factory=_half_the_cores, ge=1, description="Computing threads of each process.")
 
+    encoder: str = Field("", description="Encoder of projects: shipped, hf_hub:…, local-dir:…, a timm name, a checkpoint.")
     sam_checkpoint: Path | None = Field(None, description="Official SAM checkpoint (sam_vit_b, _l or _h) for the masks.")
     image_hosts: str = Field("", description="Further hosts that images may come from, comma-separated host[:port].")
     image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file, bytes.")
@@ -131,6 +132,11 @@ class Settings(BaseSettings):
     def versions_dir(self) -> Path:
         """Folder of the trained versions, with one folder per project."""
         return self.data_dir / "versions"
+
+    @property
+    def encoders_dir(self) -> Path:
+        """Folder of the encoders that users have chosen."""
+        return self.data_dir / "encoders"
 
     @property
     def cache_dir(self) -> Path:

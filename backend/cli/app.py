@@ -17,6 +17,7 @@ from backend.cli.commands.demo import demo
 from backend.cli.commands.detach import detach, forget
 from backend.cli.commands.doctor import doctor
 from backend.cli.commands.embed import embed
+from backend.cli.commands.encoder import list_encoders, rollback_encoder, try_encoder, use_encoder
 from backend.cli.commands.export import export
 from backend.cli.commands.import_ import import_
 from backend.cli.commands.import_regions import import_regions
@@ -64,6 +65,13 @@ COMMANDS: tuple[Callable[..., None], ...] = (
 )
 PROJECT_COMMANDS: tuple[Callable[..., None], ...] = (create, attach, detach, forget, problems)
 
+ENCODER_COMMANDS: dict[str, Callable[..., None]] = {
+    "try": try_encoder,
+    "use": use_encoder,
+    "list": list_encoders,
+    "rollback": rollback_encoder,
+}
+
 EXIT_CODES = "Exit codes: 0 success; 1 the work failed, or the listed items were left out; 2 wrong call, no work was started."
 
 app = typer.Typer(
@@ -72,7 +80,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 project_app = typer.Typer(help="Create, attach, list and forget Label Studio projects.", no_args_is_help=True)
+encoder_app = typer.Typer(help="Try, use and list the encoders of projects.", no_args_is_help=True)
 app.add_typer(project_app, name="project")
+app.add_typer(encoder_app, name="encoder")
 for command in SERVICES:
     app.command()(command)
 for command in COMMANDS:
@@ -80,6 +90,8 @@ for command in COMMANDS:
 app.command("import")(add_verbosity(import_))
 project_app.command("status")(add_verbosity(project_status))
 project_app.command("list")(add_verbosity(list_projects))
+for name, command in ENCODER_COMMANDS.items():
+    encoder_app.command(name)(add_verbosity(command))
 for command in PROJECT_COMMANDS:
     project_app.command()(add_verbosity(command))
 

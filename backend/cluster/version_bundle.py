@@ -13,9 +13,11 @@ from pathlib import Path
 
 from pydantic import SecretStr
 
+from backend.heads import HeadError
+from backend.lvm.encoder_store import EncoderStore
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import Predictor
-from backend.prediction.project_heads import ProjectHeads
+from backend.prediction.project_heads import ProjectHeads, encoders_in
 from backend.settings import Settings
 from sync.labelling.config import parse
 
@@ -25,6 +27,8 @@ NEEDED_SECRET = "label_studio_api_key"
 """The only secret that a worker needs, to download the images of a project."""
 OWN = "own"
 """Name of the folder of the version itself in the bundle."""
+ENCODERS = "encoders"
+"""Name of the folder of the encoders that its heads stand on, in the bundle."""
 MAY_HOLD_SECRETS = ("database_url", "queue_url", "s3_access_key_id")
 """Settings of type str that may contain a secret or belong to one."""
 
@@ -40,7 +44,7 @@ class VersionBundle:
     label_config : str
         Labelling config, XML.
     files : mapping of str to bytes
-        Content of the files of its heads, by folder and path in the folder; empty for the shipped heads.
+        Content of the files of its heads and encoders, by folder and path in the folder; empty for the shipped heads.
     taken : mapping of str to str
         Name of a control to the folder in `files` with its head, for heads of other versions.
     settings : Settings
@@ -61,7 +65,7 @@ class VersionBundle:
         LabelConfigError
             If the labelling config cannot be read.
         HeadError
-            If the files of a head are damaged.
+            If the files of a head are damaged, or its encoder is missing.
         CheckpointError
             If the SAM checkpoint of the settings cannot be used.
         """
@@ -73,7 +77,14 @@ class VersionBundle:
                 file.write_bytes(content)
             head_folders = {control: Path(folder) / place for control, place in self.taken.items()}
             heads = ProjectHeads.load(Path(folder) / OWN, config, head_folders=head_folders)
-        return factory.build(config, heads, version=self.name)
+            factory = factory.with_encoders(EncoderStore(Path(folder) / ENCODERS)).on(*heads.encoders)
+            predictor = factory.build(config, heads, version=self.name)
+        if missing := heads.encoders - predictor.extractor.columns.parts.keys():
+            raise HeadError(
+                f"the heads of {self.name} stand on the encoder {' and '.join(sorted(missing))}, which is not in "
+                f"{self.settings.encoders_dir}: add it with galaxyloop encoder use"
+            )
+        return predictor
 
 
 def bundle_version(
@@ -102,6 +113,9 @@ def bundle_version(
         for file in sorted(place.rglob("*"))
         if file.is_file()
     }
+    for encoder in sorted({encoder for place in folders.values() for encoder in encoders_in(place)}):
+        for file in sorted((settings.encoders_dir / encoder).glob("*")):
+            files[f"{ENCODERS}/{encoder}/{file.name}"] = file.read_bytes()
     # An absolute path, because a worker may start in another folder, where a relative path would refer to another cache.
     sent_settings: dict[str, object] = {"data_dir": settings.data_dir.absolute(), NEEDED_SECRET: settings.label_studio_api_key}
     names = {control: place.name for control, place in head_folders.items()}

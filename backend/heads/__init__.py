@@ -15,7 +15,10 @@ from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.regression import Parameters, Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 
-__all__ = ["HEADS", "Head", "HeadError", "NotEnoughLabels"]
+__all__ = ["HEADS", "EmbeddedHead", "Head", "HeadError", "NotEnoughLabels"]
+
+EmbeddedHead = Morphology | DecisionTree | Parameters | Regression
+"""Heads that read embeddings, each of the encoder that it names."""
 
 
 class Head(Protocol):

@@ -15,9 +15,10 @@ from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
 from backend.heads.errors import HeadError
+from backend.registry.records import FIRST_ENCODER
 from backend.registry.version_files import ARRAYS_NAME, JSON_NAME
 
-__all__ = ["FORMAT", "StoredHead", "read", "write"]
+__all__ = ["FIRST_ENCODER", "FORMAT", "StoredHead", "read", "write"]
 
 FORMAT = 1
 T = TypeVar("T")
@@ -55,6 +56,11 @@ class StoredHead:
         if not fits or not np.isfinite(value).all():
             raise HeadError(f"the array {name!r} of the head in {self.folder} is damaged: {value.shape}, not {shape}")
         return value
+
+    @property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder whose embeddings the head reads."""
+        return str(self.fields.get("encoder", FIRST_ENCODER))
 
     def field(self, name: str, kind: type) -> Any:
         """Return the field `name`.

@@ -9,11 +9,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from backend.heads import NotEnoughLabels
 from backend.jobs.lease import Lease, LeaseLostError
 from backend.loop.audit import divide_snapshot
 from backend.loop.effort.measure import measure_effort
+from backend.loop.encoders.embed_ahead import embed_ahead
+from backend.loop.encoders.target import find_target
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
 from backend.loop.gate.gate import run_gate
@@ -45,6 +48,7 @@ class _CycleInputs:
     snapshot: Snapshot
     tasks: Sequence[Task]
     lease: Lease
+    encoder: str
 
     @property
     def project(self) -> Project:
@@ -82,7 +86,11 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     snapshot = take_snapshot(annotations)
     left_out = note_problems(services, project, snapshot.annotations, readings=session.readings)
     outcomes = [replace_damaged(registry, project_id, holder=lease.name)]
-    outcomes.append(_do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease)))
+    target = find_target(services, registry.project(project_id))
+    embed = partial(embed_ahead, services, project, tasks, target.chosen, done=session.embedded, lease=lease)
+    is_ready = not target.is_switch or embed(seconds=0).is_complete
+    encoder = target.chosen if is_ready else target.current
+    outcomes += [target.problem, _do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease, encoder))]
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)
@@ -100,6 +108,10 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     prune_old(services, registry.project(project_id), annotations, lease)
     scores = own_scores(services, project, scores)
     update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)
+    if not is_ready:
+        progress = embed()
+        outcomes.append(f"embedded for the encoder {target.spec}: {progress.done} of {progress.total} images")
+        services.mark_now(project_id)  # the next cycle embeds further images, or switches
     if left_out:
         listing = f"galaxyloop project problems {project_id}"
         outcomes.append(f"tasks left out, since annotations cannot be read: {left_out} ({listing})")
@@ -128,7 +140,7 @@ def _do_next_step(inputs: _CycleInputs) -> str:
         if version.verdict == TRAINED:  # the worker was killed between its training and the gate
             outcome = _apply_gate(inputs, version)
     project = inputs.project
-    step = decide(_state(services, project, inputs.snapshot))
+    step = decide(_state(services, project, inputs.snapshot, inputs.encoder))
     number = None
     if isinstance(step, Wait):
         outcome = outcome or step.reason
@@ -138,7 +150,14 @@ def _do_next_step(inputs: _CycleInputs) -> str:
     else:
         snapshot = divide_snapshot(services, project, inputs.snapshot, tasks=inputs.tasks)
         try:
-            number = train(services, project, snapshot, allow_none=step.config_changed, holder=inputs.lease.name)
+            number = train(
+                services,
+                project,
+                snapshot,
+                allow_none=step.config_changed,
+                encoder=inputs.encoder,
+                holder=inputs.lease.name,
+            )
         except NotEnoughLabels as error:
             outcome = f"not trained: {error}"
     if project.training_requested:
@@ -146,7 +165,7 @@ def _do_next_step(inputs: _CycleInputs) -> str:
     return outcome if number is None else _apply_gate(inputs, registry.version(project.id, number))
 
 
-def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
+def _state(services: Services, project: Project, snapshot: Snapshot, encoder: str) -> State:
     versions = services.registry.versions(project.id)
     earlier_versions = trained_versions(versions)
     stamps = read_stamps(services.registry.path(project.id, earlier_versions[-1].number)) if earlier_versions else {}
@@ -158,6 +177,7 @@ def _state(services: Services, project: Project, snapshot: Snapshot) -> State:
         changes=snapshot.changes_since(stamps),
         batch=batch_size(project, default=services.settings.batch),
         training_requested=project.training_requested,
+        encoder=encoder,
     )
 
 

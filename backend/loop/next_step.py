@@ -33,6 +33,8 @@ class State:
         Number of changes that start a training.
     training_requested : bool
         Whether a user pressed "Start Training".
+    encoder : str
+        Fingerprint of the encoder that the next version is trained on.
     """
 
     versions: Sequence[Version]
@@ -42,6 +44,7 @@ class State:
     changes: int
     batch: int
     training_requested: bool = False
+    encoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +86,8 @@ def decide(state: State) -> Step:
     same = next((version for version in earlier_versions if _is_of(version, state)), None)
     if same is not None:
         return Restore(_newest_fitting(state) or same) if config_changed else Wait(f"nothing new since {same.name}")
-    if config_changed or state.training_requested or state.changes >= state.batch:
+    encoder_changed = bool(earlier_versions) and state.encoder not in (live.encoder, earlier_versions[-1].encoder)
+    if config_changed or encoder_changed or state.training_requested or state.changes >= state.batch:
         return Train(config_changed)
     since = earlier_versions[-1].name if earlier_versions else live.name
     return Wait(f"{state.changes} of {state.batch} changed annotations gathered since {since}")
@@ -95,8 +99,9 @@ def trained_versions(versions: Sequence[Version]) -> list[Version]:
 
 
 def _is_of(version: Version, state: State) -> bool:
-    """Return whether a version was trained on this snapshot for this labelling config."""
-    return (version.config_hash, version.fingerprint) == (state.config_hash, state.fingerprint)
+    """Return whether a version was trained on this snapshot for this labelling config, on this encoder."""
+    wanted = (state.config_hash, state.fingerprint, state.encoder)
+    return (version.config_hash, version.fingerprint, version.encoder) == wanted
 
 
 def _newest_fitting(state: State) -> Version | None:

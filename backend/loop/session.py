@@ -34,6 +34,8 @@ class ProjectSession:
         Results of the last report that the next one uses again.
     prefetched : set of (int, str)
         Tasks, with hashes of their data, whose images are in the cache.
+    embedded : set of (str, str)
+        Encoders and references of images that are embedded, or cannot be read, for a switch to that encoder.
     """
 
     def __init__(self, client: LabelStudioClient, project_id: int) -> None:
@@ -42,6 +44,7 @@ class ProjectSession:
         self.readings: Readings = {}
         self.report = ReportMemory()
         self.prefetched: set[tuple[int, str]] = set()
+        self.embedded: set[tuple[str, str]] = set()
         self._last_lease: str | None = None
         self._forget()
 

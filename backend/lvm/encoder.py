@@ -53,6 +53,16 @@ class Encoder(nn.Module):
         else:
             self.backbone = EfficientNet(config, drop_path=drop_path)
 
+    @property
+    def dimension(self) -> int:
+        """Length of an embedding."""
+        return self.config.dimension
+
+    @property
+    def image_px(self) -> int:
+        """Side of the crop of a galaxy to be embedded, pixels."""
+        return self.config.image_px
+
     def forward(self, images: Tensor) -> Tensor:
         """Embed images.
 

@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import Self
 
-from backend.heads.classification.morphology import Morphology
+from backend.heads import EmbeddedHead, Head
 from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.heads.segmentation.shipped import Segmenter, open_segmenter
-from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.images.store import ImageSource, StoredImage
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.lvm.embeddings import Embeddings
-from backend.lvm.feature_maps import Pyramids
+from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.embeddings import EmbeddingSource
+from backend.lvm.encoder_store import EncoderStore
+from backend.lvm.joined_embeddings import JoinedEmbeddings
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.predictor import Predictor
 from backend.prediction.project_heads import ProjectHeads
+from backend.prediction.shipped_parts import BASE_DETECTOR, BASE_MORPHOLOGY, ShippedParts
 from backend.prediction.task_blocks import TaskBlocks
 from sync.files.cache import Cache
 from sync.labelling.config import LabelConfig, LabelConfigError, parse
@@ -28,8 +31,6 @@ __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "SHIPPED_VERSION", "PredictorFact
 
 log = logging.getLogger("galaxyloop.predictors")
 
-BASE_DETECTOR = Path(__file__).parents[1] / "heads" / "weights" / "detector"
-BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"
 SHIPPED_VERSION = "galaxyloop-base"
 """Model version of predictions that the shipped heads make outside of a project."""
 
@@ -45,26 +46,65 @@ class PredictorFactory:
     maps : Cache or None
         Cache of feature maps, which are large: a cache of their own keeps them from evicting the entries of `cache`. None
         disables it.
+    encoders : EncoderStore, optional
+        Encoders that heads may stand on, besides the shipped one.
     sam_checkpoint : Path, optional
         An official SAM checkpoint to use instead of the shipped segmenter.
     """
 
     def __init__(
-        self, image_store: ImageSource, cache: Cache, maps: Cache | None, *, sam_checkpoint: Path | None = None
+        self,
+        image_store: ImageSource,
+        cache: Cache,
+        maps: Cache | None,
+        *,
+        encoders: EncoderStore | None = None,
+        sam_checkpoint: Path | None = None,
     ) -> None:
-        self._image_store = image_store
-        self._cache = cache
-        self._maps = maps
-        self._sam_checkpoint = sam_checkpoint
-
-    @cached_property
-    def _encoders(self) -> tuple[FeatureExtractor, Segmenter]:
-        return _open_extractor(self._image_store, self._cache, maps=self._maps, sam_checkpoint=self._sam_checkpoint)
+        self._shipped = ShippedParts(image_store, cache, maps, sam_checkpoint)
+        self._store = encoders
+        self._sources: dict[str, EmbeddingSource] = {}
+        self._added: tuple[str, ...] = ()
 
     @property
+    def shipped_encoder(self) -> str:
+        """Fingerprint of the shipped encoder."""
+        return self._shipped.encoder
+
+    def on(self, *encoders: str) -> Self:
+        """Return a factory whose features have the embeddings of further encoders.
+
+        Parameters
+        ----------
+        *encoders : str
+            Fingerprints; one that cannot be opened is left out and logged, and the heads on it are not usable.
+        """
+        added = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
+        if added == self._added:
+            return self
+        other = copy.copy(self)  # with the same shipped parts and opened encoders
+        other._added = added
+        other.__dict__.pop("extractor", None)
+        return other
+
+    def with_encoders(self, store: EncoderStore) -> Self:
+        """Return a factory that opens encoders from another store."""
+        other = copy.copy(self)
+        other._store, other._sources = store, {}
+        return other
+
+    def has(self, encoder: str) -> bool:
+        """Return whether an encoder can be opened, by its fingerprint."""
+        return encoder == self.shipped_encoder or self._open(encoder)
+
+    @cached_property
     def extractor(self) -> FeatureExtractor:
-        """The feature extractor of all projects; to load the encoder takes a second."""
-        return self._encoders[0]
+        """The feature extractor; to load the encoder takes a second."""
+        extractor, shipped, _ = self._shipped.networks
+        if not self._added:
+            return extractor
+        sources: dict[str, EmbeddingSource] = {name: self._sources[name] for name in self._added}
+        return extractor.with_embeddings(JoinedEmbeddings(sources | {self.shipped_encoder: shipped}))
 
     def open(self, reference: str) -> StoredImage:
         """Open one image; this does not load the encoder.
@@ -74,27 +114,39 @@ class PredictorFactory:
         ImageError
             If the image may not be fetched or does not exist.
         """
-        return self._image_store.open(reference)
+        return self._shipped.image_store.open(reference)
 
     @property
     def base_masks(self) -> PromptedMasks:
         """The shipped head for masks, from which each project's head is fine-tuned."""
-        return self._encoders[1].base
+        return self._shipped.networks[2].base
 
-    @cached_property
+    @property
     def blocks(self) -> TaskBlocks:
         """The reader of the feature blocks of tasks."""
-        return TaskBlocks()
+        return self._shipped.blocks
 
-    @cached_property
-    def base_morphology(self) -> Morphology:
-        """The shipped classifier of the common Galaxy Zoo classes."""
-        return Morphology.load(BASE_MORPHOLOGY)
+    @property
+    def base(self) -> BaseClassifier:
+        """The shipped classifier of the common Galaxy Zoo classes, for the embeddings of the extractor."""
+        return BaseClassifier(self._shipped.morphology, self.extractor.columns)
 
-    @cached_property
+    @property
     def base_detector(self) -> LearnedDetector | None:
-        """The shipped detector, or None if there is none for the encoder in use."""
-        return _shipped_detector(self.extractor.encoder)
+        """The shipped detector, or None if there is none for the shipped encoder."""
+        return self._shipped.detector
+
+    def _open(self, name: str) -> bool:
+        """Open an encoder unless it is open; return whether it can be used."""
+        if name not in self._sources:
+            try:
+                if self._store is None:
+                    raise CheckpointError(f"the encoder {name} is not here")
+                self._sources[name] = self._store.open(name, self._shipped.cache)
+            except CheckpointError as error:
+                log.warning("event=encoder_not_used encoder=%s reason=%r", name, str(error))
+                return False
+        return True
 
     def build(self, config: LabelConfig, heads: ProjectHeads, *, version: str) -> Predictor:
         """Create a predictor from trained heads.
@@ -110,7 +162,7 @@ class PredictorFactory:
             config,
             self.usable(heads),
             extractor=self.extractor,
-            base=self.base_morphology,
+            base=self.base,
             masks=self.base_masks,
             detector=self.base_detector,
             blocks=self.blocks,
@@ -118,55 +170,19 @@ class PredictorFactory:
         )
 
     def usable(self, heads: ProjectHeads) -> ProjectHeads:
-        """Return the heads without those that were trained on another encoder."""
-        usable = {
-            name: head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
-            for name, head in heads.by_control.items()
-        }
-        masks = heads.prompted
-        if masks is not None and masks.encoder != self.base_masks.encoder:
-            log.warning("event=masks_not_used trained_on=%s encoder=%s", masks.encoder, self.base_masks.encoder)
-            masks = None
-        return replace(heads, by_control=usable, prompted=masks)
-
-
-def _open_extractor(
-    image_store: ImageSource, cache: Cache, *, maps: Cache | None, sam_checkpoint: Path | None
-) -> tuple[FeatureExtractor, Segmenter]:
-    """Load the shipped encoder and the segmenter; without `maps` no feature maps are cached.
-
-    Raises
-    ------
-    CheckpointError
-        If the SAM checkpoint cannot be used.
-    """
-    name, encoder = fingerprint(SHIPPED_CHECKPOINT), load_encoder(SHIPPED_CHECKPOINT)
-    segmenter = open_segmenter(encoder, fingerprint=name, sam_checkpoint=sam_checkpoint)
-    extractor = FeatureExtractor(
-        image_store,
-        Embeddings(encoder, cache, fingerprint=name),
-        Pyramids(encoder, maps, fingerprint=name),
-        CachedWindowEncoder(segmenter.windows, maps),
-        cache,
-    )
-    return extractor, segmenter
-
-
-def _shipped_detector(encoder: str) -> LearnedDetector | None:
-    """Load the shipped detector; return None if there is none for this encoder, so that objects are found by source extraction.
-
-    Parameters
-    ----------
-    encoder : str
-        Fingerprint of the encoder in use.
-    """
-    if not BASE_DETECTOR.exists():
-        return None
-    detector = LearnedDetector.load(BASE_DETECTOR)
-    if detector.encoder == encoder:
-        return detector
-    log.warning("event=base_detector_not_used trained_on=%s encoder=%s", detector.encoder, encoder)
-    return None
+        """Return the heads without those that stand on an encoder whose features are not here; these are logged."""
+        usable: dict[str, Head] = {}
+        columns = self.extractor.columns.parts
+        for name, head in heads.by_control.items():
+            if isinstance(head, EmbeddedHead) and head.encoder not in columns:
+                log.warning("event=head_not_used control=%s trained_on=%s encoders=%s", name, head.encoder, ",".join(columns))
+            else:
+                usable[name] = head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
+        prompted = heads.prompted
+        if prompted is not None and prompted.encoder != self.base_masks.encoder:
+            log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
+            prompted = None
+        return replace(heads, by_control=usable, prompted=prompted)
 
 
 def read_config(label_config: str) -> LabelConfig:

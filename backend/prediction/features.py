@@ -5,6 +5,7 @@ A retraining changes heads, not images: after the first pass a prediction reads 
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,8 +23,8 @@ from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.heads.feature_blocks import NO_BLOCKS, FeatureBlocks
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
 from backend.images.store import ImageSource, StoredImage
-from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import FeaturePyramid, Pyramids
+from backend.lvm.joined_embeddings import EmbeddingColumns, JoinedEmbeddings
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
@@ -76,7 +77,7 @@ class FeatureExtractor:
     Parameters
     ----------
     image_store : ImageSource
-    embeddings : Embeddings
+    embeddings : JoinedEmbeddings
     pyramids : Pyramids
         Feature maps of the encoder.
     window_encoder : CachedWindowEncoder
@@ -88,7 +89,7 @@ class FeatureExtractor:
     def __init__(
         self,
         image_store: ImageSource,
-        embeddings: Embeddings,
+        embeddings: JoinedEmbeddings,
         pyramids: Pyramids,
         window_encoder: CachedWindowEncoder,
         cache: Cache,
@@ -103,10 +104,21 @@ class FeatureExtractor:
         self._sizes_lock = threading.Lock()
         self._one_large = threading.Lock()
 
+    def with_embeddings(self, embeddings: JoinedEmbeddings) -> FeatureExtractor:
+        """Return an extractor of the same images with other embeddings."""
+        other = copy.copy(self)
+        other._embeddings = embeddings
+        return other
+
     @property
     def encoder(self) -> str:
-        """Fingerprint of the encoder."""
+        """Fingerprint of the shipped encoder, which computes the feature maps."""
         return self._pyramids.fingerprint
+
+    @property
+    def columns(self) -> EmbeddingColumns:
+        """Columns of each encoder in an embedding."""
+        return self._embeddings.columns
 
     @property
     def dimension(self) -> int:
@@ -123,9 +135,9 @@ class FeatureExtractor:
         """
         return self._image_store.open(reference)
 
-    def cached_embedding(self, image_key: str) -> NDArray[np.float32] | None:
-        """Return the cached embedding of an image by the key of its `StoredImage`; None without one."""
-        return self._embeddings.cached(image_key)
+    def cached_embedding(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
+        """Return the cached embedding of an image by the key of its `StoredImage` and its reference; None without one."""
+        return self._embeddings.cached(image_key, reference)
 
     def windowed_image(self, reference: str) -> WindowedImage:
         """Return the windows of one image for the segmenter.
@@ -181,7 +193,9 @@ class FeatureExtractor:
         outcomes = list(self._pool.map(lambda reference: attempt(partial(extract_one, reference)), references))
         if embed:
             readable = {index: features for index, features in enumerate(outcomes) if isinstance(features, ImageFeatures)}
-            embeddings = attempt_together(self._embeddings.of, [features.image for features in readable.values()])
+            embeddings = attempt_together(
+                self._embed, [(features.image, references[index]) for index, features in readable.items()]
+            )
             for (index, features), embedding in zip(readable.items(), embeddings, strict=True):
                 if isinstance(embedding, ImageError):
                     outcomes[index] = embedding
@@ -189,13 +203,16 @@ class FeatureExtractor:
                     outcomes[index] = replace(features, embedding=embedding)
         return outcomes
 
+    def _embed(self, images: Sequence[tuple[StoredImage, str]]) -> NDArray[np.float32]:
+        return self._embeddings.of([image for image, _ in images], [reference for _, reference in images])
+
     def _extract(
         self, reference: str, *, extractions: tuple[ExtractionSettings, ...], pyramid: bool, embed: bool
     ) -> ImageFeatures:
         image = self._image_store.open(reference)
         size, sources = None, {}
         for settings in extractions:
-            size, sources[settings] = self._sources(image, settings, embed=embed)
+            size, sources[settings] = self._sources(image, reference, settings, embed=embed)
         if pyramid and size is None:
             size = self._pyramids.size_of(image)
         if size is None:
@@ -206,7 +223,9 @@ class FeatureExtractor:
             image, None, size, sources, self._pyramids.of(image, size=size) if pyramid else None, windowed_image
         )
 
-    def _sources(self, image: StoredImage, settings: ExtractionSettings, *, embed: bool) -> tuple[Size, tuple[Source, ...]]:
+    def _sources(
+        self, image: StoredImage, reference: str, settings: ExtractionSettings, *, embed: bool
+    ) -> tuple[Size, tuple[Source, ...]]:
         key = key_of("sources", ARCHIVE_VERSION, repr(settings), image.key)
         entry = self._cache.get(key)
         if entry is not None:
@@ -218,7 +237,7 @@ class FeatureExtractor:
             sources = extract(pixels, settings=settings).sources
             self._cache.put(key, pack(size, sources))
             if embed and image.is_large:
-                self._embeddings.of([image])  # cached while the pixels are decoded
+                self._embeddings.of([image], [reference])  # cached while the pixels are decoded
             del pixels
             image.free_if_large()
         return size, sources

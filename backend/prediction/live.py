@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from backend.heads.errors import HeadError
 from backend.images.store import ImageStore
+from backend.lvm.encoder_store import EncoderStore
 from backend.prediction.control_models import model_class
 from backend.prediction.factory import PredictorFactory, read_config
 from backend.prediction.predictor import Predictor
@@ -37,14 +38,21 @@ class LivePredictors(PredictorFactory):
     ----------
     registry : Registry
         States which version is live, and where its files are.
-    image_store, cache, maps, sam_checkpoint
+    image_store, cache, maps, encoders, sam_checkpoint
         As for `PredictorFactory`.
     """
 
     def __init__(
-        self, registry: Registry, image_store: ImageStore, cache: Cache, maps: Cache, *, sam_checkpoint: Path | None = None
+        self,
+        registry: Registry,
+        image_store: ImageStore,
+        cache: Cache,
+        maps: Cache,
+        *,
+        encoders: EncoderStore,
+        sam_checkpoint: Path | None = None,
     ) -> None:
-        super().__init__(image_store, cache, maps, sam_checkpoint=sam_checkpoint)
+        super().__init__(image_store, cache, maps, encoders=encoders, sam_checkpoint=sam_checkpoint)
         self._registry = registry
         self._images = image_store
         self._predictors: LRUCache[tuple[int, str], tuple[str, Predictor]] = LRUCache(MOST_PREDICTORS)
@@ -53,12 +61,12 @@ class LivePredictors(PredictorFactory):
     def warm_up(self) -> None:
         """Load the encoder and the shipped heads before the first prediction."""
         with self._lock:
-            _ = (self.extractor, self.base_morphology, self.base_detector)
+            _ = (self.extractor, self.base, self.base_detector)
 
     def cached_embedding(self, reference: str) -> NDArray[np.float32] | None:
         """Return the embedding of an image, shape (d,), from the cache; None if it is not cached. No image is opened."""
         key = self._images.known_key(reference)
-        return None if key is None else self.extractor.cached_embedding(key)
+        return None if key is None else self.extractor.cached_embedding(key, reference)
 
     def heads_of(self, project_id: int, number: int, config: LabelConfig) -> ProjectHeads:
         """Read the heads of a version, including those that it takes from other versions.
@@ -99,7 +107,7 @@ class LivePredictors(PredictorFactory):
             if predictor is None or live_name != project.live_name:
                 config = read_config(label_config)
                 heads, name = self._good_heads(project, config, label_config=label_config)
-                predictor = self.build(config, heads, version=name)
+                predictor = self.on(*heads.encoders).build(config, heads, version=name)
                 self._predictors[key] = project.live_name, predictor
             return predictor
 

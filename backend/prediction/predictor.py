@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import EMPTY_SCORE, Draft, ImageName, Prediction, Task
@@ -48,7 +48,7 @@ class Predictor:
     heads : ProjectHeads
         The version's heads; shipped heads are used for the controls that it has none for.
     extractor : FeatureExtractor
-    base : Morphology
+    base : BaseClassifier
         The shipped classifier.
     masks : PromptedMasks
         The shipped segmenter, used if the version has no head for prompts.
@@ -66,7 +66,7 @@ class Predictor:
         heads: ProjectHeads,
         *,
         extractor: FeatureExtractor,
-        base: Morphology,
+        base: BaseClassifier,
         masks: PromptedMasks,
         version: str,
         detector: LearnedDetector | None = None,
@@ -74,7 +74,7 @@ class Predictor:
     ) -> None:
         self.config = config
         self.version = version
-        self._extractor = extractor
+        self.extractor = extractor
         self._blocks = blocks or TaskBlocks()
         self.masks = heads.prompted or masks
         self.models = create_models(controls_to_predict(config), heads, base=base, masks=self.masks, detector=detector)
@@ -155,7 +155,7 @@ class Predictor:
                 task=tasks[0].stored,
                 config=self.config,
                 head=self.masks,
-                windowed_image_of=lambda name, page: self._extractor.windowed_image(
+                windowed_image_of=lambda name, page: self.extractor.windowed_image(
                     reference_of(tasks[0], (name, page), self.config)
                 ),
             )
@@ -256,5 +256,5 @@ class Predictor:
         self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel]
     ) -> list[ImageFeatures | ImageError]:
         return extract_task_features(
-            self._extractor, self.config, tasks, places, models, blocks=self._blocks, version=self.version
+            self.extractor, self.config, tasks, places, models, blocks=self._blocks, version=self.version
         )

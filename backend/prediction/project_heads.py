@@ -12,14 +12,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from backend.heads import HEADS, Head, HeadError
+from backend.heads import HEADS, EmbeddedHead, Head, HeadError
+from backend.heads.detection.detection import Detection
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.registry.version_files import INDEX
 from sync.controls import ANSWERS, BOXES, OBJECTS
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["PROMPTS", "ProjectHeads", "controls_to_predict", "prompt_target"]
+__all__ = ["PROMPTS", "ProjectHeads", "controls_to_predict", "encoders_in", "prompt_target"]
 
 PROMPTS = ""
 """Name of the prompted head in the index and in decisions; no control can have this name."""
@@ -40,6 +41,11 @@ class ProjectHeads:
     by_control: Mapping[str, Head] = field(default_factory=dict)
     prompted: PromptedMasks | None = None
 
+    @property
+    def encoders(self) -> frozenset[str]:
+        """Fingerprints of the encoders whose embeddings the heads read."""
+        return frozenset(head.encoder for head in self.by_control.values() if isinstance(head, EmbeddedHead))
+
     def save(self, folder: Path, config: LabelConfig) -> None:
         """Write each head into its own folder, and an index of them.
 
@@ -56,6 +62,8 @@ class ProjectHeads:
             place = f"head-{position}"
             head.save(folder / place)
             index[name] = {"kind": _kind(head), "folder": place, "signature": _signature(config.control(name))}
+            if encoder := _encoder_of(head):
+                index[name]["encoder"] = encoder
         (folder / INDEX).write_text(json.dumps(index, indent=1))
 
     @classmethod
@@ -95,10 +103,18 @@ class ProjectHeads:
         return cls(by_control, masks)
 
 
+def encoders_in(folder: Path) -> frozenset[str]:
+    """Return the fingerprints of the encoders that the index of a version names; none if the version has no folder."""
+    return frozenset(entry["encoder"] for entry in _index(folder).values() if entry["encoder"])
+
+
 def _index(folder: Path) -> dict[str, dict[str, str]]:
     try:
         index: dict[str, dict[str, str]] = json.loads((folder / INDEX).read_bytes())
-        return {name: {key: entry[key] for key in ("kind", "folder", "signature")} for name, entry in index.items()}
+        return {
+            name: {key: entry[key] for key in ("kind", "folder", "signature")} | {"encoder": entry.get("encoder", "")}
+            for name, entry in index.items()
+        }
     except FileNotFoundError:
         return {}
     except OSError as error:
@@ -152,6 +168,13 @@ def prompt_target(config: LabelConfig, *, label: str, to_name: str, from_name: o
 
 def _kind(head: Head) -> str:
     return next(kind for kind, head_class in HEADS.items() if isinstance(head, head_class))
+
+
+def _encoder_of(head: Head) -> str:
+    """Return the fingerprint of the encoder that a head stands on; empty for one that reads extracted sources only."""
+    if isinstance(head, Detection):
+        return head.learned.encoder if head.learned is not None else ""
+    return head.encoder if isinstance(head, EmbeddedHead | PromptedMasks) else ""
 
 
 def _signature(control: Control | None) -> str:

@@ -70,7 +70,7 @@ def clear_similar(services: Services, project_id: int) -> bool:
 
 
 def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[int]) -> NDArray[np.float32]:
-    """Return the cached embeddings of tasks, shape (n, d).
+    """Return the cached embeddings of tasks by the shipped encoder, shape (n, d), as surveys have them.
 
     Raises
     ------
@@ -85,13 +85,14 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     model = ranked_model(predictor.models)
     if model is None:
         raise SimilarError(f"the labelling config of project {project_id} has no control that galaxyloop predicts")
-    embeddings = read_task_embeddings(services.predictors, data_of_tasks, predictor.config, model.control)
+    predictors = services.predictors.on(*predictor.extractor.columns.parts)
+    embeddings = read_task_embeddings(predictors, data_of_tasks, predictor.config, model.control)
     if missing_tasks := sorted(data_of_tasks.keys() - set(embeddings.tasks.tolist())):
         raise SimilarError(
             f"task {_listed(missing_tasks)} of project {project_id} has no embedding: "
             "the worker has not predicted it yet, or its image could not be read"
         )
-    return embeddings.rows.astype(np.float32)
+    return predictors.base.read(embeddings.rows.astype(np.float32), predictors.shipped_encoder)
 
 
 def _listed(tasks: list[int]) -> str:

@@ -118,6 +118,10 @@ class ProjectStore:
         """Pin the live version, so that the gate makes no other one live, or remove the pin."""
         self._update(project_id, pinned=pinned)
 
+    def set_encoder(self, project_id: int, encoder: str) -> None:
+        """Record the fingerprint of the encoder that a user has chosen for a project; empty for that of the settings."""
+        self._update(project_id, encoder=encoder)
+
     def _update(self, project_id: int, **values: Any) -> None:
         with Session(self.engine) as session:
             session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(**values))

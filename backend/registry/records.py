@@ -13,6 +13,7 @@ __all__ = [
     "BASE",
     "BASE_NUMBER",
     "DAMAGED",
+    "FIRST_ENCODER",
     "LIVE",
     "MAX_ID",
     "RETIRED",
@@ -38,6 +39,8 @@ LIVE = "live"
 """Verdict of the live version, unless it is the base version."""
 RETIRED = "retired"
 """Verdict of a version that was live."""
+FIRST_ENCODER = "676c8359f6edb334"
+"""Fingerprint of the shipped encoder of the releases that did not store which encoder a head stands on."""
 DAMAGED = "damaged"
 """Verdict of a version whose files differ from the checksums in its manifest."""
 MAX_ID = 2**31 - 1
@@ -76,6 +79,7 @@ class Project:
     away: str = ""
     away_since: float = 0.0
     pinned: bool = False
+    encoder: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +142,8 @@ class Version:
     heads : dict
         Control's name to the number of the version whose folder holds its head; the heads of all other controls are in this
         version's own folder. The key of the head for prompts is `backend.prediction.project_heads.PROMPTS`.
+    encoder : str
+        Fingerprint of the encoder that its own heads for classes and numbers were trained on; empty for a base version.
     """
 
     project_id: int
@@ -151,6 +157,7 @@ class Version:
     evidence: dict[str, Any]
     effort: dict[str, Effort] = field(default_factory=dict)
     heads: dict[str, int] = field(default_factory=dict)
+    encoder: str = ""
 
     def head_from(self, control: str) -> int:
         """Return the number of the version whose folder holds the head of `control`."""

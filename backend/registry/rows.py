@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import func, select
 
-from backend.registry.records import Effort, Project, Version
+from backend.registry.records import BASE, FIRST_ENCODER, Effort, Project, Version
 from backend.registry.tables import ProjectRow, VersionRow
 
 __all__ = ["PROJECTS", "project_of", "version_of"]
@@ -32,6 +32,7 @@ def project_of(row: ProjectRow, live_name: str) -> Project:
         away=row.away,
         away_since=row.away_since,
         pinned=row.pinned,
+        encoder=row.encoder,
     )
 
 
@@ -49,4 +50,5 @@ def version_of(row: VersionRow) -> Version:
         evidence=dict(row.evidence),
         effort={control: Effort(**figures) for control, figures in row.effort.items()},
         heads={control: int(number) for control, number in row.heads.items()},
+        encoder="" if row.verdict == BASE else row.encoder or FIRST_ENCODER,
     )

@@ -44,7 +44,8 @@ class ProjectRow(Base):
     a killed one. `origin` identifies the project beyond its number (`sync.label_studio.projects.ProjectState`). `away` is
     "gone" for a project that is deleted in Label Studio, "detached" for one without this backend, and empty otherwise.
     `version_tag` is random and part of the names of the project's versions. The live version of a `pinned` project stays live,
-    whatever the gate measures. All times are Unix seconds.
+    whatever the gate measures. `encoder` is the fingerprint of the encoder that a user has chosen for the project, or empty for
+    that of the settings. All times are Unix seconds.
     """
 
     __tablename__ = "projects"
@@ -67,13 +68,15 @@ class ProjectRow(Base):
     away: Mapped[str] = mapped_column(default="", server_default="")
     away_since: Mapped[float] = mapped_column(default=0.0, server_default="0")
     pinned: Mapped[bool] = mapped_column(default=False, server_default=false())
+    encoder: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class VersionRow(Base):
     """One version of a project: immutable except for its verdict, evidence, heads and the effort with its predictions.
 
     `heads` is written with the verdict, in one transaction. It maps a control to the number of the version whose folder holds
-    its head; the heads of all other controls are in the version's own folder.
+    its head; the heads of all other controls are in the version's own folder. `encoder` is the fingerprint of the encoder that
+    the version's own heads for classes and numbers were trained on; empty in rows of earlier releases.
     """
 
     __tablename__ = "versions"
@@ -89,6 +92,7 @@ class VersionRow(Base):
     evidence: Mapped[dict[str, Any]] = mapped_column(default=dict)
     effort: Mapped[dict[str, Any]] = mapped_column(default=dict)
     heads: Mapped[dict[str, Any]] = mapped_column(default=dict)
+    encoder: Mapped[str] = mapped_column(default="", server_default="")
 
 
 class EffortRow(Base):

@@ -75,7 +75,14 @@ class VersionStore:
 
     @contextmanager
     def create_version(
-        self, project_id: int, *, label_config: str, fingerprint: str, learned_from: int, holder: str | None = None
+        self,
+        project_id: int,
+        *,
+        label_config: str,
+        fingerprint: str,
+        learned_from: int,
+        encoder: str = "",
+        holder: str | None = None,
     ) -> Iterator[tuple[Path, int]]:
         """Create the next version atomically from the heads that the block writes into a temporary folder.
 
@@ -90,6 +97,8 @@ class VersionStore:
             Fingerprint of the annotations.
         learned_from : int
             Number of annotations.
+        encoder : str
+            Fingerprint of the encoder that the heads for classes and numbers stand on.
         holder : str, optional
             Name of the lease that must hold the project when the version is added.
 
@@ -115,7 +124,8 @@ class VersionStore:
         new_folder = Path(tempfile.mkdtemp(prefix=UNFINISHED, dir=home))
         yield new_folder, number
         config = config_hash(label_config)
-        write_manifest(new_folder, config_hash=config, fingerprint=fingerprint, learned_from=learned_from)
+        about = {"config_hash": config, "fingerprint": fingerprint, "learned_from": learned_from, "encoder": encoder}
+        write_manifest(new_folder, **about)
         final = self.path(project_id, number)
         flush_folder(new_folder)  # before the transaction, which would keep every other process from writing meanwhile
         with Session(self.engine) as session:
@@ -131,6 +141,7 @@ class VersionStore:
                     fingerprint=fingerprint,
                     learned_from=learned_from,
                     verdict=TRAINED,
+                    encoder=encoder,
                 )
             )
             # The row is added first: if another worker has added the same version, this fails and keeps the other's folder.

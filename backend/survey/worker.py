@@ -17,6 +17,7 @@ from backend.cluster.version_bundle import VersionBundle
 from backend.images.store import StoredImage, image_key
 from backend.prediction.control_models.control_model import ControlModel
 from backend.prediction.control_models.results import Row
+from backend.prediction.control_models.training_data import embedding_of
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import EMPTY_SCORE
 from backend.prediction.rows import ImageRows, predict_rows
@@ -107,9 +108,10 @@ class SurveyWorker:
         predictor.image_key()
         self._version = predictor.version
         self._models: Sequence[ControlModel] = predictor.models
-        self._extractor = factory.extractor
+        self._extractor = predictor.extractor
+        self._shipped = factory.shipped_encoder
         self._columns = {model.control.name: column_of(model.control) for model in self._models}
-        self._schema = make_schema(self._models, dimension=self._extractor.dimension, run=run)
+        self._schema = make_schema(self._models, dimension=factory.extractor.dimension, run=run)
 
     def work(self, job: Job) -> Part:
         """Compute a part.
@@ -164,7 +166,8 @@ class SurveyWorker:
             height, width = features.image.pixels.shape[:2]
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(values)}
             rows[index] |= {self._columns[name]: value for name, (value, _) in values.items()}
-            embeddings[index] = features.embedding
+            # Of the shipped encoder whatever the heads stand on, so that surveys can be compared.
+            (embeddings[index],) = self._extractor.columns.read(embedding_of(features)[None], self._shipped)
         return rows, embeddings
 
     def _predict(self, images: list[StoredImage]) -> list[ImageRows | ImageError]:

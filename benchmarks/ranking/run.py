@@ -30,6 +30,7 @@ from backend.active.similarity import similarity_to
 from backend.heads.classification.morphology import Morphology
 from backend.loop.queue.front import front_length
 from backend.loop.queue.pool import build_pool
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.task_embeddings import TaskEmbeddings
@@ -101,7 +102,7 @@ def measure(strategy: str, tasks: int) -> Measurement:
     (control,) = parse(CONFIG).controls
     classes = [label.value for label in control.labels]
     head = Morphology.fit(labelled.rows.astype(np.float32), targets, classes=classes, exclusive=True)
-    model = ClassModel(control, head, base)
+    model = ClassModel(control, head, BaseClassifier.alone(base))
     wall, cpu = time.perf_counter(), time.process_time()
     pool = build_pool(model, candidates, labelled, scores={})
     selected = select(pool, strategy, source)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import csv
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,7 @@ def main(data: Path) -> None:
     held_out = {row["object"] for rows in sets.values() for row in rows if row["split"] != "train"}
     training = [row for rows in sets.values() for row in rows if row["split"] == "train" and row["object"] not in held_out]
     head = Morphology.fit(embed(training, embeddings), targets(training), classes=CLASSES, exclusive=True)
+    head = replace(head, encoder=fingerprint(SHIPPED_CHECKPOINT))
     head.save(BASE_MORPHOLOGY)
 
     table = Table(

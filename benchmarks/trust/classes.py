@@ -20,6 +20,7 @@ from backend.loop.gate.change import MOST_TASKS
 from backend.loop.gate.decision import HeadOrigin, decide, decide_on_change
 from backend.loop.scores.comparison import Comparison, compare
 from backend.loop.training.cross_validation import assign_folds, plan_of_classes
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel, base_offset
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.factory import BASE_MORPHOLOGY
@@ -31,7 +32,7 @@ __all__ = ["BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Run", "by_gate", "by_point_e
 BATCH = 10
 HELD_OUT_ONE_IN = 5
 OLD_MINIMUM_JUDGED = 5
-BASE = Morphology.load(BASE_MORPHOLOGY)
+BASE = BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY))
 
 Indices = NDArray[np.intp]
 Rule = Callable[["Loop", Morphology], HeadOrigin]

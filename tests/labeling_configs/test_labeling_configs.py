@@ -17,6 +17,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import create_models
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict, prompt_target
@@ -177,5 +178,7 @@ def test_numbers_are_predicted_after_training() -> None:
     embeddings = rng.normal(size=(40, 8)).astype(np.float32)
     numbers = [control for control in controls_to_predict(shipped("parameters.xml")) if control.tag == "Number"]
     heads = ProjectHeads({control.name: Parameters.fit(embeddings, rng.uniform(0, 1, 40)) for control in numbers})
-    models = create_models(numbers, heads, base=Morphology.load(BASE_MORPHOLOGY), masks=PromptedMasks.load(BASE_SEGMENTER))
+    models = create_models(
+        numbers, heads, base=BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY)), masks=PromptedMasks.load(BASE_SEGMENTER)
+    )
     assert [model.control.name for model in models] == ["half_light_radius", "axis_ratio", "redshift"]

@@ -30,7 +30,6 @@ from backend.cli.terminal import (
 if TYPE_CHECKING:
     from backend.images.local import LocalImageStore
     from backend.images.store import StoredImage
-    from backend.prediction.factory import PredictorFactory
     from backend.prediction.predictor import Predictor
     from backend.settings import Settings
     from sync.errors.images import ImageError
@@ -74,7 +73,7 @@ def predict(
         wrong_call(f"there is no image in {', '.join(paths)}")
     addresses = {path: _address(path, url_prefix) for path in files}
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    predictor, factory = _open_predictor(heads, image_store, settings)
+    predictor = _open_predictor(heads, image_store, settings)
     try:
         key = predictor.image_key()
     except ValueError as error:
@@ -84,7 +83,7 @@ def predict(
     with open_output(output) as file:
         write: WriteBatch
         if output.suffix == ".csv":
-            write, end = _write_table(file, predictor, factory)
+            write, end = _write_table(file, predictor)
         else:
             write, end = _write_tasks(file, predictor, key, addresses)
         read = track_progress(prefetch_files(files, image_store.open_decoded, ahead=BATCH), "predicting", total=len(files))
@@ -139,7 +138,7 @@ def _write_tasks(
     return write, end
 
 
-def _write_table(file: IO[bytes], predictor: Predictor, factory: PredictorFactory) -> tuple[WriteBatch, Callable[[], None]]:
+def _write_table(file: IO[bytes], predictor: Predictor) -> tuple[WriteBatch, Callable[[], None]]:
     """Return functions that write a batch of images as rows and return what is left out, and that end the file."""
     from backend.prediction.rows import predict_rows
     from sync.errors.images import ImageError
@@ -148,7 +147,7 @@ def _write_table(file: IO[bytes], predictor: Predictor, factory: PredictorFactor
 
     def write(batch: Sequence[str]) -> dict[str, str]:
         problems: dict[str, str] = {}
-        for path, rows in zip(batch, predict_rows(batch, predictor.models, factory.extractor), strict=True):
+        for path, rows in zip(batch, predict_rows(batch, predictor.models, predictor.extractor), strict=True):
             if isinstance(rows, ImageError):
                 problems[path] = str(rows)
             else:
@@ -158,8 +157,8 @@ def _write_table(file: IO[bytes], predictor: Predictor, factory: PredictorFactor
     return write, table.close
 
 
-def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: Settings) -> tuple[Predictor, PredictorFactory]:
-    """Return the predictor of the chosen heads for the images of `image_store`, and its factory."""
+def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: Settings) -> Predictor:
+    """Return the predictor of the chosen heads for the images of `image_store`."""
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prediction.factory import PredictorFactory
@@ -169,7 +168,7 @@ def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: 
     cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
     factory = PredictorFactory(image_store, cache, None, sam_checkpoint=settings.sam_checkpoint)
     try:
-        return heads.bundle(settings).predictor(factory), factory
+        return heads.bundle(settings).predictor(factory)
     except (CheckpointError, HeadError, LabelConfigError) as error:
         stop_for(error)
 

@@ -54,6 +54,8 @@ class DecisionTree:
         Frequency of each node as the answer to its question, regularised towards even odds.
     reached : ndarray, shape (q,)
         Number of galaxies with annotators who reached the question, each counted by the share of these annotators.
+    encoder : str
+        Fingerprint of the encoder whose embeddings the head reads.
     """
 
     tree: QuestionTree
@@ -61,6 +63,7 @@ class DecisionTree:
     heads: tuple[Morphology | None, ...]
     frequencies: Floats
     reached: Floats
+    encoder: str = storage.FIRST_ENCODER
 
     @property
     def link(self) -> Link:
@@ -210,7 +213,8 @@ class DecisionTree:
     def save(self, folder: FilePath) -> None:
         """Write JSON and safetensors into `folder`, and each question's classifier into a subfolder."""
         trained_questions = [index for index, head in enumerate(self.heads) if head is not None]
-        fields = {"paths": [list(path) for path in self.tree.paths], "exclusive": self.exclusive, "trained": trained_questions}
+        paths = [list(path) for path in self.tree.paths]
+        fields = {"paths": paths, "exclusive": self.exclusive, "trained": trained_questions, "encoder": self.encoder}
         storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.reached})
         for index, head in enumerate(self.heads):
             if head is not None:
@@ -237,7 +241,7 @@ class DecisionTree:
             record.array("frequencies", len(tree.nodes)),
             record.array("reached", len(tree.questions)),
         )
-        return cls(tree, exclusive, heads, frequencies, annotation_weights)
+        return cls(tree, exclusive, heads, frequencies, annotation_weights, record.encoder)
 
 
 def _folder_of(folder: FilePath, index: int) -> FilePath:

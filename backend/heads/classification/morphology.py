@@ -58,6 +58,8 @@ class Morphology:
         Strength, weight of the offset (0 if the head was fitted without one), and temperature, chosen by cross-validation.
     posterior : Posterior
         Uncertainty of weights and bias.
+    encoder : str
+        Fingerprint of the encoder whose embeddings the head reads.
     """
 
     classes: tuple[str, ...]
@@ -70,6 +72,7 @@ class Morphology:
     rates: Floats
     plan: Plan
     posterior: Posterior
+    encoder: str = storage.FIRST_ENCODER
 
     @property
     def link(self) -> Link:
@@ -192,6 +195,7 @@ class Morphology:
             "exclusive": self.exclusive,
             "plan": asdict(self.plan),
             "count": self.posterior.count,
+            "encoder": self.encoder,
         }
         arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias, "known": self.known}
         arrays |= self.posterior.arrays()
@@ -215,4 +219,5 @@ class Morphology:
             rates=stored.array("rates", k) if "rates" in stored.arrays else np.full(k, np.nan, np.float32),
             plan=stored.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
             posterior=Posterior.stored_in(stored, d, k),
+            encoder=stored.encoder,
         )

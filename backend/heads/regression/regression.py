@@ -62,12 +62,15 @@ class Regression:
         Whether errors count relative to one plus the value, as of redshifts.
     dimension : int
         Length of the embeddings; 0 if the head uses none.
+    encoder : str
+        Fingerprint of the encoder whose embeddings the head reads.
     """
 
     table: FeatureTable
     fitted: FittedExperts
     relative: bool
     dimension: int
+    encoder: str = storage.FIRST_ENCODER
 
     @classmethod
     def fit(cls, inputs: HeadInputs, values: NDArray[np.floating], *, control: str = "", relative: bool = False) -> Self:
@@ -177,6 +180,7 @@ class Regression:
             "noise": self.noise,
             "relative": self.relative,
             "dimension": self.dimension,
+            "encoder": self.encoder,
         }
         storage.write(folder, head=NAME, fields=fields, arrays=arrays)
 
@@ -201,7 +205,8 @@ class Regression:
         dimension = stored.field("dimension", int)
         image = Parameters.of_arrays(_reader(stored, "image")) if dimension else None
         fitted = FittedExperts(image, experts, choices, stored.field("noise", float))
-        return cls(FeatureTable(names, stored.names("left_out")), fitted, stored.field("relative", bool), dimension)
+        table = FeatureTable(names, stored.names("left_out"))
+        return cls(table, fitted, stored.field("relative", bool), dimension, stored.encoder)
 
 
 def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> NumberPredictions:

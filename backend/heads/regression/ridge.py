@@ -40,6 +40,8 @@ class Parameters:
         Standard deviation of a held-out value about its prediction, at the centre of the training set, in the values' unit.
     covariance : ndarray, shape (d, d)
         Growth of the variance of the prediction away from that centre, in units of `noise` squared.
+    encoder : str
+        Fingerprint of the encoder whose embeddings the head reads.
     """
 
     mean: NDArray[np.float32]
@@ -48,6 +50,7 @@ class Parameters:
     intercept: float
     noise: float
     covariance: NDArray[np.float32]
+    encoder: str = storage.FIRST_ENCODER
 
     @classmethod
     def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
@@ -106,7 +109,8 @@ class Parameters:
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""
         arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "covariance": self.covariance}
-        storage.write(folder, head=NAME, fields={"intercept": self.intercept, "noise": self.noise}, arrays=arrays)
+        fields = {"intercept": self.intercept, "noise": self.noise, "encoder": self.encoder}
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -121,6 +125,7 @@ class Parameters:
             record.field("intercept", float),
             record.field("noise", float),
             record.array("covariance", d, d),
+            record.encoder,
         )
 
 

@@ -71,6 +71,7 @@ def decide(
     *,
     new_labels: tuple[str, ...] = (),
     objects: Objects | None = None,
+    switches_encoder: bool = False,
 ) -> Decision:
     """Decide which head predicts one control.
 
@@ -84,6 +85,8 @@ def decide(
         Labels that the candidate was trained on and that the live version cannot predict.
     objects : Objects, optional
         Counts of objects, for a control that holds objects.
+    switches_encoder : bool
+        Whether the candidate stands on the encoder that a user has chosen, and the live version on another one.
 
     Notes
     -----
@@ -92,8 +95,9 @@ def decide(
     1. A candidate that finds no object where annotators drew some is rejected.
     2. A candidate that is significantly worse than the shipped head, or than the live version, is rejected.
     3. A candidate that is significantly better than the live version is accepted.
-    4. If the comparison with the live version is not significant, the candidate is accepted if it has a label that the live
-       version lacks, and the lower ends of both intervals are above ``-MARGIN``.
+    4. If the comparison with the live version is not significant, the candidate is accepted if it stands on an encoder that a
+       user has chosen instead of that of the live version, or if it has a label that the live version lacks, and the lower ends
+       of both intervals are above ``-MARGIN``.
     5. Otherwise the live version's head is kept or, if it is significantly worse than the shipped head, the shipped head is
        restored.
 
@@ -108,6 +112,8 @@ def decide(
         return Decision(fallback, "is worse")
     if versus_live.answer is Answer.BETTER:
         return Decision(HeadOrigin.CANDIDATE, "is better")
+    if switches_encoder:
+        return Decision(HeadOrigin.CANDIDATE, "stands on the chosen encoder and is not significantly worse")
     if new_labels and min(versus_live.low, versus_shipped.low) > -MARGIN:
         labels = ", ".join(map(repr, new_labels))
         return Decision(HeadOrigin.CANDIDATE, f"predicts {labels} and is not worse by more than {MARGIN:g}")

@@ -31,13 +31,14 @@ from backend.loop.gate.evidence import (
     measure_calibration,
     measure_numbers,
 )
-from backend.loop.gate.head_scorer import ComparedHead
+from backend.loop.gate.head_scorer import ComparedHead, switch_encoder
 from backend.loop.gate.known_labels import new_labels
 from backend.loop.scores.clicks import click_scores
 from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.prediction.control_models import model_class
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.factory import read_config
+from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_predict
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
@@ -51,8 +52,9 @@ CANDIDATE, LIVE, SHIPPED = range(3)
 
 @dataclass(frozen=True)
 class _Heads:
-    """The candidate's and the live version's heads, and the training set of each."""
+    """The candidate's and the live version's heads, the training set of each, and predictors with all of their encoders."""
 
+    predictors: LivePredictors
     candidate: Version
     live: Version
     trained: Mapping[HeadOrigin, ProjectHeads]
@@ -94,6 +96,7 @@ def run_gate(
         annotations, config, controls, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read
     )
     heads = _read_heads(services, project, config, candidate, live, truth)
+    predictors = heads.predictors
     evidence: dict[str, dict[str, Any]] = {}
     decisions: dict[str, Decision] = {}
     tasks: set[int] = set()
@@ -101,13 +104,11 @@ def run_gate(
         compared_heads = [heads.compared_head(origin, control.name) for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE)]
         if compared_heads[CANDIDATE].head is None and compared_heads[LIVE].head is None:
             continue
-        scores = score_candidates(
-            services.predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides
-        )
-        new = new_labels(services.predictors.base_morphology, control, *compared_heads)
+        scores = score_candidates(predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides)
+        new = new_labels(predictors.base, control, *compared_heads)
         decision, measured = _decide(control, scores, compared_heads, truth[control.name], new)
         if scores is not None:
-            all_tasks = ProjectTasks(project_tasks, config, services.predictors)
+            all_tasks = ProjectTasks(project_tasks, config, predictors)
             decision, change = limit_change(
                 decision, scores, compared_heads, control, all_tasks, held_out=snapshot.sides.held_out
             )
@@ -124,14 +125,16 @@ def run_gate(
 def _read_heads(
     services: Services, project: Project, config: LabelConfig, candidate: Version, live: Version, truth: Mapping[str, Examples]
 ) -> _Heads:
-    predictors, registry = services.predictors, services.registry
-    trained, training_labels = {}, {}
-    for origin, version in ((HeadOrigin.CANDIDATE, candidate), (HeadOrigin.LIVE, live)):
-        trained[origin] = predictors.usable(predictors.heads_of(project.id, version.number, config))
+    registry, trained, training_labels = services.registry, {}, {}
+    versions = {HeadOrigin.CANDIDATE: candidate, HeadOrigin.LIVE: live}
+    stored = {origin: services.predictors.heads_of(project.id, each.number, config) for origin, each in versions.items()}
+    predictors = services.predictors.on(*(encoder for heads in stored.values() for encoder in heads.encoders))
+    for origin, version in versions.items():
+        trained[origin] = predictors.usable(stored[origin])
         sources = {name: version.head_from(name) for name in trained[origin].by_control}
         read = {number: read_training_labels(registry.path(project.id, number), truth) for number in set(sources.values())}
         training_labels[origin] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
-    return _Heads(candidate, live, trained, training_labels)
+    return _Heads(predictors, candidate, live, trained, training_labels)
 
 
 def _decide(
@@ -157,7 +160,7 @@ def _decide(
         live_is_worse = comparisons[2].answer is Answer.WORSE
         decision = Decision(HeadOrigin.SHIPPED if live_is_worse else HeadOrigin.LIVE, "has too few labels")
     else:
-        decision = decide(*comparisons, new_labels=new, objects=objects)
+        decision = decide(*comparisons, new_labels=new, objects=objects, switches_encoder=switch_encoder(compared_heads))
     measured: dict[str, Any] = as_evidence(decision, comparisons, agreements)
     if new:
         measured["new_labels"] = list(new)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads import Head
+from backend.heads import EmbeddedHead, Head
 from backend.heads.feature_blocks import NO_BLOCKS
 from backend.loop.examples.held_out import Sides
 from backend.loop.scores.controls import score_model
@@ -21,7 +21,7 @@ from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads
 from sync.labelling.config import Control
 
-__all__ = ["ComparedHead", "HeadScorer", "model_of"]
+__all__ = ["ComparedHead", "HeadScorer", "model_of", "switch_encoder"]
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,11 @@ class ComparedHead:
 
     head: Head | None = None
     training_set: Examples = field(default_factory=Examples)
+
+
+def switch_encoder(compared_heads: Sequence[ComparedHead]) -> bool:
+    """Return whether heads stand on different encoders; the shipped head has none of its own."""
+    return len({each.head.encoder for each in compared_heads if isinstance(each.head, EmbeddedHead)}) > 1
 
 
 class HeadScorer:
@@ -153,7 +158,7 @@ def model_of(predictors: LivePredictors, control: Control, head: Head | None) ->
     models = create_models(
         [control],
         heads,
-        base=predictors.base_morphology,
+        base=predictors.base,
         masks=predictors.base_masks,
         detector=predictors.base_detector,
     )

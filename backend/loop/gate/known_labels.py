@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from backend.heads.classification.morphology import Morphology
 from backend.loop.gate.head_scorer import ComparedHead
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import model_class
 from sync.controls.control import Control
 
 __all__ = ["new_labels"]
 
 
-def new_labels(base: Morphology, control: Control, candidate: ComparedHead, live: ComparedHead) -> tuple[str, ...]:
+def new_labels(base: BaseClassifier, control: Control, candidate: ComparedHead, live: ComparedHead) -> tuple[str, ...]:
     """Return the labels that the candidate has examples of and that neither the live head nor the shipped one can predict.
 
     Parameters
     ----------
-    base : Morphology
+    base : BaseClassifier
         The shipped classifier: a head that was trained on top of it can still predict its classes.
     control : Control
     candidate, live : ComparedHead

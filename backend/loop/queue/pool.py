@@ -39,7 +39,7 @@ def build_pool(
     rarity : ndarray, shape (k,), optional
         Weight of each class; a task's information is multiplied by that of its most probable class.
     """
-    features, labelled_rows = reduce_embeddings(candidates.rows, labelled_tasks.rows)
+    features, labelled_rows = reduce_embeddings(model.own_columns(candidates.rows), model.own_columns(labelled_tasks.rows))
     if not isinstance(model, ClassModel):
         return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), _information_of(candidates, scores))
     if not model.is_trained:  # the shipped head's margin says nothing of what a label would teach

@@ -110,9 +110,10 @@ def rank_tasks(
     if model is None or not candidates:
         return []
     config = predictor.config
+    predictors = services.predictors.on(*predictor.extractor.columns.parts)
 
     def embeddings_of(data: Mapping[int, Mapping[str, object]]) -> TaskEmbeddings:
-        return read_task_embeddings(services.predictors, data, config, model.control)
+        return read_task_embeddings(predictors, data, config, model.control)
 
     candidate_rows = embeddings_of({task.id: task.data for task in candidates})
     labelled_rows = embeddings_of({annotation.task_id: annotation.data for annotation in training})

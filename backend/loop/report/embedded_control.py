@@ -127,7 +127,7 @@ class NumberControl(EmbeddedControl):
     def predict(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
         if not isinstance(head, Regression | Parameters) or not len(inputs):
             return None
-        predicted = predict_numbers(head, inputs)
+        predicted = predict_numbers(head, self.predictors.base.read_inputs(inputs, head.encoder))
         return np.column_stack([predicted.values, predicted.half_widths[0]])
 
     def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:

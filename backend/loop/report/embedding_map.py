@@ -22,8 +22,9 @@ def make_map(inputs: ReportInputs, control: EmbeddedControl, sample: TaskSample)
         for image, label in inputs.truth[control.control.name].labels.items():
             if control.is_scorable(label):
                 labels.setdefault(image.task, int(control.targets([label])[0].argmax()))
+    embeddings = inputs.predictors.base.read(sample.inputs.embeddings, inputs.encoder)
     points = [
         MapPoint(task=task.id, x=round(x, 4), y=round(y, 4), label=labels.get(task.id, -1))
-        for task, (x, y) in zip(sample.tasks, project_to_map(sample.inputs.embeddings).tolist(), strict=True)
+        for task, (x, y) in zip(sample.tasks, project_to_map(embeddings).tolist(), strict=True)
     ]
     return Map(control=control.control.name, labels=names, points=points)

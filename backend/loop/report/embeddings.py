@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.loop.report.inputs import Check
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages, open_images
 from backend.prediction.features import ImageFeatures
@@ -30,16 +30,18 @@ class EmbeddingReader:
     predictors : LivePredictors
     check : callable
         Called before every `PART` images.
+    encoder : str
+        Fingerprint of the encoder that the heads are trained on.
     """
 
-    def __init__(self, predictors: LivePredictors, check: Check) -> None:
-        self._predictors, self._check = predictors, check
+    def __init__(self, predictors: LivePredictors, check: Check, encoder: str) -> None:
+        self._predictors, self._check, self.encoder = predictors, check, encoder
         self._read: dict[str, NDArray[np.float32] | None] = {}
 
     @property
-    def base(self) -> Morphology:
+    def base(self) -> BaseClassifier:
         """The shipped classifier."""
-        return self._predictors.base_morphology
+        return self._predictors.base
 
     @property
     def detector(self) -> LearnedDetector | None:

@@ -57,10 +57,18 @@ class ReportInputs:
     scores: Mapping[int, float | None]
     check: Check
 
-    @property
+    @cached_property
     def predictors(self) -> LivePredictors:
-        """The predictors of this process."""
-        return self.services.predictors
+        """The predictors of this process, with the embeddings of every encoder that a version of the project stands on."""
+        versions = self.services.registry.versions(self.project.id)
+        return self.services.predictors.on(*(version.encoder for version in versions if version.encoder))
+
+    @cached_property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder of the live version."""
+        live = self.services.registry.version(self.project.id, self.project.live_version).encoder
+        predictors = self.services.predictors
+        return live if live and predictors.has(live) else predictors.shipped_encoder
 
     @cached_property
     def training_tasks(self) -> frozenset[int]:

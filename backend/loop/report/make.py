@@ -158,7 +158,7 @@ def _gather(
 
 def _make_report(inputs: ReportInputs, memory: ReportMemory, *, state: str) -> Report:
     versions = read_versions(inputs)
-    reader = EmbeddingReader(inputs.predictors, inputs.check)
+    reader = EmbeddingReader(inputs.predictors, inputs.check, inputs.encoder)
     embedded_figures, objects = _make_figures(inputs, versions, reader, memory)
     galleries, drawn_map = _make_galleries(inputs, versions, embedded_figures, objects, reader, memory)
     reports = [*(figures.report for _, figures in embedded_figures), *(figures.report for figures in objects)]

@@ -89,7 +89,10 @@ def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
 
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     project, registry, predictors = inputs.project, inputs.services.registry, inputs.predictors
-    heads = predictors.usable(predictors.heads_of(project.id, version.number, inputs.config))
+    heads = predictors.heads_of(project.id, version.number, inputs.config)
+    if missing := heads.encoders - predictors.extractor.columns.parts.keys():
+        raise HeadError(f"its encoder {' and '.join(sorted(missing))} is not here")
+    heads = predictors.usable(heads)
     sources = {name: version.head_from(name) for name in heads.by_control}
     training_tasks: set[int] = set()
     for number in set(sources.values()) - {BASE_NUMBER}:

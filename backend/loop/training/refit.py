@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads import Head, NotEnoughLabels
+from backend.heads import EmbeddedHead, Head, NotEnoughLabels
 from backend.heads.detection.detection import BY_EXTRACTION, Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.prediction.control_models import model_class
@@ -74,7 +74,7 @@ class Refits:
         ----------
         training_set : Examples
         like : Head or None
-            The head that is refitted.
+            The head that is refitted, on the encoder that it stands on.
 
         Returns
         -------
@@ -82,24 +82,26 @@ class Refits:
             None, for the shipped head, if there are too few labels.
         """
         by_extraction = _by_extraction(like)
-        name = _content(training_set) + str(by_extraction)
+        encoder = like.encoder if isinstance(like, EmbeddedHead) else self._predictors.shipped_encoder
+        name = f"{_content(training_set)} {by_extraction} {encoder}"
         if name not in self._fitted:
             try:
-                self._fitted[name] = self._fit_again(training_set, by_extraction=by_extraction)
+                self._fitted[name] = self._fit_again(training_set, by_extraction=by_extraction, encoder=encoder)
             except NotEnoughLabels:
                 self._fitted[name] = None
         return self._fitted[name]
 
-    def _fit_again(self, training_set: Examples, *, by_extraction: bool) -> Head:
-        data = _Images(self, self._predictors, detector=None if by_extraction else self._predictors.base_detector)
+    def _fit_again(self, training_set: Examples, *, by_extraction: bool, encoder: str) -> Head:
+        detector = None if by_extraction else self._predictors.base_detector
+        data = _Images(self, self._predictors, detector=detector, encoder=encoder)
         return model_class(self._control).fit(training_set, self._control, data)
 
 
 class _Images:
     """Training data of a refit: cached embeddings, and the newest images."""
 
-    def __init__(self, refits: Refits, predictors: LivePredictors, *, detector: LearnedDetector | None) -> None:
-        self.base, self.detector = predictors.base_morphology, detector
+    def __init__(self, refits: Refits, predictors: LivePredictors, *, detector: LearnedDetector | None, encoder: str) -> None:
+        self.base, self.detector, self.encoder = predictors.base, detector, encoder
         self._refits, self._extractor = refits, predictors.extractor
 
     def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:

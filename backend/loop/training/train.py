@@ -37,7 +37,15 @@ MASK_PIXELS = 200_000_000
 first."""
 
 
-def train(services: Services, project: Project, snapshot: Snapshot, *, allow_none: bool, holder: str | None = None) -> int:
+def train(
+    services: Services,
+    project: Project,
+    snapshot: Snapshot,
+    *,
+    allow_none: bool,
+    encoder: str = "",
+    holder: str | None = None,
+) -> int:
     """Train a version on the training tasks of a snapshot and write it to the registry.
 
     Parameters
@@ -48,6 +56,8 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     allow_none : bool
         Whether to write a version even without a trained head: after a change of the labelling config the predictions of the
         old version no longer fit.
+    encoder : str
+        Fingerprint of the encoder that the heads for classes and numbers stand on; by default the shipped one.
     holder : str, optional
         Name of the lease that must still hold the project at the end.
 
@@ -66,6 +76,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
     start_s = time.monotonic()
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
+    encoder = encoder or services.predictors.shipped_encoder
     extractor = services.predictors.extractor
     examples_by_control = gather_examples(
         snapshot.training,
@@ -74,7 +85,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
         sizes_of=extractor.sizes,
         blocks_of=services.predictors.blocks.read,
     )
-    heads, reasons = _fit_all(services, config, examples_by_control, snapshot)
+    heads, reasons = _fit_all(services.predictors.on(encoder), config, examples_by_control, snapshot, encoder)
     if not heads.by_control and heads.prompted is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.create_version(
@@ -82,6 +93,7 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
         label_config=project.label_config,
         fingerprint=snapshot.fingerprint,
         learned_from=len(snapshot.training),
+        encoder=encoder,
         holder=holder,
     ) as (folder, number):
         heads.save(folder, config)
@@ -95,10 +107,13 @@ def train(services: Services, project: Project, snapshot: Snapshot, *, allow_non
 
 
 def _fit_all(
-    services: Services, config: LabelConfig, examples_by_control: Mapping[str, Examples], snapshot: Snapshot
+    predictors: LivePredictors,
+    config: LabelConfig,
+    examples_by_control: Mapping[str, Examples],
+    snapshot: Snapshot,
+    encoder: str,
 ) -> tuple[ProjectHeads, list[str]]:
-    predictors = services.predictors
-    data = ImagesOfProject(predictors)
+    data = ImagesOfProject(predictors, encoder)
     heads: dict[str, Head] = {}
     masks: PromptedMasks | None = None
     reasons = []
@@ -125,16 +140,18 @@ class ImagesOfProject:
 
     Attributes
     ----------
-    base : Morphology
+    base : BaseClassifier
         The shipped classifier.
+    encoder : str
+        Fingerprint of the encoder that heads for classes and numbers are trained on.
     detector : LearnedDetector or None
         The shipped detector, if there is one for the encoder in use.
     opened : dict
         Control's name to the images that its head was trained on; the head for prompts is trained on the same images.
     """
 
-    def __init__(self, predictors: LivePredictors) -> None:
-        self.base = predictors.base_morphology
+    def __init__(self, predictors: LivePredictors, encoder: str) -> None:
+        self.base, self.encoder = predictors.base, encoder
         self.detector = predictors.base_detector
         self.opened: dict[str, ObjectImages] = {}
         self._extractor = predictors.extractor

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
 from backend.prediction.control_models.classes import ClassModel
 from backend.prediction.control_models.control_model import ControlModel, Heads
@@ -58,7 +58,7 @@ def create_models(
     controls: Sequence[Control],
     heads: ProjectHeads,
     *,
-    base: Morphology,
+    base: BaseClassifier,
     masks: PromptedMasks,
     detector: LearnedDetector | None = None,
 ) -> list[ControlModel]:
@@ -69,7 +69,7 @@ def create_models(
     controls : sequence of Control
     heads : ProjectHeads
         The trained heads.
-    base : Morphology
+    base : BaseClassifier
         The shipped classifier.
     masks : PromptedMasks
         The segmenter.

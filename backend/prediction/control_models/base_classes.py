@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.classification.morphology import Morphology
+from backend.prediction.base_classifier import BaseClassifier
 from sync.controls.control import Control
 from sync.labelling.matching import match_labels
 
@@ -15,14 +15,14 @@ LEAST_PROBABILITY = 1e-3
 """Smallest probability that is used as an offset, and the probability of a label that the shipped head does not have."""
 
 
-def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: BaseClassifier) -> NDArray[np.float64] | None:
     """Return the shipped head's probabilities of a control's labels.
 
     Parameters
     ----------
     embeddings : ndarray, shape (n, d)
     control : Control
-    base : Morphology
+    base : BaseClassifier
         The shipped head.
 
     Returns
@@ -40,7 +40,7 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     return probabilities if control.multiple or label_count == 1 else probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
-def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphology) -> NDArray[np.float64] | None:
+def base_offset(embeddings: NDArray[np.float32], control: Control, base: BaseClassifier) -> NDArray[np.float64] | None:
     """Return the shipped head's log-probabilities, which are the offset of a trained head.
 
     A trained head adds its own weights. A label that the shipped head does not have must not start from a probability near 0:
@@ -50,7 +50,7 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: Morphol
     ----------
     embeddings : ndarray, shape (n, d)
     control : Control
-    base : Morphology
+    base : BaseClassifier
         The shipped head.
 
     Returns

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.base_classes import base_offset
 from sync.controls.control import Control
 
@@ -39,7 +41,7 @@ def make_target(votes: Sequence[Any], control: Control) -> NDArray[np.float64] |
 
 
 def fit_classes(
-    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: Morphology
+    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: BaseClassifier, encoder: str
 ) -> Morphology | DecisionTree:
     """Fit the head of a control that holds classes, with the shipped head's log-probabilities for the same images as offset.
 
@@ -49,19 +51,22 @@ def fit_classes(
     targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
         Share of annotators that chose each label or node.
     control : Control
-    base : Morphology
+    base : BaseClassifier
         The shipped head.
+    encoder : str
+        Fingerprint of the encoder whose columns of the embeddings the head reads.
 
     Raises
     ------
     NotEnoughLabels
     """
     offset = base_offset(embeddings, control, base)
-    exclusive = not control.multiple
+    exclusive, own = not control.multiple, base.read(embeddings, encoder)
     if control.paths:
-        return DecisionTree.fit(embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
+        tree = DecisionTree.fit(own, targets, paths=control.paths, exclusive=exclusive, offset=offset)
+        return replace(tree, encoder=encoder)
     classes = [label.value for label in control.labels]
-    return Morphology.fit(embeddings, targets, classes=classes, exclusive=exclusive, offset=offset)
+    return replace(Morphology.fit(own, targets, classes=classes, exclusive=exclusive, offset=offset), encoder=encoder)
 
 
 def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:

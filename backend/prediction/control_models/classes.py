@@ -13,6 +13,7 @@ from backend.heads import NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
 from backend.prediction.control_models.class_targets import fit_classes, make_target
@@ -47,13 +48,13 @@ class ClassModel(ControlModel):
         The questions of a Taxonomy.
     """
 
-    def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: Morphology) -> None:
+    def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: BaseClassifier) -> None:
         self.control = control
         self.tree = QuestionTree.of(control.paths) if control.paths else None
         self._head = head
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
-        self._shipped = replace(base, exclusive=not control.multiple)
+        self._shipped = replace(base.morphology, exclusive=not control.multiple)
 
     @property
     def is_trained(self) -> bool:
@@ -79,7 +80,7 @@ class ClassModel(ControlModel):
         targets, inputs = read_inputs(examples, data)
         if not targets:
             raise NotEnoughLabels("there are no labelled images yet")
-        return fit_classes(inputs.embeddings, np.stack(targets), control=control, base=data.base)
+        return fit_classes(inputs.embeddings, np.stack(targets), control=control, base=data.base, encoder=data.encoder)
 
     @classmethod
     def stratum(cls, label: NDArray[np.float64], labels: Sequence[Any]) -> str:
@@ -97,7 +98,7 @@ class ClassModel(ControlModel):
         return {names[index] for index in label.nonzero()[0]}
 
     @classmethod
-    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+    def shipped_names(cls, control: Control, base: BaseClassifier) -> set[str]:
         labels = set(match_labels(base.classes, control).values())
         if not control.paths:
             return labels
@@ -111,7 +112,7 @@ class ClassModel(ControlModel):
             assert base is not None, "a control of which no label is known has no model"
             return base
         offset = base_offset(embeddings, self.control, self._base)
-        return np.asarray(self._head.predict(embeddings, offset=offset), np.float64)
+        return np.asarray(self._head.predict(self.own_columns(embeddings), offset=offset), np.float64)
 
     def acquisition_confidence(
         self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]
@@ -140,7 +141,7 @@ class ClassModel(ControlModel):
         if self._head is None:
             return np.asarray(self._shipped.confidence(probabilities), np.float64)
         offset = base_offset(embeddings, self.control, self._base)
-        epistemic = self._head.uncertainty(embeddings, offset=offset).epistemic
+        epistemic = self._head.uncertainty(self.own_columns(embeddings), offset=offset).epistemic
         labels = probabilities.shape[1]
         maximum = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
         return np.asarray((1 - epistemic / maximum).clip(0, 1), np.float64)
@@ -149,7 +150,7 @@ class ClassModel(ControlModel):
         """Return the expected share of annotators at each label of Choices, shape (n, k), or node of a Taxonomy, (n, m)."""
         if isinstance(self._head, DecisionTree):
             offset = base_offset(embeddings, self.control, self._base)
-            return np.asarray(self._head.predict_nodes(embeddings, offset=offset), np.float64)
+            return np.asarray(self._head.predict_nodes(self.own_columns(embeddings), offset=offset), np.float64)
         probabilities = self.probabilities(embeddings)
         return probabilities if self.tree is None else self.tree.gather(probabilities)
 
@@ -181,6 +182,11 @@ class ClassModel(ControlModel):
             (dict(zip(labels, row, strict=True)), confidence)
             for row, confidence in zip(probabilities.tolist(), confidences.tolist(), strict=True)
         ]
+
+    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the columns of the encoder that the head stands on, or of the shipped one, shape (n, dimension)."""
+        head = self._head or self._base.morphology
+        return self._base.read(embeddings, head.encoder)
 
     def _predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the probabilities, shape (n, k), and the acquisition confidences, shape (n,)."""

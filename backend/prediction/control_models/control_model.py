@@ -7,11 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+import numpy as np
+from numpy.typing import NDArray
+
 from backend.heads import Head
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
@@ -35,7 +38,7 @@ class Heads:
     ----------
     trained : mapping
         Control's name to its trained head.
-    base : Morphology
+    base : BaseClassifier
         The shipped classifier.
     masks : PromptedMasks
         The segmenter.
@@ -46,7 +49,7 @@ class Heads:
     """
 
     trained: Mapping[str, Head]
-    base: Morphology
+    base: BaseClassifier
     masks: PromptedMasks
     detector: LearnedDetector | None
     shared: Mapping[str, SharedObjects]
@@ -155,7 +158,7 @@ class ControlModel(ABC):
         return set()
 
     @classmethod
-    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+    def shipped_names(cls, control: Control, base: BaseClassifier) -> set[str]:
         """Return the names of `label_names` that the shipped heads can predict."""
         return set()
 
@@ -190,6 +193,10 @@ class ControlModel(ABC):
     @abstractmethod
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
         """Predict the control's column on each image, in order."""
+
+    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the columns of embeddings, shape (n, d), that describe how similar images are to this model's head."""
+        return embeddings
 
     def prompt_boxes(self, features: ImageFeatures) -> list[Box]:
         """Return the boxes of the objects on an image that annotators may click."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from backend.heads.feature_blocks import COLUMNS, FeatureBlocks
 from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import is_redshift, number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
@@ -34,16 +36,17 @@ class NumberModel(ControlModel):
 
     uses_blocks = True
 
-    def __init__(self, control: Control, head: Regression | Parameters) -> None:
+    def __init__(self, control: Control, head: Regression | Parameters, base: BaseClassifier) -> None:
         self.control = control
         if isinstance(head, Regression):
             self.needs_blocks, self.data_keys = head.blocks, data_keys_of(head.columns)
         self._head = head
+        self._base = base
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         head = heads.trained.get(control.name)
-        return cls(control, head) if isinstance(head, Regression | Parameters) else None
+        return cls(control, head, heads.base) if isinstance(head, Regression | Parameters) else None
 
     @classmethod
     def read_regions(cls, regions: Sequence[Region], control: Control, *, size: Size | None) -> list[Any]:
@@ -56,7 +59,9 @@ class NumberModel(ControlModel):
     @classmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Regression:
         values, inputs = read_inputs(examples, data)
-        return Regression.fit(inputs, np.array(values), control=control.name, relative=is_redshift(control))
+        own = data.base.read_inputs(inputs, data.encoder) if values else inputs
+        head = Regression.fit(own, np.array(values), control=control.name, relative=is_redshift(control))
+        return replace(head, encoder=data.encoder)
 
     @classmethod
     def stratum(cls, label: float, labels: Sequence[Any]) -> str:
@@ -64,7 +69,11 @@ class NumberModel(ControlModel):
 
     def predict(self, features_of_images: Sequence[ImageFeatures]) -> NumberPredictions:
         """Return the predicted values of n images with their intervals."""
-        return predict_numbers(self._head, inputs_of(features_of_images))
+        return predict_numbers(self._head, self._base.read_inputs(inputs_of(features_of_images), self._head.encoder))
+
+    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the columns of the encoder that the head stands on, shape (n, dimension)."""
+        return self._base.read(embeddings, self._head.encoder)
 
     def acquisition_confidence(self, deviations: NDArray[np.floating]) -> NDArray[np.float64]:
         """Return noise / deviation, shape (n,): 1 within the training data, lower where the expected error is larger."""

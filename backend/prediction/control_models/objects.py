@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import numpy as np
 
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detected import Detected
 from backend.heads.detection.detection import Detection
 from backend.heads.segmentation.overlaps import largest_part_of, outline_detections
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import matched_boxes
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.drawn_objects import DrawnObject, draw_objects
@@ -108,7 +108,7 @@ class ObjectModel(ControlModel):
         return {obj.label for obj in label}
 
     @classmethod
-    def shipped_names(cls, control: Control, base: Morphology) -> set[str]:
+    def shipped_names(cls, control: Control, base: BaseClassifier) -> set[str]:
         return {label.value for label in control.labels[:1]}  # the shipped detectors give every object the first label
 
     @property

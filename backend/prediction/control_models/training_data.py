@@ -8,10 +8,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.feature_blocks import NO_BLOCKS
 from backend.heads.inputs import HeadInputs
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages
 from backend.prediction.features import ImageFeatures
@@ -24,7 +24,12 @@ class TrainingData(Protocol):
     """Access to the training data of a control, and to the shipped heads."""
 
     @property
-    def base(self) -> Morphology: ...
+    def base(self) -> BaseClassifier: ...
+
+    @property
+    def encoder(self) -> str:
+        """Fingerprint of the encoder that heads for classes and numbers are trained on."""
+        ...
 
     @property
     def detector(self) -> LearnedDetector | None: ...

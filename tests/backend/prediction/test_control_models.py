@@ -30,6 +30,7 @@ from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.encoder import Encoder
 from backend.lvm.feature_maps import Pyramids
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import (
     ClassModel,
     ControlModel,
@@ -50,6 +51,7 @@ from sync.labelling.config import Control, parse
 BASE = Morphology.load(BASE_MORPHOLOGY)
 MASKS = PromptedMasks.load(BASE_SEGMENTER)
 WINDOWS = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
+SHIPPED = BaseClassifier.alone(BASE)
 DIMENSION = len(BASE.mean)
 vectors = arrays(np.float32, (3, DIMENSION), elements=st.floats(-3, 3, width=32))
 
@@ -68,7 +70,7 @@ def control(written: str) -> Control:
 
 
 def models(*written: str, **heads: Any) -> list[ControlModel]:
-    return create_models(controls_to_predict(parse(xml(*written))), ProjectHeads(heads), base=BASE, masks=MASKS)
+    return create_models(controls_to_predict(parse(xml(*written))), ProjectHeads(heads), base=SHIPPED, masks=MASKS)
 
 
 def make_features(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:
@@ -124,19 +126,19 @@ def test_objects_are_predicted_without_a_trained_head() -> None:
 
 @given(vectors)
 def test_base_classes_are_mapped_to_the_labels_of_a_control(sample: NDArray[np.float32]) -> None:
-    exclusive = base_probabilities(sample, control(choices("Spiral", "Elliptical", "Wild")), BASE)
+    exclusive = base_probabilities(sample, control(choices("Spiral", "Elliptical", "Wild")), SHIPPED)
     assert exclusive is not None
     assert exclusive.shape == (3, 3)
     assert exclusive.sum(axis=1) == pytest.approx(1)
     assert (exclusive > 0).all()
-    multiple = base_probabilities(sample, control(choices("Spiral", "Wild", choice="multiple")), BASE)
+    multiple = base_probabilities(sample, control(choices("Spiral", "Wild", choice="multiple")), SHIPPED)
     assert multiple is not None
     assert ((multiple > 0) & (multiple < 1)).all()
 
 
 def test_probabilities_of_classes_with_the_same_label_are_added() -> None:
     sample = random_vectors(20)
-    mapped = base_probabilities(sample, control(choices("Spiral", "Elliptical")), BASE)
+    mapped = base_probabilities(sample, control(choices("Spiral", "Elliptical")), SHIPPED)
     predicted = dict(zip(BASE.classes, BASE.predict(sample).T, strict=True))
     together = predicted["spiral"] + predicted["edge_on"]
     assert mapped is not None
@@ -147,14 +149,14 @@ def test_probabilities_of_classes_with_the_same_label_are_added() -> None:
 
 
 def test_the_base_predicts_nothing_for_a_control_without_a_known_label() -> None:
-    assert base_probabilities(random_vectors(), control(choices("Calm", "Wild")), BASE) is None
+    assert base_probabilities(random_vectors(), control(choices("Calm", "Wild")), SHIPPED) is None
 
 
 def test_an_unknown_label_does_not_change_the_other_probabilities() -> None:
     sample = random_vectors(20)
     labels = ("Elliptical", "Spiral", "Edge-on", "Merger")
-    known = base_probabilities(sample, control(choices(*labels)), BASE)
-    wider = base_probabilities(sample, control(choices(*labels, "Gravitational lens")), BASE)
+    known = base_probabilities(sample, control(choices(*labels)), SHIPPED)
+    wider = base_probabilities(sample, control(choices(*labels, "Gravitational lens")), SHIPPED)
     assert known is not None
     assert wider is not None
     assert wider[:, :4] == pytest.approx(known, abs=0.005)
@@ -178,12 +180,12 @@ def test_a_tree_is_trained_on_a_label_that_the_shipped_head_lacks() -> None:
     embeddings = random_vectors(40) + (4 * BASE.scale * np.sqrt(DIMENSION) * lens[:, None] * (np.arange(DIMENSION) < 8)).astype(
         np.float32
     )
-    offset = base_offset(embeddings, taxonomy, BASE)
+    offset = base_offset(embeddings, taxonomy, SHIPPED)
     assert offset is not None
     assert np.isnan(offset[:, 2]).all()
     kinds = np.where(lens, 2, rng.integers(0, 2, 40))
     tree = DecisionTree.fit(embeddings, np.eye(3)[kinds], paths=taxonomy.paths, exclusive=True, offset=offset)
-    untrained = base_probabilities(embeddings, taxonomy, BASE)
+    untrained = base_probabilities(embeddings, taxonomy, SHIPPED)
     assert untrained is not None
     assert (untrained[:, 2] < 0.005).all()
     assert ((tree.predict(embeddings, offset=offset)[:, 2] > 0.5) == lens).mean() > 0.9

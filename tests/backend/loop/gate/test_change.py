@@ -26,7 +26,7 @@ class Galaxies:
     """Large galaxies, annotated, and small ones, not annotated; heads fitted on shares of a class in each kind."""
 
     def __init__(self, services: Services, files: Any, png: Callable[..., bytes]) -> None:
-        self.base = services.predictors.base_morphology
+        self.base = services.predictors.base
         references = [
             files.put(f"/data/upload/7/{number}.png", png(spots=((100, 50, 18 if number < 8 else 4),), seed=number))
             for number in range(16)

@@ -297,7 +297,7 @@ def test_the_shipped_head_is_restored_if_both_versions_are_worse(
     monkeypatch.setitem(CONTROLS, "mood", control)
     bench = ShippedBench(predicting, files, png)
     vectors = np.stack([bench.embeddings[task] for task in TASKS])
-    probabilities = base_probabilities(vectors, control, predicting.predictors.base_morphology)
+    probabilities = base_probabilities(vectors, control, predicting.predictors.base)
     assert probabilities is not None
     names = np.array([label.value for label in control.labels])
     right = dict(zip(TASKS, names[probabilities.argmax(axis=1)].tolist(), strict=True))

@@ -12,6 +12,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.regression import Parameters
 from backend.loop.queue.labels import count_classes, read_ratings
 from backend.loop.queue.pool import build_pool, rarity_of_classes
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel, NumberModel
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.task_embeddings import TaskEmbeddings, join_embeddings, ranked_model
@@ -30,18 +31,18 @@ def control(name: str, config: LabelConfig = CONFIG) -> Control:
 
 
 @pytest.fixture(scope="module")
-def base() -> Morphology:
-    return Morphology.load(BASE_MORPHOLOGY)
+def base() -> BaseClassifier:
+    return BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY))
 
 
 @pytest.fixture(scope="module")
-def head(base: Morphology, embeddings: Callable[..., Any]) -> Morphology:
-    vectors, targets = embeddings([0, 1, 2] * 8, classes=3, dimension=len(base.mean))
+def head(base: BaseClassifier, embeddings: Callable[..., Any]) -> Morphology:
+    vectors, targets = embeddings([0, 1, 2] * 8, classes=3, dimension=len(base.morphology.mean))
     return Morphology.fit(vectors, targets, classes=["Ring", "Shell", "Neither"], exclusive=True)
 
 
-def task_embeddings(base: Morphology, count: int, *, seed: int = 0) -> TaskEmbeddings:
-    rows = np.random.default_rng(seed).standard_normal((count, len(base.mean))).astype(np.float16)
+def task_embeddings(base: BaseClassifier, count: int, *, seed: int = 0) -> TaskEmbeddings:
+    rows = np.random.default_rng(seed).standard_normal((count, len(base.morphology.mean))).astype(np.float16)
     return TaskEmbeddings(np.arange(100, 100 + count), rows)
 
 
@@ -66,7 +67,7 @@ def note(task: int, **values: Any) -> Annotation:
     )
 
 
-def test_a_trained_head_gives_probabilities_and_information(base: Morphology, head: Morphology) -> None:
+def test_a_trained_head_gives_probabilities_and_information(base: BaseClassifier, head: Morphology) -> None:
     pool = build_pool(ClassModel(control("kind"), head, base), task_embeddings(base, 12), task_embeddings(base, 3), scores={})
     assert pool.probabilities.shape == (12, 3)
     assert pool.is_trained
@@ -76,16 +77,16 @@ def test_a_trained_head_gives_probabilities_and_information(base: Morphology, he
     assert pool.predict(pool.embeddings[:2]).shape == (2, 3)
 
 
-def test_without_a_head_of_the_project_nothing_is_known(base: Morphology) -> None:
+def test_without_a_head_of_the_project_nothing_is_known(base: BaseClassifier) -> None:
     model = ClassModel(control("kind"), None, base)
     pool = build_pool(model, task_embeddings(base, 12), task_embeddings(base, 0), scores={})
     assert not pool.is_trained
     assert not pool.information.any()
 
 
-def test_other_controls_are_ranked_by_the_own_scores(base: Morphology) -> None:
+def test_other_controls_are_ranked_by_the_own_scores(base: BaseClassifier) -> None:
     values = np.random.default_rng(0).random(8)
-    model = NumberModel(control("interest"), Parameters.fit(task_embeddings(base, 8).rows.astype(np.float32), values))
+    model = NumberModel(control("interest"), Parameters.fit(task_embeddings(base, 8).rows.astype(np.float32), values), base)
     pool = build_pool(model, task_embeddings(base, 4), task_embeddings(base, 0), scores={100: 0.25, 101: 0.75})
     assert pool.information.tolist() == [0.75, 0.25, 0.5, 0.5]
     assert ranked_model([model]) is model
@@ -93,7 +94,7 @@ def test_other_controls_are_ranked_by_the_own_scores(base: Morphology) -> None:
     assert ranked_model([]) is None
 
 
-def test_rare_classes_weigh_more(base: Morphology, head: Morphology) -> None:
+def test_rare_classes_weigh_more(base: BaseClassifier, head: Morphology) -> None:
     rarity = rarity_of_classes(np.array([9.0, 2.0, 1.0]))
     assert rarity.tolist() == pytest.approx([0.5, 5 / 3, 2.5])
     model, candidates = ClassModel(control("kind"), head, base), task_embeddings(base, 20)
@@ -110,7 +111,7 @@ def test_classes_and_ratings_are_read_from_annotations() -> None:
     assert read_ratings(notes, parse('<View><Image name="image" value="$image"/></View>')) == {}
 
 
-def test_embeddings_are_joined_in_order(base: Morphology) -> None:
+def test_embeddings_are_joined_in_order(base: BaseClassifier) -> None:
     both = join_embeddings(task_embeddings(base, 2), task_embeddings(base, 3, seed=1))
     assert both.tasks.tolist() == [100, 101, 100, 101, 102]
-    assert both.rows.shape == (5, len(base.mean))
+    assert both.rows.shape == (5, len(base.morphology.mean))

@@ -1,0 +1,69 @@
+"""Choose the encoder that the next version of a project is trained on."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.encoder_specs import SHIPPED
+from backend.registry.records import BASE, Project
+from backend.services import Services
+
+__all__ = ["Target", "find_target"]
+
+log = logging.getLogger("galaxyloop.encoders")
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Encoders of a project.
+
+    Attributes
+    ----------
+    current : str
+        Fingerprint of the encoder of the live version.
+    chosen : str
+        Fingerprint of the encoder that the user has chosen, for the project or in the settings.
+    spec : str
+        Specification of the chosen encoder.
+    problem : str
+        Why the chosen encoder cannot be used, in one sentence; then `chosen` is `current`. Empty without a problem.
+    """
+
+    current: str
+    chosen: str
+    spec: str
+    problem: str = ""
+
+    @property
+    def is_switch(self) -> bool:
+        """Whether the project is to be switched to another encoder."""
+        return self.chosen != self.current
+
+
+def find_target(services: Services, project: Project) -> Target:
+    """Return the current and the chosen encoder of a project.
+
+    The live version stays, and is trained further, if the chosen encoder cannot be used.
+    """
+    predictors, store = services.predictors, services.encoders
+    live = services.registry.version(project.id, project.live_version)
+    spec = services.settings.encoder or SHIPPED
+    problem, chosen = "", project.encoder
+    if not chosen:
+        try:
+            stored = store.find(spec) or store.add(spec)
+            chosen = stored.fingerprint
+        except CheckpointError as error:
+            problem = str(error)
+    elif (known := store.get(chosen)) is not None:
+        spec = known.spec
+    if chosen and not predictors.has(chosen):
+        problem = f"the encoder {chosen} of project {project.id} cannot be used: choose one with galaxyloop encoder use"
+    # The shipped heads of a base version read the shipped encoder, whatever the project's own heads are trained on.
+    fallback = live.encoder if live.encoder and predictors.has(live.encoder) else predictors.shipped_encoder
+    if problem:
+        log.error("event=encoder_not_used project=%d encoder=%s reason=%r", project.id, spec, problem)
+        return Target(fallback, fallback, spec, problem)
+    return Target(chosen if live.verdict == BASE else fallback, chosen, spec)

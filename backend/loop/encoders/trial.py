@@ -1,0 +1,148 @@
+"""A trial of another encoder: the heads of a project on both encoders, compared on its own labels in the same folds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from backend.heads import NotEnoughLabels
+from backend.loop.audit import divide_snapshot
+from backend.loop.encoders.target import find_target
+from backend.loop.examples.examples import gather_examples
+from backend.loop.examples.held_out import Sides
+from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.gate.candidates import score_candidates
+from backend.loop.gate.evidence import describe_method
+from backend.loop.gate.head_scorer import ComparedHead
+from backend.loop.scores.comparison import Comparison, compare
+from backend.loop.training.train import ImagesOfProject
+from backend.lvm.speed import measure_speed
+from backend.prediction.control_models import model_class
+from backend.prediction.control_models.examples import Examples
+from backend.prediction.factory import read_config
+from backend.prediction.live import LivePredictors
+from backend.prediction.project_heads import controls_to_predict
+from backend.services import Services
+from sync.controls import CONTROLS, Kind
+from sync.label_studio.annotations import AnnotationReader
+from sync.label_studio.projects import project_state
+from sync.labelling.config import Control
+
+__all__ = ["ControlTrial", "Trial", "try_encoder"]
+
+
+@dataclass(frozen=True, slots=True)
+class ControlTrial:
+    """Scores of one control.
+
+    Attributes
+    ----------
+    control : str
+    current, tried : float
+        Mean agreement with the annotators, 0 to 1, of the head on the current encoder and on the tried one.
+    comparison : Comparison
+        The tried encoder against the current one, on the same tasks.
+    by : str
+        Whether the tasks were held out or cross-validated.
+    """
+
+    control: str
+    current: float
+    tried: float
+    comparison: Comparison
+    by: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """Result of a trial.
+
+    Attributes
+    ----------
+    current, tried : str
+        Fingerprints of both encoders.
+    controls : tuple of ControlTrial
+    not_compared : mapping
+        Control's name to the reason why it was not compared.
+    speeds : mapping
+        Fingerprint to images per second of the network; without imported embeddings, which need none.
+    """
+
+    current: str
+    tried: str
+    controls: tuple[ControlTrial, ...]
+    not_compared: Mapping[str, str]
+    speeds: Mapping[str, float]
+
+
+def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
+    """Compare an encoder with that of the live version; only the annotated tasks are embedded, and nothing is changed.
+
+    Parameters
+    ----------
+    services : Services
+    project_id : int
+    encoder : str
+        Fingerprint of an encoder of the store.
+
+    Raises
+    ------
+    RegistryError
+        If the backend is not attached to the project.
+    LabelStudioError
+        If Label Studio refuses a request or cannot be reached.
+    """
+    project = services.registry.project(project_id)
+    state = project_state(services.label_studio, project_id)
+    reader = AnnotationReader(services.label_studio, project_id)
+    snapshot = take_snapshot(reader.read(label_config=state.label_config))
+    snapshot = divide_snapshot(services, project, snapshot, tasks=reader.tasks)
+    current = find_target(services, project).current
+    predictors = services.predictors.on(current, encoder)
+    config = read_config(state.label_config)
+    controls = [control for control in controls_to_predict(config) if CONTROLS[control.tag].KIND is not Kind.OBJECTS]
+    gather = partial(gather_examples, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read)
+    training = gather(snapshot.training, config, controls)
+    truth = gather((*snapshot.training, *snapshot.validation), config, controls)
+    compared: list[ControlTrial] = []
+    reasons: dict[str, str] = {}
+    for control in controls:
+        scored = _compare(predictors, control, training[control.name], truth[control.name], snapshot.sides, (encoder, current))
+        if isinstance(scored, str):
+            reasons[control.name] = scored
+        else:
+            compared.append(scored)
+    return Trial(current, encoder, tuple(compared), reasons, _measure(services, (current, encoder)))
+
+
+def _compare(
+    predictors: LivePredictors, control: Control, training: Examples, truth: Examples, sides: Sides, encoders: tuple[str, str]
+) -> ControlTrial | str:
+    """Compare the heads of one control on two encoders, the tried one first; return the reason if that is not possible."""
+    heads: list[ComparedHead] = []
+    for encoder in encoders:
+        try:
+            head = model_class(control).fit(training, control, ImagesOfProject(predictors, encoder))
+        except NotEnoughLabels as error:
+            return str(error)
+        heads.append(ComparedHead(head, training))
+    scores = score_candidates(predictors, control, heads, truth, sides)
+    if scores is None:
+        return "no annotated image could be scored on both encoders"
+    tried, current = scores.agreement(0), scores.agreement(1)
+    resampled: Sequence[bool] = scores.resampled.tolist()
+    comparison = compare(
+        tried,
+        current,
+        groups=scores.groups,
+        cross_validated=resampled,
+        folds=scores.plan.folds if any(resampled) else None,
+    )
+    return ControlTrial(control.name, float(current.mean()), float(tried.mean()), comparison, describe_method(scores.resampled))
+
+
+def _measure(services: Services, encoders: Sequence[str]) -> dict[str, float]:
+    """Measure the speed of networks; imported embeddings need none."""
+    networks = {encoder: services.encoders.embedder(encoder) for encoder in encoders}
+    return {encoder: measure_speed(network) for encoder, network in networks.items() if network is not None}

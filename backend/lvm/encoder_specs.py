@@ -1,0 +1,93 @@
+"""Specifications of encoders: where the weights of an encoder come from.
+
+`shipped`, `hf_hub:OWNER/NAME`, `local-dir:/folder`, a name of timm such as `convnext_nano.in12k_ft_in1k`, or the path of a
+checkpoint that `galaxyloop pretrain` wrote.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import timm
+
+from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.timm_encoder import CONFIG_NAME, PICKLED_NAMES, WEIGHTS_NAME
+
+__all__ = ["SHIPPED", "find_checkpoint", "find_timm_folder"]
+
+SHIPPED = "shipped"
+HUB_PREFIXES = ("hf_hub:", "hf-hub:")
+LOCAL_PREFIX = "local-dir:"
+CHECKPOINT_SUFFIX = ".safetensors"
+LONGEST_REASON = 200
+
+
+def find_checkpoint(spec: str) -> Path | None:
+    """Return the path of a checkpoint of `galaxyloop pretrain`; None if the specification is not a path of a file.
+
+    Raises
+    ------
+    CheckpointError
+        If it is the path of a missing file, or of a file of another kind.
+    """
+    path = Path(spec)
+    if path.is_dir():
+        raise CheckpointError(f"the encoder {spec} is a folder: write {LOCAL_PREFIX}{spec}")
+    if path.suffix == CHECKPOINT_SUFFIX or path.is_file():
+        if not path.is_file():
+            raise CheckpointError(f"the encoder {spec} cannot be read: there is no such file")
+        if path.suffix != CHECKPOINT_SUFFIX:
+            raise CheckpointError(
+                f"the encoder {spec} is not a safetensors file: galaxyloop reads no pickle; put a configuration of timm beside "
+                f"safetensors and write {LOCAL_PREFIX}FOLDER"
+            )
+        return path
+    return None
+
+
+def find_timm_folder(spec: str) -> Path:
+    """Return the folder of an encoder of timm, downloaded from the Hugging Face Hub if necessary.
+
+    Raises
+    ------
+    CheckpointError
+        If no such encoder exists, or the hub cannot be reached.
+    """
+    if spec.startswith(LOCAL_PREFIX):
+        folder = Path(spec.removeprefix(LOCAL_PREFIX)).expanduser()
+        if not folder.is_dir():
+            raise CheckpointError(f"the encoder {spec} cannot be read: there is no folder {folder}")
+        return folder.absolute()
+    prefix = next((prefix for prefix in HUB_PREFIXES if spec.startswith(prefix)), "")
+    if prefix:
+        return _download(spec, spec.removeprefix(prefix))
+    config = None if ":" in spec or "/" in spec else timm.models.get_pretrained_cfg(spec)
+    if config is None or not config.hf_hub_id:
+        raise CheckpointError(
+            f"the encoder {spec} is unknown: write {HUB_PREFIXES[0]}OWNER/NAME, {LOCAL_PREFIX}FOLDER, a name of timm that has "
+            "weights on the Hugging Face Hub, or the path of a checkpoint that galaxyloop pretrain wrote"
+        )
+    return _download(spec, config.hf_hub_id)
+
+
+def _download(spec: str, name: str) -> Path:
+    """Download configuration and weights, safetensors if the repository has them, and return their folder."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    repository, _, revision = name.partition("@")
+    try:
+        config = Path(hf_hub_download(repository, CONFIG_NAME, revision=revision or None))
+        try:
+            hf_hub_download(repository, WEIGHTS_NAME, revision=revision or None)
+        except EntryNotFoundError as error:
+            if isinstance(error, LocalEntryNotFoundError):  # there is no network
+                raise
+            hf_hub_download(repository, PICKLED_NAMES[0], revision=revision or None)
+    except Exception as error:  # of the HTTP library, and of the hub's client
+        detail = " ".join(str(error).split())[:LONGEST_REASON]
+        raise CheckpointError(
+            f"the encoder {spec} cannot be downloaded from the Hugging Face Hub ({type(error).__name__}: {detail}): check the "
+            f"name and the network, or download it elsewhere and write {LOCAL_PREFIX}FOLDER"
+        ) from error
+    return config.parent

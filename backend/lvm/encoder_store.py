@@ -1,0 +1,227 @@
+"""The encoders of a data folder, each in a folder of its own that never changes; versions name them by their fingerprint.
+
+An encoder is copied here once. Afterwards neither the network nor the folder that it came from is needed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
+from backend.lvm.embeddings import Embedder, Embeddings, EmbeddingSource
+from backend.lvm.encoder_specs import SHIPPED, find_checkpoint, find_timm_folder
+from backend.lvm.timm_encoder import copy_timm_folder, load_timm_encoder
+from backend.lvm.vectors import ImportedVectors, save_vectors
+from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
+from sync.files.cache import Cache
+
+__all__ = ["EncoderStore", "StoredEncoder"]
+
+RECORD_NAME = "encoder.json"
+CHECKPOINT_NAME = "encoder.safetensors"
+FINGERPRINT_DIGITS = 16
+IMPORTED, OURS, TIMM = "vectors", "galaxyloop", "timm"
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEncoder:
+    """One encoder of the store.
+
+    Attributes
+    ----------
+    fingerprint : str
+        First 16 hexadecimal digits of a hash of its files.
+    spec : str
+        Specification that it was added by.
+    kind : {"galaxyloop", "timm", "vectors"}
+    dimension : int
+        Length of an embedding.
+    image_px : int
+        Side of its images, pixels; 0 for imported embeddings.
+    added_at : float
+        Unix time.
+    """
+
+    fingerprint: str
+    spec: str
+    kind: str
+    dimension: int
+    image_px: int
+    added_at: float
+
+
+class _Write(Protocol):
+    """Writes the files of an encoder into an empty folder, loads them, and returns kind, dimension and side of its images."""
+
+    def __call__(self, folder: Path) -> tuple[str, int, int]: ...
+
+
+class EncoderStore:
+    """Adds encoders to a folder and opens them.
+
+    Parameters
+    ----------
+    folder : Path
+        Created by the first encoder that is added.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.shipped = fingerprint(SHIPPED_CHECKPOINT)
+
+    def encoders(self) -> list[StoredEncoder]:
+        """List the added encoders, the oldest first."""
+        records = [self._read(file.parent.name) for file in sorted(self.folder.glob(f"[!.]*/{RECORD_NAME}"))]
+        return sorted((record for record in records if record is not None), key=lambda record: record.added_at)
+
+    def get(self, name: str) -> StoredEncoder | None:
+        """Return an encoder by its fingerprint; None if it is not here."""
+        if name == self.shipped:
+            return StoredEncoder(name, SHIPPED, OURS, 0, 0, 0.0)
+        return self._read(name)
+
+    def find(self, spec: str) -> StoredEncoder | None:
+        """Return the encoder that was added last by a specification; None if none was."""
+        if spec == SHIPPED:
+            return self.get(self.shipped)
+        return next((record for record in reversed(self.encoders()) if record.spec == spec), None)
+
+    def add(self, spec: str) -> StoredEncoder:
+        """Copy an encoder into the store, unless the same files are there already, and check that it embeds an image.
+
+        Raises
+        ------
+        CheckpointError
+            If it cannot be read, downloaded or used; the message is one sentence, and the store is unchanged.
+        """
+        if spec == SHIPPED:
+            return StoredEncoder(self.shipped, SHIPPED, OURS, 0, 0, 0.0)
+        checkpoint = find_checkpoint(spec)
+        if checkpoint is not None:
+            return self._add(spec, lambda folder: _write_checkpoint(checkpoint, folder))
+        source = find_timm_folder(spec)
+        return self._add(spec, lambda folder: _write_timm(source, folder, spec))
+
+    def add_vectors(self, spec: str, references: Sequence[str], vectors: NDArray[np.float32]) -> StoredEncoder:
+        """Add embeddings that another program has computed.
+
+        Parameters
+        ----------
+        spec : str
+            Where they come from.
+        references : sequence of str, length n
+            References of the images in the data of tasks.
+        vectors : ndarray, shape (n, d)
+        """
+
+        def write(folder: Path) -> tuple[str, int, int]:
+            save_vectors(folder, references, vectors)
+            return IMPORTED, int(vectors.shape[1]), 0
+
+        return self._add(spec, write)
+
+    def open(self, name: str, cache: Cache) -> EmbeddingSource:
+        """Open an encoder by its fingerprint.
+
+        Parameters
+        ----------
+        name : str
+        cache : Cache
+            Stores its embeddings.
+
+        Raises
+        ------
+        CheckpointError
+            If it is not here, or its files have changed.
+        """
+        record = self._read(name)
+        if record is None:
+            raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
+        folder = self.folder / name
+        if _hash_files(folder) != name:
+            raise CheckpointError(f"the files of the encoder {record.spec} in {folder} were changed: add it again")
+        if record.kind == IMPORTED:
+            return ImportedVectors(folder)
+        return Embeddings(self._load(record, folder), cache, fingerprint=name)
+
+    def embedder(self, name: str) -> Embedder | None:
+        """Load the network of an encoder, to measure its speed; None for imported embeddings.
+
+        Raises
+        ------
+        CheckpointError
+            As `open`.
+        """
+        if name == self.shipped:
+            return load_encoder(SHIPPED_CHECKPOINT)
+        record = self._read(name)
+        if record is None:
+            raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
+        return None if record.kind == IMPORTED else self._load(record, self.folder / name)
+
+    def _load(self, record: StoredEncoder, folder: Path) -> Embedder:
+        return load_encoder(folder / CHECKPOINT_NAME) if record.kind == OURS else load_timm_encoder(folder)
+
+    def _read(self, name: str) -> StoredEncoder | None:
+        try:
+            fields = json.loads((self.folder / name / RECORD_NAME).read_bytes())
+            return StoredEncoder(**fields)
+        except (OSError, ValueError, TypeError):
+            return None
+
+    def _add(self, spec: str, write: _Write) -> StoredEncoder:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.folder) as place:
+            unfinished = Path(place) / "encoder"
+            unfinished.mkdir()
+            kind, dimension, image_px = write(unfinished)
+            name = _hash_files(unfinished)
+            record = StoredEncoder(name, spec, kind, dimension, image_px, time.time())
+            if kind == OURS and fingerprint(unfinished / CHECKPOINT_NAME) == self.shipped:
+                return StoredEncoder(self.shipped, SHIPPED, OURS, dimension, image_px, 0.0)
+            if self._read(name) is None:
+                (unfinished / RECORD_NAME).write_text(json.dumps(asdict(record)))
+                flush_folder(unfinished)
+                rename_folder(unfinished, self.folder / name)
+        return self._read(name) or record
+
+
+def _write_checkpoint(checkpoint: Path, folder: Path) -> tuple[str, int, int]:
+    encoder = load_encoder(checkpoint)
+    if not all(torch.isfinite(weights).all() for weights in encoder.state_dict().values()):
+        raise CheckpointError(f"the weights in {checkpoint} have values that are not finite")
+    (folder / CHECKPOINT_NAME).write_bytes(checkpoint.read_bytes())
+    return OURS, encoder.dimension, encoder.image_px
+
+
+def _write_timm(source: Path, folder: Path, spec: str) -> tuple[str, int, int]:
+    try:
+        copy_timm_folder(source, folder)
+    except CheckpointError as error:
+        raise CheckpointError(f"the encoder {spec} cannot be used: {error}") from error
+    try:
+        encoder = load_timm_encoder(folder)
+    except CheckpointError as error:
+        raise CheckpointError(str(error).replace(f"in {folder}", spec)) from error
+    return TIMM, encoder.dimension, encoder.image_px
+
+
+def _hash_files(folder: Path) -> str:
+    """Return a hash of the names and contents of the files of an encoder, without its record."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.iterdir()):
+        if file.name != RECORD_NAME:
+            with file.open("rb") as content:
+                digest.update(file.name.encode() + b"\0" + hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()[:FINGERPRINT_DIGITS]

@@ -1,0 +1,90 @@
+"""The shipped network and heads, which all predictors of a process share; they are loaded on first use."""
+
+from __future__ import annotations
+
+import logging
+from functools import cached_property
+from pathlib import Path
+
+from backend.heads.classification.morphology import Morphology
+from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.segmentation.shipped import Segmenter, open_segmenter
+from backend.heads.segmentation.window_features import CachedWindowEncoder
+from backend.images.store import ImageSource
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.embeddings import Embeddings
+from backend.lvm.feature_maps import Pyramids
+from backend.lvm.joined_embeddings import JoinedEmbeddings
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.task_blocks import TaskBlocks
+from sync.files.cache import Cache
+
+__all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "ShippedParts"]
+
+log = logging.getLogger("galaxyloop.predictors")
+
+BASE_DETECTOR = Path(__file__).parents[1] / "heads" / "weights" / "detector"
+BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"
+
+
+class ShippedParts:
+    """The shipped network and heads.
+
+    Parameters
+    ----------
+    image_store, cache, maps, sam_checkpoint
+        As for `PredictorFactory`.
+    """
+
+    def __init__(self, image_store: ImageSource, cache: Cache, maps: Cache | None, sam_checkpoint: Path | None) -> None:
+        self.image_store, self.cache, self._maps, self._sam_checkpoint = image_store, cache, maps, sam_checkpoint
+        self.encoder = fingerprint(SHIPPED_CHECKPOINT)
+        self.blocks = TaskBlocks()
+
+    @cached_property
+    def networks(self) -> tuple[FeatureExtractor, Embeddings, Segmenter]:
+        """Extractor, source of embeddings, and segmenter.
+
+        Raises
+        ------
+        CheckpointError
+            If the SAM checkpoint cannot be used.
+        """
+        encoder = load_encoder(SHIPPED_CHECKPOINT)
+        segmenter = open_segmenter(encoder, fingerprint=self.encoder, sam_checkpoint=self._sam_checkpoint)
+        embeddings = Embeddings(encoder, self.cache, fingerprint=self.encoder)
+        extractor = FeatureExtractor(
+            self.image_store,
+            JoinedEmbeddings({self.encoder: embeddings}),
+            Pyramids(encoder, self._maps, fingerprint=self.encoder),
+            CachedWindowEncoder(segmenter.windows, self._maps),
+            self.cache,
+        )
+        return extractor, embeddings, segmenter
+
+    @cached_property
+    def morphology(self) -> Morphology:
+        """The classifier of the common Galaxy Zoo classes."""
+        return Morphology.load(BASE_MORPHOLOGY)
+
+    @cached_property
+    def detector(self) -> LearnedDetector | None:
+        """The detector, or None if there is none for the encoder."""
+        return _shipped_detector(self.encoder)
+
+
+def _shipped_detector(encoder: str) -> LearnedDetector | None:
+    """Load the shipped detector; return None if there is none for this encoder, so that objects are found by source extraction.
+
+    Parameters
+    ----------
+    encoder : str
+        Fingerprint of the encoder in use.
+    """
+    if not BASE_DETECTOR.exists():
+        return None
+    detector = LearnedDetector.load(BASE_DETECTOR)
+    if detector.encoder == encoder:
+        return detector
+    log.warning("event=base_detector_not_used trained_on=%s encoder=%s", detector.encoder, encoder)
+    return None

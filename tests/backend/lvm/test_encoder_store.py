@@ -1,0 +1,129 @@
+"""The store of encoders: each is copied once, named by its files, and opened without the folder that it came from."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import huggingface_hub
+import numpy as np
+import pytest
+from huggingface_hub.errors import LocalEntryNotFoundError
+
+from backend.images.store import StoredImage
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_model, save_model
+from backend.lvm.encoder_store import EncoderStore
+from backend.lvm.joined_embeddings import JoinedEmbeddings, WrongEncoderError
+from sync.errors.images import ImageError
+from sync.files.cache import MemoryCache
+from tests.small_encoders import save_encoder
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EncoderStore:
+    return EncoderStore(tmp_path / "encoders")
+
+
+def image(key: str, seed: int = 0) -> StoredImage:
+    stored = StoredImage(key, bytes, 10**6)
+    stored.__dict__["pixels"] = np.random.default_rng(seed).random((80, 80, 3), np.float32)
+    return stored
+
+
+def test_an_encoder_is_opened_after_its_folder_is_gone(store: EncoderStore, tmp_path: Path) -> None:
+    spec = save_encoder(tmp_path / "mine")
+    added = store.add(spec)
+    assert (added.spec, added.kind, added.dimension, added.image_px) == (spec, "timm", 32, 64)
+    shutil.rmtree(tmp_path / "mine")
+    embeddings = EncoderStore(store.folder).open(added.fingerprint, MemoryCache(max_bytes=10**6))
+    assert embeddings.of([image("a"), image("b", 1)], ["", ""]).shape == (2, 32)
+    assert store.find(spec) == store.get(added.fingerprint) == added
+
+
+def test_equal_encoders_are_stored_once_and_others_beside_them(store: EncoderStore, tmp_path: Path) -> None:
+    first, second = save_encoder(tmp_path / "a"), save_encoder(tmp_path / "b", seed=1)
+    assert store.add(first).fingerprint == store.add(first).fingerprint != store.add(second).fingerprint
+    assert [encoder.spec for encoder in store.encoders()] == [first, second]
+
+
+def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path: Path) -> None:
+    assert store.add("shipped").fingerprint == store.add(str(SHIPPED_CHECKPOINT)).fingerprint == fingerprint(SHIPPED_CHECKPOINT)
+    assert store.encoders() == []
+    encoder, decoder = load_model(SHIPPED_CHECKPOINT)
+    next(encoder.parameters()).data *= 1.01
+    save_model(encoder, decoder, tmp_path / "own.safetensors", training={})
+    added = store.add(str(tmp_path / "own.safetensors"))
+    assert (added.kind, added.dimension, added.image_px) == ("galaxyloop", 1280, 96)
+    assert store.open(added.fingerprint, MemoryCache(max_bytes=10**6)).dimension == 1280
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ("local-dir:/nowhere/encoder", "there is no folder /nowhere/encoder"),
+        ("/nowhere/encoder.safetensors", "there is no such file"),
+        ("convnext_of_nobody", "is unknown: write hf_hub:OWNER/NAME, local-dir:FOLDER, a name of timm"),
+        ("https://example.com/encoder", "is unknown"),
+        ("/", "is a folder: write local-dir:/"),
+        (__file__, "is not a safetensors file: galaxyloop reads no pickle"),
+    ],
+)
+def test_a_specification_of_nothing_is_named(spec: str, reason: str, store: EncoderStore) -> None:
+    with pytest.raises(CheckpointError) as caught:
+        store.add(spec)
+    assert str(caught.value).startswith(f"the encoder {spec} ")
+    assert reason in str(caught.value)
+    assert store.encoders() == []
+
+
+def test_a_bad_encoder_leaves_the_store_unchanged(store: EncoderStore, tmp_path: Path) -> None:
+    spec = save_encoder(tmp_path / "mine", in_chans=5)
+    with pytest.raises(CheckpointError, match=f"^the encoder {spec} cannot be used: it expects images of 5 channels"):
+        store.add(spec)
+    assert list(store.folder.iterdir()) == []
+
+
+@pytest.mark.parametrize("spec", ["hf_hub:mwalmsley/zoobot-encoder-convnext_nano", "convnext_nano.in12k_ft_in1k"])
+def test_without_a_network_the_hub_is_named(spec: str, store: EncoderStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        raise LocalEntryNotFoundError("cannot find the requested files\nin the local cache")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(CheckpointError, match=r"^[^\n]*cannot be downloaded from the Hugging Face Hub[^\n]*local-dir:FOLDER$"):
+        store.add(spec)
+
+
+def test_changed_files_are_not_used(store: EncoderStore, tmp_path: Path) -> None:
+    added = store.add(save_encoder(tmp_path / "mine"))
+    save_encoder(store.folder / added.fingerprint, seed=1)
+    with pytest.raises(CheckpointError, match="were changed: add it again"):
+        store.open(added.fingerprint, MemoryCache(max_bytes=10**6))
+
+
+def test_imported_embeddings_are_found_by_reference(store: EncoderStore) -> None:
+    vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
+    added = store.add_vectors("vectors.parquet", ["/a.png", "/b.png"], vectors)
+    imported = store.open(added.fingerprint, MemoryCache(max_bytes=10**6))
+    assert imported.of([image("b"), image("a")], ["/b.png", "/a.png"]).tolist() == vectors[::-1].tolist()
+    assert imported.cached("", "/c.png") is None
+    with pytest.raises(ImageError, match=r"the imported embeddings have none of /c\.png"):
+        imported.of([image("c")], ["/c.png"])
+
+
+def test_joined_embeddings_give_each_head_the_columns_of_its_encoder(store: EncoderStore, tmp_path: Path) -> None:
+    cache = MemoryCache(max_bytes=10**6)
+    added = store.add(save_encoder(tmp_path / "mine"))
+    imported = store.add_vectors("vectors.parquet", ["/a.png"], np.ones((1, 3), np.float32))
+    sources = {encoder.fingerprint: store.open(encoder.fingerprint, cache) for encoder in (added, imported)}
+    joined = JoinedEmbeddings(sources)
+    assert joined.cached("a", "/a.png") is None
+    rows = joined.of([image("a")], ["/a.png"])
+    assert rows.shape == (1, 35)
+    assert joined.columns.read(rows, imported.fingerprint).tolist() == [[1, 1, 1]]
+    cached = joined.cached("a", "/a.png")
+    assert cached is not None
+    assert cached.tolist() == rows[0].tolist()
+    with pytest.raises(
+        WrongEncoderError, match=rf"stands on the encoder 00ff, and .* from {added.fingerprint} and {imported.fingerprint}"
+    ):
+        joined.columns.read(rows, "00ff")
