@@ -28,6 +28,7 @@ def save_encoder(folder: Path, *, name: str = "", seed: int = 0, safe: bool = Tr
                 torch.nn.init.kaiming_normal_(weights)
     side = size or (0 if name else 64)
     if side:
-        network.pretrained_cfg = {**network.pretrained_cfg, "input_size": (arguments.get("in_chans", 3), side, side)}
+        config: Any = network.pretrained_cfg
+        config["input_size"] = (arguments.get("in_chans", 3), side, side)
     save_for_hf(network, str(folder), safe_serialization=safe)
     return f"local-dir:{folder}"

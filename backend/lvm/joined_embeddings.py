@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from backend.images.store import StoredImage
 from backend.lvm.embeddings import EmbeddingSource
 
-__all__ = ["EmbeddingColumns", "JoinedEmbeddings", "WrongEncoderError"]
+__all__ = ["EmbeddingColumns", "Float", "JoinedEmbeddings", "WrongEncoderError"]
+
+Float = TypeVar("Float", bound=np.floating[Any])
 
 
 class WrongEncoderError(ValueError):
@@ -40,7 +42,7 @@ class EmbeddingColumns:
         """Return the columns of embeddings by a single encoder."""
         return cls({encoder: slice(None)})
 
-    def read(self, embeddings: NDArray[np.float32], encoder: str) -> NDArray[np.float32]:
+    def read(self, embeddings: NDArray[Float], encoder: str) -> NDArray[Float]:
         """Return the columns of one encoder, shape (n, dimension), of embeddings of shape (n, d).
 
         Raises

@@ -56,7 +56,7 @@ class TimmEncoder:
     """
 
     def __init__(self, network: nn.Module) -> None:
-        config = resolve_model_data_config(network)
+        config: dict[str, Any] = resolve_model_data_config(network)  # type: ignore[no-untyped-call]
         self.channels, height, width = (int(side) for side in config["input_size"])
         if height != width or self.channels not in CHANNELS:
             raise CheckpointError(
@@ -70,7 +70,7 @@ class TimmEncoder:
         shape = (1, -1, 1, 1)
         self._mean = (mean.mean() if self.channels == 1 else mean).reshape(shape).to(self._device)
         self._deviation = (deviation.mean() if self.channels == 1 else deviation).reshape(shape).to(self._device)
-        self._network = network.requires_grad_(False).to(self._device, memory_format=torch.channels_last)
+        self._network = network.requires_grad_(False).to(self._device).to(memory_format=torch.channels_last)
         self.dimension = self._measure_dimension()
 
     @torch.inference_mode()

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.inputs import HeadInputs
-from backend.lvm.joined_embeddings import EmbeddingColumns
+from backend.lvm.joined_embeddings import EmbeddingColumns, Float
 
 __all__ = ["BaseClassifier"]
 
@@ -48,6 +48,6 @@ class BaseClassifier:
         """Return the inputs of a head with the embeddings of its encoder only; errors are those of `EmbeddingColumns.read`."""
         return replace(inputs, embeddings=self.read(inputs.embeddings, encoder))
 
-    def read(self, embeddings: NDArray[np.float32], encoder: str) -> NDArray[np.float32]:
+    def read(self, embeddings: NDArray[Float], encoder: str) -> NDArray[Float]:
         """Return the columns of one encoder; parameters and errors are those of `EmbeddingColumns.read`."""
         return self.columns.read(embeddings, encoder)

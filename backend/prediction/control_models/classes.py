@@ -13,6 +13,7 @@ from backend.heads import NotEnoughLabels
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
+from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
@@ -183,7 +184,7 @@ class ClassModel(ControlModel):
             for row, confidence in zip(probabilities.tolist(), confidences.tolist(), strict=True)
         ]
 
-    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:
         """Return the columns of the encoder that the head stands on, or of the shipped one, shape (n, dimension)."""
         head = self._head or self._base.morphology
         return self._base.read(embeddings, head.encoder)

@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
@@ -194,7 +194,7 @@ class ControlModel(ABC):
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
         """Predict the control's column on each image, in order."""
 
-    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:
         """Return the columns of embeddings, shape (n, d), that describe how similar images are to this model's head."""
         return embeddings
 

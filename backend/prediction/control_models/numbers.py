@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from backend.heads.feature_blocks import COLUMNS, FeatureBlocks
 from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
+from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import is_redshift, number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
@@ -71,7 +72,7 @@ class NumberModel(ControlModel):
         """Return the predicted values of n images with their intervals."""
         return predict_numbers(self._head, self._base.read_inputs(inputs_of(features_of_images), self._head.encoder))
 
-    def own_columns(self, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:
         """Return the columns of the encoder that the head stands on, shape (n, dimension)."""
         return self._base.read(embeddings, self._head.encoder)
 

@@ -50,7 +50,7 @@ def test_each_family_embeds_as_timm_does(family: str, tmp_path: Path) -> None:
     assert (encoder.image_px, encoder.dimension, encoder.channels) == (side, dimension, 3)
     images = torch.rand(2, 3, side, side)
     network = timm.create_model(f"local-dir:{tmp_path}", pretrained=True, num_classes=0).eval()
-    config = network.pretrained_cfg
+    config: Any = network.pretrained_cfg
     mean, deviation = (torch.tensor(config[name]).view(1, 3, 1, 1) for name in ("mean", "std"))
     with torch.inference_mode():
         expected = network((images - mean) / deviation)
