@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -11,6 +13,7 @@ from numpy.typing import NDArray
 from sync.controls.control import Control
 from sync.controls.kind import Kind
 from sync.controls.region import (
+    FAR_PERCENT,
     Region,
     any_size,
     as_number,
@@ -88,13 +91,26 @@ def decode(region: Region, *, size: Size | None = None) -> Labelled[Polygon]:
     points = value.get("points")
     if not isinstance(points, list) or not 3 <= len(points) <= MAX_CORNERS:
         raise ControlError(f"a polygon needs 3 to {MAX_CORNERS} points, not {quote(points)}")
+    percent = _read_corners(points)
+    polygon = Polygon(points=percent * (width, height) / 100)
+    return Labelled(shape=polygon, labels=read_labels(value, TAG), size=(width, height))
+
+
+def _read_corners(points: list[Any]) -> NDArray[np.float64]:
+    """Return the corners as an array of shape (n, 2), percent of the image; raise ControlError for the first invalid one."""
+    # Two sets of types instead of a check of each coordinate: the outlines of an export have hundreds of thousands of them.
+    pairs = {*map(type, points)} <= {list, tuple} and {*map(len, points)} == {2}
+    if pairs and {*map(type, chain.from_iterable(points))} <= {int, float}:
+        with suppress(OverflowError):  # a whole number beyond the range of floats
+            percent = np.array(points, dtype=np.float64)
+            if (abs(percent) <= FAR_PERCENT).all():
+                return percent
     percent = np.empty((len(points), 2))
     for row, point in zip(percent, points, strict=True):
         if not isinstance(point, list | tuple) or len(point) != 2:
             raise ControlError(f"a corner of a polygon must be [x, y], not {quote(point)}")
         row[:] = as_number(point[0], "x"), as_number(point[1], "y")
-    polygon = Polygon(points=percent * (width, height) / 100)
-    return Labelled(shape=polygon, labels=read_labels(value, TAG), size=(width, height))
+    return percent
 
 
 def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:

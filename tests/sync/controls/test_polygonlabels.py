@@ -185,3 +185,17 @@ def test_an_outline_with_too_many_crossings_is_rejected() -> None:
     zigzag = Polygon(np.array([[number % 9_000, (number % 2) * 9_000] for number in range(90_000)], float))
     with pytest.raises(ControlError, match="crosses the 9000 rows of the image too often"):
         rasterise(zigzag, (9_000, 9_000))
+
+
+@pytest.mark.parametrize("corner", [[True, 5.0], [10**400, 5], [float("nan"), 5.0], ["5", 5.0], [5.0], 5.0, [1001.0, 5.0]])
+def test_one_invalid_corner_among_numbers_is_refused(corner: object) -> None:
+    region = encode([[10, 10], [90, 10], [50, 90]])
+    region["value"]["points"][1] = corner
+    with pytest.raises(ControlError):
+        polygonlabels.decode(region)
+
+
+def test_corners_are_decoded_exactly() -> None:
+    region = encode([[10, 10], [90, 10], [50, 90]])
+    region["value"]["points"] = [[1, 2.25], (3.0, 100), [99.125, 7]]
+    np.testing.assert_array_equal(polygonlabels.decode(region).shape.points, [[2, 2.25], [6, 100], [198.25, 7]])
