@@ -10,7 +10,7 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo up test test-units test-e2e-loop test-e2e-others test-fast test-fast-backend test-fast-others lint bench setup clean
+.PHONY: demo up test test-units test-e2e-loop test-e2e-others test-fast test-fast-backend test-fast-others lint bench docs setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
@@ -51,6 +51,10 @@ test-fast-others:
 	@mkdir -p .cache
 	@$(FAST) tests --ignore=tests/backend --ignore=tests/e2e -o cache_dir=.cache/pytest-fast > .cache/tests-fast.log 2>&1; \
 		status=$$?; cat .cache/tests-fast.log; exit $$status
+
+# Build the documentation into site/; a broken link is an error.
+docs: $(VENV)/.developer
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --site-dir site
 
 lint: $(VENV)/.developer
 	$(BIN)/ruff check .

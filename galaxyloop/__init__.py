@@ -1,12 +1,40 @@
-"""galaxyloop for other programs: the names that they import, one module per purpose.
+"""galaxyloop for other programs.
 
-The code is in the packages `backend` and `sync`; names that are not offered here may move.
+The functions of this package are stable: before a release removes one, or changes its arguments or result, the release before it
+warns with a `DeprecationWarning`. The code is in the packages `backend` and `sync`, whose names may move in any release.
+
+Importing the package loads neither torch nor the model; the first call of a function does.
 """
 
 from __future__ import annotations
 
+from importlib import import_module
 from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
 
-__all__ = ["__version__"]
+if TYPE_CHECKING:
+    from galaxyloop.images import Image, load_image
+    from galaxyloop.models import Segmentation, classify, detect, embed, segment
+    from galaxyloop.tables import read_export
+
+__all__ = ["Image", "Segmentation", "__version__", "classify", "detect", "embed", "load_image", "read_export", "segment"]
 
 __version__ = version("galaxyloop")
+
+_MODULES = {
+    "galaxyloop.images": ("Image", "load_image"),
+    "galaxyloop.models": ("Segmentation", "classify", "detect", "embed", "segment"),
+    "galaxyloop.tables": ("read_export",),
+}
+"""Names by the module that defines them, which is imported when a name is first used."""
+
+
+def __getattr__(name: str) -> Any:
+    for module, names in _MODULES.items():
+        if name in names:
+            return getattr(import_module(module), name)
+    raise AttributeError(f"module 'galaxyloop' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

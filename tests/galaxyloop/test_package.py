@@ -6,6 +6,8 @@ import subprocess
 import sys
 from importlib.metadata import version
 
+import pytest
+
 import galaxyloop
 from backend.prediction.predictor import Predictor
 from galaxyloop import export, prediction
@@ -19,6 +21,12 @@ def test_the_version_is_that_of_the_installed_package() -> None:
 def test_the_public_names_exist_in_the_code() -> None:
     assert prediction.Predictor is Predictor
     assert export.export is run.export
+
+
+def test_each_public_name_exists() -> None:
+    assert all(hasattr(galaxyloop, name) for name in galaxyloop.__all__)
+    with pytest.raises(AttributeError, match="has no attribute 'nosuch'"):
+        _ = galaxyloop.nosuch
 
 
 def test_importing_the_package_imports_no_code() -> None:

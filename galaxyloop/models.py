@@ -1,0 +1,269 @@
+"""The shipped model in other programs: embeddings, classes, objects and masks of images.
+
+The weights are loaded by the first call, which takes a second, and stay in memory. The functions may be called from several
+threads; they compute one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from galaxyloop.images import Image
+
+if TYPE_CHECKING:
+    from astropy.table import Table
+
+    from backend.images.store import StoredImage
+    from backend.prediction.factory import PredictorFactory
+    from backend.prediction.predictor import Predictor
+    from backend.prediction.rows import ImageRows
+
+__all__ = ["Segmentation", "classify", "detect", "embed", "segment"]
+
+MAX_PIXELS = 100_000_000
+CACHE_BYTES = 256 * 2**20
+_lock = threading.RLock()
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Segmentation:
+    """The mask of one object.
+
+    Attributes
+    ----------
+    mask : ndarray of bool, shape (height, width)
+        True on the object; everywhere False if the prompts are on empty sky.
+    expected_overlap : float
+        Intersection over union that the model expects with the true mask, 0 to 1; 0 for an empty mask.
+    """
+
+    mask: NDArray[np.bool_]
+    expected_overlap: float
+
+
+def embed(images: Image | Sequence[Image]) -> NDArray[np.float32]:
+    """Compute the embeddings of images.
+
+    Parameters
+    ----------
+    images : Image or sequence of Image
+        n images from `load_image`.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d)
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be embedded.
+
+    Examples
+    --------
+    >>> galaxyloop.embed([galaxyloop.load_image(path) for path in paths]).shape
+    (2, 1280)
+    """
+    return np.stack([features.embedding for features, _ in _predict(images, "morphology") if features.embedding is not None])
+
+
+def classify(images: Image | Sequence[Image], *, config: str = "morphology") -> Table:
+    """Predict the class of each image with the shipped classifier.
+
+    Parameters
+    ----------
+    images : Image or sequence of Image
+    config : str
+        A name from labeling_configs; its first Choices or Taxonomy control determines the classes.
+
+    Returns
+    -------
+    Table
+        One row per image, one column per label with its probability.
+
+    Raises
+    ------
+    ImageError
+        If an image cannot be classified.
+    ValueError
+        If the config does not exist or has no classes that the shipped classifier predicts.
+
+    Examples
+    --------
+    >>> table = galaxyloop.classify(galaxyloop.load_image("m51.fits"))
+    >>> table["Spiral"][0]
+    0.93
+    """
+    from astropy.table import Table
+
+    rows = [
+        next((value for value, _ in controls.values() if isinstance(value, dict)), None)
+        for _, controls in _predict(images, config)
+    ]
+    if any(row is None for row in rows):
+        raise ValueError(f"the config {config} has no classes that the shipped classifier predicts")
+    return Table(rows=rows)
+
+
+def detect(image: Image, *, config: str = "boxes") -> Table:
+    """Find the objects of an image.
+
+    Parameters
+    ----------
+    image : Image
+    config : str
+        A name from labeling_configs; its first control of objects determines the labels.
+
+    Returns
+    -------
+    Table
+        One row per object: `label`, `score` (0 to 1), `x`, `y` (centre of the box), `width`, `height` (pixels from the top left
+        corner of the image; the centre of the first pixel is (0.5, 0.5)), and `ra`, `dec` (degrees, ICRS) if the image has sky
+        coordinates.
+
+    Raises
+    ------
+    ImageError
+        If objects cannot be found in the image.
+    ValueError
+        If the config does not exist or has no control of objects.
+    """
+    from astropy import units as u
+    from astropy.table import Table
+
+    ((_, controls),) = _predict(image, config)
+    objects = next((value for value, _ in controls.values() if isinstance(value, list)), None)
+    if objects is None:
+        raise ValueError(f"the config {config} has no control of objects")
+    boxes = np.array([[row[name] for name in ("x", "y", "width", "height")] for row in objects], np.float64).reshape(-1, 4)
+    table = Table(
+        {"label": np.array([row["label"] or "" for row in objects], str), "score": [float(row["score"]) for row in objects]}
+    )
+    for name, values in (("x", boxes[:, 0] + boxes[:, 2] / 2), ("y", boxes[:, 1] + boxes[:, 3] / 2)):
+        table[name] = values * u.pix
+    table["width"], table["height"] = boxes[:, 2] * u.pix, boxes[:, 3] * u.pix
+    sky = image.positions(np.asarray(table["x"]), np.asarray(table["y"]))
+    if sky is not None:
+        table["ra"], table["dec"] = sky[:, 0] * u.deg, sky[:, 1] * u.deg
+    return table
+
+
+def segment(
+    image: Image,
+    *,
+    points: Sequence[tuple[float, float]] = (),
+    negative: Sequence[tuple[float, float]] = (),
+    box: tuple[float, float, float, float] | None = None,
+    mask: NDArray[np.bool_] | None = None,
+) -> Segmentation:
+    """Segment one object from clicks, a box or a mask to refine.
+
+    Parameters
+    ----------
+    image : Image
+    points, negative : sequence of (x, y)
+        Pixels on the object, and outside it, from the top left corner of the image.
+    box : (left, top, right, bottom), optional
+        Around the object, pixels.
+    mask : ndarray of bool, shape (height, width), optional
+        A mask to refine.
+
+    Returns
+    -------
+    Segmentation
+
+    Raises
+    ------
+    ImageError
+        If the image cannot be segmented.
+    ValueError
+        If no point, box or mask selects an object, or one of them does not fit the image.
+
+    Examples
+    --------
+    >>> galaxyloop.segment(image, points=[(120, 96)]).mask.sum()
+    1841
+    """
+    from backend.heads.segmentation.prompt import Prompt
+    from backend.heads.segmentation.window_features import CachedWindowEncoder
+    from sync.geometry.shapes import Box, Point
+
+    if not points and box is None and mask is None:
+        raise ValueError("give at least one point, a box or a mask, which select the object")
+    height, width = image.pixels.shape[:2]
+    boxes = [] if box is None else [Box(box[0], box[1], box[2] - box[0], box[3] - box[1])]
+    prompt = Prompt.of(
+        (width, height),
+        points=[(Point(x, y), True) for x, y in points] + [(Point(x, y), False) for x, y in negative],
+        boxes=boxes,
+        mask=mask,
+    )
+    with _lock:
+        segmenter = _open_segmenter()
+        result = segmenter.base.predict(CachedWindowEncoder(segmenter.windows, None).of_pixels(image.pixels), prompt)
+    return Segmentation(np.zeros((height, width), bool), 0.0) if result is None else Segmentation(*result)
+
+
+class _Images:
+    """The images of one call, by number; an `ImageSource`."""
+
+    def __init__(self) -> None:
+        self.images: list[StoredImage] = []
+
+    def open(self, reference: str) -> StoredImage:
+        return self.images[int(reference)]
+
+
+@cache
+def _open_factory() -> tuple[PredictorFactory, _Images]:
+    from backend.prediction.factory import PredictorFactory
+    from sync.files.cache import MemoryCache
+
+    images = _Images()
+    memory = MemoryCache(max_bytes=CACHE_BYTES)
+    return PredictorFactory(images, memory, memory), images
+
+
+@cache
+def _open_predictor(config: str) -> Predictor:
+    from backend.prediction.factory import SHIPPED_VERSION
+    from backend.prediction.project_heads import ProjectHeads
+    from sync.labelling.config import parse
+
+    file = files("labeling_configs").joinpath(f"{config}.xml")
+    if not file.is_file():
+        raise ValueError(f"there is no config {config} in labeling_configs")
+    return _open_factory()[0].build(parse(file.read_text("utf-8")), ProjectHeads(), version=SHIPPED_VERSION)
+
+
+@cache
+def _open_segmenter() -> Any:
+    from backend.heads.segmentation.shipped import open_segmenter
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+
+    return open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None)
+
+
+def _predict(images: Image | Sequence[Image], config: str) -> Iterable[ImageRows]:
+    """Predict the controls of a config for each image; raise the error of the first image that fails."""
+    from backend.images.store import StoredImage, image_key
+    from backend.prediction.rows import predict_rows
+    from sync.errors.images import ImageError
+
+    listed = [images] if isinstance(images, Image) else list(images)
+    with _lock:
+        predictor = _open_predictor(config)
+        factory, source = _open_factory()
+        source.images = [StoredImage(image_key(image.content), lambda file=image.content: file, MAX_PIXELS) for image in listed]
+        rows = predict_rows([str(number) for number in range(len(listed))], predictor.models, factory.extractor)
+    for row in rows:
+        if isinstance(row, ImageError):
+            raise row
+        yield row
