@@ -21,7 +21,7 @@ LARGEST_DISTANCE = 1 * u.arcsec
 
 def join(labels: Table, catalogue: Table) -> Table:
     """Return the catalogue with the columns `class` and `task` of the nearest label."""
-    labels = labels[np.isfinite(np.ma.filled(labels["ra"], np.nan))]
+    labels = labels[np.isfinite(np.ma.masked_invalid(labels["ra"]).filled(np.nan))]
     nearest, distance, _ = _positions(catalogue).match_to_catalog_sky(_positions(labels))
     joined = catalogue.copy()
     for name in ("class", "task"):

@@ -1,7 +1,7 @@
 """galaxyloop for other programs.
 
 The functions of this package are stable: before a release removes one, or changes its arguments or its result, the previous
-release warns with a `DeprecationWarning`. The code is in the packages `backend` and `sync`, whose names may change in any release.
+release warns with a `DeprecationWarning`. The code is in the packages `backend` and `sync`, whose names may change.
 
 Importing the package loads neither torch nor the model; the first call of a function does.
 """

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -261,9 +261,13 @@ def _predict(images: Image | Sequence[Image], config: str) -> Iterable[ImageRows
     with _lock:
         predictor = _open_predictor(config)
         factory, source = _open_factory()
-        source.images = [StoredImage(image_key(image.content), lambda file=image.content: file, MAX_PIXELS) for image in listed]
+        source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in listed]
         rows = predict_rows([str(number) for number in range(len(listed))], predictor.models, factory.extractor)
     for row in rows:
         if isinstance(row, ImageError):
             raise row
         yield row
+
+
+def _content(image: Image) -> bytes:
+    return image.content
