@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     threads: int = Field(default_factory=_half_the_cores, ge=1, description="Computing threads of each process.")
 
     encoder: str = Field("", description="Encoder of projects: shipped, hf_hub:…, local-dir:…, a timm name, a checkpoint.")
-    sam_checkpoint: Path | None = Field(None, description="Official SAM checkpoint (sam_vit_b, _l or _h) for the masks.")
+    sam_checkpoint: Path | None = Field(None, description="Official checkpoint of SAM or MobileSAM for the masks.")
     image_hosts: str = Field("", description="Further hosts that images may come from, comma-separated host[:port].")
     image_max_bytes: int = Field(64 * 2**20, gt=0, description="Largest image file, bytes.")
     image_max_pixels: int = Field(100_000_000, gt=0, description="Largest image, width times height, pixels.")

@@ -1,4 +1,6 @@
-"""Official SAM checkpoints (ViT-B, L, H) in place of the shipped segmenter, with the same prompts and the same fine-tuning.
+"""Official checkpoints of SAM (ViT-B, L, H) and MobileSAM in place of the shipped segmenter, with the same prompts.
+
+They are fine-tuned as the shipped segmenter is.
 
 A checkpoint is read with `weights_only`, so that it cannot execute code; its type is derived from the shapes of its weights.
 The image encoder encodes the whole image once, which takes seconds on a CPU; its features are cached like all window features.
@@ -19,6 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, scale_window
+from backend.heads.segmentation.mobile_sam import MobileEncoder, is_mobile_sam, mobile_weights
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.window_features import WindowFeatures
@@ -31,6 +34,8 @@ __all__ = ["SAM_CONFIG", "SamWindows", "load_sam"]
 SAM_CONFIG = SegmenterConfig(width=256, hidden=2048, cells=64, shown_px=1024)
 TYPES = {(768, 12): "vit_b", (1024, 24): "vit_l", (1280, 32): "vit_h"}
 """Type of a checkpoint by width and depth of the image encoder."""
+MOBILE = "vit_t"
+"""Type of a checkpoint of MobileSAM."""
 MEAN, DEVIATION = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 """Mean and standard deviation of SAM's training images, 0 to 255."""
 
@@ -41,7 +46,7 @@ class SamWindows:
     Attributes
     ----------
     kind : str
-        "vit_b", "vit_l" or "vit_h".
+        "vit_b", "vit_l", "vit_h" or "vit_t", which is MobileSAM's.
     """
 
     shown_px = SAM_CONFIG.shown_px
@@ -93,20 +98,40 @@ def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(f"the SAM checkpoint {path} cannot be read as weights: {reason}") from error
     kind = _kind(weights, path)
-    with torch.device("meta"):  # does not initialise weights that are overwritten: ViT-H has 636 million
-        model = sam_model_registry[kind]()
+    network = SegmenterNetwork(SAM_CONFIG)
     try:
-        model.load_state_dict(weights, assign=True)
+        encoder = _load_encoder(weights, kind)
+        network.prompt_encoder.load_state_dict(_part(weights, "prompt_encoder."))
+        network.mask_decoder.load_state_dict(_part(weights, "mask_decoder."))
     except RuntimeError as error:
         raise CheckpointError(f"the weights in {path} do not fit SAM's {kind}: {error}") from error
-    network = SegmenterNetwork(SAM_CONFIG)
-    network.prompt_encoder.load_state_dict(model.prompt_encoder.state_dict())
-    network.mask_decoder.load_state_dict(model.mask_decoder.state_dict())
     with path.open("rb") as file:
         fingerprint = hashlib.file_digest(file, "sha256").hexdigest()[:16]
-    encoder = model.image_encoder.eval().requires_grad_(False).float()
     windows = SamWindows(encoder, kind=kind, fingerprint=fingerprint)
     return windows, PromptedMasks(network.eval().requires_grad_(False), fingerprint)
+
+
+def _load_encoder(weights: dict[str, Tensor], kind: str) -> torch.nn.Module:
+    """Return the image encoder of these weights.
+
+    Raises
+    ------
+    RuntimeError
+        If the weights do not fit.
+    """
+    if kind == MOBILE:
+        mobile = MobileEncoder()
+        mobile.load_state_dict(mobile_weights(weights))
+        return mobile.eval().requires_grad_(False).float()
+    with torch.device("meta"):  # does not initialise weights that are overwritten: ViT-H has 636 million
+        model = sam_model_registry[kind]()
+    model.load_state_dict(weights, assign=True)
+    encoder: torch.nn.Module = model.image_encoder.eval().requires_grad_(False).float()
+    return encoder
+
+
+def _part(weights: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
 
 
 def _kind(weights: object, path: Path) -> str:
@@ -114,10 +139,13 @@ def _kind(weights: object, path: Path) -> str:
     if isinstance(weights, dict) and all(
         isinstance(name, str) and isinstance(value, Tensor) for name, value in weights.items()
     ):
+        if is_mobile_sam(weights):
+            return MOBILE
         position = weights.get("image_encoder.pos_embed")
         depth = len({name.split(".")[2] for name in weights if name.startswith("image_encoder.blocks.")})
         if position is not None and (kind := TYPES.get((int(position.shape[-1]), depth))) is not None:
             return kind
     raise CheckpointError(
-        f"{path} does not hold the weights of SAM's ViT-B, ViT-L or ViT-H: give one of the official sam_vit_*.pth files"
+        f"{path} does not hold the weights of SAM's ViT-B, ViT-L or ViT-H, or of MobileSAM: give one of the official "
+        "sam_vit_*.pth files, or mobile_sam.pt"
     )

@@ -246,7 +246,7 @@ class Project:
             for entry in json.loads((folder / INDEX).read_text()).values():
                 HEADS[entry["kind"]].load(folder / entry["folder"])
             assert version.verdict in ("live", "retired", "rejected"), f"{version.name} was never judged"
-        made_from = Counter((version.fingerprint, version.config_hash) for version in trained)
+        made_from = Counter((version.fingerprint, version.config_hash, version.encoder) for version in trained)
         assert not [key for key, count in made_from.items() if count > 1]
         trainings = Counter(number for project, number in TRAINED.findall(self.loop.worker.said()) if int(project) == self.id)
         assert not [number for number, count in trainings.items() if count > 1]
