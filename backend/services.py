@@ -75,7 +75,13 @@ class Services:
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=lambda: self.label_studio.authorization())
         return LivePredictors(
-            self.registry, image_store, cache, maps, encoders=self.encoders, sam_checkpoint=settings.sam_checkpoint
+            self.registry,
+            image_store,
+            cache,
+            maps,
+            encoders=self.encoders,
+            sam_checkpoint=settings.sam_checkpoint,
+            data_dir=settings.data_dir,
         )
 
     def register_project(self, project_id: int, *, label_config: str, extra_params: dict[str, Any] | None) -> Project:

@@ -22,6 +22,7 @@ from backend.cli.commands.export import export
 from backend.cli.commands.import_ import import_
 from backend.cli.commands.import_regions import import_regions
 from backend.cli.commands.inspect_ import inspect
+from backend.cli.commands.measure import measure
 from backend.cli.commands.pin import pin, rollback, unpin
 from backend.cli.commands.predict import predict
 from backend.cli.commands.prelabel import prelabel
@@ -59,6 +60,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     prelabel,
     survey,
     segment,
+    measure,
     pretrain,
     export,
     import_regions,

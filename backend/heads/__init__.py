@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
+from backend.heads.calibration import Calibration
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
@@ -28,11 +29,12 @@ class Head(Protocol):
         """Write JSON and safetensors into `folder`."""
 
 
-HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Regression | Detection | PromptedMasks]] = {
+HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Regression | Calibration | Detection | PromptedMasks]] = {
     "morphology": Morphology,
     "tree": DecisionTree,
     "parameters": Parameters,
     "regression": Regression,
+    "calibration": Calibration,
     "detection": Detection,
     "masks": PromptedMasks,
 }

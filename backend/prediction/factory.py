@@ -50,6 +50,8 @@ class PredictorFactory:
         Encoders that heads may stand on, besides the shipped one.
     sam_checkpoint : Path, optional
         An official SAM checkpoint to use instead of the shipped segmenter.
+    data_dir : Path, optional
+        Folder below which science files of tasks are stored; without it galaxies are not measured on these.
     """
 
     def __init__(
@@ -60,8 +62,9 @@ class PredictorFactory:
         *,
         encoders: EncoderStore | None = None,
         sam_checkpoint: Path | None = None,
+        data_dir: Path | None = None,
     ) -> None:
-        self._shipped = ShippedParts(image_store, cache, maps, sam_checkpoint)
+        self._shipped = ShippedParts(image_store, cache, maps, sam_checkpoint=sam_checkpoint, data_dir=data_dir)
         self._store = encoders
         self._sources: dict[str, EmbeddingSource] = {}
         self._added: tuple[str, ...] = ()

@@ -25,6 +25,7 @@ from backend.heads.segmentation.window_features import CachedWindowEncoder, Wind
 from backend.images.store import ImageSource, StoredImage
 from backend.lvm.feature_maps import FeaturePyramid, Pyramids
 from backend.lvm.joined_embeddings import EmbeddingColumns, JoinedEmbeddings
+from backend.measurement.measured_object import MeasuredObject
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
@@ -60,6 +61,8 @@ class ImageFeatures:
         Windows for the segmenter, encoded when accessed; None if `size` is None.
     blocks : FeatureBlocks
         What the data of the image's task tell of the galaxy; empty for an image without a task.
+    structure : MeasuredObject or None
+        The measured structure of the galaxy; None if it was not requested or cannot be measured.
     """
 
     image: StoredImage
@@ -69,6 +72,7 @@ class ImageFeatures:
     pyramid: FeaturePyramid | None = None
     windowed_image: WindowedImage | None = None
     blocks: FeatureBlocks = field(default_factory=lambda: NO_BLOCKS)
+    structure: MeasuredObject | None = None
 
 
 class FeatureExtractor:

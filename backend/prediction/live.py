@@ -38,7 +38,7 @@ class LivePredictors(PredictorFactory):
     ----------
     registry : Registry
         States which version is live, and where its files are.
-    image_store, cache, maps, encoders, sam_checkpoint
+    image_store, cache, maps, encoders, sam_checkpoint, data_dir
         As for `PredictorFactory`.
     """
 
@@ -51,8 +51,9 @@ class LivePredictors(PredictorFactory):
         *,
         encoders: EncoderStore,
         sam_checkpoint: Path | None = None,
+        data_dir: Path | None = None,
     ) -> None:
-        super().__init__(image_store, cache, maps, encoders=encoders, sam_checkpoint=sam_checkpoint)
+        super().__init__(image_store, cache, maps, encoders=encoders, sam_checkpoint=sam_checkpoint, data_dir=data_dir)
         self._registry = registry
         self._images = image_store
         self._predictors: LRUCache[tuple[int, str], tuple[str, Predictor]] = LRUCache(MOST_PREDICTORS)

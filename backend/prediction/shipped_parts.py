@@ -15,6 +15,7 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
 from backend.lvm.joined_embeddings import JoinedEmbeddings
+from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.task_blocks import TaskBlocks
 from sync.files.cache import Cache
@@ -32,14 +33,22 @@ class ShippedParts:
 
     Parameters
     ----------
-    image_store, cache, maps, sam_checkpoint
+    image_store, cache, maps, sam_checkpoint, data_dir
         As for `PredictorFactory`.
     """
 
-    def __init__(self, image_store: ImageSource, cache: Cache, maps: Cache | None, sam_checkpoint: Path | None) -> None:
+    def __init__(
+        self,
+        image_store: ImageSource,
+        cache: Cache,
+        maps: Cache | None,
+        *,
+        sam_checkpoint: Path | None,
+        data_dir: Path | None,
+    ) -> None:
         self.image_store, self.cache, self._maps, self._sam_checkpoint = image_store, cache, maps, sam_checkpoint
         self.encoder = fingerprint(SHIPPED_CHECKPOINT)
-        self.blocks = TaskBlocks()
+        self.blocks = TaskBlocks(structure=TaskMeasurer(image_store.open, cache, data_dir=data_dir))
 
     @cached_property
     def networks(self) -> tuple[FeatureExtractor, Embeddings, Segmenter]:

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from backend.heads.feature_blocks import COLUMNS, SPECTRUM, STRUCTURE, Block, FeatureBlocks
+from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.task_columns import read_columns
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -28,9 +29,12 @@ class TaskBlocks:
     ----------
     readers : mapping
         Name of a block to its reader; the columns of the task's data are always read.
+    structure : TaskMeasurer, optional
+        Measures the galaxies of images, which the block `STRUCTURE` holds; it needs the image besides the task's data.
     """
 
-    def __init__(self, readers: Mapping[str, BlockReader] | None = None) -> None:
+    def __init__(self, readers: Mapping[str, BlockReader] | None = None, *, structure: TaskMeasurer | None = None) -> None:
+        self.structure = structure
         self._readers: dict[str, BlockReader] = {COLUMNS: read_columns, **(readers or {})}
 
     def read(self, data: Mapping[str, Any], *, only: Collection[str] | None = None) -> FeatureBlocks:

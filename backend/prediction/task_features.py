@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+from backend.heads.feature_blocks import STRUCTURE
 from backend.prediction.control_models import ControlModel
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.prediction import ImageName, Task
 from backend.prediction.task_blocks import TaskBlocks
+from backend.prediction.task_structure import add_structure, data_of_image
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.task_images import references_of, value_at
@@ -71,7 +73,11 @@ def extract_task_features(
     needed = frozenset().union(*(model.needs_blocks for model in models))
     for number, features in zip(references, features_of_images, strict=True):
         if needed and isinstance(features, ImageFeatures):
-            features = replace(features, blocks=blocks.read(tasks[places[number][0]].data, only=needed))
+            index, image = places[number]
+            features = replace(features, blocks=blocks.read(tasks[index].data, only=needed))
+            if STRUCTURE in needed and blocks.structure is not None:
+                data = data_of_image(tasks[index].data, image, config)
+                features = add_structure(features, data, models, measurer=blocks.structure)
         outcomes[number] = features
     for number, outcome in outcomes.items():
         if isinstance(outcome, ImageError):

@@ -64,7 +64,7 @@ class TaskWorker:
         client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
         cache, maps = open_caches(settings)
         image_store = open_image_store(settings, cache, authorization=client.authorization)
-        factory = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint)
+        factory = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint, data_dir=settings.data_dir)
         self._predictor = bundle.predictor(factory)
 
     def work(self, job: Sequence[Task]) -> Pairs:

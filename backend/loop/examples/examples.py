@@ -14,7 +14,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from backend.heads.feature_blocks import FeatureBlocks
+from backend.heads.feature_blocks import STRUCTURE, Block, FeatureBlocks
+from backend.loop.examples.annotated_structure import StructureOf
 from backend.loop.examples.answers import regions_of
 from backend.prediction.control_models import Examples, ImageOfTask, model_class
 from sync.controls import OBJECTS
@@ -44,6 +45,7 @@ def gather_examples(
     *,
     sizes_of: SizesOf,
     blocks_of: BlocksOf | None = None,
+    structure_of: StructureOf | None = None,
 ) -> dict[str, Examples]:
     """Gather the labels of annotations by control.
 
@@ -59,6 +61,8 @@ def gather_examples(
     blocks_of : callable, optional
         Returns the feature blocks of a task's data; called for the labelled tasks of controls that use blocks. Without it the
         examples have none.
+    structure_of : callable, optional
+        Measures the galaxies of the images of controls that use blocks; None if the project asks for no measured quantity.
 
     Returns
     -------
@@ -88,7 +92,7 @@ def gather_examples(
             if label is not None:
                 examples_by_control[control.name].labels[image] = label
     if blocks_of is not None:
-        _add_blocks(examples_by_control, annotations, controls, blocks_of)
+        _add_blocks(examples_by_control, annotations, controls, blocks_of, structure_of)
     return examples_by_control
 
 
@@ -97,17 +101,23 @@ def _add_blocks(
     annotations: Sequence[Annotation],
     controls: Sequence[Control],
     blocks_of: BlocksOf,
+    structure_of: StructureOf | None,
 ) -> None:
     """Read the feature blocks of each labelled task once, and add them to the examples of the controls that use blocks."""
-    data = {annotation.task_id: annotation.data for annotation in annotations}
+    newest = {annotation.task_id: annotation for annotation in sorted(annotations, key=lambda each: each.updated_at)}
     read: dict[int, FeatureBlocks] = {}
+    measured: dict[ImageOfTask, Block] = {}
     for control in controls:
         if model_class(control).uses_blocks:
             examples = examples_by_control[control.name]
-            for image in examples.references:
+            for image, reference in examples.references.items():
                 if image.task not in read:
-                    read[image.task] = blocks_of(data[image.task])
+                    read[image.task] = blocks_of(newest[image.task].data)
                 examples.blocks[image] = read[image.task]
+                if structure_of is not None:
+                    if image not in measured:
+                        measured[image] = structure_of(newest[image.task], image, reference)
+                    examples.blocks[image] = {**read[image.task], STRUCTURE: measured[image]}
 
 
 def _sizes(

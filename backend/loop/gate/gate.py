@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Regression
+from backend.loop.examples.annotated_structure import structure_reader
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import read_training_labels
@@ -93,7 +94,12 @@ def run_gate(
     annotations = (*snapshot.training, *snapshot.validation)
     predictors = services.predictors
     truth = gather_examples(
-        annotations, config, controls, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read
+        annotations,
+        config,
+        controls,
+        sizes_of=predictors.extractor.sizes,
+        blocks_of=predictors.blocks.read,
+        structure_of=structure_reader(predictors.extractor, predictors.blocks, config),
     )
     heads = _read_heads(services, project, config, candidate, live, truth)
     predictors = heads.predictors

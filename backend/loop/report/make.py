@@ -14,6 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.lease import Lease, LeaseLostError
 from backend.loop.audit import divide_snapshot
+from backend.loop.examples.annotated_structure import structure_reader
 from backend.loop.examples.examples import gather_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.report.cross_validated import predict_out_of_fold
@@ -151,7 +152,12 @@ def _gather(
     annotations = (*parts.training, *parts.validation)
     predictors = services.predictors
     truth = gather_examples(
-        annotations, config, controls, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read
+        annotations,
+        config,
+        controls,
+        sizes_of=predictors.extractor.sizes,
+        blocks_of=predictors.blocks.read,
+        structure_of=structure_reader(predictors.extractor, predictors.blocks, config),
     )
     return ReportInputs(services, project, config, controls, tasks, parts, truth, scores, check)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.regression import Parameters, Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.base_classes import base_offset, base_probabilities
@@ -19,6 +20,7 @@ from backend.prediction.control_models.numbers import NumberModel
 from backend.prediction.control_models.objects import ObjectModel
 from backend.prediction.control_models.results import RegionPredictions, Scores
 from backend.prediction.control_models.shared_objects import shared_objects
+from backend.prediction.control_models.structure import StructureModel, measured_quantity
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.project_heads import ProjectHeads
 from sync.controls import CONTROLS, Kind
@@ -35,6 +37,7 @@ __all__ = [
     "ObjectModel",
     "RegionPredictions",
     "Scores",
+    "StructureModel",
     "TrainingData",
     "base_offset",
     "base_probabilities",
@@ -50,7 +53,9 @@ CONTROL_MODELS: dict[Kind, type[ControlModel]] = {
 
 
 def model_class(control: Control) -> type[ControlModel]:
-    """Return the class of the models of a control's kind."""
+    """Return the class of the models of a control: that of its kind, or `StructureModel` for a measured quantity."""
+    if measured_quantity(control) is not None:
+        return StructureModel
     return CONTROL_MODELS[CONTROLS[control.tag].KIND]
 
 
@@ -77,5 +82,11 @@ def create_models(
         The shipped detector, if there is one for the encoder in use.
     """
     heads_of_models = Heads(heads.by_control, base, masks, detector, shared_objects(controls, heads))
-    models = (model_class(control).create(control, heads_of_models) for control in controls)
+    models = (_model_class_of_head(control, heads).create(control, heads_of_models) for control in controls)
     return [model for model in models if model is not None]
+
+
+def _model_class_of_head(control: Control, heads: ProjectHeads) -> type[ControlModel]:
+    """Return the class of a control's models; a version that has a regression for a measured quantity keeps it."""
+    is_regression = isinstance(heads.by_control.get(control.name), Regression | Parameters)
+    return NumberModel if is_regression else model_class(control)

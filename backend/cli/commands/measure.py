@@ -1,0 +1,147 @@
+"""`galaxyloop measure`: measure the objects of images and write a catalogue, without a server."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
+from backend.cli.output import open_output
+from backend.cli.progress import track_rate
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Extension, console, end_with_left_out, list_left_out, notices, stop, stop_for, wrong_call
+
+if TYPE_CHECKING:
+    from backend.heads.structure.psf import Psf
+    from backend.measurement.model_folder import ModelFolder
+    from backend.measurement.worker import FileResult, MeasureOptions
+
+    Run = Callable[[Iterable[str]], Iterator[FileResult]]
+
+__all__ = ["measure"]
+
+
+class Objects(StrEnum):
+    """Names of the choices of objects."""
+
+    all = "all"
+    central = "central"
+
+
+def measure(
+    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="FITS files or other images, folders, or patterns.")],
+    catalogue: Annotated[Path, typer.Option(help="File to write: .ecsv, .fits, .vot, .xml (VOTable) or .csv.")],
+    psf: Annotated[Path | None, typer.Option(help="FITS file with the PSF of all images; default: header, stars.")] = None,
+    seeing_arcsec: Annotated[
+        float | None, typer.Option(min=0.01, help="FWHM of a star, where neither the header nor stars give a PSF.")
+    ] = None,
+    models: Annotated[
+        Path | None, typer.Option(help="Folder for the model and the residual of each object: FITS files and PNG sheets.")
+    ] = None,
+    objects: Annotated[Objects, typer.Option(help="Measure all objects of an image, or the one in its middle.")] = Objects.all,
+    band: Annotated[str, typer.Option(help="Band of FITS files with several; default: r, else i, else the middle one.")] = "",
+    zero_point: Annotated[float | None, typer.Option(help="AB magnitude of one unit, for files without it.")] = None,
+    pixel_scale_arcsec: Annotated[
+        float | None, typer.Option(min=1e-4, help="Pixel scale, for files without sky coordinates.")
+    ] = None,
+    extension: Extension = "",
+    engine: EngineOption = Engine.local,
+    ray_address: RayAddress = None,
+) -> None:
+    """Measure the objects of images: Sersic model through the PSF, magnitude and morphological indices, each with its error.
+
+    Files that cannot be measured are listed and left out. See docs/measure.md.
+    """
+    check_engine(engine, ray_address)
+    suffix = catalogue.suffix.lower()
+    settings = read_settings()
+    from backend.cli.image_files import find_images
+    from backend.measurement.catalogue import FORMATS, make_table, write_catalogue
+    from backend.measurement.model_folder import ModelFolder
+    from backend.measurement.psf_choice import PsfOptions
+    from backend.measurement.worker import MeasureOptions
+
+    if suffix not in FORMATS:
+        wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(FORMATS)}")
+    files = find_images(paths)
+    if not files:
+        wrong_call(f"there is no image in {', '.join(paths)}")
+    if models is not None and models.exists() and not models.is_dir():
+        wrong_call(f"{models} is a file: name a folder for --models")
+    options = MeasureOptions(
+        psf=PsfOptions(None if psf is None else _read_psf(psf), seeing_arcsec),
+        band=band,
+        extension=extension,
+        pixel_scale_arcsec=pixel_scale_arcsec,
+        zero_point=zero_point,
+        only_central=objects is Objects.central,
+        with_models=models is not None,
+        max_bytes=settings.image_max_bytes,
+        max_pixels=settings.image_max_pixels,
+        folder=Path.cwd(),
+    )
+    with open_output(catalogue) as file:
+        folder = None if models is None else ModelFolder(models)
+        results = _measure_files(files, options, folder, engine=engine, ray_address=ray_address)
+        rows = [row for path in files for row in results[path].rows]
+        left_out = {name: reason for path in files for name, reason in results[path].left_out.items()}
+        if not rows:
+            list_left_out(left_out)
+            stop(f"no object of {len(files)} files could be measured")
+        write_catalogue(make_table(rows), file, suffix)
+    for problem in (problem for path in files for problem in results[path].problems):
+        notices.print(problem, highlight=False, soft_wrap=True)
+    measured = sum(bool(results[path].rows) for path in files)
+    console.print(f"{catalogue}: {len(rows):,} objects of {measured:,} files", highlight=False, soft_wrap=True)
+    end_with_left_out(left_out)
+
+
+def _measure_files(
+    files: list[str], options: MeasureOptions, folder: ModelFolder | None, *, engine: Engine, ray_address: str | None
+) -> dict[str, FileResult]:
+    """Measure files, and write the models of their objects as they are finished."""
+    from backend.cluster.ray_cluster import ClusterError
+
+    results = {}
+    try:
+        with _open_engine(engine, ray_address, options) as run:
+            for result in track_rate(run(files), "measuring", total=len(files)):
+                if folder is not None:
+                    folder.add(result.stamps)
+                    result.stamps.clear()
+                results[result.path] = result
+        if folder is not None:
+            folder.close()
+    except ClusterError as error:
+        stop_for(error)
+    except OSError as error:
+        stop(f"the models cannot be written: {error.strerror or error}")
+    return results
+
+
+@contextmanager
+def _open_engine(engine: Engine, ray_address: str | None, options: MeasureOptions) -> Iterator[Run]:
+    from backend.measurement.worker import MeasureWorker
+
+    if engine is Engine.local:
+        worker = MeasureWorker(options)
+        yield lambda files: map(worker.work, files)
+        return
+    from backend.cluster.ray_cluster import open_cluster
+
+    with open_cluster(ray_address) as cluster:
+        yield lambda files: cluster.map(MeasureWorker, options, files)
+
+
+def _read_psf(path: Path) -> Psf:
+    from backend.heads.structure.psf import PsfError, read_psf
+
+    try:
+        return read_psf(path)
+    except PsfError as error:
+        wrong_call(str(error))

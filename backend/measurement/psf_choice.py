@@ -1,0 +1,80 @@
+"""The PSF of an image: a given one, from the header, from its stars, or a Gaussian of a given seeing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from backend.heads.structure.psf import Psf, PsfError, gaussian_psf, psf_from_header, require_fit
+from backend.measurement.science import ScienceImage
+from sync.errors.images import ImageError
+
+__all__ = ["PsfOptions", "choose_psf"]
+
+FEWEST_PIXELS_FOR_STARS = 300 * 300
+"""A smaller image is a cut-out of one galaxy, and is not searched for stars."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PsfOptions:
+    """What the user states about the PSF of the images.
+
+    Attributes
+    ----------
+    given : Psf or None
+        Replaces the PSF of the header and of the stars.
+    seeing_arcsec : float or None
+        FWHM of a star, used where neither the header nor the stars give a PSF.
+    """
+
+    given: Psf | None = None
+    seeing_arcsec: float | None = None
+
+
+def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, str]:
+    """Return the PSF of an image, and a sentence that says why there is none; empty with a PSF.
+
+    Raises
+    ------
+    ImageError
+        If the given PSF is larger than the image.
+    """
+    if options.given is not None:
+        try:
+            require_fit(options.given, image.plane.shape)
+        except PsfError as error:
+            raise ImageError(str(error)) from error
+        return options.given, ""
+    if not image.is_linear:
+        return None, "the pixels are display brightness, and a PSF is the image of a star in measured values"
+    reasons = []
+    for find in (_of_header, _of_stars, _of_seeing):
+        try:
+            psf = find(image, options)
+            require_fit(psf, image.plane.shape)
+        except PsfError as error:
+            reasons.append(str(error))
+        else:
+            return psf, ""
+    return None, "; ".join(reasons)
+
+
+def _of_header(image: ScienceImage, _: PsfOptions) -> Psf:
+    if image.header is None:
+        raise PsfError("the file has no header")
+    return psf_from_header(image.header, pixel_scale_arcsec=image.pixel_scale_arcsec)
+
+
+def _of_stars(image: ScienceImage, _: PsfOptions) -> Psf:
+    if image.plane.size < FEWEST_PIXELS_FOR_STARS:
+        raise PsfError("the image is too small to hold enough stars")
+    from backend.heads.structure.star_psf import psf_from_stars
+
+    return psf_from_stars(image.plane)
+
+
+def _of_seeing(image: ScienceImage, options: PsfOptions) -> Psf:
+    if options.seeing_arcsec is None:
+        raise PsfError("no seeing is given")
+    if image.pixel_scale_arcsec is None:
+        raise PsfError("the seeing is in arcsec, and the pixel scale is unknown")
+    return gaussian_psf(options.seeing_arcsec / image.pixel_scale_arcsec)
