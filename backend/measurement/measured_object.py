@@ -79,7 +79,8 @@ def place_on_image(measured: StructureMeasurement, image: ScienceImage, window: 
     reasons = {name: reason for name, reason in measured.reasons.items() if name in QUANTITIES}
     if not image.is_linear:
         reasons = {name: STRETCHED for name in QUANTITIES if QUANTITIES[name].is_measured and name not in WITHOUT_LIGHT}
-        values = {name: value for name, value in values.items() if name in WITHOUT_LIGHT}
+        # The noise of a stretched image says nothing about the errors.
+        values = {name: Measured(each.value, None) for name, each in values.items() if name in WITHOUT_LIGHT}
     for name, corner in (("x", window.left), ("y", window.top)):
         if name in values:
             values[name] = Measured(values[name].value + corner, values[name].error)

@@ -1,0 +1,115 @@
+"""`galaxyloop measure` writes a catalogue of measured objects, and their models and residuals."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from astropy.table import Table
+from PIL import Image
+from typer.testing import Result
+
+from backend.heads.structure.psf import gaussian_psf
+
+Run = Callable[..., Result]
+SIZE = 61
+
+
+@pytest.fixture
+def galaxy(tmp_path: Path) -> Path:
+    """Return a FITS file with a round exponential disc of 4 pixels, flux 20,000, sky 0 and noise 1, without PSF."""
+    y, x = np.mgrid[-SIZE // 2 + 1 : SIZE // 2 + 1, -SIZE // 2 + 1 : SIZE // 2 + 1]
+    light = np.exp(-1.678 * np.hypot(x, y) / 4.0)
+    pixels = 20_000 * light / light.sum() + np.random.default_rng(0).standard_normal(light.shape)
+    path = tmp_path / "galaxy.fits"
+    fits.PrimaryHDU(pixels.astype(np.float32), fits.Header({"MAGZERO": 25.0})).writeto(path)
+    return path
+
+
+def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, galaxy: Path, tmp_path: Path) -> None:
+    (tmp_path / "bad.fits").write_bytes(galaxy.read_bytes()[:3000])
+    done = run("measure", "galaxy.fits", "bad.fits", "--catalogue", "out/objects.ecsv", "--models", "models")
+    assert done.exit_code == 1, done.output
+    assert "1 could not be read and are left out" in done.stderr
+    assert "bad.fits: the FITS file is" in done.stderr
+    (row,) = Table.read(tmp_path / "out" / "objects.ecsv")
+    assert row["file"] == "galaxy.fits"
+    assert row["is_central"]
+    assert row["re_px"] == pytest.approx(4.0, rel=0.15)  # the pixels sample the disc without averaging over them
+    assert row["mag"] == pytest.approx(25 - 2.5 * np.log10(20_000), abs=0.1)
+    assert row["psf"] == "none"
+    assert "re_arcsec: " in row["missing"]
+    with fits.open(tmp_path / "models" / "galaxy_1.fits") as file:
+        assert [part.name for part in file[1:]] == ["DATA", "MODEL", "RESIDUAL", "MASK"]
+        assert np.allclose(file["DATA"].data - file["MODEL"].data, file["RESIDUAL"].data)
+    with Image.open(tmp_path / "models" / "sheet-0001.png") as sheet:
+        assert sheet.width > 3 * 100
+
+
+@pytest.mark.parametrize("suffix", ["fits", "vot", "csv"])
+def test_the_suffix_of_the_catalogue_is_its_format(run: Run, galaxy: Path, tmp_path: Path, suffix: str) -> None:
+    done = run("measure", galaxy, "--catalogue", f"a.{suffix}", "--pixel-scale-arcsec", "0.5", "--objects", "central")
+    assert done.exit_code == 0, done.output
+    table = Table.read(tmp_path / f"a.{suffix}")
+    assert float(table["re_arcsec"][0]) == pytest.approx(0.5 * float(table["re_px"][0]))
+    if suffix == "fits":
+        header = fits.getheader(tmp_path / "a.fits", 1)
+        column = table.colnames.index("re_arcsec") + 1
+        assert (header[f"TUNIT{column}"], header[f"TUCD{column}"]) == ("arcsec", "phys.angSize.smajAxis")
+
+
+def test_the_psf_of_a_file_is_used(run: Run, galaxy: Path, tmp_path: Path) -> None:
+    fits.PrimaryHDU(gaussian_psf(2.5).pixels).writeto(tmp_path / "psf.fits")
+    assert run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits").exit_code == 0
+    (row,) = Table.read(tmp_path / "a.csv")
+    assert row["psf"] == "given"
+
+
+def test_a_psf_that_is_larger_than_an_image_leaves_the_image_out(run: Run, galaxy: Path, tmp_path: Path) -> None:
+    fits.PrimaryHDU(gaussian_psf(80.0).pixels).writeto(tmp_path / "psf.fits")
+    done = run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits")
+    assert done.exit_code == 1
+    assert "larger than the image" in done.stderr
+    assert not (tmp_path / "a.csv").exists()
+
+
+def test_a_display_image_has_no_magnitude_and_the_catalogue_says_why(run: Run, tmp_path: Path) -> None:
+    y, x = np.mgrid[-40:40, -60:60]
+    noise = np.random.default_rng(0).normal(12, 3, (80, 120))
+    grey = (200 * np.exp(-((x / 8) ** 2 + (y / 5) ** 2)) + noise).clip(0, 255).astype(np.uint8)
+    Image.fromarray(grey).save(tmp_path / "a.png")
+    assert run("measure", "a.png", "--catalogue", "a.ecsv", "--objects", "central").exit_code == 0
+    (row,) = Table.read(tmp_path / "a.ecsv")
+    assert row["mag"] is np.ma.masked
+    assert row["sersic_n"] is np.ma.masked
+    assert float(row["axis_ratio"]) == pytest.approx(0.63, abs=0.1)
+    assert "display brightness" in row["missing"]
+
+
+def empty_psf() -> bytes:
+    content = io.BytesIO()
+    fits.PrimaryHDU(np.zeros((5, 5))).writeto(content)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--catalogue", "a.txt"), "must end in one of .ecsv, .fits"),
+        (("--catalogue", "a.csv", "--psf", "nowhere.fits"), "nowhere.fits"),
+        (("--catalogue", "a.csv", "--psf", "zero.fits"), "0 in all pixels"),
+        (("--catalogue", "a.csv", "--models", "galaxy.fits"), "is a file"),
+        (("--catalogue", "a.csv", "--ray-address", "a:1"), "needs --engine ray"),
+    ],
+)
+def test_wrong_calls_are_rejected_before_any_work(
+    run: Run, galaxy: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
+) -> None:
+    (tmp_path / "zero.fits").write_bytes(empty_psf())
+    done = run("measure", galaxy, *words)
+    assert done.exit_code == 2
+    assert sentence in done.stderr
