@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backend.heads.structure.parameters import FLUX, INDEX, PARAMETERS, RADIUS, SHAPE, SKY, logit_of_index
-from backend.heads.structure.render import Canvas, render, render_with_derivatives
+from backend.heads.structure.render import Canvas, render_with_derivatives
 
 __all__ = ["Fit", "fit_models"]
 
@@ -75,15 +75,14 @@ def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, 
         if not len(active):
             break
         trial = _bounded(parameters[active] + step.float(), images.shape[-1])
-        value = _objective(trial, images[active], weights[active], psfs[active], canvas, mean[active], precision)
-        better = value < objective[active]
+        slope, curvature, value = _normal_equations(
+            trial, images[active], weights[active], psfs[active], canvas, mean[active], precision
+        )
+        better = value < objective[active]  # False for NaN
         damping[active] = torch.where(better, damping[active] / 5, damping[active] * 5)
         improved = active[better]
-        if len(improved):
-            parameters[improved] = trial[better]
-            gradient[improved], hessian[improved], objective[improved] = _normal_equations(
-                trial[better], images[improved], weights[improved], psfs[improved], canvas, mean[improved], precision
-            )
+        parameters[improved], objective[improved] = trial[better], value[better]
+        gradient[improved], hessian[improved] = slope[better], curvature[better]
         # No smaller value within the precision of the numbers: the fit is at its minimum.
         stuck = damping[active] > HIGHEST_DAMPING
         active = active[~stuck]
@@ -117,14 +116,6 @@ def _normal_equations(
     gradient = (weighted @ residual.flatten(1)[..., None])[..., 0].double() - precision * distance
     hessian = (weighted @ flat.mT).double() + torch.diag(precision)
     return gradient, hessian, (weights * residual**2).sum((1, 2), dtype=torch.float64) + (precision * distance**2).sum(1)
-
-
-def _objective(
-    parameters: Tensor, images: Tensor, weights: Tensor, psfs: Tensor, canvas: Canvas, mean: Tensor, precision: Tensor
-) -> Tensor:
-    chi2 = (weights * (images - render(parameters, psfs, canvas)) ** 2).sum((1, 2), dtype=torch.float64)
-    total = chi2 + (precision * (parameters.double() - mean) ** 2).sum(1)
-    return torch.where(torch.isfinite(total), total, torch.inf)
 
 
 def _solve(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -11,7 +13,17 @@ from numpy.typing import NDArray
 
 from backend.heads.structure.batches import Fitted, fit_prepared, model_on_cutout
 from backend.heads.structure.indices import measure_indices
-from backend.heads.structure.measurement import INDICES, PROFILE, Cutout, Measured, StructureMeasurement, missing
+from backend.heads.structure.measurement import (
+    INDICES,
+    NO_PSF,
+    PROFILE,
+    QUANTITIES,
+    Cutout,
+    Measured,
+    StructureMeasurement,
+    missing,
+)
+from backend.heads.structure.parameters import SKY
 from backend.heads.structure.preparation import Prepared, prepare
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
@@ -23,8 +35,16 @@ BATCH = 64
 MAGNITUDES_PER_FLUX = 2.5 / math.log(10)
 
 
-def measure_structure(cutouts: Iterable[Cutout]) -> list[StructureMeasurement]:
+def measure_structure(
+    cutouts: Iterable[Cutout], *, quantities: Collection[str] = tuple(QUANTITIES)
+) -> list[StructureMeasurement]:
     """Measure galaxies; a cut-out that cannot be measured gives reasons instead of values and does not affect the others.
+
+    Parameters
+    ----------
+    cutouts : iterable of Cutout
+    quantities : collection of str
+        Names of the quantities to measure. The model is always fitted; without `INDICES` a galaxy takes a fraction of the time.
 
     Returns
     -------
@@ -34,38 +54,50 @@ def measure_structure(cutouts: Iterable[Cutout]) -> list[StructureMeasurement]:
     remaining = iter(cutouts)
     measurements: list[StructureMeasurement] = []
     while batch := list(islice(remaining, BATCH)):
-        measurements += _measure_batch(batch)
+        measurements += _measure_batch(batch, frozenset(quantities))
     return measurements
 
 
-def _measure_batch(cutouts: Sequence[Cutout]) -> list[StructureMeasurement]:
-    prepared = [attempt(lambda cutout=cutout: prepare(cutout)) for cutout in cutouts]
-    usable = [item for item in prepared if isinstance(item, Prepared)]
-    fits = iter(attempt_together(fit_prepared, usable))
+def _measure_batch(cutouts: Sequence[Cutout], wanted: frozenset[str]) -> list[StructureMeasurement]:
+    prepared = [attempt(partial(prepare, cutout)) for cutout in cutouts]
+    fits = iter(attempt_together(fit_prepared, [item for item in prepared if isinstance(item, Prepared)]))
     measurements = []
     for cutout, item in zip(cutouts, prepared, strict=True):
-        if isinstance(item, ImageError):
-            measurements.append(missing(str(item), _source(cutout)))
-            continue
-        fitted = next(fits)
-        result = fitted if isinstance(fitted, ImageError) else attempt(lambda c=cutout, p=item, f=fitted: _measurement(c, p, f))
-        measurements.append(missing(str(result), _source(cutout)) if isinstance(result, ImageError) else result)
+        fitted = next(fits) if isinstance(item, Prepared) else item
+        if isinstance(item, Prepared) and isinstance(fitted, Fitted):
+            result = attempt(partial(_measurement, cutout, item, fitted, wanted=wanted))
+        else:
+            result = ImageError(str(fitted))
+        if isinstance(result, ImageError):
+            result = missing(str(result), _source(cutout))
+        measurements.append(
+            replace(
+                result,
+                values={name: value for name, value in result.values.items() if name in wanted},
+                reasons={name: reason for name, reason in result.reasons.items() if name in wanted},
+            )
+        )
     return measurements
 
 
 def _source(cutout: Cutout) -> str:
-    return cutout.psf.source if cutout.psf is not None else "none"
+    return cutout.psf.source if cutout.psf is not None else NO_PSF
 
 
-def _measurement(cutout: Cutout, prepared: Prepared, fitted: Fitted) -> StructureMeasurement:
+def _measurement(cutout: Cutout, prepared: Prepared, fitted: Fitted, *, wanted: frozenset[str]) -> StructureMeasurement:
     """Combine the fit and the indices of one galaxy."""
     problem = fitted.problem
-    values, reasons = ({}, dict.fromkeys(PROFILE, problem)) if problem else _profile_values(cutout, prepared, fitted)
-    sky = fitted.parameters[7] if not problem else 0.0
-    indices, reason = measure_indices(prepared.image - sky, prepared.object_mask, prepared.weight == 0)
-    reasons |= dict.fromkeys(INDICES, reason) if reason else {}
+    values: dict[str, Measured] = {}
+    reasons = dict.fromkeys(PROFILE, problem)
+    if not problem:
+        values, reasons = _profile_values(cutout, prepared, fitted)
+    if not wanted.isdisjoint(INDICES):
+        sky = 0.0 if problem else fitted.parameters[SKY]
+        indices, reason = measure_indices(prepared.image - sky, prepared.object_mask, prepared.weight == 0)
+        values |= indices
+        reasons |= dict.fromkeys(INDICES, reason) if reason else {}
     return StructureMeasurement(
-        values | indices,
+        values,
         reasons,
         _source(cutout),
         None if problem else _model(cutout.image.shape, prepared, fitted),
@@ -77,16 +109,16 @@ def _measurement(cutout: Cutout, prepared: Prepared, fitted: Fitted) -> Structur
 
 def _profile_values(cutout: Cutout, prepared: Prepared, fitted: Fitted) -> tuple[dict[str, Measured], dict[str, str]]:
     """Return the values of the model in the units of the cut-out, and reasons for those that are missing."""
-    found = dict(fitted.quantities)
+    fit = fitted.quantities
     offset = prepared.psf.centre_offset_px
-    values = {name: found[name] for name in ("re_px", "sersic_n", "axis_ratio", "position_angle_deg")}
+    values = {name: fit[name] for name in ("re_px", "sersic_n", "axis_ratio", "position_angle_deg")}
     for axis, name in enumerate(("x", "y")):
-        values[name] = _shifted(found[name], prepared.origin[axis] + offset[axis])
-    values["sky"] = _scaled(found["sky"], prepared.noise, prepared.level)
+        values[name] = _scaled(fit[name], 1.0, prepared.origin[axis] + offset[axis])
+    values["sky"] = _scaled(fit["sky"], prepared.noise, prepared.level)
     reasons = {}
-    scale, zero_point, flux = cutout.pixel_scale_arcsec, cutout.zero_point, found["flux"]
+    scale, zero_point, flux = cutout.pixel_scale_arcsec, cutout.zero_point, fit["flux"]
     if scale is not None and math.isfinite(scale) and scale > 0:
-        values["re_arcsec"] = _scaled(found["re_px"], scale, 0.0)
+        values["re_arcsec"] = _scaled(fit["re_px"], scale, 0.0)
     else:
         reasons["re_arcsec"] = "the pixel scale of the image is unknown"
     if zero_point is None or not math.isfinite(zero_point):
@@ -98,10 +130,6 @@ def _profile_values(cutout: Cutout, prepared: Prepared, fitted: Fitted) -> tuple
         values.pop(name, None)
         reasons[name] = reason
     return values, reasons
-
-
-def _shifted(measured: Measured, shift: float) -> Measured:
-    return Measured(measured.value + shift, measured.error)
 
 
 def _scaled(measured: Measured, factor: float, shift: float) -> Measured:

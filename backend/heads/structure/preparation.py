@@ -27,6 +27,7 @@ WINDOW_FACTOR = 2.5
 WINDOW_MARGIN_PX = 12
 FEWEST_SKY_PIXELS = 60
 NEIGHBOUR_SIGMA = 4.0
+NEIGHBOUR_MARGIN_PX = 2
 START_INDEX = 1.5
 PIXEL_RESPONSE_FWHM = 0.7
 
@@ -84,7 +85,9 @@ def prepare(cutout: Cutout) -> Prepared:
         require_fit(psf, image.shape)
     except PsfError as error:
         raise CutoutError(str(error)) from error
-    valid = np.isfinite(image) & ~np.asarray(cutout.neighbour_mask, bool)
+    # The light of a neighbour reaches beyond its mask.
+    neighbours = ndimage.binary_dilation(cutout.neighbour_mask, iterations=NEIGHBOUR_MARGIN_PX) & ~mask
+    valid = np.isfinite(image) & ~cutout.neighbour_mask & ~neighbours
     if mask.sum() < FEWEST_PIXELS:
         raise CutoutError(f"the mask of the galaxy has {mask.sum()} pixels, and at least {FEWEST_PIXELS} are needed")
     if not valid.any():
@@ -163,7 +166,9 @@ def _unlisted_neighbours(
         return np.zeros_like(valid)
     outside = np.array([not mask[int(row["ypeak"]), int(row["xpeak"])] for row in sources], bool)
     others = np.concatenate(([False], outside))[segments] & ~mask
-    return np.asarray(ndimage.binary_dilation(others, iterations=2) & ~mask if others.any() else others, dtype=np.bool_)
+    return np.asarray(
+        ndimage.binary_dilation(others, iterations=NEIGHBOUR_MARGIN_PX) & ~mask if others.any() else others, dtype=np.bool_
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,8 +74,8 @@ def evaluate_transform(log_frequency: Tensor, log_index: Tensor) -> Transform:
     row = place.floor().clamp(1, INDICES - 3)
     rows = table[row.long()[:, None] + torch.arange(-1, 3)]
     weights, slopes = _cubic(place - row)
-    value = (weights[..., None] * rows).sum(1)
-    slope = (slopes[..., None] * rows).sum(1) / step
+    value = _weighted(weights, rows)
+    slope = _weighted(slopes, rows) / step
     pace = (np.log(HIGHEST_FREQUENCY) - np.log(LOWEST_FREQUENCY)) / (FREQUENCIES - 1)
     column = ((log_frequency - float(np.log(LOWEST_FREQUENCY))) / pace).clamp(0, FREQUENCIES - 1)
     first = column.floor().clamp(1, FREQUENCIES - 3)
@@ -84,27 +84,31 @@ def evaluate_transform(log_frequency: Tensor, log_index: Tensor) -> Transform:
     total, by_frequency, by_index = (torch.zeros_like(column) for _ in range(3))
     for tap in range(4):
         values = value.gather(1, index + tap)
-        total += near[..., tap] * values
-        by_frequency += tilt[..., tap] * values
-        by_index += near[..., tap] * slope.gather(1, index + tap)
+        total.addcmul_(near[tap], values)
+        by_frequency.addcmul_(tilt[tap], values)
+        by_index.addcmul_(near[tap], slope.gather(1, index + tap))
     return Transform(total, by_frequency / pace, by_index)
 
 
-def _cubic(t: Tensor) -> tuple[Tensor, Tensor]:
-    """Return weights and derivatives of the cubic polynomial through the values at -1, 0, 1 and 2, on a new last axis."""
-    weights = (
-        -t * (t - 1) * (t - 2) / 6,
-        (t + 1) * (t - 1) * (t - 2) / 2,
-        -(t + 1) * t * (t - 2) / 2,
-        (t + 1) * t * (t - 1) / 6,
+def _cubic(t: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+    """Return weights and derivatives of the cubic polynomial through the values at -1, 0, 1 and 2."""
+    square = t * t
+    cube = square * t
+    return (
+        (3 * square - cube - 2 * t) / 6,
+        (cube - 2 * square - t) / 2 + 1,
+        (square - cube) / 2 + t,
+        (cube - t) / 6,
+    ), (
+        t - square / 2 - 1 / 3,
+        1.5 * square - 2 * t - 0.5,
+        t - 1.5 * square + 1,
+        square / 2 - 1 / 6,
     )
-    slopes = (
-        -(3 * t**2 - 6 * t + 2) / 6,
-        (3 * t**2 - 4 * t - 1) / 2,
-        -(3 * t**2 - 2 * t - 2) / 2,
-        (3 * t**2 - 1) / 6,
-    )
-    return torch.stack(weights, -1), torch.stack(slopes, -1)
+
+
+def _weighted(weights: tuple[Tensor, ...], rows: Tensor) -> Tensor:
+    return (torch.stack(weights, 1)[..., None] * rows).sum(1)
 
 
 @cache

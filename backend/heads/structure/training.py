@@ -1,0 +1,122 @@
+"""Training of the amortised network on simulated galaxies.
+
+Galaxies without noise are drawn once and stored; each simulation adds brightness, neighbours and noise anew.
+Each simulated image passes the same preparation as a real one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from backend.heads.structure.measurement import Cutout
+from backend.heads.structure.network import PosteriorNetwork, negative_log_density
+from backend.heads.structure.network_inputs import inputs_of, outputs_of
+from backend.heads.structure.preparation import CutoutError, Prepared, prepare
+from backend.heads.structure.priors import Priors
+from backend.heads.structure.simulation import Library, Simulated, draw_library, observe
+from backend.heads.training import Schedule, Training
+
+__all__ = ["Batch", "draw_libraries", "new_training", "prepare_simulated", "temperatures_of", "training_batches"]
+
+SIDES = (48, 64, 96, 128, 160)
+LARGEST_OUTPUT = 6.0
+"""Galaxies whose first guess is further from the truth, in an output, are left out: they are failures of the preparation."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Inputs of the network and true outputs, for n galaxies."""
+
+    images: Tensor
+    numbers: Tensor
+    outputs: Tensor
+
+
+def draw_libraries(priors: Priors, per_side: int, *, seed: int) -> tuple[Library, ...]:
+    """Draw noiseless galaxies for each size of image."""
+    return tuple(draw_library(priors, per_side, side=side, rng=np.random.default_rng([seed, side])) for side in SIDES)
+
+
+def new_training(schedule: Schedule, *, seed: int = 0) -> Training[PosteriorNetwork, Batch]:
+    """Return a new training; each step receives one `Batch`."""
+    torch.manual_seed(seed)
+    return Training(PosteriorNetwork(), schedule, loss=_loss, weight_decay=1e-4, largest_gradient=10.0, seed=seed)
+
+
+def _loss(network: PosteriorNetwork, batch: Batch, rng: np.random.Generator) -> Tensor:
+    means, roots = network(batch.images, batch.numbers)
+    return negative_log_density(means, roots, batch.outputs).mean()
+
+
+def training_batches(
+    libraries: Sequence[Library], size: int, *, first_step: int, different: int, seed: int = 0
+) -> Iterator[Sequence[Batch]]:
+    """Yield one batch per step, without end.
+
+    Parameters
+    ----------
+    libraries : sequence of Library
+    size : int
+        Galaxies of a batch.
+    first_step : int
+        Number of the first step; the batch of a step depends on its number and the seed only.
+    different : int
+        Number of different batches; they are kept and repeated, since a simulation costs more than a step.
+    seed : int
+    """
+    stored: dict[int, Batch] = {}
+    step = first_step
+    while True:
+        if step % different not in stored:
+            stored[step % different] = _draw_batch(libraries, size, np.random.default_rng([seed, step % different]))
+        yield [stored[step % different]]
+        step += 1
+
+
+def _draw_batch(libraries: Sequence[Library], size: int, rng: np.random.Generator) -> Batch:
+    rows: list[tuple[Prepared, NDArray[np.float64]]] = []
+    while len(rows) < size:
+        rows += prepare_simulated([observe(libraries[rng.integers(len(libraries))], rng=rng)])
+    return _stack(rows)
+
+
+def prepare_simulated(galaxies: Sequence[Simulated]) -> list[tuple[Prepared, NDArray[np.float64]]]:
+    """Prepare simulated galaxies; return those that can be measured, with their true parameters in the window."""
+    rows = []
+    for galaxy in galaxies:
+        cutout = Cutout(galaxy.image, galaxy.object_mask, galaxy.neighbour_mask, galaxy.psf)
+        try:
+            prepared = prepare(cutout)
+        except CutoutError:
+            continue
+        true = galaxy.parameters.copy()
+        true[:2] -= prepared.origin
+        true[6] /= prepared.noise
+        true[7] = (true[7] - prepared.level) / prepared.noise
+        if np.abs(outputs_of(true, prepared)).max() < LARGEST_OUTPUT:
+            rows.append((prepared, true))
+    return rows
+
+
+def _stack(rows: Sequence[tuple[Prepared, NDArray[np.float64]]]) -> Batch:
+    inputs = [inputs_of(prepared) for prepared, _ in rows]
+    return Batch(
+        torch.from_numpy(np.stack([item.image for item in inputs])),
+        torch.from_numpy(np.stack([item.numbers for item in inputs])),
+        torch.from_numpy(np.stack([outputs_of(true, prepared) for prepared, true in rows])).float(),
+    )
+
+
+def temperatures_of(network: PosteriorNetwork, batch: Batch) -> NDArray[np.float64]:
+    """Return the factor of each standard deviation with which 68 % of the true values are within one deviation."""
+    with torch.inference_mode():
+        means, roots = network(batch.images, batch.numbers)
+    deviations = torch.linalg.inv(roots.double()).square().sum(1).sqrt()
+    ratios = ((batch.outputs - means).abs() / deviations).numpy()
+    return np.asarray(np.quantile(ratios, 0.6827, axis=0), np.float64)
