@@ -14,7 +14,17 @@ from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
 from backend.cli.output import open_output
 from backend.cli.progress import track_rate
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, console, end_with_left_out, list_left_out, notices, stop, stop_for, wrong_call
+from backend.cli.terminal import (
+    Extension,
+    Limit,
+    console,
+    end_with_left_out,
+    list_left_out,
+    notices,
+    stop,
+    stop_for,
+    wrong_call,
+)
 
 if TYPE_CHECKING:
     from backend.heads.structure.psf import Psf
@@ -50,6 +60,7 @@ def measure(
         float | None, typer.Option(min=1e-4, help="Pixel scale, for files without sky coordinates.")
     ] = None,
     extension: Extension = "",
+    limit: Limit = None,
     engine: EngineOption = Engine.local,
     ray_address: RayAddress = None,
 ) -> None:
@@ -68,7 +79,7 @@ def measure(
 
     if suffix not in FORMATS:
         wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(FORMATS)}")
-    files = find_images(paths)
+    files = find_images(paths)[:limit]
     if not files:
         wrong_call(f"there is no image in {', '.join(paths)}")
     if models is not None and models.exists() and not models.is_dir():
