@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import to_thread
-from fastapi import Depends, FastAPI, Request
+from fastapi import Depends, FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DatabaseError
@@ -22,7 +22,9 @@ from backend.jobs.heartbeat import BEAT_S, Heartbeat
 from backend.jobs.memory import return_free_memory
 from backend.registry.connection import reason_of
 from backend.server.openapi import describe
+from backend.server.pages.api_page import render_api
 from backend.server.pages.routes import router as pages
+from backend.server.request_log import RequestLog
 from backend.server.routes import router
 from backend.server.state import open_state, require_caller
 from backend.services import Services
@@ -39,12 +41,16 @@ def create_app(services: Services) -> FastAPI:
         description="Label Studio ML backend for galaxies.",
         lifespan=_run_beside_requests,
         openapi_url=None,  # the route below requires credentials
+        docs_url=None,  # FastAPI's page loads scripts from elsewhere
+        redoc_url=None,
     )
+    app.add_middleware(RequestLog)
     app.state.server = open_state(services)
     app.state.max_body_bytes = services.settings.max_body_bytes
     app.include_router(router)
     app.include_router(pages)
     app.add_api_route("/openapi.json", _describe, dependencies=[Depends(require_caller)], include_in_schema=False)
+    app.add_api_route("/docs", _show_api, dependencies=[Depends(require_caller)], include_in_schema=False)
     app.add_exception_handler(Exception, _answer_unexpected)
     app.add_exception_handler(DatabaseError, _answer_no_database)
     app.add_exception_handler(RequestValidationError, _answer_invalid)
@@ -83,6 +89,10 @@ async def _write_heartbeats(heartbeat: Heartbeat) -> None:
 
 async def _describe(request: Request) -> dict[str, Any]:
     return describe(request.app, router)
+
+
+async def _show_api(request: Request) -> Response:
+    return render_api(describe(request.app, router))
 
 
 async def _answer_unexpected(request: Request, error: Exception) -> JSONResponse:

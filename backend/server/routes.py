@@ -51,11 +51,13 @@ caller, event_sender = Depends(require_caller), Depends(require_event_sender)
 
 @router.get("/health")
 async def health() -> dict[str, str]:
+    """Answer that the server runs; answered under any load."""
     return {"status": "UP", "model_class": "galaxyloop"}
 
 
 @router.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(SetupRequest))
 async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
+    """Register a project with its labelling config; return the name of its live version."""
     warning = await to_thread.run_sync(warning_of, body.label_config)
     if warning and state.logged_warnings.get(body.project) != warning:
         log.warning("event=controls_not_predicted project=%d warning=%r", body.project, warning)
@@ -69,6 +71,7 @@ async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body
 
 @router.post("/predict", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(PredictRequest))
 async def predict(request: Request, state: StateOfServer, body: Annotated[PredictRequest, Depends(predict_body)]) -> Response:
+    """Predict the tasks of a project or, if the request has a context, answer its prompts."""
     is_bulk = body.params is None or body.params.context is None
     async with watch_client(request) as disconnection:
         with state.metrics.seconds.labels("bulk" if is_bulk else "prompt").time():
@@ -86,6 +89,7 @@ async def predict(request: Request, state: StateOfServer, body: Annotated[Predic
 
 @router.post("/webhook", dependencies=[event_sender], responses=BODY_REFUSED, openapi_extra=describe_body(WebhookRequest))
 async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
+    """Mark the project of an event of Label Studio as changed; the worker reads the annotations."""
     services, project_id, config = state.services, body.project.id, body.project.label_config
     state.metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
     if config is not None and state.event_configs.get(project_id) != config:
@@ -102,6 +106,7 @@ async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(
 async def versions_by_get(
     state: StateOfServer, project: Annotated[int | None, Query(gt=0, le=MAX_ID)] = None
 ) -> dict[str, list[str]]:
+    """List the names of a project's versions, or of those of all projects."""
     return {"versions": await to_thread.run_sync(version_names, state.services, project)}
 
 
@@ -111,11 +116,13 @@ async def versions_by_get(
 async def versions_by_post(
     state: StateOfServer, body: Annotated[VersionsRequest, Depends(body_of(VersionsRequest))]
 ) -> dict[str, Any]:
+    """List the names of a project's versions, or of those of all projects."""
     return {"versions": await to_thread.run_sync(version_names, state.services, body.project)}
 
 
 @router.get("/metrics", dependencies=[caller], responses=REFUSED, response_class=PlainTextResponse)
 async def expose_metrics(state: StateOfServer) -> Response:
+    """Return the metrics in Prometheus' text format."""
     content = await to_thread.run_sync(generate_latest, state.metrics.exposed)
     return Response(content, media_type="text/plain; version=0.0.4")
 
