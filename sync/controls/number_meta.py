@@ -24,7 +24,7 @@ def add_number_meta(region: Region, *, error: float | None, text: str, origin: M
     Parameters
     ----------
     region : dict
-        Region of a Number, from `sync.controls.number.encode`.
+        Region of a Number or Rating, from `encode` of its tag.
     error : float or None
         Standard deviation, or half of the 68 % interval, in the unit of the number; None if it is unknown.
     text : str
@@ -32,7 +32,7 @@ def add_number_meta(region: Region, *, error: float | None, text: str, origin: M
     origin : mapping, optional
         JSON values with the origin of the number, such as the source of the PSF.
     """
-    number = region["value"]["number"]
+    (number,) = region["value"].values()
     known = {} if error is None else {"error": error}
     return region | {"meta": {"text": [text], "predicted": number, **known, **(origin or {})}}
 

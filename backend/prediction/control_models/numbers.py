@@ -22,6 +22,7 @@ from backend.prediction.features import ImageFeatures
 from backend.prediction.task_blocks import data_keys_of
 from sync.controls import ANSWERS
 from sync.controls.control import Control
+from sync.controls.number_meta import add_number_meta
 from sync.controls.region import Region
 from sync.geometry.shapes import Size
 from sync.labelling.reading import read_region
@@ -92,8 +93,9 @@ class NumberModel(ControlModel):
             error, used = float(predicted.half_widths[0, place]), predicted.used[place]
             region = encode(float(predicted.values[place]), control=self.control, score=confidence)
             blocks = features_of_images[place].blocks
-            meta = {"text": [_describe(error, used, blocks)], "error": error, "used": list(used)}
-            regions.append(RegionPredictions([region | {"meta": meta}], confidence))
+            text = _describe(error, used, blocks)
+            region = add_number_meta(region, error=error, text=text, origin={"used": list(used)})
+            regions.append(RegionPredictions([region], confidence))
         return regions
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
