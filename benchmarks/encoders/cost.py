@@ -25,7 +25,7 @@ from benchmarks.report import machine_line, markdown_table, write_numbers, write
 __all__ = ["Cost", "measure_cost"]
 
 BATCH = 8
-LEAST_S = 4.0
+LEAST_S = 2.0
 """Least CPU time of a measurement, after one batch that is not measured."""
 SHIPPED = "shipped, four quarter turns"
 NETWORKS: dict[str, dict[str, Any]] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ import pytest
 from pydantic import SecretStr
 
 from backend.cluster.version_bundle import bundle_version, without_secrets
+from backend.heads import HeadError
 from backend.heads.classification.morphology import Morphology
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings
 from sync.labelling.config import parse
+from tests.small_encoders import save_encoder
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="class" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
@@ -88,3 +91,20 @@ def test_a_bundle_contains_no_secret_except_the_access_token() -> None:
 def _plain(prediction: dict[str, Any]) -> dict[str, Any]:
     """Return a prediction without the random ids of its regions."""
     return prediction | {"result": [region | {"id": ""} for region in prediction["result"]]}
+
+
+def test_a_bundle_contains_the_encoder_that_its_heads_stand_on(
+    version: Path, tmp_path: Path, predicting: Services, embeddings: Callable[..., Any]
+) -> None:
+    added = predicting.encoders.add(save_encoder(tmp_path / "mine"))
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=added.dimension)
+    head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
+    ProjectHeads({"class": replace(head, encoder=added.fingerprint)}).save(version, parse(CONFIG))
+    bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
+    shutil.rmtree(predicting.encoders.folder)
+    predictor = pickle.loads(pickle.dumps(bundle)).predictor(predicting.predictors)
+    assert len(predictor.models) == 1
+    assert predictor.extractor.dimension == 32 + 1280
+    without = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
+    with pytest.raises(HeadError, match=f"the heads of v0002 stand on the encoder {added.fingerprint}, which is not in"):
+        without.predictor(predicting.predictors)
