@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from sync.controls import CONTROLS
+
 ROOT = Path(__file__).parents[1]
 
 FLOORS = {
@@ -162,6 +164,16 @@ def test_imports_between_folders_have_no_cycle() -> None:
 def test_sync_does_not_import_backend() -> None:
     upward = [edge for edge in imports("sync") if edge.imported.startswith("backend")]
     assert not upward, "; ".join(map(str, upward))
+
+
+@pytest.mark.parametrize("package", FLOORS)
+def test_no_other_folder_imports_the_module_of_one_control(package: str) -> None:
+    modules_of_tags = {f"sync.controls.{tag.lower()}" for tag in CONTROLS}
+    named = [
+        edge for edge in imports(package) if edge.imported in modules_of_tags and folder_of(edge.importer) != "sync.controls"
+    ]
+    assert modules_of_tags <= modules("sync").keys()
+    assert not named, "; ".join(map(str, named))
 
 
 @pytest.mark.parametrize("package", FLOORS)

@@ -63,7 +63,16 @@ class AnswerCodec(Codec, Protocol):
 
 
 class NumberCodec(AnswerCodec, Protocol):
-    """The codec of a control whose value is one number."""
+    """The codec of a control whose value is one number.
+
+    Attributes
+    ----------
+    RATES_INTEREST : bool
+        Whether the number states how interesting an image is; the strategy `expected_improvement` orders tasks by it.
+    """
+
+    @property
+    def RATES_INTEREST(self) -> bool: ...  # noqa: N802
 
     def bounds(self, read: Callable[[str], float | None]) -> tuple[float | None, float | None, float | None]:
         """Return minimum, maximum and step of a control; `read` returns an attribute of its element as a number."""

@@ -7,10 +7,10 @@ centre; it rejects semi-axes above 50.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from sync.controls.control import Control
+from sync.controls.ellipse_axes import MAX_RADIUS_PERCENT, are_axes_storable, shorten_axes
 from sync.controls.kind import Kind
 from sync.controls.region import (
     Region,
@@ -30,26 +30,11 @@ from sync.errors.controls import ControlError
 from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Ellipse, Labelled, Mask, Size, check_size
 
-__all__ = [
-    "KIND",
-    "MAX_RADIUS_PERCENT",
-    "SHAPE",
-    "TAG",
-    "decode",
-    "encode",
-    "encode_mask",
-    "faults",
-    "readable_size",
-    "shorten_axes",
-]
+__all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
 
 TAG = "EllipseLabels"
 KIND = Kind.OBJECTS
 SHAPE = Ellipse
-
-MAX_RADIUS_PERCENT = 50.0
-ROUNDING = 1e-9
-"""Relative tolerance for semi-axes that were decoded from percent."""
 
 
 def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
@@ -69,9 +54,9 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
         raise ControlError(f"the centre of {ellipse} lies outside an image of {width}x{height} pixels")
     if ellipse.radius_x <= 0 or ellipse.radius_y <= 0:
         raise ControlError(f"the half-axes of {ellipse} must be above 0")
-    if not _fits(ellipse, size):
+    if not are_axes_storable(ellipse, size):
         rotated_ellipse = Ellipse(ellipse.x, ellipse.y, ellipse.radius_y, ellipse.radius_x, ellipse.rotation + 90)
-        if not _fits(rotated_ellipse, size):
+        if not are_axes_storable(rotated_ellipse, size):
             longest = max(ellipse.radius_x, ellipse.radius_y)
             raise ControlError(
                 f"the half-axis of {longest:.4g} pixels is longer than half the image, which Label Studio does not allow"
@@ -86,22 +71,6 @@ def encode(ellipse: Ellipse, *, control: Control, label: str, size: Size, score:
         "ellipselabels": write_labels([label], control),
     }
     return new_region(control, TAG, value, score=score, size=size)
-
-
-def shorten_axes(ellipse: Ellipse, size: Size) -> Ellipse:
-    """Return an ellipse that Label Studio can store: semi-axes are limited to half the image.
-
-    For predictions: a galaxy that fills the image is then predicted too small instead of being left out.
-    """
-    longest_x, longest_y = (side * MAX_RADIUS_PERCENT / 100 for side in size)
-    if _fits(ellipse, size):
-        return ellipse
-    return replace(ellipse, radius_x=min(ellipse.radius_x, longest_x), radius_y=min(ellipse.radius_y, longest_y))
-
-
-def _fits(ellipse: Ellipse, size: Size) -> bool:
-    radii = zip((ellipse.radius_x, ellipse.radius_y), size, strict=True)
-    return all(radius <= side * MAX_RADIUS_PERCENT / 100 * (1 + ROUNDING) for radius, side in radii)
 
 
 def decode(region: Region, *, size: Size | None = None) -> Labelled[Ellipse]:

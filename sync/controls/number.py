@@ -6,31 +6,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sync.controls.bounds import STEP_TOLERANCE, round_to_step
 from sync.controls.control import Control
 from sync.controls.kind import Kind
 from sync.controls.region import Region, finite, new_region, read_value
 from sync.errors.controls import ControlError, quote
 
-__all__ = [
-    "KIND",
-    "NESTED",
-    "STEP_TOLERANCE",
-    "TAG",
-    "bounds",
-    "check_bounds",
-    "decode",
-    "encode",
-    "faults",
-    "instruction",
-    "round_to_step",
-]
+__all__ = ["KIND", "NESTED", "RATES_INTEREST", "TAG", "bounds", "decode", "encode", "faults", "instruction"]
 
 TAG = "Number"
 KIND = Kind.NUMBER
 NESTED = False
-
-STEP_TOLERANCE = 1e-8
-"""Largest distance from a step at which Label Studio's page accepts a number (1.23.2)."""
+RATES_INTEREST = False
 
 
 def encode(number: float, *, control: Control, score: float | None = None) -> Region:
@@ -52,20 +39,6 @@ def bounds(read: Callable[[str], float | None]) -> tuple[float | None, float | N
     return read("min"), read("max"), read("step")
 
 
-def round_to_step(number: float, control: Control) -> float:
-    """Return the nearest number within the control's bounds and on its steps, which start at the minimum."""
-    low = -math.inf if control.minimum is None else control.minimum
-    high = math.inf if control.maximum is None else control.maximum
-    clipped_number = min(max(number, low), high)
-    if control.step is None or abs(clipped_number) > control.step / STEP_TOLERANCE:
-        return clipped_number
-    start = control.minimum or 0.0
-    steps = round((clipped_number - start) / control.step)
-    if start + steps * control.step > high + STEP_TOLERANCE:
-        steps -= 1
-    return min(max(round(start + steps * control.step, 10), low), high)
-
-
 def decode(region: Region) -> float:
     """Return the number of an annotation; raise ControlError unless it is finite."""
     number = read_value(region, TAG).get("number")
@@ -85,14 +58,6 @@ def faults(value: Mapping[str, Any], control: Control) -> Iterator[str]:
     nearest = round_to_step(float(value["number"]), control)
     if abs(value["number"] - nearest) > STEP_TOLERANCE:
         yield f"has the number {value['number']!r}, and {control.name!r} takes {nearest!r} at the nearest"
-
-
-def check_bounds(number: float, control: Control) -> float:
-    """Return a number; raise ControlError if it is outside the control's bounds."""
-    low, high = control.minimum, control.maximum
-    if (low is not None and number < low - STEP_TOLERANCE) or (high is not None and number > high + STEP_TOLERANCE):
-        raise ControlError(f"{control.name!r} takes numbers from {low} to {high}, not {number!r}")
-    return number
 
 
 def instruction(control: Control) -> str:

@@ -26,15 +26,13 @@ from sync.controls.region import (
 )
 from sync.errors.controls import ControlError, quote
 from sync.geometry.outlines import TOLERANCE_PX, outline
-from sync.geometry.shapes import Labelled, Mask, Polygon, Size, check_size
+from sync.geometry.shapes import MAX_CORNERS, Labelled, Mask, Polygon, Size, check_size
 
-__all__ = ["KIND", "MAX_CORNERS", "SHAPE", "TAG", "check_polygon", "decode", "encode", "encode_mask", "faults", "readable_size"]
+__all__ = ["KIND", "SHAPE", "TAG", "check_polygon", "decode", "encode", "encode_mask", "faults", "readable_size"]
 
 TAG = "PolygonLabels"
 KIND = Kind.OBJECTS
 SHAPE = Polygon
-
-MAX_CORNERS = 100_000
 
 
 def encode(polygon: Polygon, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:

@@ -5,17 +5,30 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sync.controls.bounds import round_to_step
 from sync.controls.control import Control
 from sync.controls.kind import Kind
-from sync.controls.number import round_to_step
 from sync.controls.region import Region, finite, new_region, read_value
 from sync.errors.controls import ControlError, quote
 
-__all__ = ["KIND", "LARGEST", "NESTED", "SMALLEST", "TAG", "bounds", "decode", "encode", "faults", "instruction"]
+__all__ = [
+    "KIND",
+    "LARGEST",
+    "NESTED",
+    "RATES_INTEREST",
+    "SMALLEST",
+    "TAG",
+    "bounds",
+    "decode",
+    "encode",
+    "faults",
+    "instruction",
+]
 
 TAG = "Rating"
 KIND = Kind.NUMBER
 NESTED = False
+RATES_INTEREST = True
 SMALLEST, LARGEST = 1, 5
 """Fewest stars, and most stars of a control without `maxRating`."""
 

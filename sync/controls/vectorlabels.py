@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from sync.controls.control import Control
 from sync.controls.kind import Kind
-from sync.controls.polygonlabels import MAX_CORNERS, check_polygon
+from sync.controls.polygonlabels import check_polygon
 from sync.controls.region import (
     Region,
     any_size,
@@ -28,7 +28,7 @@ from sync.controls.region import (
 )
 from sync.errors.controls import ControlError, quote
 from sync.geometry.outlines import outline
-from sync.geometry.shapes import Labelled, Mask, Polygon, Size
+from sync.geometry.shapes import MAX_CORNERS, Labelled, Mask, Polygon, Size
 
 __all__ = ["KIND", "SHAPE", "TAG", "decode", "encode", "encode_mask", "faults", "readable_size"]
 

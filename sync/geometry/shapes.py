@@ -14,10 +14,13 @@ from numpy.typing import NDArray
 
 from sync.errors.controls import ControlError, quote
 
-__all__ = ["MAX_PIXELS", "Box", "Ellipse", "Labelled", "Mask", "Point", "Polygon", "Size", "check_size"]
+__all__ = ["MAX_CORNERS", "MAX_PIXELS", "Box", "Ellipse", "Labelled", "Mask", "Point", "Polygon", "Size", "check_size"]
 
 MAX_PIXELS = 100_000_000
 """Most pixels of an image; larger images are rejected. At one byte a pixel this is 100 MB."""
+
+MAX_CORNERS = 100_000
+"""Most corners of a polygon; polygons with more are rejected."""
 
 Size = tuple[int, int]
 """(width, height) of an image, pixels."""

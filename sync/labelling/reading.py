@@ -15,13 +15,12 @@ from typing import Any
 import numpy as np
 
 from sync.controls import CONTROLS, SHAPES, Kind
+from sync.controls.bounds import check_bounds
 from sync.controls.control import Control
 from sync.controls.equality import outline
-from sync.controls.number import check_bounds
-from sync.controls.polygonlabels import MAX_CORNERS
 from sync.controls.region import Region
 from sync.errors.controls import ControlError, OutsideError, quote
-from sync.geometry.shapes import Labelled, Point, Size
+from sync.geometry.shapes import MAX_CORNERS, Labelled, Point, Size
 from sync.labelling.matching import read_label, read_path
 
 __all__ = ["read_region"]

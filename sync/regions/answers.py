@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from sync.controls import ANSWERS, Kind
-from sync.controls.number import check_bounds
+from sync.controls.bounds import check_bounds
 from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label, read_path

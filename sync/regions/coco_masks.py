@@ -50,8 +50,7 @@ def decode_mask(counts: object, size: tuple[int, int]) -> Mask:
         if sum(counts) != height * width:
             raise RegionsError(f"the runs of the mask have {sum(counts)} pixels, and its size is {width}x{height}")
         flat = np.repeat(np.arange(len(counts)) % 2 == 1, counts)
-        mask: Mask = flat.reshape(width, height).T
-        return mask
+        return flat.reshape(width, height).T
     if not isinstance(counts, str):
         raise RegionsError(f"counts of a mask must be a text or a list, not {quote(counts)}")
     if _pixels_of(counts) != height * width:

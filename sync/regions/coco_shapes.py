@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.controls.polygonlabels import MAX_CORNERS
 from sync.errors.controls import quote
 from sync.geometry.footprint import Footprint
 from sync.geometry.outlines import join_rings
-from sync.geometry.shapes import MAX_PIXELS, Box, Ellipse, Point, Polygon, Size
+from sync.geometry.shapes import MAX_CORNERS, MAX_PIXELS, Box, Ellipse, Point, Polygon, Size
 from sync.regions.coco_masks import decode_mask, is_empty_mask
 from sync.regions.marks import Canvas, PlacedMark, RegionsError, Shape
 

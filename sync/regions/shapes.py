@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from sync.controls import ControlError
-from sync.controls.ellipselabels import shorten_axes
-from sync.controls.polygonlabels import MAX_CORNERS
+from sync.controls.ellipse_axes import shorten_axes
 from sync.export.outlines import outline_of
 from sync.geometry.corners import box_around, box_corners, ellipse_box, ellipse_corners
 from sync.geometry.footprint import Footprint
 from sync.geometry.moments import moment_ellipse
-from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
+from sync.geometry.shapes import MAX_CORNERS, Box, Ellipse, Point, Polygon, Size
 from sync.regions.marks import PlacedMark, RegionsError, Shape
 
 __all__ = ["box_of", "check_on_image", "ellipse_of", "ellipse_pixels", "footprint_of", "polygon_of"]

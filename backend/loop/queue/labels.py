@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from backend.loop.examples.examples import gather_examples
 from backend.prediction.control_models.class_targets import leaf_targets
-from sync.controls import rating
+from sync.controls import NUMBERS
 from sync.controls.control import Control
 from sync.geometry.shapes import Size
 from sync.label_studio.annotations import Annotation
@@ -44,10 +44,10 @@ def read_ratings(annotations: Sequence[Annotation], config: LabelConfig) -> dict
         Of the training tasks.
     config : LabelConfig
     """
-    control = next((control for control in config.controls if control.tag == rating.TAG), None)
-    if control is None:
+    ratings = [control for control in config.controls if control.tag in NUMBERS and NUMBERS[control.tag].RATES_INTEREST]
+    if not ratings:
         return {}
-    examples = gather_examples(annotations, config, [control], sizes_of=_no_sizes)[control.name]
+    examples = gather_examples(annotations, config, ratings[:1], sizes_of=_no_sizes)[ratings[0].name]
     return {image.task: label for image, label in examples.labels.items()}
 
 

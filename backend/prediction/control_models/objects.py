@@ -30,8 +30,9 @@ from backend.prediction.control_models.results import RegionPredictions, Row, Sc
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.features import ImageFeatures
-from sync.controls import MASKS, OBJECTS, ControlError, ellipselabels
+from sync.controls import MASKS, OBJECTS, ControlError
 from sync.controls.control import Control
+from sync.controls.ellipse_axes import shorten_axes
 from sync.controls.region import Region
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -188,7 +189,7 @@ class ObjectModel(ControlModel):
         codec, source = OBJECTS[self.control.tag], detection.source
         try:
             if self._shape in (Box, Ellipse):
-                shape = source.box if self._shape is Box else ellipselabels.shorten_axes(source.ellipse, size)
+                shape = source.box if self._shape is Box else shorten_axes(source.ellipse, size)
                 return [codec.encode(shape, control=self.control, label=detection.label, score=detection.score, size=size)]
             mask = source.full_mask(size)
             if not mask.any():

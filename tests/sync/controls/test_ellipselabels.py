@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import ellipselabels
+from sync.controls.ellipse_axes import shorten_axes
 from sync.errors.controls import ControlError
 from sync.geometry.shapes import Ellipse, Size
 from sync.labelling.config import Control, Label
@@ -47,8 +48,8 @@ def test_axes_are_exchanged_if_the_image_is_longer_in_the_other_direction() -> N
 
 
 def test_the_ellipse_of_a_model_is_shortened_to_half_the_image() -> None:
-    assert ellipselabels.shorten_axes(Ellipse(100, 50, 500, 500, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
-    assert ellipselabels.shorten_axes(Ellipse(100, 50, 100, 50, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
+    assert shorten_axes(Ellipse(100, 50, 500, 500, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
+    assert shorten_axes(Ellipse(100, 50, 100, 50, 30), (200, 100)) == Ellipse(100, 50, 100, 50, 30)
 
 
 @pytest.mark.parametrize(

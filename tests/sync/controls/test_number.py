@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sync.controls import number
+from sync.controls.bounds import STEP_TOLERANCE, round_to_step
 from sync.errors.controls import ControlError
 from sync.labelling.config import Control
 
@@ -30,20 +31,20 @@ def test_a_number_is_moved_into_the_bounds(value: float, low: float, high: float
 
 @given(st.floats(-10, 10), st.sampled_from([0.001, 0.1, 0.25, 1.0, 3.0]), st.sampled_from([None, -1.0, 0.0, 0.05]))
 def test_a_number_is_moved_to_a_step_from_the_minimum(value: float, step: float, low: float | None) -> None:
-    written = number.round_to_step(value, bounded(low, 2.0, step))
+    written = round_to_step(value, bounded(low, 2.0, step))
     steps = (written - (low or 0)) / step
-    assert abs(steps - round(steps)) * step < number.STEP_TOLERANCE
+    assert abs(steps - round(steps)) * step < STEP_TOLERANCE
     assert written <= 2.0
     assert low is None or written >= low
     assert abs(written - min(max(value, -10 if low is None else low), 2.0)) <= step
 
 
 def test_the_last_step_stays_below_the_maximum() -> None:
-    assert number.round_to_step(10, bounded(0, 1, 0.4)) == 0.8
+    assert round_to_step(10, bounded(0, 1, 0.4)) == 0.8
 
 
 def test_bounds_narrower_than_a_step_leave_the_minimum() -> None:
-    assert number.round_to_step(5, bounded(1, 2, 10)) == 1
+    assert round_to_step(5, bounded(1, 2, 10)) == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])
