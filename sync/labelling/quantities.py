@@ -10,15 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from sync.controls import NUMBERS
 from sync.labelling.synonyms import normalise
 
 if TYPE_CHECKING:
     from sync.controls.control import Control
 
 __all__ = ["QUANTITIES", "Quantity", "find_quantity", "quantity_of"]
-
-NUMBER = "Number"
-"""Tag of the controls that hold a quantity; a Rating is an opinion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,7 +152,7 @@ def quantity_of(control: Control) -> Quantity | None:
     Quantity or None
         None for a control that is not a Number, or that names no quantity.
     """
-    if control.tag != NUMBER:
+    if control.tag not in NUMBERS or NUMBERS[control.tag].RATES_INTEREST:
         return None
     names = control.predicted_values or (control.name,)
     return next((quantity for name in names if (quantity := find_quantity(name)) is not None), None)
