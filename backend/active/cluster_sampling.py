@@ -9,12 +9,13 @@ Hacohen, Dekel & Weinshall (2022), ICML ("Active learning on a budget", TypiClus
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
-from backend.active.kmeans import find_clusters
 from backend.active.pool import Floats, Indices, Pool
 
-__all__ = ["select_kmeans", "select_typical"]
+__all__ = ["find_clusters", "select_kmeans", "select_typical"]
 
 MOST_CLUSTERS = 500
 """As in the paper: with more clusters, each holds too few galaxies to measure which are typical."""
@@ -23,6 +24,8 @@ NEIGHBOURS = 20
 CHUNK = 1_000
 CLUSTERED = 10_000
 """Largest number of galaxies that are clustered, drawn at random."""
+ITERATIONS = 30
+"""Most passes of k-means."""
 
 
 def select_kmeans(pool: Pool, count: int, source: np.random.Generator) -> Indices:
@@ -62,6 +65,35 @@ def select_typical(pool: Pool, count: int, source: np.random.Generator) -> Indic
         sizes[cluster] -= 1
         labels[cluster] += 1
     return rows[np.asarray(picks, np.intp)]
+
+
+def find_clusters(features: Floats, count: int, source: np.random.Generator) -> tuple[Indices, Floats]:
+    """Divide galaxies into clusters by k-means.
+
+    Parameters
+    ----------
+    features : ndarray, shape (n, r)
+    count : int
+        Number of clusters, at most n.
+    source : numpy.random.Generator
+
+    Returns
+    -------
+    clusters : ndarray of int, shape (n,)
+        Cluster of each galaxy.
+    centres : ndarray, shape (count, r)
+    """
+    if count < 1:
+        return np.zeros(len(features), np.intp), np.zeros((0, features.shape[1]), np.float32)
+    from sklearn.cluster import KMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    kmeans = KMeans(count, n_init=1, max_iter=ITERATIONS, random_state=int(source.integers(2**31)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # fewer different galaxies than clusters
+        clusters: Indices = kmeans.fit_predict(features).astype(np.intp)
+    centres: Floats = kmeans.cluster_centers_
+    return clusters, centres
 
 
 def _sample(size: int, source: np.random.Generator) -> Indices:

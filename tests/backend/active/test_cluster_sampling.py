@@ -1,11 +1,11 @@
-"""k-means clustering."""
+"""Cluster sampling."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from backend.active.kmeans import find_clusters
+from backend.active.cluster_sampling import find_clusters
 
 
 def test_groups_that_are_far_apart_are_found() -> None:
