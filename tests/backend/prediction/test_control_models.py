@@ -39,6 +39,7 @@ from backend.prediction.control_models import (
     create_models,
     model_class,
 )
+from backend.prediction.control_models.objects import ObjectModel
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
@@ -209,6 +210,7 @@ def test_predictions_of_classes_are_valid_and_have_a_confidence(written: str) ->
 
 def test_a_single_choice_is_the_most_probable_label() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger"))
+    assert isinstance(model, ClassModel)
     sample = random_vectors(20)
     likeliest = model.probabilities(sample).argmax(axis=1)
     chosen = [predicted.regions[0]["value"]["choices"] for predicted in model.predict_regions(features_of(sample))]
@@ -217,6 +219,7 @@ def test_a_single_choice_is_the_most_probable_label() -> None:
 
 def test_a_multiple_choice_has_all_probable_labels() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
+    assert isinstance(model, ClassModel)
     sample = random_vectors(20)
     for row, predicted in zip(model.probabilities(sample), model.predict_regions(features_of(sample)), strict=True):
         ticked = [label for region in predicted.regions for label in region["value"]["choices"]]
@@ -236,9 +239,10 @@ TREE = (
     '<Choice value="Wild"><Choice value="Arms"/><Choice value="Bar"/></Choice></Taxonomy>'
 )
 SINGLE_TREE = TREE.replace("leafsOnly", 'maxUsages="1" leafsOnly')
+Paths = list[list[tuple[str, ...]]]
 
 
-def tree_of(written: str, chosen_paths: list[list[tuple[str, ...]]], sample: NDArray[np.float32]) -> DecisionTree:
+def tree_of(written: str, chosen_paths: Paths, sample: NDArray[np.float32]) -> DecisionTree:
     paths, exclusive = control(written).paths, not control(written).multiple
     targets = np.stack(
         [QuestionTree.of(paths).shares([paths_of_image], exclusive=exclusive) for paths_of_image in chosen_paths]
@@ -248,7 +252,7 @@ def tree_of(written: str, chosen_paths: list[list[tuple[str, ...]]], sample: NDA
 
 def test_a_multiple_taxonomy_has_all_probable_paths(embeddings: Callable[..., Any]) -> None:
     sample, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
-    chosen_paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Arms"), ("Wild", "Bar")]] * 10
+    chosen_paths: Paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Arms"), ("Wild", "Bar")]] * 10
     (model,) = models(TREE, t=tree_of(TREE, chosen_paths, sample))
     predicted = model.predict_regions(features_of(sample))
     assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in predicted] == chosen_paths
@@ -258,7 +262,7 @@ def test_a_multiple_taxonomy_has_all_probable_paths(embeddings: Callable[..., An
 
 def test_a_single_taxonomy_has_the_most_probable_path(embeddings: Callable[..., Any]) -> None:
     sample, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
-    chosen_paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Bar")]] * 10
+    chosen_paths: Paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Bar")]] * 10
     (model,) = models(SINGLE_TREE, t=tree_of(SINGLE_TREE, chosen_paths, sample))
     predicted = model.predict_regions(features_of(sample))
     assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in predicted] == chosen_paths
@@ -297,6 +301,8 @@ def test_a_number_is_within_bounds_and_less_confident_far_from_the_data() -> Non
     near, far = model.predict_regions([make_features(sample[0]), make_features(sample[0] * 100)])
     for predicted in (near, far):
         assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
+    assert near.confidence is not None
+    assert far.confidence is not None
     assert 0 <= far.confidence < near.confidence <= 1
 
 
@@ -377,7 +383,11 @@ def test_in_a_config_with_boxes_and_masks_each_box_fits_a_mask(
     written = [shapes(tag, "mask", *labels[0]), shapes("RectangleLabels", "box", *labels[1])]
     by_name = {model.control.name: model for model in models(*(written if masks_first else written[::-1]))}
     features = make_features(image=png(spots=((60, 50, 12), (75, 54, 9), (150, 40, 8), (20, 80, 5))))
-    masks, boxes = by_name["mask"].objects(features), by_name["box"].objects(features)
+    mask_model, box_model = by_name["mask"], by_name["box"]
+    assert isinstance(mask_model, ObjectModel)
+    assert isinstance(box_model, ObjectModel)
+    masks, boxes = mask_model.objects(features), box_model.objects(features)
+    assert features.size is not None
     assert len(masks) >= 3
     for mask, box in zip(masks, boxes, strict=True):
         rows, columns = np.nonzero(mask.source.full_mask(features.size))

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from backend.heads import HeadError
+from backend.heads import Head, HeadError
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Parameters
@@ -41,7 +41,7 @@ def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
     vectors, targets = embeddings([0, 1] * 5, classes=2, dimension=4)
     morphology = Morphology.fit(vectors, targets, classes=["Spiral", "Ring"], exclusive=True)
     parameters = Parameters.fit(vectors, np.arange(10.0))
-    trained = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
+    trained: dict[str, Head] = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
     return ProjectHeads(trained, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
 
 
@@ -116,8 +116,10 @@ def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> 
     assert loaded.prompted is not None
     assert loaded.prompted.encoder == "some"
     for name in ("class", "redshift"):
-        first, second = heads.by_control[name].predict(vectors), loaded.by_control[name].predict(vectors)
-        assert np.array_equal(first, second)
+        first, second = heads.by_control[name], loaded.by_control[name]
+        assert isinstance(first, Morphology | Parameters)
+        assert isinstance(second, Morphology | Parameters)
+        assert np.array_equal(first.predict(vectors), second.predict(vectors))
 
 
 def test_a_version_has_only_json_and_safetensors_files(heads: ProjectHeads, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,9 +15,10 @@ from backend.heads.classification.morphology import Morphology
 
 LINKS = [Multinomial(), Independent()]
 RNG = np.random.default_rng(0)
-LOGITS = RNG.normal(0, 2, (6, 3))
-TARGETS = RNG.dirichlet(np.ones(3), 6)
-IMPORTANCE = RNG.uniform(0.5, 1.5, 6)
+# In double precision, as the gradient is compared with differences of losses.
+LOGITS: Any = RNG.normal(0, 2, (6, 3))
+TARGETS: Any = RNG.dirichlet(np.ones(3), 6)
+IMPORTANCE: Any = RNG.uniform(0.5, 1.5, 6)
 STORED = Path(__file__).parent / "data"
 
 

@@ -14,6 +14,7 @@ from backend.prediction.control_models import ClassModel
 from backend.services import Services
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
+from tests.backend.loop.gate.embeddings import embed
 
 CONFIG = parse(
     '<View><Image name="image" value="$image"/><Choices name="mood" toName="image">'
@@ -31,8 +32,7 @@ class Galaxies:
             files.put(f"/data/upload/7/{number}.png", png(spots=((100, 50, 18 if number < 8 else 4),), seed=number))
             for number in range(16)
         ]
-        features_of_images = services.predictors.extractor.extract_features(references, embed=True)
-        self.embeddings = np.stack([features.embedding for features in features_of_images])
+        self.embeddings = np.stack(embed(services, references))
         tasks = [
             Task(number, {"image": reference}, number < 8, int(number < 8), "") for number, reference in enumerate(references)
         ]

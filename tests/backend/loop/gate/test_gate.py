@@ -23,6 +23,7 @@ from sync.controls import choices
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
+from tests.backend.loop.gate.embeddings import embed
 
 pytestmark = pytest.mark.slow
 
@@ -50,8 +51,7 @@ class Bench:
             large, small = ((100, 50, 18 + task % 3),), ((100, 50, 4), (40, 30, 3), (160, 70, 3), (60, 75, 3))
             spots = large if task % 2 else small
             self.references[task] = files.put(f"/data/upload/{self.id}/{task}.png", png(spots=spots, seed=task))
-        extracted = services.predictors.extractor.extract_features(list(self.references.values()), embed=True)
-        self.embeddings = dict(zip(TASKS, (features.embedding for features in extracted), strict=True))
+        self.embeddings = dict(zip(TASKS, embed(services, list(self.references.values())), strict=True))
 
     def truth(self, control: str) -> dict[int, str]:
         names = [label.value for label in CONTROLS[control].labels]
@@ -170,16 +170,7 @@ def test_cross_validation_rejects_a_head_that_memorised_noise(bench: Bench) -> N
     shuffled = dict(zip(TRAINING, random.permutation([bench.references[task] for task in TRAINING]).tolist(), strict=True))
     good = bench.version()
     bench.references |= shuffled
-    bench.embeddings |= dict(
-        zip(
-            TRAINING,
-            (
-                features.embedding
-                for features in bench.services.predictors.extractor.extract_features(list(shuffled.values()), embed=True)
-            ),
-            strict=True,
-        )
-    )
+    bench.embeddings |= dict(zip(TRAINING, embed(bench.services, list(shuffled.values())), strict=True))
     noise = bench.version()
     verdict = bench.run_gate(noise, live=good, held_out=(), annotated=TRAINING)
     assert not verdict.goes_live
