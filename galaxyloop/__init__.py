@@ -14,15 +14,28 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from galaxyloop.images import Image, load_image
+    from galaxyloop.measurements import measure
     from galaxyloop.models import Segmentation, classify, detect, embed, segment
     from galaxyloop.tables import read_export
 
-__all__ = ["Image", "Segmentation", "__version__", "classify", "detect", "embed", "load_image", "read_export", "segment"]
+__all__ = [
+    "Image",
+    "Segmentation",
+    "__version__",
+    "classify",
+    "detect",
+    "embed",
+    "load_image",
+    "measure",
+    "read_export",
+    "segment",
+]
 
 __version__ = version("galaxyloop")
 
 _MODULES = {
     "galaxyloop.images": ("Image", "load_image"),
+    "galaxyloop.measurements": ("measure",),
     "galaxyloop.models": ("Segmentation", "classify", "detect", "embed", "segment"),
     "galaxyloop.tables": ("read_export",),
 }
