@@ -15,7 +15,7 @@ from torch import Tensor
 from backend.heads.structure.measurement import Measured
 from backend.heads.structure.parameters import to_quantities
 
-__all__ = ["covariance_of_fit", "noise_correlation", "quantities_with_errors"]
+__all__ = ["DRAWS", "covariance_of_fit", "measure_draws", "noise_correlation", "quantities_with_errors"]
 
 LAGS = 4
 """Largest distance of pixels whose noise may be correlated, along each axis."""
@@ -89,10 +89,14 @@ def quantities_with_errors(mean: NDArray[np.float64], covariance: NDArray[np.flo
     """Return the quantities of `to_quantities` at `mean`, with half the width of the 68 % interval of the posterior."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(values.clip(0))
-    draws = mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T
+    return measure_draws(mean, mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T)
+
+
+def measure_draws(best: NDArray[np.float64], draws: NDArray[np.float64]) -> dict[str, Measured]:
+    """Return the quantities at `best`, shape (8,), with half the width of the 68 % interval of draws, shape (n, 8)."""
     spread = to_quantities(draws)
-    best = {name: float(value[0]) for name, value in to_quantities(mean[None]).items()}
-    angles = spread["position_angle_deg"] - best["position_angle_deg"]
+    centre = {name: float(value[0]) for name, value in to_quantities(best[None]).items()}
+    angles = spread["position_angle_deg"] - centre["position_angle_deg"]
     spread["position_angle_deg"] = (angles + 90) % 180 - 90
-    low_high = {name: np.percentile(value, ONE_SIGMA) for name, value in spread.items()}
-    return {name: Measured(best[name], float(np.ptp(low_high[name]) / 2)) for name in best}
+    half_widths = {name: float(np.ptp(np.percentile(value, ONE_SIGMA)) / 2) for name, value in spread.items()}
+    return {name: Measured(value, half_widths[name]) for name, value in centre.items()}

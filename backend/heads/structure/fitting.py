@@ -19,7 +19,7 @@ __all__ = ["Fit", "fit_models"]
 MOST_STEPS = 40
 CONVERGED = 0.005
 """Expected decrease of chi-squared at which a fit has converged: far below a tenth of an error in each parameter."""
-FIRST_DAMPING, HIGHEST_DAMPING = 1e-2, 1e8
+FIRST_DAMPING, LOWEST_DAMPING, HIGHEST_DAMPING = 1e-2, 1e-5, 1e8
 PRIOR_INDEX, PRIOR_INDEX_SPREAD = logit_of_index(1.5), 1.2
 PRIOR_SHAPE_SPREAD = 0.8
 PRIOR_RADIUS_SPREAD = 1.0
@@ -78,8 +78,14 @@ def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, 
         slope, curvature, value = _normal_equations(
             trial, images[active], weights[active], psfs[active], canvas, mean[active], precision
         )
+        step = (trial - parameters[active]).double()
+        predicted = 2 * (gradient[active] * step).sum(1) - ((hessian[active] @ step[..., None])[..., 0] * step).sum(1)
         better = value < objective[active]  # False for NaN
-        damping[active] = torch.where(better, damping[active] / 5, damping[active] * 5)
+        # Nielsen (1999): damping falls only as far as the model of the curvature predicts the decrease; otherwise steps along
+        # the valley of radius and index overshoot again and again.
+        gain = ((objective[active] - value) / predicted.clamp(min=1e-9)).nan_to_num(-1.0)
+        factor = torch.where(better, (1 - (2 * gain - 1) ** 3).clamp(1 / 5, 3), torch.full_like(gain, 6))
+        damping[active] = (damping[active] * factor).clamp(min=LOWEST_DAMPING)
         improved = active[better]
         parameters[improved], objective[improved] = trial[better], value[better]
         gradient[improved], hessian[improved] = slope[better], curvature[better]

@@ -184,9 +184,12 @@ def _window(mask: NDArray[np.bool_], psf: Psf) -> _Window:
     """Return a window around the mask that contains sky; a multiple of 16 pixels, so that galaxies share a window's size."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     extent = max(rows[-1] - rows[0], columns[-1] - columns[0]) + 1
-    need = min(WINDOW_FACTOR * extent + 2 * WINDOW_MARGIN_PX + 2 * psf.fwhm_px, 1.2 * max(mask.shape) + 8)
-    side = 16 * math.ceil(max(need, extent, 32) / 16)
-    return _Window(int(columns[0] + columns[-1] + 1 - side) // 2, int(rows[0] + rows[-1] + 1 - side) // 2, side)
+    need = WINDOW_FACTOR * extent + 2 * WINDOW_MARGIN_PX + 2 * psf.fwhm_px
+    height, width = mask.shape
+    x, y = (int(columns[0]) + int(columns[-1])) // 2, (int(rows[0]) + int(rows[-1])) // 2
+    reach = 2 * max(x + 1, width - x, y + 1, height - y)
+    side = 16 * math.ceil(max(min(need, reach), 32) / 16)
+    return _Window(x - side // 2, y - side // 2, side)
 
 
 def _cut(pixels: NDArray[Any], window: _Window) -> NDArray[Any]:

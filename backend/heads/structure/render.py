@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.heads.structure.parameters import FLUX, INDEX, RADIUS, SHAPE, SKY, X, Y, index_of
+from backend.heads.structure.parameters import FLUX, INDEX, RADIUS, SKY, X, Y, index_of
 from backend.heads.structure.sersic import evaluate_transform
 
 __all__ = ["Canvas", "grid_side", "make_canvas", "psf_transform", "render", "render_with_derivatives"]
@@ -124,7 +124,7 @@ class _Frequencies:
     @classmethod
     def of(cls, parameters: Tensor, canvas: Canvas) -> _Frequencies:
         """Map the frequencies by the shape of each galaxy: k' = exp(U) k with U = ((u1, u2), (u2, -u1))."""
-        u1, u2 = parameters[:, SHAPE].split(1, 1)
+        u1, u2 = parameters[:, 3:4], parameters[:, 4:5]
         size = torch.sqrt(u1**2 + u2**2 + 1e-8)
         cosh, sinh = torch.cosh(2 * size), torch.sinh(2 * size)
         ratio = sinh / size
@@ -144,6 +144,7 @@ def _phases(parameters: Tensor, canvas: Canvas) -> Tensor:
 
 
 def _to_images(planes: Tensor, canvas: Canvas) -> Tensor:
-    grid = planes.unflatten(-1, (canvas.side, canvas.side // 2 + 1))
+    grid = planes.reshape(*planes.shape[:-1], canvas.side, canvas.side // 2 + 1)
     height, width = canvas.shape
-    return torch.fft.irfft2(grid, s=(canvas.side, canvas.side))[..., :height, :width]
+    images: Tensor = torch.fft.irfft2(grid, s=(canvas.side, canvas.side))
+    return images[..., :height, :width]

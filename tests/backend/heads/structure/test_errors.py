@@ -13,7 +13,7 @@ from backend.heads.structure.priors import noise_kernel
 def correlated_noise(rng: np.random.Generator, side: int) -> np.ndarray:
     white = rng.normal(size=(side + 2, side + 2))
     near = [[0, 0], [0, 1], [1, 0], [1, 1]]
-    return sum(white[i : i + side, j : j + side] for i, j in near) / 2
+    return np.sum([white[i : i + side, j : j + side] for i, j in near], axis=0) / 2
 
 
 def test_white_noise_has_no_correlation() -> None:

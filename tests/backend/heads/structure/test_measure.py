@@ -110,6 +110,12 @@ def test_unusable_cutout_has_reasons_and_no_values(cutout: Cutout, reason: str) 
     assert set(PROFILE) <= set(usable.values)
 
 
+def test_only_the_wanted_quantities_are_returned() -> None:
+    result = measure_structure([galaxy()], quantities=("re_px", "mag"))[0]
+    assert set(result.values) == {"re_px", "mag"}
+    assert not result.reasons
+
+
 def test_missing_pixels_and_neighbours_do_not_count() -> None:
     cutout = galaxy()
     image, neighbour = cutout.image.copy(), np.zeros((SIDE, SIDE), bool)
