@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import tempfile
 import time
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ __all__ = ["EncoderStore", "StoredEncoder"]
 RECORD_NAME = "encoder.json"
 CHECKPOINT_NAME = "encoder.safetensors"
 FINGERPRINT_DIGITS = 16
+RETRY_S = 600.0
+"""Wait before an encoder of the settings is tried again: without a network, the hub's client takes half a minute to fail."""
 IMPORTED, OURS, TIMM = "vectors", "galaxyloop", "timm"
 
 
@@ -79,6 +82,8 @@ class EncoderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.shipped = fingerprint(SHIPPED_CHECKPOINT)
+        self._resolved: dict[str, StoredEncoder] = {}
+        self._failures: dict[str, tuple[float, CheckpointError]] = {}
 
     def encoders(self) -> list[StoredEncoder]:
         """List the added encoders, the oldest first."""
@@ -96,6 +101,25 @@ class EncoderStore:
         if spec == SHIPPED:
             return self.get(self.shipped)
         return next((record for record in reversed(self.encoders()) if record.spec == spec), None)
+
+    def resolve(self, spec: str) -> StoredEncoder:
+        """Return the encoder of a setting, and add it if it is not here; a failure is tried again after `RETRY_S`.
+
+        Raises
+        ------
+        CheckpointError
+            As `add`.
+        """
+        if spec not in self._resolved:
+            failed_at, failure = self._failures.get(spec, (-math.inf, None))
+            if failure is not None and time.monotonic() - failed_at < RETRY_S:
+                raise failure
+            try:
+                self._resolved[spec] = self.find(spec) or self.add(spec)
+            except CheckpointError as error:
+                self._failures[spec] = time.monotonic(), error
+                raise
+        return self._resolved[spec]
 
     def add(self, spec: str) -> StoredEncoder:
         """Copy an encoder into the store, unless the same files are there already, and check that it embeds an image.

@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 from backend.lvm.encoder_store import StoredEncoder
+from backend.prediction.factory import read_config
+from backend.prediction.project_heads import controls_to_predict
 from backend.projects.live_version import make_live
 from backend.registry.records import BASE, RETIRED, RegistryError, Version, config_hash
 from backend.services import Services
+from sync.controls import CONTROLS, Kind
 
-__all__ = ["choose_encoder", "live_encoder", "return_to_earlier_encoder"]
+__all__ = ["choose_encoder", "live_encoder", "reads_embeddings", "return_to_earlier_encoder"]
+
+
+def reads_embeddings(label_config: str) -> bool:
+    """Return whether a labelling config has controls of classes or numbers: heads of objects stay on the shipped network."""
+    controls = controls_to_predict(read_config(label_config))
+    return any(CONTROLS[control.tag].KIND is not Kind.OBJECTS for control in controls)
 
 
 def live_encoder(services: Services, project_id: int) -> str:
@@ -28,9 +37,12 @@ def choose_encoder(services: Services, project_id: int, encoder: StoredEncoder) 
     Raises
     ------
     RegistryError
-        If the backend is not attached to the project.
+        If the backend is not attached to the project, or no control of it reads embeddings.
     """
-    services.registry.project(project_id)
+    if not reads_embeddings(services.registry.project(project_id).label_config):
+        raise RegistryError(
+            f"project {project_id} has no control of classes or numbers: boxes and masks stay on the shipped network"
+        )
     services.registry.set_encoder(project_id, encoder.fingerprint)
     services.mark_now(project_id)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from backend.lvm.checkpoint import CheckpointError
 from backend.lvm.encoder_specs import SHIPPED
+from backend.projects.encoders import reads_embeddings
 from backend.registry.records import BASE, Project
 from backend.services import Services
 
@@ -51,10 +52,11 @@ def find_target(services: Services, project: Project) -> Target:
     live = services.registry.version(project.id, project.live_version)
     spec = services.settings.encoder or SHIPPED
     problem, chosen = "", project.encoder
-    if not chosen:
+    if not reads_embeddings(project.label_config):
+        spec, chosen = SHIPPED, predictors.shipped_encoder
+    elif not chosen:
         try:
-            stored = store.find(spec) or store.add(spec)
-            chosen = stored.fingerprint
+            chosen = store.resolve(spec).fingerprint
         except CheckpointError as error:
             problem = str(error)
     elif (known := store.get(chosen)) is not None:

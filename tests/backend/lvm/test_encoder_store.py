@@ -93,6 +93,17 @@ def test_without_a_network_the_hub_is_named(spec: str, store: EncoderStore, monk
         store.add(spec)
 
 
+def test_a_failure_of_the_setting_is_not_tried_again_at_once(store: EncoderStore, tmp_path: Path) -> None:
+    spec = f"local-dir:{tmp_path / 'later'}"
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        store.resolve(spec)
+    save_encoder(tmp_path / "later")
+    with pytest.raises(CheckpointError, match="there is no folder"):
+        store.resolve(spec)
+    again = EncoderStore(store.folder)
+    assert again.resolve(spec) == again.resolve(spec) == store.find(spec)
+
+
 def test_changed_files_are_not_used(store: EncoderStore, tmp_path: Path) -> None:
     added = store.add(save_encoder(tmp_path / "mine"))
     save_encoder(store.folder / added.fingerprint, seed=1)

@@ -161,6 +161,17 @@ def test_bad_embeddings_change_nothing(command: str, fault: str, run_rejected: C
     assert project.registry.project(PROJECT).encoder == ""
 
 
+def test_a_project_of_boxes_stays_on_the_shipped_network(
+    run_rejected: Callable[..., str], project: Services, tmp_path: Path
+) -> None:
+    boxes = """<View><Image name="image" value="$image"/>
+<RectangleLabels name="box" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
+    project.registry.register_project(PROJECT, label_config=boxes, extra_params=None)
+    reason = "project 7 has no control of classes or numbers: boxes and masks stay on the shipped network"
+    assert reason in run_rejected("encoder", "use", "7", save_encoder(tmp_path / "mine"))
+    assert project.registry.project(PROJECT).encoder == ""
+
+
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
