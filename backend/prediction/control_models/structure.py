@@ -21,8 +21,8 @@ from backend.prediction.control_models.results import RegionPredictions, Row, Sc
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.features import ImageFeatures
 from sync.controls import ANSWERS
+from sync.controls.bounds import check_bounds
 from sync.controls.control import Control
-from sync.controls.number import check_bounds
 from sync.controls.number_meta import add_number_meta
 from sync.controls.region import Region
 from sync.errors.controls import ControlError
