@@ -9,7 +9,7 @@ other programs on the machine count little. Reading and cropping of images is le
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -86,7 +86,9 @@ def open_shipped() -> tuple[Embedder, int]:
 
 def build(name: str, arguments: dict[str, Any]) -> tuple[Embedder, int]:
     """Return a network of timm with random weights, and their number."""
-    network = timm.create_model(name, pretrained=False, num_classes=0, **arguments).eval()
+    side = arguments.get("img_size")
+    overlay = {"input_size": (3, side, side)} if side else None
+    network = timm.create_model(name, pretrained=False, num_classes=0, pretrained_cfg_overlay=overlay, **arguments).eval()
     return TimmEncoder(network), count_weights(network)
 
 
@@ -99,6 +101,11 @@ def main() -> None:
     for name, opener in openers.items():
         costs[name] = measure_cost(*opener())
         print(name, costs[name], flush=True)
+    write_report(costs)
+
+
+def write_report(costs: Mapping[str, Cost]) -> None:
+    """Write the numbers and the section of the page."""
     fastest = costs[SHIPPED].images_per_s
     rows = [
         [
