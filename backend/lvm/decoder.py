@@ -16,7 +16,7 @@ from torch.nn import functional
 
 from backend.lvm.encoder import EncoderConfig
 
-__all__ = ["Decoder"]
+__all__ = ["Decoder", "DualUpsample"]
 
 BLOCKS = 2
 """Swin blocks at each size."""

@@ -1,0 +1,1 @@
+"""Restoration: deconvolved and denoised images with an uncertainty map (docs/restoration.md)."""
