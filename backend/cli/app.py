@@ -31,6 +31,7 @@ from backend.cli.commands.problems import problems
 from backend.cli.commands.project import attach, create
 from backend.cli.commands.project import status as project_status
 from backend.cli.commands.project_list import list_projects
+from backend.cli.commands.restore import restore
 from backend.cli.commands.segment import segment
 from backend.cli.commands.serve import server, worker
 from backend.cli.commands.similar import similar
@@ -61,6 +62,7 @@ COMMANDS: tuple[Callable[..., None], ...] = (
     survey,
     segment,
     measure,
+    restore,
     pretrain,
     export,
     import_regions,

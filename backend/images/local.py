@@ -15,7 +15,7 @@ from sync.errors.images import ImageError
 from sync.files.prefetch import prefetch
 from sync.images.fits_extraction import pick_extension
 
-__all__ = ["LocalImageStore", "prefetch_files"]
+__all__ = ["LocalImageStore", "prefetch_files", "read_file"]
 
 Read = TypeVar("Read")
 
@@ -83,15 +83,25 @@ class LocalImageStore:
         self._held = images
 
     def _read(self, path: str) -> StoredImage:
-        file = Path(path)
-        try:
-            if not file.is_file():
-                raise ImageError("there is no such file" if not file.exists() else "this is not a file")
-            size = file.stat().st_size
-            if size > self._max_bytes:
-                raise ImageError(f"the file has {size} bytes, more than the {self._max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")
-            content = file.read_bytes()
-        except OSError as error:
-            raise ImageError(f"the file cannot be read: {error}") from error
-        content = pick_extension(content, self._extension)
+        content = pick_extension(read_file(path, max_bytes=self._max_bytes), self._extension)
         return StoredImage(image_key(content), lambda: content, self._max_pixels)
+
+
+def read_file(path: str, *, max_bytes: int) -> bytes:
+    """Read a file.
+
+    Raises
+    ------
+    ImageError
+        If the path does not exist, is not a file, cannot be read, or the file has more than `max_bytes` bytes.
+    """
+    file = Path(path)
+    try:
+        if not file.is_file():
+            raise ImageError("there is no such file" if not file.exists() else "this is not a file")
+        size = file.stat().st_size
+        if size > max_bytes:
+            raise ImageError(f"the file has {size} bytes, more than the {max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")
+        return file.read_bytes()
+    except OSError as error:
+        raise ImageError(f"the file cannot be read: {error}") from error

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import gammaincinv, gamma as gamma_function
+from scipy.special import gamma as gamma_function
+from scipy.special import gammaincinv
 
 __all__ = ["CANVAS", "OVERSAMPLING", "Priors", "read_priors", "simulate_scene"]
 

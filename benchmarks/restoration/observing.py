@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.heads.restoration.target import FWHM_PER_SIGMA, embed_psfs, gaussian_transfer, TARGET_FWHM_PX
+from backend.heads.restoration.target import FWHM_PER_SIGMA, TARGET_FWHM_PX, embed_psfs, gaussian_transfer, psf_widths
 from benchmarks.restoration.galaxies import CANVAS, OVERSAMPLING
 from benchmarks.restoration.real import PSF_CELLS
 
@@ -79,14 +79,7 @@ def observe(
     sampled = cells[:, 1::OVERSAMPLING, 1::OVERSAMPLING]
     sampled = sampled / sampled.sum(dim=(1, 2), keepdim=True)
     images = blurred + noise[:, None, None] * torch.from_numpy(grains)
-    return Observed(images, sampled, widths_of(sampled), target, blurred, noise)
-
-
-def widths_of(psfs: Tensor) -> Tensor:
-    """Return the FWHM of PSFs, pixels: that of a disc with the area above half of the peak, which is sub-pixel on a finer grid."""
-    fine = torch.nn.functional.interpolate(psfs[:, None], scale_factor=5, mode="bicubic")
-    above = (fine > fine.amax(dim=(2, 3), keepdim=True) / 2).sum(dim=(1, 2, 3)).float()
-    return 2 * (above / math.pi).sqrt() / 5
+    return Observed(images, sampled, psf_widths(sampled), target, blurred, noise)
 
 
 def moffat_psf(fwhm_px: float, *, beta: float, ellipticity: float, angle: float) -> NDArray[np.float32]:

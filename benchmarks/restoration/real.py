@@ -65,7 +65,7 @@ def _scene(image: NDArray[np.float64], shrink: float) -> NDArray[np.float32]:
 
 
 def _significant(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an image with its significant starlet coefficients only; the noise of drizzled images is measured on each scale."""
+    """Return an image with its significant starlet coefficients only, by the noise measured on each scale."""
     *details, rest = (plane[0].numpy() for plane in starlet(torch.from_numpy(image)[None].double(), SCALES))
     kept = rest - np.median(rest)
     for plane in details:

@@ -74,7 +74,12 @@ def lupton(red: NDArray[np.floating], green: NDArray[np.floating], blue: NDArray
     return _compose(planes, [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)])
 
 
-def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = None) -> NDArray[np.float32]:
+def in_colour(
+    bands: NDArray[np.floating],
+    *,
+    weights: Sequence[float] | None = None,
+    reference: NDArray[np.floating] | None = None,
+) -> NDArray[np.float32]:
     """Compose any number of bands, ordered from the bluest to the reddest, into a colour image.
 
     One band gives a grey image. For two bands, green is their mean. More than three bands are averaged into three groups.
@@ -85,6 +90,9 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
         Linear brightness; NaN and infinity mark missing pixels.
     weights : sequence of n floats, optional
         Factors of the bands with which equal values give grey; by default, factors with which the sources are grey.
+    reference : ndarray, shape (n, height, width), optional
+        Bands on which sky and noise are measured, by default `bands`. With the observed bands as the reference, a restored
+        image without noise has the brightness of the observed one.
 
     Returns
     -------
@@ -92,6 +100,8 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
         In [0, 1].
     """
     planes, samples = zip(*(clean_with_sample(band) for band in bands), strict=True)
+    if reference is not None:
+        samples = tuple(clean_with_sample(band)[1] for band in reference)
     if len(planes) == 1:
         return np.repeat(_stretch(planes[0], samples[0])[..., None], 3, axis=-1)
     skies = [_sky(plane, sample) for plane, sample in zip(planes, samples, strict=True)]
@@ -100,7 +110,10 @@ def in_colour(bands: NDArray[np.floating], *, weights: Sequence[float] | None = 
         weighted_planes = [plane * weight for plane, weight in zip(planes, band_weights, strict=True)]
     if len(planes) != 3:
         rgb = three_bands(weighted_planes)
-        return _compose(rgb, [_sky(plane, sorted_sample(plane)) for plane in rgb])
+        measured = rgb
+        if reference is not None:
+            measured = three_bands([band * weight for band, weight in zip(reference, band_weights, strict=True)])
+        return _compose(rgb, [_sky(plane, sorted_sample(plane)) for plane in measured])
     # Measuring the sky takes most of the time; the measured values of three bands are only rescaled.
     weighted_skies = [
         Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, band_weights, strict=True)

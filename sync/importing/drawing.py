@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,17 +31,20 @@ class DrawnImage:
     displayed : DisplayedImage
     extension : str
         Name of the image in a FITS file with several images; empty for other files.
+    companion : bytes or None
+        PNG file of a second picture of the same image.
     """
 
     item: Item
     content_id: str
     displayed: DisplayedImage
     extension: str = ""
+    companion: bytes | None = None
 
     @property
     def size(self) -> int:
-        """Size of the displayed image and of the science file, bytes."""
-        return len(self.displayed.image) + len(self.displayed.science or b"")
+        """Size of the displayed image, of its companion and of the science file, bytes."""
+        return len(self.displayed.image) + len(self.displayed.science or b"") + len(self.companion or b"")
 
 
 Outcome = DrawnImage | ImageError | None
@@ -64,6 +67,8 @@ class Drawer:
         Most pixels of an image.
     max_bytes : int
         Largest size of a displayed image, bytes.
+    draw_companion : callable, optional
+        Draws a second picture, a PNG file, from the content of an image file; if it raises ImageError, the image is left out.
     """
 
     known: frozenset[str]
@@ -71,6 +76,7 @@ class Drawer:
     extension: str
     max_pixels: int
     max_bytes: int
+    draw_companion: Callable[[bytes], bytes] | None = None
 
     def draw(self, item: Item) -> list[tuple[str, Outcome]]:
         """Read an item and draw its images; return each with its name for the list of failures."""
@@ -92,11 +98,13 @@ class Drawer:
         name = content_id(item.identity if content is None else content, stretch=self.stretch)
         if name in self.known:
             return None
-        display_image = display(item.read() if content is None else content, stretch=self.stretch, max_pixels=self.max_pixels)
+        content = item.read() if content is None else content
+        display_image = display(content, stretch=self.stretch, max_pixels=self.max_pixels)
         size = len(display_image.image)
         if size > self.max_bytes:
             raise ImageError(f"the image has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
-        return DrawnImage(item, name, display_image, extension)
+        companion = None if self.draw_companion is None else self.draw_companion(content)
+        return DrawnImage(item, name, display_image, extension, companion)
 
 
 def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:

@@ -22,7 +22,7 @@ from sync.importing.storage.stored import Storage, StoredFile
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.labelling.config import parse
 
-__all__ = ["IngestReport", "image_key_of", "ingest", "read_content_ids"]
+__all__ = ["Companion", "IngestReport", "image_key_of", "ingest", "read_content_ids"]
 
 BATCH = 50
 """Images and tasks per request; Label Studio accepts at most 100 files in a request."""
@@ -30,6 +30,22 @@ BATCH_BYTES = 64 * 2**20
 """Size of the images of a batch at which it is sent, bytes; it limits the memory."""
 MAX_IMAGE_BYTES = 128 * 2**20
 """Largest displayed image, bytes: with a batch below `BATCH_BYTES`, a request stays below Label Studio's limit of 250 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A second picture of each image, such as its restored image.
+
+    Attributes
+    ----------
+    key : str
+        Key of the picture's reference in a task's data.
+    draw : callable
+        Draws the picture, a PNG file, from the content of an image file.
+    """
+
+    key: str
+    draw: Callable[[bytes], bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +78,7 @@ def ingest(
     extension: str = "",
     max_pixels: int = MAX_PIXELS,
     max_bytes: int = MAX_IMAGE_BYTES,
+    companion: Companion | None = None,
     progress: Callable[[], None] | None = None,
 ) -> IngestReport:
     """Create a task for every image that the project does not have yet; a FITS file may contain several images.
@@ -83,6 +100,8 @@ def ingest(
         Most pixels of an image.
     max_bytes : int
         Largest displayed image that is stored, bytes; the backend must be able to read it.
+    companion : Companion, optional
+        Second picture of each image.
     progress : callable, optional
         Called once per item.
 
@@ -99,8 +118,9 @@ def ingest(
     left_out: dict[str, str] = {}
     duplicates = 0
     batch: list[DrawnImage] = []
-    with _Sender(lambda images: _import(images, client, project_id, storage, image_key)) as sender:
-        drawer = Drawer(frozenset(known_ids), stretch, extension, max_pixels, min(max_bytes, MAX_IMAGE_BYTES))
+    with _Sender(lambda images: _import(images, client, project_id, storage, image_key, companion)) as sender:
+        limits = (max_pixels, min(max_bytes, MAX_IMAGE_BYTES))
+        drawer = Drawer(frozenset(known_ids), stretch, extension, *limits, companion.draw if companion else None)
         for outcomes in draw_items(items, drawer):
             for name, outcome in outcomes:
                 if isinstance(outcome, ImageError):
@@ -119,18 +139,21 @@ def ingest(
         return IngestReport(sender.finish(), duplicates, left_out)
 
 
-def image_key_of(label_config: str) -> str:
-    """Return the key of a task's data that a labelling config uses for its image.
+def image_key_of(label_config: str, *, companion: Companion | None = None) -> str:
+    """Return the key of a task's data that a labelling config uses for its image, other than that of the companion.
 
     Raises
     ------
     ValueError
         If the config cannot be read, or displays several images per task.
     """
-    keys = sorted(set(parse(label_config).image_key.values()))
+    keys = sorted(set(parse(label_config).image_key.values()) - ({companion.key} if companion else set()))
     if len(keys) > 1:
         listed_keys = ", ".join(f"${key}" for key in keys)
-        raise ValueError(f"the labelling config shows several images of a task ({listed_keys}); an import brings one")
+        raise ValueError(
+            f"the labelling config shows several images of a task ({listed_keys}); an import brings one, "
+            "and a second one under $restored with --restore"
+        )
     return keys[0] if keys else "image"
 
 
@@ -168,12 +191,23 @@ class _Sender:
         return self._sent
 
 
-def _import(batch: list[DrawnImage], client: LabelStudioClient, project_id: int, storage: Storage, image_key: str) -> int:
+def _import(
+    batch: list[DrawnImage],
+    client: LabelStudioClient,
+    project_id: int,
+    storage: Storage,
+    image_key: str,
+    companion: Companion | None,
+) -> int:
     """Store the images of a batch, then create its tasks in one request; return the number of tasks."""
     if not batch:
         return 0
     references = storage.put_images([_stored_file(image) for image in batch])
     tasks = [_task(image, reference, storage, image_key) for image, reference in zip(batch, references, strict=True)]
+    if companion is not None:
+        files = [StoredFile(f"{image.content_id}-{companion.key}.png", image.companion or b"") for image in batch]
+        for task, reference in zip(tasks, storage.put_images(files), strict=True):
+            task["data"][companion.key] = reference
     answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
     if answer["task_count"] != len(tasks):
         message = f"Label Studio made {answer['task_count']} tasks of {len(tasks)} images in project {project_id}"

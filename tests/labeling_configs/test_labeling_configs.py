@@ -48,6 +48,7 @@ def test_these_configs_are_shipped() -> None:
         "masks.xml",
         "morphology.xml",
         "parameters.xml",
+        "restoration.xml",
         "rings_and_bars.xml",
         "structure.xml",
     ]
@@ -64,7 +65,7 @@ def test_label_studio_accepts_a_config_and_all_controls_are_predicted(name: str)
     interface.validate()
     config = shipped(name)
     assert [control.name for control in config.controls] == [control.name for control in interface.controls]
-    assert config.image_key == {"image": "image"}
+    assert config.image_key == {"image": "image"} | ({"restored": "restored"} if name == "restoration.xml" else {})
 
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "interest.xml", "decision_tree.xml"])
@@ -168,8 +169,10 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
     ((prediction,),) = [task["predictions"] for task in json.loads(output.read_text())]
     config = shipped(name)
     assert check_prediction(prediction, config, LabelInterface(SHIPPED[name])) == []
-    # Numbers are predicted after the first batch, or measured as far as a display image allows; prompts need an annotator.
-    expected = {control.name for control in controls_to_predict(config) if control.tag not in ("Number", "Rating")}
+    # Numbers are predicted after the first batch, or measured as far as a display image allows; the verdict on a restored
+    # image is predicted after the first batch; prompts need an annotator.
+    later = ("Number", "Rating")
+    expected = {control.name for control in controls_to_predict(config) if control.tag not in later} - {"verdict"}
     measured = {name for name in ("half_light_radius", "axis_ratio", "position_angle") if config.control(name) is not None}
     without_scale = {"half_light_radius"} if name == "structure.xml" else set()
     assert {region["from_name"] for region in prediction["result"]} == expected | (measured - without_scale)

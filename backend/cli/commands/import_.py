@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
+from backend.cli.commands.restore import open_companion
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
@@ -28,7 +29,7 @@ from backend.cli.terminal import (
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.importing.importer import IngestReport
+    from sync.importing.importer import Companion, IngestReport
     from sync.importing.inputs.item import Item
     from sync.importing.storage.stored import Storage
     from sync.label_studio.client import LabelStudioClient
@@ -81,6 +82,12 @@ def import_(
     extension: Extension = "",
     storage: Annotated[str, typer.Option(help="Where to store the images: uploads, local or s3.")] = "uploads",
     bucket: Annotated[str | None, typer.Option(help="Bucket of --storage s3.")] = None,
+    restore: Annotated[
+        bool, typer.Option("--restore", help="Also store a restored picture of each FITS image, as restored in its task.")
+    ] = False,
+    psf: Annotated[
+        Path | None, typer.Option(metavar="FITS", help="PSF of the images for --restore; without it, only noise is removed.")
+    ] = None,
 ) -> None:
     """Import images as tasks; images that the project already has are not imported again.
 
@@ -114,6 +121,8 @@ def import_(
         pixels=pixels,
     )
     options.check()
+    if psf is not None and not restore:
+        wrong_call("--psf is the PSF of the images for --restore: add --restore")
     for rows in (catalogue, urls, table):
         if rows is not None and not rows.exists():
             wrong_call(f"there is no file {rows}")
@@ -125,6 +134,7 @@ def import_(
         wrong_call(f"unknown storage {storage!r}: choose {', '.join(STORAGES)}")
     if storage == "s3" and not bucket:
         wrong_call("--storage s3 needs a --bucket")
+    companion = open_companion(psf, stretch=stretch, max_pixels=settings.image_max_pixels) if restore else None
     try:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
@@ -135,10 +145,19 @@ def import_(
             total, all_items = open_inputs(options, settings, client, stack)
             items = islice(all_items, limit)
             image_storage = _open_storage(storage, bucket, project, settings, client)
-            key = image_key_of(project_state(client, project).label_config)
+            key = image_key_of(project_state(client, project).label_config, companion=companion)
             total = min(total, limit or total)
             report = _run(
-                items, total, client, project, image_storage, key=key, stretch=stretch, extension=extension, settings=settings
+                items,
+                total,
+                client,
+                project,
+                image_storage,
+                key=key,
+                stretch=stretch,
+                extension=extension,
+                companion=companion,
+                settings=settings,
             )
     except (LabelStudioError, InputError, StorageError, ValueError) as error:
         stop_for(error)
@@ -194,6 +213,7 @@ def _run(
     key: str,
     stretch: str,
     extension: str,
+    companion: Companion | None,
     settings: Settings,
 ) -> IngestReport:
     """Run the import; show a progress bar if standard error is a terminal."""
@@ -213,5 +233,6 @@ def _run(
             extension=extension,
             max_pixels=settings.image_max_pixels,
             max_bytes=settings.image_max_bytes,
+            companion=companion,
             progress=lambda: bars.advance(bar),
         )

@@ -81,9 +81,7 @@ class Restoring(nn.Module):
 
 def _channels(images: Tensor, filtered: Filtered, noise: Tensor, width: Tensor) -> Tensor:
     """Return the inputs of the network, shape (n, CHANNELS_IN, h, w): asinh keeps faint and bright structures in range."""
-    scaled = torch.cat(
-        [filtered.images / filtered.noise[:, :, None, None], (images / noise[:, None, None])[:, None]], dim=1
-    )
+    scaled = torch.cat([filtered.images / filtered.noise[:, :, None, None], (images / noise[:, None, None])[:, None]], dim=1)
     planes = torch.stack(
         [torch.log(filtered.noise[:, MEDIUM] / noise), torch.log(filtered.noise[:, SMOOTH] / noise), width / 4], dim=1
     )

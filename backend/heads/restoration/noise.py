@@ -35,7 +35,7 @@ def starlet(images: Tensor, scales: int) -> list[Tensor]:
     return [*planes, smooth[:, 0]]
 
 
-def measure_noise(images: Tensor) -> Tensor:
+def measure_noise(images: Tensor, *, valid: Tensor | None = None) -> Tensor:
     """Return the standard deviation of the noise of a pixel, shape (n,), from the two finest starlet scales.
 
     The median absolute deviation ignores galaxies, which cover few pixels or have little structure on these scales. The larger
@@ -45,11 +45,14 @@ def measure_noise(images: Tensor) -> Tensor:
     ----------
     images : Tensor, shape (n, h, w)
         Finite.
+    valid : Tensor of bool, shape (n, h, w), optional
+        False for filled pixels, which have no noise; their neighbours are left out, too.
     """
+    used = torch.ones_like(images) if valid is None else -functional.max_pool2d(-valid.float(), 5, stride=1, padding=2)
     estimates = []
     for details, std in zip(starlet(images, 2)[:2], SCALE_STD[:2], strict=True):
-        values = details.flatten(1)
-        deviation = (values - values.median(dim=1, keepdim=True).values).abs().median(dim=1).values
+        values = torch.where(used > 0, details, torch.nan).flatten(1)
+        deviation = (values - values.nanmedian(dim=1, keepdim=True).values).abs().nanmedian(dim=1).values
         estimates.append(SIGMA_PER_DEVIATION * deviation / std)
     return torch.maximum(*estimates)
 

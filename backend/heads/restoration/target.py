@@ -1,7 +1,8 @@
 """Resolution of restored images: a Gaussian PSF of a fixed width in pixels.
 
 A restored image is the galaxy as a telescope with this PSF would see it, without noise, at the pixel scale of the input. A
-finite target resolution is well sampled and keeps the problem well posed (Sureau+2020, A&A 641, A67; Akhaury+2024, A&A 688, A6).
+finite target resolution is well sampled and keeps the problem well posed (Sureau+2020, A&A 641, A67; Akhaury+2024, A&A 688,
+A6).
 All PSFs are effective: they include the pixel response.
 """
 
@@ -11,11 +12,14 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
-__all__ = ["FWHM_PER_SIGMA", "TARGET_FWHM_PX", "embed_psfs", "gaussian_transfer", "target_transfer"]
+__all__ = ["FWHM_PER_SIGMA", "TARGET_FWHM_PX", "embed_psfs", "gaussian_transfer", "psf_widths", "target_transfer"]
 
 TARGET_FWHM_PX = 2.0
 """Full width at half maximum of the target PSF, pixels: the narrowest Gaussian that pixels sample to a few per cent."""
+FINER = 5
+"""Steps per pixel in which the width of a PSF is measured."""
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
 
 
@@ -60,3 +64,15 @@ def embed_psfs(psfs: Tensor, shape: tuple[int, int]) -> Tensor:
     phase = 2 * math.pi * (down * centre_row[:, None, None] + across * centre_column[:, None, None])
     spectrum: Tensor = torch.fft.rfft2(psfs, s=(height, width))
     return spectrum * torch.polar(torch.ones_like(phase), phase)
+
+
+def psf_widths(psfs: Tensor) -> Tensor:
+    """Return the FWHM of PSFs, shape (n,), pixels: the diameter of a disc with the area above half of the peak.
+
+    Parameters
+    ----------
+    psfs : Tensor, shape (n, k, l)
+    """
+    fine = functional.interpolate(psfs[:, None], scale_factor=FINER, mode="bicubic")
+    above = (fine > fine.amax(dim=(2, 3), keepdim=True) / 2).sum(dim=(1, 2, 3)).float()
+    return 2 * (above / math.pi).sqrt() / FINER

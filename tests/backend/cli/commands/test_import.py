@@ -52,6 +52,8 @@ def catalogue(tmp_path: Path) -> Path:
         (["a.png", "--fov-arcsec", "0"], "--fov-arcsec must be positive, not 0"),
         (["a.png", "--fov-arcsec", "nan"], "--fov-arcsec must be positive, not nan"),
         (["a.png", "--stretch", "log"], "unknown stretch 'log': choose lupton, asinh, zscale, percentile"),
+        (["a.fits", "--psf", "psf.fits"], "--psf is the PSF of the images for --restore: add --restore"),
+        (["a.fits", "--restore", "--psf", "nosuch.fits"], "there is no file nosuch.fits"),
         (["a.png", "--storage", "ftp"], "unknown storage 'ftp': choose uploads, local, s3"),
         (["a.png", "--storage", "local"], "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT"),
         (["a.png", "--storage", "s3"], "--storage s3 needs a --bucket"),

@@ -1,0 +1,137 @@
+"""Restored FITS files: each image plane is replaced by its restored image, and an extension with the uncertainty is added."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib.metadata import version
+from typing import Any
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
+
+from backend.heads.restoration.restorer import Restoration, Restorer
+from backend.heads.restoration.target import TARGET_FWHM_PX
+from backend.heads.structure.psf import FWHM_CARDS, Psf
+from sync.errors.images import ImageError
+from sync.images.decode import kind_of, unpack
+from sync.images.fits.reader import image_hdus, read_bands
+
+__all__ = ["UNCERTAINTY", "RestoredFile", "restore_file"]
+
+UNCERTAINTY = "UNCERT"
+"""Name of the extension with the standard deviations."""
+OUTDATED_CARDS = ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX")
+"""Cards on stored values, which are other ones in the restored file."""
+PLANE_AXES, CUBE_AXES = 2, 3
+
+
+@dataclass(frozen=True, slots=True)
+class RestoredFile:
+    """A restored FITS file.
+
+    Attributes
+    ----------
+    content : bytes
+    planes : list of Restoration
+        Of each image plane, in the order of the file.
+    """
+
+    content: bytes
+    planes: list[Restoration]
+
+
+def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_name: str, max_pixels: int) -> RestoredFile:
+    """Restore all planes of the image in a FITS file; keep its headers with coordinates and units.
+
+    Parameters
+    ----------
+    content : bytes
+        Content of the file, which may be gzipped.
+    restorer : Restorer
+    psf : Psf or None
+        None removes noise only.
+    psf_name : str
+        Named in the history of the header.
+    max_pixels : int
+        Most pixels of an image.
+
+    Raises
+    ------
+    ImageError
+        If the file is not a FITS file with one image, is damaged or too large, or holds 8-bit values.
+    PsfError
+        If the PSF does not suit the image.
+    """
+    data = unpack(content)
+    if kind_of(data) != "FITS":
+        raise ImageError(f"a {kind_of(data)} image holds displayed brightness: give a FITS file with measured values")
+    read_bands(data, max_pixels=max_pixels)  # rejects damaged files and files with several images
+    with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
+        images = image_hdus(file)
+        parts, planes = [], []
+        for number, image in enumerate(images):
+            results = _restore_planes(image, restorer, psf)
+            planes += results
+            header = _header_of(image, results, psf_name=psf_name, primary=file[0].header if image is not file[0] else None)
+            shape = image.shape
+            exact = np.float64 if image.data.dtype.itemsize > np.dtype(np.float32).itemsize else np.float32
+            restored = np.stack([result.image for result in results]).reshape(shape).astype(exact)
+            spread = np.stack([result.uncertainty for result in results]).reshape(shape).astype(np.float32)
+            name = UNCERTAINTY if len(images) == 1 else f"{UNCERTAINTY}_{image.name or number}"
+            alone = len(images) == 1
+            parts.append(fits.PrimaryHDU(restored, header) if alone else fits.ImageHDU(restored, header, name=image.name))
+            parts.append(fits.ImageHDU(spread, _bare(header), name=name))
+        if len(images) > 1:
+            parts.insert(0, fits.PrimaryHDU(header=_bare(file[0].header)))
+        return RestoredFile(_bytes_of(parts), planes)
+
+
+def _restore_planes(image: Any, restorer: Restorer, psf: Psf | None) -> list[Restoration]:
+    if image.header["BITPIX"] == 8:
+        raise ImageError("the FITS image holds 8-bit values, which are displayed brightness: give measured values")
+    shape = tuple(side for side in image.shape if side > 1)
+    if len(shape) not in (PLANE_AXES, CUBE_AXES):
+        raise ImageError(f"the FITS image has axes of {image.shape} pixels: an image or a cube of images can be restored")
+    saturation = _number(image.header.get("SATURATE"))
+    planes: NDArray[np.floating] = image.data.reshape(-1, *shape[-2:]).astype(np.float64)
+    return [restorer.restore(plane, psf, saturation=saturation) for plane in planes]
+
+
+def _header_of(image: Any, results: list[Restoration], *, psf_name: str, primary: fits.Header | None) -> fits.Header:
+    """Return the header of a restored image: its own cards, those of the primary header, and a history."""
+    header = _bare(image.header)
+    if primary is not None:
+        header.extend(_bare(primary), unique=True, strip=True)
+    missing, saturated = sum(result.missing for result in results), sum(result.saturated for result in results)
+    noise = ", ".join(f"{result.noise:.4g}" for result in results)
+    width = results[0].psf_fwhm_px
+    if width is None:
+        work = "noise removed"
+    else:
+        work = f"restored from a PSF of FWHM {width:.2f} px ({psf_name}) to a Gaussian of {TARGET_FWHM_PX:g} px"
+        for name in FWHM_CARDS:
+            header.remove(name, ignore_missing=True, remove_all=True)
+        header["FWHM"] = (TARGET_FWHM_PX, "[pix] FWHM of the restored image")
+    header.add_history(f"galaxyloop {version('galaxyloop')}: {work}; noise of the input {noise}")
+    if missing:
+        header.add_history(f"galaxyloop: {missing} pixels without a value are NaN, {saturated} of them were saturated")
+    return header
+
+
+def _bare(header: fits.Header) -> fits.Header:
+    bare = header.copy(strip=True)
+    for name in OUTDATED_CARDS:
+        bare.remove(name, ignore_missing=True)
+    return bare
+
+
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+
+
+def _bytes_of(parts: list[Any]) -> bytes:
+    content = io.BytesIO()
+    fits.HDUList(parts).writeto(content, output_verify="silentfix")
+    return content.getvalue()

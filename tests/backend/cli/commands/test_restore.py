@@ -1,0 +1,86 @@
+"""`galaxyloop restore` writes restored FITS files, and names images and PSFs that it cannot use."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from scipy import ndimage
+from typer.testing import Result
+
+from backend.heads.structure.psf import gaussian_psf
+
+RNG = np.random.default_rng(0)
+Run = Callable[..., Result]
+
+
+@pytest.fixture(autouse=True)
+def _files(tmp_path: Path, run: Run) -> None:
+    """Write two images of galaxies, a PSF, and inputs that cannot be used."""
+    light = np.zeros((48, 40))
+    light[24, 20], light[10, 12] = 5000, 1500
+    image = (ndimage.gaussian_filter(light, 1.9) + RNG.normal(20, 0.4, light.shape)).astype(np.float32)
+    fits.writeto(tmp_path / "a.fits", image)
+    fits.writeto(tmp_path / "b.fits", image[::-1].copy())
+    fits.writeto(tmp_path / "psf.fits", 7 * gaussian_psf(4.0).pixels)
+    fits.writeto(tmp_path / "zero.fits", np.zeros((15, 15)))
+    fits.writeto(tmp_path / "nan.fits", np.full((15, 15), np.nan))
+    fits.writeto(tmp_path / "wide.fits", gaussian_psf(30.0).pixels)
+    fits.writeto(tmp_path / "tiny.fits", image[:8, :8].copy())
+    (tmp_path / "empty").mkdir()
+
+
+def test_an_image_is_sharper_and_keeps_its_flux(run: Run) -> None:
+    done = run("restore", "a.fits", "--psf", "psf.fits", "--output", "out/restored.fits")
+    assert done.exit_code == 0, done.output
+    with fits.open("out/restored.fits") as file:
+        restored, spread = file[0].data, file["UNCERT"].data
+    observed = fits.getdata("a.fits")
+    assert restored[24, 20] > 1.5 * observed[24, 20]
+    assert (restored - 20)[14:35, 10:31].sum() == pytest.approx((observed - 20)[14:35, 10:31].sum(), rel=0.02)
+    assert np.std(restored[:, 30:]) < 0.5 * np.std(observed[:, 30:])
+    assert (spread > 0).all()
+
+
+def test_several_images_are_written_into_a_folder_and_a_bad_one_is_listed(run: Run) -> None:
+    done = run("restore", "a.fits", "b.fits", "tiny.fits", "nosuch.fits", "--denoise", "--output", "out")
+    assert done.exit_code == 1
+    assert sorted(path.name for path in Path("out").iterdir()) == ["a.fits", "b.fits"]
+    assert "tiny.fits: the image has 8x8 pixels" in done.stderr
+    assert "nosuch.fits: there is no such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("a.fits",), "give the PSF of the images with --psf, or --denoise to only remove noise"),
+        (("a.fits", "--psf", "psf.fits", "--denoise"), "exclude each other"),
+        (("a.fits", "--psf", "nosuch.fits"), "there is no file nosuch.fits"),
+        (("a.fits", "--psf", "zero.fits"), "0 in all pixels"),
+        (("a.fits", "--psf", "nan.fits"), "NaN or infinite"),
+        (("empty", "--denoise"), "there are no images in empty"),
+    ],
+)
+def test_a_wrong_call_is_one_sentence(run: Run, words: tuple[str, ...], sentence: str) -> None:
+    done = run("restore", *words, "--output", "out.fits")
+    assert done.exit_code == 2
+    (line,) = done.stderr.splitlines()
+    assert sentence in line
+
+
+def test_an_image_to_restore_is_not_overwritten(run: Run) -> None:
+    before = Path("a.fits").read_bytes()
+    done = run("restore", "a.fits", "b.fits", "--denoise", "--output", ".")
+    assert done.exit_code == 2
+    assert "a.fits is an image to restore" in done.stderr
+    assert Path("a.fits").read_bytes() == before
+
+
+def test_a_psf_that_does_not_suit_the_image_is_named(run: Run) -> None:
+    done = run("restore", "a.fits", "--psf", "wide.fits", "--output", "out.fits")
+    assert done.exit_code == 1
+    assert "a.fits: the PSF of" in done.stderr
+    assert "larger than the image" in done.stderr
