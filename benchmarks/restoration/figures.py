@@ -14,9 +14,9 @@ __all__ = ["Aperture", "aperture_of", "coverage", "ellipticity", "flux_error", "
 Image = NDArray[np.floating]
 OBJECT_SHARE = 0.02
 """Pixels brighter than this share of the peak of the true image belong to objects."""
-WEIGHT_FWHM, LEAST_WEIGHT_PX = 1.2, 1.5
+WEIGHT_RADII, LEAST_WEIGHT_PX = 1.0, 1.5
 RADII = np.arange(1.5, 24.0, 0.5)
-HALF, APERTURE_RADII = 0.5, 1.5
+HALF, APERTURE_RADII = 0.5, 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,11 +27,14 @@ class Aperture:
     ----------
     x, y, radius : float
         Pixels.
+    half_light : float
+        Radius with half of the light of the true image, pixels.
     """
 
     x: float
     y: float
     radius: float
+    half_light: float = 0.0
 
     def weights(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Return the part of each pixel inside, to a fifth of a pixel at the border."""
@@ -41,14 +44,14 @@ class Aperture:
 
 
 def aperture_of(target: Image) -> Aperture:
-    """Return the aperture with 1.5 half-light radii of the true image, whose own light ends at 24 pixels."""
+    """Return the aperture of 3 half-light radii of the true image, at most 23.5 pixels, which holds nearly all light."""
     rows, columns = np.indices(target.shape)
     middle = (np.array(target.shape) - 1) / 2
     near = np.hypot(rows - middle[0], columns - middle[1]) < 6
     row, column = np.unravel_index(np.argmax(np.where(near, target, -np.inf)), target.shape)
     growth = np.array([(Aperture(column, row, radius).weights(target.shape) * target).sum() for radius in RADII])
     half = float(np.interp(HALF * growth.max(), growth, RADII))
-    return Aperture(float(column), float(row), min(APERTURE_RADII * half + 1, float(RADII[-1])))
+    return Aperture(float(column), float(row), min(APERTURE_RADII * half, float(RADII[-1])), half)
 
 
 def flux_error(image: Image, target: Image, aperture: Aperture) -> float:
@@ -78,9 +81,9 @@ def relative_error(image: Image, target: Image) -> float:
 
 
 def ellipticity(image: Image, aperture: Aperture) -> NDArray[np.float64]:
-    """Return (e1, e2) of moments with a Gaussian weight of the size of the aperture, centred by iteration."""
+    """Return (g1, g2), of length (1 - q) / (1 + q), of moments with a Gaussian weight of the galaxy's size."""
     rows, columns = np.indices(image.shape)
-    sigma = max(LEAST_WEIGHT_PX, WEIGHT_FWHM * aperture.radius / 2.355)
+    sigma = max(LEAST_WEIGHT_PX, WEIGHT_RADII * aperture.half_light)
     x, y = aperture.x, aperture.y
     for _ in range(4):
         weight = np.exp(-0.5 * ((columns - x) ** 2 + (rows - y) ** 2) / sigma**2) * image
@@ -90,7 +93,8 @@ def ellipticity(image: Image, aperture: Aperture) -> NDArray[np.float64]:
         x, y = (x + 2 * float((weight * (columns - x)).sum() / total), y + 2 * float((weight * (rows - y)).sum() / total))
     xx, yy = (float((weight * (at - middle) ** 2).sum() / total) for at, middle in ((columns, x), (rows, y)))
     xy = float((weight * (columns - x) * (rows - y)).sum() / total)
-    return np.array([(xx - yy) / (xx + yy), 2 * xy / (xx + yy)])
+    distortion = np.array([xx - yy, 2 * xy]) / (xx + yy)
+    return np.asarray(distortion / (1 + math.sqrt(max(0.0, 1 - float(distortion @ distortion)))))
 
 
 def coverage(image: Image, spread: Image, target: Image) -> tuple[float, float]:

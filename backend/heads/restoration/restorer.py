@@ -33,6 +33,8 @@ WIDEST_PSF_PX = 8.0
 FEWEST_PX = 16
 """Smallest side of an image, pixels."""
 BATCH = 16
+BRIGHTEST = 600.0
+"""Signal-to-noise ratio of the brightest images of the training: brighter ones are restored as if they had more noise."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -101,8 +103,9 @@ class Restorer:
         noise : Tensor, shape (n,)
         """
         width = torch.zeros(len(images)) if psfs is None else psf_widths(psfs)
-        filtered = deconvolve(images, psfs, noise)
-        restored = self.network(images, filtered, noise, width)
+        trained = torch.maximum(noise, torch.linalg.vector_norm(images, dim=(1, 2)) / BRIGHTEST)
+        filtered = deconvolve(images, psfs, trained)
+        restored = self.network(images, filtered, trained, width)
         return unbias_flux(restored.mean, images, psfs, noise, steps=self.steps), self.spread * restored.std
 
     def restore(self, image: NDArray[np.floating], psf: Psf | None, *, saturation: float | None = None) -> Restoration:

@@ -2,13 +2,14 @@
 
 A network that minimises the squared error shrinks faint light. Where the observation has significant starlet coefficients
 (the multi-resolution support), the residual between observation and blurred restored image is moved back by gradient steps;
-elsewhere it is noise and is left out (Akhaury+2024, A&A 688, A6, section 3.3).
+elsewhere it is noise and is left out (Akhaury+2024, A&A 688, A6). On coarse scales the support are the sources as a whole.
 """
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from backend.heads.restoration.noise import SCALE_STD, starlet
 from backend.heads.restoration.target import embed_psfs, target_transfer
@@ -19,7 +20,9 @@ __all__ = ["STEPS", "unbias_flux"]
 SCALES = 4
 LEAST_SIGNIFICANCE = (4.0, 3.0, 3.0, 3.0)
 """Coefficients of each scale are significant above this many standard deviations of their noise."""
-STEPS = 6
+FINE_SCALES, MARGIN_PX = 3, 3
+STEPS, FURTHER_STEPS, LEAST_RESIDUAL = 1, 12, 4.0
+"""Steps that move the whole residual of the support, further ones, and the significance of what these move."""
 WELL_SAMPLED = 1e-2
 """Transfer of the target PSF below which a frequency is not compared: the observation has no light there."""
 
@@ -36,7 +39,7 @@ def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Te
     noise : Tensor, shape (n,)
         Standard deviation of the noise of a pixel.
     steps : int
-        Number of gradient steps; more steps add more noise.
+        Number of steps that move the whole residual of the support; more steps add more noise.
     """
     masks = _support(images, noise)
     (rows, in_rows), (columns, in_columns) = padding_of(images.shape[1]), padding_of(images.shape[2])
@@ -47,22 +50,32 @@ def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Te
         padded = planes[:, rows][:, :, columns]
         return torch.fft.irfft2(torch.fft.rfft2(padded) * kernel, s=shape)[:, in_rows, in_columns]
 
-    for _ in range(steps):
+    levels = [LEAST_RESIDUAL * std * noise[:, None, None] for std in SCALE_STD]
+    for step in range(steps + FURTHER_STEPS):
         residual = starlet(images - convolve(restored, blur), SCALES)
-        significant = torch.stack([mask * plane for mask, plane in zip(masks, residual, strict=True)]).sum(dim=0)
-        restored = restored + convolve(significant, blur.conj())
+        moved = [mask * plane for mask, plane in zip(masks, residual, strict=True)]
+        if step >= steps:  # only what noise cannot explain: very bright sources need many steps
+            moved = [torch.where(plane.abs() > level, plane, 0.0) for plane, level in zip(moved, levels, strict=True)]
+            if not any(plane.any() for plane in moved):
+                break
+        restored = restored + convolve(torch.stack(moved).sum(dim=0), blur.conj())
     return restored
 
 
 def _support(images: Tensor, noise: Tensor) -> list[Tensor]:
-    """Return for each scale where the coefficients are significant; the last one is of the smooth rest."""
+    """Return the support of each scale and of the smooth rest, shapes (n, h, w).
+
+    The fine scales have the significant coefficients. The coarse ones have all pixels of the sources and around them: faint
+    wings are nowhere significant, and carry light.
+    """
     planes = starlet(images, SCALES)
-    masks = [
-        (plane.abs() > level * std * noise[:, None, None]).float()
-        for plane, level, std in zip(planes[:-1], LEAST_SIGNIFICANCE, SCALE_STD[:SCALES], strict=True)
-    ]
-    rest = (planes[-1] > LEAST_SIGNIFICANCE[-1] * SCALE_STD[SCALES] * noise[:, None, None]).float()
-    return [*masks, rest]
+    levels = [LEAST_SIGNIFICANCE[scale] * SCALE_STD[scale] * noise[:, None, None] for scale in range(SCALES)]
+    fine = [(plane.abs() > level).float() for plane, level in zip(planes[:FINE_SCALES], levels[:FINE_SCALES], strict=True)]
+    rest_level = LEAST_SIGNIFICANCE[-1] * SCALE_STD[SCALES] * noise[:, None, None]
+    coarse = [plane > level for plane, level in zip(planes[FINE_SCALES:], [*levels[FINE_SCALES:], rest_level], strict=True)]
+    sources = torch.stack([fine[-1], *(mask.float() for mask in coarse)]).amax(dim=0)
+    around = functional.max_pool2d(sources[:, None], 2 * MARGIN_PX + 1, stride=1, padding=MARGIN_PX)[:, 0]
+    return [*fine, *(around for _ in coarse)]
 
 
 def _blur(psfs: Tensor | None, shape: tuple[int, int]) -> Tensor:

@@ -21,7 +21,7 @@ Run = Callable[..., Result]
 def _files(tmp_path: Path, run: Run) -> None:
     """Write two images of galaxies, a PSF, and inputs that cannot be used."""
     light = np.zeros((48, 40))
-    light[24, 20], light[10, 12] = 5000, 1500
+    light[24, 20], light[10, 12] = 400, 150
     image = (ndimage.gaussian_filter(light, 1.9) + RNG.normal(20, 0.4, light.shape)).astype(np.float32)
     fits.writeto(tmp_path / "a.fits", image)
     fits.writeto(tmp_path / "b.fits", image[::-1].copy())
@@ -39,8 +39,8 @@ def test_an_image_is_sharper_and_keeps_its_flux(run: Run) -> None:
     with fits.open("out/restored.fits") as file:
         restored, spread = file[0].data, file["UNCERT"].data
     observed = fits.getdata("a.fits")
-    assert restored[24, 20] > 1.5 * observed[24, 20]
-    assert (restored - 20)[14:35, 10:31].sum() == pytest.approx((observed - 20)[14:35, 10:31].sum(), rel=0.02)
+    assert restored[24, 20] - 20 > 1.5 * (observed[24, 20] - 20)
+    assert (restored - 20)[14:35, 10:31].sum() == pytest.approx((observed - 20)[14:35, 10:31].sum(), rel=0.04)
     assert np.std(restored[:, 30:]) < 0.5 * np.std(observed[:, 30:])
     assert (spread > 0).all()
 

@@ -1,0 +1,93 @@
+"""`galaxyloop import --restore` and the config restoration on Label Studio's page.
+
+`GALAXYLOOP_SCREENSHOTS=1` makes this test write docs/images/configs/restoration.png.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+from playwright.sync_api import sync_playwright
+from scipy import ndimage
+from skimage.data import hubble_deep_field
+from typer.testing import CliRunner
+
+from backend.cli.app import app
+from backend.heads.structure.psf import gaussian_psf
+from sync.label_studio.client import LabelStudioClient
+from sync.label_studio.projects import create_project
+from sync.label_studio.tasks import read_tasks
+from sync.labelling.config import parse
+from sync.labelling.reading import read_region
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+PICTURE = Path(__file__).parents[2] / "docs/images/configs/restoration.png"
+USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
+CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
+GALAXY = (slice(344, 456), slice(67, 179))
+"""A spiral of the Hubble deep field: rows, columns."""
+FWHM_PX, NOISE = 6.0, 1.2
+STORE = "Htx.annotationStore.selected"
+
+
+@pytest.fixture
+def observed(tmp_path: Path) -> Path:
+    """Return a FITS file of the spiral as a telescope on the ground sees it; its PSF is psf.fits in the same folder."""
+    scene = ndimage.zoom(np.asarray(hubble_deep_field())[GALAXY].mean(axis=-1), 2, order=3)
+    psf = gaussian_psf(FWHM_PX)
+    blurred = ndimage.convolve(scene, psf.pixels, mode="nearest")
+    image = blurred + np.random.default_rng(0).normal(0, NOISE, blurred.shape)
+    fits.writeto(tmp_path / "psf.fits", psf.pixels)
+    fits.writeto(tmp_path / "spiral.fits", image[::-1].astype(np.float32))
+    return tmp_path / "spiral.fits"
+
+
+def test_annotators_compare_the_restored_with_the_observed_image(
+    label_studio: tuple[str, str],
+    client: LabelStudioClient,
+    observed: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no Chromium: apt-get install chromium")
+    monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
+    monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    config = files("labeling_configs").joinpath("restoration.xml").read_text()
+    project = create_project(client, "Restored galaxies", config)
+    words = ["import", str(project), str(observed), "--restore", "--psf", str(observed.with_name("psf.fits"))]
+    done = CliRunner().invoke(app, words)
+    assert done.exit_code == 0, done.output
+    (task,) = read_tasks(client, project)
+    assert task.data["restored"].endswith("-restored.png")
+    verdict = parse(config).control("verdict")
+    assert verdict is not None
+
+    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
+        page = browser.new_page(viewport={"width": 1500, "height": 720})
+        page.set_default_timeout(90_000)
+        page.goto(client.url + "/user/login/", wait_until="domcontentloaded")
+        page.fill("input[name=email]", USER)
+        page.fill("input[name=password]", PASSWORD)
+        page.click("button[type=submit]", no_wait_after=True)
+        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
+        page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects.filter(o => o.imageIsLoaded).length == 2")
+        page.keyboard.press("1")
+        page.wait_for_function(f"{STORE}.serializeAnnotation().length == 1")
+        (region,) = page.evaluate(f"{STORE}.serializeAnnotation()")
+        assert read_region(region, verdict) == ["Better"]
+        page.mouse.move(0, 0)
+        page.wait_for_timeout(500)
+        picture = page.locator(".lsf-editor").screenshot(animations="disabled")
+    target = PICTURE if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path / PICTURE.name
+    target.write_bytes(picture)
