@@ -49,7 +49,9 @@ def aperture_of(target: Image) -> Aperture:
     middle = (np.array(target.shape) - 1) / 2
     near = np.hypot(rows - middle[0], columns - middle[1]) < 6
     row, column = np.unravel_index(np.argmax(np.where(near, target, -np.inf)), target.shape)
-    growth = np.array([(Aperture(column, row, radius).weights(target.shape) * target).sum() for radius in RADII])
+    growth = np.array(
+        [(Aperture(float(column), float(row), float(radius)).weights(target.shape) * target).sum() for radius in RADII]
+    )
     half = float(np.interp(HALF * growth.max(), growth, RADII))
     return Aperture(float(column), float(row), min(APERTURE_RADII * half, float(RADII[-1])), half)
 

@@ -101,8 +101,8 @@ def moffat_psf(fwhm_px: float, *, beta: float, ellipticity: float, angle: float)
 def random_psf(rng: np.random.Generator, real: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return a real PSF in a third of the cases, otherwise a Moffat or Gaussian of 2.2 to 7 pixels."""
     if rng.random() < 0.33:
-        psf = real[rng.integers(len(real))]
-        turned = np.rot90(psf, rng.integers(4))
+        psf = real[int(rng.integers(len(real)))]
+        turned = np.rot90(psf, int(rng.integers(4)))
         return np.ascontiguousarray(turned if rng.random() < 0.5 else turned[:, ::-1])
     beta = math.inf if rng.random() < 0.2 else rng.uniform(2.5, 5)
     fwhm = math.exp(rng.uniform(math.log(2.2), math.log(7)))

@@ -72,7 +72,7 @@ class Material:
             scene = np.roll(self.real[rng.integers(len(self.real))], rng.integers(-3, 4, 2), axis=(0, 1))
         else:
             scene = self.pool[rng.integers(len(self.pool))]
-        turned = np.rot90(scene, rng.integers(4))
+        turned = np.rot90(scene, int(rng.integers(4)))
         return np.ascontiguousarray(turned if rng.random() < 0.5 else turned[:, ::-1])
 
 

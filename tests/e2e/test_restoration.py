@@ -51,6 +51,7 @@ def observed(tmp_path: Path) -> Path:
 
 def test_annotators_compare_the_restored_with_the_observed_image(
     label_studio: tuple[str, str],
+    label_studio_data: Path,
     client: LabelStudioClient,
     observed: Path,
     tmp_path: Path,
@@ -62,9 +63,19 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
+    monkeypatch.setenv("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", str(label_studio_data / "local-files"))
     config = files("labeling_configs").joinpath("restoration.xml").read_text()
     project = create_project(client, "Restored galaxies", config)
-    words = ["import", str(project), str(observed), "--restore", "--psf", str(observed.with_name("psf.fits"))]
+    words = [
+        "import",
+        str(project),
+        str(observed),
+        "--restore",
+        "--psf",
+        str(observed.with_name("psf.fits")),
+        "--storage",
+        "local",
+    ]
     done = CliRunner().invoke(app, words)
     assert done.exit_code == 0, done.output
     (task,) = read_tasks(client, project)
@@ -85,7 +96,7 @@ def test_annotators_compare_the_restored_with_the_observed_image(
         page.keyboard.press("1")
         page.wait_for_function(f"{STORE}.serializeAnnotation().length == 1")
         (region,) = page.evaluate(f"{STORE}.serializeAnnotation()")
-        assert read_region(region, verdict) == ["Better"]
+        assert read_region(region, verdict) == ("Better",)
         page.mouse.move(0, 0)
         page.wait_for_timeout(500)
         picture = page.locator(".lsf-editor").screenshot(animations="disabled")

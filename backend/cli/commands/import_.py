@@ -134,6 +134,8 @@ def import_(
         wrong_call(f"unknown storage {storage!r}: choose {', '.join(STORAGES)}")
     if storage == "s3" and not bucket:
         wrong_call("--storage s3 needs a --bucket")
+    if restore and storage == "uploads":
+        wrong_call("--restore needs --storage local or s3: Label Studio takes no uploads for a config with two images")
     companion = open_companion(psf, stretch=stretch, max_pixels=settings.image_max_pixels) if restore else None
     try:
         with ExitStack() as stack:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -139,12 +139,12 @@ class Restorer:
             mean, std = self.restore_tensors(batch, psfs, torch.full((len(batch),), prepared.noise))
             restored += list(mean.numpy())
             spread += list(std.numpy())
-        mean, std = (blend(prepared.pixels.shape, windows, results) for results in (restored, spread))
-        mean, std = mean + prepared.sky, std
-        mean[prepared.missing] = std[prepared.missing] = np.nan
+        brightness, uncertainty = (blend(prepared.pixels.shape, windows, results) for results in (restored, spread))
+        brightness += prepared.sky
+        brightness[prepared.missing] = uncertainty[prepared.missing] = np.nan
         return Restoration(
-            mean,
-            std,
+            brightness,
+            uncertainty,
             noise=prepared.noise,
             psf_fwhm_px=None if kernel is None else float(psf_widths(kernel)),
             missing=int(np.count_nonzero(prepared.missing)),
@@ -181,7 +181,7 @@ class Restorer:
         return cls(restore(Restoring(config), stored), spread=spread, steps=steps)
 
 
-def _frozen(value: object) -> object:
+def _frozen(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 

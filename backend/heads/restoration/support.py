@@ -48,7 +48,8 @@ def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Te
 
     def convolve(planes: Tensor, kernel: Tensor) -> Tensor:
         padded = planes[:, rows][:, :, columns]
-        return torch.fft.irfft2(torch.fft.rfft2(padded) * kernel, s=shape)[:, in_rows, in_columns]
+        convolved: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * kernel, s=shape)
+        return convolved[:, in_rows, in_columns]
 
     levels = [LEAST_RESIDUAL * std * noise[:, None, None] for std in SCALE_STD]
     for step in range(steps + FURTHER_STEPS):

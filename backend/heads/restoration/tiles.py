@@ -15,12 +15,12 @@ TILE_PX, OVERLAP_PX = 192, 48
 Window = tuple[slice, slice]
 
 
-def tiles_of(shape: tuple[int, int]) -> list[Window]:
+def tiles_of(shape: tuple[int, ...]) -> list[Window]:
     """Return windows that cover an image; each side is TILE_PX, or that of the image if it is shorter."""
     return [(rows, columns) for rows in _spans(shape[0]) for columns in _spans(shape[1])]
 
 
-def blend(shape: tuple[int, int], windows: list[Window], results: list[NDArray[np.float32]]) -> NDArray[np.float64]:
+def blend(shape: tuple[int, ...], windows: list[Window], results: list[NDArray[np.float32]]) -> NDArray[np.float64]:
     """Return the mean of overlapping results; the weight of a result falls linearly towards the edges of its tile.
 
     Parameters
@@ -48,4 +48,5 @@ def _spans(side: int) -> Iterator[slice]:
 
 def _ramp(side: int) -> NDArray[np.float64]:
     distance = np.minimum(np.arange(side), np.arange(side)[::-1]) + 1.0
-    return np.minimum(distance / OVERLAP_PX, 1.0)
+    ramp: NDArray[np.float64] = np.minimum(distance / OVERLAP_PX, 1.0)
+    return ramp
