@@ -39,5 +39,5 @@ def open_parts(settings: Settings) -> Parts:
     engine = open_database(settings.database, password=settings.database_password.get_secret_value())
     check_tables(engine)
     queue = JobQueue(settings.queue_file, url=settings.queue_url)
-    queue.queued()
+    queue.list_queued()
     return Parts(settings, engine, Registry(engine, folder=settings.versions_dir), PendingEvents(engine), queue)

@@ -89,7 +89,7 @@ class PendingEvents:
 
     def waiting_s(self) -> dict[int, float]:
         """Return for how many seconds the events of each project have been pending; other projects are left out."""
-        time = self.now()
+        time = self.read_time()
         # `mark_now` writes 0 as the first time, so that the debounce is over at once; then the last time counts.
         return {id_: max(0.0, time - (times.first_at or times.last_at)) for id_, times in self.pending().items()}
 
@@ -100,7 +100,7 @@ class PendingEvents:
             rows = session.execute(query.where(ProjectRow.events_first_at.is_not(None))).all()
         return {id_: EventTimes(first, last) for id_, first, last in rows if first is not None and last is not None}
 
-    def now(self) -> float:
+    def read_time(self) -> float:
         """Read the clock that the times are written by, Unix time."""
         with Session(self._engine) as session:
             return read_clock(session)

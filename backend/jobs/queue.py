@@ -90,7 +90,7 @@ class JobQueue:
         with self._translate_errors():
             self._job.schedule((project_id,), delay=delay_s)
 
-    def queued(self, *, within_s: float = math.inf) -> set[int]:
+    def list_queued(self, *, within_s: float = math.inf) -> set[int]:
         """Return the projects with a job that is due within so many seconds.
 
         Raises

@@ -97,7 +97,7 @@ def reconcile(services: Services) -> None:
 def queue_pending(services: Services) -> None:
     """Queue the cycles of projects with pending events whose jobs were lost with a worker or with the queue."""
     latest_s = _longest_delay_s(services.settings)
-    for project_id in services.pending_events.pending().keys() - services.queue.queued(within_s=latest_s):
+    for project_id in services.pending_events.pending().keys() - services.queue.list_queued(within_s=latest_s):
         services.queue.schedule(project_id, delay_s=0)
 
 
@@ -119,7 +119,7 @@ def _handle(services: Services, session: ProjectSession, pending: EventTimes) ->
     settings, project_id = services.settings, session.project_id
     ready_at = pending.ready_at(debounce_s=settings.webhook_debounce_s, patience_s=settings.webhook_patience_s)
     # Bounded by the patience: if the clock was set back, an event may have a time in the future.
-    wait_s = min(ready_at - services.pending_events.now(), settings.webhook_patience_s)
+    wait_s = min(ready_at - services.pending_events.read_time(), settings.webhook_patience_s)
     if wait_s > 0:
         services.schedule(project_id, delay_s=wait_s)
         return

@@ -58,7 +58,7 @@ class EmbeddingSource(Protocol):
             If an image has no embedding. To skip such images, request images one by one.
         """
 
-    def cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
+    def read_cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
         """Return the embedding of an image, shape (dimension,), without opening it; None if there is none."""
 
 
@@ -96,7 +96,7 @@ class Embeddings:
         embeddings = np.empty((len(images), self.dimension), np.float32)
         places = []
         for index, image in enumerate(images):
-            entry = self.cached(image.key, "")
+            entry = self.read_cached(image.key, "")
             if entry is None:
                 places.append(index)
             else:
@@ -113,7 +113,7 @@ class Embeddings:
                 self._cache.put(self._key(images[index].key), embedding.tobytes())
         return embeddings
 
-    def cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
+    def read_cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
         """Return the cached embedding of an image, shape (dimension,), by the key of its `StoredImage`; None without one."""
         entry = self._cache.get(self._key(image_key))
         if entry is None or len(entry) != self.dimension * np.dtype(np.float32).itemsize:

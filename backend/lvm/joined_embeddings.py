@@ -79,11 +79,11 @@ class JoinedEmbeddings:
         """Return the embeddings of images, shape (n, dimension); parameters and errors are those of `EmbeddingSource`."""
         return np.concatenate([source.of(images, references) for source in self._sources.values()], axis=1)
 
-    def cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
+    def read_cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
         """Return the embedding of an image without opening it, shape (dimension,); None unless every encoder has one."""
         parts = []
         for source in self._sources.values():
-            part = source.cached(image_key, reference)
+            part = source.read_cached(image_key, reference)
             if part is None:
                 return None
             parts.append(part)

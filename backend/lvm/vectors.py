@@ -63,7 +63,7 @@ class ImportedVectors:
             )
         return self._vectors[[self._rows[reference] for reference in references]]
 
-    def cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
+    def read_cached(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
         """Return the embedding of an image, shape (dimension,); None if it has none."""
         row = self._rows.get(reference)
         return None if row is None else self._vectors[row]

@@ -141,7 +141,7 @@ class FeatureExtractor:
 
     def cached_embedding(self, image_key: str, reference: str) -> NDArray[np.float32] | None:
         """Return the cached embedding of an image by the key of its `StoredImage` and its reference; None without one."""
-        return self._embeddings.cached(image_key, reference)
+        return self._embeddings.read_cached(image_key, reference)
 
     def windowed_image(self, reference: str) -> WindowedImage:
         """Return the windows of one image for the segmenter.

@@ -97,7 +97,7 @@ def object_hit(
             continue
         if mask.holds(column, row) and (hit is None or mask.area < hit[1].area):
             hit = str(region.get("id") or ""), mask
-    return None if hit is None else ShownObject(hit[0], hit[1].full(size))
+    return None if hit is None else ShownObject(hit[0], hit[1].to_mask(size))
 
 
 def _may_hold(shape: object, click: Point) -> bool:

@@ -80,7 +80,7 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     project = services.registry.project(project_id)
     data_of_tasks = {task.id: task.data for task in read_tasks(services.label_studio, project_id, task_ids=tasks)}
     if missing_tasks := sorted(set(tasks) - data_of_tasks.keys()):
-        raise SimilarError(f"project {project_id} has no task {_listed(missing_tasks)}")
+        raise SimilarError(f"project {project_id} has no task {_format_tasks(missing_tasks)}")
     predictor = services.predictors.of(project, label_config=project.label_config)
     model = ranked_model(predictor.models)
     if model is None:
@@ -89,11 +89,11 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     embeddings = read_task_embeddings(predictors, data_of_tasks, predictor.config, model.control)
     if missing_tasks := sorted(data_of_tasks.keys() - set(embeddings.tasks.tolist())):
         raise SimilarError(
-            f"task {_listed(missing_tasks)} of project {project_id} has no embedding: "
+            f"task {_format_tasks(missing_tasks)} of project {project_id} has no embedding: "
             "the worker has not predicted it yet, or its image could not be read"
         )
     return predictors.base.read(embeddings.rows.astype(np.float32), predictors.shipped_encoder)
 
 
-def _listed(tasks: list[int]) -> str:
+def _format_tasks(tasks: list[int]) -> str:
     return ", ".join(map(str, tasks))

@@ -50,10 +50,10 @@ def _share(labels: NDArray[np.intp], values: Floats, random_labels: NDArray[np.i
     if not (np.isfinite(values).all() and np.isfinite(random_values).all()):
         return float("nan")
     quality = min(values.max(), random_values.max())
-    return 1 - _needed(labels, values, quality) / _needed(random_labels, random_values, quality)
+    return 1 - _count_needed(labels, values, quality) / _count_needed(random_labels, random_values, quality)
 
 
-def _needed(labels: NDArray[np.intp], values: Floats, quality: float) -> float:
+def _count_needed(labels: NDArray[np.intp], values: Floats, quality: float) -> float:
     """Return the number of labels at which a curve first reaches a quality; the first point's number at least."""
     best_so_far = np.maximum.accumulate(values)
     place = int(np.argmax(best_so_far >= quality))

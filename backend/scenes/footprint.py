@@ -14,7 +14,7 @@ from backend.heads.extraction.outlines import outline
 from backend.heads.extraction.segment import DETECTION_SIGMA
 from backend.heads.extraction.sky import GREY_LEVEL
 from backend.heads.extraction.source import ExtractionSettings
-from backend.scenes.light import shown
+from backend.scenes.light import to_display
 from sync.geometry.footprint import Footprint
 from sync.images.background import median_and_spread
 
@@ -27,7 +27,9 @@ LEAST_SNR = 13.0
 
 def visible(light: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the stretched brightness, shape (h, w), of `light`, shape (h, w, 3), on a dark sky, smoothed as in extraction."""
-    smooth_light: NDArray[np.float32] = ndimage.gaussian_filter(shown(light.mean(axis=2)), SETTINGS.smoothing_px, truncate=3.0)
+    smooth_light: NDArray[np.float32] = ndimage.gaussian_filter(
+        to_display(light.mean(axis=2)), SETTINGS.smoothing_px, truncate=3.0
+    )
     return smooth_light
 
 

@@ -15,13 +15,13 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SOFTENING", "shown", "to_image", "to_light"]
+__all__ = ["SOFTENING", "to_display", "to_image", "to_light"]
 
 SOFTENING = 6.0
 FAINT = 1e-6
 
 
-def shown(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
+def to_display(intensity: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the stretched brightness, at most 1, of light of this intensity (mean of the bands)."""
     brightness: NDArray[np.float32] = np.arcsinh(intensity * np.float32(SOFTENING)) / np.float32(SOFTENING)
     return np.minimum(brightness, np.float32(1))

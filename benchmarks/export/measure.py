@@ -57,7 +57,7 @@ def _encode_whole_images() -> None:
     from sync.geometry.shapes import Size
 
     def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
-        whole = footprint.full(size)
+        whole = footprint.to_mask(size)
         rle = coco_mask.encode(np.asfortranarray(whole, dtype=np.uint8))
         return {"size": list(whole.shape), "counts": rle["counts"].decode("ascii")}
 

@@ -59,7 +59,7 @@ def encode(mask: Mask, *, control: Control, label: str, size: Size, score: float
 def encode_footprint(footprint: Footprint, *, control: Control, label: str, size: Size, score: float | None = None) -> Region:
     """Return the region of a cropped mask; raise ControlError if it is off the image."""
     check_footprint(footprint, size)
-    return encode(footprint.full(size), control=control, label=label, size=size, score=score)
+    return encode(footprint.to_mask(size), control=control, label=label, size=size, score=score)
 
 
 def encode_mask(mask: Mask, *, control: Control, label: str, size: Size, score: float | None = None) -> list[Region]:

@@ -117,7 +117,7 @@ def read_size(region: Mapping[str, Any]) -> Size:
     Whole numbers may be given as floats or strings, as some scripts write them. `image_rotation` is ignored: Label Studio 1.23
     rotates only the view, and the stored coordinates refer to the unrotated image.
     """
-    return check_size((_whole(region.get("original_width")), _whole(region.get("original_height"))))  # type: ignore[arg-type]
+    return check_size((_to_integer(region.get("original_width")), _to_integer(region.get("original_height"))))  # type: ignore[arg-type]
 
 
 def size_for(region: Mapping[str, Any], size: Size | None) -> Size:
@@ -125,7 +125,7 @@ def size_for(region: Mapping[str, Any], size: Size | None) -> Size:
     return read_size(region) if size is None else check_size(size)
 
 
-def _whole(pixels: object) -> object:
+def _to_integer(pixels: object) -> object:
     """Return a whole number of pixels as an int; return any other value unchanged."""
     if isinstance(pixels, bool) or not isinstance(pixels, int | float | str):
         return pixels

@@ -81,7 +81,7 @@ def data_card(facts: Facts) -> str:
 
 def _front_matter(facts: Facts) -> str:
     """Return the YAML header for the Hugging Face Hub and `datasets`: the files of each split that holds a task."""
-    empty_splits = facts.tally.empty(facts.dataset.splits)
+    empty_splits = facts.tally.empty_splits(facts.dataset.splits)
     files = [
         f"  - split: {split}\n    path: data/{split}-*.parquet" for split in facts.dataset.splits if split not in empty_splits
     ]
@@ -167,7 +167,7 @@ def _splits(facts: Facts) -> str:
         return ""
     counts = ", ".join(f"{split} {facts.tally.tasks[split]:,}" for split in facts.dataset.splits)
     splitting = facts.splitting
-    notice = "".join(f"**No task is in {split}.** " for split in facts.tally.empty(facts.dataset.splits))
+    notice = "".join(f"**No task is in {split}.** " for split in facts.tally.empty_splits(facts.dataset.splits))
     return (
         f"## Splits\n\n{notice}{counts} tasks; seed {facts.seed}; balanced by class. Tasks that show the same galaxy or the "
         f"same file are in one split: {splitting.groups:,} groups, the largest of {splitting.largest:,} tasks. The position "

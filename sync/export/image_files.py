@@ -72,7 +72,7 @@ class ImageFiles:
         self.fetch = fetch
         self._max_pixels = max_pixels
 
-    def ahead(
+    def prefetch(
         self, items: Iterable[Item], reference_of: Callable[[Item], str | None]
     ) -> Iterator[tuple[Item, ImageFile | ImageError | None]]:
         """Yield items in their order, each with its image.

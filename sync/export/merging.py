@@ -48,7 +48,7 @@ def _pair_boxes(
     places_of: dict[str, list[int]] = {}
     for place in outlines:
         places_of.setdefault(objects[place].id, []).append(place)
-    pairs = [(False, -1.0, box, outline) for box in boxes for outline in _linked_to(box, objects, places_of, links)]
+    pairs = [(False, -1.0, box, outline) for box in boxes for outline in _find_linked(box, objects, places_of, links)]
     overlaps = find_overlaps(
         [objects[place] for place in boxes], [objects[place] for place in outlines], threshold=SAME_OVERLAP
     )
@@ -62,7 +62,7 @@ def _pair_boxes(
     return box_of
 
 
-def _linked_to(
+def _find_linked(
     box: int, objects: tuple[DrawnObject, ...], places_of: Mapping[str, list[int]], links: Mapping[str, set[str]]
 ) -> Iterator[int]:
     """Yield the indices of the outlines that are linked to a box and overlap it."""

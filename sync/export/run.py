@@ -144,7 +144,7 @@ def export(
             credit=plan.credit,
         )
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8", errors="backslashreplace")
-        empty_splits = tally.empty(dataset.splits)
+        empty_splits = tally.empty_splits(dataset.splits)
     return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty_splits, tally.unit)
 
 

@@ -54,6 +54,6 @@ class Tally:
             self.made[origin.made_by, origin.state, origin.version] += 1
             self.annotators.update(origin.annotators)
 
-    def empty(self, splits: Sequence[str]) -> tuple[str, ...]:
+    def empty_splits(self, splits: Sequence[str]) -> tuple[str, ...]:
         """Return those of `splits` without a task."""
         return tuple(split for split in splits if not self.tasks[split])

@@ -80,7 +80,7 @@ class Footprint:
         inside = self.x <= column < self.x + width and self.y <= row < self.y + height
         return inside and bool(self.pixels[row - self.y, column - self.x])
 
-    def full(self, size: Size) -> Mask:
+    def to_mask(self, size: Size) -> Mask:
         """Return the mask on the full image of `size` (width, height), shape (height, width)."""
         width, height = size
         mask = np.zeros((height, width), dtype=np.bool_)
@@ -92,7 +92,7 @@ class Footprint:
         height, width = self.pixels.shape
         image[self.y : self.y + height, self.x : self.x + width][self.pixels] = value
 
-    def shared(self, other: Footprint) -> int:
+    def count_shared(self, other: Footprint) -> int:
         """Return the number of pixels that belong to both footprints."""
         left, top = max(self.x, other.x), max(self.y, other.y)
         right = min(self.x + self.pixels.shape[1], other.x + other.pixels.shape[1])

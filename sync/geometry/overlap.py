@@ -53,5 +53,5 @@ def mask_overlap(first: Mask, second: Mask) -> float:
 
 def footprint_overlap(first: Footprint, second: Footprint) -> float:
     """Return the IoU of two footprints on the same image."""
-    intersection = first.shared(second)
+    intersection = first.count_shared(second)
     return intersection / (first.area + second.area - intersection)

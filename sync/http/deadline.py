@@ -103,7 +103,7 @@ class _Backend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         return _Stream(
-            self._sockets.connect_tcp(host, port, _remaining(httpcore.ConnectTimeout), local_address, socket_options)
+            self._sockets.connect_tcp(host, port, _seconds_left(httpcore.ConnectTimeout), local_address, socket_options)
         )
 
 
@@ -112,10 +112,10 @@ class _Stream(httpcore.NetworkStream):
         self._stream = stream
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, _remaining(httpcore.ReadTimeout))
+        return self._stream.read(max_bytes, _seconds_left(httpcore.ReadTimeout))
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._stream.write(buffer, _remaining(httpcore.WriteTimeout))
+        self._stream.write(buffer, _seconds_left(httpcore.WriteTimeout))
 
     def close(self) -> None:
         self._stream.close()
@@ -123,13 +123,13 @@ class _Stream(httpcore.NetworkStream):
     def start_tls(
         self, ssl_context: SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
-        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _remaining(httpcore.ConnectTimeout)))
+        return _Stream(self._stream.start_tls(ssl_context, server_hostname, _seconds_left(httpcore.ConnectTimeout)))
 
     def get_extra_info(self, info: str) -> Any:
         return self._stream.get_extra_info(info)
 
 
-def _remaining(error_type: type[httpcore.TimeoutException]) -> float:
+def _seconds_left(error_type: type[httpcore.TimeoutException]) -> float:
     remaining = _deadline.get() - time.monotonic()
     if remaining <= 0:
         raise error_type("the deadline has passed")

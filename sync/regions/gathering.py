@@ -125,7 +125,7 @@ class Gathering:
 
     def _place(self, file: str, marks: tuple[Mark, ...]) -> None:
         positions = np.array([mark.position for mark in marks], np.float64).reshape(-1, 2)
-        for mark, images in zip(marks, self._index.showing(positions), strict=True):
+        for mark, images in zip(marks, self._index.find_around(positions), strict=True):
             self._not_shown[id(mark)] = (file, mark)
             for image in images:
                 self._target(image).placed_by_sky.append((file, mark))

@@ -128,7 +128,7 @@ def import_regions(
     results: Results = {}
     size = 0
     for number, (target, image_file) in enumerate(
-        image_files.ahead(targets, lambda target: target.image.reference or None), start=1
+        image_files.prefetch(targets, lambda target: target.image.reference or None), start=1
     ):
         task = target.image.task.id
         if results and task not in results and (len(results) >= TASKS_A_BATCH or size >= BYTES_A_BATCH):

@@ -149,7 +149,7 @@ def _parse_alone(name: str, prefix: str, statement: str, problems: list[Problem]
         try:
             parsed_regions = list(Regions.parse(f"{prefix}\n{statement}", format="ds9"))
         except Exception as error:  # the parser raises many kinds of exceptions
-            problems.append((name, f"{_short(statement)} cannot be read: {first_line(error)}"))
+            problems.append((name, f"{_shorten(statement)} cannot be read: {first_line(error)}"))
             return
     if not parsed_regions:
         reason = str(messages[0].message).rstrip(".") if messages else "it is not a region"
@@ -173,7 +173,7 @@ def _crtf(text: str, problems: list[Problem]) -> Iterator[tuple[str, Region]]:
             try:
                 parsed_regions = list(Regions.parse("\n".join([*global_lines[-8:], line]), format="crtf"))
             except Exception as error:  # the parser raises many kinds of exceptions
-                problems.append((f"line {number}", f"{_short(line)} cannot be read: {first_line(error)}"))
+                problems.append((f"line {number}", f"{_shorten(line)} cannot be read: {first_line(error)}"))
                 continue
         yield from ((f"line {number}", region) for region in parsed_regions)
 
@@ -216,10 +216,12 @@ def _parts(line: str) -> list[str]:
 def _why_not(prefix: str, statement: str, reason: str) -> str:
     frame = prefix.rpartition("\n")[2]
     if not frame:
-        return f"{_short(statement)} has no coordinate frame before it: write image, icrs, fk5 or galactic on a line of its own"
+        return (
+            f"{_shorten(statement)} has no coordinate frame before it: write image, icrs, fk5 or galactic on a line of its own"
+        )
     if OTHER_FRAMES.fullmatch(frame):
-        return f"{_short(statement)} is in the frame {frame!r}: save the regions in image, fk5, icrs or galactic coordinates"
-    return f"{_short(statement)} is left out: {reason}"
+        return f"{_shorten(statement)} is in the frame {frame!r}: save the regions in image, fk5, icrs or galactic coordinates"
+    return f"{_shorten(statement)} is left out: {reason}"
 
 
 def _mark(name: str, region: Region) -> Mark:
@@ -239,5 +241,5 @@ def _mark(name: str, region: Region) -> Mark:
     return Mark(name, partial(draw_region, region), labels, may_be_unlabelled=True, position=position, control=control)
 
 
-def _short(statement: str) -> str:
+def _shorten(statement: str) -> str:
     return repr(statement if len(statement) <= _QUOTED else statement[:_QUOTED] + "…")

@@ -120,7 +120,7 @@ class TaskIndex:
         stems = (stem_of(name) for name in marked_image.names)
         return next((self._by_exported[stem] for stem in stems if stem in self._by_exported), None)
 
-    def showing(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
+    def find_around(self, positions: NDArray[np.float64]) -> list[list[TaskImage]]:
         """Return, for each position, the images that may contain it: those within whose radius it lies.
 
         Parameters

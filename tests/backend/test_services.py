@@ -18,7 +18,7 @@ def with_project(services: Services) -> Services:
 def test_a_marked_project_is_queued_once(with_project: Services) -> None:
     with_project.mark([7])
     with_project.mark([7])
-    assert with_project.queue.queued() == {7}
+    assert with_project.queue.list_queued() == {7}
     assert set(with_project.pending_events.pending()) == {7}
 
 
@@ -35,13 +35,13 @@ def test_a_new_project_and_a_new_config_are_marked(services: Services) -> None:
 def test_a_command_needs_no_debounce(with_project: Services) -> None:
     with_project.mark_now(7)
     events = with_project.pending_events.pending()[7]
-    assert events.ready_at(debounce_s=60, patience_s=60) < with_project.pending_events.now()
+    assert events.ready_at(debounce_s=60, patience_s=60) < with_project.pending_events.read_time()
 
 
 def test_a_requested_training_is_recorded_and_queued(with_project: Services) -> None:
     with_project.request_training(7)
     assert with_project.registry.project(7).training_requested
-    assert with_project.queue.queued() == {7}
+    assert with_project.queue.list_queued() == {7}
 
 
 def test_opening_creates_the_data_folder(open_services: Callable[..., Services]) -> None:

@@ -30,7 +30,7 @@ def check(
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_database(settings.database, password=settings.database_password.get_secret_value())
         check_tables(engine)
-        JobQueue(settings.queue_file, url=settings.queue_url).queued()
+        JobQueue(settings.queue_file, url=settings.queue_url).list_queued()
     except (DatabaseUnavailable, QueueUnavailable, ValueError) as error:
         stop(str(error))
     except OSError as error:

@@ -218,6 +218,6 @@ class Morphology:
             known=stored.array("known", k).astype(bool),
             rates=stored.array("rates", k) if "rates" in stored.arrays else np.full(k, np.nan, np.float32),
             plan=stored.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
-            posterior=Posterior.stored_in(stored, d, k),
+            posterior=Posterior.from_record(stored, d, k),
             encoder=stored.encoder,
         )

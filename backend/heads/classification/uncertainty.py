@@ -114,7 +114,7 @@ class Posterior:
         )
 
     @classmethod
-    def stored_in(cls, stored: StoredHead, d: int, k: int) -> Self:
+    def from_record(cls, stored: StoredHead, d: int, k: int) -> Self:
         """Read the posterior of a stored head on embeddings of d numbers with k classes."""
         information = stored.array("information", -1)
         return cls(

@@ -69,7 +69,7 @@ class ScoreCalibration:
         return cls(float(np.exp(log_slope)), float(shift))
 
     @classmethod
-    def stored_in(cls, record: StoredHead) -> Self:
+    def from_record(cls, record: StoredHead) -> Self:
         """Return the calibration of a stored head, or the identity for heads of old versions, which have no calibration."""
         if "calibration" not in record.fields:
             return cls()

@@ -61,7 +61,7 @@ def calibrate_scores(sources: Sequence[Source], examples: Sequence[Examples]) ->
     if not sources:
         return UNCALIBRATED
     weights = weigh_by_image([len(example.sources) for example in examples])
-    return ScoreCalibration.fit(raw_scores(sources), _matched(examples), weights)
+    return ScoreCalibration.fit(raw_scores(sources), _match_flags(examples), weights)
 
 
 def fit_keep_classifier(
@@ -71,12 +71,12 @@ def fit_keep_classifier(
     deleted = [int((example.matches < 0).sum()) for example in examples]
     if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
         return None
-    kept = _matched(examples)
+    kept = _match_flags(examples)
     offset = log_probabilities(calibration.apply(raw_scores(sources)))
     return _fit_classifier(sources, np.stack([~kept, kept], axis=1), DECISIONS, seed, offset=offset)
 
 
-def _matched(examples: Sequence[Examples]) -> NDArray[np.bool_]:
+def _match_flags(examples: Sequence[Examples]) -> NDArray[np.bool_]:
     matched: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
     return matched
 

@@ -185,7 +185,7 @@ class SourceDetector:
             kind,
             record.field("default_label", str),
             record.field("least_score", float),
-            ScoreCalibration.stored_in(record),
+            ScoreCalibration.from_record(record),
         )
 
 

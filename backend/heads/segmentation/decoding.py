@@ -54,7 +54,7 @@ class Candidates:
     logits: Tensor
     quality: Tensor
 
-    def best(self) -> tuple[Tensor, Tensor]:
+    def select_best(self) -> tuple[Tensor, Tensor]:
         """Return logits, shape (n, points, points), and quality, shape (n,), 0 to 1, of the best candidate of each object."""
         indices = self.quality.argmax(dim=1)
         rows = torch.arange(len(indices))

@@ -134,7 +134,7 @@ class PromptedMasks:
         overlaps = []
         for image, mask in pairs[:: math.ceil(len(pairs) / COMPARED)]:
             (outline,) = self.outline(image, [mask.box])
-            overlaps.append(mask_overlap(outline.mask(), mask.full(image.size)))
+            overlaps.append(mask_overlap(outline.mask(), mask.to_mask(image.size)))
         return float(np.mean(overlaps))
 
     def predict(self, image: WindowedImage, prompt: Prompt) -> tuple[Mask, float] | None:

@@ -82,7 +82,7 @@ def masks_from_boxes(reader: WindowReader, image: WindowedImage, boxes: Sequence
             embedding, guess = reader.read(image, window)
             no_points = torch.zeros(len(indices), 0, 2), torch.zeros(len(indices), 0)
             prompts = WindowPrompts(*no_points, shown_boxes, guess.from_boxes(edges))
-            masks_and_quality = zip(*decode(reader.network, embedding, prompts).best(), strict=True)
+            masks_and_quality = zip(*decode(reader.network, embedding, prompts).select_best(), strict=True)
             for index, box, (logits, quality) in zip(indices, edges.tolist(), masks_and_quality, strict=True):
                 mask = WindowMask(window, logits, float(quality), image.size, image.shown_px)
                 masks[index] = select_box_object(mask, guess.isophotes, guess.isophotes.peak_in_box((*box,)))
@@ -132,7 +132,7 @@ def refine_mask(
         guesses = guess.refine(mask.logits[None], [grid_points], [step.positive])
         candidates = decode(
             reader.network, embedding, WindowPrompts(frame.to_shown(grid_points), labels, shown_boxes, guesses)
-        ).best()
+        ).select_best()
         before, mask = mask.logits, replace(mask, logits=candidates[0][0], quality=float(candidates[1]))
         spots = [*peaks, *_spots(grid_points[step.positive])]
         clicks_on_grid = WindowClicks(step.points, grid_points, step.positive, spots)
@@ -177,7 +177,7 @@ def _decode_click(reader: WindowReader, image: WindowedImage, window: Tile, poin
     grid_points = frame.to_grid(points)
     embedding, guess = reader.read(image, window)
     prompts = WindowPrompts(frame.to_shown(grid_points), torch.ones(1, 1), guesses=guess.from_clicks(grid_points))
-    logits, quality = decode(reader.network, embedding, prompts).best()
+    logits, quality = decode(reader.network, embedding, prompts).select_best()
     window_mask = WindowMask(window, logits[0], float(quality), image.size, image.shown_px)
     spots = _spots(grid_points)
     own_guess = torch.from_numpy(guess.isophotes.guess_from_click(spots[0]))

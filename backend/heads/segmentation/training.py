@@ -108,7 +108,7 @@ def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.G
     candidates = decode(network, embedding, first)
     loss = _mask_loss(candidates, targets)
     rounds = int(rng.integers(0, MORE_CLICKS + 1))
-    start = shown_masks = candidates.best()[0].detach()
+    start = shown_masks = candidates.select_best()[0].detach()
     if rng.random() < DRAWN_SHARE:
         start = shown_masks = DRAWN_LOGIT * start.sign()
     for left in range(rounds, 0, -1):
@@ -119,7 +119,7 @@ def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.G
             candidates = decode(
                 network, embedding, WindowPrompts(*_prompt_points(clicks, pixels), first.boxes, refined_guesses)
             )
-        shown_masks = candidates.best()[0].detach()
+        shown_masks = candidates.select_best()[0].detach()
     return (loss + _mask_loss(candidates, targets)) / 2 if rounds else loss
 
 

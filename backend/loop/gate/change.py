@@ -82,7 +82,7 @@ def limit_change(
     if not isinstance(new, ClassModel) or not isinstance(live, ClassModel):
         return decision, None
     change, compared = (change_of_classes(new, live, project, annotated=annotated) for annotated in (False, True))
-    alone = _held_out(scores, decision.origin, held_out)
+    alone = _score_held_out(scores, decision.origin, held_out)
     return decide_on_change(decision, change=change, compared=compared, held_out=alone), change
 
 
@@ -117,7 +117,7 @@ def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, 
     return float(1 - class_agreement(*probabilities, exclusive=not control.multiple, levels=levels).mean())
 
 
-def _held_out(scores: CandidateScores, origin: HeadOrigin, held_out: Collection[int]) -> Comparison:
+def _score_held_out(scores: CandidateScores, origin: HeadOrigin, held_out: Collection[int]) -> Comparison:
     """Compare the chosen head with the live head on held-out tasks only."""
     alone = [
         place

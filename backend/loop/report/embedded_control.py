@@ -89,21 +89,21 @@ class ClassControl(EmbeddedControl):
     def is_scorable(self, label: Any) -> bool:
         return self.control.multiple or bool(self.targets([label]).any())
 
-    def chosen(self, shares: Floats) -> NDArray[np.bool_]:
+    def choose_classes(self, shares: Floats) -> NDArray[np.bool_]:
         """Return the chosen labels, shape (n, k): the likeliest one, or for a multiple choice all above one half."""
         if self.control.multiple:
             return np.asarray(shares > CHOSEN_ABOVE, np.bool_)
         return np.asarray(np.arange(shares.shape[1]) == shares.argmax(axis=1)[:, None], np.bool_)
 
     def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
-        true = self.chosen(self.targets(labels))
+        true = self.choose_classes(self.targets(labels))
         return {
-            "accuracy": accuracy((self.chosen(predictions) == true).all(axis=1)),
+            "accuracy": accuracy((self.choose_classes(predictions) == true).all(axis=1)),
             "macro_auc": macro_auc(predictions, true),
         }
 
     def label_scores(self, predictions: Floats, labels: Sequence[Any]) -> Mapping[str, dict[Metric, Score]]:
-        truth, predictions_of_labels = self.chosen(self.targets(labels)), self.chosen(predictions)
+        truth, predictions_of_labels = self.choose_classes(self.targets(labels)), self.choose_classes(predictions)
         return {
             label.value: {
                 "accuracy": _recall(predictions_of_labels[:, place], truth[:, place]),
@@ -113,7 +113,7 @@ class ClassControl(EmbeddedControl):
         }
 
     def codes(self, predictions: Floats) -> NDArray[np.intp] | None:
-        choices = self.chosen(predictions)
+        choices = self.choose_classes(predictions)
         if not self.control.multiple:
             return np.asarray(choices.argmax(axis=1), np.intp)
         return np.array([hash(tuple(np.flatnonzero(row).tolist())) for row in choices], np.intp)

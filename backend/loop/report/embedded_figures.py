@@ -152,9 +152,9 @@ def _make_curve(
         points=curve.points,
         random=chance.points,
         forecast=outlook,
-        saved=_saved(curve, chance, scored_images),
+        saved=_estimate_saved(curve, chance, scored_images),
     )
 
 
-def _saved(curve: MeasuredCurve, chance: MeasuredCurve, scored_images: ScoredImages) -> Estimate | None:
+def _estimate_saved(curve: MeasuredCurve, chance: MeasuredCurve, scored_images: ScoredImages) -> Estimate | None:
     return labels_saved(curve.labels, curve.values, chance.labels, chance.values, groups=scored_images.galaxies)

@@ -92,7 +92,7 @@ def show_disagreements(
     """
     if isinstance(control, ClassControl):
         targets = control.targets(scored_images.labels)
-        differ = (control.chosen(predictions) != control.chosen(targets)).any(axis=1)
+        differ = (control.choose_classes(predictions) != control.choose_classes(targets)).any(axis=1)
         size = np.abs(predictions - targets).max(axis=1)
         order = [place for place in np.argsort(-size, kind="stable") if differ[place]]
         captions = [
@@ -164,7 +164,7 @@ def _shares(control: ClassControl, row: Floats) -> str:
 
 def _names(control: ClassControl, shares: Floats) -> str:
     labels = [label.value for label in control.control.labels]
-    return ", ".join(labels[place] for place in np.flatnonzero(control.chosen(shares[None])[0])) or "nothing"
+    return ", ".join(labels[place] for place in np.flatnonzero(control.choose_classes(shares[None])[0])) or "nothing"
 
 
 def _gallery(

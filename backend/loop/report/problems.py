@@ -30,7 +30,7 @@ def find_problems(inputs: ReportInputs) -> list[str]:
     if inputs.snapshot.annotations:
         for control in inputs.controls:
             problems += [*_classes(inputs, control), *_contradictions(inputs, control)]
-        problems += _held_out(inputs)
+        problems += _check_held_out(inputs)
     return problems + _unreadable(inputs)
 
 
@@ -99,7 +99,7 @@ def _answers(label: Sequence[float], control: Control) -> set[int]:
     return set(np.flatnonzero(shares).tolist())
 
 
-def _held_out(inputs: ReportInputs) -> list[str]:
+def _check_held_out(inputs: ReportInputs) -> list[str]:
     galaxies = {
         inputs.snapshot.sides.galaxies.get(annotation.task_id, str(annotation.task_id))
         for annotation in inputs.snapshot.validation

@@ -84,7 +84,7 @@ def read_versions(inputs: ReportInputs) -> list[ShownVersion]:
     held_out = inputs.held_out_tasks
     limit = MOST_TOUCHED * len(held_out)
     live = project.live_version
-    return [entry for entry in read if entry.version.number == live or len(_touched(entry, inputs) & held_out) <= limit]
+    return [entry for entry in read if entry.version.number == live or len(_tasks_of_heads(entry, inputs) & held_out) <= limit]
 
 
 def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
@@ -101,7 +101,7 @@ def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     return ShownVersion(version, heads, sources, frozenset(training_tasks))
 
 
-def _touched(version: ShownVersion, inputs: ReportInputs) -> set[int]:
+def _tasks_of_heads(version: ShownVersion, inputs: ReportInputs) -> set[int]:
     """Return the tasks that a version was trained on, and their neighbours."""
     neighbours = inputs.snapshot.sides.neighbours
     return {other for task in version.learned for other in (task, *neighbours.get(task, ()))}

@@ -99,7 +99,7 @@ def _overlaps(
     order = np.random.default_rng(0).permutation(len(fitting))[: min(limit, MOST_OF_IMAGE)].tolist()
     overlaps: dict[PromptedMasks, list[float]] = {head: [] for head in heads}
     for place in order:
-        mask = fitting[place].footprint().full(windowed_image.size)
+        mask = fitting[place].footprint().to_mask(windowed_image.size)
         for head, head_overlaps in overlaps.items():
             head_overlaps.append(_overlap(head, windowed_image, mask))
     return np.array([overlaps[head] for head in heads], np.float64)

@@ -26,10 +26,10 @@ def draw_learning_curve(control: ControlReport, id_: str, *, trained_share: floa
     curve = control.curve
     if curve is None or not curve.points:
         return None
-    series = [Series("in the order of annotation", [_bounded(point, curve.metric) for point in curve.points], BLUE)]
+    series = [Series("in the order of annotation", [_to_point(point, curve.metric) for point in curve.points], BLUE)]
     if curve.random:
         series.append(
-            Series("in random order", [_bounded(point, curve.metric) for point in curve.random], VERMILLION, dashed=True)
+            Series("in random order", [_to_point(point, curve.metric) for point in curve.random], VERMILLION, dashed=True)
         )
     if forecast := _forecast_points(curve, trained_share):
         series.append(Series("forecast, 68% interval", forecast, GREEN, dashed=True))
@@ -119,7 +119,7 @@ def _describe_curve(curve: Curve) -> str:
     return text
 
 
-def _bounded(point: CurvePoint, metric: Metric) -> Point:
+def _to_point(point: CurvePoint, metric: Metric) -> Point:
     """Return a point with its 95 % interval, which ends at 1 for scores that cannot be higher."""
     if not point.spread:
         return Point(point.labels, point.value)

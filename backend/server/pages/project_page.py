@@ -122,8 +122,8 @@ def _make_control(control: ControlReport, id_: str, live: int, trained_share: fl
         control,
         live_scores(control, live),
         choose_headline(control, live),
-        _present((version.metrics for version in control.versions), METRIC_NAMES),
-        _present(control.per_class.values(), CLASS_METRIC_NAMES),
+        _select_metrics((version.metrics for version in control.versions), METRIC_NAMES),
+        _select_metrics(control.per_class.values(), CLASS_METRIC_NAMES),
         [chart for chart in charts if chart is not None],
         [chart for chart in effort if chart is not None],
         draw_reliability(control, f"{id_}-reliability"),
@@ -131,7 +131,7 @@ def _make_control(control: ControlReport, id_: str, live: int, trained_share: fl
     )
 
 
-def _present(scores: Iterable[Mapping[Metric, Estimate]], names: Mapping[Metric, str]) -> list[tuple[Metric, str]]:
+def _select_metrics(scores: Iterable[Mapping[Metric, Estimate]], names: Mapping[Metric, str]) -> list[tuple[Metric, str]]:
     metrics = {metric for row in scores for metric in row}
     return [(metric, name) for metric, name in names.items() if metric in metrics]
 

@@ -155,7 +155,7 @@ def _merge(cluster: Cluster, verdict: _Verdict, control: Control) -> DrawnObject
     members = list(cluster.values())
     medoid = _find_most_similar(members)
     shape = _average_shapes([member.shape for member in members], medoid.size) or medoid.shape
-    plain = shape.full(medoid.size) if isinstance(shape, Footprint) else shape
+    plain = shape.to_mask(medoid.size) if isinstance(shape, Footprint) else shape
     encode, labelled_control = CONTROLS[control.tag].encode, _of_task(control, (verdict.label,))
     try:
         region = encode(plain, control=labelled_control, label=verdict.label, size=medoid.size, score=verdict.probability)

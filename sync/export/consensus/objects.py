@@ -56,7 +56,7 @@ def match(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> list[t
     if not first or not second:
         return []
     table = np.zeros((len(first), len(second)))
-    for row, column in _near(first, second):
+    for row, column in _find_pairs(first, second):
         table[row, column] = overlap(first[row], second[column])
     # Overlaps below the limit count as 0, so that they do not influence the assignment.
     rows, columns = linear_sum_assignment(np.where(table >= SAME_OVERLAP, -table, 0))
@@ -64,7 +64,7 @@ def match(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> list[t
     return [(row, column, float(table[row, column])) for row, column in pairs if table[row, column] >= SAME_OVERLAP]
 
 
-def _near(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
+def _find_pairs(first: Sequence[DrawnObject], second: Sequence[DrawnObject]) -> Iterator[tuple[int, int]]:
     """Yield the index pairs that may overlap: all pairs of points, and shapes whose boxes overlap."""
     points, other_points = ([n for n, obj in enumerate(each) if obj.kind == "keypoint"] for each in (first, second))
     yield from product(points, other_points)

@@ -59,7 +59,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
     dataset.write_each(records, write_record)
     for name, coverage in (("images", images), ("objects", objects)):
-        coverage.whole().save(folder / f"{name}.fits", format="fits", overwrite=True)
+        coverage.merge().save(folder / f"{name}.fits", format="fits", overwrite=True)
 
 
 class _Coverage:
@@ -89,10 +89,10 @@ class _Coverage:
         self._points.setdefault(_order_for(places), []).append(positions)
         self._count += len(positions)
         if self._count > CELLS_TOGETHER:
-            self._parts = [self.whole()]
+            self._parts = [self.merge()]
         return True
 
-    def whole(self) -> MOC:
+    def merge(self) -> MOC:
         """Return the union of all cells."""
         from mocpy import MOC
 

@@ -46,7 +46,9 @@ class SizedTasks:
 
     def sizes(self, tasks: Iterable[Task], *, is_needed: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
         """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `is_needed` or unknown."""
-        for task, image_file in self._image_files.ahead(tasks, lambda task: self._reference(task) if is_needed(task) else None):
+        for task, image_file in self._image_files.prefetch(
+            tasks, lambda task: self._reference(task) if is_needed(task) else None
+        ):
             if image_file is not None:
                 self._known[number_of(task)] = image_file.size if isinstance(image_file, ImageFile) else None
             yield task, self._size(task, image_file)
@@ -59,7 +61,7 @@ class SizedTasks:
         (mapping, ImageFile or ImageError or None, (width, height) or None)
             The error if the image cannot be read, and None if it is not needed; the size in pixels, and None if it is unknown.
         """
-        for task, image_file in self._image_files.ahead(tasks, self._reference_or_known):
+        for task, image_file in self._image_files.prefetch(tasks, self._reference_or_known):
             # Use the size of the first pass, even if the image can be read only now: votes refer to the shapes of that pass.
             is_known = number_of(task) in self._known
             yield task, image_file, self._known[number_of(task)] if is_known else self._size(task, image_file)

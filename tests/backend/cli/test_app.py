@@ -188,7 +188,7 @@ def test_rollback_is_effective_immediately_and_marks_the_project(services: Servi
     assert result.exit_code == 0
     assert services.registry.project(7).live_name == base
     assert base in result.output
-    assert set(services.pending_events.pending()) == services.queue.queued() == {7}
+    assert set(services.pending_events.pending()) == services.queue.list_queued() == {7}
 
 
 @pytest.mark.parametrize("words", [["versions", "99"], ["rollback", "99", "v0001"]])

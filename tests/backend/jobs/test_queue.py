@@ -71,14 +71,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
 
 
 def test_a_new_queue_is_empty(place: Place) -> None:
-    assert place.open().queued() == set()
+    assert place.open().list_queued() == set()
 
 
 @pytest.mark.parametrize("delay_s", [0.0, 0.01, 3600.0])
 def test_a_job_waits_until_it_is_due(place: Place, delay_s: float) -> None:
     place.open().schedule(7, delay_s=delay_s)
-    assert place.open().queued() == {7}
-    assert place.open().queued(within_s=1800) == ({7} if delay_s < 1800 else set())
+    assert place.open().list_queued() == {7}
+    assert place.open().list_queued(within_s=1800) == ({7} if delay_s < 1800 else set())
 
 
 def test_a_message_is_json_and_never_a_pickle(place: Place) -> None:
@@ -93,7 +93,7 @@ def test_a_pickle_in_the_queue_is_not_loaded(place: Place, tmp_path: Path) -> No
     if place.redis is None:
         queue.schedule(7, delay_s=3600)
     place.slip_in(b"cos\nsystem\n(S'touch " + str(trap).encode() + b"'\ntR.")
-    assert place.open().queued() == set()
+    assert place.open().list_queued() == set()
     assert not trap.exists()
 
 
@@ -108,7 +108,7 @@ def test_a_worker_reconciles_first_and_then_runs_queued_jobs(place: Place) -> No
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
     assert done.stdout.startswith("looked\n"), done.stderr
     assert "answered 7" in done.stdout
-    assert 7 not in place.open().queued()
+    assert 7 not in place.open().list_queued()
 
 
 # -- Redis alone --
@@ -121,7 +121,7 @@ def test_a_queue_in_redis_creates_no_file(redis: Any, tmp_path: Path) -> None:
 
 def test_unreachable_redis_is_reported_in_one_sentence(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "queue.db", url="redis://127.0.0.1:1/0")
-    for ask in (queue.queued, lambda: queue.schedule(7, delay_s=0)):
+    for ask in (queue.list_queued, lambda: queue.schedule(7, delay_s=0)):
         with pytest.raises(QueueUnavailable, match=r"the queue cannot be used: .*127.0.0.1:1.*refused"):
             ask()
 
@@ -145,7 +145,7 @@ def test_a_worker_continues_when_redis_is_available_again(redis: Any, tmp_path: 
 def test_the_log_of_huey_about_unreachable_redis_is_one_line(tmp_path: Path) -> None:
     queue = JobQueue(tmp_path / "queue.db", url="redis://127.0.0.1:1/0")
     try:
-        queue.queued()
+        queue.list_queued()
     except QueueUnavailable as away:
         exc_info = (type(away), away, away.__traceback__)
     record = logging.LogRecord("huey", logging.ERROR, "", 0, "Error reading from queue", (), exc_info)
@@ -181,4 +181,4 @@ def test_many_threads_can_use_a_queue_at_the_same_time(place: Place) -> None:
     for thread in threads:
         thread.join()
     assert errors == []
-    assert queue.queued() == set(range(20))
+    assert queue.list_queued() == set(range(20))

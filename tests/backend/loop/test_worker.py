@@ -46,21 +46,21 @@ def test_events_wait_for_the_debounce(attached: Services, label_studio: SmallLab
     attached.pending_events.mark([PROJECT])
     handle(attached)
     assert label_studio.requests == []
-    assert attached.queue.queued() == {PROJECT}
+    assert attached.queue.list_queued() == {PROJECT}
 
 
 def test_a_project_of_another_worker_is_tried_later(marked: Services, label_studio: SmallLabelStudio) -> None:
     with hold_lease(marked.engine, PROJECT, seconds=30):
         handle(marked)
     assert label_studio.requests == []
-    assert marked.queue.queued() == {PROJECT}
+    assert marked.queue.list_queued() == {PROJECT}
 
 
 def test_while_label_studio_is_down_the_events_stay_pending(marked: Services, label_studio: SmallLabelStudio) -> None:
     label_studio.refused[ADDRESS] = (502, "Bad gateway")
     assert handle(marked).startswith("waiting for Label Studio: ")
     assert PROJECT in marked.pending_events.pending()
-    assert marked.queue.queued() == {PROJECT}
+    assert marked.queue.list_queued() == {PROJECT}
 
 
 def test_a_refusal_is_logged_once(marked: Services, label_studio: SmallLabelStudio, caplog: pytest.LogCaptureFixture) -> None:

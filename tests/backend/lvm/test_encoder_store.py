@@ -116,7 +116,7 @@ def test_imported_embeddings_are_found_by_reference(store: EncoderStore) -> None
     added = store.add_vectors("vectors.parquet", ["/a.png", "/b.png"], vectors)
     imported = store.open(added.fingerprint, MemoryCache(max_bytes=10**6))
     assert imported.of([image("b"), image("a")], ["/b.png", "/a.png"]).tolist() == vectors[::-1].tolist()
-    assert imported.cached("", "/c.png") is None
+    assert imported.read_cached("", "/c.png") is None
     with pytest.raises(ImageError, match=r"the imported embeddings have none of /c\.png"):
         imported.of([image("c")], ["/c.png"])
 
@@ -127,11 +127,11 @@ def test_joined_embeddings_give_each_head_the_columns_of_its_encoder(store: Enco
     imported = store.add_vectors("vectors.parquet", ["/a.png"], np.ones((1, 3), np.float32))
     sources = {encoder.fingerprint: store.open(encoder.fingerprint, cache) for encoder in (added, imported)}
     joined = JoinedEmbeddings(sources)
-    assert joined.cached("a", "/a.png") is None
+    assert joined.read_cached("a", "/a.png") is None
     rows = joined.of([image("a")], ["/a.png"])
     assert rows.shape == (1, 35)
     assert joined.columns.read(rows, imported.fingerprint).tolist() == [[1, 1, 1]]
-    cached = joined.cached("a", "/a.png")
+    cached = joined.read_cached("a", "/a.png")
     assert cached is not None
     assert cached.tolist() == rows[0].tolist()
     with pytest.raises(

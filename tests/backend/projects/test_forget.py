@@ -45,12 +45,12 @@ def projects_in_tables(services: Services) -> dict[str, set[int]]:
 
 
 def test_all_data_of_one_project_and_of_no_other_are_deleted(two_projects: Services) -> None:
-    assert two_projects.queue.queued() == {7, 8}
+    assert two_projects.queue.list_queued() == {7, 8}
     assert forget_project(two_projects, 7, patience_s=0)
     assert all(7 not in projects for projects in projects_in_tables(two_projects).values())
     assert {"projects", "versions", "efforts"} <= {name for name, ids in projects_in_tables(two_projects).items() if ids == {8}}
     assert [path.name for path in two_projects.settings.versions_dir.iterdir()] == ["8"]
-    assert two_projects.queue.queued() == {8}
+    assert two_projects.queue.list_queued() == {8}
 
 
 def test_jobs_in_redis_are_deleted(open_services: Callable[..., Services], redis: object) -> None:
@@ -60,7 +60,7 @@ def test_jobs_in_redis_are_deleted(open_services: Callable[..., Services], redis
         services.queue.schedule(project, delay_s=0)
         services.queue.schedule(project, delay_s=100)
     services.queue.forget(7)
-    assert services.queue.queued() == {8}
+    assert services.queue.list_queued() == {8}
 
 
 def test_a_project_held_by_a_worker_is_not_deleted(two_projects: Services) -> None:

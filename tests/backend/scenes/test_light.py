@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from backend.scenes.light import shown, to_image, to_light
+from backend.scenes.light import to_display, to_image, to_light
 
 images = arrays(np.float32, (4, 5, 3), elements=st.floats(0, 1, width=32))
 
@@ -30,4 +30,4 @@ def test_light_beyond_white_keeps_its_hue() -> None:
 
 
 def test_no_light_is_brighter_than_white() -> None:
-    assert shown(np.asarray([[1e6]], dtype=np.float32)).max() == 1
+    assert to_display(np.asarray([[1e6]], dtype=np.float32)).max() == 1

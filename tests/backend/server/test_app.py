@@ -141,7 +141,7 @@ def test_an_event_marks_the_project_and_queues_a_job(
 ) -> None:
     project = request_["body"]["project"]["id"]
     assert send(TestClient(create_app(services)), request_, files, png) == {"status": "accepted"}
-    assert set(services.pending_events.pending()) == services.queue.queued() == {project}
+    assert set(services.pending_events.pending()) == services.queue.list_queued() == {project}
     assert services.registry.project(project).training_requested == (request_["body"]["action"] == "START_TRAINING")
     assert request_["body"]["project"]["label_config"] == services.registry.project(project).label_config
 
@@ -271,20 +271,20 @@ def test_fifty_simultaneous_events_are_marked_in_few_transactions(services: Serv
     event.listen(services.engine, "before_cursor_execute", record_mark)
     assert {answer.status_code for answer in asyncio.run(send_fifty_events())} == {200}
     assert 1 <= len(marks) <= 20
-    assert services.queue.queued() == {7}
+    assert services.queue.list_queued() == {7}
 
 
 def test_an_event_of_an_unregistered_project_changes_nothing(services: Services) -> None:
     answer = TestClient(create_app(services)).post("/webhook", json={"action": "PROJECT_DELETED", "project": {"id": 88}})
     assert answer.json() == {"status": "accepted"}
-    assert services.queue.queued() == set()
+    assert services.queue.list_queued() == set()
 
 
 def test_the_server_marks_all_projects_when_it_starts(open_services: Callable[..., Services]) -> None:
     open_services().registry.register_project(7, label_config=CONFIG, extra_params=None)
     services = open_services()
     with TestClient(create_app(services)):
-        assert set(services.pending_events.pending()) == services.queue.queued() == {7}
+        assert set(services.pending_events.pending()) == services.queue.list_queued() == {7}
 
 
 def test_metrics_count_events_and_predictions(services: Services) -> None:

@@ -62,7 +62,7 @@ def test_an_event_while_redis_is_down_is_stored_and_queued_later(
     assert "event=not_queued project=7" in caplog.text
     without_redis.start()
     queue_pending(services)
-    assert services.queue.queued() == {7}
+    assert services.queue.list_queued() == {7}
 
 
 def test_a_training_request_while_redis_is_down_is_kept(services: Services, client: TestClient, without_redis: Any) -> None:
@@ -74,7 +74,7 @@ def test_lost_jobs_are_queued_again(services: Services, redis: Any) -> None:
     services.mark([7])
     redis.client.flushall()
     queue_pending(services)
-    assert services.queue.queued() == {7}
+    assert services.queue.list_queued() == {7}
 
 
 def test_requests_fail_with_503_while_the_database_is_down(
@@ -106,7 +106,7 @@ def test_a_worker_without_a_database_retries_later(
     with caplog.at_level(logging.WARNING):
         handle_events(services, ProjectSession(services.label_studio, 7))
     assert "event=database_unavailable project=7" in caplog.text
-    assert services.queue.queued() == {7}
+    assert services.queue.list_queued() == {7}
 
 
 def test_the_job_of_a_killed_worker_is_queued_by_the_next_reconciliation(
@@ -116,14 +116,14 @@ def test_the_job_of_a_killed_worker_is_queued_by_the_next_reconciliation(
     services.queue._huey.storage.flush_schedule()  # the killed worker has taken the job
     another = open_services(database_url=services.settings.database_url, queue_url=services.settings.queue_url)
     queue_pending(another)
-    assert another.queue.queued() == {7}
+    assert another.queue.list_queued() == {7}
 
 
 def test_a_job_queued_by_a_fast_clock_is_queued_again(services: Services, redis: Any) -> None:
     services.pending_events.mark([7])
     services.schedule(7, delay_s=3600)
     queue_pending(services)
-    assert services.queue.queued(within_s=60) == {7}
+    assert services.queue.list_queued(within_s=60) == {7}
 
 
 def test_an_event_with_a_time_in_the_future_waits_at_most_the_patience(services: Services) -> None:
@@ -131,17 +131,17 @@ def test_an_event_with_a_time_in_the_future_waits_at_most_the_patience(services:
         ahead = time.time() + 3600
         connection.execute(update(ProjectRow).where(ProjectRow.id == 7).values(events_first_at=ahead, events_last_at=ahead))
     handle_events(services, ProjectSession(services.label_studio, 7))
-    assert services.queue.queued(within_s=services.settings.webhook_patience_s + 1) == {7}
+    assert services.queue.list_queued(within_s=services.settings.webhook_patience_s + 1) == {7}
 
 
 def test_a_reconciliation_marks_every_project(services: Services) -> None:
     services.registry.register_project(8, label_config="<View/>", extra_params=None)
     reconcile(services)
-    assert set(services.pending_events.pending()) == services.queue.queued() == {7, 8}
+    assert set(services.pending_events.pending()) == services.queue.list_queued() == {7, 8}
 
 
 def test_a_job_stays_queued_during_the_cycle_of_a_worker(services: Services, redis: Any) -> None:
     services.mark_now(7)
     redis.client.flushall()
     handle_events(services, ProjectSession(services.label_studio, 7))
-    assert services.queue.queued() == {7}
+    assert services.queue.list_queued() == {7}

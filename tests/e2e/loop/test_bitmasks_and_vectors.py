@@ -43,7 +43,9 @@ CONFIG = """<View><Image name="image" value="$image" smoothing="false"/>
 def mask_of(region: dict[str, Any]) -> Mask:
     """Return the mask of a region, in the image size that the region states."""
     drawn = OBJECTS[TYPES[region["type"]]].decode(region)
-    return Footprint.of_polygon(drawn.shape, drawn.size).full(drawn.size) if isinstance(drawn.shape, Polygon) else drawn.shape
+    return (
+        Footprint.of_polygon(drawn.shape, drawn.size).to_mask(drawn.size) if isinstance(drawn.shape, Polygon) else drawn.shape
+    )
 
 
 def by_type(result: list[dict[str, Any]]) -> dict[str, list[dict[str, Any]]]:

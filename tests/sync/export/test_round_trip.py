@@ -97,7 +97,7 @@ def outline_of(shape: Any) -> Any:
     if isinstance(shape, np.ndarray):
         return [tuple(place) for place in np.argwhere(shape).tolist()]
     if isinstance(shape, Footprint):
-        return outline_of(shape.full(SIZE))
+        return outline_of(shape.to_mask(SIZE))
     if isinstance(shape, Point):
         return (round(shape.x, 2), round(shape.y, 2))
     if isinstance(shape, Ellipse):
@@ -155,7 +155,7 @@ def footprint_of(shape: Any) -> list[tuple[int, ...]]:
     if isinstance(shape, np.ndarray):
         return [tuple(place) for place in np.argwhere(shape).tolist()]
     polygon = Polygon(ellipse_corners(shape).points) if isinstance(shape, Ellipse) else shape
-    return footprint_of(Footprint.of_polygon(polygon, SIZE).full(SIZE))
+    return footprint_of(Footprint.of_polygon(polygon, SIZE).to_mask(SIZE))
 
 
 @pytest.mark.parametrize("format", ["fits", "yolo"])

@@ -15,7 +15,7 @@ pixels = arrays(np.bool_, (8, 9)).filter(np.any)
 
 @given(pixels, pixels)
 def test_shared_pixels_are_those_of_the_full_masks(first: Mask, second: Mask) -> None:
-    assert Footprint.of_mask(first).shared(Footprint.of_mask(second)) == int((first & second).sum())
+    assert Footprint.of_mask(first).count_shared(Footprint.of_mask(second)) == int((first & second).sum())
 
 
 @given(pixels, st.integers(0, 5), st.integers(0, 5))
@@ -23,5 +23,5 @@ def test_a_footprint_is_its_mask(mask: Mask, x: int, y: int) -> None:
     footprint = Footprint.of_mask(mask, x=x, y=y)
     whole = np.zeros((8 + y, 9 + x), dtype=bool)
     whole[y:, x:] = mask
-    assert (footprint.full((9 + x, 8 + y)) == whole).all()
+    assert (footprint.to_mask((9 + x, 8 + y)) == whole).all()
     assert footprint.area == mask.sum()

@@ -36,7 +36,7 @@ SEXTRACTOR = """\
 def pixels(mark: Mark, canvas: Canvas) -> np.ndarray:
     shape = mark.draw(canvas).shape
     assert isinstance(shape, Ellipse)
-    return ellipse_pixels(shape, canvas.size).full(canvas.size)
+    return ellipse_pixels(shape, canvas.size).to_mask(canvas.size)
 
 
 def astropy_pixels(canvas: Canvas, x: float, y: float, a: float, b: float, angle: float) -> np.ndarray:

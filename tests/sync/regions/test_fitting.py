@@ -71,7 +71,7 @@ def test_masks_and_outlines_keep_the_pixels_of_a_mask(tag: str) -> None:
     region = RegionFitter(config(tag)).object_region(mark(SHAPES["mask"]), CANVAS, image="i")
     assert region["type"] == tag.lower()
     shape = CONTROLS[tag].decode(region).shape
-    pixels = Footprint.of_polygon(shape, CANVAS.size).full(CANVAS.size) if isinstance(shape, Polygon) else shape
+    pixels = Footprint.of_polygon(shape, CANVAS.size).to_mask(CANVAS.size) if isinstance(shape, Polygon) else shape
     assert np.array_equal(pixels, MASK)
 
 
@@ -169,7 +169,7 @@ def test_pixels_of_an_ellipse_have_their_centres_inside(number: int) -> None:
     along = (x - ellipse.x) * np.cos(turn) + (y - ellipse.y) * np.sin(turn)
     across = (y - ellipse.y) * np.cos(turn) - (x - ellipse.x) * np.sin(turn)
     inside = (along / ellipse.radius_x) ** 2 + (across / ellipse.radius_y) ** 2 < 1
-    assert np.array_equal(ellipse_pixels(ellipse, CANVAS.size).full(CANVAS.size), inside)
+    assert np.array_equal(ellipse_pixels(ellipse, CANVAS.size).to_mask(CANVAS.size), inside)
 
 
 ANSWERS = """

@@ -33,7 +33,7 @@ def masks(image: MarkedImage) -> dict[str, Mask]:
     for mark in image.marks:
         shape = mark.draw(CANVAS).shape
         assert isinstance(shape, Footprint)
-        masks_of_image[mark.name] = shape.full(CANVAS.size)
+        masks_of_image[mark.name] = shape.to_mask(CANVAS.size)
     return masks_of_image
 
 
@@ -78,11 +78,11 @@ def test_a_map_of_a_mosaic_is_exact_on_its_cut_outs(tmp_path: Path) -> None:
     cutout = wcs[17:37, 8:30]  # rows of the array
     masks_of_image = mark.draw(Canvas((22, 20), read_sky(cutout.to_header()))).shape
     assert isinstance(masks_of_image, Footprint)
-    assert np.array_equal(masks_of_image.full((22, 20)), (labels()[17:37, 8:30] == 7)[::-1])
+    assert np.array_equal(masks_of_image.to_mask((22, 20)), (labels()[17:37, 8:30] == 7)[::-1])
     finer = sky_of_canvas(128, 96, scale_arcsec=0.2)
     twice = mark.draw(Canvas((128, 96), read_sky(finer.to_header()))).shape
     assert isinstance(twice, Footprint)
-    assert np.array_equal(twice.full((128, 96)), np.kron((labels() == 7)[::-1], np.ones((2, 2))) > 0)
+    assert np.array_equal(twice.to_mask((128, 96)), np.kron((labels() == 7)[::-1], np.ones((2, 2))) > 0)
 
 
 def test_classes_are_those_of_the_table(tmp_path: Path) -> None:

@@ -93,14 +93,14 @@ def test_each_key_is_used_alone() -> None:
 
 
 def test_positions_have_candidates_within_the_radius_of_images() -> None:
-    candidates = INDEX.showing(np.array([[10.0, 20.0], [10.0, 20.005], [10.0, 20.05], [190.0, -20.0]]))
+    candidates = INDEX.find_around(np.array([[10.0, 20.0], [10.0, 20.005], [10.0, 20.05], [190.0, -20.0]]))
     assert [[image.task.id for image in images] for images in candidates] == [[12, 15], [12, 15], [], []]
 
 
 def test_a_task_with_only_a_wcs_has_a_position() -> None:
     cards = {**sky_of_canvas(64, 48).to_header(), "NAXIS1": 64, "NAXIS2": 48}
     index = TaskIndex.of([task(1, image="a.png", wcs=cards), task(2, image="b.png", wcs={"CTYPE1": "RA---TAN"})], CONFIG)
-    assert [[image.task.id for image in images] for images in index.showing(np.array([[150.0, 2.003], [150.0, 2.1]]))] == [
+    assert [[image.task.id for image in images] for images in index.find_around(np.array([[150.0, 2.003], [150.0, 2.1]]))] == [
         [1],
         [],
     ]

@@ -190,7 +190,7 @@ class LearnedDetector:
             classes,
             record.field("encoder", str),
             record.field("least_score", float),
-            ScoreCalibration.stored_in(record),
+            ScoreCalibration.from_record(record),
             record.field("preferred", bool),
             record.field("evidence", dict),
         )

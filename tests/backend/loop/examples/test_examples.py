@@ -60,7 +60,7 @@ def gather(*annotations: Annotation) -> dict[str, Examples]:
 
 def pixels_of(drawn: DrawnObject) -> NDArray[np.bool_]:
     assert drawn.outline is not None
-    return drawn.outline.footprint().full(drawn.outline.size)
+    return drawn.outline.footprint().to_mask(drawn.outline.size)
 
 
 def test_every_control_has_examples_even_if_they_are_empty() -> None:

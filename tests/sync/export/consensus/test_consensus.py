@@ -199,7 +199,7 @@ def test_masks_merge_to_the_pixels_of_the_majority(decide: Decide, annotation: S
     ((merged,),) = decide("majority", notes)
     (obj,) = merged.objects
     assert isinstance(obj.shape, Footprint)
-    assert (obj.shape.full(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
+    assert (obj.shape.to_mask(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
 
 
 def test_points_are_averaged_and_the_most_similar_shape_is_kept(decide: Decide, annotation: Say, region: Say) -> None:
