@@ -112,3 +112,12 @@ def test_any_doubles_give_values_between_zero_and_one(bands: NDArray[np.float64]
     displayed = in_colour(bands)
     assert displayed.min() >= 0
     assert displayed.max() <= 1
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+def test_an_image_without_noise_has_the_brightness_of_its_reference(count: int) -> None:
+    observed = np.stack([galaxy(seed) for seed in range(count)])
+    clean = np.stack([galaxy(seed) - np.random.default_rng(seed).normal(size=(64, 64)) for seed in range(count)])
+    shown, reference = in_colour(clean, reference=observed), in_colour(observed)
+    assert shown[:10].mean() == pytest.approx(reference[:10].mean(), abs=0.02)
+    assert shown[32, 32] == pytest.approx(reference[32, 32], abs=0.02)

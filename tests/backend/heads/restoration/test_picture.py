@@ -1,0 +1,63 @@
+"""The displayed picture of a restored image."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+import torch
+from astropy.io import fits
+from PIL import Image
+
+from backend.heads.restoration.convolutional import ConvolutionalConfig
+from backend.heads.restoration.network import Restoring
+from backend.heads.restoration.picture import RestoredPicture
+from backend.heads.restoration.restorer import Restorer
+from backend.heads.structure.psf import Psf, gaussian_psf
+from sync.errors.images import ImageError
+from sync.images.display import display
+
+
+def picture_of(psf: Psf | None = None, *, stretch: str = "lupton") -> RestoredPicture:
+    torch.manual_seed(0)
+    restorer = Restorer(Restoring(ConvolutionalConfig(widths=(8,), blocks=1)))
+    return RestoredPicture(restorer, psf, stretch, max_pixels=10**6)
+
+
+def file_of(image: np.ndarray) -> bytes:
+    content = io.BytesIO()
+    fits.PrimaryHDU(image).writeto(content)
+    return content.getvalue()
+
+
+def galaxy(bands: int) -> np.ndarray:
+    """Return bands with a galaxy in the upper half of the displayed image."""
+    image = np.random.default_rng(0).normal(20, 1, (bands, 48, 40)).astype(np.float32)
+    rows, columns = np.indices((48, 40))
+    return image + 60 * np.exp(-np.hypot(rows - 34, columns - 20) / 2)
+
+
+@pytest.mark.parametrize("bands", [1, 4])
+@pytest.mark.parametrize("stretch", ["lupton", "asinh"])
+def test_a_picture_has_the_size_orientation_and_brightness_of_the_displayed_image(bands: int, stretch: str) -> None:
+    content = file_of(galaxy(bands).astype(np.float32))
+    shown = np.asarray(Image.open(io.BytesIO(picture_of(gaussian_psf(3.0), stretch=stretch)(content)))) / 255
+    observed = np.asarray(Image.open(io.BytesIO(display(content, stretch=stretch).image))) / 255
+    assert shown.shape == observed.shape
+    assert np.unravel_index(shown.mean(axis=-1).argmax(), (48, 40)) == pytest.approx((13, 20), abs=1)
+    if stretch == "lupton":
+        assert shown[30:].mean() == pytest.approx(observed[30:].mean(), abs=0.03)
+        assert shown[30:].std() < observed[30:].std()
+
+
+def test_a_png_cannot_be_restored() -> None:
+    file = io.BytesIO()
+    Image.new("L", (40, 40)).save(file, "PNG")
+    with pytest.raises(ImageError, match="--restore needs FITS files"):
+        picture_of()(file.getvalue())
+
+
+def test_a_psf_that_does_not_suit_is_the_reason_of_the_image() -> None:
+    with pytest.raises(ImageError, match="nothing can be sharpened"):
+        picture_of(gaussian_psf(1.0))(file_of(galaxy(1).astype(np.float32)))
