@@ -7,7 +7,15 @@ from collections.abc import Iterable
 
 from backend.reports.report import Estimate, Metric
 
-__all__ = ["CLASS_METRIC_NAMES", "METRICS_WITH_UNIT", "METRIC_NAMES", "choose_metric", "format_estimate", "format_number"]
+__all__ = [
+    "AGREEMENT_NAMES",
+    "CLASS_METRIC_NAMES",
+    "METRICS_WITH_UNIT",
+    "METRIC_NAMES",
+    "choose_metric",
+    "format_estimate",
+    "format_number",
+]
 
 METRIC_NAMES: dict[Metric, str] = {
     "macro_auc": "macro AUC",
@@ -27,6 +35,8 @@ METRIC_NAMES: dict[Metric, str] = {
 """Name of each score, the most informative one first."""
 CLASS_METRIC_NAMES: dict[Metric, str] = METRIC_NAMES | {"macro_auc": "AUC", "accuracy": "share correct", "ap50": "AP (IoU 0.5)"}
 """Name of each score of a single class."""
+AGREEMENT_NAMES = {"classes": "Cohen's kappa", "number": "agreement", "objects": "F1 of both versions' objects"}
+"""By kind of control, the name of the agreement of two versions' predictions."""
 METRICS_WITH_UNIT: frozenset[Metric] = frozenset({"rmse", "sigma_nmad", "bias"})
 """Scores in the unit of the control; the others are at most 1."""
 

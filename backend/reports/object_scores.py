@@ -40,6 +40,8 @@ class ImageMatches:
         Label of each drawn object.
     overlaps : tuple of float
         IoU of the masks of matched pairs that both have one.
+    boxes : ndarray, shape (m, 4)
+        Box of each detection: left, top, right and bottom edge, pixels.
     """
 
     labels: tuple[str, ...]
@@ -47,6 +49,7 @@ class ImageMatches:
     matches: NDArray[np.intp]
     drawn: tuple[str, ...]
     overlaps: tuple[float, ...] = field(default=())
+    boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
 
 
 def match_detections(overlaps: Floats, scores: Floats, labels: Sequence[str], object_labels: Sequence[str]) -> NDArray[np.intp]:

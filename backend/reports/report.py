@@ -68,7 +68,8 @@ class VersionReport(_Part):
     metrics : dict
         `Metric` to its estimate; absent where it cannot be computed.
     change : Estimate or None
-        Cohen's kappa between this version's predictions and those of the version before it in the report (classes).
+        Agreement of this version's predictions with those of the version before it in the report: Cohen's kappa for classes,
+        F1 for objects.
     accepted : float or None
         Share of its predicted regions that annotators submitted unedited, 0 to 1.
     median_seconds : float or None

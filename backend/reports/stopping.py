@@ -14,7 +14,7 @@ from backend.reports.report import Estimate
 
 __all__ = ["SMALLEST_USEFUL_GAIN", "may_stop"]
 
-STABLE_KAPPA = 0.99
+STABLE_AGREEMENT = 0.99
 COMPARISONS = 3
 SMALLEST_USEFUL_GAIN = 0.005
 """Gain of a score between 0 and 1 that the next 100 labels must be able to reach."""
@@ -26,10 +26,11 @@ def may_stop(changes: Sequence[Estimate | None], gain: Estimate | None) -> bool:
     Parameters
     ----------
     changes : sequence of Estimate or None
-        Kappa of each version with the version before it, the newest last; None where it is unknown.
+        Agreement of each version with the version before it, the newest last: Cohen's kappa for classes, F1 for objects. None
+        where it is unknown.
     gain : Estimate or None
         Forecast for the next labels; None if there is none.
     """
     newest = changes[-COMPARISONS:]
-    stable = len(newest) == COMPARISONS and all(change is not None and change.value >= STABLE_KAPPA for change in newest)
+    stable = len(newest) == COMPARISONS and all(change is not None and change.value >= STABLE_AGREEMENT for change in newest)
     return stable and gain is not None and gain.high is not None and gain.high < SMALLEST_USEFUL_GAIN

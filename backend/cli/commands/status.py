@@ -135,7 +135,15 @@ def _version_table(control: ControlReport) -> Table:
 
     metrics = [name for name in METRIC_NAMES if any(name in version.metrics for version in control.versions)][:2]
     names = [METRIC_NAMES[metric] for metric in metrics]
-    table = Table(Column("version", no_wrap=True), "labels", *names, "kappa to previous", "accepted", "s/task", box=None)
+    table = Table(
+        Column("version", no_wrap=True),
+        "labels",
+        *names,
+        "agreement",
+        "accepted",
+        "s/task",
+        box=None,
+    )
     for version in control.versions:
         table.add_row(
             version.name,

@@ -193,7 +193,7 @@ def _make_figures(
     for control in inputs.controls:
         adapter = _adapter(inputs, control)
         if adapter is None:
-            objects.append(make_object_figures(inputs, control, versions, memory.matches))
+            objects.append(make_object_figures(inputs, control, versions, memory.matches, memory.clicks))
         else:
             embedded_figures.append((adapter, make_embedded_figures(inputs, adapter, versions, reader)))
     return embedded_figures, objects

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from backend.loop.report.click_figures import ClickMemory
 from backend.loop.report.object_figures import ObjectMemory
 from backend.loop.report.thumbnails import ThumbnailMaker
 
@@ -18,8 +19,11 @@ class ReportMemory:
     ----------
     matches : dict
         Objects of versions on images, and their matches with drawn objects.
+    clicks : dict
+        Scores of heads that answer clicks.
     thumbnails : ThumbnailMaker
     """
 
     matches: ObjectMemory = field(default_factory=dict)
+    clicks: ClickMemory = field(default_factory=dict)
     thumbnails: ThumbnailMaker = field(default_factory=ThumbnailMaker)

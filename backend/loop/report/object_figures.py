@@ -11,10 +11,12 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import pairwise
 
 import numpy as np
 
 from backend.heads.detection.detected import Detected
+from backend.loop.report.click_figures import ClickMemory, score_clicks
 from backend.loop.report.inputs import ReportInputs
 from backend.loop.report.scored_images import held_out_images
 from backend.loop.report.version_rows import version_rows
@@ -26,6 +28,7 @@ from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import PROMPTS
 from backend.reports.object_scores import ImageMatches, average_precision, f1, mask_iou, match_detections
+from backend.reports.object_stability import object_agreement
 from backend.reports.outlook import make_forecast
 from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric
 from backend.reports.resampling import Score, estimate
@@ -61,26 +64,29 @@ class ObjectFigures:
 
 
 def make_object_figures(
-    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], memory: ObjectMemory
+    inputs: ReportInputs, control: Control, versions: Sequence[ShownVersion], memory: ObjectMemory, clicks: ClickMemory
 ) -> ObjectFigures:
     """Score the versions; the points of the learning curve are the versions."""
     images = held_out_images(inputs, control, versions, limit=MOST_OBJECT_IMAGES)
     _forget(memory, control, versions, images)
     matches_of = _match_versions(inputs, control, versions, images, memory)
     groups = [inputs.galaxy(image) for image in images]
-    metrics = {number: _estimates(_scores(control, matches), groups) for number, matches in matches_of.items()}
+    metrics = {number: _estimates(_scores(matches), groups) for number, matches in matches_of.items()}
+    changes = _changes(matches_of, groups)
+    for number, value in score_clicks(inputs, control, versions, images, clicks).items():
+        metrics.setdefault(number, {})["click_iou"] = value
     live = matches_of.get(inputs.project.live_version, [])
     labels = sorted({label for matches in live for label in matches.drawn})
     report = ControlReport(
         name=control.name,
         kind="objects",
         held_out=len(images),
-        versions=version_rows(inputs, control, versions, metrics=metrics, changes={}),
+        versions=version_rows(inputs, control, versions, metrics=metrics, changes=changes),
         per_class={
             label: _estimates({"ap50": average_precision(live, label=label), "f1": f1(live, label=label)}, groups)
             for label in labels
         },
-        curve=_make_curve(inputs, versions, metrics),
+        curve=_make_curve(inputs, versions, metrics, [changes.get(shown.version.number) for shown in versions]),
         problem="" if images else "No held-out image has been annotated yet, so no version can be scored.",
     )
     return ObjectFigures(report, images if live else [], live)
@@ -139,12 +145,11 @@ def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, objec
     detections, size = _find_objects(inputs, model, reference)
     labels, names = tuple(each.label for each in detections), tuple(each.label for each in objects)
     scores = np.array([each.score for each in detections], np.float64)
-    if not detections or not objects:
-        return ImageMatches(labels, scores, np.full(len(detections), -1, np.intp), names)
-    overlaps = box_overlaps(box_edges([each.source.box for each in detections]), box_edges([each.box for each in objects]))
+    boxes = box_edges([each.source.box for each in detections])
+    overlaps = box_overlaps(boxes, box_edges([each.box for each in objects]))
     matches = match_detections(overlaps, scores, labels, names)
     pairs = [(each, objects[match]) for each, match in zip(detections, matches, strict=True) if match >= 0]
-    return ImageMatches(labels, scores, matches, names, tuple(_mask_overlaps(pairs, size)))
+    return ImageMatches(labels, scores, matches, names, tuple(_mask_overlaps(pairs, size)), boxes)
 
 
 def _find_objects(inputs: ReportInputs, model: ObjectModel, reference: str) -> tuple[Sequence[Detected], Size | None]:
@@ -173,7 +178,14 @@ def _mask_overlaps(pairs: Sequence[tuple[Detected, DrawnObject]], size: Size | N
     return overlaps
 
 
-def _scores(control: Control, matches: Sequence[ImageMatches]) -> dict[Metric, Score]:
+def _changes(matched: Mapping[int, Sequence[ImageMatches]], groups: Sequence[str]) -> dict[int, Estimate]:
+    """Return the agreement of each version with the version before it that has scores."""
+    pairs = pairwise(sorted(matched))
+    made = {after: estimate(object_agreement(matched[before], matched[after]), groups) for before, after in pairs}
+    return {number: value for number, value in made.items() if value is not None}
+
+
+def _scores(matches: Sequence[ImageMatches]) -> dict[Metric, Score]:
     scores: dict[Metric, Score] = {"ap50": average_precision(matches), "f1": f1(matches)}
     return scores | ({"mask_iou": mask_iou(matches)} if any(image.overlaps for image in matches) else {})
 
@@ -184,7 +196,10 @@ def _estimates(scores: Mapping[Metric, Score], groups: Sequence[str]) -> dict[Me
 
 
 def _make_curve(
-    inputs: ReportInputs, versions: Sequence[ShownVersion], metrics: Mapping[int, Mapping[Metric, Estimate]]
+    inputs: ReportInputs,
+    versions: Sequence[ShownVersion],
+    metrics: Mapping[int, Mapping[Metric, Estimate]],
+    changes: Sequence[Estimate | None],
 ) -> Curve | None:
     points = [
         CurvePoint(labels=version.version.learned_from, value=value.value, spread=_spread(value))
@@ -200,7 +215,7 @@ def _make_curve(
         at=training,
         trained_share=training / max(training + held_out, 1),
         seconds=inputs.seconds,
-        changes=[],
+        changes=changes,
     )
     return Curve(metric="ap50", points=sorted(points, key=lambda point: point.labels), forecast=outlook)
 

@@ -29,7 +29,7 @@ def version_rows(
     metrics : mapping
         Number of a version to its scores.
     changes : mapping
-        Number of a version to its kappa with the version before it.
+        Number of a version to the agreement of its predictions with those of the version before it.
     """
     seconds = EffortStore(inputs.services.engine).median_seconds(inputs.project.id)
     rows = []

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from backend.heads import HeadError
 from backend.loop.examples.training_labels import read_training_labels
 from backend.loop.report.inputs import ReportInputs
-from backend.prediction.project_heads import ProjectHeads
+from backend.prediction.project_heads import PROMPTS, ProjectHeads
 from backend.registry.records import BASE, BASE_NUMBER, DAMAGED, Version, config_hash
 
 __all__ = ["ShownVersion", "read_versions", "select_versions"]
@@ -95,7 +95,8 @@ def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     heads = predictors.usable(heads)
     sources = {name: version.head_from(name) for name in heads.by_control}
     training_tasks: set[int] = set()
-    for number in set(sources.values()) - {BASE_NUMBER}:
+    numbers = set(sources.values()) | ({version.head_from(PROMPTS)} if heads.prompted is not None else set())
+    for number in numbers - {BASE_NUMBER}:
         labels = read_training_labels(registry.path(project.id, number), inputs.truth)
         training_tasks |= {image.task for examples in labels.values() for image in examples.references}
     return ShownVersion(version, heads, sources, frozenset(training_tasks))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from backend.reports.metric_names import METRIC_NAMES, METRICS_WITH_UNIT, format_number
+from backend.reports.metric_names import AGREEMENT_NAMES, METRIC_NAMES, METRICS_WITH_UNIT, format_number
 from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric, VersionReport
 from backend.server.pages.charts import Chart, Point, Series, draw_chart
 
@@ -44,15 +44,16 @@ def draw_learning_curve(control: ControlReport, id_: str, *, trained_share: floa
 
 
 def draw_change(control: ControlReport, id_: str) -> Chart | None:
-    """Draw Cohen's kappa between the predictions of each version and the one before; None without two versions."""
+    """Draw the agreement of the predictions of each version with the one before; None without two versions."""
+    name = AGREEMENT_NAMES[control.kind]
     return _draw_by_version(
         control,
         id_,
         lambda version: version.change,
         title="Change between versions",
-        summary="Cohen's kappa between the predictions of each version and those of the one before; 1 means no change.",
-        name="kappa to the version before",
-        y_title="Cohen's kappa",
+        summary=f"{name} between the predictions of each version and those of the one before; 1 means no change.",
+        name="agreement with the version before",
+        y_title=name,
         y_range=(0.0, 1.0),
     )
 

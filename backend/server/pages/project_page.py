@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Version, config_hash
-from backend.reports.metric_names import CLASS_METRIC_NAMES, METRIC_NAMES
+from backend.reports.metric_names import AGREEMENT_NAMES, CLASS_METRIC_NAMES, METRIC_NAMES
 from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
 from backend.reports.summary import Headline, Summary, choose_headline, live_scores
 from backend.server.pages.charts import Chart
@@ -54,6 +54,11 @@ class ControlView:
     effort: Sequence[Chart]
     reliability: Chart | None
     confusion: ConfusionTable | None
+
+    @property
+    def agreement(self) -> str:
+        """Name of the agreement of two versions' predictions."""
+        return AGREEMENT_NAMES[self.report.kind]
 
 
 @dataclass(frozen=True, slots=True)
