@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
 from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.report.task_sample import MOST_TASKS
 from backend.registry.unreadable import Unreadable, UnreadableList
 from sync.controls import choices
 from sync.label_studio.tasks import Task
@@ -74,3 +76,18 @@ def test_an_unreadable_image_in_the_queue_ends_nothing(make_project: Make) -> No
     report = project.report(project.annotate(range(1, 31)))
     assert report.map is not None
     assert {point.task for point in report.map.points} == set(range(1, 80))
+
+
+def test_a_project_of_100_000_tasks_gets_its_report(make_project: Make) -> None:
+    project = make_project(CLASSES)
+    references = [task.data for task in project.tasks]
+    project.tasks += [Task(number, references[number % len(references)], False, 0, "") for number in range(81, 100_001)]
+    snapshot = project.annotate(range(1, 31))
+    project.train(snapshot)
+    began = time.process_time()
+    report = project.report(snapshot)
+    assert time.process_time() - began < 20
+    assert report.tasks == 100_000
+    assert report.map is not None
+    assert len(report.map.points) == MOST_TASKS
+    assert len(report.model_dump_json()) < 500_000
