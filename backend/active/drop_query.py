@@ -20,7 +20,7 @@ __all__ = ["select"]
 DROPOUT = 0.75
 """Share of the features that each pass drops (paper, section 4)."""
 PASSES = 3
-CHUNK = 10_000
+CHUNK = 2_000
 CANDIDATES = 20_000
 """Galaxies with the most information that are predicted with dropped features; predictions of the others hardly change."""
 

@@ -5,7 +5,7 @@ The parts are read in chunks, and only the most similar images so far are kept: 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -26,7 +26,13 @@ SAMPLED_ROWS = 500
 """Rows of each sampled part from which the principal axes are computed."""
 
 
-def most_similar(folder: Path, vector: NDArray[np.float32], *, limit: int) -> list[tuple[str, float]]:
+def most_similar(
+    folder: Path,
+    vector: NDArray[np.float32],
+    *,
+    limit: int,
+    show: Callable[[Sequence[Path]], Iterable[Path]] = iter,
+) -> list[tuple[str, float]]:
     """Return the most similar images of a survey, the most similar first.
 
     Parameters
@@ -37,6 +43,8 @@ def most_similar(folder: Path, vector: NDArray[np.float32], *, limit: int) -> li
         Embeddings of the chosen galaxies, at least one.
     limit : int
         Number of images.
+    show : callable
+        Yields the parts that it gets, and shows the progress.
 
     Returns
     -------
@@ -61,7 +69,7 @@ def most_similar(folder: Path, vector: NDArray[np.float32], *, limit: int) -> li
     query = axes.project(vector)
     ids: NDArray[np.object_] = np.empty(0, object)
     best_scores: NDArray[np.float32] = np.empty(0, np.float32)
-    for part in parts:
+    for part in show(parts):
         for names, rows in _chunks(part, rows=CHUNK):
             ids = np.concatenate([ids, names])
             best_scores = np.concatenate([best_scores, similarity_to(axes.project(rows), query)])

@@ -127,8 +127,8 @@ def select(pool: Pool, strategy: str, source: np.random.Generator) -> np.ndarray
 def make_embeddings(count: int, centres: np.ndarray, source: np.random.Generator) -> TaskEmbeddings:
     """Return random embeddings around the centres."""
     rows = np.empty((count, centres.shape[1]), np.float16)
-    for start in range(0, count, 10_000):
-        part = rows[start : start + 10_000]
+    for start in range(0, count, 1_000):
+        part = rows[start : start + 1_000]
         part[:] = centres[source.integers(0, len(centres), len(part))] + source.standard_normal(part.shape, np.float32)
     return TaskEmbeddings(np.arange(count), rows)
 

@@ -16,10 +16,7 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
-from backend.loop.gate.change import MOST_TASKS
-from backend.loop.gate.decision import HeadOrigin, decide, decide_on_change
-from backend.loop.scores.comparison import Comparison, compare
-from backend.loop.training.cross_validation import assign_folds, plan_of_classes
+from backend.loop.gate.decision import HeadOrigin
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel, base_offset
 from backend.prediction.control_models.agreement import class_agreement
@@ -27,11 +24,10 @@ from backend.prediction.factory import BASE_MORPHOLOGY
 from benchmarks.trust.steps import Step, measure_step
 from sync.labelling.config import Control, parse
 
-__all__ = ["BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Run", "by_gate", "by_point_estimate", "read_galaxies", "run_loop"]
+__all__ = ["BASE", "BATCH", "HELD_OUT_ONE_IN", "Galaxies", "Loop", "Rule", "Run", "read_galaxies", "run_loop"]
 
 BATCH = 10
 HELD_OUT_ONE_IN = 5
-OLD_MINIMUM_JUDGED = 5
 BASE = BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY))
 
 Indices = NDArray[np.intp]
@@ -60,7 +56,19 @@ class Run:
 
 @dataclass(eq=False)
 class Loop:
-    """State of a loop."""
+    """State of a loop.
+
+    Attributes
+    ----------
+    galaxies : Galaxies
+    audit : frozenset of int
+        Held-out galaxies.
+    labelled : list of int
+    live : Morphology or None
+        None is the shipped head.
+    live_learned : tuple of int
+        Galaxies that the live head was trained on.
+    """
 
     galaxies: Galaxies
     audit: frozenset[int]
@@ -107,9 +115,13 @@ class Loop:
             return None
         return ClassModel(self.galaxies.control, head, BASE).probabilities(embeddings)
 
+    def unlabelled(self, order: Indices) -> Indices:
+        """Return the galaxies of an order that have no label."""
+        return order[~np.isin(order, self.labelled)]
+
     def next_batch(self, order: Indices) -> list[int]:
         """Return the next tasks of the queue: one in five held out, in random order, and the least certain ones."""
-        open_tasks = np.array([task for task in order if task not in set(self.labelled)], np.intp)
+        open_tasks = self.unlabelled(order)
         held_out = [int(task) for task in open_tasks if int(task) in self.audit][: BATCH // HELD_OUT_ONE_IN]
         others = np.array([task for task in open_tasks if int(task) not in self.audit], np.intp)
         probabilities = self.probabilities(self.live, others) if len(others) else None
@@ -121,71 +133,12 @@ class Loop:
         return held_out + others[: BATCH - len(held_out)].tolist()
 
 
-def by_gate(loop: Loop, candidate: Morphology) -> HeadOrigin:
-    """Decide by the product's rule: compare held-out and cross-validated scores with the live version and the shipped head."""
-    judging, training = loop.judging, np.array(loop.training, np.intp)
-    plan = plan_of_classes(len(training))
-    assert plan is not None
-    strata = loop.galaxies.targets[training].argmax(axis=1).tolist()
-    compared_heads = [(candidate, loop.training), (loop.live, loop.live_learned), (None, ())]
-    scores: list[NDArray[np.float64]] = []
-    for head, learned in compared_heads:
-        rows = []
-        for seed in range(plan.repeats):
-            fold = assign_folds(training.tolist(), strata, folds=plan.folds, seed=seed)
-            resampled = np.zeros(len(training))
-            for number in range(plan.folds):
-                inside = training[fold == number]
-                touched = set(inside.tolist()) & set(learned)
-                refitted = loop.fit([task for task in learned if task not in set(inside.tolist())]) if touched else head
-                # A task that the head was not trained on is scored by the head itself, without refitting.
-                alone = np.array([task not in touched for task in inside.tolist()], bool)
-                resampled[fold == number] = np.where(alone, loop.scores(head, inside), loop.scores(refitted, inside))
-            rows.append(np.concatenate([loop.scores(head, judging), resampled]))
-        scores.append(np.stack(rows))
-    marks = [False] * len(judging) + [True] * len(training)
-
-    def against(first: int, other: int) -> Comparison:
-        return compare(scores[first], scores[other], cross_validated=marks, folds=plan.folds)
-
-    changes = [
-        set(loop.galaxies.targets[list(learned)].argmax(axis=1).tolist()) if learned else set() for _, learned in compared_heads
-    ]
-    offset = base_offset(loop.galaxies.embeddings[:1], loop.galaxies.control, BASE)
-    shipped = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
-    new = changes[0] - changes[1] - shipped
-    labels = tuple(loop.galaxies.control.labels[index].value for index in sorted(new))
-    decision = decide(against(0, 1), against(0, 2), against(1, 2), new_labels=labels)
-    taken = {HeadOrigin.CANDIDATE: 0, HeadOrigin.LIVE: 1, HeadOrigin.SHIPPED: 2}[decision.origin]
-    held_out = compare(*(scores[place][:, : len(judging)] for place in (taken, 1)))
-    change = [
-        _change(loop, compared_heads[taken][0], tasks)
-        for tasks in (_unlabelled(loop, np.arange(len(loop.galaxies.targets))), training)
-    ]
-    return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out).origin
-
-
-def _change(loop: Loop, head: Morphology | None, tasks: Indices) -> float:
-    """Return how much a head changes the predictions of some tasks, as `change_of_classes`; 0 without previous predictions."""
-    drawn = np.random.default_rng(0).permutation(tasks)[:MOST_TASKS]
-    new, live = loop.probabilities(head, drawn), loop.probabilities(loop.live, drawn)
-    return 0.0 if new is None or live is None else float(1 - class_agreement(new, live, exclusive=True).mean())
-
-
-def by_point_estimate(loop: Loop, candidate: Morphology) -> HeadOrigin:
-    """Decide by the previous rule: the better mean on held-out tasks; with fewer than five, the head with more labels."""
-    judging = loop.judging
-    if len(judging) < OLD_MINIMUM_JUDGED:
-        return HeadOrigin.CANDIDATE if len(loop.training) >= len(loop.live_learned) else HeadOrigin.LIVE
-    better = loop.scores(candidate, judging).mean() >= loop.scores(loop.live, judging).mean()
-    return HeadOrigin.CANDIDATE if better else HeadOrigin.LIVE
-
-
-def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
-    """Annotate one batch after the other in the order of the queue."""
+def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int, holds_out: bool = True) -> Run:
+    """Annotate one batch after the other in the order of the queue, with or without held-out galaxies."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(galaxies.targets))
-    loop = Loop(galaxies, frozenset(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist()))
+    held_out = rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN] if holds_out else order[:0]
+    loop = Loop(galaxies, frozenset(held_out.tolist()))
     steps, trained = [], 0
     right = [_accuracy(loop, order)]
     for _ in range(batches):
@@ -196,11 +149,11 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int) -> Run:
             taken = rule(loop, candidate)
             if taken is not HeadOrigin.LIVE:
                 head = candidate if taken is HeadOrigin.CANDIDATE else None
-                rest = _unlabelled(loop, order)
+                rest = loop.unlabelled(order)
                 steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()
         right.append(_accuracy(loop, order))
-    rest = _unlabelled(loop, order)
+    rest = loop.unlabelled(order)
     return Run(steps, trained, float(loop.scores(None, rest).mean()), float(loop.scores(loop.live, rest).mean()), right)
 
 
@@ -238,12 +191,8 @@ def read_galaxies(
     return Galaxies(embeddings, targets, parse(config).controls[0])
 
 
-def _unlabelled(loop: Loop, order: Indices) -> Indices:
-    return np.array([task for task in order if task not in set(loop.labelled)], np.intp)
-
-
 def _accuracy(loop: Loop, order: Indices) -> float:
-    rest = _unlabelled(loop, order)
+    rest = loop.unlabelled(order)
     probabilities = loop.probabilities(loop.live, rest)
     if probabilities is None:
         return 0.0

@@ -27,7 +27,8 @@ from backend.images.store import StoredImage
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
-from benchmarks.trust.classes import BATCH, Galaxies, Run, by_gate, by_point_estimate, read_galaxies, run_loop
+from benchmarks.trust.classes import BATCH, Galaxies, Run, read_galaxies, run_loop
+from benchmarks.trust.rules import by_gate, by_point_estimate
 from benchmarks.trust.scenes import Scenes, draw_scenes, run_scenes
 from benchmarks.trust.steps import Step, Summary, summarise
 from sync.files.cache import FileCache

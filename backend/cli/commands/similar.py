@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from backend.cli.output import open_output
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
+from backend.cli.terminal import ProjectId, console, stop, stop_for, track_progress, wrong_call
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -90,7 +90,10 @@ def _search_survey(
     from sync.label_studio.client import LabelStudioError
 
     try:
-        matches = most_similar(folder, embeddings_of_chosen(services, project, tasks), limit=limit)
+        chosen = embeddings_of_chosen(services, project, tasks)
+        matches = most_similar(
+            folder, chosen, limit=limit, show=lambda parts: track_progress(parts, "searching", total=len(parts))
+        )
     except (RegistryError, SimilarError, SurveyError, LabelStudioError) as error:
         stop_for(error)
     if output is None:

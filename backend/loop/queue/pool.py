@@ -13,7 +13,7 @@ from backend.prediction.task_embeddings import TaskEmbeddings
 
 __all__ = ["build_pool", "rarity_of_classes"]
 
-CHUNK = 10_000
+CHUNK = 2_000
 
 
 def build_pool(

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from benchmarks.ranking import survey
 from benchmarks.ranking.run import SIMILAR, measure
 
 
@@ -13,3 +16,14 @@ def test_a_ranking_is_measured(strategy: str) -> None:
     assert (row.strategy, row.tasks) == (strategy, 200)
     assert row.seconds > 0
     assert row.memory_mb >= 0
+
+
+def test_the_search_of_a_survey_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(survey, "PART", 100)
+    monkeypatch.setattr(survey, "DISTINCT", 2)
+    assert survey.write_survey(tmp_path / "out", 250) == 3
+    for method in (survey.READ, survey.SEARCH):
+        seconds, cpu_seconds, memory, base = survey.measure(tmp_path / "out", method)
+        assert seconds > 0
+        assert cpu_seconds > 0
+        assert memory >= base > 0
