@@ -2,7 +2,7 @@
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.ranking.survey FOLDER [--images 10_000_000] [--write]
 
-FOLDER, which must not exist, gets parts as `galaxyloop survey` writes them, 2.6 GB for each million images, and is deleted at
+FOLDER, which must not exist, gets parts as `galaxyloop survey` writes them (0.5 GB), and is deleted at
 the end. `DISTINCT` parts hold random embeddings; the other parts are hard links to them. The search runs in a process of its
 own. The baseline reads the same columns and does nothing with them.
 
@@ -35,7 +35,7 @@ from benchmarks.report import machine_line, markdown_table, write_numbers, write
 
 __all__ = ["measure", "write_survey"]
 
-PART, DISTINCT, DIMENSION = 2048, 490, 1280
+PART, DISTINCT, DIMENSION = 2048, 100, 1280
 LIMIT, CHOSEN = 100, 3
 READ = "only reading the column"
 SEARCH = "galaxyloop similar --survey"
