@@ -21,7 +21,7 @@ from backend.prediction.control_models import base_offset
 from backend.prediction.control_models.agreement import class_agreement
 from benchmarks.trust.classes import BASE, Loop
 
-__all__ = ["Evidence", "by_gate", "by_point_estimate", "measure", "unless_worse"]
+__all__ = ["Evidence", "by_gate", "by_point_estimate", "by_significance", "measure", "unless_worse"]
 
 OLD_MINIMUM_JUDGED = 5
 PLACES = {HeadOrigin.CANDIDATE: 0, HeadOrigin.LIVE: 1, HeadOrigin.SHIPPED: 2}
@@ -81,7 +81,7 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
         place = PLACES[decision.origin]
         held_out = compare(*(scores[index][:, : len(judging)] for index in (place, 1)))
         everything = np.arange(len(loop.galaxies.targets))
-        annotated = np.array(loop.labelled, np.intp)
+        annotated = np.array(loop.training, np.intp)
         change = [_change(loop, compared_heads[place][0], tasks) for tasks in (loop.unlabelled(everything), annotated)]
         return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out)
 
@@ -93,10 +93,14 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
 def by_gate(loop: Loop, candidate: Morphology) -> HeadOrigin:
     """Decide by the product's rule."""
     evidence = measure(loop, candidate)
-    decision = decide(
-        evidence.versus_live, evidence.versus_shipped, evidence.live_versus_shipped, new_labels=evidence.new_labels
-    )
-    return evidence.limit(decision).origin
+    has_more_labels = evidence.labels > evidence.live_labels > 0
+    return evidence.limit(_decide(evidence, has_more_labels=has_more_labels)).origin
+
+
+def by_significance(loop: Loop, candidate: Morphology) -> HeadOrigin:
+    """Decide by the product's rule without the exception for candidates with more labels."""
+    evidence = measure(loop, candidate)
+    return evidence.limit(_decide(evidence, has_more_labels=False)).origin
 
 
 def unless_worse(loop: Loop, candidate: Morphology) -> HeadOrigin:
@@ -113,6 +117,16 @@ def by_point_estimate(loop: Loop, candidate: Morphology) -> HeadOrigin:
         return HeadOrigin.CANDIDATE if len(loop.training) >= len(loop.live_learned) else HeadOrigin.LIVE
     better = loop.scores(candidate, judging).mean() >= loop.scores(loop.live, judging).mean()
     return HeadOrigin.CANDIDATE if better else HeadOrigin.LIVE
+
+
+def _decide(evidence: Evidence, *, has_more_labels: bool) -> Decision:
+    return decide(
+        evidence.versus_live,
+        evidence.versus_shipped,
+        evidence.live_versus_shipped,
+        new_labels=evidence.new_labels,
+        has_more_labels=has_more_labels,
+    )
 
 
 def _new_labels(loop: Loop) -> tuple[str, ...]:

@@ -28,14 +28,14 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from benchmarks.trust.classes import BATCH, Galaxies, Run, read_galaxies, run_loop
-from benchmarks.trust.rules import by_gate, by_point_estimate
+from benchmarks.trust.rules import by_gate, by_point_estimate, by_significance
 from benchmarks.trust.scenes import Scenes, draw_scenes, run_scenes
 from benchmarks.trust.steps import Step, Summary, summarise
 from sync.files.cache import FileCache
 
 DATA = Path("../shared/data")
 CACHE = Path(".cache/trust")
-RULES = {"three answers": by_gate, "point estimate": by_point_estimate}
+RULES = {"gate": by_gate, "three answers": by_significance, "point estimate": by_point_estimate}
 COMMON = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
 GALAXIES, DEFAULT_GALAXIES = 600, 120
 BATCHES, DEFAULT_BATCHES, SCENE_BATCHES = 6, 3, 4
@@ -74,7 +74,7 @@ def _make_runner(name: str) -> Callable[[str, int], Run]:
         if not loaded:
             loaded.append(draw_scenes(DATA) if name == "boxes of scenes" else _galaxies(name))
         if isinstance(loaded[0], Scenes):
-            return run_scenes(loaded[0], gate=rule == "three answers", seed=seed, batches=SCENE_BATCHES)
+            return run_scenes(loaded[0], rule=rule, seed=seed, batches=SCENE_BATCHES)
         galaxies, batches = loaded[0], BATCHES
         if name == "default config, 120 galaxies":
             galaxies, batches = _sample(galaxies, DEFAULT_GALAXIES, seed=seed), DEFAULT_BATCHES

@@ -97,8 +97,9 @@ class _Heads:
         return head.find(extract(image, settings=head.settings).sources, size=(image.shape[1], image.shape[0]))
 
 
-def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
-    """Annotate batches of ten scenes, the least certain first, one in five held out; with the gate or the previous rule."""
+def run_scenes(scenes: Scenes, *, rule: str, seed: int, batches: int) -> Run:
+    """Annotate batches of ten scenes, the least certain first, one in five held out; by the gate ("gate"), without
+    the exception for more labels ("three answers"), or by "point estimate"."""
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(scenes.images)).tolist()
     audit = set(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist())
@@ -112,7 +113,11 @@ def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
         labelled += held_out + queue[: BATCH - len(held_out)]
         training, judging = sorted(set(labelled) - audit)[-MOST_IMAGES:], sorted(set(labelled) & audit)
         candidate = tuple(training)
-        taken = _by_gate(heads, candidate, live, judging) if gate else _by_point_estimate(heads, candidate, live, judging)
+        if rule == "point estimate":
+            taken = _by_point_estimate(heads, candidate, live, judging)
+        else:
+            has_more_labels = rule == "gate" and len(candidate) > len(live) > 0
+            taken = _by_gate(heads, candidate, live, judging, has_more_labels=has_more_labels)
         if taken is not HeadOrigin.LIVE:
             after = candidate if taken is HeadOrigin.CANDIDATE else ()
             rest = [row for row in order if row not in labelled]
@@ -123,7 +128,9 @@ def run_scenes(scenes: Scenes, *, gate: bool, seed: int, batches: int) -> Run:
     return Run(steps, batches, float(heads.scores((), rest).mean()), float(heads.scores(live, rest).mean()), means)
 
 
-def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int]) -> HeadOrigin:
+def _by_gate(
+    heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], judging: list[int], *, has_more_labels: bool
+) -> HeadOrigin:
     plan = plan_of_objects(len(candidate))
     assert plan is not None
     fold = assign_folds(candidate, [CLASS] * len(candidate), folds=plan.folds, seed=0)
@@ -149,7 +156,7 @@ def _by_gate(heads: _Heads, candidate: tuple[int, ...], live: tuple[int, ...], j
         candidate_hits=int((scores[0] > 0).sum()),
         live_hits=int((scores[1] > 0).sum()),
     )
-    return decide(against(0, 1), against(0, 2), against(1, 2), objects=objects).origin
+    return decide(against(0, 1), against(0, 2), against(1, 2), objects=objects, has_more_labels=has_more_labels).origin
 
 
 def _fold(candidate: tuple[int, ...], fold: NDArray[np.intp], task: int) -> int:

@@ -1,7 +1,8 @@
 """Decide which head predicts a control from now on: the candidate's, the live version's or the shipped one.
 
 One rule for all controls, applied to comparisons that other modules compute. If a comparison is not significant, the live head
-is kept.
+is kept, with three exceptions: a candidate on a chosen encoder, one with a new label, and one that was trained on more labels
+and is likely better.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.loop.scores.comparison import Answer, Comparison
+from backend.loop.scores.comparison import TIE, Answer, Comparison
 
 __all__ = ["MARGIN", "Decision", "HeadOrigin", "Objects", "decide", "decide_on_change"]
 
@@ -71,6 +72,7 @@ def decide(
     *,
     new_labels: tuple[str, ...] = (),
     objects: Objects | None = None,
+    has_more_labels: bool = False,
     switches_encoder: bool = False,
 ) -> Decision:
     """Decide which head predicts one control.
@@ -85,6 +87,9 @@ def decide(
         Labels that the candidate was trained on and that the live version cannot predict.
     objects : Objects, optional
         Counts of objects, for a control that holds objects.
+    has_more_labels : bool
+        Whether the candidate was trained on more labels than the live version's head; False where the live version has no head
+        of its own.
     switches_encoder : bool
         Whether the candidate stands on the encoder that a user has chosen, and the live version on another one.
 
@@ -98,10 +103,13 @@ def decide(
     4. If the comparison with the live version is not significant, the candidate is accepted if it stands on an encoder that a
        user has chosen instead of that of the live version, or if it has a label that the live version lacks, and the lower ends
        of both intervals are above ``-MARGIN``.
-    5. Otherwise the live version's head is kept or, if it is significantly worse than the shipped head, the shipped head is
+    5. It is also accepted if it was trained on more labels than the live head, its difference is above `TIE` at the lower level
+       `LIKELY_LEVEL`, and it is at least as good as the shipped head. More labels are a reason to expect a better head, so less
+       evidence is asked for.
+    6. Otherwise the live version's head is kept or, if it is significantly worse than the shipped head, the shipped head is
        restored.
 
-    A rejected candidate is replaced as in rule 5.
+    A rejected candidate is replaced as in rule 6.
     """
     fallback = _fallback(live_versus_shipped)
     if objects is not None and objects.finds_nothing:
@@ -117,6 +125,9 @@ def decide(
     if new_labels and min(versus_live.low, versus_shipped.low) > -MARGIN:
         labels = ", ".join(map(repr, new_labels))
         return Decision(HeadOrigin.CANDIDATE, f"predicts {labels} and is not worse by more than {MARGIN:g}")
+    is_likely_better = versus_live.likely_low > TIE and versus_shipped.difference >= 0
+    if has_more_labels and is_likely_better and fallback is HeadOrigin.LIVE:
+        return Decision(HeadOrigin.CANDIDATE, "was trained on more labels and is likely better")
     return Decision(fallback, "does not differ significantly from the live one")
 
 

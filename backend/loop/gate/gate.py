@@ -166,7 +166,13 @@ def _decide(
         live_is_worse = comparisons[2].answer is Answer.WORSE
         decision = Decision(HeadOrigin.SHIPPED if live_is_worse else HeadOrigin.LIVE, "has too few labels")
     else:
-        decision = decide(*comparisons, new_labels=new, objects=objects, switches_encoder=switch_encoder(compared_heads))
+        decision = decide(
+            *comparisons,
+            new_labels=new,
+            objects=objects,
+            has_more_labels=_has_more_labels(compared_heads),
+            switches_encoder=switch_encoder(compared_heads),
+        )
     measured: dict[str, Any] = as_evidence(decision, comparisons, agreements)
     if new:
         measured["new_labels"] = list(new)
@@ -185,6 +191,12 @@ def _decide(
         if isinstance(compared.head, Detection)
     }
     return decision, measured | ({"found_by": finders} if finders else {})
+
+
+def _has_more_labels(compared_heads: Sequence[ComparedHead]) -> bool:
+    """Return whether the live version has a head of its own and the candidate's was trained on more labels."""
+    candidate, live = (len(compared_heads[index].training_set.labels) for index in (CANDIDATE, LIVE))
+    return candidate > live > 0
 
 
 def _compare_pairs(

@@ -20,13 +20,16 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["LEAST_GROUPS", "LEVEL", "TIE", "Answer", "Comparison", "compare"]
+__all__ = ["LEAST_GROUPS", "LEVEL", "LIKELY_LEVEL", "TIE", "Answer", "Comparison", "compare"]
 
 LEVEL = 0.9
 """Confidence level of the two-sided interval: of candidates that are equal to the other version, one in twenty is found
 better, and one in twenty worse."""
 LEAST_GROUPS = 5
 """With fewer groups of tasks the spread cannot be estimated, and no difference is significant."""
+LIKELY_LEVEL = 0.8
+"""Confidence level of the narrower interval for candidates that are expected to be better: of equal ones, one in ten is found
+better."""
 TIE = 1e-3
 """Differences of scores below this are ignored."""
 
@@ -53,6 +56,8 @@ class Comparison:
         Interval of that difference at `LEVEL`; -1 and 1 with fewer than `LEAST_GROUPS` groups.
     tasks, groups : int
         Number of tasks that both were scored on, and of groups of them.
+    likely_low : float
+        Lower end of the interval at `LIKELY_LEVEL`; -1 with fewer than `LEAST_GROUPS` groups.
     """
 
     answer: Answer
@@ -61,12 +66,14 @@ class Comparison:
     high: float
     tasks: int
     groups: int
+    likely_low: float = -1.0
 
     @property
     def swapped(self) -> Comparison:
         """The comparison of the other version with the candidate."""
         answer = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}.get(self.answer, self.answer)
-        return Comparison(answer, -self.difference, -self.high, -self.low, self.tasks, self.groups)
+        likely_low = max(self.likely_low - 2 * self.difference, -1.0) if self.likely_low > -1 else -1.0
+        return Comparison(answer, -self.difference, -self.high, -self.low, self.tasks, self.groups, likely_low)
 
 
 def compare(
@@ -117,7 +124,8 @@ def compare(
     half = float(stats.t.ppf((1 + LEVEL) / 2, number - 1) * error)
     low, high = max(mean - half, -1.0), min(mean + half, 1.0)
     answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
-    return Comparison(answer, mean, low, high, count, number)
+    likely_low = mean - float(stats.t.ppf((1 + LIKELY_LEVEL) / 2, number - 1) * error)
+    return Comparison(answer, mean, low, high, count, number, max(likely_low, -1.0))
 
 
 def _inflation(is_resampled: NDArray[np.bool_], *, repeats: int, folds: int | None) -> NDArray[np.float64]:

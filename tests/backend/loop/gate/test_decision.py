@@ -12,7 +12,8 @@ from backend.loop.scores.comparison import TIE, Answer, Comparison
 
 def comparison_of(low: float, high: float) -> Comparison:
     answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
-    return Comparison(answer, (low + high) / 2, low, high, 20, 20)
+    difference = (low + high) / 2
+    return Comparison(answer, difference, low, high, 20, 20, difference - 0.77 * (high - low) / 2)
 
 
 BETTER, WORSE, WIDE, NARROW, TIED = (
@@ -49,6 +50,36 @@ def test_rules(
     origin: HeadOrigin,
 ) -> None:
     assert decide(versus_live, versus_shipped, live_versus_shipped, new_labels=new).origin is origin
+
+
+LIKELY = comparison_of(-0.01, 0.11)
+"""Not significant at the level of 90 %, and significant at that of 80 %."""
+SLIGHTLY_WORSE = comparison_of(-0.1, 0.09)
+
+
+@pytest.mark.parametrize(
+    ("versus_live", "versus_shipped", "live_versus_shipped", "has_more_labels", "origin"),
+    [
+        (LIKELY, BETTER, BETTER, True, HeadOrigin.CANDIDATE),
+        (LIKELY, BETTER, BETTER, False, HeadOrigin.LIVE),
+        (LIKELY, WIDE, WIDE, True, HeadOrigin.CANDIDATE),
+        (LIKELY, SLIGHTLY_WORSE, WIDE, True, HeadOrigin.LIVE),  # the shipped head has the better mean
+        (LIKELY, WORSE, WIDE, True, HeadOrigin.LIVE),
+        (LIKELY, BETTER, WORSE, True, HeadOrigin.SHIPPED),
+        (NARROW, BETTER, BETTER, True, HeadOrigin.LIVE),
+        (TIED, BETTER, BETTER, True, HeadOrigin.LIVE),
+        (WORSE, BETTER, BETTER, True, HeadOrigin.LIVE),
+    ],
+)
+def test_a_candidate_with_more_labels_needs_less_evidence(
+    versus_live: Comparison,
+    versus_shipped: Comparison,
+    live_versus_shipped: Comparison,
+    has_more_labels: bool,
+    origin: HeadOrigin,
+) -> None:
+    decision = decide(versus_live, versus_shipped, live_versus_shipped, has_more_labels=has_more_labels)
+    assert decision.origin is origin
 
 
 @pytest.mark.parametrize(

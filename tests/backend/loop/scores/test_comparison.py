@@ -57,7 +57,9 @@ def test_the_tasks_of_a_group_count_as_one() -> None:
 
 def test_many_tasks_of_few_groups_are_not_significant() -> None:
     groups = [task % (LEAST_GROUPS - 1) for task in range(100)]
-    assert compare([1.0] * 100, [0.0] * 100, groups=groups).answer is Answer.CANNOT_TELL
+    comparison = compare([1.0] * 100, [0.0] * 100, groups=groups)
+    assert comparison.answer is Answer.CANNOT_TELL
+    assert comparison.likely_low == -1
 
 
 def test_cross_validation_widens_the_interval_and_repetitions_narrow_it() -> None:
@@ -86,6 +88,13 @@ def test_about_one_in_twenty_equal_versions_is_found_better(tasks: int) -> None:
     answers = [compare(random.beta(2, 1, tasks), random.beta(2, 1, tasks)).answer for _ in range(2000)]
     assert answers.count(Answer.BETTER) / 2000 == pytest.approx(0.05, abs=0.02)
     assert answers.count(Answer.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
+
+
+def test_about_one_in_ten_equal_versions_is_likely_better() -> None:
+    random = np.random.default_rng(1)
+    comparisons = [compare(random.beta(2, 1, 40), random.beta(2, 1, 40)) for _ in range(2000)]
+    assert np.mean([comparison.likely_low > 0 for comparison in comparisons]) == pytest.approx(0.1, abs=0.02)
+    assert all(comparison.low <= comparison.likely_low <= comparison.difference for comparison in comparisons)
 
 
 def test_scores_of_different_shapes_are_an_error() -> None:
