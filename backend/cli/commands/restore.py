@@ -52,8 +52,8 @@ def restore(
     names = _names_of(paths)
     targets = {path: output / names[path] if to_folder else output for path in paths}
     for target in targets.values():
-        if any(target.exists() and Path(path).exists() and target.samefile(path) for path in paths):
-            wrong_call(f"{target} is an image to restore: name another output")
+        if any(target.exists() and Path(path).exists() and target.samefile(path) for path in [*paths, *([psf] if psf else [])]):
+            wrong_call(f"{target} is an input, which is not overwritten: name another output")
     given_psf = None if psf is None else _read_psf(psf)
     settings = read_settings()
     from sync.errors.failures import attempt

@@ -65,8 +65,11 @@ def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_nam
         If the PSF does not suit the image.
     """
     data = unpack(content)
-    if kind_of(data) != "FITS":
-        raise ImageError(f"a {kind_of(data)} image holds displayed brightness: give a FITS file with measured values")
+    kind = kind_of(data)
+    if not kind:
+        raise ImageError("the file is not an image, or is empty: give a FITS file with measured values")
+    if kind != "FITS":
+        raise ImageError(f"a {kind} image holds displayed brightness: give a FITS file with measured values")
     read_bands(data, max_pixels=max_pixels)  # rejects damaged files and files with several images
     with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
         images = image_hdus(file)
@@ -96,7 +99,15 @@ def _restore_planes(image: Any, restorer: Restorer, psf: Psf | None) -> list[Res
         raise ImageError(f"the FITS image has axes of {image.shape} pixels: an image or a cube of images can be restored")
     saturation = _number(image.header.get("SATURATE"))
     planes: NDArray[np.floating] = image.data.reshape(-1, *shape[-2:]).astype(np.float64)
-    return [restorer.restore(plane, psf, saturation=saturation) for plane in planes]
+    results = []
+    for number, plane in enumerate(planes, 1):
+        try:
+            results.append(restorer.restore(plane, psf, saturation=saturation))
+        except ImageError as error:
+            if len(planes) == 1:
+                raise
+            raise ImageError(f"plane {number} of {len(planes)}: {error}") from error
+    return results
 
 
 def _header_of(image: Any, results: list[Restoration], *, psf_name: str, primary: fits.Header | None) -> fits.Header:

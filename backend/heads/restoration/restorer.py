@@ -64,10 +64,11 @@ class Restoration:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Prepared:
-    """An image without sky and missing pixels."""
+    """An image without sky and missing pixels; `pixels` and `noise` are divided by `unit`."""
 
     pixels: NDArray[np.float32]
     sky: float
+    unit: float
     noise: float
     missing: NDArray[np.bool_]
     saturated: int
@@ -140,12 +141,12 @@ class Restorer:
             restored += list(mean.numpy())
             spread += list(std.numpy())
         brightness, uncertainty = (blend(prepared.pixels.shape, windows, results) for results in (restored, spread))
-        brightness += prepared.sky
+        brightness, uncertainty = prepared.unit * brightness + prepared.sky, prepared.unit * uncertainty
         brightness[prepared.missing] = uncertainty[prepared.missing] = np.nan
         return Restoration(
             brightness,
             uncertainty,
-            noise=prepared.noise,
+            noise=prepared.unit * prepared.noise,
             psf_fwhm_px=None if kernel is None else float(psf_widths(kernel)),
             missing=int(np.count_nonzero(prepared.missing)),
             saturated=prepared.saturated,
@@ -211,11 +212,15 @@ def _prepare(image: NDArray[np.floating], *, saturation: float | None) -> _Prepa
         raise ImageError("the image has no valid pixel: all are NaN or infinite")
     sky = clipped_background(sorted_sample(image))
     filled = fill_missing(image, sky=sky.level, noise=sky.noise, saturation=saturation)
-    with np.errstate(over="ignore"):
-        pixels = (filled.pixels - sky.level).astype(np.float32)
-    if not np.isfinite(pixels).all():
-        raise ImageError("the image has values beyond the range of 32-bit floats")
+    # In units of the noise: squares of values such as 1e25 or 1e-30 are outside the range of 32-bit floats.
+    unit = sky.noise if 0 < sky.noise < np.inf else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        pixels = ((filled.pixels - sky.level) / unit).astype(np.float32)
+    with np.errstate(over="ignore", invalid="ignore"):
+        in_range = bool(np.isfinite(np.square(pixels).sum()))
+    if not in_range:
+        raise ImageError("the image has values beyond the range of 32-bit floats, in units of its noise")
     noise = float(measure_noise(torch.from_numpy(pixels)[None], valid=torch.from_numpy(~filled.missing)[None]))
     if not np.isfinite(noise) or noise <= 0:
         raise ImageError("the noise of the image cannot be measured: most of its pixels are equal or missing")
-    return _Prepared(pixels, sky.level, noise, filled.missing, filled.saturated)
+    return _Prepared(pixels, sky.level, unit, noise, filled.missing, filled.saturated)

@@ -71,11 +71,17 @@ def test_a_wrong_call_is_one_sentence(run: Run, words: tuple[str, ...], sentence
     assert sentence in line
 
 
+def test_a_psf_is_not_overwritten(run: Run) -> None:
+    done = run("restore", "a.fits", "--psf", "psf.fits", "--output", "psf.fits")
+    assert done.exit_code == 2
+    assert "psf.fits is an input" in done.stderr
+
+
 def test_an_image_to_restore_is_not_overwritten(run: Run) -> None:
     before = Path("a.fits").read_bytes()
     done = run("restore", "a.fits", "b.fits", "--denoise", "--output", ".")
     assert done.exit_code == 2
-    assert "a.fits is an image to restore" in done.stderr
+    assert "a.fits is an input" in done.stderr
     assert Path("a.fits").read_bytes() == before
 
 

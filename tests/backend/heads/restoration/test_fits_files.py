@@ -104,6 +104,11 @@ def test_missing_pixels_are_counted_in_the_history(restorer: Restorer) -> None:
         (file_of(fits.PrimaryHDU(noise(32, 32).astype(np.uint8))), "8-bit"),
         (file_of(fits.PrimaryHDU(noise(32, 32)))[:4000], "truncated"),
         (file_of(fits.PrimaryHDU()), "no image"),
+        (b"", "not an image, or is empty"),
+        (
+            file_of(fits.PrimaryHDU(np.stack([noise(32, 32), np.full((32, 32), np.nan)]))),
+            "plane 2 of 2: the image has no valid pixel",
+        ),
     ],
 )
 def test_other_files_are_refused(restorer: Restorer, content: bytes, reason: str) -> None:
