@@ -23,9 +23,9 @@ from backend.heads.training import Schedule
 from sync.files.atomic import atomic_write
 
 OUTPUT = Path(__file__).parents[2] / "backend" / "heads" / "weights" / "structure"
-GALAXIES_PER_SIZE = 1000
+GALAXIES_PER_SIZE = 1500
 BATCH = 64
-DIFFERENT = 400
+DIFFERENT = 800
 """Different batches; the training repeats them."""
 VALIDATION = 1000
 SAVE_EVERY = 25
@@ -54,7 +54,8 @@ def main() -> None:
     held_out = draw_libraries(read_priors(options.priors, held_out=True), VALIDATION // 5, seed=2)
     (validation,) = next(training_batches(held_out, VALIDATION, first_step=0, different=1, seed=3))
     with torch.inference_mode():
-        loss = float(negative_log_density(*network(validation.images, validation.numbers), validation.outputs).mean())
+        means, roots = network(validation.images, validation.numbers)
+    loss = float(negative_log_density(means, roots, validation.outputs).mean())
     posterior = AmortisedPosterior.of(network, temperatures_of(network, validation))
     posterior.save(options.output)
     print(f"validation loss {loss:.3f}, temperatures {np.round(posterior.temperatures, 3)}", flush=True)
@@ -65,7 +66,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("priors", type=Path)
     parser.add_argument("--checkpoint", type=Path, required=True, help="state of the training, to continue from")
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--steps", type=int, default=700)
+    parser.add_argument("--steps", type=int, default=1200)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     return parser.parse_args()
 

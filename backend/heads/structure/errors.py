@@ -7,6 +7,8 @@ H^-1 (J^T S J) H^-1, with S the covariance of the pixels (White 1980, Econometri
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -19,9 +21,22 @@ __all__ = ["DRAWS", "covariance_of_fit", "measure_draws", "noise_correlation", "
 
 LAGS = 4
 """Largest distance of pixels whose noise may be correlated, along each axis."""
-SIGNIFICANT = 4.0
+SIGNIFICANT, SIGNIFICANT_TAIL = 4.0, 2.0
+"""Significance of the correlation of neighbouring pixels, without which the noise is white; and of further pixels."""
 FEWEST_PIXELS = 300
 DRAWS = 2000
+CALIBRATION = {
+    "x": 1.09,
+    "y": 1.09,
+    "re_px": 1.12,
+    "sersic_n": 1.06,
+    "axis_ratio": 1.10,
+    "position_angle_deg": 1.05,
+    "flux": 1.10,
+    "sky": 1.05,
+}
+"""Factors of the errors of the fit: with them, 68 % of the true values of 399 simulated galaxies (signal-to-noise ratio 20 to
+500, most of them with neighbours) were within one error. A neighbour's light beyond its mask is not in the curvature."""
 ONE_SIGMA = (15.865, 84.135)
 
 
@@ -50,9 +65,10 @@ def noise_correlation(residuals: NDArray[np.floating], usable: NDArray[np.bool_]
     lags = np.arange(-LAGS, LAGS + 1)
     near = np.ix_(lags, lags)
     correlation = sums[near] / np.maximum(numbers[near], 1) / max(sums[0, 0] / numbers[0, 0], 1e-12)
-    significant = np.abs(correlation) > SIGNIFICANT / np.sqrt(np.maximum(numbers[near], 1))
-    beside = significant[LAGS, LAGS + 1] and significant[LAGS + 1, LAGS]
-    return np.where(significant, correlation, 0) if beside else None
+    significance = np.abs(correlation) * np.sqrt(np.maximum(numbers[near], 1))
+    if min(significance[LAGS, LAGS + 1], significance[LAGS + 1, LAGS]) < SIGNIFICANT:
+        return None
+    return np.where(significance > SIGNIFICANT_TAIL, correlation, 0)
 
 
 def covariance_of_fit(
@@ -89,7 +105,11 @@ def quantities_with_errors(mean: NDArray[np.float64], covariance: NDArray[np.flo
     """Return the quantities of `to_quantities` at `mean`, with half the width of the 68 % interval of the posterior."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(values.clip(0))
-    return measure_draws(mean, mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T)
+    measured = measure_draws(mean, mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T)
+    return {
+        name: replace(value, error=None if value.error is None else CALIBRATION[name] * value.error)
+        for name, value in measured.items()
+    }
 
 
 def measure_draws(best: NDArray[np.float64], draws: NDArray[np.float64]) -> dict[str, Measured]:

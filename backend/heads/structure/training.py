@@ -82,7 +82,7 @@ def training_batches(
 def _draw_batch(libraries: Sequence[Library], size: int, rng: np.random.Generator) -> Batch:
     rows: list[tuple[Prepared, NDArray[np.float64]]] = []
     while len(rows) < size:
-        rows += prepare_simulated([observe(libraries[rng.integers(len(libraries))], rng=rng)])
+        rows += prepare_simulated([observe(libraries[int(rng.integers(len(libraries)))], rng=rng)])
     return _stack(rows)
 
 
