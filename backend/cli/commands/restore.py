@@ -51,8 +51,9 @@ def restore(
         wrong_call(f"{output} is a file: name a folder for several images")
     names = _names_of(paths)
     targets = {path: output / names[path] if to_folder else output for path in paths}
+    inputs = [Path(path) for path in paths] + ([psf] if psf is not None else [])
     for target in targets.values():
-        if any(target.exists() and Path(path).exists() and target.samefile(path) for path in [*paths, *([psf] if psf else [])]):
+        if any(target.exists() and path.exists() and target.samefile(path) for path in inputs):
             wrong_call(f"{target} is an input, which is not overwritten: name another output")
     given_psf = None if psf is None else _read_psf(psf)
     settings = read_settings()

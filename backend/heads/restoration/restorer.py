@@ -19,7 +19,7 @@ from backend.heads.restoration.noise import measure_noise
 from backend.heads.restoration.support import STEPS, unbias_flux
 from backend.heads.restoration.target import TARGET_FWHM_PX, psf_widths
 from backend.heads.restoration.tikhonov import deconvolve
-from backend.heads.restoration.tiles import blend, tiles_of
+from backend.heads.restoration.tiles import Window, blend, tiles_of
 from backend.heads.storage import read, write
 from backend.heads.structure.psf import Psf, PsfError, require_fit
 from sync.errors.images import ImageError
@@ -137,7 +137,7 @@ class Restorer:
         for first in range(0, len(windows), BATCH):
             batch = torch.from_numpy(np.stack([prepared.pixels[window] for window in windows[first : first + BATCH]]))
             psfs = None if kernel is None else kernel.expand(len(batch), -1, -1)
-            mean, std = self.restore_tensors(batch, psfs, torch.full((len(batch),), prepared.noise))
+            mean, std = self.restore_tensors(batch, psfs, _noise_of_tiles(batch, prepared, windows[first : first + BATCH]))
             restored += list(mean.numpy())
             spread += list(std.numpy())
         brightness, uncertainty = (blend(prepared.pixels.shape, windows, results) for results in (restored, spread))
@@ -180,6 +180,13 @@ class Restorer:
         make, _ = FORMS[form]
         config = stored.build("config", lambda fields: make(**{name: _frozen(value) for name, value in fields.items()}))
         return cls(restore(Restoring(config), stored), spread=spread, steps=steps)
+
+
+def _noise_of_tiles(tiles: Tensor, prepared: _Prepared, windows: list[Window]) -> Tensor:
+    """Return the noise of each tile, since it differs within a mosaic; that of the image where a tile has too few valid pixels."""
+    valid = torch.from_numpy(np.stack([~prepared.missing[window] for window in windows]))
+    noise = measure_noise(tiles, valid=valid)
+    return torch.where(torch.isfinite(noise) & (noise > 0), noise, prepared.noise)
 
 
 def _frozen(value: Any) -> Any:

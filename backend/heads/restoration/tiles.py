@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OVERLAP_PX", "TILE_PX", "blend", "tiles_of"]
+__all__ = ["OVERLAP_PX", "TILE_PX", "Window", "blend", "tiles_of"]
 
 TILE_PX, OVERLAP_PX = 192, 48
 """Side of a tile, which resembles the images of the training, and pixels that neighbouring tiles share."""

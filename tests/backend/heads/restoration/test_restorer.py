@@ -70,6 +70,13 @@ def test_a_large_image_is_restored_in_tiles_without_seams(restorer: Restorer) ->
     assert max(steps[border - 1 : border + 1].max() for border in borders) < 1.5 * np.percentile(steps, 95)
 
 
+def test_the_uncertainty_follows_the_noise_of_a_mosaic(restorer: Restorer) -> None:
+    image = np.random.default_rng(0).normal(SKY, NOISE, (64, 500))
+    image[:, 250:] += np.random.default_rng(1).normal(0, 5 * NOISE, (64, 250))
+    spread = restorer.restore(image, PSF).uncertainty
+    assert np.median(spread[:, 400:]) > 3 * np.median(spread[:, :100])
+
+
 def test_without_a_psf_only_noise_is_removed(restorer: Restorer) -> None:
     restored = restorer.restore(field(), None)
     assert restored.psf_fwhm_px is None
