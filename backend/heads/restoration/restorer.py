@@ -183,7 +183,7 @@ class Restorer:
 
 
 def _noise_of_tiles(tiles: Tensor, prepared: _Prepared, windows: list[Window]) -> Tensor:
-    """Return the noise of each tile, since it differs within a mosaic; that of the image where a tile has too few valid pixels."""
+    """Return the noise of each tile, since it differs within a mosaic; that of the image if a tile has few valid pixels."""
     valid = torch.from_numpy(np.stack([~prepared.missing[window] for window in windows]))
     noise = measure_noise(tiles, valid=valid)
     return torch.where(torch.isfinite(noise) & (noise > 0), noise, prepared.noise)

@@ -18,9 +18,10 @@ from backend.heads.restoration.tikhonov import padding_of
 __all__ = ["STEPS", "unbias_flux"]
 
 SCALES = 4
-LEAST_SIGNIFICANCE = (4.0, 3.0, 3.0, 3.0)
-"""Coefficients of each scale are significant above this many standard deviations of their noise."""
-FINE_SCALES, MARGIN_PX = 3, 3
+LEAST_SIGNIFICANCE = (4.0, 3.0, 3.0)
+"""Coefficients of the fine scales are significant above this many standard deviations of their noise."""
+FINE_SCALES, FIRST_OF_SOURCES, SOURCE_SIGNIFICANCE, MARGIN_PX = 3, 2, 5.0, 3
+"""Number of fine scales; first scale that detects sources, its significance, and the margin around sources."""
 STEPS, FURTHER_STEPS, LEAST_RESIDUAL = 1, 12, 4.0
 """Steps that move the whole residual of the support, further ones, and the significance of what these move."""
 WELL_SAMPLED = 1e-2
@@ -66,17 +67,23 @@ def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Te
 def _support(images: Tensor, noise: Tensor) -> list[Tensor]:
     """Return the support of each scale and of the smooth rest, shapes (n, h, w).
 
-    The fine scales have the significant coefficients. The coarse ones have all pixels of the sources and around them: faint
-    wings are nowhere significant, and carry light.
+    The fine scales have the significant coefficients in sources and around them. The coarse ones have all pixels there: faint
+    wings are nowhere significant, and carry light. Elsewhere, peaks of the noise would become sources.
     """
     planes = starlet(images, SCALES)
-    levels = [LEAST_SIGNIFICANCE[scale] * SCALE_STD[scale] * noise[:, None, None] for scale in range(SCALES)]
-    fine = [(plane.abs() > level).float() for plane, level in zip(planes[:FINE_SCALES], levels[:FINE_SCALES], strict=True)]
-    rest_level = LEAST_SIGNIFICANCE[-1] * SCALE_STD[SCALES] * noise[:, None, None]
-    coarse = [plane > level for plane, level in zip(planes[FINE_SCALES:], [*levels[FINE_SCALES:], rest_level], strict=True)]
-    sources = torch.stack([fine[-1], *(mask.float() for mask in coarse)]).amax(dim=0)
+    stds = [std * noise[:, None, None] for std in SCALE_STD]
+    sources = torch.stack(
+        [
+            (plane > SOURCE_SIGNIFICANCE * std).float()
+            for plane, std in zip(planes[FIRST_OF_SOURCES:], stds[FIRST_OF_SOURCES:], strict=True)
+        ]
+    ).amax(dim=0)
     around = functional.max_pool2d(sources[:, None], 2 * MARGIN_PX + 1, stride=1, padding=MARGIN_PX)[:, 0]
-    return [*fine, *(around for _ in coarse)]
+    fine = [
+        around * (plane.abs() > level * std)
+        for plane, level, std in zip(planes[:FINE_SCALES], LEAST_SIGNIFICANCE, stds[:FINE_SCALES], strict=True)
+    ]
+    return [*fine, *(around for _ in planes[FINE_SCALES:])]
 
 
 def _blur(psfs: Tensor | None, shape: tuple[int, int]) -> Tensor:
