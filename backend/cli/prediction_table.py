@@ -7,8 +7,6 @@ import io
 from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
-from sync.export.texts import safe_cell
-
 if TYPE_CHECKING:
     from backend.prediction.rows import ImageRows
 
@@ -35,6 +33,8 @@ class PredictionTable:
 
     def write(self, path: str, rows: ImageRows) -> None:
         """Write the row of one image."""
+        from sync.export.texts import safe_cell  # imported on use: it imports astropy
+
         features, controls = rows
         height, width = features.image.pixels.shape[:2]
         row: dict[str, Any] = {"file": safe_cell(path), "version": self._version, "width": width, "height": height}

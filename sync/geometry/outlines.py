@@ -10,8 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
-from scipy.spatial import cKDTree
 
 from sync.geometry.shapes import Mask, Polygon
 
@@ -40,7 +38,9 @@ def outline(mask: Mask, *, tolerance_px: float = TOLERANCE_PX) -> list[Polygon]:
     list of Polygon
         One polygon per part, in descending order of the number of pixels.
     """
-    from skimage.measure import find_contours  # imported on use: it imports scipy.signal and scipy.stats, which takes a second
+    # Imported on use, as they take a second, and most commands outline nothing.
+    from scipy import ndimage
+    from skimage.measure import find_contours
 
     parts, _ = ndimage.label(mask)
     sizes = np.bincount(parts.ravel())
@@ -85,6 +85,8 @@ def join_rings(rings: list[NDArray[np.float64]], *, bridge: Bridge = _straight_b
     outer, *holes = rings
     if not holes:
         return outer
+    from scipy.spatial import cKDTree
+
     corners = cKDTree(outer)
     detours: dict[int, list[NDArray[np.float64]]] = {}
     for hole in holes:

@@ -1,0 +1,57 @@
+"""Commands that only read import no library of images, tables or networks: they start in a second and take 110 MB."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from backend.services import Services
+from backend.settings import Settings
+
+CONFIG = """<View><Image name="image" value="$image"/><Choices name="class" toName="image"><Choice value="Spiral"/></Choices>
+<PolygonLabels name="outline" toName="image"><Label value="Galaxy"/></PolygonLabels></View>"""
+HEAVY = ("astropy", "label_studio_sdk", "pandas", "photutils", "scipy", "skimage", "sklearn", "timm", "torch", "torchvision")
+PROJECT = 7
+SCRIPT = """
+import contextlib, sys
+from backend.cli.app import main
+for command in sys.argv[1:]:
+    sys.argv = ["galaxyloop", *command.split()]
+    with contextlib.suppress(SystemExit):
+        main()
+print("imported:", *sorted({name.partition(".")[0] for name in sys.modules}), file=sys.stderr)
+"""
+
+
+@pytest.mark.slow
+def test_commands_that_only_read_import_no_heavy_library(tmp_path: Path) -> None:
+    services = Services(Settings(data_dir=tmp_path, label_studio_url="http://127.0.0.1:1", label_studio_api_key="token"))
+    services.registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
+    commands = [
+        "status",
+        f"status {PROJECT}",
+        f"versions {PROJECT}",
+        f"rollback {PROJECT} v0009",
+        f"project status {PROJECT}",
+        "project list",
+        "predict",
+        f"attach {PROJECT}",
+    ]
+    environment = {
+        **os.environ,
+        "GALAXYLOOP_DATA_DIR": str(tmp_path),
+        "LABEL_STUDIO_URL": "http://127.0.0.1:1",
+        "LABEL_STUDIO_API_KEY": "",
+    }
+    completed = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *commands], capture_output=True, text=True, timeout=300, check=True, env=environment
+    )
+    *_, imported = completed.stderr.splitlines()
+    assert imported.startswith("imported: ")
+    assert "sqlalchemy" in imported.split()
+    assert "v0009" in completed.stderr
+    assert not set(HEAVY) & set(imported.split())
