@@ -14,9 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.regression.blend import Blend
 from backend.heads.regression.intervals import Intervals
 from backend.heads.regression.linear import LinearFit
-from backend.heads.regression.trees import BoostedTrees
+from backend.heads.regression.trees import TreeSum, fit_forest
 
 __all__ = ["IMAGE_RIDGE", "LEARNERS", "MEAN", "Expert", "Fit", "Learner"]
 
@@ -59,7 +60,8 @@ class Learner:
 
 LEARNERS: dict[str, Learner] = {
     "ridge": Learner(LinearFit.fit, LinearFit.of_arrays, 12),
-    "boosting": Learner(BoostedTrees.fit, BoostedTrees.of_arrays, 60),
+    "forest": Learner(fit_forest, TreeSum.of_arrays, 40),
+    "blend": Learner(Blend.fit, Blend.of_arrays, 200),
 }
 
 
