@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import math
+import textwrap
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from scipy.ndimage import gaussian_filter1d
 from sync.spectra.lines import LINES
 from sync.spectra.spectrum import Spectrum
 
-__all__ = ["draw_spectrum"]
+__all__ = ["draw_spectrum", "draw_text"]
 
 WIDTH, HEIGHT = 900, 400
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 46, 56
@@ -71,6 +72,17 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
     draw.rectangle([(LEFT, TOP), (WIDTH - RIGHT, HEIGHT - BOTTOM)], outline=INK)
     draw.text((WIDTH / 2, HEIGHT - 12), "observed wavelength, Angstrom", fill=INK, font=font, anchor="ms")
     draw.text((LEFT, 6), title if title else "flux per wavelength", fill=INK, font=font)
+    content = io.BytesIO()
+    image.save(content, "PNG", optimize=True)
+    return content.getvalue()
+
+
+def draw_text(text: str) -> bytes:
+    """Draw a sentence as a PNG of the size of a plot, which stands where a spectrum is missing."""
+    image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
+    lines = textwrap.wrap(text, 90)[:12]
+    draw.multiline_text((WIDTH / 2, HEIGHT / 2), "\n".join(lines), fill=INK, font=font, anchor="mm", align="center")
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return content.getvalue()

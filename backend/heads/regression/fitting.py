@@ -149,15 +149,16 @@ def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Tr
     """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
     folds, values = labelled.folds[rows], labelled.values
     matrix = _matrix(labelled, blocks, rows)
+    compact = labelled.table.compact(blocks)
     best: tuple[float, str, Floats, Floats] | None = None
     for name, learner in LEARNERS.items():
-        if len(rows) < learner.fewest or len(np.unique(folds)) < 2:
+        if not learner.fewest <= len(rows) <= learner.most or len(np.unique(folds)) < 2:
             continue
         predicted, relative = np.zeros(len(rows)), np.ones(len(rows))
         for fold in np.unique(folds):
             inside = folds == fold
             train, test = _fold_matrices(labelled, blocks, rows, matrix, int(fold))
-            fit = learner.fit(train, values[rows[~inside]])
+            fit = learner.fit(train, values[rows[~inside]], compact=compact)
             predicted[inside], relative[inside] = fit.predict(test)
         loss = float((np.abs(predicted - values[rows]) * labelled.weights[rows]).mean())
         if best is None or loss < best[0]:
@@ -165,7 +166,9 @@ def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Tr
     if best is None:
         return None
     _, name, predicted, relative = best
-    return _make_trial(labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows]), rows, predicted, relative)
+    return _make_trial(
+        labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows], compact=compact), rows, predicted, relative
+    )
 
 
 def _matrix(labelled: _Labelled, blocks: Sequence[str], rows: Rows) -> Floats:

@@ -98,7 +98,7 @@ class Regression:
             raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {values.shape}")
         if not (np.isfinite(values).all() and np.isfinite(inputs.embeddings).all()):
             raise ValueError("embeddings and values must be finite")
-        table = choose_features(inputs.blocks, values, control=control)
+        table = choose_features(inputs.blocks, values, control=control, relative=relative)
         return cls(table, fit_experts(table, inputs, values, relative=relative), relative, inputs.embeddings.shape[1])
 
     @property

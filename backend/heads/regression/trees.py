@@ -169,8 +169,8 @@ class TreeSum:
         return trees
 
 
-def fit_boosting(matrix: Floats, values: Floats) -> TreeSum:
-    """Fit gradient-boosted trees, which minimise the absolute error, to a matrix of shape (n, p) and values of shape (n,)."""
+def fit_boosting(matrix: Floats, values: Floats, *, compact: NDArray[np.bool_]) -> TreeSum:
+    """Fit gradient-boosted trees, which minimise the absolute error, to all columns of a matrix of shape (n, p)."""
     from sklearn.ensemble import HistGradientBoostingRegressor  # takes a second to import
 
     model = HistGradientBoostingRegressor(
@@ -187,8 +187,8 @@ def fit_boosting(matrix: Floats, values: Floats) -> TreeSum:
         return TreeSum.of_boosting(model.fit(matrix.astype(np.float32), values))
 
 
-def fit_forest(matrix: Floats, values: Floats) -> TreeSum:
-    """Fit extremely randomised trees (Geurts, Ernst & Wehenkel 2006) to a matrix of shape (n, p) and values of shape (n,)."""
+def fit_forest(matrix: Floats, values: Floats, *, compact: NDArray[np.bool_]) -> TreeSum:
+    """Fit extremely randomised trees (Geurts, Ernst & Wehenkel 2006) to all columns of a matrix of shape (n, p)."""
     from sklearn.ensemble import ExtraTreesRegressor  # takes a second to import
 
     model = ExtraTreesRegressor(

@@ -5,6 +5,7 @@ import pytest
 
 from backend.heads.regression.trees import TreeSum, fit_forest
 
+LINE = np.arange(60, dtype=np.float64)
 pytestmark = pytest.mark.slow  # imports scikit-learn
 
 
@@ -33,7 +34,7 @@ def test_the_stored_trees_predict_as_scikit_learn(kind: str, missing: float) -> 
 
 
 def test_trees_with_an_endless_walk_are_refused() -> None:
-    trees = fit_forest(np.arange(60, dtype=np.float64)[:, None], np.arange(60, dtype=np.float64))
+    trees = fit_forest(LINE[:, None], LINE, compact=np.ones(1, bool))
     arrays = dict(trees.arrays())
     assert (TreeSum.of_arrays(lambda name, *shape: arrays[name]).children == trees.children).all()
     arrays["children"] = np.zeros_like(arrays["children"])
