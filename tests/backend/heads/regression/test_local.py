@@ -20,7 +20,7 @@ def test_a_bent_relation_is_followed_and_wrong_labels_do_not_pull_it() -> None:
     values[::25] += 3
     fit = LocalFit.fit(points, values, compact=ALL)
     inner, true = curve(200, 1)
-    assert np.median(np.abs(fit.predict(inner)[0] - true)) < 0.01
+    assert np.median(np.abs(fit.predict(inner)[0] - true)) < 0.03
 
 
 def test_missing_values_and_few_galaxies_are_predicted_within_the_labels() -> None:
