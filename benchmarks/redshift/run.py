@@ -1,8 +1,9 @@
 """Redshifts of zCOSMOS and SDSS from magnitudes, and metallicities from images: one run, a few CPU minutes.
 
-    python -m benchmarks.redshift.run DATA --output results.json [--sets sdss,zcosmos,metallicity]
+    python -m benchmarks.redshift.run DATA [--sets sdss,zcosmos,metallicity] [--output results.json]
 
-DATA has the folders `photoz` and `metallicity`. Heads are fitted on train and val; the test part is reported once.
+DATA has the folders `photoz` and `metallicity`. Heads are fitted on train and val; the test part is reported once. The results
+of sets that are not run are kept; the section of docs/benchmarks.md is written anew.
 """
 
 from __future__ import annotations
@@ -18,8 +19,10 @@ from backend.heads.feature_blocks import COLUMNS, Block
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
 from benchmarks.redshift.methods import METHODS, number_scores, timed
+from benchmarks.redshift.page import write_page
 from benchmarks.redshift.pictures import colours_of, embed
 from benchmarks.redshift.sets import GalaxySet, read_metallicity, read_sdss, read_zcosmos
+from benchmarks.report import RESULTS
 
 __all__ = ["main"]
 
@@ -80,7 +83,7 @@ def main() -> None:
     """Run the benchmark."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=RESULTS / "redshift.json")
     parser.add_argument("--sets", default="sdss,zcosmos,metallicity")
     options = parser.parse_args()
     results: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
@@ -91,6 +94,7 @@ def main() -> None:
         else:
             results[name] = run_redshifts({"sdss": read_sdss, "zcosmos": read_zcosmos}[name](options.data))
         options.output.write_text(json.dumps(results, indent=1) + "\n")
+    write_page(results)
 
 
 if __name__ == "__main__":

@@ -153,7 +153,7 @@ def import_(
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             stack.enter_context(client)
             total, all_items = open_inputs(options, settings, client, stack)
-            items = islice(all_items, limit)
+            items: Iterator[Item] = islice(all_items, limit)
             if spectra is not None:
                 items = attach_spectra(items, spectra)
             image_storage = _open_storage(storage, bucket, project, settings, client)
