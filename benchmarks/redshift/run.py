@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.heads.feature_blocks import COLUMNS, Block
+from backend.heads.feature_blocks import COLUMNS, Block, FeatureBlocks
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
 from benchmarks.redshift.methods import METHODS, number_scores, timed
@@ -50,7 +50,7 @@ def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
     measured_colours = [colours_of(file) for file in files]
     blocks = tuple({COLUMNS: Block(colours)} for colours in measured_colours)
     nothing = np.empty((len(files), 0), np.float32)
-    empty = tuple({} for _ in files)
+    empty: tuple[FeatureBlocks, ...] = tuple({} for _ in files)
     arms = {
         "mean": HeadInputs(nothing, empty),
         "image": HeadInputs(embeddings, empty),

@@ -23,6 +23,7 @@ from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
 from backend.images.store import StoredImage, image_key
 from backend.prediction.factory import PredictorFactory
+from backend.prediction.features import ImageFeatures
 from backend.prediction.predictor import Task
 from backend.prediction.project_heads import ProjectHeads
 from sync.files.cache import MemoryCache
@@ -52,7 +53,7 @@ REDSHIFT = 0.12
 
 def spectrum_of(redshift: float, *, seed: int = 0) -> Spectrum:
     """Return a spectrum with the break at 4000 Angstrom and lines in emission."""
-    wavelength = np.geomspace(3800, 9200, 3800)
+    wavelength = np.asarray(np.geomspace(3800, 9200, 3800), np.float64)
     rest = wavelength / (1 + redshift)
     flux = 1 + 0.6 / (1 + np.exp(-(rest - 3980) / 8)) + 0.1 * np.sin(rest / 400)
     for centre, height in ((3728.5, 0.8), (4862.7, 0.5), (5008.2, 0.9), (6564.6, 2.0), (6585.3, 0.7), (6725.5, 0.5)):
@@ -101,6 +102,8 @@ def train(factory: PredictorFactory, image: StoredImage) -> Regression:
         measured = measure_spectrum(spectrum_of(float(value), seed=seed))
         blocks.append({COLUMNS: Block(columns), SPECTRUM: Block(measured)})
     (features,) = factory.extractor.extract_features([""], embed=True)
+    assert isinstance(features, ImageFeatures)
+    assert features.embedding is not None
     embedding = features.embedding + rng.normal(0, 1e-3, (60, len(features.embedding)))
     head = Regression.fit(HeadInputs(embedding.astype(np.float32), tuple(blocks)), values, control="redshift", relative=True)
     return Regression(head.table, head.fitted, head.relative, head.dimension, factory.shipped_encoder)

@@ -49,7 +49,7 @@ class Blend:
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays that `of_arrays` reads."""
-        parts = {"boosting": self.boosting, "forest": self.forest, "local": self.local}
+        parts: dict[str, TreeSum | LocalFit] = {"boosting": self.boosting, "forest": self.forest, "local": self.local}
         return {f"{part}.{name}": array for part, fit in parts.items() for name, array in fit.arrays().items()}
 
     @classmethod

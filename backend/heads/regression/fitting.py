@@ -154,7 +154,8 @@ def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Tr
     for name, learner in LEARNERS.items():
         if not learner.fewest <= len(rows) <= learner.most or len(np.unique(folds)) < 2:
             continue
-        predicted, relative = np.zeros(len(rows)), np.ones(len(rows))
+        predicted: Floats = np.zeros(len(rows))
+        relative: Floats = np.ones(len(rows))
         for fold in np.unique(folds):
             inside = folds == fold
             train, test = _fold_matrices(labelled, blocks, rows, matrix, int(fold))

@@ -81,7 +81,8 @@ class LocalFit:
         values = self.values[nearest]
         near = 1 / (1 + (distance / np.maximum(distance.mean(axis=1, keepdims=True), LEAST_SCALE)) ** 2)
         penalty = np.diag([0.0] + [RIDGE] * points.shape[1])
-        weights, line = near, np.zeros((len(points), design.shape[2]))
+        weights: Floats = near
+        line: Floats = np.zeros((len(points), design.shape[2]))
         for _ in range(PASSES):
             weighted = design * weights[:, :, None]
             normal = np.einsum("nki,nkj->nij", weighted, design, optimize=True) + penalty

@@ -17,7 +17,7 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "spectra" / "spectra"
 
 def galaxy(redshift: float, *, noise: float = 0.05, n2: float = 0.3) -> Spectrum:
     """Return a spectrum with a 4000 Angstrom break of 1.6, and Halpha and [NII] in emission."""
-    wavelength = np.geomspace(3800, 9200, 3800)
+    wavelength = np.asarray(np.geomspace(3800, 9200, 3800), np.float64)
     rest = wavelength / (1 + redshift)
     flux = np.where(rest < 3975, 1.0, 1.6)
     flux += 8 * np.exp(-0.5 * ((rest - 6564.6) / 2.5) ** 2) + 8 * n2 * np.exp(-0.5 * ((rest - 6585.3) / 2.5) ** 2)
@@ -43,7 +43,7 @@ def test_the_rest_frame_is_measured_where_a_redshift_is_known() -> None:
 def test_every_measurement_is_finite_whatever_the_flux() -> None:
     rng = np.random.default_rng(1)
     for flux in (rng.normal(0, 1, 60), np.full(60, -3.0), rng.normal(0, 1e30, 60), np.abs(rng.normal(0, 1e-18, 5000))):
-        wavelength = np.linspace(4000, 9000, len(flux))
+        wavelength = np.asarray(np.linspace(4000, 9000, len(flux)), np.float64)
         assert all(np.isfinite(value) for value in measure_spectrum(Spectrum(wavelength, flux), redshift=0.1).values())
         assert draw_spectrum(Spectrum(wavelength, flux))
 
