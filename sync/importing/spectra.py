@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from sync.errors.images import ImageError
 from sync.errors.spectra import SpectrumError
@@ -27,7 +28,9 @@ __all__ = [
 ]
 
 SPECTRUM_KEY, PLOT_KEY, PROBLEM_KEY = "spectrum", "spectrum_plot", "spectrum_problem"
-"""Keys of a task's data: the file of the spectrum, its plot, and why there is none."""
+"""Keys of a task's data: the file of the spectrum, its plot as a list of one page, and why there is none.
+
+A list is shown by `valueList`: Label Studio 1.23.2 refuses uploads to a project whose config has two keys in `value`."""
 MAX_BYTES = 64 * 2**20
 SUFFIXES = (".fits", ".fit", ".fits.gz", ".csv", ".txt", ".dat", ".ecsv", ".tsv")
 REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
@@ -108,7 +111,7 @@ def draw_reason(reason: str) -> SpectrumPlot:
     return SpectrumPlot(_hash(plot), plot)
 
 
-def spectrum_data(spectrum: SpectrumFile | None, plot: str, problem: str, storage: Storage) -> dict[str, str]:
+def spectrum_data(spectrum: SpectrumFile | None, plot: str, problem: str, storage: Storage) -> dict[str, Any]:
     """Store the file of a spectrum; return the keys of a task's data.
 
     Parameters
@@ -121,8 +124,8 @@ def spectrum_data(spectrum: SpectrumFile | None, plot: str, problem: str, storag
     storage : Storage
     """
     if spectrum is None:
-        return {PLOT_KEY: plot, PROBLEM_KEY: problem}
-    return {PLOT_KEY: plot, SPECTRUM_KEY: storage.put_science(StoredFile(spectrum.name + spectrum.suffix, spectrum.content))}
+        return {PLOT_KEY: [plot], PROBLEM_KEY: problem}
+    return {PLOT_KEY: [plot], SPECTRUM_KEY: storage.put_science(StoredFile(spectrum.name + spectrum.suffix, spectrum.content))}
 
 
 def _known_redshift(item: Item) -> float | None:

@@ -129,7 +129,7 @@ def test_a_task_opens_with_its_spectrum_and_a_predicted_redshift(page: Page, cli
     assert (report.imported, report.without_spectrum) == (1, {})
     (task,) = read_tasks(client, project)
     assert task.data["spectrum"].startswith("science/")
-    assert task.data["spectrum_plot"].startswith("/data/upload/")
+    assert task.data["spectrum_plot"][0].startswith("/data/upload/")
 
     source, cache = OneImage(content.getvalue()), MemoryCache(max_bytes=10**8)
     factory = PredictorFactory(source, cache, None, data_dir=tmp_path)

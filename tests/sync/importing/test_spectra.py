@@ -64,7 +64,7 @@ def test_spectra_are_found_by_column_or_name_and_the_others_have_a_reason(spectr
         assert "spectrum" not in drawn.item.data  # the path on this computer
     assert [task.get("spectrum", "") != "" for task in tasks] == [True, True, False, False, False]
     assert storage.files[tasks[0]["spectrum"].removeprefix("science/1/")] == SPECTRUM
-    assert all(task["spectrum_plot"] == "plot.png" for task in tasks)
+    assert all(task["spectrum_plot"] == ["plot.png"] for task in tasks)
     assert "has no wavelengths" in tasks[2]["spectrum_problem"]
     assert tasks[3]["spectrum_problem"] == "there is no spectrum of this galaxy in the folder"
     assert "there is no spectrum ../secret.csv below" in tasks[4]["spectrum_problem"]
