@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from sync.errors.images import ImageError
 from sync.importing.drawing import Drawer
@@ -14,6 +16,12 @@ from sync.importing.storage.stored import StoredFile
 
 WAVELENGTH = np.arange(3800.0, 9200.0, 5.0)
 SPECTRUM = "\n".join(["wavelength,flux", *(f"{at},{10 + at / 1000}" for at in WAVELENGTH)]).encode()
+
+
+def png() -> bytes:
+    content = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).integers(0, 255, (32, 32, 3), np.uint8)).save(content, "PNG")
+    return content.getvalue()
 
 
 class Folder:
@@ -45,7 +53,7 @@ def spectra(tmp_path: Path) -> Path:
     return folder
 
 
-def test_spectra_are_found_by_column_or_name_and_the_others_have_a_reason(spectra: Path, png: Any) -> None:
+def test_spectra_are_found_by_column_or_name_and_the_others_have_a_reason(spectra: Path) -> None:
     images = [
         item("g1.png", png),
         item("g2.png", png, spectrum="plates/spec-7.csv", redshift=0.1),
