@@ -98,7 +98,7 @@ def _draw_curve(
     colour: str,
 ) -> None:
     points = [(x_of(at), y_of(value)) for at, value in zip(wavelength.tolist(), values.tolist(), strict=True)]  # type: ignore[operator]
-    draw.line(points, fill=colour, width=1)
+    draw.line(points, fill=colour, width=2)
 
 
 def _ticks(low: float, high: float, *, count: int = 8) -> list[float]:
