@@ -45,7 +45,6 @@ FLOORS = {
         "sky",
         "http",
         "images",
-        "spectra",
         "controls",
         "labelling",
         "label_studio",

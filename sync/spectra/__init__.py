@@ -1,1 +1,0 @@
-"""Spectra of galaxies: read from files, measured, and drawn for annotators (docs/numbers.md)."""
