@@ -45,6 +45,7 @@ FLOORS = {
         "sky",
         "http",
         "images",
+        "spectra",
         "controls",
         "labelling",
         "label_studio",

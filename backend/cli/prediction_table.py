@@ -50,7 +50,7 @@ class PredictionTable:
         self._file.detach()
 
 
-def _flatten(control: str, value: dict[str, float | None] | Sequence[Any]) -> dict[str, Any]:
+def _flatten(control: str, value: dict[str, float] | Sequence[Any]) -> dict[str, Any]:
     if isinstance(value, dict):
-        return {f"{control}:{name}": "" if number is None else f"{number:.6g}" for name, number in value.items()}
+        return {f"{control}:{name}": f"{number:.6g}" for name, number in value.items()}
     return {f"{control}:objects": len(value)}

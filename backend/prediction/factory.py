@@ -51,7 +51,7 @@ class PredictorFactory:
     sam_checkpoint : Path, optional
         An official SAM checkpoint to use instead of the shipped segmenter.
     data_dir : Path, optional
-        Folder below which science files of tasks are stored; without it galaxies are not measured on these.
+        Folder below which an import stores science files and spectra; without it those of tasks cannot be read.
     """
 
     def __init__(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.feature_blocks import SPECTRUM
 from backend.heads.segmentation.shipped import Segmenter, open_segmenter
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.images.store import ImageSource
+from backend.images.task_files import TaskFiles
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
@@ -18,6 +20,7 @@ from backend.lvm.joined_embeddings import JoinedEmbeddings
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.task_blocks import TaskBlocks
+from backend.prediction.task_spectra import SpectrumReader
 from sync.files.cache import Cache
 
 __all__ = ["BASE_DETECTOR", "BASE_MORPHOLOGY", "ShippedParts"]
@@ -48,7 +51,11 @@ class ShippedParts:
     ) -> None:
         self.image_store, self.cache, self._maps, self._sam_checkpoint = image_store, cache, maps, sam_checkpoint
         self.encoder = fingerprint(SHIPPED_CHECKPOINT)
-        self.blocks = TaskBlocks(structure=TaskMeasurer(image_store.open, cache, data_dir=data_dir))
+        files = TaskFiles(image_store.open, data_dir=data_dir)
+        self.blocks = TaskBlocks(
+            {SPECTRUM: SpectrumReader(files.read, cache)},
+            structure=TaskMeasurer(image_store.open, cache, data_dir=data_dir),
+        )
 
     @cached_property
     def networks(self) -> tuple[FeatureExtractor, Embeddings, Segmenter]:

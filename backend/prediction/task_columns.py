@@ -14,7 +14,19 @@ __all__ = ["read_columns"]
 
 NOT_FEATURES = frozenset(
     {
-        *("image", "content_id", "filename", "extension", "wcs", "sky_problem", "bands", "unit", "science", "spectrum"),
+        *(
+            "image",
+            "content_id",
+            "filename",
+            "extension",
+            "wcs",
+            "sky_problem",
+            "bands",
+            "unit",
+            "science",
+            "spectrum",
+            "spectrum_plot",
+        ),
         *("ra", "dec", "raj2000", "dej2000", "decj2000", "ra_deg", "dec_deg", "ra_icrs", "de_icrs", "dec_icrs"),
         *("alpha_j2000", "delta_j2000", "right_ascension", "declination", "glon", "glat", "l", "b_gal", "htmid", "healpix"),
         *("plate", "mjd", "fiber", "fiberid", "fiber_id", "run", "rerun", "camcol", "field", "tile", "tract", "patch", "ccd"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from sync.errors.failures import attempt
@@ -13,6 +13,7 @@ from sync.images.decode import unpack
 from sync.images.display import DisplayedImage, content_id, display
 from sync.images.fits_extraction import pick_extension, split_images
 from sync.importing.inputs.item import Item
+from sync.importing.spectra import SpectrumFile, SpectrumPlot, draw_reason, draw_spectrum_of
 
 __all__ = ["Drawer", "DrawnImage", "Outcome", "draw_items"]
 
@@ -33,6 +34,12 @@ class DrawnImage:
         Name of the image in a FITS file with several images; empty for other files.
     companion : bytes or None
         PNG file of a second picture of the same image.
+    spectrum : SpectrumFile or None
+        None if the item has none, or it cannot be read.
+    plot : SpectrumPlot or None
+        Plot of the spectrum, or of the reason why there is none; None if the import has no spectra.
+    spectrum_problem : str
+        Why the spectrum cannot be read, in one sentence.
     """
 
     item: Item
@@ -40,11 +47,15 @@ class DrawnImage:
     displayed: DisplayedImage
     extension: str = ""
     companion: bytes | None = None
+    spectrum: SpectrumFile | None = None
+    plot: SpectrumPlot | None = None
+    spectrum_problem: str = ""
 
     @property
     def size(self) -> int:
-        """Size of the displayed image, of its companion and of the science file, bytes."""
-        return len(self.displayed.image) + len(self.displayed.science or b"") + len(self.companion or b"")
+        """Size of the displayed image, of its companion, of the science file and of the spectrum, bytes."""
+        spectrum = (len(self.spectrum.content) if self.spectrum else 0) + (len(self.plot.content) if self.plot else 0)
+        return len(self.displayed.image) + len(self.displayed.science or b"") + len(self.companion or b"") + spectrum
 
 
 Outcome = DrawnImage | ImageError | None
@@ -104,7 +115,13 @@ class Drawer:
         if size > self.max_bytes:
             raise ImageError(f"the image has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
         companion = None if self.draw_companion is None else self.draw_companion(content)
-        return DrawnImage(item, name, display_image, extension, companion)
+        drawn = DrawnImage(item, name, display_image, extension, companion)
+        if item.read_spectrum is None:
+            return drawn
+        outcome = attempt(partial(draw_spectrum_of, item))
+        if isinstance(outcome, ImageError):
+            return replace(drawn, plot=draw_reason(str(outcome)), spectrum_problem=str(outcome))
+        return replace(drawn, spectrum=outcome[0], plot=outcome[1])
 
 
 def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:

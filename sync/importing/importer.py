@@ -18,6 +18,7 @@ from sync.images.decode import MAX_PIXELS
 from sync.images.stretches import DEFAULT_STRETCH
 from sync.importing.drawing import Drawer, DrawnImage, draw_items
 from sync.importing.inputs.item import Item
+from sync.importing.spectra import PLOT_KEY, spectrum_data
 from sync.importing.storage.stored import Storage, StoredFile
 from sync.label_studio.client import LabelStudioClient, LabelStudioError
 from sync.labelling.config import parse
@@ -60,11 +61,14 @@ class IngestReport:
         Number of images that the project already had, and of repeated ones.
     left_out : dict
         Name of each image or item that was left out, and the reason.
+    without_spectrum : dict
+        Name of each imported item whose spectrum was left out, and the reason.
     """
 
     imported: int = 0
     known: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
+    without_spectrum: dict[str, str] = field(default_factory=dict)
 
 
 def ingest(
@@ -116,6 +120,7 @@ def ingest(
     """
     known_ids = read_content_ids(client, project_id)
     left_out: dict[str, str] = {}
+    without_spectrum: dict[str, str] = {}
     duplicates = 0
     batch: list[DrawnImage] = []
     with _Sender(lambda images: _import(images, client, project_id, storage, image_key, companion)) as sender:
@@ -130,13 +135,15 @@ def ingest(
                 else:
                     known_ids.add(outcome.content_id)
                     batch.append(outcome)
+                    if outcome.spectrum_problem:
+                        without_spectrum[name] = outcome.spectrum_problem
                 if len(batch) == BATCH or sum(image.size for image in batch) >= BATCH_BYTES:
                     sender.send(batch)
                     batch = []
             if progress is not None:
                 progress()
         sender.send(batch)
-        return IngestReport(sender.finish(), duplicates, left_out)
+        return IngestReport(sender.finish(), duplicates, left_out, without_spectrum)
 
 
 def image_key_of(label_config: str, *, companion: Companion | None = None) -> str:
@@ -147,7 +154,7 @@ def image_key_of(label_config: str, *, companion: Companion | None = None) -> st
     ValueError
         If the config cannot be read, or displays several images per task.
     """
-    keys = sorted(set(parse(label_config).image_key.values()) - ({companion.key} if companion else set()))
+    keys = sorted(set(parse(label_config).image_key.values()) - {PLOT_KEY} - ({companion.key} if companion else set()))
     if len(keys) > 1:
         listed_keys = ", ".join(f"${key}" for key in keys)
         raise ValueError(
@@ -208,6 +215,11 @@ def _import(
         files = [StoredFile(f"{image.content_id}-{companion.key}.png", image.companion or b"") for image in batch]
         for task, reference in zip(tasks, storage.put_images(files), strict=True):
             task["data"][companion.key] = reference
+    plots = [image.plot for image in batch if image.plot is not None]
+    plot_references = iter(storage.put_images([StoredFile(f"{plot.name}.png", plot.content) for plot in plots]))
+    for task, image in zip(tasks, batch, strict=True):
+        if image.plot is not None:
+            task["data"] |= spectrum_data(image.spectrum, next(plot_references), image.spectrum_problem, storage)
     answer = client.send("POST", f"/api/projects/{project_id}/import", json=tasks)
     if answer["task_count"] != len(tasks):
         message = f"Label Studio made {answer['task_count']} tasks of {len(tasks)} images in project {project_id}"

@@ -71,6 +71,13 @@ def import_(
         typer.Option(metavar="FILE", help="Table joined to PATHS by --key; its columns are copied to the tasks."),
     ] = None,
     key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
+    spectra: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder of spectra (SDSS, DESI, CSV): the column spectrum names the file, else it has the image's name.",
+        ),
+    ] = None,
     catalogue_table: Annotated[
         str | None, typer.Option(metavar="NAME|NUMBER", help="Table to read, if the file has several.")
     ] = None,
@@ -99,6 +106,7 @@ def import_(
     from sync.images.stretches import STRETCHES
     from sync.importing.importer import image_key_of
     from sync.importing.inputs.item import InputError
+    from sync.importing.spectra import attach_spectra
     from sync.importing.storage.stored import StorageError
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
     from sync.label_studio.projects import project_state
@@ -145,7 +153,9 @@ def import_(
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             stack.enter_context(client)
             total, all_items = open_inputs(options, settings, client, stack)
-            items = islice(all_items, limit)
+            items: Iterator[Item] = islice(all_items, limit)
+            if spectra is not None:
+                items = attach_spectra(items, spectra)
             image_storage = _open_storage(storage, bucket, project, settings, client)
             key = image_key_of(project_state(client, project).label_config, companion=companion)
             total = min(total, limit or total)
@@ -163,9 +173,11 @@ def import_(
             )
     except (LabelStudioError, InputError, StorageError, ValueError) as error:
         stop_for(error)
-    list_left_out(report.left_out)
-    console.print(f"{report.imported} imported, {report.known} already in the project, {len(report.left_out)} left out")
-    if report.left_out:
+    list_left_out(report.left_out | {f"spectrum of {name}": reason for name, reason in report.without_spectrum.items()})
+    without = f", {len(report.without_spectrum)} without a spectrum" if spectra is not None else ""
+    left_out = f"{len(report.left_out)} left out{without}"
+    console.print(f"{report.imported} imported, {report.known} already in the project, {left_out}")
+    if report.left_out or report.without_spectrum:
         raise typer.Exit(INCOMPLETE)
 
 

@@ -14,9 +14,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.regression.blend import Blend
 from backend.heads.regression.intervals import Intervals
 from backend.heads.regression.linear import LinearFit
-from backend.heads.regression.trees import BoostedTrees
+from backend.heads.regression.local import LocalFit
+from backend.heads.regression.trees import TreeSum, fit_forest
 
 __all__ = ["IMAGE_RIDGE", "LEARNERS", "MEAN", "Expert", "Fit", "Learner"]
 
@@ -45,21 +47,25 @@ class Learner:
     Attributes
     ----------
     fit : callable
-        Fits to a matrix of shape (n, p) and values of shape (n,).
+        Fits to a matrix of shape (n, p) and values of shape (n,); `compact` marks the columns that determine the others: a line
+        or a distance in all differences of magnitudes would count each magnitude many times.
     of_arrays : callable
         Builds a fit from stored arrays.
-    fewest : int
-        Galaxies from which on it is tried.
+    fewest, most : int
+        Numbers of galaxies between which it is tried.
     """
 
-    fit: Callable[[Floats, Floats], Fit]
+    fit: Callable[..., Fit]
     of_arrays: Callable[[Callable[..., NDArray[Any]]], Fit]
     fewest: int
+    most: int = 10**9
 
 
 LEARNERS: dict[str, Learner] = {
     "ridge": Learner(LinearFit.fit, LinearFit.of_arrays, 12),
-    "boosting": Learner(BoostedTrees.fit, BoostedTrees.of_arrays, 60),
+    "local": Learner(LocalFit.fit, LocalFit.of_arrays, 60),
+    "forest": Learner(fit_forest, TreeSum.of_arrays, 40, 200),
+    "blend": Learner(Blend.fit, Blend.of_arrays, 200),
 }
 
 

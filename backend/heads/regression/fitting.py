@@ -112,8 +112,11 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
             if trial is not None:
                 trials.append(trial)
     choices = _choose(trials, labelled, present, with_image=with_image)
-    experts = tuple(trial.expert for trial in trials)
-    return FittedExperts(None if image is None else image[0], experts, choices, _typical_width(trials, choices, present))
+    noise = _typical_width(trials[choices[max(choices, key=len)]])
+    chosen = sorted(set(choices.values()))  # the others are not stored: a forest has megabytes
+    experts = tuple(trials[index].expert for index in chosen)
+    choices = {blocks: chosen.index(index) for blocks, index in choices.items()}
+    return FittedExperts(None if image is None else image[0], experts, choices, noise)
 
 
 def _assign_folds(table: FeatureTable, inputs: HeadInputs) -> Rows:
@@ -146,15 +149,17 @@ def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Tr
     """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
     folds, values = labelled.folds[rows], labelled.values
     matrix = _matrix(labelled, blocks, rows)
+    compact = labelled.table.compact(blocks)
     best: tuple[float, str, Floats, Floats] | None = None
     for name, learner in LEARNERS.items():
-        if len(rows) < learner.fewest or len(np.unique(folds)) < 2:
+        if not learner.fewest <= len(rows) <= learner.most or len(np.unique(folds)) < 2:
             continue
-        predicted, relative = np.zeros(len(rows)), np.ones(len(rows))
+        predicted: Floats = np.zeros(len(rows))
+        relative: Floats = np.ones(len(rows))
         for fold in np.unique(folds):
             inside = folds == fold
             train, test = _fold_matrices(labelled, blocks, rows, matrix, int(fold))
-            fit = learner.fit(train, values[rows[~inside]])
+            fit = learner.fit(train, values[rows[~inside]], compact=compact)
             predicted[inside], relative[inside] = fit.predict(test)
         loss = float((np.abs(predicted - values[rows]) * labelled.weights[rows]).mean())
         if best is None or loss < best[0]:
@@ -162,7 +167,9 @@ def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Tr
     if best is None:
         return None
     _, name, predicted, relative = best
-    return _make_trial(labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows]), rows, predicted, relative)
+    return _make_trial(
+        labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows], compact=compact), rows, predicted, relative
+    )
 
 
 def _matrix(labelled: _Labelled, blocks: Sequence[str], rows: Rows) -> Floats:
@@ -215,20 +222,17 @@ def _choose(
     errors = [np.abs(trial.predicted - labelled.values) * labelled.weights for trial in trials]
     for subset in [(), *_subsets(blocks)]:
         rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(labelled.values), bool)
-        for available in {frozenset(subset), frozenset((IMAGE, *subset)) if with_image else frozenset(subset)}:
-            usable = [index for index, trial in enumerate(trials) if available.issuperset(trial.expert.blocks)]
-            losses = {
-                index: float(errors[index][rows].mean()) if rows.sum() >= MINIMUM_LABELS else trials[index].expert.loss
-                for index in usable
-            }
-            choices[available] = min(losses, key=lambda index: (losses[index], len(trials[index].expert.blocks)))
+        available = frozenset((IMAGE, *subset) if with_image else subset)
+        usable = [index for index, trial in enumerate(trials) if available.issuperset(trial.expert.blocks)]
+        losses = {
+            index: float(errors[index][rows].mean()) if rows.sum() >= MINIMUM_LABELS else trials[index].expert.loss
+            for index in usable
+        }
+        choices[available] = min(losses, key=lambda index: (losses[index], len(trials[index].expert.blocks)))
     return choices
 
 
-def _typical_width(
-    trials: Sequence[_Trial], choices: Mapping[frozenset[str], int], present: Mapping[str, NDArray[np.bool_]]
-) -> float:
-    """Return the median half-width of the 68 % interval of the labelled galaxies, each by the expert for most of its blocks."""
-    fullest = trials[choices[max(choices, key=len)]]
+def _typical_width(fullest: _Trial) -> float:
+    """Return the median half-width of the 68 % interval of the labelled galaxies by the expert for most of their blocks."""
     known = fullest.predicted[np.isfinite(fullest.predicted)]
     return float(np.median(fullest.expert.intervals.half_widths(known, np.ones(len(known)))[0]))

@@ -93,13 +93,13 @@ class Regression:
         ValueError
             If shapes do not fit or a number is not finite.
         """
-        values = np.asarray(values, np.float64)
-        if values.shape != (len(inputs),):
-            raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {values.shape}")
-        if not (np.isfinite(values).all() and np.isfinite(inputs.embeddings).all()):
+        labels: Floats = np.asarray(values, np.float64)
+        if labels.shape != (len(inputs),):
+            raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {labels.shape}")
+        if not (np.isfinite(labels).all() and np.isfinite(inputs.embeddings).all()):
             raise ValueError("embeddings and values must be finite")
-        table = choose_features(inputs.blocks, values, control=control)
-        return cls(table, fit_experts(table, inputs, values, relative=relative), relative, inputs.embeddings.shape[1])
+        table = choose_features(inputs.blocks, labels, control=control, relative=relative)
+        return cls(table, fit_experts(table, inputs, labels, relative=relative), relative, inputs.embeddings.shape[1])
 
     @property
     def noise(self) -> float:
@@ -148,12 +148,12 @@ class Regression:
 
     def _predict(self, expert: Expert, inputs: HeadInputs) -> tuple[Floats, Floats]:
         image: Floats | None = None
-        relative = np.ones(len(inputs))
+        relative: Floats = np.ones(len(inputs))
         if IMAGE in expert.blocks and self.fitted.image is not None:
             ridge = self.fitted.image
             single, deviations = ridge.predict(inputs.embeddings)
             image = single.astype(np.float64)
-            relative = deviations / ridge.noise if ridge.noise > 0 else relative
+            relative = np.asarray(deviations / ridge.noise, np.float64) if ridge.noise > 0 else relative
         if expert.fit is None:
             mean = np.full(len(inputs), expert.intervals.places.mean())
             return (mean if image is None else image), relative

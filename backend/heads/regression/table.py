@@ -13,8 +13,8 @@ from itertools import combinations, pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.feature_blocks import BLOCKS, COLUMNS, FeatureBlocks
-from backend.heads.regression.magnitudes import is_magnitude, words_of
+from backend.heads.feature_blocks import BLOCKS, COLUMNS, IMAGE, SPECTRUM, FeatureBlocks
+from backend.heads.regression.magnitudes import is_magnitude, is_magnitude_error, words_of
 
 __all__ = ["FeatureTable", "choose_features"]
 
@@ -27,6 +27,8 @@ EQUAL_SHARE, EQUAL_TOLERANCE = 0.9, 1e-3
 FEWEST_EQUAL, FEWEST_LINEAR = 5, 10
 LEAK_CORRELATION = 0.9999
 """A column is also the answer if it is a linear function of the labels: a velocity c z, or log(1 + z) over a small range."""
+REST = "rest_"
+"""Start of the names of what was measured in the rest frame of a spectrum; see `sync.spectra.features`."""
 PRESENT_SHARE = 0.5
 """Share of a block's features that a galaxy must have for the block to be used: a galaxy with one of eight magnitudes has none
 of the colours that the fit relies on."""
@@ -65,12 +67,35 @@ class FeatureTable:
             if block in blocks:
                 known = blocks[block].values
                 values[index] = [known.get(name, np.nan) for name in names]
-        if block != COLUMNS:
-            return values
-        magnitudes = [place for place, name in enumerate(names) if is_magnitude(name)]
-        pairs = list(combinations(magnitudes, 2) if len(magnitudes) <= MOST_MAGNITUDES else pairwise(magnitudes))
-        colours = [values[:, first] - values[:, second] for first, second in pairs]
+        colours = [values[:, first] - values[:, second] for first, second in self._pairs(block)]
         return np.column_stack([values, *colours]) if colours else values
+
+    def compact(self, blocks: Sequence[str]) -> NDArray[np.bool_]:
+        """Return which columns of the matrix of these blocks determine the others, shape (p,).
+
+        Of the magnitudes these are one magnitude and the colours of neighbours. Their errors are left out, since they say how
+        well a magnitude is known and not what it is. `IMAGE` is one column.
+        """
+        marks: list[bool] = []
+        for block in blocks:
+            if block == IMAGE:
+                marks.insert(0, True)
+                continue
+            magnitudes = self._magnitudes(block)
+            names, neighbours = self.names.get(block, ()), set(pairwise(magnitudes))
+            others = set(magnitudes) - {magnitudes[len(magnitudes) // 2]} if len(magnitudes) > 1 else set()
+            marks += [place not in others and not is_magnitude_error(name) for place, name in enumerate(names)]
+            marks += [pair in neighbours for pair in self._pairs(block)]
+        return np.array(marks, bool) if any(marks) else np.ones(len(marks), bool)
+
+    def _magnitudes(self, block: str) -> list[int]:
+        """Return the places of the magnitudes among the features of a block."""
+        return [place for place, name in enumerate(self.names.get(block, ())) if block == COLUMNS and is_magnitude(name)]
+
+    def _pairs(self, block: str) -> list[tuple[int, int]]:
+        """Return the places of the magnitudes whose differences follow the features."""
+        magnitudes = self._magnitudes(block)
+        return list(combinations(magnitudes, 2) if len(magnitudes) <= MOST_MAGNITUDES else pairwise(magnitudes))
 
     def present(self, rows: Sequence[FeatureBlocks], block: str) -> NDArray[np.bool_]:
         """Return which galaxies have enough of a block's values to use it, shape (n,)."""
@@ -80,7 +105,7 @@ class FeatureTable:
         return np.asarray(counts, np.float64) >= least
 
 
-def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: str) -> FeatureTable:
+def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: str, relative: bool = False) -> FeatureTable:
     """Choose the features that labelled galaxies have.
 
     Parameters
@@ -90,17 +115,22 @@ def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: s
         Labels, finite.
     control : str
         Name of the control; a column of the same name is left out.
+    relative : bool
+        Whether the control holds a redshift: what was measured in the rest frame is left out, since it needs the answer.
     """
     names: dict[str, tuple[str, ...]] = {}
     left_out: list[str] = []
+    if relative and any(name.startswith(REST) for blocks in rows for name in _values(blocks, SPECTRUM)):
+        left_out.append("spectrum: what is measured in the rest frame is not used, since it needs the redshift")
     for block in BLOCKS:
         counts: dict[str, int] = {}
         for blocks in rows:
-            for name in blocks[block].values if block in blocks else ():
-                counts[name] = counts.get(name, 0) + 1
+            for name in _values(blocks, block):
+                if not (relative and block == SPECTRUM and name.startswith(REST)):
+                    counts[name] = counts.get(name, 0) + 1
         chosen = []
         for name, count in counts.items():
-            column = np.array([blocks[block].values.get(name, np.nan) if block in blocks else np.nan for blocks in rows])
+            column = np.array([_values(blocks, block).get(name, np.nan) for blocks in rows])
             reason = _reason_to_leave_out(name, column, values, control=control, block=block, count=count)
             if reason:
                 left_out.append(reason)
@@ -116,6 +146,10 @@ def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: s
             if name not in names[block]
         ]
     return FeatureTable(names, tuple(left_out))
+
+
+def _values(blocks: FeatureBlocks, block: str) -> Mapping[str, float]:
+    return blocks[block].values if block in blocks else {}
 
 
 def _reason_to_leave_out(name: str, column: Floats, values: Floats, *, control: str, block: str, count: int) -> str:

@@ -1,4 +1,4 @@
-"""Gradient-boosted trees: fitted by scikit-learn, stored as plain arrays and evaluated here.
+"""Sums of regression trees: boosted trees and forests, fitted by scikit-learn, stored as plain arrays and evaluated here.
 
 A pickle of scikit-learn can run code and depends on the version of the library; skops reads such files safely, but they still
 depend on that version. A tree is six numbers per node, so an old head predicts the same with any version.
@@ -6,7 +6,7 @@ depend on that version. A tree is six numbers per node, so an old head predicts 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -14,19 +14,21 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-__all__ = ["BoostedTrees"]
+__all__ = ["TreeSum", "fit_boosting", "fit_forest"]
 
 Floats = NDArray[np.float64]
 
-TREES, RATE = 300, 0.05
-LEAVES, LEAST_IN_LEAF = 15, 10
-ROWS = 2000
-"""Rows that are evaluated together: bounds the memory."""
+BOOSTED_TREES, RATE, LEAVES, LEAST_IN_LEAF = 400, 0.05, 31, 10
+FOREST_TREES, LEAST_IN_FOREST_LEAF = 100, 2
+COLUMNS_PER_SPLIT = 0.5
+"""Share of the columns that a split chooses from: trees differ, and the error of their sum falls."""
+CELLS = 400_000
+"""Rows times trees that are evaluated together: bounds the memory."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class BoostedTrees:
-    """A fitted sum of t trees with m nodes in all.
+class TreeSum:
+    """A sum of t trees with m nodes in all.
 
     Attributes
     ----------
@@ -37,12 +39,12 @@ class BoostedTrees:
     feature : ndarray of int32, shape (m,)
         Column that a node compares; -1 for a leaf.
     threshold : ndarray of float64, shape (m,)
-        Values up to it go to the left.
+        Values up to it go to the left; values are compared in single precision.
     children : ndarray of int32, shape (m, 2)
         Indices of the left and the right child.
     missing_left : ndarray of uint8, shape (m,)
         Whether missing values go to the left.
-    value : ndarray of float64, shape (m,)
+    value : ndarray of float32, shape (m,)
         What a leaf adds to the prediction.
     """
 
@@ -52,70 +54,81 @@ class BoostedTrees:
     threshold: Floats
     children: NDArray[np.int32]
     missing_left: NDArray[np.uint8]
-    value: Floats
+    value: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, matrix: Floats, values: Floats, *, seed: int = 0) -> Self:
-        """Fit trees.
-
-        Parameters
-        ----------
-        matrix : ndarray, shape (n, p)
-            NaN marks a missing value.
-        values : ndarray, shape (n,)
-        """
-        from sklearn.ensemble import HistGradientBoostingRegressor  # takes a second to import
-
-        model = HistGradientBoostingRegressor(
-            loss="squared_error",
-            max_iter=TREES,
-            learning_rate=RATE,
-            max_leaf_nodes=LEAVES,
-            min_samples_leaf=LEAST_IN_LEAF,
-            max_features=0.5,
-            early_stopping=False,
-            random_state=seed,
-        )
-        with threadpool_limits(limits=1):
-            model.fit(matrix, values)
-        return cls.of_model(model)
-
-    @classmethod
-    def of_model(cls, model: Any) -> Self:
+    def of_boosting(cls, model: Any) -> Self:
         """Copy the trees of a fitted HistGradientBoostingRegressor with a squared or absolute error."""
         trees = [predictors[0].nodes for predictors in model._predictors]
-        counts = np.array([len(nodes) for nodes in trees])
-        roots = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32) if trees else np.zeros(0, np.int32)
-        nodes = np.concatenate(trees) if trees else np.zeros(0, [])
-        offset = np.repeat(roots, counts)
-        leaf = nodes["is_leaf"].astype(bool)
-        children = np.stack([nodes["left"] + offset, nodes["right"] + offset], axis=1)
+        parts = [
+            (
+                nodes["is_leaf"].astype(bool),
+                nodes["feature_idx"],
+                nodes["num_threshold"],
+                np.stack([nodes["left"], nodes["right"]], axis=1),
+                nodes["missing_go_to_left"],
+                nodes["value"],
+            )
+            for nodes in trees
+        ]
+        return cls._join(float(np.ravel(model._baseline_prediction)[0]), parts)
+
+    @classmethod
+    def of_forest(cls, model: Any) -> Self:
+        """Copy the trees of a fitted ExtraTreesRegressor, each with its share of the mean."""
+        trees = [estimator.tree_ for estimator in model.estimators_]
+        parts = [
+            (
+                tree.children_left < 0,
+                tree.feature,
+                tree.threshold,
+                np.stack([tree.children_left, tree.children_right], axis=1),
+                tree.missing_go_to_left,
+                tree.value[:, 0, 0] / len(trees),
+            )
+            for tree in trees
+        ]
+        return cls._join(0.0, parts)
+
+    @classmethod
+    def _join(cls, baseline: float, trees: Sequence[tuple[NDArray[Any], ...]]) -> Self:
+        """Join trees of leaf marks, features, thresholds, children, directions of missing values, and values."""
+        counts = np.array([len(tree[0]) for tree in trees])
+        roots = np.concatenate([[0], np.cumsum(counts)[:-1]]).astype(np.int32)
+        leaf, feature, threshold, children, missing_left, value = (np.concatenate(part) for part in zip(*trees, strict=True))
+        children = children + np.repeat(roots, counts)[:, None]
+        largest = np.finfo(np.float64).max  # a split into known and missing values has the threshold infinity
         return cls(
-            float(np.ravel(model._baseline_prediction)[0]),
+            baseline,
             roots,
-            np.where(leaf, -1, nodes["feature_idx"]).astype(np.int32),
-            np.clip(np.nan_to_num(nodes["num_threshold"]), np.finfo(np.float64).min, np.finfo(np.float64).max),
+            np.where(leaf, -1, feature).astype(np.int32),
+            np.clip(np.where(leaf, 0.0, threshold), -largest, largest),
             np.where(leaf[:, None], 0, children).astype(np.int32),
-            nodes["missing_go_to_left"].astype(np.uint8),
-            np.where(leaf, nodes["value"], 0.0).astype(np.float64),
+            missing_left.astype(np.uint8),
+            np.where(leaf, value, 0.0).astype(np.float32),
         )
 
     def predict(self, matrix: Floats) -> tuple[Floats, Floats]:
         """Return values and relative errors (ones), shape (n,) each, for a matrix of shape (n, p); NaN marks missing values."""
-        parts = [self._predict(matrix[start : start + ROWS]) for start in range(0, len(matrix), ROWS)]
+        single = matrix.astype(np.float32).astype(np.float64)
+        rows = max(1, CELLS // max(len(self.roots), 1))
+        parts = [self._predict(single[start : start + rows]) for start in range(0, len(matrix), rows)]
         return np.concatenate([np.zeros(0), *parts]), np.ones(len(matrix))
 
     def _predict(self, matrix: Floats) -> Floats:
-        rows = np.arange(len(matrix))[:, None]
-        node = np.broadcast_to(self.roots, (len(matrix), len(self.roots)))
-        while True:
+        """Walk down all trees for all rows; a pair of row and tree leaves the walk when it reaches a leaf."""
+        n, t = len(matrix), len(self.roots)
+        totals = np.full(n, self.baseline)
+        row, node = np.repeat(np.arange(n), t), np.tile(self.roots, n)
+        while len(row):
             feature = self.feature[node]
-            inner = feature >= 0
-            if not inner.any():
-                return np.asarray(self.baseline + self.value[node].sum(axis=1), np.float64)
-            observed = matrix[rows, np.where(inner, feature, 0)]
+            leaf = feature < 0
+            totals += np.bincount(row[leaf], weights=self.value[node[leaf]], minlength=n)
+            row, node, feature = row[~leaf], node[~leaf], feature[~leaf]
+            observed = matrix[row, feature]
             left = np.where(np.isnan(observed), self.missing_left[node] > 0, observed <= self.threshold[node])
-            node = np.where(inner, self.children[node, np.where(left, 0, 1)], node)
+            node = self.children[node, np.where(left, 0, 1)]
+        return totals
 
     def arrays(self) -> Mapping[str, NDArray[Any]]:
         """Return the arrays that `of_arrays` reads."""
@@ -136,7 +149,7 @@ class BoostedTrees:
         Raises
         ------
         ValueError
-            If a node refers to no column or to no node.
+            If a node has no valid children, so that a walk would not end.
         """
         feature = stored("feature", -1)
         m = len(feature)
@@ -149,9 +162,36 @@ class BoostedTrees:
             stored("missing_left", m),
             stored("value", m),
         )
-        own = np.arange(m)[:, None]
-        inner = feature >= 0
+        inner = np.flatnonzero(feature >= 0)
         # A child has a higher number than its parent, so no walk is endless.
-        if not ((trees.children[inner] > own[inner]).all() and (trees.children < max(m, 1)).all() and (trees.roots < m).all()):
+        if not ((trees.children[inner] > inner[:, None]).all() and (trees.children < m).all() and (trees.roots < m).all()):
             raise ValueError("a node of the trees has no valid children")
         return trees
+
+
+def fit_boosting(matrix: Floats, values: Floats, *, compact: NDArray[np.bool_]) -> TreeSum:
+    """Fit gradient-boosted trees, which minimise the absolute error, to all columns of a matrix of shape (n, p)."""
+    from sklearn.ensemble import HistGradientBoostingRegressor  # takes a second to import
+
+    model = HistGradientBoostingRegressor(
+        loss="absolute_error",
+        max_iter=BOOSTED_TREES,
+        learning_rate=RATE,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=LEAST_IN_LEAF,
+        max_features=COLUMNS_PER_SPLIT,
+        early_stopping=False,
+        random_state=0,
+    )
+    with threadpool_limits(limits=1):
+        return TreeSum.of_boosting(model.fit(matrix.astype(np.float32), values))
+
+
+def fit_forest(matrix: Floats, values: Floats, *, compact: NDArray[np.bool_]) -> TreeSum:
+    """Fit extremely randomised trees (Geurts, Ernst & Wehenkel 2006) to all columns of a matrix of shape (n, p)."""
+    from sklearn.ensemble import ExtraTreesRegressor  # takes a second to import
+
+    model = ExtraTreesRegressor(
+        FOREST_TREES, min_samples_leaf=LEAST_IN_FOREST_LEAF, max_features=COLUMNS_PER_SPLIT, random_state=0, n_jobs=1
+    )
+    return TreeSum.of_forest(model.fit(matrix.astype(np.float32), values))

@@ -25,6 +25,8 @@ PLATEAU_PX = 4
 """Fewest touching pixels with exactly the largest value that are a saturated core."""
 WINDOW_FACTOR = 2.5
 WINDOW_MARGIN_PX = 12
+LARGEST_WINDOW_PX = 800
+"""Bounds time and memory: a fit takes seconds and half a gigabyte at this size."""
 FEWEST_SKY_PIXELS = 60
 NEIGHBOUR_SIGMA = 4.0
 NEIGHBOUR_MARGIN_PX = 4
@@ -104,6 +106,11 @@ def prepare(cutout: Cutout) -> Prepared:
     level, noise = _sky(image, valid, mask, cutout.noise_sigma)
     valid &= ~_unlisted_neighbours(image - level, valid, mask, noise)
     window = _window(mask, psf)
+    if window.side > LARGEST_WINDOW_PX:
+        raise CutoutError(
+            f"the galaxy needs a window of {window.side} pixels, and the fit takes at most {LARGEST_WINDOW_PX}: "
+            "measure it on an image that is averaged over squares of pixels"
+        )
     cut = _cut(np.where(valid, (image - level) / noise, 0), window)
     usable, inside = _cut(valid, window), _cut(mask, window)
     variance = np.ones_like(cut)

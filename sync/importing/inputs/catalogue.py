@@ -43,7 +43,7 @@ FOREIGN = {
 OWN_KEYS = frozenset(
     {
         *("image", "content_id", "filename", "extension", "ra", "dec", "pixel_scale_arcsec", "wcs", "sky_problem"),
-        *("bands", "unit", "science"),
+        *("bands", "unit", "science", "spectrum_plot", "spectrum_problem"),
     }
 )
 """Keys of a task's data that the import writes; columns with these names are stored as ``catalogue_<name>``."""

@@ -31,6 +31,8 @@ class Item:
         JSON values for the task's data: `ra` and `dec` in degrees, and the columns of the catalogue.
     identity : bytes
         Bytes that identify the content if `read` downloads it; empty if the content itself is hashed.
+    read_spectrum : callable or None
+        Returns the bytes of the file with the galaxy's spectrum, or raises ImageError; None if there is none.
     """
 
     name: str
@@ -38,3 +40,4 @@ class Item:
     filename: str
     data: Mapping[str, Any] = field(default_factory=dict)
     identity: bytes = b""
+    read_spectrum: Callable[[], bytes] | None = None

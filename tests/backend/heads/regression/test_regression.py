@@ -31,7 +31,7 @@ def galaxies(n: int, *, seed: int = 0, with_columns: float = 1.0) -> tuple[HeadI
 
 @pytest.fixture(scope="module")
 def head() -> Regression:
-    return Regression.fit(*galaxies(400, with_columns=0.8))
+    return Regression.fit(*galaxies(190, with_columns=0.8))
 
 
 def test_each_galaxy_is_predicted_from_the_blocks_that_it_has(head: Regression) -> None:
@@ -45,13 +45,13 @@ def test_each_galaxy_is_predicted_from_the_blocks_that_it_has(head: Regression) 
 
 
 def test_the_intervals_contain_the_stated_share_of_new_galaxies(head: Regression) -> None:
-    inputs, values = galaxies(2000, seed=2, with_columns=0.5)
+    inputs, values = galaxies(600, seed=2, with_columns=0.5)
     predicted = head.predict(inputs)
     inside = np.abs(predicted.values - values) <= predicted.half_widths
     for used in set(predicted.used):
         rows = [row for row, blocks in enumerate(predicted.used) if blocks == used]
-        assert inside[0, rows].mean() == pytest.approx(0.68, abs=0.08)
-        assert inside[1, rows].mean() == pytest.approx(0.9, abs=0.05)
+        assert inside[0, rows].mean() == pytest.approx(0.68, abs=0.12)
+        assert inside[1, rows].mean() == pytest.approx(0.9, abs=0.08)
 
 
 def test_an_unknown_block_and_an_unknown_column_change_nothing(head: Regression) -> None:
@@ -69,7 +69,7 @@ def test_a_stored_head_predicts_the_same(head: Regression, tmp_path: Path) -> No
     assert (before.values == after.values).all()
     assert (before.half_widths == after.half_widths).all()
     assert before.used == after.used
-    (tmp_path / "head.json").write_text((tmp_path / "head.json").read_text().replace('"boosting"', '"kriging"'))
+    (tmp_path / "head.json").write_text((tmp_path / "head.json").read_text().replace('"image ridge"', '"kriging"'))
     with pytest.raises(HeadError, match="damaged"):
         Regression.load(tmp_path)
 

@@ -142,6 +142,16 @@ def test_saturated_core_is_left_out() -> None:
     assert result.values["sersic_n"].value == pytest.approx(TRUE["sersic_n"], rel=0.15)
 
 
+def test_galaxy_that_needs_a_huge_window_has_a_reason() -> None:
+    image = np.random.default_rng(0).normal(5, 1, (900, 900)).astype(np.float32)
+    mask = np.zeros(image.shape, bool)
+    mask[200:700, 200:700] = True
+    image[mask] += 3
+    result = measure_structure([Cutout(image, mask, np.zeros_like(mask), gaussian_psf(2.0))])[0]
+    assert all("at most 800" in reason for reason in result.reasons.values())
+    assert not result.values
+
+
 def test_half_light_radius_of_one_pixel_is_measured() -> None:
     canvas, psf = make_canvas(96, (48, 48)), gaussian_psf(2.5)
     parameters = torch.tensor([[24.2, 23.9, 0.0, 0.0, 0.0, logit_of_index(4.0), 5000.0, 0.0]])

@@ -1,0 +1,66 @@
+"""The spectrum of a task as a feature block: read from the file that its data name, and measured once."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend.heads.feature_blocks import Block
+from sync.errors.images import ImageError
+from sync.files.cache import Cache, key_of
+from sync.labelling.synonyms import normalise
+
+__all__ = ["SPECTRUM_KEY", "SpectrumReader"]
+
+SPECTRUM_KEY = "spectrum"
+"""Key of a task's data with the reference of the spectrum's file."""
+REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
+"""Normalised names of columns with a known redshift."""
+VERSION = "1"
+"""Part of the cache keys; change it when the measurements change."""
+
+
+class SpectrumReader:
+    """Reads the spectra of tasks; measurements are cached by reference and redshift.
+
+    Parameters
+    ----------
+    read : callable
+        Returns the content of the file at a reference; raises ImageError.
+    cache : Cache
+    """
+
+    def __init__(self, read: Callable[[str], bytes], cache: Cache) -> None:
+        self._read = read
+        self._cache = cache
+
+    def __call__(self, data: Mapping[str, Any]) -> Block:
+        """Return the block of a task; its `missing` says why there are no values."""
+        reference = data.get(SPECTRUM_KEY)
+        if not isinstance(reference, str) or not reference:
+            return Block(missing={"": "the task has none"})
+        redshift = _known_redshift(data)
+        key = key_of("spectrum", VERSION, reference, repr(redshift))
+        cached = self._cache.get(key)
+        if cached is not None:
+            return Block(json.loads(cached))
+        from sync.spectra.features import measure_spectrum  # astropy's tables take time to import
+        from sync.spectra.reading import read_spectrum
+
+        try:
+            spectrum = read_spectrum(self._read(reference))
+        except ImageError as error:
+            return Block(missing={"": str(error)})
+        values = measure_spectrum(spectrum, redshift=spectrum.redshift if redshift is None else redshift)
+        self._cache.put(key, json.dumps(values).encode())
+        return Block(values)
+
+
+def _known_redshift(data: Mapping[str, Any]) -> float | None:
+    for name, value in data.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and normalise(name) in REDSHIFTS and math.isfinite(value) and value > -0.1:
+            return float(value)
+    return None

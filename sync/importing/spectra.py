@@ -1,0 +1,165 @@
+"""Spectra of an import: the file of each item, found in a folder, and the plot that annotators see."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from sync.errors.images import ImageError
+from sync.errors.spectra import SpectrumError
+from sync.importing.inputs.item import InputError, Item
+from sync.importing.storage.stored import Storage, StoredFile
+from sync.labelling.synonyms import normalise
+
+__all__ = [
+    "PLOT_KEY",
+    "SPECTRUM_KEY",
+    "SpectrumFile",
+    "SpectrumPlot",
+    "attach_spectra",
+    "draw_reason",
+    "draw_spectrum_of",
+    "spectrum_data",
+]
+
+SPECTRUM_KEY, PLOT_KEY, PROBLEM_KEY = "spectrum", "spectrum_plot", "spectrum_problem"
+"""Keys of a task's data: the file of the spectrum, its plot as a list of one page, and why there is none.
+
+A list is shown by `valueList`: Label Studio 1.23.2 refuses uploads to a project whose config has two keys in `value`."""
+MAX_BYTES = 64 * 2**20
+SUFFIXES = (".fits", ".fit", ".fits.gz", ".csv", ".txt", ".dat", ".ecsv", ".tsv")
+REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
+"""Normalised names of columns with a known redshift, at which the plot marks lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumFile:
+    """The file of a spectrum: its hash, its content, and ``.fits`` or ``.txt``, gzipped or not."""
+
+    name: str
+    content: bytes
+    suffix: str
+
+
+@dataclass(frozen=True, slots=True)
+class SpectrumPlot:
+    """A PNG and its hash."""
+
+    name: str
+    content: bytes
+
+
+def attach_spectra(items: Iterable[Item], folder: Path) -> Iterator[Item]:
+    """Add to each item the file of its spectrum: the one that its column `spectrum` names, else the one with the image's name.
+
+    Parameters
+    ----------
+    items : iterable of Item
+    folder : Path
+        The folder with the files; names in the column are relative to it.
+
+    Raises
+    ------
+    InputError
+        If there is no such folder.
+    """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder of spectra {folder}")
+    by_stem = {_stem(path.name): path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(SUFFIXES)}
+    for item in items:
+        name = item.data.get(SPECTRUM_KEY)
+        data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
+        if isinstance(name, str) and name.strip():
+            yield replace(item, data=data, read_spectrum=partial(_read_named, folder, name.strip()))
+        elif (path := by_stem.get(_stem(item.filename))) is not None:
+            yield replace(item, data=data, read_spectrum=partial(_read, path))
+        else:
+            yield replace(item, data=data, read_spectrum=_read_nothing)
+
+
+def draw_spectrum_of(item: Item) -> tuple[SpectrumFile, SpectrumPlot]:
+    """Read the spectrum of an item and draw its plot.
+
+    Raises
+    ------
+    ImageError
+        If it cannot be read.
+    """
+    from sync.spectra.plotting import draw_spectrum  # imports of astropy and scipy that other imports do not need
+    from sync.spectra.reading import read_spectrum
+
+    assert item.read_spectrum is not None
+    content = item.read_spectrum()
+    spectrum = read_spectrum(content)
+    redshift = _known_redshift(item)
+    plot = draw_spectrum(spectrum, title=item.filename, redshift=spectrum.redshift if redshift is None else redshift)
+    packed = content.startswith(b"\x1f\x8b")
+    kind = ".fits" if content.startswith(b"SIMPLE") or packed else ".txt"
+    return SpectrumFile(_hash(content), content, kind + (".gz" if packed else "")), SpectrumPlot(_hash(plot), plot)
+
+
+def draw_reason(reason: str) -> SpectrumPlot:
+    """Draw the reason why there is no spectrum: Label Studio shows an error for a missing image."""
+    from sync.spectra.plotting import draw_text
+
+    plot = draw_text(reason)
+    return SpectrumPlot(_hash(plot), plot)
+
+
+def spectrum_data(spectrum: SpectrumFile | None, plot: str, problem: str, storage: Storage) -> dict[str, Any]:
+    """Store the file of a spectrum; return the keys of a task's data.
+
+    Parameters
+    ----------
+    spectrum : SpectrumFile or None
+    plot : str
+        Reference of the stored plot.
+    problem : str
+        Why there is no spectrum.
+    storage : Storage
+    """
+    if spectrum is None:
+        return {PLOT_KEY: [plot], PROBLEM_KEY: problem}
+    return {PLOT_KEY: [plot], SPECTRUM_KEY: storage.put_science(StoredFile(spectrum.name + spectrum.suffix, spectrum.content))}
+
+
+def _known_redshift(item: Item) -> float | None:
+    for name, value in item.data.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool)
+        if number and normalise(name) in REDSHIFTS and math.isfinite(value):
+            return float(value)
+    return None
+
+
+def _hash(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:32]
+
+
+def _read_nothing() -> bytes:
+    raise SpectrumError("there is no spectrum of this galaxy in the folder")
+
+
+def _read_named(folder: Path, name: str) -> bytes:
+    """Read a file below the folder; a table may come from others, and must not name files elsewhere."""
+    for path in (folder / name, folder / Path(name).name):
+        if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
+            return _read(path)
+    raise SpectrumError(f"there is no spectrum {name} below {folder}")
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise SpectrumError(f"the spectrum {path.name} has more than {MAX_BYTES} bytes")
+        return path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
+
+
+def _stem(name: str) -> str:
+    return name.lower().removesuffix(".gz").rpartition(".")[0]

@@ -1,0 +1,112 @@
+from __future__ import annotations
+
+import gzip
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from astropy.io import fits
+
+from sync.errors.spectra import SpectrumError
+from sync.spectra.reading import read_spectrum
+
+WAVELENGTH = np.arange(3800.0, 9200.0, 2.0)
+FLUX = 10 + np.sin(WAVELENGTH / 500)
+REAL = Path(__file__).parents[4] / "shared" / "data" / "spectra" / "spectra"
+
+
+def fits_of(*parts: fits.hdu.base.ExtensionHDU) -> bytes:
+    content = io.BytesIO()
+    fits.HDUList([fits.PrimaryHDU(), *parts]).writeto(content)
+    return content.getvalue()
+
+
+def table(name: str = "COADD", **columns: np.ndarray) -> fits.BinTableHDU:
+    return fits.BinTableHDU.from_columns([fits.Column(key, "D", array=values) for key, values in columns.items()], name=name)
+
+
+def text(*columns: np.ndarray, header: str = "", separator: str = ",") -> bytes:
+    lines = [separator.join(str(value) for value in row) for row in zip(*columns, strict=True)]
+    return "\n".join([*([header] if header else []), *lines]).encode()
+
+
+def desi(spectra: int = 1) -> bytes:
+    parts = []
+    for arm, (low, high) in {"B": (3600, 5800), "R": (5760, 7620), "Z": (7520, 9824)}.items():
+        wavelength = np.arange(low, high, 0.8)
+        flux = np.tile(10 + np.sin(wavelength / 500), (spectra, 1))
+        parts += [
+            fits.ImageHDU(wavelength, name=f"{arm}_WAVELENGTH"),
+            fits.ImageHDU(flux, name=f"{arm}_FLUX"),
+            fits.ImageHDU(np.ones_like(flux), name=f"{arm}_IVAR"),
+        ]
+    return fits_of(*parts)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        fits_of(table(flux=FLUX, loglam=np.log10(WAVELENGTH), ivar=np.ones(len(FLUX)))),
+        gzip.compress(fits_of(table(FLUX=FLUX, WAVELENGTH=WAVELENGTH))),
+        desi(),
+        text(WAVELENGTH, FLUX, header="wavelength,flux"),
+        text(WAVELENGTH, FLUX, header="# a comment\nWave Flux", separator=" "),
+        text(WAVELENGTH, FLUX, separator="\t"),
+        text(WAVELENGTH / 10, FLUX, header="lambda,flux"),
+        text(WAVELENGTH / 1e4, FLUX, np.ones(len(FLUX)), header="wavelength,flux,err"),
+    ],
+    ids=["sdss", "table.gz", "desi", "csv", "spaces", "bare", "nm", "micron"],
+)
+def test_the_formats_of_surveys_give_the_same_spectrum(content: bytes) -> None:
+    spectrum = read_spectrum(content)
+    assert 3590 < spectrum.wavelength[0] < 3810
+    assert 9190 < spectrum.wavelength[-1] < 9830
+    assert (np.diff(spectrum.wavelength) >= 0).all()
+    assert spectrum.flux == pytest.approx(10 + np.sin(spectrum.wavelength / 500), abs=1e-5)
+
+
+def test_missing_pixels_are_left_out() -> None:
+    flux, ivar = FLUX.copy(), np.full(len(FLUX), 4.0)
+    flux[:10], ivar[10:30] = np.nan, 0
+    spectrum = read_spectrum(fits_of(table(flux=flux, loglam=np.log10(WAVELENGTH), ivar=ivar)))
+    assert len(spectrum.flux) == len(FLUX) - 30
+    assert spectrum.noise == pytest.approx(np.full(len(FLUX) - 30, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (fits_of(table(flux=FLUX, ivar=np.ones(len(FLUX)))), "has no wavelengths, such as a column wavelength or loglam"),
+        (fits_of(fits.ImageHDU(FLUX)), "has no table with a column of flux"),
+        (fits_of(table(loglam=np.log10(WAVELENGTH))), "has no table with a column of flux"),
+        (text(FLUX, header="flux"), "has no wavelengths"),
+        (text(FLUX), "has no wavelengths"),
+        (text(WAVELENGTH, np.full(len(FLUX), np.nan), header="wavelength,flux"), "0 pixels with a wavelength and a flux"),
+        (text(WAVELENGTH, np.zeros(len(FLUX)), header="wavelength,flux"), "zero everywhere"),
+        (
+            text(WAVELENGTH, np.array(["bright"] * len(FLUX)), header="wavelength,flux"),
+            "column 'flux' of the spectrum holds text",
+        ),
+        (desi(spectra=3), "the file has 3 spectra"),
+        (b"This is a letter.", "no column of flux"),
+        (b"/etc/passwd", "cannot be read as a table|no column of flux|no wavelengths"),
+        (b"", "is empty"),
+        (b"\xff\xfe\x00spectrum", "neither FITS nor a text table"),
+        (b"SIMPLE  =                    T", "cannot be read as a spectrum|no table"),
+    ],
+)
+def test_a_file_without_a_spectrum_is_refused_in_one_sentence(content: bytes, reason: str) -> None:
+    with pytest.raises(SpectrumError, match=reason) as caught:
+        read_spectrum(content)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.skipif(not REAL.exists(), reason=f"no spectra of SDSS in {REAL}")
+def test_spectra_of_sdss_are_read_with_their_redshift() -> None:
+    spectra = [read_spectrum(path.read_bytes()) for path in sorted(REAL.glob("*.fits"))]
+    assert len(spectra) == 6
+    for spectrum in spectra:
+        assert spectrum.redshift is not None
+        assert 0.02 < spectrum.redshift < 0.15
+        assert spectrum.noise is not None
