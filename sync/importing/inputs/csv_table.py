@@ -16,7 +16,14 @@ from numpy.typing import NDArray
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.sky_names import is_position_name
 from sync.importing.inputs.table_bounds import check_cells
-from sync.importing.inputs.text_lines import NO_DELIMITER, find_delimiter, is_spaced, separate_units, start_at_header
+from sync.importing.inputs.text_lines import (
+    NO_DELIMITER,
+    find_delimiter,
+    find_quote,
+    is_spaced,
+    separate_units,
+    start_at_header,
+)
 
 __all__ = ["BAD_ROWS_KEY", "read_delimited"]
 
@@ -60,12 +67,13 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     text = start_at_header(text[separator_line.end() :] if separator_line else text, separator)
     header = text.partition("\n")[0]
     delimiter = separator or find_delimiter(header)
-    if delimiter == " " and not is_spaced(text):
+    quote = find_quote(text, delimiter)
+    if delimiter == " " and not is_spaced(text, quote):
         delimiter = NO_DELIMITER
     text, column_units = separate_units(text, delimiter)
     if delimiter == " ":
         text = re.sub(r"[ \t]+\n", "\n", re.sub(r"\n[ \t]+", "\n", text.replace("\t", " "))).strip(" ")
-    columns, faulty_rows = _read_columns(text, delimiter, file=file)
+    columns, faulty_rows = _read_columns(text, delimiter, quote, file=file)
     has_points = delimiter not in ";\t" or DECIMAL_POINT.search(text) is not None
     decimal_commas = delimiter in ";\t" and (
         not has_points or any(_has_decimal_commas(values) for name, values in columns.items() if is_position_name(name))
@@ -82,17 +90,18 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     return table
 
 
-def _read_columns(text: str, delimiter: str, *, file: Path) -> tuple[dict[str, list[str]], dict[int, str]]:
+def _read_columns(text: str, delimiter: str, quote: str, *, file: Path) -> tuple[dict[str, list[str]], dict[int, str]]:
     """Return the strings of each column, and the numbers of unreadable rows with the reasons."""
     csv.field_size_limit(max(csv.field_size_limit(), 2**20))
-    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, quotechar=quote, skipinitialspace=True, strict=True)
     records = _records(reader)
     _, names = next(records, (0, []))
     if isinstance(names, str):
         raise InputError(f"{file} has no header that can be read: {names}")
     while len(names) > 1 and not names[-1].strip():
         names = names[:-1]
-    if len(names) > 1 and 2 * sum(NUMBER.fullmatch(name.strip()) is not None for name in names) > len(names):
+    words = names[0].split() if delimiter == NO_DELIMITER else names
+    if len(words) > 1 and 2 * sum(NUMBER.fullmatch(word.strip()) is not None for word in words) > len(words):
         raise InputError(f"{file} has no line with the names of its columns: it begins with {', '.join(names)[:100]}")
     if len(names) > MAX_FIELDS:
         raise InputError(f"{file} has {len(names)} columns, more than the {MAX_FIELDS} that are read")

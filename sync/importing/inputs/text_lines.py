@@ -7,13 +7,17 @@ import re
 
 from sync.importing.inputs.sky_names import is_position_name
 
-__all__ = ["NO_DELIMITER", "decode_text", "find_delimiter", "is_spaced", "separate_units", "start_at_header"]
+__all__ = ["NO_DELIMITER", "decode_text", "find_delimiter", "find_quote", "is_spaced", "separate_units", "start_at_header"]
 
 DELIMITERS = "\t,;|"
 """Delimiters in descending priority if the header has equal numbers of them."""
 NO_DELIMITER = "\x1f"
 """Delimiter of a table of one column: a control character that does not occur in text."""
-COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*)?\n)*")
+COMMENTS = re.compile(r"(?:[ \t]*(?:#[^\n]*|([-=*~])\1{2,}[ \t]*)?\n)*")
+"""Lines before the header: blank lines, comments, and lines that are drawn with dashes or the like."""
+DRAWN_LINE = re.compile(r"\n[ \t]*([-=*~])\1{2,}[ \t]*(?=\n)")
+SINGLE_QUOTED = re.compile(r"(?<![^\s])'[^'\n]*[^'\s][ \t]+[^'\s][^'\n]*'(?![^\s])")
+"""Words in single quotes, as astropy writes and accepts them: one value that contains a space."""
 NUMBER_FIRST = re.compile(r'(?:^|[,;\t|]|\s)\s*"?[+-]?\.?\d')
 DASHES = re.compile(r"-+(?:[\t;,|+]-+)*[\t;,|+]?")
 """Line of dashes below the names and units in VizieR's format, and below the names in psql's."""
@@ -45,6 +49,8 @@ def start_at_header(text: str, separator: str | None) -> str:
     comments = COMMENTS.match(text)
     assert comments is not None, "the pattern also matches nothing"
     body = text[comments.end() :]
+    if find_delimiter(body.partition("\n")[0]) == " ":
+        body = DRAWN_LINE.sub("", f"{body}\n")
     first = body.partition("\n")[0]
     delimiter = separator or find_delimiter(first)
     if not NUMBER_FIRST.search(first.strip()):
@@ -56,9 +62,9 @@ def start_at_header(text: str, separator: str | None) -> str:
     return "\n".join([*(with_position or fitting)[:1], body, ""])
 
 
-def _split(line: str, delimiter: str) -> list[str]:
+def _split(line: str, delimiter: str, quote: str = '"') -> list[str]:
     bare = line.replace("\t", " ").strip(" ") if delimiter == " " else line
-    return next(csv.reader([bare], delimiter=delimiter, skipinitialspace=True), [])
+    return next(csv.reader([bare], delimiter=delimiter, quotechar=quote, skipinitialspace=True), [])
 
 
 def find_delimiter(line: str) -> str:
@@ -70,10 +76,16 @@ def find_delimiter(line: str) -> str:
     return " " if len(text.split()) > 1 else NO_DELIMITER
 
 
-def is_spaced(text: str) -> bool:
+def find_quote(text: str, delimiter: str) -> str:
+    """Return the character that quotes values: a single quote if spaces separate the columns and a quoted value has one."""
+    head = text[:HEAD_CHARACTERS]
+    return "'" if delimiter == " " and '"' not in head and SINGLE_QUOTED.search(head) else '"'
+
+
+def is_spaced(text: str, quote: str) -> bool:
     """Return whether header and first row have the same number of words; the name of a single column may contain a space."""
-    lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.startswith("#")][:2]
-    widths = {len(_split(line, " ")) for line in lines}
+    lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.lstrip().startswith("#")][:2]
+    widths = {len(_split(line, " ", quote)) for line in lines}
     return len(widths) == 1
 
 

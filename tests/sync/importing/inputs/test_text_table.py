@@ -46,3 +46,33 @@ def test_a_sextractor_header_that_claims_many_columns_is_rejected(tmp_path: Path
     )
     with pytest.raises(InputError, match="claims 5 rows of 3000000000 columns"):
         open_catalogue(file)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "'name of it' ra  dec \n   # fun1 fun2 fun3\n  'M 51'  150.1 2.2\n",
+        "name ra dec\n'M 51' 150.1 2.2\n",
+        "# with lines to skip\n------------\nname ra dec\n------------\nM51 150.1 2.2\n------------\n",
+        "===\n\nname ra dec\n===\nM51 150.1\t2.2\n",
+    ],
+)
+def test_columns_of_words_have_single_quotes_and_drawn_lines(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text(content)
+    table = open_catalogue(file)
+    assert (len(table), len(table.colnames), table.colnames[1:]) == (1, 3, ["ra", "dec"])
+    assert table[0]["ra"] == 150.1 and table[0]["dec"] == 2.2 and "'" not in table[0][0]
+
+
+def test_apostrophes_are_no_quotes(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text("name ra dec\nBarnard's 150.1 2.2\nStephan's 339.0 33.9\n")
+    assert list(open_catalogue(file)["name"]) == ["Barnard's", "Stephan's"]
+
+
+def test_a_table_of_words_without_names_is_no_table_of_one_column(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text("1 3 5 \\\n4 6 8 next \\\n")
+    with pytest.raises(InputError, match="no line with the names of its columns"):
+        open_catalogue(file)
