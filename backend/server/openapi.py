@@ -70,9 +70,9 @@ def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
             description["paths"][route.path][method.lower()]["security"] = _list_credentials(app.state.server.access, route)
     for operations in description["paths"].values():
         for operation in operations.values():
-            # FastAPI's default description of 422 differs from this server's answer.
-            if "422" in operation["responses"]:
-                operation["responses"]["422"]["content"] = {
+            # FastAPI describes 422 otherwise than this server answers, and errors of /metrics as text, like its metrics.
+            for status in {str(status) for status in DESCRIPTIONS} & set(operation["responses"]):
+                operation["responses"][status]["content"] = {
                     "application/json": {"schema": {"$ref": SCHEMAS.format(model=Refusal.__name__)}}
                 }
     for unused in ("HTTPValidationError", "ValidationError"):

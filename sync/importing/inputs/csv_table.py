@@ -100,7 +100,7 @@ def _read_columns(text: str, delimiter: str, quote: str, *, file: Path) -> tuple
         raise InputError(f"{file} has no header that can be read: {names}")
     while len(names) > 1 and not names[-1].strip():
         names = names[:-1]
-    words = names[0].split() if delimiter == NO_DELIMITER else names
+    words = " ".join(names).split() if delimiter == NO_DELIMITER else names
     if len(words) > 1 and 2 * sum(NUMBER.fullmatch(word.strip()) is not None for word in words) > len(words):
         raise InputError(f"{file} has no line with the names of its columns: it begins with {', '.join(names)[:100]}")
     if len(names) > MAX_FIELDS:

@@ -62,7 +62,8 @@ def test_columns_of_words_have_single_quotes_and_drawn_lines(tmp_path: Path, con
     file.write_text(content)
     table = open_catalogue(file)
     assert (len(table), len(table.colnames), table.colnames[1:]) == (1, 3, ["ra", "dec"])
-    assert table[0]["ra"] == 150.1 and table[0]["dec"] == 2.2 and "'" not in table[0][0]
+    assert (table[0]["ra"], table[0]["dec"]) == (150.1, 2.2)
+    assert "'" not in table[0][0]
 
 
 def test_apostrophes_are_no_quotes(tmp_path: Path) -> None:
@@ -75,4 +76,12 @@ def test_a_table_of_words_without_names_is_no_table_of_one_column(tmp_path: Path
     file = tmp_path / "table.dat"
     file.write_text("1 3 5 \\\n4 6 8 next \\\n")
     with pytest.raises(InputError, match="no line with the names of its columns"):
+        open_catalogue(file)
+
+
+@pytest.mark.parametrize("content", ["", "\n", "# only a comment\n", "------\n"])
+def test_a_text_without_a_header_has_no_row(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text(content)
+    with pytest.raises(InputError, match="has no row|is empty"):
         open_catalogue(file)
