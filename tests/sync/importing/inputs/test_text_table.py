@@ -83,5 +83,5 @@ def test_a_table_of_words_without_names_is_no_table_of_one_column(tmp_path: Path
 def test_a_text_without_a_header_has_no_row(tmp_path: Path, content: str) -> None:
     file = tmp_path / "table.dat"
     file.write_text(content)
-    with pytest.raises(InputError, match="has no row|is empty"):
+    with pytest.raises(InputError, match=r"has no row|is empty"):
         open_catalogue(file)
