@@ -50,7 +50,9 @@ class PredictionTable:
         self._file.detach()
 
 
-def _flatten(control: str, value: dict[str, float] | Sequence[Any]) -> dict[str, Any]:
+def _flatten(control: str, value: dict[str, float | None] | Sequence[Any] | None) -> dict[str, Any]:
+    if value is None:  # a quantity that could not be measured
+        return {f"{control}:value": "", f"{control}:deviation": ""}
     if isinstance(value, dict):
-        return {f"{control}:{name}": f"{number:.6g}" for name, number in value.items()}
+        return {f"{control}:{name}": "" if number is None else f"{number:.6g}" for name, number in value.items()}
     return {f"{control}:objects": len(value)}

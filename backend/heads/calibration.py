@@ -126,7 +126,8 @@ class Calibration:
         numbers = [stored.field(key, float) for key in ("offset", "scale", "centre", "scatter")]
         if not all(map(math.isfinite, numbers)):
             raise HeadError(f"the head in {stored.folder} has numbers that are not finite: {numbers}")
-        return cls(QUANTITIES[name], *numbers, stored.field("labels", int))
+        offset, scale, centre, scatter = numbers
+        return cls(QUANTITIES[name], offset, scale, centre, scatter, stored.field("labels", int))
 
 
 def _scaled(

@@ -78,7 +78,8 @@ def place_on_image(measured: StructureMeasurement, image: ScienceImage, window: 
     values = {name: value for name, value in measured.values.items() if name in QUANTITIES}
     reasons = {name: reason for name, reason in measured.reasons.items() if name in QUANTITIES}
     if not image.is_linear:
-        reasons = {name: STRETCHED for name in QUANTITIES if QUANTITIES[name].is_measured and name not in WITHOUT_LIGHT}
+        light = (name for name in QUANTITIES if QUANTITIES[name].is_measured and name not in WITHOUT_LIGHT)
+        reasons = {name: reasons[name] for name in WITHOUT_LIGHT if name in reasons} | dict.fromkeys(light, STRETCHED)
         # The noise of a stretched image says nothing about the errors.
         values = {name: Measured(each.value, None) for name, each in values.items() if name in WITHOUT_LIGHT}
     for name, corner in (("x", window.left), ("y", window.top)):

@@ -16,6 +16,7 @@ import numpy as np
 
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
@@ -92,6 +93,11 @@ class Predictor:
     def data_keys(self) -> frozenset[str]:
         """Keys of a task's data that predictions are computed from: image references, and what heads use beside the image."""
         return frozenset(self.config.image_key.values()).union(*(model.data_keys for model in self.models))
+
+    @property
+    def measurer(self) -> TaskMeasurer | None:
+        """What measures the galaxies of images, for controls that name a measured quantity."""
+        return self._blocks.structure
 
     @property
     def answers_prompts(self) -> bool:

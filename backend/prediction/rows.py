@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backend.heads.feature_blocks import STRUCTURE
+from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.control_models.control_model import ControlModel
 from backend.prediction.control_models.results import Row
 from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.task_structure import add_structure
 from sync.errors.failures import attempt_together
 from sync.errors.images import ImageError
 
@@ -17,7 +20,11 @@ ImageRows = tuple[ImageFeatures, dict[str, Row]]
 
 
 def predict_rows(
-    references: Sequence[str], models: Sequence[ControlModel], extractor: FeatureExtractor
+    references: Sequence[str],
+    models: Sequence[ControlModel],
+    extractor: FeatureExtractor,
+    *,
+    measurer: TaskMeasurer | None = None,
 ) -> list[ImageRows | ImageError]:
     """Predict the values of all controls for each image.
 
@@ -27,6 +34,8 @@ def predict_rows(
         References of n images, which the extractor's image store opens.
     models : sequence of ControlModel
     extractor : FeatureExtractor
+    measurer : TaskMeasurer, optional
+        Measures the galaxies for controls that name a measured quantity, which are empty without it.
 
     Returns
     -------
@@ -41,6 +50,11 @@ def predict_rows(
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )
+    if measurer is not None and any(STRUCTURE in model.needs_blocks for model in models):
+        extracted = [
+            add_structure(result, {}, models, measurer=measurer) if isinstance(result, ImageFeatures) else result
+            for result in extracted
+        ]
     values: list[dict[str, Row]] = [{} for _ in references]
     for model in models:
         features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}

@@ -19,6 +19,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import create_models
+from backend.prediction.control_models.structure import measured_quantity
 from backend.prediction.factory import BASE_MORPHOLOGY
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict, prompt_target
 from sync.controls import MASKS, OBJECTS
@@ -175,9 +176,9 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
     # image is predicted after the first batch; prompts need an annotator.
     later = ("Number", "Rating")
     expected = {control.name for control in controls_to_predict(config) if control.tag not in later} - {"verdict"}
-    measured = {name for name in ("half_light_radius", "axis_ratio", "position_angle") if config.control(name) is not None}
-    without_scale = {"half_light_radius"} if name == "structure.xml" else set()
-    assert {region["from_name"] for region in prediction["result"]} == expected | (measured - without_scale)
+    measured = {control.name for control in config.controls if measured_quantity(control) is not None}
+    answered = {region["from_name"] for region in prediction["result"]}
+    assert expected <= answered <= expected | measured  # a fit of a display image may fail
     assert expected
 
 

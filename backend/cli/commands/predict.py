@@ -147,7 +147,8 @@ def _write_table(file: IO[bytes], predictor: Predictor) -> tuple[WriteBatch, Cal
 
     def write(batch: Sequence[str]) -> dict[str, str]:
         problems: dict[str, str] = {}
-        for path, rows in zip(batch, predict_rows(batch, predictor.models, predictor.extractor), strict=True):
+        rows_of_images = predict_rows(batch, predictor.models, predictor.extractor, measurer=predictor.measurer)
+        for path, rows in zip(batch, rows_of_images, strict=True):
             if isinstance(rows, ImageError):
                 problems[path] = str(rows)
             else:
