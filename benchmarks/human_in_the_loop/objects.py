@@ -7,8 +7,8 @@ batch, and average precision is measured on other scenes. The strategies are *ra
 sum of binary entropies of the objects' scores; and *herding*: the product's order of a project with objects, which covers the
 pool of embeddings weighted by that uncertainty (`backend/loop/queue`). Scenes of the pool and measured ones share no galaxy.
 
-How the cost grows. Most of the time goes into the scores of all settings on each scene of the pool: seconds a scene, once for all runs.
-A batch takes about a second.
+How the cost grows. Most of the time goes into the scores of all settings on each scene of the pool: seconds a
+scene, once for all runs. A batch takes about a second.
 
 What it does not show. The learned detector, whose training takes a minute for each batch; labels of more than one class;
 masks; real images.
