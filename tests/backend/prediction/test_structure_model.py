@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pytest
@@ -17,6 +17,7 @@ from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.structure.measurement import Measured
 from backend.images.store import StoredImage
 from backend.measurement.measured_object import MeasuredObject
+from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, Examples, ImageOfTask, NumberModel, StructureModel, create_models
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.factory import BASE_MORPHOLOGY
@@ -40,7 +41,7 @@ def model_of(control: str, **heads: Any) -> ControlModel:
     (model,) = create_models(
         config_of(control).controls,
         ProjectHeads(heads),
-        base=Morphology.load(BASE_MORPHOLOGY),
+        base=BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY)),
         masks=PromptedMasks.load(BASE_SEGMENTER),
     )
     return model
@@ -84,7 +85,7 @@ def test_only_controls_that_name_a_measured_quantity_are_measured() -> None:
     models = create_models(
         config_of('<Number name="interest" toName="image"/>').controls,
         ProjectHeads(),
-        base=Morphology.load(BASE_MORPHOLOGY),
+        base=BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY)),
         masks=PromptedMasks.load(BASE_SEGMENTER),
     )
     assert models == []
@@ -105,10 +106,7 @@ def test_values_of_annotators_calibrate_the_measurement(tmp_path: Path) -> None:
         {image: {STRUCTURE: Block({"re_px": radius, "re_px_err": 0.01})} for image, radius in zip(images, radii, strict=True)},
     )
 
-    class NoData(TrainingData):
-        """Training data that a calibration does not read."""
-
-    head = StructureModel.fit(examples, control, NoData())
+    head = StructureModel.fit(examples, control, cast(TrainingData, None))  # a calibration does not read it
     assert isinstance(head, Calibration)
     ProjectHeads({control.name: head}).save(tmp_path, config_of(RADIUS))
     loaded = ProjectHeads.load(tmp_path, config_of(RADIUS)).by_control

@@ -30,7 +30,7 @@ HELD_OUT = frozenset(range(31, 41))
 
 
 @pytest.fixture
-def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+def equal_images(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of equal images whose redshift is a function of the columns; one column is a copy of it."""
     rng = np.random.default_rng(0)
     made = []
@@ -45,11 +45,11 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
 
 
 def test_columns_are_learned_compared_and_used(
-    predicting: Services, annotations: list[Annotation], caplog: pytest.LogCaptureFixture
+    predicting: Services, equal_images: list[Annotation], caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations, Sides(HELD_OUT))
+    snapshot = take_snapshot(equal_images, Sides(HELD_OUT))
     version = train(predicting, project, snapshot, allow_none=False)
     assert "event=column_left_out control=redshift reason=\"column 'zspec' is not used: it equals the labels" in caplog.text
     head = ProjectHeads.load(registry.path(PROJECT, version), parse(CONFIG)).by_control["redshift"]
@@ -69,7 +69,7 @@ def test_columns_are_learned_compared_and_used(
     registry.promote(PROJECT, version, evidence=verdict.evidence, heads=verdict.heads)
     predictor = predicting.predictors.of(registry.project(PROJECT), label_config=CONFIG)
     assert predictor.data_keys == {"image", "mag_g", "mag_r"}
-    data = dict(annotations[0].data)
+    data = dict(equal_images[0].data)
     with_columns, without = predictor.predict(
         [Task(1, {**data, "mag_g": 21.0, "mag_r": 20.0}), Task(2, {"image": data["image"]})]
     )
