@@ -41,7 +41,7 @@ def write_page(results: Mapping[str, Any]) -> None:
             for arm, scores in measured.items()
             if isinstance(scores, Mapping) and "rmse" in scores
         ]
-        title = f"12 + log(O/H), ten-fold cross-validation over {measured['galaxies']} galaxies"
+        title = f"12 + log(O/H), five-fold cross-validation over {measured['galaxies']} galaxies"
         columns = ["inputs", "RMSE, dex", "in the 68 % interval", "in the 90 % interval"]
         parts.append(markdown_table(columns, rows, title=title))
         gains = [

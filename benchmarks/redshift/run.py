@@ -44,7 +44,7 @@ def run_redshifts(galaxies: GalaxySet) -> dict[str, Any]:
 
 
 def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
-    """Compare image, columns (what is measured on the picture) and both, in ten-fold cross-validation over all galaxies."""
+    """Compare image, columns (what is measured on the picture) and both, in five-fold cross-validation over all galaxies."""
     files = [folder / "metallicity" / name for name in galaxies.names]
     embeddings = embed(files)
     measured_colours = [colours_of(file) for file in files]
@@ -57,12 +57,12 @@ def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
         "columns": HeadInputs(nothing, blocks),
         "columns and image": HeadInputs(embeddings, blocks),
     }
-    folds = np.random.default_rng(0).permutation(len(files)) % 10
+    folds = np.random.default_rng(0).permutation(len(files)) % 5
     measured: dict[str, Any] = {"galaxies": len(files)}
     errors = {}
     for name, inputs in arms.items():
         values, widths = np.zeros(len(files)), np.zeros((2, len(files)))
-        for fold in range(10):
+        for fold in range(5):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             predicted = Regression.fit(inputs.only(train), galaxies.values[train]).predict(inputs.only(test))
             values[test], widths[:, test] = predicted.values, predicted.half_widths
