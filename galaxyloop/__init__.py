@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from galaxyloop.images import Image, load_image
+    from galaxyloop.masks import Segmentation, segment
     from galaxyloop.measurements import measure
-    from galaxyloop.models import Segmentation, classify, detect, embed, segment
+    from galaxyloop.models import classify, detect, embed
     from galaxyloop.tables import read_export
 
 __all__ = [
@@ -35,8 +36,9 @@ __version__ = version("galaxyloop")
 
 _MODULES = {
     "galaxyloop.images": ("Image", "load_image"),
+    "galaxyloop.masks": ("Segmentation", "segment"),
     "galaxyloop.measurements": ("measure",),
-    "galaxyloop.models": ("Segmentation", "classify", "detect", "embed", "segment"),
+    "galaxyloop.models": ("classify", "detect", "embed"),
     "galaxyloop.tables": ("read_export",),
 }
 """Names by the module that defines them, which is imported when a name is first used."""

@@ -1,4 +1,4 @@
-"""The shipped model in other programs: embeddings, classes, objects and masks of images.
+"""The shipped model in other programs: embeddings, classes and objects of images.
 
 The weights are loaded by the first call, which takes a second, and stay in memory. The functions may be called from several
 threads; they compute one after the other.
@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache, partial
 from importlib.resources import files
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,27 +25,11 @@ if TYPE_CHECKING:
     from backend.prediction.predictor import Predictor
     from backend.prediction.rows import ImageRows
 
-__all__ = ["Segmentation", "classify", "detect", "embed", "segment"]
+__all__ = ["classify", "detect", "embed"]
 
 MAX_PIXELS = 100_000_000
 CACHE_BYTES = 256 * 2**20
 _lock = threading.RLock()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
-    """The mask of one object.
-
-    Attributes
-    ----------
-    mask : ndarray of bool, shape (height, width)
-        True on the object; everywhere False if the prompts are on empty sky.
-    expected_overlap : float
-        Intersection over union that the model expects with the true mask, 0 to 1; 0 for an empty mask.
-    """
-
-    mask: NDArray[np.bool_]
-    expected_overlap: float
 
 
 def embed(images: Image | Sequence[Image]) -> NDArray[np.float32]:
@@ -155,62 +138,6 @@ def detect(image: Image, *, config: str = "boxes") -> Table:
     return table
 
 
-def segment(
-    image: Image,
-    *,
-    points: Sequence[tuple[float, float]] = (),
-    negative: Sequence[tuple[float, float]] = (),
-    box: tuple[float, float, float, float] | None = None,
-    mask: NDArray[np.bool_] | None = None,
-) -> Segmentation:
-    """Segment one object from clicks, a box or a mask to refine.
-
-    Parameters
-    ----------
-    image : Image
-    points, negative : sequence of (x, y)
-        Pixels on the object, and outside it, from the top left corner of the image.
-    box : (left, top, right, bottom), optional
-        Around the object, pixels.
-    mask : ndarray of bool, shape (height, width), optional
-        A mask to refine.
-
-    Returns
-    -------
-    Segmentation
-
-    Raises
-    ------
-    ImageError
-        If the image cannot be segmented.
-    ValueError
-        If no point, box or mask selects an object, or one of them does not fit the image.
-
-    Examples
-    --------
-    >>> galaxyloop.segment(image, points=[(120, 96)]).mask.sum()
-    1841
-    """
-    from backend.heads.segmentation.prompt import Prompt
-    from backend.heads.segmentation.window_features import CachedWindowEncoder
-    from sync.geometry.shapes import Box, Point
-
-    if not points and box is None and mask is None:
-        raise ValueError("give at least one point, a box or a mask, which select the object")
-    height, width = image.pixels.shape[:2]
-    boxes = [] if box is None else [Box(box[0], box[1], box[2] - box[0], box[3] - box[1])]
-    prompt = Prompt.of(
-        (width, height),
-        points=[(Point(x, y), True) for x, y in points] + [(Point(x, y), False) for x, y in negative],
-        boxes=boxes,
-        mask=mask,
-    )
-    with _lock:
-        segmenter = _open_segmenter()
-        result = segmenter.base.predict(CachedWindowEncoder(segmenter.windows, None).of_pixels(image.pixels), prompt)
-    return Segmentation(np.zeros((height, width), bool), 0.0) if result is None else Segmentation(*result)
-
-
 class _Images:
     """The images of one call, by number; an `ImageSource`."""
 
@@ -241,14 +168,6 @@ def _open_predictor(config: str) -> Predictor:
     if not file.is_file():
         raise ValueError(f"there is no config {config} in labeling_configs")
     return _open_factory()[0].build(parse(file.read_text("utf-8")), ProjectHeads(), version=SHIPPED_VERSION)
-
-
-@cache
-def _open_segmenter() -> Any:
-    from backend.heads.segmentation.shipped import open_segmenter
-    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-
-    return open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None)
 
 
 def _predict(images: Image | Sequence[Image], config: str) -> Iterable[ImageRows]:
