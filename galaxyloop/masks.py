@@ -1,7 +1,6 @@
 """Masks in other programs: the mask of an object, from clicks, a box or a mask to refine.
 
-The weights are loaded by the first call and stay in memory. Several threads may call the function; it computes one mask after the
-other.
+The first call loads the weights, which stay in memory. Several threads may call the function; it computes one mask at a time.
 """
 
 from __future__ import annotations
