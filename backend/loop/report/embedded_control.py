@@ -13,7 +13,7 @@ from backend.heads import Head
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Parameters, Regression, predict_numbers
 from backend.loop.gate.head_scorer import model_of
-from backend.prediction.control_models import ClassModel
+from backend.prediction.control_models import ClassModel, StructureModel
 from backend.prediction.control_models.agreement import is_redshift
 from backend.prediction.control_models.class_targets import leaf_targets
 from backend.prediction.control_models.classes import CHOSEN_ABOVE
@@ -125,10 +125,20 @@ class NumberControl(EmbeddedControl):
     metric: Metric = "r2"
 
     def predict(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
-        if not isinstance(head, Regression | Parameters) or not len(inputs):
+        if not len(inputs):
             return None
+        if not isinstance(head, Regression | Parameters):
+            return self._measured(head, inputs)
         predicted = predict_numbers(head, self.predictors.base.read_inputs(inputs, head.encoder))
         return np.column_stack([predicted.values, predicted.half_widths[0]])
+
+    def _measured(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
+        """Return measured quantities; None for another control, and if a galaxy could not be measured."""
+        model = model_of(self.predictors, self.control, head)
+        if not isinstance(model, StructureModel):
+            return None
+        values, errors = model.predict_blocks(inputs.blocks)
+        return np.column_stack([values, np.nan_to_num(errors)]) if np.isfinite(values).all() else None
 
     def scores(self, predictions: Floats, labels: Sequence[Any]) -> dict[Metric, Score]:
         true = np.asarray(labels, np.float64)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.calibration import Calibration
-from backend.heads.feature_blocks import STRUCTURE, Block
+from backend.heads.feature_blocks import STRUCTURE, Block, FeatureBlocks
 from backend.measurement.measured_object import ERROR, STRETCHED
 from backend.measurement.science import DISPLAY_BAND
 from backend.measurement.task_reader import TASK_KEYS
@@ -96,8 +96,11 @@ class StructureModel(ControlModel):
 
     def predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return values and errors of n images, shape (n,) each; NaN where the quantity is missing or has no error."""
-        blocks = [features.blocks.get(STRUCTURE, Block()) for features in features_of_images]
-        values, errors = _read_blocks(blocks, self._quantity)
+        return self.predict_blocks([features.blocks for features in features_of_images])
+
+    def predict_blocks(self, blocks_of_images: Sequence[FeatureBlocks]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Return values and errors of n images from their feature blocks, as `predict` does."""
+        values, errors = _read_blocks([blocks.get(STRUCTURE, Block()) for blocks in blocks_of_images], self._quantity)
         return (values, errors) if self._calibration is None else self._calibration.predict(values, errors)
 
     def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
@@ -128,9 +131,7 @@ class StructureModel(ControlModel):
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
         values, errors = self.predict(features_of_images)
         return [
-            ({"value": value, "deviation": error if math.isfinite(error) else None}, self._confidence(value, error))
-            if math.isfinite(value)
-            else (None, None)
+            ({"value": _known(value), "deviation": _known(error)}, self._confidence(value, error))
             for value, error in zip(values.tolist(), errors.tolist(), strict=True)
         ]
 
@@ -150,7 +151,7 @@ class StructureModel(ControlModel):
 
     def _confidence(self, value: float, error: float) -> float | None:
         """Return the acquisition confidence, from the error relative to the value; None without an error."""
-        if not math.isfinite(error):
+        if not (math.isfinite(value) and math.isfinite(error)):
             return None
         size = abs(value) if self._quantity.is_positive else HALF_TURN_DEG / 2 if self._quantity.name == ANGLE else 1.0
         return float(np.clip(1 - error / size, 0, 1)) if size > 0 else 0.0
@@ -176,6 +177,10 @@ def _read_blocks(blocks: Sequence[Block], quantity: Quantity) -> tuple[NDArray[n
     values = [block.values.get(name, math.nan) for block in blocks]
     errors = [block.values.get(f"{name}{ERROR}", math.nan) for block in blocks]
     return np.array(values, np.float64), np.array(errors, np.float64)
+
+
+def _known(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _round(value: float, error: float | None) -> float:

@@ -246,3 +246,10 @@ def test_relative_paths_start_in_the_folder_of_the_user(
     worker = SurveyWorker((bundle, stands, run_of(bundle, str(stands / "*.png"))))
     (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
     assert (row["id"], row["error"]) == ("a.png", None)
+
+
+def test_a_control_that_names_a_measured_quantity_is_measured(images: list[str], tmp_path: Path) -> None:
+    view = VIEW.format('<Number name="axis_ratio" toName="image"/><Number name="mag" toName="image"/>')
+    row = rows_of(part_of(view, images[:1], tmp_path))[0]
+    assert 0 < row["axis_ratio"]["value"] <= 1
+    assert row["mag"]["value"] is None  # the image is a display image
