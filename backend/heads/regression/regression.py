@@ -176,7 +176,7 @@ class Regression:
             "features": {block: list(names) for block, names in self.table.names.items()},
             "left_out": list(self.table.left_out),
             "experts": rows,
-            "choices": [[sorted(blocks), index] for blocks, index in self.fitted.choices.items()],
+            "expert_of_blocks": [[sorted(blocks), index] for blocks, index in self.fitted.choices.items()],
             "noise": self.noise,
             "relative": self.relative,
             "dimension": self.dimension,
@@ -199,7 +199,7 @@ class Regression:
     def _of(cls, stored: StoredHead) -> Self:
         names = {block: tuple(map(str, columns)) for block, columns in stored.field("features", dict).items()}
         experts = tuple(_read_expert(stored, index, row) for index, row in enumerate(stored.field("experts", list)))
-        choices = {frozenset(blocks): int(index) for blocks, index in stored.field("choices", list)}
+        choices = {frozenset(blocks): int(index) for blocks, index in stored.field("expert_of_blocks", list)}
         if not choices or not all(0 <= index < len(experts) for index in choices.values()):
             raise ValueError("its choices name an expert that it does not have")
         dimension = stored.field("dimension", int)

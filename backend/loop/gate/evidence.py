@@ -88,13 +88,13 @@ def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: 
         0.15 (1 + z), or above five times sigma_NMAD; ``coverage_68`` and ``coverage_90``, the shares of values in the
         intervals.
     """
-    true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
     relative = is_redshift(control)
     measured = {}
     for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
         numbers = scores[0].numbers
         if numbers is None or not np.isfinite(numbers).all():
             continue
+        true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
         predicted, narrow, wide = numbers.T
         errors = scaled_errors(predicted, true, relative=relative)
         wanted = {

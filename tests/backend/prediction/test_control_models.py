@@ -109,7 +109,7 @@ def test_every_predicted_tag_has_a_control_model(tag: str) -> None:
 
 
 def test_a_control_without_a_known_label_is_left_out() -> None:
-    assert models(choices("Calm", "Wild"), '<Number name="n" toName="image"/>') == []
+    assert models(choices("Calm", "Wild"), '<Number name="arms" toName="image"/>') == []
 
 
 def test_the_shipped_head_predicts_a_control_with_one_of_its_labels() -> None:

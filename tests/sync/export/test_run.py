@@ -179,6 +179,6 @@ def test_the_card_has_counts_provenance_and_credit(exported: Exported, task: Say
     assert "Licence: CC BY 4.0." in card
     assert "Credit: SDSS." in card
     assert "seed 0" in card
-    assert "| `position_angle` | deg | of the major axis, from north through east, 0 to 180 |" in card
+    assert "| `position_angle` | deg | pos.posAng | of the major axis, from north through east, 0 to 180 |" in card
     totals = [line for line in card.splitlines() if line.startswith("| box | Star |")]
     assert totals[0].endswith("| 5 | 100.0 % |")
