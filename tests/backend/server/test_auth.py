@@ -83,7 +83,7 @@ def test_health_needs_no_credentials(client: TestClient) -> None:
     assert client.get("/health").json()["status"] == "UP"
 
 
-@pytest.mark.parametrize("path", ["/docs", "/redoc"])
+@pytest.mark.parametrize("path", ["/docs/oauth2-redirect", "/redoc"])
 def test_there_are_no_pages_that_load_scripts_of_other_hosts(client: TestClient, path: str) -> None:
     assert client.get(path, headers=GOOD).status_code == 404
 
