@@ -1,6 +1,6 @@
 """The shipped model in other programs: embeddings, classes and objects of images.
 
-The weights are loaded by the first call, which takes a second, and stay in memory. The functions may be called from several
+The first call imports torch and loads the weights, about four seconds; they stay in memory. The functions may be called from several
 threads; they compute one after the other.
 """
 
