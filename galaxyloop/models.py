@@ -1,7 +1,7 @@
 """The shipped model in other programs: embeddings, classes and objects of images.
 
-The first call imports torch and loads the weights, about four seconds; they stay in memory. The functions may be called from several
-threads; they compute one after the other.
+The first call imports torch and loads the weights, about four seconds; they stay in memory. Several threads may call the
+functions, which compute one after the other.
 """
 
 from __future__ import annotations
