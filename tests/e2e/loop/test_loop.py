@@ -12,6 +12,7 @@ from backend.loop.examples.snapshot import take_snapshot
 from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.factory import read_config
 from backend.registry.records import config_hash
+from backend.registry.task_queues import TaskQueues
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.projects import set_uncertainty_sampling
 
@@ -116,9 +117,13 @@ def test_the_commands_show_the_results_of_the_loop(trained_project: Project) -> 
 def test_held_out_tasks_have_random_scores_and_are_only_compared(loop: Loop) -> None:
     project = loop.new_project(batch=11)
     held_out = project.held_out
-    scores = {prediction.task: prediction.score for prediction in project.predictions}
+    project.wait_until_quiet()
+    front = TaskQueues(project.loop.services.engine).front(project.id)
+    scores = front.own_scores[project.name_of(1)]
     others = [score for task, score in scores.items() if task not in held_out]
     assert 1 <= len(held_out) <= 12  # of 24
+    assert scores.keys() == set(project.tasks)
+    assert front.tasks[0] not in held_out
     assert all(min(others) <= scores[task] <= max(others) for task in held_out)
     project.annotate([min(held_out), *project.teachers(10)], *CLASSES)
     version = project.wait_for_version(2)
