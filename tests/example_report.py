@@ -63,9 +63,9 @@ def make_report(
     jpegs = [thumbnail(image) for image in images] or [""]
     held_out = min(240, tasks // 4)
     truth = rng.choice(len(LABELS), held_out, p=SHARES)
-    predicted = np.where(rng.random(held_out) < 0.86, truth, rng.choice(len(LABELS), held_out, p=SHARES))
-    classes = _classes(names, truth, predicted, rng)
-    annotated = BATCH * (len(names) - 1) + held_out
+    predictions = np.where(rng.random(held_out) < 0.86, truth, rng.choice(len(LABELS), held_out, p=SHARES))
+    classes = _classes(names, truth, predictions, rng)
+    annotation_count = BATCH * (len(names) - 1) + held_out
     galleries = [
         Gallery(kind="uncertain", title="Least certain", tasks=_thumbnails(jpegs, range(1, 9), "Spiral 0.41, Edge-on 0.40")),
         Gallery(
@@ -78,18 +78,18 @@ def make_report(
         made_at=1_764_000_000.0,
         live=len(names),
         tasks=tasks,
-        annotated=annotated,
-        training=annotated - held_out,
+        annotated=annotation_count,
+        training=annotation_count - held_out,
         held_out=held_out,
         controls=[classes, _boxes(names)],
         galleries=galleries,
-        map=_map(tasks, annotated, rng),
+        map=_map(tasks, annotation_count, rng),
         problems=list(problems),
     )
 
 
 def _classes(
-    names: Sequence[str], truth: NDArray[np.int_], predicted: NDArray[np.int_], rng: np.random.Generator
+    names: Sequence[str], truth: NDArray[np.int_], predictions: NDArray[np.int_], rng: np.random.Generator
 ) -> ControlReport:
     quality = [float(0.965 - 0.11 * (1 + number) ** -0.7) for number in range(len(names))]
     versions = [
@@ -114,7 +114,7 @@ def _classes(
         CurvePoint(labels=point.labels, value=point.value - 0.012 / (point.labels / BATCH), spread=0.01) for point in points
     ]
     counts = np.zeros((len(LABELS), len(LABELS)), int)
-    np.add.at(counts, (truth, predicted), 1)
+    np.add.at(counts, (truth, predictions), 1)
     confidences = np.linspace(0.35, 0.97, 7)
     return ControlReport(
         name="morphology",
@@ -169,12 +169,14 @@ def _thumbnails(jpegs: Sequence[str], tasks: Sequence[int], caption: str) -> lis
     return [Thumbnail(task=task, jpeg=jpegs[task % len(jpegs)], caption=caption) for task in tasks]
 
 
-def _map(tasks: int, annotated: int, rng: np.random.Generator) -> Map:
+def _map(tasks: int, annotation_count: int, rng: np.random.Generator) -> Map:
     centres = rng.uniform(-0.6, 0.6, (len(LABELS), 2))
     kinds = rng.choice(len(LABELS), tasks, p=SHARES)
     places = np.clip(centres[kinds] + rng.normal(0, 0.17, (tasks, 2)), -1, 1)
     points = [
-        MapPoint(task=task + 1, x=round(float(x), 4), y=round(float(y), 4), label=int(kinds[task]) if task < annotated else -1)
+        MapPoint(
+            task=task + 1, x=round(float(x), 4), y=round(float(y), 4), label=int(kinds[task]) if task < annotation_count else -1
+        )
         for task, (x, y) in enumerate(places)
     ]
     return Map(control="morphology", labels=list(LABELS), points=points)

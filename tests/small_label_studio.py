@@ -63,7 +63,7 @@ class SmallLabelStudio(ThreadingHTTPServer):
         self.backends: dict[int, dict[str, Any]] = {}
         self.webhooks: dict[int, dict[str, Any]] = {}
         self.files: dict[str, bytes] = {}
-        self.refused: dict[str, Answer] = {}
+        self.refusals: dict[str, Answer] = {}
         self.requests: list[str] = []
         self._last_id = 100
 
@@ -104,7 +104,7 @@ class SmallLabelStudio(ThreadingHTTPServer):
 
     def answer(self, method: str, path: str, query: dict[str, str], content: bytes) -> Answer | bytes:
         self.requests.append(f"{method} {path}")
-        if (refusal := self.refused.get(f"{method} {path}")) is not None:
+        if (refusal := self.refusals.get(f"{method} {path}")) is not None:
             return refusal
         if path in self.files:
             return self.files[path]
@@ -124,8 +124,8 @@ class SmallLabelStudio(ThreadingHTTPServer):
         return NOT_FOUND
 
     def _project(self) -> dict[str, Any]:
-        annotated = sum(bool(task["annotations"]) for task in self.tasks.values())
-        return self.project | {"task_number": len(self.tasks), "num_tasks_with_annotations": annotated}
+        annotation_count = sum(bool(task["annotations"]) for task in self.tasks.values())
+        return self.project | {"task_number": len(self.tasks), "num_tasks_with_annotations": annotation_count}
 
     def _of_project(self, method: str, rest: str, content: bytes) -> Answer:
         if rest == "model-versions/":
@@ -152,7 +152,7 @@ class SmallLabelStudio(ThreadingHTTPServer):
         query_filter = json.loads(query.get("query", "{}"))
         tasks = [task for task in self.tasks.values() if _matches(task, query_filter)]
         size, page = int(query["page_size"]), int(query["page"])
-        return 200, {"tasks": [_listed(task) for task in tasks[size * (page - 1) : size * page]], "total": len(tasks)}
+        return 200, {"tasks": [_list_task(task) for task in tasks[size * (page - 1) : size * page]], "total": len(tasks)}
 
     def _predictions(self, method: str, number: str, query: dict[str, str], content: bytes) -> Answer:
         if not number:
@@ -194,8 +194,8 @@ def _is_labelled(task: dict[str, Any]) -> bool:
 
 def _matches(task: dict[str, Any], query: dict[str, Any]) -> bool:
     """Return whether a task is in a selection; Label Studio compares versions as parts of their joined names."""
-    selected = query.get("selectedItems")
-    if selected is not None and task["id"] not in selected["included"]:
+    selection = query.get("selectedItems")
+    if selection is not None and task["id"] not in selection["included"]:
         return False
     for item in query.get("filters", {}).get("items", []):
         if item["filter"] == "filter:tasks:completed_at":
@@ -207,12 +207,12 @@ def _matches(task: dict[str, Any], query: dict[str, Any]) -> bool:
     return True
 
 
-def _listed(task: dict[str, Any]) -> dict[str, Any]:
-    skipped = sum(bool(row.get("was_cancelled")) for row in task["annotations"])
+def _list_task(task: dict[str, Any]) -> dict[str, Any]:
+    skip_count = sum(bool(row.get("was_cancelled")) for row in task["annotations"])
     return task | {
         "is_labeled": _is_labelled(task),
-        "total_annotations": len(task["annotations"]) - skipped,
-        "cancelled_annotations": skipped,
+        "total_annotations": len(task["annotations"]) - skip_count,
+        "cancelled_annotations": skip_count,
         "predictions_model_versions": ",".join(_versions(task)),
     }
 

@@ -20,20 +20,20 @@ def anchors_of(page: Path) -> set[str]:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_files_named_in_a_page_exist(page: Path) -> None:
-    named = {name for name in re.findall(r"`([\w./*-]+)`", page.read_text()) if name.startswith(FOLDERS)}
+    names = {name for name in re.findall(r"`([\w./*-]+)`", page.read_text()) if name.startswith(FOLDERS)}
     # docs/security.md names tests relative to tests/.
-    missing = [name for name in named if not any(any(root.glob(name.rstrip("/"))) for root in (ROOT, ROOT / "tests"))]
-    assert not missing
+    missing_names = [name for name in names if not any(any(root.glob(name.rstrip("/"))) for root in (ROOT, ROOT / "tests"))]
+    assert not missing_names
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
-    broken = []
+    problems = []
     for link in re.findall(r"\]\(([^)\s]+)\)", page.read_text()):
         if "://" in link or link.startswith("mailto:"):
             continue
         name, _, anchor = link.partition("#")
         target = (page.parent / name).resolve() if name else page
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
-            broken.append(link)
-    assert not broken
+            problems.append(link)
+    assert not problems

@@ -110,9 +110,9 @@ def imports(package: str, *, run_time_only: bool = False) -> frozenset[Import]:
     edges = set()
     for importer, path in modules(package).items():
         for name in imported_names(path, run_time_only=run_time_only):
-            imported = name if name in targets else name.rpartition(".")[0]
-            if imported in targets and imported != importer:
-                edges.add(Import(importer, imported))
+            module_name = name if name in targets else name.rpartition(".")[0]
+            if module_name in targets and module_name != importer:
+                edges.add(Import(importer, module_name))
     return frozenset(edges)
 
 
@@ -170,11 +170,11 @@ def test_sync_does_not_import_backend() -> None:
 @pytest.mark.parametrize("package", FLOORS)
 def test_no_other_folder_imports_the_module_of_one_control(package: str) -> None:
     modules_of_tags = {f"sync.controls.{tag.lower()}" for tag in CONTROLS}
-    named = [
+    edges = [
         edge for edge in imports(package) if edge.imported in modules_of_tags and folder_of(edge.importer) != "sync.controls"
     ]
     assert modules_of_tags <= modules("sync").keys()
-    assert not named, "; ".join(map(str, named))
+    assert not edges, "; ".join(map(str, edges))
 
 
 @pytest.mark.parametrize("package", FLOORS)
@@ -184,8 +184,8 @@ def test_only_wiring_and_settings_are_at_the_root_of_a_package(package: str) -> 
 
 @pytest.mark.parametrize("package", [*FLOORS, "benchmarks"])
 def test_folders_of_tests_mirror_the_folders_of_the_code(package: str) -> None:
-    tested = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests" / package).rglob("*.py")}
-    assert not sorted(folder for folder in tested if not any((ROOT / folder).glob("*.py")))
+    folders = {path.parent.relative_to(ROOT / "tests") for path in (ROOT / "tests" / package).rglob("*.py")}
+    assert not sorted(folder for folder in folders if not any((ROOT / folder).glob("*.py")))
 
 
 @pytest.mark.parametrize("package", FLOORS)

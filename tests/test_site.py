@@ -16,8 +16,8 @@ ROOT = Path(__file__).parents[1]
 def test_the_site_is_built_without_a_warning_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
     environment = os.environ | {"NO_MKDOCS_2_WARNING": "1"}
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=environment)
-    assert done.returncode == 0, done.stderr
+    process = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, env=environment)
+    assert process.returncode == 0, process.stderr
     assert "galaxyloop.images.load_image" in (tmp_path / "api.html").read_text()
     assert "galaxyloop prelabel" in (tmp_path / "command-reference.html").read_text()
     for page in tmp_path.glob("*.html"):

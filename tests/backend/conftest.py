@@ -32,8 +32,8 @@ class FileServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
         self.files: dict[str, bytes] = {}
-        self.requested: list[str] = []
-        self.held: dict[str, threading.Event] = {}
+        self.request_paths: list[str] = []
+        self.blocked_paths: dict[str, threading.Event] = {}
         self.url = f"http://127.0.0.1:{self.server_address[1]}"
 
     def put(self, path: str, content: bytes) -> str:
@@ -46,9 +46,9 @@ class Answer(BaseHTTPRequestHandler):
     server: FileServer
 
     def do_GET(self) -> None:
-        self.server.requested.append(self.path)
-        if self.path in self.server.held:
-            self.server.held[self.path].wait(30)
+        self.server.request_paths.append(self.path)
+        if self.path in self.server.blocked_paths:
+            self.server.blocked_paths[self.path].wait(30)
         content = self.server.files.get(self.path)
         self.send_response(404 if content is None else 200)
         self.send_header("Content-Length", str(len(content or b"")))
@@ -102,14 +102,14 @@ def database(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def open_services(tmp_path: Path, files: FileServer, database: str) -> Iterator[Callable[..., Services]]:
     """Return a function that opens services on this test's folder and database; keywords are settings."""
-    opened: list[Services] = []
+    open_ones: list[Services] = []
 
     def open_(**changes: Any) -> Services:
-        opened.append(_open(tmp_path, files, **{"database_url": database} | changes))
-        return opened[-1]
+        open_ones.append(_open(tmp_path, files, **{"database_url": database} | changes))
+        return open_ones[-1]
 
     yield open_
-    for services in opened:
+    for services in open_ones:
         services.engine.dispose()
 
 
@@ -138,8 +138,8 @@ def embeddings() -> Callable[..., tuple[Any, Any]]:
 
 
 def _open(folder: Path, files: FileServer, **changes: Any) -> Services:
-    given: dict[str, Any] = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
-    return Services(Settings(**(given | changes)))
+    values: dict[str, Any] = {"data_dir": folder, "label_studio_url": files.url, "label_studio_api_key": "a-legacy-token"}
+    return Services(Settings(**(values | changes)))
 
 
 @pytest.fixture

@@ -61,7 +61,7 @@ def obey_permissions() -> None:
 def run(function: str, data: Path, *prefix: str, url: str = "http://127.0.0.1:1") -> Any:
     """Run a function of this module in a process that obeys permissions; `url` is Label Studio's. Return the result."""
     code = f"import json, sys; from tests.backend import test_data_folder as t; print(json.dumps(t.{function}()))"
-    done = subprocess.run(
+    process = subprocess.run(
         [*prefix, sys.executable, "-c", code],
         cwd=ROOT,
         env=os.environ
@@ -72,9 +72,9 @@ def run(function: str, data: Path, *prefix: str, url: str = "http://127.0.0.1:1"
         check=False,
         preexec_fn=obey_permissions,
     )
-    assert done.returncode == 0, done.stderr
-    assert "Traceback" not in done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
+    assert process.returncode == 0, process.stderr
+    assert "Traceback" not in process.stderr
+    return json.loads(process.stdout.splitlines()[-1])
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -155,8 +155,8 @@ def use_read_only_caches() -> dict[str, Any]:
     logging.getLogger("galaxyloop.cache").addHandler(handler)
     for number in range(300):
         cache.put(key_of(str(number)), b"new")
-    kept = cache.get(key_of("a"))
-    return {"kept": (kept or b"").decode(), "new": cache.get(key_of("1")) is not None, "lines": lines}
+    value = cache.get(key_of("a"))
+    return {"kept": (value or b"").decode(), "new": cache.get(key_of("1")) is not None, "lines": lines}
 
 
 def test_a_cache_that_is_not_writable_answers_and_is_named_once(data: Path) -> None:
@@ -275,8 +275,8 @@ def start_on_full_disk() -> dict[str, Any]:
     with suppress(OSError), (settings.data_dir / "filler").open("wb", buffering=0) as file:
         while True:
             file.write(bytes(4096))
-    done = subprocess.run([sys.executable, "-m", "backend.cli", "worker"], capture_output=True, text=True, check=False)
-    return {"code": done.returncode, "log": done.stderr.splitlines()}
+    process = subprocess.run([sys.executable, "-m", "backend.cli", "worker"], capture_output=True, text=True, check=False)
+    return {"code": process.returncode, "log": process.stderr.splitlines()}
 
 
 @pytest.mark.skipif(not can_mount(), reason="no file system can be mounted here")

@@ -30,15 +30,15 @@ SHOWN = st.sampled_from(list(STRETCHES))
 
 
 def files() -> dict[str, bytes]:
-    made: dict[str, io.BytesIO] = {name: io.BytesIO() for name in ("fits", "rice", "png", "jpeg", "tiff")}
+    files: dict[str, io.BytesIO] = {name: io.BytesIO() for name in ("fits", "rice", "png", "jpeg", "tiff")}
     header = fits.Header({"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CD1_1": -1e-4})
     header.update({"CD2_2": 1e-4, "BSCALE": 1.0, "BZERO": 0.0, "BLANK": -9, "BUNIT": "adu", "CUNIT1": "deg"})
-    fits.PrimaryHDU(GALAXY.astype(np.int16), header).writeto(made["fits"], output_verify="ignore")
-    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(GALAXY.astype(np.float32))]).writeto(made["rice"])
-    Image.fromarray(GALAXY.astype(np.uint8)).save(made["png"], "PNG")
-    Image.fromarray(GALAXY.astype(np.uint8)).save(made["jpeg"], "JPEG")
-    tifffile.imwrite(made["tiff"], GALAXY.astype(np.float32))
-    return {name: file.getvalue() for name, file in made.items()}
+    fits.PrimaryHDU(GALAXY.astype(np.int16), header).writeto(files["fits"], output_verify="ignore")
+    fits.HDUList([fits.PrimaryHDU(), fits.CompImageHDU(GALAXY.astype(np.float32))]).writeto(files["rice"])
+    Image.fromarray(GALAXY.astype(np.uint8)).save(files["png"], "PNG")
+    Image.fromarray(GALAXY.astype(np.uint8)).save(files["jpeg"], "JPEG")
+    tifffile.imwrite(files["tiff"], GALAXY.astype(np.float32))
+    return {name: file.getvalue() for name, file in files.items()}
 
 
 FILES = files()

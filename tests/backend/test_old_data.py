@@ -37,7 +37,7 @@ def services(folder: Path, files: Any) -> Services:
     return Services(Settings(data_dir=folder, label_studio_url=files.url, label_studio_api_key="a-legacy-token"))
 
 
-def cached(folder: Path) -> dict[str, int]:
+def count_cache_entries(folder: Path) -> dict[str, int]:
     """Return the sizes of cached values by name, bytes."""
     return {file.stem: file.stat().st_size for file in (folder / "cache").rglob("*") if file.is_file()}
 
@@ -72,10 +72,10 @@ def test_the_live_version_predicts_what_it_predicted_then(services: Services, fo
     project = services.registry.project(PROJECT)
     predictor = services.predictors.of(project, label_config=project.label_config)
     tasks = [Task(number, {"image": f"/data/upload/{PROJECT}/{number}.png"}) for number in (1, 2, 3)]
-    before = cached(folder)
+    before = count_cache_entries(folder)
     predictions = [prediction.as_json() for prediction in predictor.predict(tasks)]
-    then = json.loads((folder / "predictions.json").read_text())
-    assert contents(predictions) == contents(then)
+    expected = json.loads((folder / "predictions.json").read_text())
+    assert contents(predictions) == contents(expected)
     assert all(0 < each["score"] <= 1 for each in predictions), "the score of objects was defined otherwise then"
     # Small values (names of uploads, lists of sources) may be written again; the old embeddings are read.
-    assert all(size < EMBEDDING_BYTES for name, size in cached(folder).items() if name not in before)
+    assert all(size < EMBEDDING_BYTES for name, size in count_cache_entries(folder).items() if name not in before)

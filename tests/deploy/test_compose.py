@@ -34,11 +34,11 @@ STUDIO = ROOT / ".venv-label-studio/lib"
 
 def variables() -> set[str]:
     """Return every environment variable of the settings."""
-    found = {SECRETS_DIR_VARIABLE}
+    names = {SECRETS_DIR_VARIABLE}
     for name, field in Settings.model_fields.items():
         alias = field.validation_alias
-        found |= set(map(str, alias.choices)) if isinstance(alias, AliasChoices) else {f"GALAXYLOOP_{name.upper()}"}
-    return found
+        names |= set(map(str, alias.choices)) if isinstance(alias, AliasChoices) else {f"GALAXYLOOP_{name.upper()}"}
+    return names
 
 
 def subnet() -> ipaddress.IPv4Network:
@@ -54,8 +54,8 @@ def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
     if shutil.which("docker-compose") is None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no docker-compose: apt-get install docker-compose")
     flags = [flag for name in names for flag in ("-f", ROOT / name)]
-    done = subprocess.run(["docker-compose", *flags, "config", "-q"], capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    process = subprocess.run(["docker-compose", *flags, "config", "-q"], capture_output=True, text=True, check=False)
+    assert (process.returncode, process.stdout, process.stderr) == (0, "", "")
 
 
 # -- permissions of a container --
@@ -124,14 +124,14 @@ def test_the_compose_file_contains_no_secret() -> None:
 
 def test_the_script_creates_every_secret_once_readable_by_its_owner(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
-    made = []
+    networks = []
     for _ in range(2):
         subprocess.run(["sh", ROOT / "deploy/secrets.sh", folder], check=True)
-        made.append({file.name: file.read_text() for file in folder.iterdir()})
-    assert made[0] == made[1]
-    assert set(made[0]) == set(COMPOSE["secrets"])
-    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in made[0].values())
-    assert len(set(made[0].values())) == len(made[0])
+        networks.append({file.name: file.read_text() for file in folder.iterdir()})
+    assert networks[0] == networks[1]
+    assert set(networks[0]) == set(COMPOSE["secrets"])
+    assert all(re.fullmatch("[0-9a-f]{40}", secret) for secret in networks[0].values())
+    assert len(set(networks[0].values())) == len(networks[0])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
 
 
@@ -210,15 +210,15 @@ def test_label_studio_may_call_only_the_network_of_the_backends() -> None:
         for node in ast.walk(ast.parse(sources[0].read_text()))
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_banned_subnets"
     ]
-    its_own: list[Any] = [ipaddress.ip_network(one) for one in ast.literal_eval(lists[0])]
+    its_own: list[Any] = [ipaddress.ip_network(block) for block in ast.literal_eval(lists[0])]
     environment = SERVICES["label-studio"]["environment"]
-    ours = [ipaddress.ip_network(one) for one in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")]
-    (gateway,) = (ipaddress.ip_network(one["gateway"]) for one in COMPOSE["networks"]["calls"]["ipam"]["config"])
-    wanted: list[Any] = [gateway]
+    ours = [ipaddress.ip_network(block) for block in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")]
+    (gateway,) = (ipaddress.ip_network(block["gateway"]) for block in COMPOSE["networks"]["calls"]["ipam"]["config"])
+    addresses: list[Any] = [gateway]
     for network in its_own:
         open_ = network.version == 4 and subnet().subnet_of(network)
-        wanted += network.address_exclude(subnet()) if open_ else [network]
-    assert sorted(map(str, ours)) == sorted(map(str, wanted))
+        addresses += network.address_exclude(subnet()) if open_ else [network]
+    assert sorted(map(str, ours)) == sorted(map(str, addresses))
     assert not {"LABEL_STUDIO_ML_BLOCK_LOCAL_IP", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED"} & set(environment)
 
 
@@ -246,16 +246,16 @@ def test_the_image_installs_the_drivers() -> None:
 def test_data_files_are_installed_with_the_package() -> None:
     """An image installs the package, while a developer's checkout has all files."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())
-    installed = {
+    versions = {
         file
         for package, patterns in project["tool"]["setuptools"]["package-data"].items()
         for pattern in patterns
         for file in ROOT.joinpath(*package.split(".")).glob(pattern)
     }
-    listed = subprocess.run(
+    process = subprocess.run(
         ["git", "ls-files", "backend", "sync", "labeling_configs"], cwd=ROOT, capture_output=True, text=True, check=True
     )
-    data = {ROOT / name for name in listed.stdout.splitlines() if not name.endswith((".py", ".md", "py.typed"))}
+    data = {ROOT / name for name in process.stdout.splitlines() if not name.endswith((".py", ".md", "py.typed"))}
     assert {file.relative_to(ROOT) for file in data if file.exists()} <= {
-        file.relative_to(ROOT) for file in installed if file.is_file()
+        file.relative_to(ROOT) for file in versions if file.is_file()
     }

@@ -20,26 +20,26 @@ BY_HAND = ("nvidia-", "cuda-toolkit")
 """Packages under CUDA's own terms, checked by hand: PyTorch's wheels for Linux need them, unmodified."""
 
 
-def brought() -> dict[str, Distribution]:
+def list_distributions() -> dict[str, Distribution]:
     """Return the installed distributions that galaxyloop and its extras need, by name."""
-    found: dict[str, Distribution] = {}
+    distributions: dict[str, Distribution] = {}
     waiting = [(Requirement(f"galaxyloop[{','.join(EXTRAS)}]"))]
-    seen: set[tuple[str, frozenset[str]]] = set()
+    visits: set[tuple[str, frozenset[str]]] = set()
     while waiting:
-        wanted = waiting.pop()
-        if (wanted.name, frozenset(wanted.extras)) in seen:
+        requirement = waiting.pop()
+        if (requirement.name, frozenset(requirement.extras)) in visits:
             continue
-        seen.add((wanted.name, frozenset(wanted.extras)))
+        visits.add((requirement.name, frozenset(requirement.extras)))
         try:
-            package = distribution(wanted.name)
+            package = distribution(requirement.name)
         except PackageNotFoundError:
             continue
-        found[wanted.name.lower()] = package
+        distributions[requirement.name.lower()] = package
         for text in package.requires or ():
             need = Requirement(text)
-            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*wanted.extras, "")):
+            if need.marker is None or any(need.marker.evaluate({"extra": extra}) for extra in (*requirement.extras, "")):
                 waiting.append(need)
-    return found
+    return distributions
 
 
 def terms_of(package: Distribution) -> str:
@@ -57,7 +57,7 @@ def terms_of(package: Distribution) -> str:
 
 
 def test_no_dependency_has_a_stronger_copyleft_than_the_lgpl() -> None:
-    packages = brought()
+    packages = list_distributions()
     assert len(packages) > 60
     strong = {name: terms_of(package) for name, package in packages.items() if STRONG.search(terms_of(package))}
     assert not strong
@@ -66,7 +66,7 @@ def test_no_dependency_has_a_stronger_copyleft_than_the_lgpl() -> None:
 def test_every_licence_is_known() -> None:
     unknown = {
         name: terms_of(package)
-        for name, package in brought().items()
+        for name, package in list_distributions().items()
         if not PERMISSIVE.search(terms_of(package)) and not name.startswith(BY_HAND) and name != "galaxyloop"
     }
     assert not unknown

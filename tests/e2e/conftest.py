@@ -55,17 +55,17 @@ def label_studio_executable() -> Path:
 @pytest.fixture(scope="session")
 def label_studio_template(label_studio_executable: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a migrated database with one user, cached for later sessions, because it takes half a minute."""
-    installed = next(label_studio_executable.parents[1].glob("lib/python*/site-packages/label_studio-*.dist-info"))
-    template = ROOT / ".cache" / f"{installed.stem}-{PASSWORD}"
+    package = next(label_studio_executable.parents[1].glob("lib/python*/site-packages/label_studio-*.dist-info"))
+    template = ROOT / ".cache" / f"{package.stem}-{PASSWORD}"
     if not template.is_dir():
-        made = tmp_path_factory.mktemp("label-studio-template")
-        with _server(label_studio_executable, made) as server:
+        folder = tmp_path_factory.mktemp("label-studio-template")
+        with _server(label_studio_executable, folder) as server:
             server.start()
             server.wait()
         part = template.with_suffix(f".{os.getpid()}")
         part.mkdir(parents=True)
         for name in (DATABASE, ".env"):
-            shutil.copy(made / name, part / name)
+            shutil.copy(folder / name, part / name)
         try:
             part.rename(template)
         except OSError:  # another test process was faster
@@ -97,8 +97,8 @@ def label_studio(label_studio_server: LabelStudioServer) -> Studio:
 
 @pytest.fixture
 def client(label_studio: Studio) -> Iterator[LabelStudioClient]:
-    with LabelStudioClient(label_studio.url, label_studio.api_key) as connected:
-        yield connected
+    with LabelStudioClient(label_studio.url, label_studio.api_key) as client:
+        yield client
 
 
 @pytest.fixture
@@ -127,18 +127,18 @@ class RecordingBackend:
 
     def bodies(self, path: str) -> list[dict[str, Any]]:
         """Return the bodies of the requests to `path`."""
-        return [body for requested, _, body in list(self.requests) if requested == path]
+        return [body for request_path, _, body in list(self.requests) if request_path == path]
 
     def wait_for_event(self, action: str, *, timeout_s: float = 10.0) -> tuple[dict[str, str], dict[str, Any]]:
         """Wait for the first event of this action and return its headers and body."""
 
-        def found() -> tuple[dict[str, str], dict[str, Any]] | None:
+        def find_request() -> tuple[dict[str, str], dict[str, Any]] | None:
             events = [(headers, body) for path, headers, body in self.requests if path == "/webhook"]
             return next((event for event in events if event[1].get("action") == action), None)
 
         with self.arrived:
-            self.arrived.wait_for(found, timeout=timeout_s)
-            event = found()
+            self.arrived.wait_for(find_request, timeout=timeout_s)
+            event = find_request()
         assert event is not None, f"no {action} in {timeout_s} s"
         return event
 
@@ -153,9 +153,9 @@ def recording_backend() -> Iterator[RecordingBackend]:
             self._answer(json.loads(self.rfile.read(int(self.headers["Content-Length"] or 0)) or b"{}"))
 
         def _answer(self, body: dict[str, Any]) -> None:
-            with recorded.arrived:
-                recorded.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
-                recorded.arrived.notify_all()
+            with backend.arrived:
+                backend.requests.append((self.path, {k.lower(): v for k, v in self.headers.items()}, body))
+                backend.arrived.notify_all()
             results = [{"result": [], "score": 0.5, "model_version": "v0001"} for _ in body.get("tasks", [])]
             content = json.dumps({"status": "UP", "model_version": "v0001", "results": results}).encode()
             self.send_response(200)
@@ -168,9 +168,9 @@ def recording_backend() -> Iterator[RecordingBackend]:
             """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
-        recorded = RecordingBackend(f"http://127.0.0.1:{server.server_address[1]}")
+        backend = RecordingBackend(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield recorded
+        yield backend
         server.shutdown()
 
 
@@ -296,12 +296,12 @@ def new_demo(
 @pytest.fixture(scope="session")
 def demo(new_demo: Callable[..., Demo]) -> Iterator[Demo]:
     """Run the demo of the Hubble deep field for the session; tests may annotate in it and restart it."""
-    made = new_demo()
+    template = new_demo()
     try:
-        made.start()
-        yield made
+        template.start()
+        yield template
     finally:
-        made.end()
+        template.end()
 
 
 def wait_until(condition: Callable[[], Any], what: str, *, timeout_s: float = 60.0) -> Any:

@@ -63,14 +63,14 @@ def page(demo: Any) -> Iterator[Page]:
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        opened = browser.new_page(viewport={"width": 1500, "height": 780})
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.goto(demo.values["LABEL_STUDIO_URL"] + "/user/login/", wait_until="domcontentloaded")
-        opened.fill("input[name=email]", demo.values["GALAXYLOOP_LABEL_STUDIO_USER"])
-        opened.fill("input[name=password]", demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"])
-        opened.click("button[type=submit]", no_wait_after=True)
-        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # Label Studio opens the home page
-        yield opened
+        browser_page = browser.new_page(viewport={"width": 1500, "height": 780})
+        browser_page.set_default_timeout(PATIENCE_MS)
+        browser_page.goto(demo.values["LABEL_STUDIO_URL"] + "/user/login/", wait_until="domcontentloaded")
+        browser_page.fill("input[name=email]", demo.values["GALAXYLOOP_LABEL_STUDIO_USER"])
+        browser_page.fill("input[name=password]", demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"])
+        browser_page.click("button[type=submit]", no_wait_after=True)
+        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # Label Studio opens the home page
+        yield browser_page
 
 
 @pytest.fixture
@@ -81,10 +81,10 @@ def save_screenshot(tmp_path: Path) -> Callable[[Page, str], None]:
 
     def take(page: Page, name: str) -> None:
         page.mouse.move(0, 0)
-        shown = Image.open(io.BytesIO(page.locator(".lsf-editor").screenshot(animations="disabled"))).convert("RGB")
+        image = Image.open(io.BytesIO(page.locator(".lsf-editor").screenshot(animations="disabled"))).convert("RGB")
         file = folder / f"{name}.png"
         # Dithering avoids visible steps in smooth areas.
-        shown.quantize(palette=shown.quantize(250), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
+        image.quantize(palette=image.quantize(250), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
         assert file.stat().st_size < LARGEST_BYTES
 
     return take
@@ -118,8 +118,8 @@ def whole_outlines(prediction: dict[str, Any]) -> list[dict[str, Any]]:
 
 def mask_of(region: dict[str, Any]) -> Mask:
     """Return the mask of an outline, in the image size that the region states."""
-    decoded = polygonlabels.decode(region)
-    return rasterise(decoded.shape, decoded.size)
+    shape = polygonlabels.decode(region)
+    return rasterise(shape.shape, shape.size)
 
 
 def middle_of(region: dict[str, Any]) -> tuple[float, float]:
@@ -142,17 +142,17 @@ def waiting_tasks(demo: Any, version: str) -> dict[int, dict[str, Any]]:
     """Return the predictions of `version` for the open tasks, by task; tasks with the largest galaxies first."""
     with demo.client() as client:
         todo = {task.id for task in read_tasks(client, project_of(demo)) if not task.annotated}
-        stored = client.get("/api/predictions/", project=project_of(demo))
-    shown = {
+        predictions = client.get("/api/predictions/", project=project_of(demo))
+    image = {
         prediction["task"]: prediction
-        for prediction in stored
+        for prediction in predictions
         if prediction["task"] in todo and prediction["model_version"] == version
     }
 
     def largest(task: int) -> float:
-        return max(map(area, whole_outlines(shown[task])), default=0.0)
+        return max(map(area, whole_outlines(image[task])), default=0.0)
 
-    return {task: shown[task] for task in sorted(shown, key=largest, reverse=True)}
+    return {task: image[task] for task in sorted(image, key=largest, reverse=True)}
 
 
 def live_version(demo: Any) -> str:
@@ -181,9 +181,9 @@ def regions(page: Page, kind: str) -> list[dict[str, Any]]:
 
 def count_pixels_of_colour(page: Page, colour: tuple[int, int, int]) -> int:
     """Count the pixels on screen with a tint of this colour."""
-    shown = np.asarray(Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB"), np.float64)
+    image = np.asarray(Image.open(io.BytesIO(canvas(page).screenshot())).convert("RGB"), np.float64)
     direction = np.array(colour) - np.mean(colour)
-    leaning = shown - shown.mean(axis=2, keepdims=True)
+    leaning = image - image.mean(axis=2, keepdims=True)
     strength = np.linalg.norm(leaning, axis=2)
     alike = leaning @ direction / (np.maximum(strength, 1) * np.linalg.norm(direction))
     return int(((alike > 0.97) & (strength > 40)).sum())
@@ -200,10 +200,10 @@ def image_of(demo: Any, task: int) -> Image.Image:
 
 def stage(page: Page) -> tuple[float, float, float, float]:
     """Return the position of the image on the page: left, top, width, height; the canvas is a little larger."""
-    shown = canvas(page).bounding_box()
-    assert shown is not None
+    image = canvas(page).bounding_box()
+    assert image is not None
     width, height = page.evaluate(f"[{SELECTED}.objects[0].stageWidth, {SELECTED}.objects[0].stageHeight]")
-    return shown["x"], shown["y"], width, height
+    return image["x"], image["y"], width, height
 
 
 def on_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
@@ -245,9 +245,9 @@ def draw_prompt(
         for key in holding:
             page.keyboard.up(key)
     assert answer.value.ok
-    sent = answer.value.request.post_data_json
-    assert sent is not None
-    return sent["context"]["result"], answer.value.json()["data"]["result"]
+    body = answer.value.request.post_data_json
+    assert body is not None
+    return body["context"]["result"], answer.value.json()["data"]["result"]
 
 
 def accept(page: Page) -> None:
@@ -258,15 +258,15 @@ def accept(page: Page) -> None:
 def submit(page: Page, task: int) -> dict[str, Any]:
     """Submit with the button, and return the stored annotation."""
 
-    def submitted(response: Response) -> bool:
+    def is_submission(response: Response) -> bool:
         return f"/api/tasks/{task}/annotations" in response.url and response.request.method == "POST"
 
-    with page.expect_response(submitted) as answer:
+    with page.expect_response(is_submission) as answer:
         page.get_by_test_id("bottombar-submit-button").click()
     assert answer.value.ok
-    stored: dict[str, Any] = answer.value.json()
-    assert stored["parent_prediction"]
-    return stored
+    predictions: dict[str, Any] = answer.value.json()
+    assert predictions["parent_prediction"]
+    return predictions
 
 
 def test_a_task_opens_with_its_class_and_outlines(
@@ -278,7 +278,7 @@ def test_a_task_opens_with_its_class_and_outlines(
     for kind in ("polygonlabels", "choices"):
         assert len(regions(page, kind)) == sum(region["type"] == kind for region in prediction["result"])
     assert {region["type"] for region in prediction["result"]} == {"polygonlabels", "choices"}
-    assert [name for name in CLASSES if page.locator(f'input[name="{name}"]').is_checked()] == [chosen(prediction)]
+    assert [name for name in CLASSES if page.locator(f'input[name="{name}"]').is_checked()] == [read_choice(prediction)]
     assert page.locator(".lsf-outliner-item").count() > 0
     assert page.locator(".lsf-annotation-button").filter(has_text=version).count() == 1
     wait(lambda: count_pixels_of_colour(page, GREEN) > 200, "outlines are drawn")
@@ -286,10 +286,10 @@ def test_a_task_opens_with_its_class_and_outlines(
     shot = page.screenshot(clip={"x": left, "y": top, "width": width, "height": height})
     mask = mask_of(whole_outlines(prediction)[0])
     size = (mask.shape[1], mask.shape[0])
-    shown = np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize(size), np.float64)[mask]
-    taken = np.asarray(image_of(demo, task).resize(size), np.float64)[mask]
-    assert np.median(shown) == pytest.approx(np.median(taken), rel=0.1)
-    assert np.corrcoef(shown, taken)[0, 1] > 0.9
+    image = np.asarray(Image.open(io.BytesIO(shot)).convert("L").resize(size), np.float64)[mask]
+    pixels = np.asarray(image_of(demo, task).resize(size), np.float64)[mask]
+    assert np.median(image) == pytest.approx(np.median(pixels), rel=0.1)
+    assert np.corrcoef(image, pixels)[0, 1] > 0.9
     save_screenshot(page, "task")
 
 
@@ -302,8 +302,8 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     before = len(regions(page, "polygonlabels"))
     switch_on_auto_annotation(page)
     middle = middle_of(outline)
-    sent, (first,) = draw_prompt(page, CLICK, middle)
-    assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("click", "keypointlabels")]
+    body, (first,) = draw_prompt(page, CLICK, middle)
+    assert [(prompt["from_name"], prompt["type"]) for prompt in body] == [("click", "keypointlabels")]
     assert (first["from_name"], first["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
     assert contains(first, middle)
     new, old = mask_of(first), mask_of(outline)
@@ -311,8 +311,8 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     save_screenshot(page, "prompt")
     row = int(middle[1] * new.shape[0] / 100)
     edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
-    sent, (second,) = draw_prompt(page, CLICK[:1], edge, holding=("Control", "Alt"))
-    assert [prompt.get("is_positive", True) for prompt in sent] == [True, False]
+    body, (second,) = draw_prompt(page, CLICK[:1], edge, holding=("Control", "Alt"))
+    assert [prompt.get("is_positive", True) for prompt in body] == [True, False]
     assert (contains(first, edge), contains(second, edge)) == (True, False)
     assert contains(second, middle)
     accept(page)
@@ -331,10 +331,10 @@ def test_a_box_around_a_faint_galaxy_outlines_that_galaxy(
     faint = whole_outlines(prediction)[-1]
     left, top, right, bottom = (edge + side for edge, side in zip(edges(faint), (-1, -1, 1, 1), strict=True))
     middle = ((left + right) / 2, (top + bottom) / 2)
-    sent, (answered,) = draw_prompt(page, BOX, (left, top), middle, (right, bottom))
-    assert [(prompt["from_name"], prompt["type"]) for prompt in sent] == [("drag", "rectanglelabels")]
-    assert (answered["from_name"], answered["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
-    new = edges(answered)
+    body, (answer,) = draw_prompt(page, BOX, (left, top), middle, (right, bottom))
+    assert [(prompt["from_name"], prompt["type"]) for prompt in body] == [("drag", "rectanglelabels")]
+    assert (answer["from_name"], answer["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
+    new = edges(answer)
     assert new[0] > left - 1.5
     assert new[1] > top - 1.5
     assert new[2] < right + 1.5
@@ -348,20 +348,20 @@ def test_a_pending_suggestion_is_not_submitted(page: Page, demo: Any, tmp_path: 
     """Label Studio stores the prompt instead of the suggestion, as docs/annotating.md warns."""
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[3]
     open_task(page, demo, task)
-    class_ = next(name for name in CLASSES if name != chosen(prediction))
+    class_ = next(name for name in CLASSES if name != read_choice(prediction))
     page.keyboard.press(str(CLASSES.index(class_) + 1))
     switch_on_auto_annotation(page)
     draw_prompt(page, CLICK, middle_of(whole_outlines(prediction)[0]))
-    stored = submit(page, task)["result"]
-    assert [region["value"]["choices"] for region in stored if region["type"] == "choices"] == [[class_]]
-    assert [region["from_name"] for region in stored if region["type"] == "keypointlabels"] == ["click"]
-    outlines = [region for region in stored if region["from_name"] == "outline"]
+    predictions = submit(page, task)["result"]
+    assert [region["value"]["choices"] for region in predictions if region["type"] == "choices"] == [[class_]]
+    assert [region["from_name"] for region in predictions if region["type"] == "keypointlabels"] == ["click"]
+    outlines = [region for region in predictions if region["from_name"] == "outline"]
     for name in ("LABEL_STUDIO_URL", "LABEL_STUDIO_API_KEY"):
         monkeypatch.setenv(name, demo.values[name])
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
     words = ["export", str(project_of(demo)), "--format", "coco", "--output", str(tmp_path / "coco")]
-    exported = CliRunner().invoke(app, words)
-    assert exported.exit_code == 1, exported.output  # problems.csv names the prompt that is left out
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 1, result.output  # problems.csv names the prompt that is left out
     files = [json.loads(file.read_text()) for file in (tmp_path / "coco").rglob("*.json")]
     counts = [len(file["annotations"]) for file in files if isinstance(file, dict) and file.get("annotations")]
     assert sum(counts) == len(outlines)
@@ -369,10 +369,10 @@ def test_a_pending_suggestion_is_not_submitted(page: Page, demo: Any, tmp_path: 
 
 def test_the_instructions_are_shown_before_labelling(page: Page, demo: Any) -> None:
     page.goto(f"{demo.values['LABEL_STUDIO_URL']}/projects/{project_of(demo)}/data?labeling=1", wait_until="domcontentloaded")
-    shown = page.locator(".lsf-modal-ls__content")
-    shown.wait_for()
+    image = page.locator(".lsf-modal-ls__content")
+    image.wait_for()
     for words in ("Labeling Instructions", "What is the galaxy in the middle?", "Star or artifact", "Accept the suggestion"):
-        assert words in shown.inner_text()
+        assert words in image.inner_text()
 
 
 def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wait: Callable[..., Any]) -> None:
@@ -386,7 +386,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
     held_out = choose_held_out(images, image_keys=["image"], share=DEFAULT_SHARE)
     judges = [task for task in usable if task in held_out][:2]
     batch = judges + [task for task in usable if task not in held_out][: BATCH - len(judges)]
-    first = next((task for task in batch if chosen(tasks[task]) != truth[task]), batch[0])
+    first = next((task for task in batch if read_choice(tasks[task]) != truth[task]), batch[0])
     submit_on_the_page(page, demo, first, truth[first])
     with demo.client() as client:
         for task in batch:
@@ -400,15 +400,17 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
     assert after.keys() == tasks.keys() - set(batch)
     with demo.client() as client:
         following = client.get(f"/api/projects/{project_of(demo)}/next")["id"]
-    changed = next((task for task in after if chosen(tasks[task]) != chosen(after[task]) == truth[task]), following)
-    for task in (following, changed):
+    changed_task = next(
+        (task for task in after if read_choice(tasks[task]) != read_choice(after[task]) == truth[task]), following
+    )
+    for task in (following, changed_task):
         open_task(page, demo, task)
         assert page.locator(".lsf-annotation-button").filter(has_text=new).count() == 1
         assert {region["id"] for region in page.evaluate(REGIONS)} == {region["id"] for region in after[task]["result"]}
     wait(lambda: count_pixels_of_colour(page, GREEN) > 200, "outlines are drawn")
 
 
-def chosen(prediction: dict[str, Any]) -> str:
+def read_choice(prediction: dict[str, Any]) -> str:
     """Return the class of a prediction."""
     return str(next(region["value"]["choices"][0] for region in prediction["result"] if region["type"] == "choices"))
 
@@ -433,8 +435,8 @@ def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
     if regions(page, "choices")[0]["value"]["choices"] == [right]:
         right = "Edge-on"
     page.keyboard.press(str(CLASSES.index(right) + 1))
-    stored = submit(page, task)
-    assert [region["value"]["choices"] for region in stored["result"] if region["type"] == "choices"] == [[right]]
+    predictions = submit(page, task)
+    assert [region["value"]["choices"] for region in predictions["result"] if region["type"] == "choices"] == [[right]]
 
 
 def correct(prediction: dict[str, Any], name: str) -> dict[str, Any]:

@@ -55,14 +55,14 @@ def page(label_studio: tuple[str, str]) -> Iterator[Page]:
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        opened = browser.new_page(viewport={"width": 1200, "height": 720})
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        opened.fill("input[name=email]", USER)
-        opened.fill("input[name=password]", PASSWORD)
-        opened.click("button[type=submit]", no_wait_after=True)
-        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield opened
+        browser_page = browser.new_page(viewport={"width": 1200, "height": 720})
+        browser_page.set_default_timeout(PATIENCE_MS)
+        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
+        browser_page.fill("input[name=email]", USER)
+        browser_page.fill("input[name=password]", PASSWORD)
+        browser_page.click("button[type=submit]", no_wait_after=True)
+        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        yield browser_page
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_a_shipped_config_opens_with_all_predictions(
     ingest([item], client=client, project_id=project, storage=Uploads(client, project, science=tmp_path / "science"))
     (task,) = read_tasks(client, project)
     output = tmp_path / "tasks.json"
-    done = CliRunner().invoke(app, ["predict", str(galaxy), "--config", stem, "--output", str(output)])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["predict", str(galaxy), "--config", stem, "--output", str(output)])
+    assert result.exit_code == 0, result.output
     (prediction,) = json.loads(output.read_text())[0]["predictions"]
     push(client, project, [prediction | {"task": task.id}])
     client.send("PATCH", f"/api/projects/{project}/", json={"model_version": prediction["model_version"]})
@@ -93,9 +93,9 @@ def test_a_shipped_config_opens_with_all_predictions(
     page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
     page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects[0].imageIsLoaded !== false")
     page.wait_for_function(f"{STORE}.serializeAnnotation().length > 0")
-    shown = page.evaluate(f"{STORE}.serializeAnnotation()")
-    assert sorted(region["from_name"] for region in shown) == sorted(region["from_name"] for region in prediction["result"])
-    assert {region["from_name"] for region in shown} <= {control.name for control in parse(config).controls}
+    regions = page.evaluate(f"{STORE}.serializeAnnotation()")
+    assert sorted(region["from_name"] for region in regions) == sorted(region["from_name"] for region in prediction["result"])
+    assert {region["from_name"] for region in regions} <= {control.name for control in parse(config).controls}
     page.evaluate("() => new Promise(drawn => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
     page.mouse.move(0, 0)
     screenshot = compact(page.locator(".lsf-editor").screenshot(animations="disabled"))
@@ -125,11 +125,11 @@ def test_clicked_stars_are_read_as_a_rating(page: Page, client: LabelStudioClien
 
 def compact(screenshot: bytes) -> bytes:
     """Reduce the size and the number of colours of a screenshot."""
-    shown = Image.open(io.BytesIO(screenshot)).convert("RGB")
-    shown = shown.resize((WIDTH_PX, round(shown.height * WIDTH_PX / shown.width)), Image.Resampling.LANCZOS)
+    regions = Image.open(io.BytesIO(screenshot)).convert("RGB")
+    regions = regions.resize((WIDTH_PX, round(regions.height * WIDTH_PX / regions.width)), Image.Resampling.LANCZOS)
     for colours in (256, 128, 64, 32):
         file = io.BytesIO()
-        shown.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
+        regions.quantize(colours, dither=Image.Dither.NONE).save(file, "PNG", optimize=True)
         if len(file.getvalue()) <= LARGEST_BYTES:
             break
     return file.getvalue()

@@ -27,7 +27,7 @@ SECOND_START_S = 60.0
 """The documented limit is 30 s on two idle cores."""
 
 
-def stored(demo: Any) -> dict[str, Any]:
+def read_state(demo: Any) -> dict[str, Any]:
     """Return everything that a second start must not duplicate: tasks, predictions by version, backends and webhooks."""
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     with demo.client() as client:
@@ -78,9 +78,9 @@ def test_the_printed_page_shows_the_project_and_its_report(demo: Any, wait: Call
 
     assert httpx.get(address, trust_env=False).status_code == 401
     wait(lambda: "At a glance" in page(), "the first report is shown", timeout_s=300)
-    shown = page()
-    assert "tasks are annotated" in shown
-    assert f"{demo.values['LABEL_STUDIO_URL']}/projects/{demo.values['GALAXYLOOP_PROJECT_ID']}/data" in shown
+    text = page()
+    assert "tasks are annotated" in text
+    assert f"{demo.values['LABEL_STUDIO_URL']}/projects/{demo.values['GALAXYLOOP_PROJECT_ID']}/data" in text
 
 
 def test_every_tile_is_pre_annotated_before_the_demo_is_ready(demo: Any) -> None:
@@ -110,9 +110,9 @@ def test_open_tasks_have_one_prediction_of_the_live_version(demo: Any) -> None:
 @pytest.mark.parametrize("position", [0, 1], ids=["of Label Studio", "of the backend"])
 def test_a_port_in_use_is_reported_in_one_sentence(demo: Any, new_demo: Callable[..., Any], position: int) -> None:
     second = new_demo()
-    own = list(second.ports)
-    own[position] = demo.ports[position]
-    second.ports = tuple(own)
+    ports = list(second.ports)
+    ports[position] = demo.ports[position]
+    second.ports = tuple(ports)
     assert second.run().wait(60) == 1
     lines = second.output.splitlines()
     assert len(lines) == 1, lines
@@ -126,20 +126,20 @@ def test_a_killed_worker_is_restarted(demo: Any, wait: Callable[..., Any]) -> No
     def worker() -> int | None:
         return next((number for number, command in demo.processes().items() if command.endswith(" worker")), None)
 
-    killed = wait(worker, "there is a worker")
-    os.kill(killed, signal.SIGKILL)
-    wait(lambda: worker() not in (None, killed), "there is a new worker")
+    pid = wait(worker, "there is a worker")
+    os.kill(pid, signal.SIGKILL)
+    wait(lambda: worker() not in (None, pid), "there is a new worker")
     assert "the worker ended and is restarted" in demo.output
     assert demo.running
 
 
 def test_a_second_start_uses_the_same_data(demo: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    before, values = stored(demo), demo.values
+    before, values = read_state(demo), demo.values
     assert demo.end() == 0
     seconds = demo.start()
     with capsys.disabled():
         print(f" second start: ready in {seconds:.1f} s", end="")  # noqa: T201
-    assert stored(demo) == before
+    assert read_state(demo) == before
     assert demo.values == values
     assert seconds < SECOND_START_S
 
@@ -159,11 +159,11 @@ def test_another_port_changes_the_backend_instead_of_adding_one(
         assert [line for line in demo.output.splitlines() if "left out" in line and "broken.fits" in line]
         assert sorted(Counter(prediction["task"] for prediction in predictions(demo)).values()) == [1, 1, 1, 1]
 
-        moved = new_demo().ports
+        ports = new_demo().ports
         assert demo.end(signal.SIGTERM, signal.SIGINT, signal.SIGINT) == 0
-        demo.ports = moved
+        demo.ports = ports
         demo.start()
-        after = stored(demo)
+        after = read_state(demo)
         assert [url for _, url, _ in after["backends"]] == [demo.values["GALAXYLOOP_BACKEND_URL"]]
         assert [url for _, url in after["webhooks"]] == [demo.values["GALAXYLOOP_BACKEND_URL"] + "/webhook"]
         assert sorted(after["predictions"].values()) == [1, 1, 1, 1]

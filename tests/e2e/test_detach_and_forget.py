@@ -101,8 +101,11 @@ def test_detaching_removes_backend_and_webhook_and_keeps_versions(
     assert services.registry.versions(project)
     assert check_presence(services, project).startswith("detached")
     assert "is live; detached: galaxyloop project attach" in run("rollback", project, "v0001").stdout
-    again = run("project", "detach", project)
-    assert (again.exit_code, again.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (2, True)
+    second_result = run("project", "detach", project)
+    assert (second_result.exit_code, second_result.stderr.startswith(f"galaxyloop: project {project} has no backend at")) == (
+        2,
+        True,
+    )
     assert run("project", "attach", project).exit_code == 0
     assert check_presence(services, project) == ""
 
@@ -141,8 +144,8 @@ def test_nothing_is_deleted_if_label_studio_rejects_the_key(
 ) -> None:
     run("project", "attach", project)
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", "0123456789abcdef0123456789abcdef01234567")
-    refused = run("project", "forget", project, "--yes")
-    assert (refused.exit_code, "nothing was deleted" in refused.stderr) == (1, True)
+    result = run("project", "forget", project, "--yes")
+    assert (result.exit_code, "nothing was deleted" in result.stderr) == (1, True)
     assert services.registry.versions(project)
 
 
@@ -161,8 +164,8 @@ def test_a_failed_attach_does_not_change_the_project(
         client.send("POST", "/api/ml", json={"url": recording_backend.url, "project": project, "title": "theirs"})
     settings_before = settings_of(client, project)
     monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", NOWHERE if not before else "http://localhost:1")
-    failed = run("project", "attach", project)
-    assert (failed.exit_code, "which must run now" in failed.stderr) == (1, True)
+    result = run("project", "attach", project)
+    assert (result.exit_code, "which must run now" in result.stderr) == (1, True)
     assert settings_of(client, project) == settings_before
     assert services.registry.projects() == []
     monkeypatch.setenv("GALAXYLOOP_BACKEND_URL", recording_backend.url)
@@ -187,8 +190,8 @@ def test_a_config_that_is_too_large_is_rejected_before_any_change(
     padding = " " * MAX_CHARACTERS
     project = create_project(client, "Far too large", CONFIG.replace("</View>", f"{padding}</View>"))
     before = settings_of(client, project)
-    failed = run("project", "attach", project)
-    assert (failed.exit_code, f"{MAX_CHARACTERS} are read" in failed.stderr) == (1, True)
+    result = run("project", "attach", project)
+    assert (result.exit_code, f"{MAX_CHARACTERS} are read" in result.stderr) == (1, True)
     assert settings_of(client, project) == before
     assert services.registry.projects() == []
 

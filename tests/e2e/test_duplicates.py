@@ -40,9 +40,9 @@ def annotate(client: LabelStudioClient, task: int, prediction: int) -> int:
 
 
 def of_version(client: LabelStudioClient, project: int, version: str) -> list[dict[str, Any]]:
-    stored = client.get("/api/predictions/", project=project)
+    predictions = client.get("/api/predictions/", project=project)
     return sorted(
-        (prediction for prediction in stored if prediction["model_version"] == version),
+        (prediction for prediction in predictions if prediction["model_version"] == version),
         key=lambda prediction: int(prediction["id"]),
     )
 
@@ -69,9 +69,9 @@ def test_the_parent_of_an_annotation_is_kept(client: LabelStudioClient, project:
 
 def test_one_of_two_parents_of_annotations_is_renamed(client: LabelStudioClient, project: int) -> None:
     first = read_tasks(client, project)[0].id
-    both = [prediction["id"] for prediction in of_version(client, project, "v0002") if prediction["task"] == first]
-    notes = [annotate(client, first, number) for number in both]
+    ids = [prediction["id"] for prediction in of_version(client, project, "v0002") if prediction["task"] == first]
+    notes = [annotate(client, first, number) for number in ids]
     delete_duplicates(client, project, "v0002")
     assert delete_duplicates(client, project, "v0002") == []
-    assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == both
-    assert [prediction["id"] for prediction in of_version(client, project, "v0002 (annotated)")] == [both[1]]
+    assert [client.get(f"/api/annotations/{note}/")["parent_prediction"] for note in notes] == ids
+    assert [prediction["id"] for prediction in of_version(client, project, "v0002 (annotated)")] == [ids[1]]

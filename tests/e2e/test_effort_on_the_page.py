@@ -51,7 +51,7 @@ UNTOUCHED = {
 }
 
 
-def predicted() -> list[dict[str, Any]]:
+def read_predictions() -> list[dict[str, Any]]:
     """Return one region of each object control, and three boxes with their centres at (40, 30), (100, 30) and (160, 30)."""
     controls = {control.name: control for control in PARSED.controls}
     rows, columns = np.mgrid[:HEIGHT, :WIDTH]
@@ -84,9 +84,9 @@ class Editor:
         self.page.wait_for_function(f"{SELECTED}.serializeAnnotation().length > 0")
 
     def place(self, x: float, y: float) -> tuple[float, float]:
-        shown = self.page.locator(".konvajs-content").first.bounding_box()
-        assert shown is not None
-        return shown["x"] + shown["width"] * x / WIDTH, shown["y"] + shown["height"] * y / HEIGHT
+        canvas = self.page.locator(".konvajs-content").first.bounding_box()
+        assert canvas is not None
+        return canvas["x"] + canvas["width"] * x / WIDTH, canvas["y"] + canvas["height"] * y / HEIGHT
 
     def select(self, x: float, y: float) -> None:
         self.page.mouse.click(*self.place(x, y))
@@ -94,7 +94,7 @@ class Editor:
 
     def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
         """Drag from point to point, and wait until the page has applied it; no region is selected afterwards."""
-        before = self.said()
+        before = self.read_text()
         self.page.mouse.move(*self.place(*start))
         self.page.mouse.down()
         self.page.mouse.move(*self.place(*end), steps=8)
@@ -106,7 +106,7 @@ class Editor:
         self.page.keyboard.press("Escape")
         self.page.wait_for_function(f"{SELECTED}.regionStore.selection.size == 0")
 
-    def said(self) -> str:
+    def read_text(self) -> str:
         return str(self.page.evaluate(f"JSON.stringify({SELECTED}.serializeAnnotation())"))
 
     def wait_for_change(self, before: str) -> None:
@@ -123,8 +123,8 @@ class Editor:
         ) as answer:
             self.page.get_by_test_id("bottombar-submit-button").click()
         assert answer.value.ok
-        (stored,) = annotations_of(self.client.get(f"/api/tasks/{self._task_id}/"))
-        return stored
+        (annotation,) = annotations_of(self.client.get(f"/api/tasks/{self._task_id}/"))
+        return annotation
 
     def effort(self, annotation: Annotation) -> dict[str, Effort]:
         parent = find_parent(self.client, annotation)
@@ -143,11 +143,11 @@ def page(label_studio: Any) -> Iterator[Page]:
         sync_playwright() as playwright,
         playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser,
     ):
-        opened = browser.new_page(
+        browser_page = browser.new_page(
             viewport={"width": 1500, "height": 1500}, extra_http_headers={"Authorization": client.authorization()}
         )
-        opened.set_default_timeout(PATIENCE_MS)
-        yield opened
+        browser_page.set_default_timeout(PATIENCE_MS)
+        yield browser_page
 
 
 @pytest.fixture(scope="module")
@@ -165,7 +165,7 @@ def new_editor(page: Page, label_studio: Any, tmp_path_factory: pytest.TempPathF
         push(
             client,
             project_id,
-            [{"task": task, "result": predicted(), "score": 0.5, "model_version": "v0001"} for task in tasks],
+            [{"task": task, "result": read_predictions(), "score": 0.5, "model_version": "v0001"} for task in tasks],
         )
         client.send("PATCH", f"/api/projects/{project_id}/", json={"model_version": "v0001"})
 
@@ -194,12 +194,12 @@ def test_moved_relabelled_deleted_and_added_regions_are_measured(new_editor: Cal
     editor.select(40, 30)
     editor.drag((40, 30), (50, 30))
     editor.select(100, 30)
-    before = editor.said()
+    before = editor.read_text()
     editor.page.locator(".lsf-label").filter(has_text="Star").click()
     editor.wait_for_change(before)
     editor.unselect()
     editor.select(160, 30)
-    before = editor.said()
+    before = editor.read_text()
     editor.page.keyboard.press("Backspace")
     editor.wait_for_change(before)
     editor.page.locator(".lsf-label").filter(has_text="Galaxy").first.click()
@@ -221,16 +221,16 @@ def test_moved_relabelled_deleted_and_added_regions_are_measured(new_editor: Cal
 
 def test_a_class_that_is_cleared_and_chosen_again_is_one_edit(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
-    for name, checked in (("Spiral", False), ("Elliptical", True)):
-        before = editor.said()
-        editor.page.locator(f'input[name="{name}"]').set_checked(checked, force=True)
+    for name, is_checked in (("Spiral", False), ("Elliptical", True)):
+        before = editor.read_text()
+        editor.page.locator(f'input[name="{name}"]').set_checked(is_checked, force=True)
         editor.wait_for_change(before)
     assert editor.effort(editor.submit()) == UNTOUCHED | {"class": Effort(edited=1)}
 
 
 def test_an_annotation_from_a_draft_is_measured_without_its_parent(new_editor: Callable[[], Editor]) -> None:
     editor = new_editor()
-    before = editor.said()
+    before = editor.read_text()
     editor.page.locator('input[name="Elliptical"]').check(force=True)
     editor.wait_for_change(before)
     editor.save_draft()

@@ -49,7 +49,7 @@ TASKS = 5
 VERSION = "v0001"
 
 
-def encoded(name: str, what: Any, **more: Any) -> dict[str, Any]:
+def encode(name: str, what: Any, **more: Any) -> dict[str, Any]:
     control = parse(CONFIG).control(name)
     assert control is not None
     return CONTROLS[control.tag].encode(what, control=control, **more)
@@ -77,37 +77,37 @@ def project(label_studio: Any, tmp_path_factory: pytest.TempPathFactory) -> int:
         files.append(folder / f"galaxy{number}.png")
         Image.fromarray(np.full((*SIZE[::-1], 3), 20 * number, dtype=np.uint8)).save(files[-1])
     with LabelStudioClient(label_studio.url, label_studio.api_key) as client:
-        made = create_project(client, "To be exported", CONFIG)
-        upload_images(client, made, files)
-        tasks = [task.id for task in read_tasks(client, made)]
-        predicted = [
+        project = create_project(client, "To be exported", CONFIG)
+        upload_images(client, project, files)
+        tasks = [task.id for task in read_tasks(client, project)]
+        regions = [
             {
                 "task": task,
-                "result": [encoded("masks", mask_of(number), label="Galaxy", size=SIZE, score=0.75)],
+                "result": [encode("masks", mask_of(number), label="Galaxy", size=SIZE, score=0.75)],
                 "score": 0.75,
                 "model_version": VERSION,
             }
             for number, task in enumerate(tasks)
         ]
-        push(client, made, predicted)
+        push(client, project, regions)
         for number, task in enumerate(tasks):
             (parent,) = client.get("/api/predictions/", task=task)
-            drawn = [
-                encoded("morphology", ["Spiral" if number % 2 else "Smooth"]),
-                encoded("tree", [("Featured", "Arms")]),
-                encoded("redshift", 0.25),
-                encoded("boxes", box_of(number), label="Star", size=SIZE),
-                encoded("ellipses", Ellipse(30, 20, 12, 6, 40), label="Galaxy", size=SIZE),
-                encoded("polygons", Polygon(np.array([[3.0, 4], [40, 6], [21, 42]])), label="Galaxy", size=SIZE),
-                encoded("points", Point(12.5, 7.25), label="Nucleus", size=SIZE),
+            objects = [
+                encode("morphology", ["Spiral" if number % 2 else "Smooth"]),
+                encode("tree", [("Featured", "Arms")]),
+                encode("redshift", 0.25),
+                encode("boxes", box_of(number), label="Star", size=SIZE),
+                encode("ellipses", Ellipse(30, 20, 12, 6, 40), label="Galaxy", size=SIZE),
+                encode("polygons", Polygon(np.array([[3.0, 4], [40, 6], [21, 42]])), label="Galaxy", size=SIZE),
+                encode("points", Point(12.5, 7.25), label="Nucleus", size=SIZE),
             ]
-            result = [{**region, "origin": "manual"} for region in drawn]
+            result = [{**region, "origin": "manual"} for region in objects]
             result.append({**parent["result"][0], "origin": "prediction"})
             if number == TASKS - 1:
                 result.append({**result[3], "id": "broken", "value": {**result[3]["value"], "width": "wide"}})
             body = {"result": result, "lead_time": 2.5, "parent_prediction": parent["id"]}
             client.send("POST", f"/api/tasks/{task}/annotations/", json=body)
-    return made
+    return project
 
 
 @pytest.fixture(scope="module")
@@ -118,10 +118,10 @@ def export(label_studio: Any, project: int, tmp_path_factory: pytest.TempPathFac
         output = tmp_path_factory.mktemp("exported") / "data"
         command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(output), *words]
         settings = _settings(label_studio, output.parent)
-        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
-        assert done.returncode == 1, done.stderr
-        assert f"{TASKS} tasks" in done.stdout
-        assert "could not be exported" in done.stdout
+        process = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+        assert process.returncode == 1, process.stderr
+        assert f"{TASKS} tasks" in process.stdout
+        assert "could not be exported" in process.stdout
         return output
 
     return run
@@ -139,8 +139,8 @@ def test_coco_contains_every_mask_box_and_point(export: Callable[..., Path]) -> 
         )
         assert (coco.annToMask(entries["masks"]) == mask_of(number)).all()
         assert entries["points"]["keypoints"][:2] == pytest.approx([12.5, 7.25], abs=1e-3)
-        made = entries["masks"]["provenance"]
-        assert (made["made_by"], made["state"], made["version"]) == ("model", "accepted", VERSION)
+        project = entries["masks"]["provenance"]
+        assert (project["made_by"], project["state"], project["version"]) == ("model", "accepted", VERSION)
         assert entries["masks"]["score"] == 0.75
         assert entries["boxes"]["provenance"]["made_by"] == "human"
 
@@ -197,10 +197,10 @@ def test_parquet_opens_with_datasets(export: Callable[..., Path], tmp_path: Path
 
 def test_json_can_be_imported_into_label_studio(export: Callable[..., Path], client: LabelStudioClient) -> None:
     tasks = json.loads((export("--format", "json") / "train.json").read_text())
-    again = create_project(client, "Imported again", CONFIG)
-    stored = [{"data": task["data"], "annotations": [{"result": task["annotations"][0]["result"]}]} for task in tasks]
-    client.send("POST", f"/api/projects/{again}/import", json=stored)
-    for number, task in enumerate(read_tasks(client, again)):
+    copy = create_project(client, "Imported again", CONFIG)
+    stored_tasks = [{"data": task["data"], "annotations": [{"result": task["annotations"][0]["result"]}]} for task in tasks]
+    client.send("POST", f"/api/projects/{copy}/import", json=stored_tasks)
+    for number, task in enumerate(read_tasks(client, copy)):
         (annotation,) = client.get(f"/api/tasks/{task.id}/annotations/")
         (region,) = [candidate for candidate in annotation["result"] if candidate["type"] == "brushlabels"]
         assert (decode(region["value"]["rle"], size=SIZE) == mask_of(number)).all()
@@ -221,21 +221,21 @@ def test_an_empty_split_is_reported(label_studio: Any, project: int, tmp_path: P
     words = ["--output", str(tmp_path / "data"), "--format", "json", "--split", "0.98,0.01,0.01"]
     command = [sys.executable, "-m", "backend.cli", "export", str(project), *words]
     settings = _settings(label_studio, tmp_path)
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
-    assert done.returncode == 1  # problems.csv lists the broken image
-    assert "no task is in validation" in done.stdout
-    assert "no task is in test" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+    assert process.returncode == 1  # problems.csv lists the broken image
+    assert "no task is in validation" in process.stdout
+    assert "no task is in test" in process.stdout
 
 
 def test_a_folder_with_files_is_rejected_in_one_sentence(label_studio: Any, project: int, tmp_path: Path) -> None:
     (tmp_path / "mine").touch()
     command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path), "--format", "json"]
     settings = _settings(label_studio, tmp_path)
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
-    assert done.returncode == 2
-    assert done.stderr.startswith("galaxyloop: ")
-    assert "not an empty folder" in done.stderr
-    assert io.StringIO(done.stderr).readlines()[1:] == []
+    process = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+    assert process.returncode == 2
+    assert process.stderr.startswith("galaxyloop: ")
+    assert "not an empty folder" in process.stderr
+    assert io.StringIO(process.stderr).readlines()[1:] == []
 
 
 def _settings(label_studio: Any, folder: Path) -> dict[str, str]:

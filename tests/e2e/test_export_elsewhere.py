@@ -53,17 +53,17 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @pytest.fixture
 def project(client: LabelStudioClient, bucket: str) -> int:
     """Return a project of one task with one box, and the storage of its image."""
-    made = create_project(client, "In a bucket", CONFIG)
+    project = create_project(client, "In a bucket", CONFIG)
     keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing", "s3_endpoint": bucket}
-    storage = {"project": made, "bucket": "sky", "presign": True, "use_blob_urls": True, "region_name": "us-east-1", **keys}
+    storage = {"project": project, "bucket": "sky", "presign": True, "use_blob_urls": True, "region_name": "us-east-1", **keys}
     client.send("POST", "/api/storages/s3", json=storage)
-    client.send("POST", f"/api/projects/{made}/import", json=[{"data": {"image": REFERENCE}}])
-    (task,) = read_tasks(client, made)
+    client.send("POST", f"/api/projects/{project}/import", json=[{"data": {"image": REFERENCE}}])
+    (task,) = read_tasks(client, project)
     control = parse(CONFIG).control("boxes")
     assert control is not None
     box = CONTROLS["RectangleLabels"].encode(Box(4, 5, 20, 10), control=control, label="Galaxy", size=SIZE)
     client.send("POST", f"/api/tasks/{task.id}/annotations/", json={"result": [box], "lead_time": 2.5})
-    return made
+    return project
 
 
 @pytest.fixture
@@ -76,11 +76,11 @@ def export(label_studio: Any, project: int, bucket: str, tmp_path: Path) -> Call
             "GALAXYLOOP_DATA_DIR": str(tmp_path / "galaxyloop"),
             "GALAXYLOOP_IMAGE_HOSTS": bucket.removeprefix("http://"),
         }
-        done = subprocess.run(
+        process = subprocess.run(
             [*command, "--format", format], capture_output=True, text=True, env=os.environ | settings, check=False
         )
-        assert done.returncode == 0, done.stderr
-        assert "problem" not in done.stdout
+        assert process.returncode == 0, process.stderr
+        assert "problem" not in process.stdout
         return tmp_path / format
 
     return run
@@ -96,9 +96,9 @@ def test_json_with_bucket_references_can_be_imported_elsewhere(
 ) -> None:
     tasks = json.loads((export("json") / "train.json").read_text())
     assert [task["data"] for task in tasks] == [{"image": REFERENCE}]
-    again = create_project(client, "Imported again", CONFIG)
-    client.send("POST", f"/api/projects/{again}/import", json=tasks)
-    (task,) = read_tasks(client, again)
+    copy = create_project(client, "Imported again", CONFIG)
+    client.send("POST", f"/api/projects/{copy}/import", json=tasks)
+    (task,) = read_tasks(client, copy)
     (annotation,) = client.get(f"/api/tasks/{task.id}/annotations/")
     assert annotation["result"] == tasks[0]["annotations"][0]["result"]
     assert annotation["lead_time"] == 2.5

@@ -48,8 +48,8 @@ def annotate(client: LabelStudioClient, task: int, **more: Any) -> int:
 
 
 def prediction_of(client: LabelStudioClient, task: int, version: str) -> int:
-    stored = client.get("/api/predictions/", task=task)
-    return next(int(item["id"]) for item in stored if item["model_version"] == version)
+    predictions = client.get("/api/predictions/", task=task)
+    return next(int(item["id"]) for item in predictions if item["model_version"] == version)
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def make_png(tmp_path: Path) -> Callable[[str], Path]:
 
 def test_a_wrong_key_is_rejected_without_printing_the_key(label_studio: tuple[str, str]) -> None:
     head, claims, _ = label_studio[1].split(".")
-    forged = f"{head}.{claims}.{'A' * 43}"
-    with LabelStudioClient(label_studio[0], forged) as stranger, pytest.raises(LabelStudioError) as error:
+    token = f"{head}.{claims}.{'A' * 43}"
+    with LabelStudioClient(label_studio[0], token) as stranger, pytest.raises(LabelStudioError) as error:
         stranger.get("/api/projects/")
     assert error.value.status == 401
     assert "does not accept the API key" in str(error.value)
@@ -120,10 +120,10 @@ def test_a_wrong_password_is_rejected(label_studio: tuple[str, str]) -> None:
 
 def test_images_are_uploaded_once(client: LabelStudioClient, project: int, make_png: Callable[[str], Path]) -> None:
     files = [make_png(name) for name in ("M 51.png", "m82.png", "ngc (1300).png")]
-    done: list[tuple[int, int]] = []
+    progress: list[tuple[int, int]] = []
     assert upload_images(client, project, files[:2]) == 2
-    assert upload_images(client, project, files, progress=lambda n, of: done.append((n, of))) == 1
-    assert done == [(3, 3)]
+    assert upload_images(client, project, files, progress=lambda n, of: progress.append((n, of))) == 1
+    assert progress == [(3, 3)]
     assert upload_images(client, project, files) == 0
     references = [task.data["image"] for task in read_tasks(client, project)]
     assert len(references) == 3
@@ -199,8 +199,8 @@ def test_annotations_of_many_tasks_are_read_in_several_requests(client: LabelStu
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": f"/data/{n}.png"} for n in range(120)])
     tasks = [task.id for task in read_tasks(client, project)]
     push(client, project, predictions(tasks, version="v0001"), chunk=50)
-    everything = {"project": str(project), "selectedItems": {"all": True, "excluded": []}}
-    client.send("POST", f"/api/dm/actions?id=predictions_to_annotations&project={project}", json=everything)
+    all_tasks = {"project": str(project), "selectedItems": {"all": True, "excluded": []}}
+    client.send("POST", f"/api/dm/actions?id=predictions_to_annotations&project={project}", json=all_tasks)
     assert [note.task_id for note in read_annotations(client, project)] == tasks
 
 
@@ -303,15 +303,15 @@ def test_a_task_deleted_during_the_import_loses_no_other_prediction(
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": f"/data/{number}.png"} for number in range(300)])
     tasks = [task.id for task in read_tasks(client, project)]
     batch = predictions(tasks, version="v0001")
-    for gone in (tasks[7], tasks[200]):
-        client.send("DELETE", f"/api/tasks/{gone}/")
+    for deleted_task in (tasks[7], tasks[200]):
+        client.send("DELETE", f"/api/tasks/{deleted_task}/")
     imports: list[int] = []
-    own = client.send
+    send = client.send
 
     def count_requests(method: str, path: str, **more: Any) -> Any:
         if path.endswith("/import/predictions"):
             imports.append(len(more["json"]))
-        return own(method, path, **more)
+        return send(method, path, **more)
 
     monkeypatch.setattr(client, "send", count_requests)
     assert push(client, project, batch) == 298
@@ -382,7 +382,7 @@ def test_label_studio_rejects_an_annotation_of_a_deleted_prediction(
 # --- the backend
 
 
-def attached(client: LabelStudioClient, project: int) -> tuple[list[Any], list[Any]]:
+def attachments(client: LabelStudioClient, project: int) -> tuple[list[Any], list[Any]]:
     """Return the backends and webhooks of a project, without fields that change on every save."""
     backends = client.get("/api/ml", project=project)
     hooks = client.get("/api/webhooks/", project=project)
@@ -418,13 +418,13 @@ def test_attaching_twice_changes_nothing(client: LabelStudioClient, project: int
         return attach_backend(client, project, url=recording_backend.url, title="v0001", **{"basic_auth": AUTH, **more})
 
     first = attach()
-    before = attached(client, project)
+    before = attachments(client, project)
     assert attach() == first
-    assert attached(client, project) == before
+    assert attachments(client, project) == before
     assert [len(rows) for rows in before] == [1, 1]
     assert before[0][0]["is_interactive"]
     assert attach(basic_auth=("galaxyloop", "another"), extra_params={"batch": 3}) == first
-    after = attached(client, project)
+    after = attachments(client, project)
     assert [len(rows) for rows in after] == [1, 1]
     assert after[0][0]["extra_params"] == {"batch": 3}
     assert after[1][0]["headers"] != before[1][0]["headers"]
@@ -434,7 +434,7 @@ def test_a_manually_attached_backend_is_corrected(client: LabelStudioClient, pro
     for _ in range(2):
         client.send("POST", "/api/ml", json={"project": project, "url": recording_backend.url + "/", "title": "mine"})
     attach_backend(client, project, url=recording_backend.url, title="v0001", basic_auth=AUTH)
-    backends, hooks = attached(client, project)
+    backends, hooks = attachments(client, project)
     assert [(row["title"], row["is_interactive"]) for row in backends] == [("v0001", True)]
     assert [list(hook["headers"]) for hook in hooks] == [["Authorization"]]
     assert project_state(client, project).model_version == "v0001"
@@ -450,9 +450,9 @@ def test_renaming_the_backend_renames_the_version_that_annotators_see(
         assert project_state(client, project).model_version == "v0002"
     recording_backend.requests.clear()
     assert client.get("/api/ml", project=project)[0]["title"] == "v0002"
-    sent = [headers.get("authorization", "") for path, headers, _ in recording_backend.requests if path == "/setup"]
-    assert all(value.startswith("Basic ") == (auth is not None) for value in sent)
-    assert sent
+    tokens = [headers.get("authorization", "") for path, headers, _ in recording_backend.requests if path == "/setup"]
+    assert all(value.startswith("Basic ") == (auth is not None) for value in tokens)
+    assert tokens
 
 
 def test_renaming_the_backend_corrects_a_project_without_a_version(
@@ -509,10 +509,10 @@ def test_a_restarted_label_studio_has_the_same_data(
     )
     with server:
         server.start()
-        waited: list[float] = []
-        server.wait(progress=waited.append)
-        assert waited
-        assert waited == sorted(waited)
+        waits: list[float] = []
+        server.wait(progress=waits.append)
+        assert waits
+        assert waits == sorted(waits)
         with LabelStudioClient(server.url, login(server.url, "second@example.com", "more-galaxies"), patience_s=0.5) as client:
             project = create_project(client, "Galaxies", CONFIG)
             server.stop()

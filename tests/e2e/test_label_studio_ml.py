@@ -33,9 +33,9 @@ START_WITHIN_S = 120
 
 
 def _image() -> str:
-    encoded = io.BytesIO()
-    Image.fromarray(np.asarray(hubble_deep_field())[100:196, 100:196]).save(encoded, "PNG")
-    return "data:image/png;base64," + base64.b64encode(encoded.getvalue()).decode()
+    buffer = io.BytesIO()
+    Image.fromarray(np.asarray(hubble_deep_field())[100:196, 100:196]).save(buffer, "PNG")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 @pytest.fixture(scope="module")

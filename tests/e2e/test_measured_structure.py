@@ -77,14 +77,14 @@ def page(label_studio: tuple[str, str]) -> Iterator[Page]:
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        opened = browser.new_page(viewport={"width": 1280, "height": 1000})
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        opened.fill("input[name=email]", USER)
-        opened.fill("input[name=password]", PASSWORD)
-        opened.click("button[type=submit]", no_wait_after=True)
-        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield opened
+        browser_page = browser.new_page(viewport={"width": 1280, "height": 1000})
+        browser_page.set_default_timeout(PATIENCE_MS)
+        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
+        browser_page.fill("input[name=email]", USER)
+        browser_page.fill("input[name=password]", PASSWORD)
+        browser_page.click("button[type=submit]", no_wait_after=True)
+        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        yield browser_page
 
 
 @pytest.fixture
@@ -111,14 +111,14 @@ def test_a_fits_file_opens_with_its_measurements_and_they_are_exported(
     page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
     page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects[0].imageIsLoaded !== false")
     page.wait_for_function(f"{STORE}.serializeAnnotation().length > 0")
-    shown = {region["from_name"]: region for region in page.evaluate(f"{STORE}.serializeAnnotation()")}
-    numbers = {name: region["value"].get("number") for name, region in shown.items()}
+    region_by_name = {region["from_name"]: region for region in page.evaluate(f"{STORE}.serializeAnnotation()")}
+    numbers = {name: region["value"].get("number") for name, region in region_by_name.items()}
     assert numbers["half_light_radius"] == pytest.approx(RE_PX * SCALE_ARCSEC, rel=0.05)
     assert numbers["sersic_index"] == pytest.approx(1.0, rel=0.1)
     assert numbers["axis_ratio"] == pytest.approx(AXIS_RATIO, abs=0.02)
     assert numbers["position_angle"] == pytest.approx(90 + ANGLE_DEG, abs=2)  # east is at the left
     assert numbers["magnitude"] == pytest.approx(ZERO_POINT - 2.5 * np.log10(FLUX), abs=0.03)
-    assert shown["magnitude"]["meta"]["psf"] == "header"
+    assert region_by_name["magnitude"]["meta"]["psf"] == "header"
     fields = page.locator("input[type=number]")
     assert float(fields.first.input_value()) == numbers["half_light_radius"]
 
@@ -130,17 +130,17 @@ def test_a_fits_file_opens_with_its_measurements_and_they_are_exported(
     fields.nth(1).fill("1.5")
     page.wait_for_function(f"{STORE}.serializeAnnotation().some(region => region.value.number === 1.5)")
     page.get_by_role("button", name="Submit").click()
-    annotated = wait_for_annotation(client, task.id, page)
-    regions = {region["from_name"]: region for region in annotated["result"]}
+    annotation = wait_for_annotation(client, task.id, page)
+    regions = {region["from_name"]: region for region in annotation["result"]}
     assert regions["magnitude"]["meta"]["error"] > 0  # Label Studio keeps it
     assert regions["sersic_index"]["value"]["number"] == 1.5
 
-    done = CliRunner().invoke(app, ["export", str(project), "--format", "ecsv", "--output", str(tmp_path / "out")])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, ["export", str(project), "--format", "ecsv", "--output", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
     table = Table.read(tmp_path / "out" / "objects.ecsv")
     (row,) = table[table["control"] == "outline"]
     assert row["re_arcsec"] == numbers["half_light_radius"]
-    assert row["re_arcsec_err"] == pytest.approx(shown["half_light_radius"]["meta"]["error"])
+    assert row["re_arcsec_err"] == pytest.approx(region_by_name["half_light_radius"]["meta"]["error"])
     assert row["sersic_n"] == 1.5
     assert row["sersic_n_err"] is np.ma.masked  # of a person's value no error is known
     assert (str(table["mag"].unit), table["mag"].meta["ucd"]) == ("mag", "phot.mag")

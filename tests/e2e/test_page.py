@@ -163,11 +163,11 @@ def test_buttons_pin_a_version_and_make_another_live(browser: Browser, address: 
 def test_a_keyboard_reaches_every_link_and_button(browser: Browser, address: str) -> None:
     page, _ = open_page(browser, f"{address}/projects/{PROJECT}")
     expected = page.locator("a[href], button, summary, [tabindex='0']").count()
-    reached = set()
+    elements = set()
     for _ in range(expected):
         page.keyboard.press("Tab")
-        reached.add(page.locator(":focus").evaluate("node => node.outerHTML + node.getBoundingClientRect().top"))
-    assert len(reached) == expected
+        elements.add(page.locator(":focus").evaluate("node => node.outerHTML + node.getBoundingClientRect().top"))
+    assert len(elements) == expected
     page.close()
 
 

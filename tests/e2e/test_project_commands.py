@@ -39,11 +39,11 @@ def run(
 def test_a_project_is_created_attached_and_described(
     client: LabelStudioClient, run: Callable[..., Result], recording_backend: Any
 ) -> None:
-    made = run("create", "--title", "Ring galaxies", "--config", "rings_and_bars")
-    project = int(made.stdout)
-    shown = client.get(f"/api/projects/{project}/")
-    assert shown["show_instruction"]
-    assert shown["expert_instruction"] == annotator_instructions(read_label_config("rings_and_bars"))
+    result = run("create", "--title", "Ring galaxies", "--config", "rings_and_bars")
+    project = int(result.stdout)
+    project_record = client.get(f"/api/projects/{project}/")
+    assert project_record["show_instruction"]
+    assert project_record["expert_instruction"] == annotator_instructions(read_label_config("rings_and_bars"))
     assert f"{recording_backend.url} is not attached: galaxyloop project attach {project}" in run("status", project).stdout
     for _ in range(2):
         assert run("attach", project, "--batch", 25).exit_code == 0
@@ -68,9 +68,9 @@ def test_a_backend_that_label_studio_does_not_call_is_reported(
     project = create_project(client, "Two backends", "<View/>")
     other = recording_backend.url.replace("127.0.0.1", "localhost")
     attach_backend(client, project, url=other, title="v0001")
-    attached = run("attach", project)
-    assert attached.exit_code == 1
-    assert f"Label Studio calls only its first backend, {other}: remove that one" in attached.stderr
+    result = run("attach", project)
+    assert result.exit_code == 1
+    assert f"Label Studio calls only its first backend, {other}: remove that one" in result.stderr
 
 
 @pytest.mark.parametrize("words", [("status", 4711), ("attach", 4711)])
@@ -93,9 +93,9 @@ def test_unsupported_parts_of_a_config_are_named(run: Callable[..., Result], rec
         '<Repeater on="$images"><Image name="page{{idx}}" value="$images[{{idx}}]"/></Repeater></View>'
     )
     project = int(run("create", "--title", "Not all of it", "--config", config).stdout)
-    attached, status = run("attach", project).stdout, run("status", project).stdout
+    result, status = run("attach", project).stdout, run("status", project).stdout
     overview = CliRunner().invoke(app, ["status"]).stdout
-    for output in (attached, status.replace("\n", " "), overview):
+    for output in (result, status.replace("\n", " "), overview):
         assert "the Repeater on '$images'" in output
         assert "the Image 'other' shows 'https://pictures.example/$name.png'" in output
     assert f"not supported in project {project}: " in overview

@@ -54,11 +54,15 @@ REDSHIFT = 0.12
 def spectrum_of(redshift: float, *, seed: int = 0) -> Spectrum:
     """Return a spectrum with the break at 4000 Angstrom and lines in emission."""
     wavelength = np.asarray(np.geomspace(3800, 9200, 3800), np.float64)
-    rest = wavelength / (1 + redshift)
-    flux = 1 + 0.6 / (1 + np.exp(-(rest - 3980) / 8)) + 0.1 * np.sin(rest / 400)
+    rest_wavelength = wavelength / (1 + redshift)
+    flux = 1 + 0.6 / (1 + np.exp(-(rest_wavelength - 3980) / 8)) + 0.1 * np.sin(rest_wavelength / 400)
     for centre, height in ((3728.5, 0.8), (4862.7, 0.5), (5008.2, 0.9), (6564.6, 2.0), (6585.3, 0.7), (6725.5, 0.5)):
-        flux += height * np.exp(-0.5 * ((rest - centre) / 3) ** 2)
-    return Spectrum(wavelength, flux + np.random.default_rng(seed).normal(0, 0.05, len(rest)), np.full(len(rest), 0.05))
+        flux += height * np.exp(-0.5 * ((rest_wavelength - centre) / 3) ** 2)
+    return Spectrum(
+        wavelength,
+        flux + np.random.default_rng(seed).normal(0, 0.05, len(rest_wavelength)),
+        np.full(len(rest_wavelength), 0.05),
+    )
 
 
 @pytest.fixture(scope="module")
@@ -67,14 +71,14 @@ def page(label_studio: tuple[str, str]) -> Iterator[Page]:
     if chromium is None:
         pytest.skip("no Chromium: apt-get install chromium")
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        opened = browser.new_page(viewport={"width": 1400, "height": 800})
-        opened.set_default_timeout(PATIENCE_MS)
-        opened.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        opened.fill("input[name=email]", USER)
-        opened.fill("input[name=password]", PASSWORD)
-        opened.click("button[type=submit]", no_wait_after=True)
-        opened.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield opened
+        browser_page = browser.new_page(viewport={"width": 1400, "height": 800})
+        browser_page.set_default_timeout(PATIENCE_MS)
+        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
+        browser_page.fill("input[name=email]", USER)
+        browser_page.fill("input[name=password]", PASSWORD)
+        browser_page.click("button[type=submit]", no_wait_after=True)
+        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+        yield browser_page
 
 
 class OneImage:
@@ -99,8 +103,8 @@ def train(factory: PredictorFactory, image: StoredImage) -> Regression:
     blocks = []
     for seed, value in enumerate(values):
         columns = {name: magnitude + float(rng.normal(0, 0.1)) for name, magnitude in columns_of(float(value)).items()}
-        measured = measure_spectrum(spectrum_of(float(value), seed=seed))
-        blocks.append({COLUMNS: Block(columns), SPECTRUM: Block(measured)})
+        measurement = measure_spectrum(spectrum_of(float(value), seed=seed))
+        blocks.append({COLUMNS: Block(columns), SPECTRUM: Block(measurement)})
     (features,) = factory.extractor.extract_features([""], embed=True)
     assert isinstance(features, ImageFeatures)
     assert features.embedding is not None
@@ -145,8 +149,8 @@ def test_a_task_opens_with_its_spectrum_and_a_predicted_redshift(page: Page, cli
     page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
     page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects.every(object => object.imageIsLoaded !== false)")
     page.wait_for_function(f"{STORE}.serializeAnnotation().length > 0")
-    (shown,) = page.evaluate(f"{STORE}.serializeAnnotation()")
-    assert shown["value"]["number"] == region["value"]["number"]
+    (shown_region,) = page.evaluate(f"{STORE}.serializeAnnotation()")
+    assert shown_region["value"]["number"] == region["value"]["number"]
     page.wait_for_function(
         "[...document.querySelectorAll('.lsf-editor img')].filter(one => one.naturalWidth > 400).length >= 2"
     )

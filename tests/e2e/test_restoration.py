@@ -38,12 +38,12 @@ STORE = "Htx.annotationStore.selected"
 
 
 @pytest.fixture
-def observed(tmp_path: Path) -> Path:
+def observation(tmp_path: Path) -> Path:
     """Return a FITS file of the spiral as a telescope on the ground sees it; its PSF is psf.fits in the same folder."""
     scene = ndimage.zoom(np.asarray(hubble_deep_field())[GALAXY].mean(axis=-1), 2, order=3)
     psf = gaussian_psf(FWHM_PX)
-    blurred = ndimage.convolve(scene, psf.pixels, mode="nearest")
-    image = blurred + np.random.default_rng(0).normal(0, NOISE, blurred.shape)
+    blurred_scene = ndimage.convolve(scene, psf.pixels, mode="nearest")
+    image = blurred_scene + np.random.default_rng(0).normal(0, NOISE, blurred_scene.shape)
     fits.writeto(tmp_path / "psf.fits", psf.pixels)
     fits.writeto(tmp_path / "spiral.fits", image[::-1].astype(np.float32))
     return tmp_path / "spiral.fits"
@@ -53,7 +53,7 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     label_studio: tuple[str, str],
     label_studio_data: Path,
     client: LabelStudioClient,
-    observed: Path,
+    observation: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -69,15 +69,15 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     words = [
         "import",
         str(project),
-        str(observed),
+        str(observation),
         "--restore",
         "--psf",
-        str(observed.with_name("psf.fits")),
+        str(observation.with_name("psf.fits")),
         "--storage",
         "local",
     ]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
     (task,) = read_tasks(client, project)
     assert task.data["restored"].endswith("-restored.png")
     verdict = parse(config).control("verdict")

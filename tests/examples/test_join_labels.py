@@ -20,6 +20,6 @@ def test_each_row_gets_the_nearest_label_within_an_arcsecond() -> None:
         {"ra": [10.0, 20.0, float("nan")], "dec": [1.0, 2.0, 0.0], "class": ["Spiral", "Merger", "-"], "task": [5, 6, 7]}
     )
     catalogue = Table({"name": ["a", "b", "c"], "ra": [20.0001, 10.0, 30.0], "dec": [2.0, 1.0, 3.0]})
-    joined = module.join(labels, catalogue)
-    assert joined["class"].tolist() == ["Merger", "Spiral", None]
-    assert joined["task"].tolist() == [6, 5, None]
+    table = module.join(labels, catalogue)
+    assert table["class"].tolist() == ["Merger", "Spiral", None]
+    assert table["task"].tolist() == [6, 5, None]

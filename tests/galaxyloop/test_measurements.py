@@ -28,8 +28,8 @@ def image(psf: np.ndarray) -> galaxyloop.Image:
     """Return an exponential galaxy of 6 px half-light radius and axis ratio 0.6, with noise, seen through the PSF."""
     rows, columns = np.mgrid[:96, :96]
     light = Sersic2D(40, 6, 1, 48, 48, ellip=0.4, theta=0.5)(columns, rows)
-    seen = fftconvolve(light, psf / psf.sum(), mode="same") + np.random.default_rng(0).normal(0, 0.5, light.shape)
-    return galaxyloop.load_image(seen.astype(np.float32), header=fits.Header({"MAGZERO": 25.0}))
+    image = fftconvolve(light, psf / psf.sum(), mode="same") + np.random.default_rng(0).normal(0, 0.5, light.shape)
+    return galaxyloop.load_image(image.astype(np.float32), header=fits.Header({"MAGZERO": 25.0}))
 
 
 def test_the_central_galaxy_has_its_true_shape_within_the_errors(image: galaxyloop.Image, psf: np.ndarray) -> None:

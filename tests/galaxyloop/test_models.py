@@ -44,13 +44,13 @@ def test_a_detected_galaxy_has_its_position_on_the_sky(image: galaxyloop.Image) 
 
 
 def test_a_click_and_a_box_select_the_galaxy(image: galaxyloop.Image) -> None:
-    clicked = galaxyloop.segment(image, points=[(70.5, 59.5)])
-    boxed = galaxyloop.segment(image, box=(55, 45, 86, 75))
-    assert clicked.mask.shape == (100, 120)
-    assert clicked.mask[59, 70]
-    assert boxed.mask[59, 70]
-    assert not clicked.mask[5, 5]
-    assert 0 < clicked.expected_overlap <= 1
+    mask = galaxyloop.segment(image, points=[(70.5, 59.5)])
+    mask_of_box = galaxyloop.segment(image, box=(55, 45, 86, 75))
+    assert mask.mask.shape == (100, 120)
+    assert mask.mask[59, 70]
+    assert mask_of_box.mask[59, 70]
+    assert not mask.mask[5, 5]
+    assert 0 < mask.expected_overlap <= 1
 
 
 def test_calls_that_select_nothing_are_rejected(image: galaxyloop.Image) -> None:

@@ -31,5 +31,5 @@ def test_each_public_name_exists() -> None:
 
 def test_importing_the_package_imports_no_code() -> None:
     script = "import sys, galaxyloop; print({'backend', 'sync', 'torch'} & set(sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
-    assert done.stdout.strip() == "set()"
+    process = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    assert process.stdout.strip() == "set()"

@@ -35,7 +35,7 @@ SPIRAL = (slice(344, 456), slice(67, 179))
 """Rows and columns of the Hubble deep field."""
 
 
-def shipped(name: str) -> LabelConfig:
+def read_shipped(name: str) -> LabelConfig:
     return parse(SHIPPED[name])
 
 
@@ -65,7 +65,7 @@ def test_a_config_starts_with_a_comment(name: str) -> None:
 def test_label_studio_accepts_a_config_and_all_controls_are_predicted(name: str) -> None:
     interface = LabelInterface(SHIPPED[name])
     interface.validate()
-    config = shipped(name)
+    config = read_shipped(name)
     assert [control.name for control in config.controls] == [control.name for control in interface.controls]
     second = {"restoration.xml": {"restored": "restored"}, "redshift.xml": {"plot": "spectrum_plot"}}
     assert config.image_key == {"image": "image"} | second.get(name, {})
@@ -73,13 +73,13 @@ def test_label_studio_accepts_a_config_and_all_controls_are_predicted(name: str)
 
 @pytest.mark.parametrize("name", ["morphology.xml", "everything.xml", "interest.xml", "decision_tree.xml"])
 def test_every_class_of_the_model_has_its_own_label(name: str) -> None:
-    (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
+    (control,) = (each for each in read_shipped(name).controls if each.tag in ("Choices", "Taxonomy"))
     assert len(set(match_labels(CLASSES, control).values())) == len(CLASSES)
 
 
 @pytest.mark.parametrize("name", ["masks.xml", "everything.xml", "low_surface_brightness.xml"])
 def test_every_prompt_label_is_an_object_label_and_gets_that_label(name: str) -> None:
-    config = shipped(name)
+    config = read_shipped(name)
     prompts = [control for control in config.controls if control.smart]
     (target,) = (control for control in config.controls if control.tag in MASKS)
     assert {control.tag for control in prompts} == {"KeyPointLabels", "RectangleLabels"}
@@ -92,8 +92,10 @@ def test_every_prompt_label_is_an_object_label_and_gets_that_label(name: str) ->
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_two_labels_on_the_page_have_the_same_name(name: str) -> None:
-    shown = [label.shown for control in shipped(name).controls for label in control.labels if control.tag != "Taxonomy"]
-    assert len(shown) == len(set(shown))
+    display_names = [
+        label.shown for control in read_shipped(name).controls for label in control.labels if control.tag != "Taxonomy"
+    ]
+    assert len(display_names) == len(set(display_names))
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -107,22 +109,22 @@ def test_every_label_has_its_own_hot_key(name: str) -> None:
 
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name != "decision_tree.xml"])
 def test_classes_have_the_hot_keys_from_1(name: str) -> None:
-    (first, *_) = (control for control in shipped(name).controls if control.labels)
+    (first, *_) = (control for control in read_shipped(name).controls if control.labels)
     keys = hotkeys(name)
     assert [keys[first.name, label.shown] for label in first.labels] == list("123456789")[: len(first.labels)]
 
 
 def test_morphology_and_everything_have_the_same_classes_and_hot_keys() -> None:
-    asked = [{key: value for key, value in hotkeys(name).items() if key[0] == "morphology"} for name in
+    hotkey_maps = [{key: value for key, value in hotkeys(name).items() if key[0] == "morphology"} for name in
              ("morphology.xml", "everything.xml")]  # fmt: skip
-    assert asked[0] == asked[1]
+    assert hotkey_maps[0] == hotkey_maps[1]
 
 
 @pytest.mark.parametrize(
     "name", ["morphology.xml", "everything.xml", "interest.xml", "decision_tree.xml", "rings_and_bars.xml"]
 )
 def test_every_config_offers_a_label_for_unclear_images(name: str) -> None:
-    (control,) = (one for one in shipped(name).controls if one.tag in ("Choices", "Taxonomy"))
+    (control,) = (each for each in read_shipped(name).controls if each.tag in ("Choices", "Taxonomy"))
     assert {"Star or artifact", "Can't tell"} <= {label.value for label in control.labels}
     assert "Can't tell" not in match_labels([*CLASSES, "star", "artifact", "galaxy"], control).values()
 
@@ -136,8 +138,8 @@ def test_shapes_are_drawn_as_outlines(name: str) -> None:
 
 
 def test_in_everything_an_object_is_one_region() -> None:
-    filled = controls_to_predict(shipped("everything.xml"))
-    assert [control.tag for control in filled] == ["Choices", "PolygonLabels"]
+    names = controls_to_predict(read_shipped("everything.xml"))
+    assert [control.tag for control in names] == ["Choices", "PolygonLabels"]
 
 
 def hotkeys(name: str) -> dict[tuple[str, str], str]:
@@ -155,7 +157,7 @@ def hotkeys(name: str) -> dict[tuple[str, str], str]:
     "name", [name for name in SHIPPED if name not in ("morphology.xml", "interest.xml", "decision_tree.xml", "redshift.xml")]
 )
 def test_detected_galaxies_get_the_label_galaxy(name: str) -> None:
-    shapes = [control for control in shipped(name).controls if control.tag.endswith("Labels")]
+    shapes = [control for control in read_shipped(name).controls if control.tag.endswith("Labels")]
     assert shapes
     for control in shapes:
         assert match_labels(["galaxy"], control) == {"galaxy": "Galaxy"}
@@ -167,25 +169,25 @@ def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, mo
     galaxy, output = tmp_path / "galaxy.png", tmp_path / "tasks.json"
     Image.fromarray(np.asarray(hubble_deep_field())[SPIRAL]).resize((384, 384)).save(galaxy)
     words = ["predict", str(galaxy), "--config", name.removesuffix(".xml"), "--output", str(output)]
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
     ((prediction,),) = [task["predictions"] for task in json.loads(output.read_text())]
-    config = shipped(name)
+    config = read_shipped(name)
     assert check_prediction(prediction, config, LabelInterface(SHIPPED[name])) == []
     # Numbers are predicted after the first batch, or measured as far as a display image allows; the verdict on a restored
     # image is predicted after the first batch; prompts need an annotator.
     later = ("Number", "Rating")
     expected = {control.name for control in controls_to_predict(config) if control.tag not in later} - {"verdict"}
-    measured = {control.name for control in config.controls if measured_quantity(control) is not None}
-    answered = {region["from_name"] for region in prediction["result"]}
-    assert expected <= answered <= expected | measured  # a fit of a display image may fail
+    measured_names = {control.name for control in config.controls if measured_quantity(control) is not None}
+    answer_names = {region["from_name"] for region in prediction["result"]}
+    assert expected <= answer_names <= expected | measured_names  # a fit of a display image may fail
     assert expected
 
 
 def test_numbers_are_predicted_after_training() -> None:
     rng = np.random.default_rng(0)
     embeddings = rng.normal(size=(40, 8)).astype(np.float32)
-    numbers = [control for control in controls_to_predict(shipped("parameters.xml")) if control.tag == "Number"]
+    numbers = [control for control in controls_to_predict(read_shipped("parameters.xml")) if control.tag == "Number"]
     heads = ProjectHeads({control.name: Parameters.fit(embeddings, rng.uniform(0, 1, 40)) for control in numbers})
     models = create_models(
         numbers, heads, base=BaseClassifier.alone(Morphology.load(BASE_MORPHOLOGY)), masks=PromptedMasks.load(BASE_SEGMENTER)

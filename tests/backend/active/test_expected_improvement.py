@@ -23,8 +23,8 @@ def make_pool(open_at: list[float], rated_at: list[float], ratings: list[float])
 
 
 def test_galaxies_near_the_most_interesting_one_come_first() -> None:
-    rated = [0.0, 20, 40, 60, 80, 100, 120, 140, 160, 180]
-    pool = make_pool([10, 50, 90, 130, 170], rated, [1, 1, 1, 1, 2, 3, 5, 4, 2, 1])
+    ratings = [0.0, 20, 40, 60, 80, 100, 120, 140, 160, 180]
+    pool = make_pool([10, 50, 90, 130, 170], ratings, [1, 1, 1, 1, 2, 3, 5, 4, 2, 1])
     assert select(pool, 1, np.random.default_rng(0)).tolist() == [3]
 
 

@@ -13,10 +13,10 @@ from backend.active.pool import Pool, reduce_embeddings
 from backend.active.ranking import STRATEGIES, select_batch
 
 
-def make_pool(count: int, *, labelled: int = 0, classes: int = 3, seed: int = 0) -> Pool:
+def make_pool(count: int, *, label_count: int = 0, classes: int = 3, seed: int = 0) -> Pool:
     source = np.random.default_rng(seed)
     embeddings = source.standard_normal((count, 8)).astype(np.float32)
-    features, others = reduce_embeddings(embeddings, source.standard_normal((labelled, 8)).astype(np.float32))
+    features, others = reduce_embeddings(embeddings, source.standard_normal((label_count, 8)).astype(np.float32))
     probabilities = (
         source.dirichlet(np.ones(classes), count).astype(np.float32) if classes else np.zeros((count, 0), np.float32)
     )
@@ -44,17 +44,17 @@ def groups_of(pool: Pool, indices: np.ndarray) -> list[int]:
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
-@given(count=st.integers(0, 40), labelled=st.integers(0, 5), classes=st.sampled_from([0, 2, 3]), batch=st.integers(1, 12))
-def test_a_batch_has_galaxies_of_the_pool_once(strategy: str, count: int, labelled: int, classes: int, batch: int) -> None:
-    selected = select(make_pool(count, labelled=labelled, classes=classes), strategy, batch).tolist()
-    assert len(set(selected)) == len(selected) <= batch
-    assert set(selected) <= set(range(count))
-    assert selected or not count or labelled
+@given(count=st.integers(0, 40), label_count=st.integers(0, 5), classes=st.sampled_from([0, 2, 3]), batch=st.integers(1, 12))
+def test_a_batch_has_galaxies_of_the_pool_once(strategy: str, count: int, label_count: int, classes: int, batch: int) -> None:
+    choice = select(make_pool(count, label_count=label_count, classes=classes), strategy, batch).tolist()
+    assert len(set(choice)) == len(choice) <= batch
+    assert set(choice) <= set(range(count))
+    assert choice or not count or label_count
 
 
 @pytest.mark.parametrize("strategy", STRATEGIES)
 def test_the_same_seed_gives_the_same_order(strategy: str) -> None:
-    pool = make_pool(50, labelled=4)
+    pool = make_pool(50, label_count=4)
     assert select(pool, strategy, 10, seed=3).tolist() == select(pool, strategy, 10, seed=3).tolist()
 
 
@@ -110,7 +110,7 @@ def test_an_unknown_strategy_is_named() -> None:
 
 
 def test_equal_embeddings_are_reduced_to_finite_features() -> None:
-    features, labelled = reduce_embeddings(np.ones((5, 4), np.float32), np.ones((2, 4), np.float32))
+    features, label_count = reduce_embeddings(np.ones((5, 4), np.float32), np.ones((2, 4), np.float32))
     assert np.isfinite(features).all()
     assert features.shape == (5, 1)
-    assert labelled.shape == (2, 1)
+    assert label_count.shape == (2, 1)

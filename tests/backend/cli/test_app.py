@@ -102,9 +102,9 @@ def test_help_lists_every_command_without_importing_torch() -> None:
         "print(CliRunner().invoke(app, ['--help']).output)\n"
         "assert not {'torch', 'sqlalchemy', 'fastapi'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert all(command in done.stdout for command in COMMANDS)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0, result.stderr
+    assert all(command in result.stdout for command in COMMANDS)
 
 
 @pytest.mark.parametrize("words", [[], ["project"]])
@@ -181,10 +181,10 @@ def test_versions_show_the_number_of_tasks_left_out(services: Services, project:
     assert "tasks left out: 18" in run("versions", "7").output
 
 
-@pytest.mark.parametrize("typed", ["v0001", "1", ""])
-def test_rollback_is_effective_immediately_and_marks_the_project(services: Services, project: int, typed: str) -> None:
+@pytest.mark.parametrize("confirmation", ["v0001", "1", ""])
+def test_rollback_is_effective_immediately_and_marks_the_project(services: Services, project: int, confirmation: str) -> None:
     base = services.registry.version(7, 1).name
-    result = run("rollback", "7", typed or base)
+    result = run("rollback", "7", confirmation or base)
     assert result.exit_code == 0
     assert services.registry.project(7).live_name == base
     assert base in result.output
@@ -249,7 +249,7 @@ def test_pretraining_without_images_is_rejected(services: Services, tmp_path: Pa
 def test_a_failed_command_ends_with_its_own_message(tmp_path: Path) -> None:
     """Triton, if installed with torch, lists leaked objects after Python's end."""
     environment = os.environ | {"GALAXYLOOP_DATA_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": "", "PYTHONPATH": os.getcwd()}
-    done = subprocess.run(
+    result = subprocess.run(
         [sys.executable, "-m", "backend.cli", "prelabel", "7"], capture_output=True, text=True, env=environment
     )
-    assert done.stderr.splitlines()[-1].startswith("galaxyloop: the API key of Label Studio is empty")
+    assert result.stderr.splitlines()[-1].startswith("galaxyloop: the API key of Label Studio is empty")

@@ -47,11 +47,11 @@ def test_commands_that_only_read_import_no_heavy_library(tmp_path: Path) -> None
         "LABEL_STUDIO_URL": "http://127.0.0.1:1",
         "LABEL_STUDIO_API_KEY": "",
     }
-    completed = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", SCRIPT, *commands], capture_output=True, text=True, timeout=300, check=True, env=environment
     )
-    *_, imported = completed.stderr.splitlines()
-    assert imported.startswith("imported: ")
-    assert "sqlalchemy" in imported.split()
-    assert "v0009" in completed.stderr
-    assert not set(HEAVY) & set(imported.split())
+    *_, module_names = process.stderr.splitlines()
+    assert module_names.startswith("imported: ")
+    assert "sqlalchemy" in module_names.split()
+    assert "v0009" in process.stderr
+    assert not set(HEAVY) & set(module_names.split())

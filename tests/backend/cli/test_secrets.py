@@ -76,9 +76,9 @@ def assert_secret(words: str, monkeypatch: pytest.MonkeyPatch, failure: dict[str
         monkeypatch.setenv(name, value)
     with log.at_level(logging.DEBUG):
         result = CliRunner().invoke(app, words.split())
-    shown = result.output + log.text
-    assert SECRET not in shown
-    assert "Traceback" not in shown
+    output = result.output + log.text
+    assert SECRET not in output
+    assert "Traceback" not in output
     assert result.exception is None or isinstance(result.exception, SystemExit), (words, result.exception)
 
 

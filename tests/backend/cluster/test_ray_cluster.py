@@ -38,9 +38,9 @@ def worker() -> type[Any]:
 @pytest.fixture
 def silent_port() -> Iterator[int]:
     """Yield a port that is bound but does not listen."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield int(taken.getsockname()[1])
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        yield int(listener.getsockname()[1])
 
 
 @pytest.mark.usefixtures("ray_cluster")
@@ -57,17 +57,17 @@ def test_without_jobs_no_result_is_returned(worker: type[Any]) -> None:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_jobs_are_read_when_a_worker_is_free(worker: type[Any]) -> None:
-    taken = []
+    jobs_taken = []
 
     def jobs() -> Iterator[int]:
         for number in range(1000):
-            taken.append(number)
+            jobs_taken.append(number)
             yield number
 
     with open_cluster(None) as cluster:
         results = cluster.map(worker, 0, jobs())
         next(results)
-        assert len(taken) <= 2 * cluster.cores + 1
+        assert len(jobs_taken) <= 2 * cluster.cores + 1
         results.close()  # type: ignore[attr-defined]
 
 
@@ -155,11 +155,11 @@ def test_the_work_continues_after_a_machine_has_left_the_cluster() -> None:
 
 def run_in_process(script: str, **environment: str) -> str:
     """Run Python in a process that is not connected to a cluster, and return its output."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", script], env=os.environ | environment, capture_output=True, text=True, timeout=DEADLINE_S
     )
-    assert done.returncode == 0, done.stderr
-    return done.stdout.strip()
+    assert process.returncode == 0, process.stderr
+    return process.stdout.strip()
 
 
 REFUSED = """

@@ -51,13 +51,13 @@ def test_a_bundled_version_predicts_the_same(
 
 
 def test_a_bundle_contains_heads_of_other_versions(version: Path, tmp_path: Path, predicting: Services) -> None:
-    own, shipped = tmp_path / "v0003", tmp_path / "v0001"
+    own_folder, shipped_folder = tmp_path / "v0003", tmp_path / "v0001"
     bundle = bundle_version(
-        own, name="v0003", label_config=CONFIG, settings=predicting.settings, head_folders={"class": version}
+        own_folder, name="v0003", label_config=CONFIG, settings=predicting.settings, head_folders={"class": version}
     )
     assert bundle.predictor(predicting.predictors).models  # only that head can predict the control
     bundle = bundle_version(
-        version, name="v0004", label_config=CONFIG, settings=predicting.settings, head_folders={"class": shipped}
+        version, name="v0004", label_config=CONFIG, settings=predicting.settings, head_folders={"class": shipped_folder}
     )
     assert not bundle.predictor(predicting.predictors).models
 
@@ -81,10 +81,10 @@ def test_a_bundle_contains_no_secret_except_the_access_token() -> None:
     urls = {"database_url": "postgresql://me:hidden-there@db/galaxyloop", "queue_url": "redis://:hidden-here@queue"}
     settings = Settings(**secrets | urls | {"s3_access_key_id": "hidden-key"})
     assert len(secrets) >= 5
-    sent = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=settings))
-    assert sent.count(b"hidden-") == sent.count(b"hidden-label_studio_api_key") == 1
-    sent = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=without_secrets(settings)))
-    assert b"hidden-" not in sent
+    pickle_bytes = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=settings))
+    assert pickle_bytes.count(b"hidden-") == pickle_bytes.count(b"hidden-label_studio_api_key") == 1
+    pickle_bytes = pickle.dumps(bundle_version(None, name="v0001", label_config=CONFIG, settings=without_secrets(settings)))
+    assert b"hidden-" not in pickle_bytes
     assert settings.database_password.get_secret_value() == "hidden-database_password"
 
 
@@ -96,15 +96,15 @@ def _plain(prediction: dict[str, Any]) -> dict[str, Any]:
 def test_a_bundle_contains_the_encoder_that_its_heads_stand_on(
     version: Path, tmp_path: Path, predicting: Services, embeddings: Callable[..., Any]
 ) -> None:
-    added = predicting.encoders.add(save_encoder(tmp_path / "mine"))
-    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=added.dimension)
+    entry = predicting.encoders.add(save_encoder(tmp_path / "mine"))
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=entry.dimension)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
-    ProjectHeads({"class": replace(head, encoder=added.fingerprint)}).save(version, parse(CONFIG))
+    ProjectHeads({"class": replace(head, encoder=entry.fingerprint)}).save(version, parse(CONFIG))
     bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
     shutil.rmtree(predicting.encoders.folder)
     predictor = pickle.loads(pickle.dumps(bundle)).predictor(predicting.predictors)
     assert len(predictor.models) == 1
     assert predictor.extractor.dimension == 32 + 1280
     without = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
-    with pytest.raises(HeadError, match=f"the heads of v0002 stand on the encoder {added.fingerprint}, which is not in"):
+    with pytest.raises(HeadError, match=f"the heads of v0002 stand on the encoder {entry.fingerprint}, which is not in"):
         without.predictor(predicting.predictors)

@@ -36,8 +36,10 @@ def test_a_missing_label_studio_is_named(tmp_path: Path) -> None:
         check_machine(options(tmp_path, label_studio="missing"))
 
 
-@pytest.mark.parametrize(("terminal", "shown"), [(True, "password secret"), (False, "the GALAXYLOOP_LABEL_STUDIO_PASSWORD in")])
-def test_the_password_is_printed_on_a_terminal_only(terminal: bool, shown: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("terminal", "expected"), [(True, "password secret"), (False, "the GALAXYLOOP_LABEL_STUDIO_PASSWORD in")]
+)
+def test_the_password_is_printed_on_a_terminal_only(terminal: bool, expected: str, tmp_path: Path) -> None:
     hint = password_hint(STUDIO_PASSWORD, "secret", tmp_path / "env", Console(file=io.StringIO(), force_terminal=terminal))
-    assert hint.startswith(shown)
+    assert hint.startswith(expected)
     assert ("secret" in hint) == terminal

@@ -75,7 +75,7 @@ def images(tmp_path: Path) -> Path:
 
 def prepare(images: Path) -> dict[str, Path | ImageError]:
     files = prepare_folder(images, images.parent / "shown")
-    return {str(source.relative_to(images)): shown for source, shown in files}
+    return {str(source.relative_to(images)): display_file for source, display_file in files}
 
 
 @pytest.mark.parametrize(("name", "format_"), [("a.png", "PNG"), ("a.jpg", "JPEG"), ("A.JPEG", "JPEG")])
@@ -87,26 +87,30 @@ def test_png_and_jpeg_files_are_not_converted(images: Path, name: str, format_: 
 @pytest.mark.parametrize(("name", "content"), [("a.tif", image("TIFF")), ("a.fits", cube()), ("A.FIT", cube())])
 def test_other_formats_are_converted_to_png_of_the_same_size(images: Path, name: str, content: bytes) -> None:
     (images / name).write_bytes(content)
-    shown = prepare(images)[name]
-    assert isinstance(shown, Path)
-    assert shown.read_bytes().startswith(b"\x89PNG")
-    assert decode(shown.read_bytes()).shape == decode(content).shape
+    display_file = prepare(images)[name]
+    assert isinstance(display_file, Path)
+    assert display_file.read_bytes().startswith(b"\x89PNG")
+    assert decode(display_file.read_bytes()).shape == decode(content).shape
 
 
 def test_images_of_the_same_name_in_two_folders_get_different_files(images: Path) -> None:
     for folder, side in (("one", 20), ("two", 30)):
         (images / folder).mkdir()
         (images / folder / "a.tif").write_bytes(image("TIFF", side))
-    sides = [decode(shown.read_bytes()).shape[0] for shown in prepare(images).values() if isinstance(shown, Path)]
+    sides = [
+        decode(display_file.read_bytes()).shape[0]
+        for display_file in prepare(images).values()
+        if isinstance(display_file, Path)
+    ]
     assert sides == [20, 30]
 
 
 def test_a_broken_image_is_reported_and_the_others_are_converted(images: Path) -> None:
     for name, content in {"a.png": image("PNG"), "b.png": b"no image", "c.fits": cube()[:100], "d.png": image("PNG")}.items():
         (images / name).write_bytes(content)
-    prepared = prepare(images)
-    assert list(prepared) == ["a.png", "b.png", "c.fits", "d.png"]
-    assert [isinstance(shown, ImageError) for shown in prepared.values()] == [False, True, True, False]
+    results = prepare(images)
+    assert list(results) == ["a.png", "b.png", "c.fits", "d.png"]
+    assert [isinstance(display_file, ImageError) for display_file in results.values()] == [False, True, True, False]
 
 
 def test_other_files_are_ignored(images: Path) -> None:

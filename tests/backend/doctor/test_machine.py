@@ -40,8 +40,8 @@ def test_all_shipped_model_files_are_listed_and_unchanged() -> None:
         f"{check.message}: after a change of weights, in backend/: "
         "find . -path '*weights/*' -type f | sed 's|^./||' | LC_ALL=C sort | xargs sha256sum > doctor/models.sha256"
     )
-    listed = [line.split()[1] for line in MODELS.read_text().splitlines()]
-    assert listed == sorted(str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("weights/**/*") if file.is_file())
+    paths = [line.split()[1] for line in MODELS.read_text().splitlines()]
+    assert paths == sorted(str(file.relative_to(PACKAGE)) for file in PACKAGE.rglob("weights/**/*") if file.is_file())
 
 
 def test_a_missing_or_changed_model_file_is_named(tmp_path: Path) -> None:

@@ -20,48 +20,48 @@ def random(seed: int = 0) -> np.random.Generator:
 
 
 def test_a_factor_and_a_power_of_a_radius_are_learned() -> None:
-    measured = np.exp(random().uniform(0, 3, 200))
-    labels = 1.2 * measured**0.9 * np.exp(0.05 * random(1).standard_normal(200))
-    head = Calibration.fit(RADIUS, measured, np.full(200, np.nan), labels)
+    measurements = np.exp(random().uniform(0, 3, 200))
+    labels = 1.2 * measurements**0.9 * np.exp(0.05 * random(1).standard_normal(200))
+    head = Calibration.fit(RADIUS, measurements, np.full(200, np.nan), labels)
     values, errors = head.predict(np.array([2.0, 10.0]), np.array([np.nan, np.nan]))
     assert values == pytest.approx(1.2 * np.array([2.0, 10.0]) ** 0.9, rel=0.03)
     assert errors / values == pytest.approx(0.05, rel=0.25)
 
 
 def test_unchanged_labels_leave_the_measurement_as_it_is() -> None:
-    measured = random().uniform(18, 22, 50)
-    head = Calibration.fit(MAGNITUDE, measured, np.full(50, 0.1), measured)
-    values, errors = head.predict(measured, np.full(50, 0.1))
-    assert values == pytest.approx(measured, abs=1e-6)
+    measurements = random().uniform(18, 22, 50)
+    head = Calibration.fit(MAGNITUDE, measurements, np.full(50, 0.1), measurements)
+    values, errors = head.predict(measurements, np.full(50, 0.1))
+    assert values == pytest.approx(measurements, abs=1e-6)
     assert errors == pytest.approx(0.1, abs=1e-6)
 
 
 def test_an_offset_of_a_magnitude_is_learned_in_spite_of_outliers() -> None:
-    measured = random().uniform(18, 22, 60)
-    labels = measured - 0.5 + 0.02 * random(1).standard_normal(60)
+    values = random().uniform(18, 22, 60)
+    labels = values - 0.5 + 0.02 * random(1).standard_normal(60)
     labels[:5] += 4.0
-    head = Calibration.fit(MAGNITUDE, measured, np.full(60, 0.02), labels)
+    head = Calibration.fit(MAGNITUDE, values, np.full(60, 0.02), labels)
     assert head.predict(np.array([20.0]), np.array([0.02]))[0] == pytest.approx(19.5, abs=0.1)
 
 
 def test_an_offset_of_an_angle_crosses_north() -> None:
-    measured = random().uniform(0, 180, 40)
-    head = Calibration.fit(ANGLE, measured, np.full(40, 1.0), (measured + 10) % 180)
+    measurements = random().uniform(0, 180, 40)
+    head = Calibration.fit(ANGLE, measurements, np.full(40, 1.0), (measurements + 10) % 180)
     values, _ = head.predict(np.array([175.0]), np.array([1.0]))
     assert values == pytest.approx(4.3, abs=0.5)  # the prior holds back 3 of 43 parts
 
 
 def test_few_labels_shrink_towards_the_measurement() -> None:
-    measured = np.full(MINIMUM_LABELS, 10.0)
-    head = Calibration.fit(RADIUS, measured, np.full(MINIMUM_LABELS, 0.1), 2 * measured)
+    values = np.full(MINIMUM_LABELS, 10.0)
+    head = Calibration.fit(RADIUS, values, np.full(MINIMUM_LABELS, 0.1), 2 * values)
     assert 10 < head.predict(np.array([10.0]), np.array([0.1]))[0][0] < 20
     assert head.scale == 1
 
 
 def test_missing_measurements_do_not_count_as_labels() -> None:
-    measured = np.r_[np.full(MINIMUM_LABELS - 1, 10.0), np.nan]
+    values = np.r_[np.full(MINIMUM_LABELS - 1, 10.0), np.nan]
     with pytest.raises(NotEnoughLabels, match="5 images have a value and a measurement of re_px"):
-        Calibration.fit(RADIUS, measured, np.full(6, 0.1), np.full(6, 10.0))
+        Calibration.fit(RADIUS, values, np.full(6, 0.1), np.full(6, 10.0))
 
 
 def test_a_missing_measurement_has_no_value() -> None:

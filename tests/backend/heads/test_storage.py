@@ -28,9 +28,9 @@ def test_written_fields_and_arrays_are_read_back(
 ) -> None:
     folder = tmp_path_factory.mktemp("head")
     write(folder, head="some", fields={"names": names}, arrays={"array": array})
-    stored = read(folder, head="some")
-    assert stored.names("names") == tuple(names)
-    assert (stored.array("array", *array.shape) == array).all()
+    record = read(folder, head="some")
+    assert record.names("names") == tuple(names)
+    assert (record.array("array", *array.shape) == array).all()
     assert {path.suffix for path in folder.iterdir()} == {".json", ".safetensors"}
 
 
@@ -60,14 +60,14 @@ def test_another_head_or_format_is_an_error(tmp_path: Path) -> None:
 
 def test_a_damaged_field_or_array_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, head="some", fields={"names": [1]}, arrays={"array": np.array([1, np.nan], np.float32)})
-    stored = read(tmp_path, head="some")
+    record = read(tmp_path, head="some")
     with pytest.raises(HeadError, match="damaged"):
-        stored.array("array", 2)
+        record.array("array", 2)
     with pytest.raises(HeadError, match="damaged"):
-        stored.array("array", 3)
+        record.array("array", 3)
     with pytest.raises(HeadError, match="no array"):
-        stored.array("other", 2)
+        record.array("other", 2)
     with pytest.raises(HeadError, match="names"):
-        stored.names("names")
+        record.names("names")
     with pytest.raises(HeadError, match="must be a dict"):
-        stored.build("names", dict)
+        record.build("names", dict)

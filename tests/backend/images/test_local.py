@@ -29,11 +29,11 @@ def test_files_and_errors_are_returned_in_order() -> None:
 
 
 def test_at_most_the_given_number_of_files_is_prefetched() -> None:
-    begun: list[str] = []
+    starts: list[str] = []
     third = threading.Event()
 
     def read(path: str) -> str:
-        begun.append(path)
+        starts.append(path)
         if path == "c":
             third.set()
         return path
@@ -44,7 +44,7 @@ def test_at_most_the_given_number_of_files_is_prefetched() -> None:
     reading = prefetch_files(paths(), read, ahead=2)
     assert next(reading)[0] == "a"
     assert third.wait(10)
-    assert begun == ["a", "b", "c"]
+    assert starts == ["a", "b", "c"]
     reading.close()  # type: ignore[attr-defined]
 
 

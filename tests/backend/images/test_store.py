@@ -21,7 +21,7 @@ LOCAL_FILE = "/data/local-files/?d=folder/galaxy.png"
 def open_image_store(services: Services, files: Any) -> Callable[..., ImageStore]:
     """Return a function that opens image stores with a common cache."""
     files.files.clear()
-    files.requested.clear()
+    files.request_paths.clear()
     cache = FileCache(services.settings.cache_dir, max_bytes=10**9)
     fetcher = Fetcher(label_studio_url=files.url, authorization=lambda: "Token t")
     return lambda max_pixels=10**6: ImageStore(fetcher, cache, source=files.url, max_pixels=max_pixels)
@@ -45,7 +45,7 @@ def test_an_upload_is_fetched_once_for_all_processes(
     first, second = open_image_store().open(UPLOAD), open_image_store().open(UPLOAD)
     assert first.key == second.key
     assert (first.pixels == second.pixels).all()
-    assert files.requested == [UPLOAD]
+    assert files.request_paths == [UPLOAD]
 
 
 def test_references_that_may_change_are_fetched_again(image_store: ImageStore, files: Any, png: Callable[..., bytes]) -> None:
@@ -67,7 +67,7 @@ def test_an_image_evicted_from_the_cache_is_fetched_again(
     key = image_store.open(files.put(UPLOAD, png())).key
     (services.settings.cache_dir / key[:2] / f"{key}{CHECKED}").unlink()
     assert image_store.open(UPLOAD).pixels.shape == (100, 200, 3)
-    assert files.requested == [UPLOAD, UPLOAD]
+    assert files.request_paths == [UPLOAD, UPLOAD]
 
 
 def test_an_image_is_decoded_at_first_use(image_store: ImageStore, files: Any) -> None:
@@ -97,6 +97,6 @@ def test_the_key_of_an_image_that_was_fetched_is_known_without_fetching_it(
     files.put(reference, png())
     assert image_store.known_key(reference) is None
     key = image_store.open(reference).key
-    files.requested.clear()
+    files.request_paths.clear()
     assert image_store.known_key(reference) == key
-    assert files.requested == []
+    assert files.request_paths == []

@@ -83,8 +83,8 @@ def test_a_lease_does_not_hold_another_project(engine: Engine) -> None:
 
 
 def test_an_unregistered_project_has_no_lease(engine: Engine) -> None:
-    with hold_lease(engine, 99, seconds=LONG_S) as lost:
-        assert lost is None
+    with hold_lease(engine, 99, seconds=LONG_S) as lease:
+        assert lease is None
 
 
 def test_a_lease_far_in_the_future_counts_as_expired(engine: Engine) -> None:
@@ -97,15 +97,15 @@ def test_a_lease_far_in_the_future_counts_as_expired(engine: Engine) -> None:
 
 def test_the_lease_is_released_after_the_work(engine: Engine) -> None:
     for _ in range(2):
-        with hold_lease(engine, 1, seconds=LONG_S) as lost:
-            assert lost is not None
+        with hold_lease(engine, 1, seconds=LONG_S) as lease:
+            assert lease is not None
 
 
 def test_the_lease_is_released_after_failed_work(engine: Engine) -> None:
     with pytest.raises(RuntimeError, match="a cycle failed"), hold_lease(engine, 1, seconds=LONG_S):
         raise RuntimeError("a cycle failed")
-    with hold_lease(engine, 1, seconds=LONG_S) as lost:
-        assert lost is not None
+    with hold_lease(engine, 1, seconds=LONG_S) as lease:
+        assert lease is not None
 
 
 def test_a_failed_attempt_does_not_release_the_lease_of_another(engine: Engine) -> None:
@@ -126,49 +126,49 @@ def test_a_project_of_a_killed_worker_is_free_after_the_lease_expires(engine: En
 
 
 def test_a_lease_is_renewed_during_long_work(engine: Engine) -> None:
-    with hold_lease(engine, 1, seconds=SHORT_S) as lost:
-        assert lost is not None
+    with hold_lease(engine, 1, seconds=SHORT_S) as lease:
+        assert lease is not None
         first = lease_end(engine)
         assert wait_for(lambda: lease_end(engine) > first + 2 * SHORT_S)
-        assert not lost.is_set()
+        assert not lease.is_set()
 
 
 def test_the_lease_event_is_set_after_a_takeover(engine: Engine) -> None:
-    with hold_lease(engine, 1, seconds=SHORT_S) as lost:
-        assert lost is not None
+    with hold_lease(engine, 1, seconds=SHORT_S) as lease:
+        assert lease is not None
         change(engine, lease_owner="somebody else", lease_until=time.time() + LONG_S)
-        assert lost.wait(DEADLINE_S)
+        assert lease.wait(DEADLINE_S)
     assert lease_end(engine) > time.time()  # leaving does not free another worker's lease
 
 
 def test_renewals_continue_after_a_locked_database(engine: Engine) -> None:
     hurry = {"timeout": 0.01} if engine.dialect.name == "sqlite" else {"options": "-c lock_timeout=10ms"}
     impatient = create_engine(engine.url, connect_args=hurry)
-    with hold_lease(impatient, 1, seconds=SHORT_S) as lost:
-        assert lost is not None
+    with hold_lease(impatient, 1, seconds=SHORT_S) as lease:
+        assert lease is not None
         with engine.connect() as blocking:
             blocking.execute(update(ProjectRow).where(ProjectRow.id == 1).values(status="somebody is at it"))
             assert wait_for(lambda: time.time() > lease_end(engine))
             blocking.rollback()
         assert wait_for(lambda: lease_end(engine) > time.time())
-        assert not lost.is_set()
+        assert not lease.is_set()
 
 
 def test_one_of_many_simultaneous_workers_gets_the_lease(engine: Engine) -> None:
-    taken, all_asked = threading.Event(), threading.Barrier(8)
+    is_taken, all_asked = threading.Event(), threading.Barrier(8)
 
     def work() -> bool:
         all_asked.wait(DEADLINE_S)
         with hold_lease(engine, 1, seconds=LONG_S) as lease:
             if lease is None:
                 return False
-            assert taken.wait(DEADLINE_S)
+            assert is_taken.wait(DEADLINE_S)
             return True
 
     with ThreadPoolExecutor(8) as pool:
         workers = [pool.submit(work) for _ in range(8)]
         assert wait_for(lambda: sum(worker.done() for worker in workers) == 7)
-        taken.set()
+        is_taken.set()
     assert sorted(worker.result() for worker in workers) == [False] * 7 + [True]
 
 
@@ -213,8 +213,8 @@ def test_a_worker_without_an_answer_lets_its_lease_expire(
 def test_the_holder_of_a_project_is_named(engine: Engine) -> None:
     assert holder(engine, 1) is None
     with hold_lease(engine, 1, seconds=LONG_S):
-        held = holder(engine, 1)
-        assert held is not None
-        assert held.name == f"process {os.getpid()} on {socket.gethostname()}"
-        assert LONG_S / 2 < held.seconds <= LONG_S
+        owner = holder(engine, 1)
+        assert owner is not None
+        assert owner.name == f"process {os.getpid()} on {socket.gethostname()}"
+        assert LONG_S / 2 < owner.seconds <= LONG_S
     assert holder(engine, 1) is None

@@ -45,9 +45,9 @@ def test_an_acknowledged_project_is_not_pending_and_can_be_marked_again(pending_
 
 def test_an_event_during_a_cycle_stays_pending(pending_events: PendingEvents) -> None:
     pending_events.mark([1])
-    handled = pending_events.pending()[1]
+    event_time = pending_events.pending()[1]
     pending_events.mark([1])
-    pending_events.acknowledge(1, handled)
+    pending_events.acknowledge(1, event_time)
     assert set(pending_events.pending()) == {1}
 
 
@@ -83,10 +83,10 @@ def test_many_threads_can_mark_at_the_same_time(pending_events: PendingEvents) -
 def test_marks_of_the_same_projects_do_not_deadlock(pending_events: PendingEvents, services: Services) -> None:
     with ThreadPoolExecutor(8) as pool:
         marks = [pool.submit(pending_events.mark, [1, 2] if turn % 2 else [2, 1]) for turn in range(200)]
-    woken = [project for mark in marks for project in mark.result()]
+    project_ids = [project for mark in marks for project in mark.result()]
     if services.engine.dialect.name == "postgresql":  # on SQLite a second job may be queued, which has no work
-        assert sorted(woken) == [1, 2]
-    assert set(woken) == {1, 2}
+        assert sorted(project_ids) == [1, 2]
+    assert set(project_ids) == {1, 2}
 
 
 @pytest.mark.parametrize(
@@ -101,5 +101,5 @@ def test_events_are_ready_after_a_pause_or_the_longest_wait(last_at: float, read
 def test_a_command_is_ready_without_debounce(pending_events: PendingEvents) -> None:
     pending_events.mark([1])
     pending_events.mark_now(1)
-    handled = pending_events.pending()[1]
-    assert handled.ready_at(debounce_s=2, patience_s=20) <= handled.last_at
+    event_time = pending_events.pending()[1]
+    assert event_time.ready_at(debounce_s=2, patience_s=20) <= event_time.last_at

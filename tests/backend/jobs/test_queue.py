@@ -105,9 +105,9 @@ def test_a_process_that_only_queues_runs_no_job(place: Place) -> None:
 def test_a_worker_reconciles_first_and_then_runs_queued_jobs(place: Place) -> None:
     place.open().schedule(7, delay_s=0)
     command = [sys.executable, "-c", WORKER, place.file, place.redis.url if place.redis else ""]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
-    assert done.stdout.startswith("looked\n"), done.stderr
-    assert "answered 7" in done.stdout
+    process = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert process.stdout.startswith("looked\n"), process.stderr
+    assert "answered 7" in process.stdout
     assert 7 not in place.open().list_queued()
 
 

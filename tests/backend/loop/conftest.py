@@ -20,7 +20,7 @@ def label_studio() -> Iterator[SmallLabelStudio]:
 
 
 @pytest.fixture
-def attached(label_studio: SmallLabelStudio, open_services: Callable[..., Services]) -> Services:
+def attached_services(label_studio: SmallLabelStudio, open_services: Callable[..., Services]) -> Services:
     """Return services with project 7, to which the backend is attached."""
     services = open_services(label_studio_url=label_studio.url, webhook_debounce_s=0, batch=2)
     project = services.registry.register_project(PROJECT, label_config=CHOICES, extra_params=None)

@@ -16,26 +16,26 @@ def pairs(scores: list[float], version: str = "v0002") -> list[tuple[Task, Predi
 
 
 def randomise(
-    scores: list[float], held_out: set[int], *, version: str = "v0002", batch: int = 64, known: list[float] | None = None
+    scores: list[float], held_out: set[int], *, version: str = "v0002", batch: int = 64, known_scores: list[float] | None = None
 ) -> list[float]:
-    made = pairs(scores, version)
-    batches = [made[start : start + batch] for start in range(0, len(made), batch)]
+    score_pairs = pairs(scores, version)
+    batches = [score_pairs[start : start + batch] for start in range(0, len(score_pairs), batch)]
     return [
         prediction.score
-        for pairs_of_batch in randomise_held_out(batches, frozenset(held_out), known_scores=known or [])
+        for pairs_of_batch in randomise_held_out(batches, frozenset(held_out), known_scores=known_scores or [])
         for _, prediction in pairs_of_batch
     ]
 
 
-@pytest.mark.parametrize("own", [0.0, 0.5, 1.0], ids=["all hard", "all alike", "all easy"])
-def test_each_part_of_the_queue_has_about_the_share_of_held_out_tasks(own: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0], ids=["all hard", "all alike", "all easy"])
+def test_each_part_of_the_queue_has_about_the_share_of_held_out_tasks(share: float) -> None:
     random = np.random.default_rng(0)
     held_out = set(range(0, 2000, 5))
-    scores = [own if task in held_out else float(random.beta(2, 5)) for task in range(2000)]
+    scores = [share if task in held_out else float(random.beta(2, 5)) for task in range(2000)]
     queue = np.argsort(randomise(scores, held_out), kind="stable")
     for start in range(0, 2000, 400):
-        served = [int(task) in held_out for task in queue[start : start + 400]]
-        assert np.mean(served) == pytest.approx(0.2, abs=0.07)
+        is_held_out = [int(task) in held_out for task in queue[start : start + 400]]
+        assert np.mean(is_held_out) == pytest.approx(0.2, abs=0.07)
 
 
 def test_the_order_of_held_out_tasks_is_independent_of_their_scores() -> None:
@@ -60,11 +60,11 @@ def test_other_tasks_keep_their_scores(scores: list[float], held_out: set[int], 
 
 
 def test_a_single_held_out_task_gets_a_score_among_the_known_ones() -> None:
-    assert randomise([0.9], {0}, known=[0.2, 0.3]) != [0.9]
-    assert 0.2 <= randomise([0.9], {0}, known=[0.2, 0.3])[0] <= 0.3
+    assert randomise([0.9], {0}, known_scores=[0.2, 0.3]) != [0.9]
+    assert 0.2 <= randomise([0.9], {0}, known_scores=[0.2, 0.3])[0] <= 0.3
 
 
 def test_a_task_with_an_unreadable_image_stays_last() -> None:
-    broken = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
-    ((_, after),) = next(iter(randomise_held_out([[broken]], frozenset({1}), known_scores=[0.1])))
+    unreadable = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
+    ((_, after),) = next(iter(randomise_held_out([[unreadable]], frozenset({1}), known_scores=[0.1])))
     assert after.score == 1.0

@@ -51,52 +51,56 @@ def add_predicted_task(services: Services, label_studio: SmallLabelStudio, task:
     label_studio.predict(label_studio.add_task(task), live_name(services))
 
 
-def test_a_cycle_without_a_batch_states_how_many_are_missing(attached: Services, label_studio: SmallLabelStudio) -> None:
-    add_predicted_task(attached, label_studio, 1)
-    assert cycle(attached) == f"0 of 2 changed annotations gathered since {live_name(attached)}"
+def test_a_cycle_without_a_batch_states_how_many_are_missing(
+    attached_services: Services, label_studio: SmallLabelStudio
+) -> None:
+    add_predicted_task(attached_services, label_studio, 1)
+    assert cycle(attached_services) == f"0 of 2 changed annotations gathered since {live_name(attached_services)}"
 
 
-def test_a_request_to_train_without_annotations_is_answered_once(attached: Services) -> None:
-    attached.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
-    attached.pending_events.request_training(PROJECT)
-    assert cycle(attached).startswith("not trained: ")
-    assert not attached.registry.project(PROJECT).training_requested
+def test_a_request_to_train_without_annotations_is_answered_once(attached_services: Services) -> None:
+    attached_services.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
+    attached_services.pending_events.request_training(PROJECT)
+    assert cycle(attached_services).startswith("not trained: ")
+    assert not attached_services.registry.project(PROJECT).training_requested
 
 
-def test_a_renamed_version_is_shown(attached: Services, label_studio: SmallLabelStudio) -> None:
+def test_a_renamed_version_is_shown(attached_services: Services, label_studio: SmallLabelStudio) -> None:
     label_studio.backends[1]["title"] = "renamed by a user"
     label_studio.project["model_version"] = "renamed by a user"
-    cycle(attached)
-    assert label_studio.backends[1]["title"] == label_studio.project["model_version"] == live_name(attached)
+    cycle(attached_services)
+    assert label_studio.backends[1]["title"] == label_studio.project["model_version"] == live_name(attached_services)
 
 
-def test_a_version_of_the_earlier_config_is_restored(attached: Services, label_studio: SmallLabelStudio) -> None:
-    earlier = train(attached)
-    attached.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
-    train(attached, label_config=OTHER)
+def test_a_version_of_the_earlier_config_is_restored(attached_services: Services, label_studio: SmallLabelStudio) -> None:
+    earlier = train(attached_services)
+    attached_services.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
+    train(attached_services, label_config=OTHER)
     label_studio.project["label_config"] = CHOICES
-    assert "is live again: it was made for this labelling config" in cycle(attached)
-    assert attached.registry.project(PROJECT).live_version == earlier
+    assert "is live again: it was made for this labelling config" in cycle(attached_services)
+    assert attached_services.registry.project(PROJECT).live_version == earlier
 
 
-def test_a_version_of_another_config_does_not_reach_the_gate(attached: Services, label_studio: SmallLabelStudio) -> None:
-    attached.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
-    train(attached, label_config=OTHER, live=False)
-    assert "was rejected: it was trained for another labelling config" in cycle(attached)
-    assert verdicts(attached) == [BASE, "rejected"]
+def test_a_version_of_another_config_does_not_reach_the_gate(
+    attached_services: Services, label_studio: SmallLabelStudio
+) -> None:
+    attached_services.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)
+    train(attached_services, label_config=OTHER, live=False)
+    assert "was rejected: it was trained for another labelling config" in cycle(attached_services)
+    assert verdicts(attached_services) == [BASE, "rejected"]
 
 
-def test_a_damaged_live_version_is_replaced_first(attached: Services) -> None:
-    number = train(attached)
-    (attached.registry.path(PROJECT, number) / "heads.json").write_text("damaged")
-    assert re.match(r"v0002-\w+ is damaged .*: v0001-\w+ is live in its place; 0 of 2", cycle(attached))
-    assert attached.registry.project(PROJECT).live_version == 1
+def test_a_damaged_live_version_is_replaced_first(attached_services: Services) -> None:
+    number = train(attached_services)
+    (attached_services.registry.path(PROJECT, number) / "heads.json").write_text("damaged")
+    assert re.match(r"v0002-\w+ is damaged .*: v0001-\w+ is live in its place; 0 of 2", cycle(attached_services))
+    assert attached_services.registry.project(PROJECT).live_version == 1
 
 
-def test_a_cycle_that_lost_its_lease_publishes_nothing(attached: Services, label_studio: SmallLabelStudio) -> None:
+def test_a_cycle_that_lost_its_lease_publishes_nothing(attached_services: Services, label_studio: SmallLabelStudio) -> None:
     label_studio.backends[1]["title"] = "renamed by a user"
     with pytest.raises(LeaseLostError, match=f"project {PROJECT} was taken over by another worker"):
-        cycle(attached, during=lambda lease: lease.set())
+        cycle(attached_services, during=lambda lease: lease.set())
     assert label_studio.backends[1]["title"] == "renamed by a user"
 
 

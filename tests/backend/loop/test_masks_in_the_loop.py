@@ -76,9 +76,9 @@ def test_outlines_train_the_segmenter_and_the_gate_clicks_on_held_out_ones(
     assert head is not None
     assert head.encoder == predicting.predictors.base_masks.encoder
     verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
-    measured = verdict.evidence["controls"][PROMPTS]
-    assert (measured["judged_on"], measured["by"]) == (6, "held-out tasks")
-    assert measured["candidate"] > measured["live"]
+    scores = verdict.evidence["controls"][PROMPTS]
+    assert (scores["judged_on"], scores["by"]) == (6, "held-out tasks")
+    assert scores["candidate"] > scores["live"]
     assert verdict.heads[PROMPTS] == number
 
 
@@ -117,9 +117,9 @@ def test_a_sample_of_masks_is_clicked_once_per_distinct_head(
     monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _image, prompt: prompts.append(prompt))
     image = ImageOfTask(1, "image")
     galaxy = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
-    drawn = {image: [galaxy] * (MOST_OF_IMAGE + 2)}
-    truth = Examples({image: put_image(files, png, PROJECT + 3, 1)}, labels=drawn)
+    truth_of_images = {image: [galaxy] * (MOST_OF_IMAGE + 2)}
+    truth = Examples({image: put_image(files, png, PROJECT + 3, 1)}, labels=truth_of_images)
     head = predicting.predictors.base_masks
-    scored, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
-    assert (scored, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
+    scored_images, scores = click_scores(predicting.predictors.extractor, [image], truth, [head, head, head])
+    assert (scored_images, scores.tolist()) == ([image], [[0.0], [0.0], [0.0]])
     assert len(prompts) == MOST_OF_IMAGE

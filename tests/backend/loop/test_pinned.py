@@ -33,7 +33,9 @@ def cycle(services: Services) -> str:
 
 
 @pytest.fixture
-def annotated(label_studio: SmallLabelStudio, open_services: Callable[..., Services], png: Callable[..., bytes]) -> Services:
+def annotated_project(
+    label_studio: SmallLabelStudio, open_services: Callable[..., Services], png: Callable[..., bytes]
+) -> Services:
     """Return services with sixteen annotated tasks of two kinds, and no trained version."""
     services = open_services(label_studio_url=label_studio.url, batch=2)
     label_studio.project["label_config"] = CONFIG
@@ -56,34 +58,34 @@ def verdicts(services: Services) -> list[str]:
     return [version.verdict for version in services.registry.versions(PROJECT)]
 
 
-def test_a_better_version_is_rejected_while_the_live_one_is_pinned(annotated: Services) -> None:
-    base = pin(annotated, PROJECT)
-    outcome = cycle(annotated)
+def test_a_better_version_is_rejected_while_the_live_one_is_pinned(annotated_project: Services) -> None:
+    base = pin(annotated_project, PROJECT)
+    outcome = cycle(annotated_project)
     assert f"was rejected: version {base.name} is pinned, or it would have gone live: " in outcome
-    _, version = annotated.registry.versions(PROJECT)
+    _, version = annotated_project.registry.versions(PROJECT)
     assert version.verdict == "rejected"
     assert str(version.evidence["reason"]).startswith(f"version {base.name} is pinned")
     assert "mood" in version.evidence["controls"]
     assert version.heads == {"mood": 2}
-    assert annotated.registry.project(PROJECT).live_version == 1
+    assert annotated_project.registry.project(PROJECT).live_version == 1
     # The user makes it live later: the pin moves.
-    make_live(annotated, PROJECT, version.name)
-    assert verdicts(annotated) == [BASE, "live"]
-    assert annotated.registry.project(PROJECT).pinned
+    make_live(annotated_project, PROJECT, version.name)
+    assert verdicts(annotated_project) == [BASE, "live"]
+    assert annotated_project.registry.project(PROJECT).pinned
 
 
-def test_without_the_pin_the_same_version_goes_live(annotated: Services) -> None:
-    pin(annotated, PROJECT)
-    unpin(annotated, PROJECT)
-    assert "went live" in cycle(annotated)
-    assert annotated.registry.project(PROJECT).live_version == 2
+def test_without_the_pin_the_same_version_goes_live(annotated_project: Services) -> None:
+    pin(annotated_project, PROJECT)
+    unpin(annotated_project, PROJECT)
+    assert "went live" in cycle(annotated_project)
+    assert annotated_project.registry.project(PROJECT).live_version == 2
 
 
-def test_a_pin_does_not_keep_a_version_of_another_config(annotated: Services, label_studio: SmallLabelStudio) -> None:
-    pin(annotated, PROJECT)
+def test_a_pin_does_not_keep_a_version_of_another_config(annotated_project: Services, label_studio: SmallLabelStudio) -> None:
+    pin(annotated_project, PROJECT)
     label_studio.project["label_config"] = CONFIG.replace("Wild", "Stormy")
-    outcome = cycle(annotated)
-    project = annotated.registry.project(PROJECT)
+    outcome = cycle(annotated_project)
+    project = annotated_project.registry.project(PROJECT)
     assert "went live" in outcome
     assert project.live_version == 2
     assert project.pinned

@@ -17,11 +17,11 @@ ADDRESS = f"GET /api/projects/{PROJECT}/"
 
 
 @pytest.fixture
-def marked(attached: Services, label_studio: SmallLabelStudio) -> Services:
+def marked_project(attached_services: Services, label_studio: SmallLabelStudio) -> Services:
     """Mark project 7 as having pending events."""
-    attached.label_studio = LabelStudioClient(label_studio.url, KEY, patience_s=0.1)
-    attached.pending_events.mark_now(PROJECT)
-    return attached
+    attached_services.label_studio = LabelStudioClient(label_studio.url, KEY, patience_s=0.1)
+    attached_services.pending_events.mark_now(PROJECT)
+    return attached_services
 
 
 def handle(services: Services) -> str:
@@ -30,63 +30,65 @@ def handle(services: Services) -> str:
     return services.registry.project(PROJECT).status
 
 
-def test_a_cycle_acknowledges_the_events(marked: Services) -> None:
-    assert handle(marked).startswith("0 of 2 changed annotations gathered")
-    assert marked.pending_events.pending() == {}
-    assert holder(marked.engine, PROJECT) is None
+def test_a_cycle_acknowledges_the_events(marked_project: Services) -> None:
+    assert handle(marked_project).startswith("0 of 2 changed annotations gathered")
+    assert marked_project.pending_events.pending() == {}
+    assert holder(marked_project.engine, PROJECT) is None
 
 
-def test_without_events_nothing_is_read(attached: Services, label_studio: SmallLabelStudio) -> None:
-    handle(attached)
+def test_without_events_nothing_is_read(attached_services: Services, label_studio: SmallLabelStudio) -> None:
+    handle(attached_services)
     assert label_studio.requests == []
 
 
-def test_events_wait_for_the_debounce(attached: Services, label_studio: SmallLabelStudio) -> None:
-    attached.settings.webhook_debounce_s = 60.0
-    attached.pending_events.mark([PROJECT])
-    handle(attached)
+def test_events_wait_for_the_debounce(attached_services: Services, label_studio: SmallLabelStudio) -> None:
+    attached_services.settings.webhook_debounce_s = 60.0
+    attached_services.pending_events.mark([PROJECT])
+    handle(attached_services)
     assert label_studio.requests == []
-    assert attached.queue.list_queued() == {PROJECT}
+    assert attached_services.queue.list_queued() == {PROJECT}
 
 
-def test_a_project_of_another_worker_is_tried_later(marked: Services, label_studio: SmallLabelStudio) -> None:
-    with hold_lease(marked.engine, PROJECT, seconds=30):
-        handle(marked)
+def test_a_project_of_another_worker_is_tried_later(marked_project: Services, label_studio: SmallLabelStudio) -> None:
+    with hold_lease(marked_project.engine, PROJECT, seconds=30):
+        handle(marked_project)
     assert label_studio.requests == []
-    assert marked.queue.list_queued() == {PROJECT}
+    assert marked_project.queue.list_queued() == {PROJECT}
 
 
-def test_while_label_studio_is_down_the_events_stay_pending(marked: Services, label_studio: SmallLabelStudio) -> None:
-    label_studio.refused[ADDRESS] = (502, "Bad gateway")
-    assert handle(marked).startswith("waiting for Label Studio: ")
-    assert PROJECT in marked.pending_events.pending()
-    assert marked.queue.list_queued() == {PROJECT}
+def test_while_label_studio_is_down_the_events_stay_pending(marked_project: Services, label_studio: SmallLabelStudio) -> None:
+    label_studio.refusals[ADDRESS] = (502, "Bad gateway")
+    assert handle(marked_project).startswith("waiting for Label Studio: ")
+    assert PROJECT in marked_project.pending_events.pending()
+    assert marked_project.queue.list_queued() == {PROJECT}
 
 
-def test_a_refusal_is_logged_once(marked: Services, label_studio: SmallLabelStudio, caplog: pytest.LogCaptureFixture) -> None:
-    label_studio.refused["GET /api/tasks/"] = (403, {"detail": "forbidden"})
+def test_a_refusal_is_logged_once(
+    marked_project: Services, label_studio: SmallLabelStudio, caplog: pytest.LogCaptureFixture
+) -> None:
+    label_studio.refusals["GET /api/tasks/"] = (403, {"detail": "forbidden"})
     for _ in range(2):
-        marked.pending_events.mark_now(PROJECT)
-        assert handle(marked).startswith("stopped: Label Studio rejected GET /api/tasks/: forbidden")
+        marked_project.pending_events.mark_now(PROJECT)
+        assert handle(marked_project).startswith("stopped: Label Studio rejected GET /api/tasks/: forbidden")
     refusals = [record for record in caplog.records if "event=label_studio_refused" in record.getMessage()]
     assert len(refusals) == 1
 
 
-def test_a_detached_project_is_marked(marked: Services, label_studio: SmallLabelStudio) -> None:
+def test_a_detached_project_is_marked(marked_project: Services, label_studio: SmallLabelStudio) -> None:
     label_studio.backends.clear()
     label_studio.project["model_version"] = "another"
-    assert handle(marked).startswith("detached; its versions are kept")
-    assert marked.registry.project(PROJECT).away == "detached"
+    assert handle(marked_project).startswith("detached; its versions are kept")
+    assert marked_project.registry.project(PROJECT).away == "detached"
 
 
 def test_an_unexpected_error_does_not_end_the_worker(
-    marked: Services, label_studio: SmallLabelStudio, caplog: pytest.LogCaptureFixture
+    marked_project: Services, label_studio: SmallLabelStudio, caplog: pytest.LogCaptureFixture
 ) -> None:
-    label_studio.refused["GET /api/tasks/"] = (200, {"no": "tasks"})
+    label_studio.refusals["GET /api/tasks/"] = (200, {"no": "tasks"})
     with caplog.at_level(logging.ERROR):
-        assert handle(marked) == "the last cycle failed; the worker's log has the error"
+        assert handle(marked_project) == "the last cycle failed; the worker's log has the error"
     assert f"event=cycle_failed project={PROJECT}" in caplog.text
-    assert marked.pending_events.pending() == {}
+    assert marked_project.pending_events.pending() == {}
 
 
 @pytest.mark.parametrize(

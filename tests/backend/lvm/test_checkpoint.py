@@ -34,29 +34,29 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def saved(encoder: Encoder, path: Path) -> Path:
+def checkpoint(encoder: Encoder, path: Path) -> Path:
     save_model(encoder, Decoder(SMALL), path, training={"steps": 3, "hardware": "two cores"})
     return path
 
 
-def test_a_saved_encoder_is_read_in_half_precision(encoder: Encoder, saved: Path) -> None:
-    loaded = load_encoder(saved)
+def test_a_saved_encoder_is_read_in_half_precision(encoder: Encoder, checkpoint: Path) -> None:
+    loaded_encoder = load_encoder(checkpoint)
     image = torch.rand(2, 3, 32, 32)
-    assert loaded.config == SMALL
-    assert torch.allclose(loaded.embed(image), encoder.embed(image), atol=0.01)
+    assert loaded_encoder.config == SMALL
+    assert torch.allclose(loaded_encoder.embed(image), encoder.embed(image), atol=0.01)
 
 
 def test_a_saved_efficientnet_is_read_unchanged(tmp_path: Path) -> None:
     torch.manual_seed(0)
     encoder = Encoder(EfficientNetConfig(image_px=32)).eval()
     save_model(encoder, None, tmp_path / "e.safetensors", training={})
-    loaded, image = load_encoder(tmp_path / "e.safetensors"), torch.rand(2, 3, 32, 32)
-    assert loaded.config == encoder.config
-    assert torch.allclose(loaded.embed(image), encoder.embed(image), rtol=0.02, atol=0.02)
+    loaded_encoder, image = load_encoder(tmp_path / "e.safetensors"), torch.rand(2, 3, 32, 32)
+    assert loaded_encoder.config == encoder.config
+    assert torch.allclose(loaded_encoder.embed(image), encoder.embed(image), rtol=0.02, atol=0.02)
 
 
-def test_the_decoder_is_in_the_same_file(saved: Path) -> None:
-    encoder, decoder = load_model(saved)
+def test_the_decoder_is_in_the_same_file(checkpoint: Path) -> None:
+    encoder, decoder = load_model(checkpoint)
     assert decoder(encoder.pyramid(torch.rand(1, 3, 32, 32))).shape == (1, 3, 32, 32)
 
 
@@ -66,33 +66,33 @@ def test_an_encoder_alone_has_no_decoder(encoder: Encoder, path: Path) -> None:
         load_model(path)
 
 
-def test_a_loaded_encoder_is_frozen(saved: Path) -> None:
-    loaded = load_encoder(saved)
-    assert not loaded.training
-    assert not any(weight.requires_grad for weight in loaded.parameters())
+def test_a_loaded_encoder_is_frozen(checkpoint: Path) -> None:
+    loaded_encoder = load_encoder(checkpoint)
+    assert not loaded_encoder.training
+    assert not any(weight.requires_grad for weight in loaded_encoder.parameters())
 
 
-def test_reading_and_writing_changes_no_weight(saved: Path, tmp_path: Path) -> None:
-    save_model(*load_model(saved), tmp_path / "again.safetensors", training={})
-    first, second = load_model(saved)[0].state_dict(), load_model(tmp_path / "again.safetensors")[0].state_dict()
+def test_reading_and_writing_changes_no_weight(checkpoint: Path, tmp_path: Path) -> None:
+    save_model(*load_model(checkpoint), tmp_path / "again.safetensors", training={})
+    first, second = load_model(checkpoint)[0].state_dict(), load_model(tmp_path / "again.safetensors")[0].state_dict()
     assert first.keys() == second.keys()
     assert all(torch.equal(first[name], second[name]) for name in first)
 
 
-def test_a_checkpoint_states_its_training(saved: Path) -> None:
-    with safe_open(saved, framework="pt") as file:
+def test_a_checkpoint_states_its_training(checkpoint: Path) -> None:
+    with safe_open(checkpoint, framework="pt") as file:
         assert json.loads(file.metadata()["training"]) == {"steps": 3, "hardware": "two cores"}
 
 
-def test_writing_leaves_only_the_checkpoint(saved: Path) -> None:
-    assert list(saved.parent.iterdir()) == [saved]
+def test_writing_leaves_only_the_checkpoint(checkpoint: Path) -> None:
+    assert list(checkpoint.parent.iterdir()) == [checkpoint]
 
 
-def test_a_fingerprint_changes_with_one_weight(encoder: Encoder, saved: Path, tmp_path: Path) -> None:
+def test_a_fingerprint_changes_with_one_weight(encoder: Encoder, checkpoint: Path, tmp_path: Path) -> None:
     with torch.no_grad():
         next(encoder.parameters()).view(-1)[0] += 1
     save_model(encoder, None, tmp_path / "other.safetensors", training={"steps": 3, "hardware": "two cores"})
-    assert fingerprint(tmp_path / "other.safetensors") != fingerprint(saved)
+    assert fingerprint(tmp_path / "other.safetensors") != fingerprint(checkpoint)
 
 
 def test_the_shipped_checkpoint_can_be_read() -> None:
@@ -130,10 +130,10 @@ def test_the_error_names_a_missing_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("length", [0, 7, 100, 5000])
-def test_a_truncated_file_is_an_error(saved: Path, length: int) -> None:
-    saved.write_bytes(saved.read_bytes()[:length])
+def test_a_truncated_file_is_an_error(checkpoint: Path, length: int) -> None:
+    checkpoint.write_bytes(checkpoint.read_bytes()[:length])
     with pytest.raises(CheckpointError, match="cannot be read as safetensors"):
-        load_encoder(saved)
+        load_encoder(checkpoint)
 
 
 def test_safetensors_of_another_format_are_an_error(path: Path) -> None:

@@ -27,15 +27,15 @@ def sky(size: tuple[int, int], *spots: tuple[float, float, float]) -> NDArray[np
     return np.repeat(light[..., None], 3, axis=2).astype(np.float32)
 
 
-def centre(framed: NDArray[np.float32]) -> tuple[float, float]:
-    light = framed.mean(axis=2) - 0.02
+def centre(crop: NDArray[np.float32]) -> tuple[float, float]:
+    light = crop.mean(axis=2) - 0.02
     rows, columns = np.indices(light.shape) + 0.5
     return float((light * columns).sum() / light.sum()), float((light * rows).sum() / light.sum())
 
 
-def spread(framed: NDArray[np.float32]) -> float:
+def spread(crop: NDArray[np.float32]) -> float:
     """Return the fraction of the frame that is brighter than half the galaxy's centre."""
-    return float((framed.mean(axis=2) > 0.4).mean())
+    return float((crop.mean(axis=2) > 0.4).mean())
 
 
 @pytest.mark.parametrize("x", [80, 100, 125])
@@ -54,13 +54,13 @@ def test_a_tiny_source_is_not_enlarged_to_a_galaxy() -> None:
 
 
 def test_the_central_source_is_preferred_over_an_equal_neighbour() -> None:
-    framed = frame(sky((300, 300), (150, 150, 15), (260, 60, 15)), side=SIDE)
-    assert framed[SIDE // 2, SIDE // 2].mean() > 0.7
+    crop = frame(sky((300, 300), (150, 150, 15), (260, 60, 15)), side=SIDE)
+    assert crop[SIDE // 2, SIDE // 2].mean() > 0.7
 
 
 def test_pixels_outside_the_image_are_black() -> None:
-    framed = frame(sky((100, 100), (50, 8, 12)), side=SIDE)
-    assert framed[0].max() == 0
+    crop = frame(sky((100, 100), (50, 8, 12)), side=SIDE)
+    assert crop[0].max() == 0
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
@@ -76,7 +76,7 @@ def test_an_empty_image_is_not_cropped() -> None:
 @settings(max_examples=30, deadline=None)
 @given(images)
 def test_a_crop_is_not_brighter_than_its_image(pixels: NDArray[np.float32]) -> None:
-    framed = frame(pixels, side=16)
-    assert framed.shape == (16, 16, 3)
-    assert framed.min() >= 0
-    assert framed.max() <= pixels.max() + 1e-5
+    crop = frame(pixels, side=16)
+    assert crop.shape == (16, 16, 3)
+    assert crop.min() >= 0
+    assert crop.max() <= pixels.max() + 1e-5

@@ -29,9 +29,9 @@ def test_each_stage_doubles_the_embedding(width: int, depths: tuple[int, ...], d
 
 
 def test_an_embedding_is_finite_and_has_the_stated_length(encoder: Encoder) -> None:
-    embedded = encoder.embed(images(5))
-    assert (embedded.shape, embedded.dtype) == ((5, encoder.config.dimension), torch.float32)
-    assert embedded.isfinite().all()
+    embeddings = encoder.embed(images(5))
+    assert (embeddings.shape, embeddings.dtype) == ((5, encoder.config.dimension), torch.float32)
+    assert embeddings.isfinite().all()
 
 
 def test_all_orientations_have_the_same_embedding(encoder: Encoder) -> None:
@@ -82,10 +82,10 @@ def test_every_network_has_the_strides_that_detectors_expect(config: EncoderConf
 
 def test_padding_is_black(encoder: Encoder) -> None:
     image = images(1)[..., :20, :24]
-    padded = torch.zeros(1, 3, 24, 24)
-    padded[..., :20, :24] = image
+    canvas = torch.zeros(1, 3, 24, 24)
+    canvas[..., :20, :24] = image
     with torch.inference_mode():
-        finest, of_padded = encoder.pyramid(image)[0], encoder.pyramid(padded)[0]
+        finest, of_padded = encoder.pyramid(image)[0], encoder.pyramid(canvas)[0]
     assert torch.allclose(finest, of_padded[..., :5, :6], atol=1e-5)
 
 

@@ -25,19 +25,19 @@ def store(tmp_path: Path) -> EncoderStore:
 
 
 def image(key: str, seed: int = 0) -> StoredImage:
-    stored = StoredImage(key, bytes, 10**6)
-    stored.__dict__["pixels"] = np.random.default_rng(seed).random((80, 80, 3), np.float32)
-    return stored
+    image = StoredImage(key, bytes, 10**6)
+    image.__dict__["pixels"] = np.random.default_rng(seed).random((80, 80, 3), np.float32)
+    return image
 
 
 def test_an_encoder_is_opened_after_its_folder_is_gone(store: EncoderStore, tmp_path: Path) -> None:
     spec = save_encoder(tmp_path / "mine")
-    added = store.add(spec)
-    assert (added.spec, added.kind, added.dimension, added.image_px) == (spec, "timm", 32, 64)
+    entry = store.add(spec)
+    assert (entry.spec, entry.kind, entry.dimension, entry.image_px) == (spec, "timm", 32, 64)
     shutil.rmtree(tmp_path / "mine")
-    embeddings = EncoderStore(store.folder).open(added.fingerprint, MemoryCache(max_bytes=10**6))
+    embeddings = EncoderStore(store.folder).open(entry.fingerprint, MemoryCache(max_bytes=10**6))
     assert embeddings.of([image("a"), image("b", 1)], ["", ""]).shape == (2, 32)
-    assert store.find(spec) == store.get(added.fingerprint) == added
+    assert store.find(spec) == store.get(entry.fingerprint) == entry
 
 
 def test_equal_encoders_are_stored_once_and_others_beside_them(store: EncoderStore, tmp_path: Path) -> None:
@@ -52,9 +52,9 @@ def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path:
     encoder, decoder = load_model(SHIPPED_CHECKPOINT)
     next(encoder.parameters()).data *= 1.01
     save_model(encoder, decoder, tmp_path / "own.safetensors", training={})
-    added = store.add(str(tmp_path / "own.safetensors"))
-    assert (added.kind, added.dimension, added.image_px) == ("galaxyloop", 1280, 96)
-    assert store.open(added.fingerprint, MemoryCache(max_bytes=10**6)).dimension == 1280
+    entry = store.add(str(tmp_path / "own.safetensors"))
+    assert (entry.kind, entry.dimension, entry.image_px) == ("galaxyloop", 1280, 96)
+    assert store.open(entry.fingerprint, MemoryCache(max_bytes=10**6)).dimension == 1280
 
 
 @pytest.mark.parametrize(
@@ -69,10 +69,10 @@ def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path:
     ],
 )
 def test_a_specification_of_nothing_is_named(spec: str, reason: str, store: EncoderStore) -> None:
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError) as error:
         store.add(spec)
-    assert str(caught.value).startswith(f"the encoder {spec} ")
-    assert reason in str(caught.value)
+    assert str(error.value).startswith(f"the encoder {spec} ")
+    assert reason in str(error.value)
     assert store.encoders() == []
 
 
@@ -100,41 +100,41 @@ def test_a_failure_of_the_setting_is_not_tried_again_at_once(store: EncoderStore
     save_encoder(tmp_path / "later")
     with pytest.raises(CheckpointError, match="there is no folder"):
         store.resolve(spec)
-    again = EncoderStore(store.folder)
-    assert again.resolve(spec) == again.resolve(spec) == store.find(spec)
+    second_store = EncoderStore(store.folder)
+    assert second_store.resolve(spec) == second_store.resolve(spec) == store.find(spec)
 
 
 def test_changed_files_are_not_used(store: EncoderStore, tmp_path: Path) -> None:
-    added = store.add(save_encoder(tmp_path / "mine"))
-    save_encoder(store.folder / added.fingerprint, seed=1)
+    entry = store.add(save_encoder(tmp_path / "mine"))
+    save_encoder(store.folder / entry.fingerprint, seed=1)
     with pytest.raises(CheckpointError, match="were changed: add it again"):
-        store.open(added.fingerprint, MemoryCache(max_bytes=10**6))
+        store.open(entry.fingerprint, MemoryCache(max_bytes=10**6))
 
 
 def test_imported_embeddings_are_found_by_reference(store: EncoderStore) -> None:
     vectors = np.arange(6, dtype=np.float32).reshape(2, 3)
-    added = store.add_vectors("vectors.parquet", ["/a.png", "/b.png"], vectors)
-    imported = store.open(added.fingerprint, MemoryCache(max_bytes=10**6))
-    assert imported.of([image("b"), image("a")], ["/b.png", "/a.png"]).tolist() == vectors[::-1].tolist()
-    assert imported.read_cached("", "/c.png") is None
+    entry = store.add_vectors("vectors.parquet", ["/a.png", "/b.png"], vectors)
+    embeddings = store.open(entry.fingerprint, MemoryCache(max_bytes=10**6))
+    assert embeddings.of([image("b"), image("a")], ["/b.png", "/a.png"]).tolist() == vectors[::-1].tolist()
+    assert embeddings.read_cached("", "/c.png") is None
     with pytest.raises(ImageError, match=r"the imported embeddings have none of /c\.png"):
-        imported.of([image("c")], ["/c.png"])
+        embeddings.of([image("c")], ["/c.png"])
 
 
 def test_joined_embeddings_give_each_head_the_columns_of_its_encoder(store: EncoderStore, tmp_path: Path) -> None:
     cache = MemoryCache(max_bytes=10**6)
-    added = store.add(save_encoder(tmp_path / "mine"))
-    imported = store.add_vectors("vectors.parquet", ["/a.png"], np.ones((1, 3), np.float32))
-    sources = {encoder.fingerprint: store.open(encoder.fingerprint, cache) for encoder in (added, imported)}
-    joined = JoinedEmbeddings(sources)
-    assert joined.read_cached("a", "/a.png") is None
-    rows = joined.of([image("a")], ["/a.png"])
+    entry = store.add(save_encoder(tmp_path / "mine"))
+    embeddings = store.add_vectors("vectors.parquet", ["/a.png"], np.ones((1, 3), np.float32))
+    sources = {encoder.fingerprint: store.open(encoder.fingerprint, cache) for encoder in (entry, embeddings)}
+    joined_embeddings = JoinedEmbeddings(sources)
+    assert joined_embeddings.read_cached("a", "/a.png") is None
+    rows = joined_embeddings.of([image("a")], ["/a.png"])
     assert rows.shape == (1, 35)
-    assert joined.columns.read(rows, imported.fingerprint).tolist() == [[1, 1, 1]]
-    cached = joined.read_cached("a", "/a.png")
-    assert cached is not None
-    assert cached.tolist() == rows[0].tolist()
+    assert joined_embeddings.columns.read(rows, embeddings.fingerprint).tolist() == [[1, 1, 1]]
+    row = joined_embeddings.read_cached("a", "/a.png")
+    assert row is not None
+    assert row.tolist() == rows[0].tolist()
     with pytest.raises(
-        WrongEncoderError, match=rf"stands on the encoder 00ff, and .* from {added.fingerprint} and {imported.fingerprint}"
+        WrongEncoderError, match=rf"stands on the encoder 00ff, and .* from {entry.fingerprint} and {embeddings.fingerprint}"
     ):
-        joined.columns.read(rows, "00ff")
+        joined_embeddings.columns.read(rows, "00ff")

@@ -77,9 +77,9 @@ def test_another_encoder_or_image_is_computed_again(encoder: Encoder, cache: Fil
 def test_a_frame_is_decoded_once_per_pass(encoder: Encoder, cache: FileCache) -> None:
     album = Album()
     pyramid = Pyramids(encoder, cache, fingerprint="a").of(album.image("p", size=(900, 600)))
-    opened = album.read
+    read = album.read
     assert len(list(pyramid)) == len(pyramid.tiles) > 1
-    assert album.read == opened + 1
+    assert album.read == read + 1
 
 
 def test_feature_maps_are_computed_when_they_are_read(encoder: Encoder, cache: FileCache, tmp_path: Path) -> None:

@@ -28,10 +28,10 @@ def test_tiles_lie_in_the_image_and_are_small(size: tuple[int, int]) -> None:
 def test_the_tiles_of_each_scale_cover_the_image_and_overlap(size: tuple[int, int]) -> None:
     tiles = tiles_of(size)
     for scale in {tile.scale for tile in tiles}:
-        for start, length, whole in (("x", "width", size[0]), ("y", "height", size[1])):
+        for start, length, full_length in (("x", "width", size[0]), ("y", "height", size[1])):
             same = {(getattr(t, start), getattr(t, length)) for t in tiles if t.scale == scale}
             spans = sorted((begin, begin + along) for begin, along in same)
-            assert (spans[0][0], spans[-1][1]) == (0, whole)
+            assert (spans[0][0], spans[-1][1]) == (0, full_length)
             assert all(a[1] - b[0] >= OVERLAP_PX / scale - 1 for a, b in pairwise(spans))
 
 
@@ -55,21 +55,21 @@ def test_boxes_are_converted_to_a_tile_and_back(start: int, length: int, scale: 
     tile = Tile(start, start // 2, length, length + 7, scale)
     boxes = torch.tensor([[3.0, 4, 50, 60], [start, start, start + 5, start + 9]])
     assert torch.allclose(tile.to_image(tile.from_image(boxes)), boxes, atol=1e-2)
-    whole = torch.tensor([[0.0, 0, *tile.shown]])
-    assert tile.to_image(whole)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
+    full_length = torch.tensor([[0.0, 0, *tile.shown]])
+    assert tile.to_image(full_length)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
 
 
 def test_a_tile_has_its_own_pixels_and_zero_for_non_finite_ones() -> None:
     pixels = np.random.default_rng(0).random((20, 30, 3)).astype(np.float32)
     pixels[5, 6] = np.nan
-    shown = cut(pixels, Tile(4, 2, 10, 8, 1.0))
-    assert shown.shape == (1, 3, 8, 10)
-    assert shown[0, :, 3, 2].tolist() == [0, 0, 0]
-    assert shown[0, :, 0, 0].numpy() == pytest.approx(pixels[2, 4])
+    pixels_of_tile = cut(pixels, Tile(4, 2, 10, 8, 1.0))
+    assert pixels_of_tile.shape == (1, 3, 8, 10)
+    assert pixels_of_tile[0, :, 3, 2].tolist() == [0, 0, 0]
+    assert pixels_of_tile[0, :, 0, 0].numpy() == pytest.approx(pixels[2, 4])
 
 
 @pytest.mark.parametrize("scale", [0.25, 2.0])
 def test_scaling_keeps_the_brightness(scale: float) -> None:
-    shown = cut(np.full((33, 50, 3), 0.3, np.float32), Tile(0, 0, 50, 33, scale))
-    assert shown.shape[2:] == (int(np.ceil(33 * scale)), int(50 * scale + 0.5))
-    assert shown.numpy() == pytest.approx(0.3)
+    pixels_of_tile = cut(np.full((33, 50, 3), 0.3, np.float32), Tile(0, 0, 50, 33, scale))
+    assert pixels_of_tile.shape[2:] == (int(np.ceil(33 * scale)), int(50 * scale + 0.5))
+    assert pixels_of_tile.numpy() == pytest.approx(0.3)

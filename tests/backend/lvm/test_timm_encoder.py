@@ -79,8 +79,8 @@ def test_weights_of_pytorch_are_read_without_running_code(tmp_path: Path) -> Non
     save_encoder(tmp_path / "safe")
     save_encoder(tmp_path / "pytorch", safe=False)
     images = torch.rand(1, 3, 64, 64)
-    embedded = [load_timm_encoder(tmp_path / name).embed(images) for name in ("safe", "pytorch")]
-    assert embedded[0] == pytest.approx(embedded[1])
+    embeddings = [load_timm_encoder(tmp_path / name).embed(images) for name in ("safe", "pytorch")]
+    assert embeddings[0] == pytest.approx(embeddings[1])
 
 
 class _Code:
@@ -145,9 +145,9 @@ def test_a_bad_encoder_is_named_in_one_sentence(damage: str, tmp_path: Path) -> 
     save_encoder(tmp_path)
     harm, reason = DAMAGES[damage]
     harm(tmp_path)
-    with pytest.raises(CheckpointError) as caught:
+    with pytest.raises(CheckpointError) as error:
         load_timm_encoder(tmp_path)
-    message = str(caught.value)
+    message = str(error.value)
     assert message.startswith(f"the encoder in {tmp_path} cannot be used: ")
     assert reason in message
     assert "\n" not in message

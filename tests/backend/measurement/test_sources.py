@@ -54,14 +54,14 @@ def test_the_central_object_is_the_smallest_that_covers_the_middle_else_the_near
 
 
 def test_the_psf_is_given_or_from_the_header_or_of_the_seeing(image: ScienceImage) -> None:
-    given = choose_psf(image, PsfOptions(gaussian_psf(4.0, source="given")))[0]
+    psf_of_options = choose_psf(image, PsfOptions(gaussian_psf(4.0, source="given")))[0]
     header = choose_psf(image, PsfOptions(seeing_arcsec=0.8))[0]
     without_header = replace(image, header=None)
     seeing = choose_psf(without_header, PsfOptions(seeing_arcsec=0.8))[0]
-    assert given is not None
+    assert psf_of_options is not None
     assert header is not None
     assert seeing is not None
-    assert [given.source, header.source, seeing.source] == ["given", "header", "seeing"]
+    assert [psf_of_options.source, header.source, seeing.source] == ["given", "header", "seeing"]
     assert header.fwhm_px == pytest.approx(3.0, rel=0.1)
     assert seeing.fwhm_px == pytest.approx(4.0, rel=0.1)
     psf, reason = choose_psf(without_header, PsfOptions())

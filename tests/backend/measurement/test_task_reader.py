@@ -36,8 +36,8 @@ def content(draw_galaxy: Draw, make_fits: MakeFits) -> bytes:
 @pytest.fixture
 def image(content: bytes) -> StoredImage:
     """Return the displayed image, as Label Studio has it."""
-    shown = display(content, stretch="lupton").image
-    return StoredImage(image_key(shown), lambda: shown, 10**6)
+    png = display(content, stretch="lupton").image
+    return StoredImage(image_key(png), lambda: png, 10**6)
 
 
 @pytest.fixture
@@ -62,42 +62,44 @@ def outline_above_the_middle() -> Footprint:
 def test_the_science_file_is_measured_inside_an_outline_of_the_display(
     image: StoredImage, science: dict[str, Any], tmp_path: Path
 ) -> None:
-    measured = measurer(tmp_path).measure(image, science, [outline_above_the_middle()], size=SIZE)
-    assert measured.band == "r"
-    assert measured.values["re_px"].value == pytest.approx(4.0, rel=0.06)
-    assert measured.values["y"].value == pytest.approx(80 - 60, abs=0.2)  # counted from the top
-    assert "mag" in measured.values
+    measurement = measurer(tmp_path).measure(image, science, [outline_above_the_middle()], size=SIZE)
+    assert measurement.band == "r"
+    assert measurement.values["re_px"].value == pytest.approx(4.0, rel=0.06)
+    assert measurement.values["y"].value == pytest.approx(80 - 60, abs=0.2)  # counted from the top
+    assert "mag" in measurement.values
 
 
 def test_a_measurement_is_made_once(image: StoredImage, science: dict[str, Any], tmp_path: Path) -> None:
-    one = measurer(tmp_path)
-    first = one.measure(image, science, None, size=None)
+    reader = measurer(tmp_path)
+    first = reader.measure(image, science, None, size=None)
     file = tmp_path / science["science"]
     status = file.stat()
     file.write_bytes(b"damaged")
     os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
-    assert one.measure(image, science, None, size=None) == first
+    assert reader.measure(image, science, None, size=None) == first
     with pytest.raises(ImageError):
-        one.measure(image, {**science, "zero_point": 20.0}, None, size=None)  # other data, another measurement
+        reader.measure(image, {**science, "zero_point": 20.0}, None, size=None)  # other data, another measurement
 
 
 def test_a_display_image_has_shape_and_size_only(image: StoredImage) -> None:
-    measured = measurer(None).measure(image, {"pixel_scale_arcsec": "0.2"}, None, size=None)
-    assert {"re_px", "re_arcsec", "axis_ratio"} <= measured.values.keys()
-    assert not {"mag", "sersic_n"} & measured.values.keys()
-    assert "display brightness" in measured.reasons["mag"]
-    assert measured.values["re_px"].error is None
+    measurement = measurer(None).measure(image, {"pixel_scale_arcsec": "0.2"}, None, size=None)
+    assert {"re_px", "re_arcsec", "axis_ratio"} <= measurement.values.keys()
+    assert not {"mag", "sersic_n"} & measurement.values.keys()
+    assert "display brightness" in measurement.reasons["mag"]
+    assert measurement.values["re_px"].error is None
 
 
 def test_the_psf_of_the_task_is_used(image: StoredImage, science: dict[str, Any], tmp_path: Path) -> None:
     file = io.BytesIO()
     fits.PrimaryHDU(gaussian_psf(3.0).pixels).writeto(file)
-    stored = StoredImage("psf", file.getvalue, 0)
-    measured = measurer(tmp_path, lambda _: stored).measure(image, {**science, "psf": "/data/upload/1/p.fits"}, None, size=None)
-    assert measured.psf_source == "given"
-    broken = StoredImage("broken", lambda: b"nothing", 0)
+    psf_image = StoredImage("psf", file.getvalue, 0)
+    measurement = measurer(tmp_path, lambda _: psf_image).measure(
+        image, {**science, "psf": "/data/upload/1/p.fits"}, None, size=None
+    )
+    assert measurement.psf_source == "given"
+    broken_image = StoredImage("broken", lambda: b"nothing", 0)
     with pytest.raises(ImageError, match=r"PSF /data/upload/1/p\.fits of the task cannot be used"):
-        measurer(tmp_path, lambda _: broken).measure(image, {**science, "psf": "/data/upload/1/p.fits"}, None, size=None)
+        measurer(tmp_path, lambda _: broken_image).measure(image, {**science, "psf": "/data/upload/1/p.fits"}, None, size=None)
 
 
 @pytest.mark.parametrize(

@@ -39,9 +39,9 @@ probabilities = arrays(np.float64, (6, 3), elements=st.floats(0.01, 1)).map(lamb
 
 
 @given(probabilities, probabilities)
-def test_agreement_of_classes_is_between_0_and_1(predicted: np.ndarray, voted: np.ndarray) -> None:
+def test_agreement_of_classes_is_between_0_and_1(shares: np.ndarray, votes: np.ndarray) -> None:
     for exclusive in (True, False):
-        agreement = class_agreement(predicted, voted, exclusive=exclusive)
+        agreement = class_agreement(shares, votes, exclusive=exclusive)
         assert agreement.shape == (6,)
         assert (agreement >= 0).all()
         assert (agreement <= 1).all()
@@ -80,8 +80,8 @@ def test_numbers_without_a_spread_agree_only_if_they_are_equal() -> None:
 
 @given(places, places)
 def test_at_most_as_many_boxes_match_as_either_list_has(first: list[tuple[Box, str]], second: list[tuple[Box, str]]) -> None:
-    matched = matched_boxes([make_detected(*each) for each in first], [make_drawn(*each) for each in second])
-    assert 0 <= matched <= min(len(first), len(second))
+    match_count = matched_boxes([make_detected(*each) for each in first], [make_drawn(*each) for each in second])
+    assert 0 <= match_count <= min(len(first), len(second))
 
 
 @given(places)

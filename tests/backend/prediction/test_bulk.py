@@ -64,8 +64,8 @@ def studio() -> Iterator[Studio]:
 
 @pytest.fixture
 def client(studio: Studio) -> Iterator[LabelStudioClient]:
-    with LabelStudioClient(studio.url, "a-legacy-token") as connected:
-        yield connected
+    with LabelStudioClient(studio.url, "a-legacy-token") as client:
+        yield client
 
 
 def batches(count: int) -> Iterator[Pairs]:
@@ -75,9 +75,9 @@ def batches(count: int) -> Iterator[Pairs]:
 
 
 def test_each_chunk_is_up_to_twice_as_large_as_the_last(client: LabelStudioClient, studio: Studio) -> None:
-    stored = list(predict_and_store(client, 1, batches(1000)))
+    counts = list(predict_and_store(client, 1, batches(1000)))
     assert [len(tasks) for tasks in studio.imports] == [192, 384, 424]
-    assert [chunk.count for chunk in stored] == [192, 384, 424]
+    assert [chunk.count for chunk in counts] == [192, 384, 424]
     assert sorted(task for tasks in studio.imports for task in tasks) == list(range(1000))
 
 
@@ -116,9 +116,9 @@ def test_without_the_exclusive_lock_nothing_is_stored(client: LabelStudioClient,
 def test_this_process_predicts_in_order_and_in_batches(predicting: Services, files: object, png: Callable[..., bytes]) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     reference = files.put("/data/upload/9/bulk.png", png())  # type: ignore[attr-defined]
-    predicted = list(make_engine(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
-    assert [len(batch) for batch in predicted] == [CHUNK, 1]
-    assert [task.id for batch in predicted for task, _ in batch] == list(range(CHUNK + 1))
+    predictions = list(make_engine(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
+    assert [len(batch) for batch in predictions] == [CHUNK, 1]
+    assert [task.id for batch in predictions for task, _ in batch] == list(range(CHUNK + 1))
 
 
 def test_an_unreadable_image_gives_the_reason(predicting: Services) -> None:

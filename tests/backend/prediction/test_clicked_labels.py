@@ -18,11 +18,11 @@ CONFIG = """<View><Image name="image" value="$image"/>
 
 
 @pytest.mark.parametrize(
-    ("clicked", "answered"),
+    ("clicked_label", "answered_label"),
     [("galaxy", "2_brush"), ("star", "1_brush"), ("Galaxy ", "2_brush"), ("2_brush", "2_brush"), ("nebula", None)],
 )
 def test_a_click_gets_its_label_or_no_answer(
-    predicting: Services, files: Any, png: Callable[..., bytes], clicked: str, answered: str | None
+    predicting: Services, files: Any, png: Callable[..., bytes], clicked_label: str, answered_label: str | None
 ) -> None:
     reference = str(files.put("/data/upload/9/clicked.png", png(spots=((60, 50, 6),))))
     click = {
@@ -33,7 +33,7 @@ def test_a_click_gets_its_label_or_no_answer(
         "original_width": 200,
         "original_height": 100,
         "is_positive": True,
-        "value": {"x": 30, "y": 50, "width": 0.2, "labels": [clicked], "keypointlabels": [clicked]},
+        "value": {"x": 30, "y": 50, "width": 0.2, "labels": [clicked_label], "keypointlabels": [clicked_label]},
     }
     body = {
         "project": "599",
@@ -42,4 +42,4 @@ def test_a_click_gets_its_label_or_no_answer(
         "params": {"context": {"result": [click]}},
     }
     result = TestClient(create_app(predicting)).post("/predict", json=body).json()["results"][0]["result"]
-    assert [region["value"]["brushlabels"] for region in result] == ([[answered]] if answered else [])
+    assert [region["value"]["brushlabels"] for region in result] == ([[answered_label]] if answered_label else [])

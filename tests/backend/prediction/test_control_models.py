@@ -62,16 +62,16 @@ def xml(*controls: str) -> str:
 
 
 def choices(*labels: str, **attributes: str) -> str:
-    written = "".join(f' {name}="{value}"' for name, value in attributes.items())
-    return f'<Choices name="c" toName="image"{written}>{"".join(f"<Choice value={label!r}/>" for label in labels)}</Choices>'
+    xml = "".join(f' {name}="{value}"' for name, value in attributes.items())
+    return f'<Choices name="c" toName="image"{xml}>{"".join(f"<Choice value={label!r}/>" for label in labels)}</Choices>'
 
 
-def control(written: str) -> Control:
-    return parse(xml(written)).controls[0]
+def control(tag_text: str) -> Control:
+    return parse(xml(tag_text)).controls[0]
 
 
-def models(*written: str, **heads: Any) -> list[ControlModel]:
-    return create_models(controls_to_predict(parse(xml(*written))), ProjectHeads(heads), base=SHIPPED, masks=MASKS)
+def models(*tag_text: str, **heads: Any) -> list[ControlModel]:
+    return create_models(controls_to_predict(parse(xml(*tag_text))), ProjectHeads(heads), base=SHIPPED, masks=MASKS)
 
 
 def make_features(embedding: NDArray[np.float32] | None = None, image: bytes | None = None) -> ImageFeatures:
@@ -139,14 +139,14 @@ def test_base_classes_are_mapped_to_the_labels_of_a_control(sample: NDArray[np.f
 
 def test_probabilities_of_classes_with_the_same_label_are_added() -> None:
     sample = random_vectors(20)
-    mapped = base_probabilities(sample, control(choices("Spiral", "Elliptical")), SHIPPED)
-    predicted = dict(zip(BASE.classes, BASE.predict(sample).T, strict=True))
-    together = predicted["spiral"] + predicted["edge_on"]
-    assert mapped is not None
-    either = together + predicted["elliptical"]
+    probabilities = base_probabilities(sample, control(choices("Spiral", "Elliptical")), SHIPPED)
+    prediction = dict(zip(BASE.classes, BASE.predict(sample).T, strict=True))
+    together = prediction["spiral"] + prediction["edge_on"]
+    assert probabilities is not None
+    either = together + prediction["elliptical"]
     likely = either > 0.1  # elsewhere both probabilities are close to 0
     assert likely.any()
-    assert mapped[likely, 0] == pytest.approx((together / either)[likely], abs=0.01)
+    assert probabilities[likely, 0] == pytest.approx((together / either)[likely], abs=0.01)
 
 
 def test_the_base_predicts_nothing_for_a_control_without_a_known_label() -> None:
@@ -156,11 +156,11 @@ def test_the_base_predicts_nothing_for_a_control_without_a_known_label() -> None
 def test_an_unknown_label_does_not_change_the_other_probabilities() -> None:
     sample = random_vectors(20)
     labels = ("Elliptical", "Spiral", "Edge-on", "Merger")
-    known = base_probabilities(sample, control(choices(*labels)), SHIPPED)
+    probabilities = base_probabilities(sample, control(choices(*labels)), SHIPPED)
     wider = base_probabilities(sample, control(choices(*labels, "Gravitational lens")), SHIPPED)
-    assert known is not None
+    assert probabilities is not None
     assert wider is not None
-    assert wider[:, :4] == pytest.approx(known, abs=0.005)
+    assert wider[:, :4] == pytest.approx(probabilities, abs=0.005)
     assert (wider[:, 4] < 0.005).all()
 
 
@@ -168,15 +168,15 @@ def test_a_single_known_label_is_predicted_only_if_it_is_likely() -> None:
     sample = random_vectors(20)
     (model,) = models(choices("Merger", "Wild"))
     likely = BASE.predict(sample)[:, BASE.classes.index("merger")] > 0.5
-    predicted = model.predict_regions(features_of(sample))
-    assert [bool(prediction.regions) for prediction in predicted] == likely.tolist()
+    results = model.predict_regions(features_of(sample))
+    assert [bool(prediction.regions) for prediction in results] == likely.tolist()
 
 
 def test_a_tree_is_trained_on_a_label_that_the_shipped_head_lacks() -> None:
     rng = np.random.default_rng(0)
     answers = "".join(f'<Choice value="{name}"/>' for name in ("Elliptical", "Spiral", "Lens"))
-    written = f'<Taxonomy name="c" toName="image">{answers}</Taxonomy>'
-    taxonomy = control(written)
+    xml = f'<Taxonomy name="c" toName="image">{answers}</Taxonomy>'
+    taxonomy = control(xml)
     lens = np.arange(40) % 3 == 0
     embeddings = random_vectors(40) + (4 * BASE.scale * np.sqrt(DIMENSION) * lens[:, None] * (np.arange(DIMENSION) < 8)).astype(
         np.float32
@@ -186,14 +186,14 @@ def test_a_tree_is_trained_on_a_label_that_the_shipped_head_lacks() -> None:
     assert np.isnan(offset[:, 2]).all()
     kinds = np.where(lens, 2, rng.integers(0, 2, 40))
     tree = DecisionTree.fit(embeddings, np.eye(3)[kinds], paths=taxonomy.paths, exclusive=True, offset=offset)
-    untrained = base_probabilities(embeddings, taxonomy, SHIPPED)
-    assert untrained is not None
-    assert (untrained[:, 2] < 0.005).all()
+    probabilities = base_probabilities(embeddings, taxonomy, SHIPPED)
+    assert probabilities is not None
+    assert (probabilities[:, 2] < 0.005).all()
     assert ((tree.predict(embeddings, offset=offset)[:, 2] > 0.5) == lens).mean() > 0.9
 
 
 @pytest.mark.parametrize(
-    "written",
+    "tag_text",
     [
         choices("Spiral"),
         choices("Spiral", "Elliptical", "Merger"),
@@ -201,11 +201,11 @@ def test_a_tree_is_trained_on_a_label_that_the_shipped_head_lacks() -> None:
         '<Taxonomy name="t" toName="image"><Choice value="Disk"><Choice value="Spiral"/></Choice></Taxonomy>',
     ],
 )
-def test_predictions_of_classes_are_valid_and_have_a_confidence(written: str) -> None:
-    (model,) = models(written)
-    for predicted in model.predict_regions([make_features(vector) for vector in random_vectors(20)]):
-        assert predicted.confidence is not None
-        assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
+def test_predictions_of_classes_are_valid_and_have_a_confidence(tag_text: str) -> None:
+    (model,) = models(tag_text)
+    for prediction in model.predict_regions([make_features(vector) for vector in random_vectors(20)]):
+        assert prediction.confidence is not None
+        assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, parse(xml(tag_text))) == []
 
 
 def test_a_single_choice_is_the_most_probable_label() -> None:
@@ -213,25 +213,25 @@ def test_a_single_choice_is_the_most_probable_label() -> None:
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
     likeliest = model.probabilities(sample).argmax(axis=1)
-    chosen = [predicted.regions[0]["value"]["choices"] for predicted in model.predict_regions(features_of(sample))]
-    assert chosen == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
+    labels = [prediction.regions[0]["value"]["choices"] for prediction in model.predict_regions(features_of(sample))]
+    assert labels == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
 
 
 def test_a_multiple_choice_has_all_probable_labels() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
-    for row, predicted in zip(model.probabilities(sample), model.predict_regions(features_of(sample)), strict=True):
-        ticked = [label for region in predicted.regions for label in region["value"]["choices"]]
-        assert ticked == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
+    for row, prediction in zip(model.probabilities(sample), model.predict_regions(features_of(sample)), strict=True):
+        labels = [label for region in prediction.regions for label in region["value"]["choices"]]
+        assert labels == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
 
 
 def test_a_trained_head_replaces_the_shipped_one(embeddings: Callable[..., Any]) -> None:
     sample, targets = embeddings([0, 1] * 10, classes=2, dimension=DIMENSION)
     head = Morphology.fit(sample, targets, classes=["Calm", "Wild"], exclusive=True)
     (model,) = models(choices("Calm", "Wild"), c=head)
-    chosen = [predicted.regions[0]["value"]["choices"][0] for predicted in model.predict_regions(features_of(sample))]
-    assert chosen == ["Calm", "Wild"] * 10
+    labels = [prediction.regions[0]["value"]["choices"][0] for prediction in model.predict_regions(features_of(sample))]
+    assert labels == ["Calm", "Wild"] * 10
 
 
 TREE = (
@@ -242,8 +242,8 @@ SINGLE_TREE = TREE.replace("leafsOnly", 'maxUsages="1" leafsOnly')
 Paths = list[list[tuple[str, ...]]]
 
 
-def tree_of(written: str, chosen_paths: Paths, sample: NDArray[np.float32]) -> DecisionTree:
-    paths, exclusive = control(written).paths, not control(written).multiple
+def tree_of(xml: str, chosen_paths: Paths, sample: NDArray[np.float32]) -> DecisionTree:
+    paths, exclusive = control(xml).paths, not control(xml).multiple
     targets = np.stack(
         [QuestionTree.of(paths).shares([paths_of_image], exclusive=exclusive) for paths_of_image in chosen_paths]
     )
@@ -254,9 +254,9 @@ def test_a_multiple_taxonomy_has_all_probable_paths(embeddings: Callable[..., An
     sample, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
     chosen_paths: Paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Arms"), ("Wild", "Bar")]] * 10
     (model,) = models(TREE, t=tree_of(TREE, chosen_paths, sample))
-    predicted = model.predict_regions(features_of(sample))
-    assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in predicted] == chosen_paths
-    for prediction in predicted:
+    results = model.predict_regions(features_of(sample))
+    assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in results] == chosen_paths
+    for prediction in results:
         assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, parse(xml(TREE))) == []
 
 
@@ -264,8 +264,8 @@ def test_a_single_taxonomy_has_the_most_probable_path(embeddings: Callable[..., 
     sample, _ = embeddings([0, 1, 2] * 10, classes=3, dimension=DIMENSION)
     chosen_paths: Paths = [[("Calm",)], [("Wild", "Arms")], [("Wild", "Bar")]] * 10
     (model,) = models(SINGLE_TREE, t=tree_of(SINGLE_TREE, chosen_paths, sample))
-    predicted = model.predict_regions(features_of(sample))
-    assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in predicted] == chosen_paths
+    results = model.predict_regions(features_of(sample))
+    assert [[tuple(path) for path in prediction.regions[0]["value"]["taxonomy"]] for prediction in results] == chosen_paths
 
 
 def test_a_taxonomy_always_has_a_path() -> None:
@@ -276,13 +276,13 @@ def test_a_taxonomy_always_has_a_path() -> None:
 
 
 def test_the_probability_of_a_node_is_the_sum_of_its_paths() -> None:
-    written = (
+    xml = (
         TREE.replace("Calm", "Elliptical")
         .replace("Arms", "Spiral")
         .replace("Bar", "Merger")
         .replace("leafs", 'maxUsages="1" leafs')
     )
-    (model,) = models(written)
+    (model,) = models(xml)
     assert isinstance(model, ClassModel)
     probabilities, nodes = model.probabilities(random_vectors()), model.shares(random_vectors())
     assert model.tree is not None
@@ -296,11 +296,11 @@ def test_the_probability_of_a_node_is_the_sum_of_its_paths() -> None:
 def test_a_number_is_within_bounds_and_less_confident_far_from_the_data() -> None:
     sample = random_vectors(30)
     head = Parameters.fit(sample, 3 + 2 * sample[:, 0])
-    written = '<Number name="n" toName="image" min="0" max="5" step="0.5"/>'
-    (model,) = models(written, n=head)
+    tag_text = '<Number name="n" toName="image" min="0" max="5" step="0.5"/>'
+    (model,) = models(tag_text, n=head)
     near, far = model.predict_regions([make_features(sample[0]), make_features(sample[0] * 100)])
-    for predicted in (near, far):
-        assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
+    for prediction in (near, far):
+        assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, parse(xml(tag_text))) == []
     assert near.confidence is not None
     assert far.confidence is not None
     assert 0 <= far.confidence < near.confidence <= 1
@@ -311,18 +311,18 @@ def test_a_number_is_within_bounds_and_less_confident_far_from_the_data() -> Non
 
 @pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
 def test_every_object_becomes_a_valid_region(tag: str, png: Callable[..., bytes]) -> None:
-    written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
-    (model,) = models(written)
+    tag_text = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
+    (model,) = models(tag_text)
     image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))  # two of the three are at the border
-    (predicted,) = model.predict_regions([make_features(image=image)])
-    assert len(predicted.regions) >= 2
-    assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
+    (prediction,) = model.predict_regions([make_features(image=image)])
+    assert len(prediction.regions) >= 2
+    assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, parse(xml(tag_text))) == []
 
 
 def test_an_empty_image_has_no_objects_and_no_confidence(png: Callable[..., bytes]) -> None:
     (model,) = models('<BrushLabels name="o" toName="image"><Label value="Galaxy"/></BrushLabels>')
-    (predicted,) = model.predict_regions([make_features(image=png(spots=()))])
-    assert (predicted.regions, predicted.confidence) == ([], None)
+    (prediction,) = model.predict_regions([make_features(image=png(spots=()))])
+    assert (prediction.regions, prediction.confidence) == ([], None)
 
 
 def test_a_trained_detector_states_its_extraction_settings() -> None:
@@ -335,13 +335,13 @@ def test_a_trained_detector_states_its_extraction_settings() -> None:
 def test_every_learned_object_becomes_a_valid_region_with_its_method(tag: str, png: Callable[..., bytes]) -> None:
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     eager = replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True, least_score=0.0)
-    written = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
-    (model,) = models(written, o=Detection.base(("Galaxy",), detector=eager))
+    tag_text = f'<{tag} name="o" toName="image"><Label value="Galaxy"/></{tag}>'
+    (model,) = models(tag_text, o=Detection.base(("Galaxy",), detector=eager))
     image = png(spots=((3, 3, 4), (100, 50, 8), (196, 97, 4)))
-    (predicted,) = model.predict_regions([replace(make_features(image=image), pyramid=pyramids.of_pixels(decode(image)))])
+    (prediction,) = model.predict_regions([replace(make_features(image=image), pyramid=pyramids.of_pixels(decode(image)))])
     assert model.needs_pyramid
-    assert {text for region in predicted.regions for text in region["meta"]["text"]} <= {"learned detector"}
-    assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, parse(xml(written))) == []
+    assert {text for region in prediction.regions for text in region["meta"]["text"]} <= {"learned detector"}
+    assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, parse(xml(tag_text))) == []
 
 
 def test_learned_boxes_need_no_sources_and_learned_outlines_do() -> None:
@@ -354,15 +354,15 @@ def test_learned_boxes_need_no_sources_and_learned_outlines_do() -> None:
 
 
 def test_an_image_without_feature_maps_and_file_has_no_objects() -> None:
-    def gone() -> bytes:
+    def raise_missing() -> bytes:
         raise ImageError("gone")
 
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")
     head = Detection.base(("Galaxy",), detector=replace(LearnedDetector.blank(pyramids, ("galaxy",)), preferred=True))
     (model,) = models('<RectangleLabels name="o" toName="image"><Label value="Galaxy"/></RectangleLabels>', o=head)
-    image = StoredImage("p", gone, 1)
-    (predicted,) = model.predict_regions([ImageFeatures(image, None, (60, 50), {}, pyramids.of(image, size=(60, 50)))])
-    assert predicted.regions == []
+    image = StoredImage("p", raise_missing, 1)
+    (prediction,) = model.predict_regions([ImageFeatures(image, None, (60, 50), {}, pyramids.of(image, size=(60, 50)))])
+    assert prediction.regions == []
 
 
 def shapes(tag: str, name: str, *labels: str) -> str:
@@ -380,8 +380,8 @@ def shapes(tag: str, name: str, *labels: str) -> str:
 def test_in_a_config_with_boxes_and_masks_each_box_fits_a_mask(
     png: Callable[..., bytes], tag: str, labels: tuple[tuple[str, ...], tuple[str, ...]], masks_first: bool
 ) -> None:
-    written = [shapes(tag, "mask", *labels[0]), shapes("RectangleLabels", "box", *labels[1])]
-    by_name = {model.control.name: model for model in models(*(written if masks_first else written[::-1]))}
+    xml = [shapes(tag, "mask", *labels[0]), shapes("RectangleLabels", "box", *labels[1])]
+    by_name = {model.control.name: model for model in models(*(xml if masks_first else xml[::-1]))}
     features = make_features(image=png(spots=((60, 50, 12), (75, 54, 9), (150, 40, 8), (20, 80, 5))))
     mask_model, box_model = by_name["mask"], by_name["box"]
     assert isinstance(mask_model, ObjectModel)

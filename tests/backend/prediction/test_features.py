@@ -37,12 +37,12 @@ def test_each_reference_gives_features_in_order(extractor: FeatureExtractor, fil
 def test_only_requested_features_are_extracted(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
     reference = upload(files, "little.png", png())
     (plain,) = extractor.extract_features([reference], embed=False)
-    (embedded,) = extractor.extract_features([reference], embed=True)
+    (features,) = extractor.extract_features([reference], embed=True)
     assert isinstance(plain, ImageFeatures)
-    assert isinstance(embedded, ImageFeatures)
+    assert isinstance(features, ImageFeatures)
     assert (plain.embedding, plain.size, dict(plain.sources)) == (None, None, {})
-    assert embedded.embedding is not None
-    assert np.isfinite(embedded.embedding).all()
+    assert features.embedding is not None
+    assert np.isfinite(features.embedding).all()
 
 
 def test_sources_have_the_positions_of_the_galaxies(extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]) -> None:
@@ -60,27 +60,27 @@ def test_repeated_extraction_reads_the_cache_and_no_pixels(
     reference = upload(files, "once.png", png(seed=5))
     (first,) = extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
     files.put(reference, b"not an image any more")
-    (again,) = open_services().predictors.extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
+    (second,) = open_services().predictors.extractor.extract_features([reference], embed=True, extractions=[EXTRACTION])
     assert isinstance(first, ImageFeatures)
-    assert isinstance(again, ImageFeatures)
+    assert isinstance(second, ImageFeatures)
     assert first.embedding is not None
-    assert again.embedding is not None
-    assert np.array_equal(first.embedding, again.embedding)
-    assert [source.box for source in first.sources[EXTRACTION]] == [source.box for source in again.sources[EXTRACTION]]
-    assert "pixels" not in vars(again.image)
+    assert second.embedding is not None
+    assert np.array_equal(first.embedding, second.embedding)
+    assert [source.box for source in first.sources[EXTRACTION]] == [source.box for source in second.sources[EXTRACTION]]
+    assert "pixels" not in vars(second.image)
 
 
 def test_an_unreadable_image_gives_an_error_and_does_not_affect_others(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes]
 ) -> None:
-    broken = [
+    broken_references = [
         upload(files, "text.png", b"not an image"),
         upload(files, "cut.png", png()[:500]),
         "/data/upload/9/missing.png",
         "file:///etc/passwd",
     ]
-    good = [upload(files, f"good-{seed}.png", png(seed=seed)) for seed in (1, 2)]
-    outcomes = extractor.extract_features([good[0], *broken, good[1]], embed=True)
+    good_references = [upload(files, f"good-{seed}.png", png(seed=seed)) for seed in (1, 2)]
+    outcomes = extractor.extract_features([good_references[0], *broken_references, good_references[1]], embed=True)
     assert [isinstance(outcome, ImageFeatures) for outcome in outcomes] == [True, False, False, False, False, True]
     assert all(isinstance(outcome, ImageError) for outcome in outcomes[1:5])
 

@@ -35,7 +35,7 @@ def test_the_predictor_of_an_earlier_version_is_freed(predicting: Services) -> N
 
 
 def test_two_projects_have_a_predictor_each(predicting: Services) -> None:
-    known = [predicting.registry.register_project(next(projects), label_config=CONFIG, extra_params=None) for _ in range(2)]
-    predictors = [predicting.predictors.of(project, label_config=CONFIG) for project in known]
+    records = [predicting.registry.register_project(next(projects), label_config=CONFIG, extra_params=None) for _ in range(2)]
+    predictors = [predicting.predictors.of(project, label_config=CONFIG) for project in records]
     assert predictors[0] is not predictors[1]
-    assert [predicting.predictors.of(project, label_config=CONFIG) for project in known] == predictors
+    assert [predicting.predictors.of(project, label_config=CONFIG) for project in records] == predictors

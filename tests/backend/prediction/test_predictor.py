@@ -31,8 +31,8 @@ def predictor(predicting: Services) -> Callable[[str], Predictor]:
 
 @pytest.fixture
 def upload(files: Any, png: Callable[..., bytes]) -> Callable[..., str]:
-    def put(content: bytes | None = None, **drawn: Any) -> str:
-        return str(files.put(f"/data/upload/77/{next(NAMES)}.png", png(**drawn) if content is None else content))
+    def put(content: bytes | None = None, **options: Any) -> str:
+        return str(files.put(f"/data/upload/77/{next(NAMES)}.png", png(**options) if content is None else content))
 
     return put
 
@@ -67,10 +67,10 @@ def test_an_invalid_region_is_dropped_and_logged(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], caplog: pytest.LogCaptureFixture
 ) -> None:
     xml = f'<View><Image name="image" value="$image"/>{BOXES.format("image")}{CHOICES.format("c", "image")}</View>'
-    changed = predictor(xml)
-    changed.config = parse(xml.replace("Galaxy", "Nebula"))
+    other_predictor = predictor(xml)
+    other_predictor.config = parse(xml.replace("Galaxy", "Nebula"))
     with caplog.at_level(logging.ERROR):
-        (prediction,) = changed.predict(tasks(upload()))
+        (prediction,) = other_predictor.predict(tasks(upload()))
     assert [region["from_name"] for region in prediction.result] == ["c"]
     assert {"task=1" in line and "does not offer" in line for line in caplog.messages if "event=region_dropped" in line} == {
         True
@@ -84,20 +84,20 @@ def test_without_trained_heads_a_class_is_predicted(
     (prediction,) = predictor(SHIPPED[name]).predict(tasks(upload()))
     control = next(each for each in parse(SHIPPED[name]).controls if each.tag in ("Choices", "Taxonomy"))
     (region,) = (each for each in prediction.result if each["from_name"] == control.name)
-    chosen = region["value"][control.tag.lower()][0]
-    assert (tuple(chosen) in control.paths) if control.paths else chosen in [label.value for label in control.labels]
+    value = region["value"][control.tag.lower()][0]
+    assert (tuple(value) in control.paths) if control.paths else value in [label.value for label in control.labels]
 
 
 def test_region_ids_are_new_each_time(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
-    everything, image = predictor(SHIPPED["everything.xml"]), upload()
-    ids = [region["id"] for _ in range(2) for item in everything.predict(tasks(image, image)) for region in item.result]
+    full_predictor, image = predictor(SHIPPED["everything.xml"]), upload()
+    ids = [region["id"] for _ in range(2) for item in full_predictor.predict(tasks(image, image)) for region in item.result]
     assert len(set(ids)) == len(ids) > 4
 
 
 def test_each_task_has_one_prediction_in_order(predictor: Callable[[str], Predictor], upload: Callable[..., str]) -> None:
     boxes = predictor(SHIPPED["boxes.xml"])
-    empty, single, double = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
-    references = [double, empty, single] * (CHUNK // 3 + 1)
+    empty_sky, single, double = upload(spots=()), upload(spots=((60, 50, 5),)), upload()
+    references = [double, empty_sky, single] * (CHUNK // 3 + 1)
     assert [len(item.result) for item in boxes.predict(tasks(*references))] == [2, 0, 1] * (CHUNK // 3 + 1)
 
 
@@ -113,9 +113,9 @@ def test_a_task_without_an_image_has_an_empty_prediction_and_comes_last(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], reference: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        good, broken = predictor(SIMPLE).predict(tasks(upload(), reference))
+        good, bad_task = predictor(SIMPLE).predict(tasks(upload(), reference))
     assert good.result
-    assert (broken.result, broken.score) == ([], EMPTY_SCORE)
+    assert (bad_task.result, bad_task.score) == ([], EMPTY_SCORE)
     (line,) = [record.getMessage() for record in caplog.records if record.name == "galaxyloop.predictor"]
     assert line.startswith("event=image_not_read task=2 version=v0042 image=image page=0 reason=")
 
@@ -136,11 +136,11 @@ def test_objects_are_predicted_on_each_page_and_classes_on_the_first(
 ) -> None:
     xml = SIMPLE.replace('value="$image"', 'valueList="$image"').replace("</View>", BOXES.format("image") + "</View>")
     pages = [upload(spots=((60, 50, 5),)), upload(spots=()), upload(), None]
-    alone, listed = predictor(xml).predict(tasks(pages[0], pages))
+    alone, page_list = predictor(xml).predict(tasks(pages[0], pages))
     assert places(alone) == [("c", "image", 0), ("boxes", "image", 0)]
-    assert places(listed) == [("c", "image", 0), ("boxes", "image", 0), *[("boxes", "image", 2)] * 2]
-    assert "page 4" in listed.problem
-    assert check_prediction(listed.as_json(), parse(xml), LabelInterface(xml)) == []
+    assert places(page_list) == [("c", "image", 0), ("boxes", "image", 0), *[("boxes", "image", 2)] * 2]
+    assert "page 4" in page_list.problem
+    assert check_prediction(page_list.as_json(), parse(xml), LabelInterface(xml)) == []
 
 
 def test_a_per_item_control_is_predicted_on_each_page(
@@ -170,11 +170,11 @@ def test_a_hidden_control_is_not_predicted(
     (label,) = chosen["value"]["choices"]
     other = {"Spiral": "Elliptical", "Elliptical": "Spiral"}[label]
     boxes = BOXES.format("image")
-    for value, predicted in ((label, True), (other, False), (f"{other},{label}", True)):
+    for value, is_predicted in ((label, True), (other, False), (f"{other},{label}", True)):
         condition = f'visibleWhen="choice-selected" whenTagName="c" whenChoiceValue="{value}"'
-        hidden = hiding.format(condition, boxes if hiding.startswith("<View") else boxes.removeprefix("<RectangleLabels"))
-        (prediction,) = predictor(SIMPLE.replace("</View>", hidden + "</View>")).predict(task)
-        assert any(region["from_name"] == "boxes" for region in prediction.result) == predicted
+        xml = hiding.format(condition, boxes if hiding.startswith("<View") else boxes.removeprefix("<RectangleLabels"))
+        (prediction,) = predictor(SIMPLE.replace("</View>", xml + "</View>")).predict(task)
+        assert any(region["from_name"] == "boxes" for region in prediction.result) == is_predicted
 
 
 def test_each_image_of_a_config_is_predicted_from_its_own_file(

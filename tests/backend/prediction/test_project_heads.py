@@ -41,8 +41,8 @@ def heads(embeddings: Callable[..., Any]) -> ProjectHeads:
     vectors, targets = embeddings([0, 1] * 5, classes=2, dimension=4)
     morphology = Morphology.fit(vectors, targets, classes=["Spiral", "Ring"], exclusive=True)
     parameters = Parameters.fit(vectors, np.arange(10.0))
-    trained: dict[str, Head] = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
-    return ProjectHeads(trained, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
+    heads: dict[str, Head] = {"class": morphology, "redshift": parameters, "boxes": Detection.base(("Galaxy", "Star"))}
+    return ProjectHeads(heads, PromptedMasks.blank(SegmenterConfig(channels=(4,)), encoder="some"))
 
 
 # -- predicted controls --
@@ -110,13 +110,13 @@ def test_an_answer_stays_on_the_image_of_its_prompt() -> None:
 def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> None:
     project = config(CHOICES, NUMBER, BOXES)
     heads.save(tmp_path, project)
-    loaded = ProjectHeads.load(tmp_path, project)
+    loaded_heads = ProjectHeads.load(tmp_path, project)
     vectors = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
-    assert loaded.by_control.keys() == heads.by_control.keys()
-    assert loaded.prompted is not None
-    assert loaded.prompted.encoder == "some"
+    assert loaded_heads.by_control.keys() == heads.by_control.keys()
+    assert loaded_heads.prompted is not None
+    assert loaded_heads.prompted.encoder == "some"
     for name in ("class", "redshift"):
-        first, second = heads.by_control[name], loaded.by_control[name]
+        first, second = heads.by_control[name], loaded_heads.by_control[name]
         assert isinstance(first, Morphology | Parameters)
         assert isinstance(second, Morphology | Parameters)
         assert np.array_equal(first.predict(vectors), second.predict(vectors))
@@ -128,17 +128,17 @@ def test_a_version_has_only_json_and_safetensors_files(heads: ProjectHeads, tmp_
 
 
 def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: ProjectHeads, tmp_path: Path) -> None:
-    own, other = tmp_path / "v0003", tmp_path / "v0002"
+    own_folder, other = tmp_path / "v0003", tmp_path / "v0002"
     project = config(CHOICES, NUMBER, BOXES)
-    own.mkdir()
+    own_folder.mkdir()
     other.mkdir()
-    ProjectHeads({"class": heads.by_control["class"]}).save(own, project)
+    ProjectHeads({"class": heads.by_control["class"]}).save(own_folder, project)
     heads.save(other, project)
-    taken = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
-    loaded = ProjectHeads.load(own, project, head_folders=taken)
-    assert loaded.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
-    assert loaded.prompted is not None
-    assert ProjectHeads.load(own, project).by_control.keys() == {"class"}
+    folders = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
+    loaded_heads = ProjectHeads.load(own_folder, project, head_folders=folders)
+    assert loaded_heads.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
+    assert loaded_heads.prompted is not None
+    assert ProjectHeads.load(own_folder, project).by_control.keys() == {"class"}
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
@@ -146,7 +146,7 @@ def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("now", "left"),
+    ("label", "left"),
     [
         (CHOICES.replace("Ring", "Merger"), {"redshift"}),
         (CHOICES.replace('name="class"', 'name="kind"'), {"redshift"}),
@@ -156,11 +156,11 @@ def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
     ],
     ids=["another label", "another name", "several labels", "nothing that matters", "gone"],
 )
-def test_a_head_whose_control_has_changed_is_not_used(heads: ProjectHeads, tmp_path: Path, now: str, left: set[str]) -> None:
+def test_a_head_whose_control_has_changed_is_not_used(heads: ProjectHeads, tmp_path: Path, label: str, left: set[str]) -> None:
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
-    loaded = ProjectHeads.load(tmp_path, config(now, NUMBER))
-    assert set(loaded.by_control) == left
-    assert loaded.prompted is not None
+    loaded_heads = ProjectHeads.load(tmp_path, config(label, NUMBER))
+    assert set(loaded_heads.by_control) == left
+    assert loaded_heads.prompted is not None
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04K\x01.", b"{}"])

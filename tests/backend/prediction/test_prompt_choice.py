@@ -25,28 +25,28 @@ def region(name: str, control: str, tag: str, **more: Any) -> dict[str, Any]:
     return {"id": name, "from_name": control, "to_name": "image", "type": tag.lower(), "origin": "manual"} | more
 
 
-def choose(regions: list[Any], known: LabelConfig, *, stored: set[str] | None = None) -> list[str]:
-    return [prompt["id"] for prompt in choose_prompts(regions, known, stored_region_ids=stored or set())[0]]
+def choose(regions: list[Any], label_config: LabelConfig, *, stored_ids: set[str] | None = None) -> list[str]:
+    return [prompt["id"] for prompt in choose_prompts(regions, label_config, stored_region_ids=stored_ids or set())[0]]
 
 
 @pytest.mark.parametrize("tag", OBJECTS)
 def test_prompts_of_a_control_that_is_only_a_tool_accumulate(tag: str) -> None:
-    known = config(tool=(tag, ONLY), answers=(tag, NEVER))
-    assert choose([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], known) == ["b", "c"]
+    label_config = config(tool=(tag, ONLY), answers=(tag, NEVER))
+    assert choose([region("a", "answers", tag), region("b", "tool", tag), region("c", "tool", tag)], label_config) == ["b", "c"]
 
 
 @pytest.mark.parametrize("tag", OBJECTS)
 def test_the_newest_region_of_a_smart_control_is_the_prompt(tag: str) -> None:
-    known = config(both=(tag, SMART))
-    predicted = region("a", "both", tag, origin="prediction"), region("b", "both", tag, origin="prediction-changed")
-    assert choose([*predicted, region("c", "both", tag), region("d", "both", tag)], known) == ["d"]
-    assert choose([*predicted], known) == []
+    label_config = config(both=(tag, SMART))
+    pair = region("a", "both", tag, origin="prediction"), region("b", "both", tag, origin="prediction-changed")
+    assert choose([*pair, region("c", "both", tag), region("d", "both", tag)], label_config) == ["d"]
+    assert choose([*pair], label_config) == []
 
 
 def test_points_of_a_smart_control_accumulate_and_answers_are_excluded() -> None:
-    known = config(click=("KeyPointLabels", SMART), centres=("KeyPointLabels", NEVER))
+    label_config = config(click=("KeyPointLabels", SMART), centres=("KeyPointLabels", NEVER))
     points = [region(name, control, "KeyPointLabels") for name, control in (("a", "click"), ("b", "centres"), ("c", "click"))]
-    assert choose(points, known) == ["a", "c"]
+    assert choose(points, label_config) == ["a", "c"]
 
 
 @pytest.mark.parametrize("tag", ["KeyPointLabels", "RectangleLabels", "BrushLabels"])
@@ -57,18 +57,18 @@ def test_a_control_without_the_attribute_is_smart_if_no_other_is_marked(tag: str
 
 
 def test_predicted_and_submitted_regions_are_not_prompts() -> None:
-    known = config(drag=("RectangleLabels", ONLY))
+    label_config = config(drag=("RectangleLabels", ONLY))
     boxes = [region(name, "drag", "RectangleLabels") for name in ("old", "new")]
-    assert choose(boxes, known, stored={"old"}) == ["new"]
+    assert choose(boxes, label_config, stored_ids={"old"}) == ["new"]
 
 
 def test_prompts_on_other_images_than_the_newest_are_left_out() -> None:
-    known = config(click=("KeyPointLabels", SMART))
+    label_config = config(click=("KeyPointLabels", SMART))
     points = [region("a", "click", "KeyPointLabels"), region("b", "click", "KeyPointLabels", to_name="other")]
-    assert choose_prompts(points, known) == ([points[1]], ("other", 0))
+    assert choose_prompts(points, label_config) == ([points[1]], ("other", 0))
 
 
 def test_regions_of_unknown_controls_or_types_are_not_prompts() -> None:
-    known = config(drag=("RectangleLabels", ONLY))
+    label_config = config(drag=("RectangleLabels", ONLY))
     odd: list[Any] = [None, 7, {}, region("a", "gone", "RectangleLabels"), region("b", "drag", "BrushLabels")]
-    assert choose([*odd, region("c", "drag", "RectangleLabels")], known) == ["c"]
+    assert choose([*odd, region("c", "drag", "RectangleLabels")], label_config) == ["c"]

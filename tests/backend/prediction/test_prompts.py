@@ -133,7 +133,7 @@ def test_regions_that_are_not_prompts_open_no_image(prompts: object) -> None:
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "value",
     [
         {"value": None},
         {"value": {"x": 5, "y": 5}},
@@ -143,26 +143,26 @@ def test_regions_that_are_not_prompts_open_no_image(prompts: object) -> None:
         {"is_positive": "yes"},
     ],
 )
-def test_an_invalid_prompt_is_an_error_in_one_sentence(answer: Callable[..., Any], broken: dict[str, Any]) -> None:
+def test_an_invalid_prompt_is_an_error_in_one_sentence(answer: Callable[..., Any], value: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=" ") as refusal:
-        answer(click(LEFT) | broken)
+        answer(click(LEFT) | value)
     assert "\n" not in str(refusal.value)
 
 
 def test_a_drawn_mask_is_refined(answer: Callable[..., Any], pixels: NDArray[np.float32]) -> None:
     rows, columns = np.indices(pixels.shape[:2])
-    drawn = np.hypot(columns - LEFT[0], rows - LEFT[1]) < 9
+    mask = np.hypot(columns - LEFT[0], rows - LEFT[1]) < 9
     control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
-    brushed = brushlabels.encode(drawn, control=control, label="Galaxy", score=0.5, size=SIZE)
-    assert covers(mask_of(answer(brushed, click(RIGHT))), LEFT, RIGHT) == [True, True]
-    assert covers(mask_of(answer(brushed)), LEFT, RIGHT) == [True, False]
+    region = brushlabels.encode(mask, control=control, label="Galaxy", score=0.5, size=SIZE)
+    assert covers(mask_of(answer(region, click(RIGHT))), LEFT, RIGHT) == [True, True]
+    assert covers(mask_of(answer(region)), LEFT, RIGHT) == [True, False]
 
 
 def test_a_mask_of_another_size_is_an_error_in_one_sentence(answer: Callable[..., Any]) -> None:
     control = parse(f'<View><Image name="image" value="$image"/>{BRUSH}</View>').controls[0]
-    brushed = brushlabels.encode(np.ones((10, 10), bool), control=control, label="Galaxy", score=0.5, size=(10, 10))
+    region = brushlabels.encode(np.ones((10, 10), bool), control=control, label="Galaxy", score=0.5, size=(10, 10))
     with pytest.raises(ValueError, match="a mask of 100 pixels does not fit an image of 200x100"):
-        answer(brushed)
+        answer(region)
 
 
 def claim_size(kind: str, tag: str, value: dict[str, Any], *, side: int = 10_000) -> dict[str, Any]:
@@ -300,11 +300,9 @@ def test_a_draft_hides_the_annotation_which_hides_the_prediction(answer: Callabl
     assert answer(click(LEFT), task=task)[0]["id"] not in ("old", "submitted", "predicted")
 
 
-@pytest.mark.parametrize(
-    "stored", [None, 7, "text", [7], [{}], [{"result": None}], [{"result": [7, {"from_name": "objects"}]}]]
-)
-def test_a_malformed_task_is_answered(answer: Callable[..., Any], stored: object) -> None:
-    task = {"predictions": stored, "annotations": stored, "drafts": stored}
+@pytest.mark.parametrize("value", [None, 7, "text", [7], [{}], [{"result": None}], [{"result": [7, {"from_name": "objects"}]}]])
+def test_a_malformed_task_is_answered(answer: Callable[..., Any], value: object) -> None:
+    task = {"predictions": value, "annotations": value, "drafts": value}
     assert covers(mask_of(answer(click(LEFT), task=task)), LEFT, RIGHT) == [True, False]
 
 
@@ -327,12 +325,12 @@ def test_a_submitted_prompt_is_not_a_new_prompt(answer: Callable[..., Any]) -> N
 
 def test_an_ellipse_of_a_smart_control_selects_the_object_inside(pixels: NDArray[np.float32]) -> None:
     tools = '<EllipseLabels name="round" toName="image" smart="true" smartOnly="true"><Label value="Galaxy"/></EllipseLabels>'
-    known = parse(f'<View><Image name="image" value="$image"/>{BRUSH}{tools}</View>')
+    label_config = parse(f'<View><Image name="image" value="$image"/>{BRUSH}{tools}</View>')
     value = {"x": 75, "y": 50, "radiusX": 8, "radiusY": 16, "rotation": 0, "ellipselabels": ["Galaxy"]}
     prompt = click(LEFT) | {"from_name": "round", "type": "ellipselabels", "value": value}
     windows = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     windowed_image = CachedWindowEncoder(windows, None).of_pixels(pixels)
     regions = answer_prompts(
-        [prompt], task={}, config=known, head=SHIPPED, windowed_image_of=lambda _name, _page: windowed_image
+        [prompt], task={}, config=label_config, head=SHIPPED, windowed_image_of=lambda _name, _page: windowed_image
     )
     assert covers(mask_of(regions), LEFT, RIGHT) == [False, True]

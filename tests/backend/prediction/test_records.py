@@ -54,15 +54,15 @@ def test_a_stored_prediction_of_the_same_data_is_not_repeated() -> None:
     assert not choose_tasks([task(1)], {1}, {1: record()}, keys=KEYS, time=NOW)
 
 
-@pytest.mark.parametrize("known", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
-def test_a_task_without_a_prediction_is_predicted_whatever_its_record(known: dict[int, PredictionRecord]) -> None:
-    assert choose_tasks([task(1)], set(), known, keys=KEYS, time=NOW).missing == [task(1)]
+@pytest.mark.parametrize("records", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
+def test_a_task_without_a_prediction_is_predicted_whatever_its_record(records: dict[int, PredictionRecord]) -> None:
+    assert choose_tasks([task(1)], set(), records, keys=KEYS, time=NOW).missing == [task(1)]
 
 
 @pytest.mark.parametrize("image", ["b.png", ["a.png"], ["a.png", "b.png"], None, {"url": "a.png"}])
 def test_another_image_makes_a_prediction_outdated(image: Any) -> None:
-    changed = task(1, image=image)
-    assert choose_tasks([changed], {1}, {1: record()}, keys=KEYS, time=NOW).changed == [changed]
+    changed_task = task(1, image=image)
+    assert choose_tasks([changed_task], {1}, {1: record()}, keys=KEYS, time=NOW).changed == [changed_task]
 
 
 def test_a_change_of_other_data_does_not_make_a_prediction_outdated() -> None:
@@ -70,15 +70,19 @@ def test_a_change_of_other_data_does_not_make_a_prediction_outdated() -> None:
 
 
 def test_unreadable_images_are_retried_later_oldest_first() -> None:
-    known = {1: record(failed_s_ago=1), 2: record(failed_s_ago=2 * RETRY_FAILED_S), 3: record(failed_s_ago=RETRY_FAILED_S * 9)}
-    due = choose_tasks([task(1), task(2), task(3)], {1, 2}, known, keys=KEYS, time=NOW)
+    records = {
+        1: record(failed_s_ago=1),
+        2: record(failed_s_ago=2 * RETRY_FAILED_S),
+        3: record(failed_s_ago=RETRY_FAILED_S * 9),
+    }
+    due = choose_tasks([task(1), task(2), task(3)], {1, 2}, records, keys=KEYS, time=NOW)
     assert due.failed == [task(3), task(2)]
     assert not due.missing
 
 
 def test_annotated_tasks_are_not_predicted_again() -> None:
-    done = [task(1, annotated=True), task(2, annotated=True, image="b.png")]
-    assert not choose_tasks(done, {2}, {2: record()}, keys=KEYS, time=NOW)
+    annotated_tasks = [task(1, annotated=True), task(2, annotated=True, image="b.png")]
+    assert not choose_tasks(annotated_tasks, {2}, {2: record()}, keys=KEYS, time=NOW)
 
 
 def test_predictions_without_a_record_are_accepted() -> None:

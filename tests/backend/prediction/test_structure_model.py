@@ -44,21 +44,23 @@ def model_of(control: str, **heads: Any) -> ControlModel:
 
 
 def features_of(**values: tuple[float, float | None]) -> ImageFeatures:
-    measured = MeasuredObject({name: Measured(*each) for name, each in values.items()}, {"mag": "no zero point"}, "header", "r")
+    measurement = MeasuredObject(
+        {name: Measured(*each) for name, each in values.items()}, {"mag": "no zero point"}, "header", "r"
+    )
     image = StoredImage("key", bytes, 1)
-    return ImageFeatures(image, None, None, {}, blocks={STRUCTURE: measured.as_block()}, structure=measured)
+    return ImageFeatures(image, None, None, {}, blocks={STRUCTURE: measurement.as_block()}, structure=measurement)
 
 
 def test_a_measured_value_is_filled_in_with_its_error_and_origin() -> None:
-    (predicted,) = model_of(RADIUS).predict_regions([features_of(re_px=(6.54321, 0.123))])
-    (region,) = predicted.regions
+    (prediction,) = model_of(RADIUS).predict_regions([features_of(re_px=(6.54321, 0.123))])
+    (region,) = prediction.regions
     assert region["value"]["number"] == 6.54
     assert region["meta"]["error"] == 0.123
     assert region["meta"]["psf"] == "header"
     assert region["meta"]["unit"] == "pix"
     assert region["meta"]["text"] == ["± 0.12 pix (68 %), measured in band r, PSF: header"]
     assert predicted_error(region) == 0.123
-    assert check_prediction({"result": predicted.regions, "score": predicted.confidence}, config_of(RADIUS)) == []
+    assert check_prediction({"result": prediction.regions, "score": prediction.confidence}, config_of(RADIUS)) == []
 
 
 @pytest.mark.parametrize(
@@ -71,11 +73,11 @@ def test_a_measured_value_is_filled_in_with_its_error_and_origin() -> None:
     ids=["not measured", "beyond the maximum", "without a task"],
 )
 def test_a_value_that_is_missing_or_does_not_fit_is_left_empty(features: ImageFeatures) -> None:
-    (predicted,) = model_of(RADIUS).predict_regions([features])
-    assert predicted.regions == []
+    (prediction,) = model_of(RADIUS).predict_regions([features])
+    assert prediction.regions == []
     if not features.blocks:
         assert model_of(RADIUS).rows([features]) == [({"value": None, "deviation": None}, None)]
-    assert predicted.confidence is None
+    assert prediction.confidence is None
 
 
 def test_only_controls_that_name_a_measured_quantity_are_measured() -> None:
@@ -107,13 +109,13 @@ def test_values_of_annotators_calibrate_the_measurement(tmp_path: Path) -> None:
     head = StructureModel.fit(examples, control, UNUSED)
     assert isinstance(head, Calibration)
     ProjectHeads({control.name: head}).save(tmp_path, config_of(RADIUS))
-    loaded = ProjectHeads.load(tmp_path, config_of(RADIUS)).by_control
+    heads = ProjectHeads.load(tmp_path, config_of(RADIUS)).by_control
     features = features_of(re_px=(5.0, 0.01))
-    calibrated, raw = model_of(RADIUS, **loaded), model_of(RADIUS)
-    (region,) = calibrated.predict_regions([features])[0].regions
+    calibrated_model, raw = model_of(RADIUS, **heads), model_of(RADIUS)
+    (region,) = calibrated_model.predict_regions([features])[0].regions
     assert region["value"]["number"] == pytest.approx(6.5, rel=0.03)
     assert "calibrated with 60 labels" in region["meta"]["text"][0]
-    scores = [model.score([features], [6.5], [1.0, 5.0, 10.0]).agreement[0] for model in (calibrated, raw)]
+    scores = [model.score([features], [6.5], [1.0, 5.0, 10.0]).agreement[0] for model in (calibrated_model, raw)]
     assert scores[0] > scores[1]
 
 

@@ -45,8 +45,8 @@ def features_of(rows: NDArray[np.float32]) -> list[ImageFeatures]:
 
 
 def test_the_shipped_head_predicts_the_same_beside_another_encoder() -> None:
-    alone, joined = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
-    assert joined.probabilities(ROWS) == pytest.approx(alone.probabilities(SHIPPED_ROWS))
+    alone, joined_model = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
+    assert joined_model.probabilities(ROWS) == pytest.approx(alone.probabilities(SHIPPED_ROWS))
 
 
 def test_a_classifier_reads_its_own_encoder_and_starts_from_the_shipped_one() -> None:
@@ -57,17 +57,17 @@ def test_a_classifier_reads_its_own_encoder_and_starts_from_the_shipped_one() ->
     probabilities = model.probabilities(ROWS)
     assert (probabilities.argmax(axis=1) == KINDS).mean() > 0.9
     assert model.own_columns(ROWS).tolist() == OWN_ROWS.tolist()
-    shuffled = np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1)
-    assert model.probabilities(shuffled)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
+    shuffled_rows = np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1)
+    assert model.probabilities(shuffled_rows)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
 
 
 @pytest.mark.parametrize("kind", [Parameters, Regression])
 def test_a_number_is_predicted_from_its_own_encoder(kind: type[Parameters] | type[Regression]) -> None:
     values = OWN_ROWS @ np.arange(1, OWN + 1)
-    fitted = Parameters.fit(OWN_ROWS, values) if kind is Parameters else Regression.fit(HeadInputs.of_images(OWN_ROWS), values)
-    model = NumberModel(SIZE, replace(fitted, encoder=OTHER), JOINED)
-    predicted = model.predict(features_of(ROWS)).values
-    assert np.corrcoef(predicted, values)[0, 1] > 0.99
+    head = Parameters.fit(OWN_ROWS, values) if kind is Parameters else Regression.fit(HeadInputs.of_images(OWN_ROWS), values)
+    model = NumberModel(SIZE, replace(head, encoder=OTHER), JOINED)
+    values_of_model = model.predict(features_of(ROWS)).values
+    assert np.corrcoef(values_of_model, values)[0, 1] > 0.99
 
 
 @pytest.mark.parametrize("control", [CLASS, SIZE], ids=["class", "size"])
@@ -91,8 +91,8 @@ def test_the_record_of_a_version_names_the_encoder_of_each_head(tmp_path: Path) 
     )
     heads.save(tmp_path, parse(CONFIG))
     assert encoders_in(tmp_path) == heads.encoders == {OTHER, MORPHOLOGY.encoder}
-    loaded = ProjectHeads.load(tmp_path, parse(CONFIG))
-    assert loaded.encoders == heads.encoders
-    head = loaded.by_control["class"]
+    project_heads = ProjectHeads.load(tmp_path, parse(CONFIG))
+    assert project_heads.encoders == heads.encoders
+    head = project_heads.by_control["class"]
     assert isinstance(head, EmbeddedHead)
     assert head.encoder == OTHER

@@ -29,16 +29,16 @@ def test_pre_labelling_waits_for_another_process_and_names_it(
     services: Services, project: Project, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr("backend.prelabel.exclusive.RETRY_S", 0.01)
-    taken, release = threading.Event(), threading.Event()
+    is_taken, release = threading.Event(), threading.Event()
 
     def hold() -> None:
         with hold_lease(services.engine, 7, seconds=30):
-            taken.set()
+            is_taken.set()
             release.wait(10)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert taken.wait(10)
+    assert is_taken.wait(10)
     threading.Timer(0.1, release.set).start()
     with caplog.at_level(logging.WARNING), exclusive_project(services, project):
         assert release.is_set()

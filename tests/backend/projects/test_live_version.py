@@ -24,23 +24,23 @@ def project(services: Services) -> Services:
     return services
 
 
-def known(services: Services) -> Project:
+def known_project(services: Services) -> Project:
     return services.registry.project(PROJECT)
 
 
 def test_a_version_goes_live_and_a_cycle_is_requested(project: Services) -> None:
-    assert make_live(project, PROJECT, "v0002").number == known(project).live_version == 2
+    assert make_live(project, PROJECT, "v0002").number == known_project(project).live_version == 2
     assert set(project.pending_events.pending()) == {PROJECT}
 
 
 def test_the_live_version_is_pinned(project: Services) -> None:
     assert pin(project, PROJECT).number == 3
-    assert known(project).pinned
+    assert known_project(project).pinned
 
 
 def test_another_version_goes_live_and_is_pinned(project: Services) -> None:
     assert pin(project, PROJECT, "v0002").number == 2
-    assert (known(project).live_version, known(project).pinned) == (2, True)
+    assert (known_project(project).live_version, known_project(project).pinned) == (2, True)
 
 
 def test_a_version_that_cannot_go_live_is_not_pinned(project: Services) -> None:
@@ -49,26 +49,26 @@ def test_a_version_that_cannot_go_live_is_not_pinned(project: Services) -> None:
         pin(project, PROJECT, "v0002")
     with pytest.raises(RegistryError, match="v0009"):
         pin(project, PROJECT, "v0009")
-    assert (known(project).live_version, known(project).pinned) == (3, False)
+    assert (known_project(project).live_version, known_project(project).pinned) == (3, False)
 
 
 def test_a_failed_pin_keeps_the_earlier_pin(project: Services) -> None:
     pin(project, PROJECT)
     with pytest.raises(RegistryError, match="v0009"):
         pin(project, PROJECT, "v0009")
-    assert known(project).pinned
+    assert known_project(project).pinned
 
 
 def test_a_rollback_moves_the_pin(project: Services) -> None:
     pin(project, PROJECT)
     make_live(project, PROJECT, "v0001")
-    assert (known(project).live_version, known(project).pinned) == (1, True)
+    assert (known_project(project).live_version, known_project(project).pinned) == (1, True)
 
 
 def test_unpin_keeps_the_live_version(project: Services) -> None:
     pin(project, PROJECT)
     assert unpin(project, PROJECT).number == 3
-    assert not known(project).pinned
+    assert not known_project(project).pinned
 
 
 def test_an_unknown_project_is_named(services: Services) -> None:

@@ -51,7 +51,7 @@ def studio(files: Any) -> Studio:
 
 
 @pytest.fixture
-def attached(services: Services, studio: Studio) -> Studio:
+def attached_studio(services: Services, studio: Studio) -> Studio:
     """Return project 7 in the state of the worker's last cycle."""
     services.registry.register_project(7, label_config="<View/>", extra_params=None)
     studio.has_project()
@@ -63,17 +63,19 @@ def away_mark(services: Services) -> str:
     return services.registry.project(7).away
 
 
-def test_a_deleted_project_is_gone_until_label_studio_returns_it_again(services: Services, attached: Studio) -> None:
-    attached.forgets()
+def test_a_deleted_project_is_gone_until_label_studio_returns_it_again(services: Services, attached_studio: Studio) -> None:
+    attached_studio.forgets()
     assert check_presence(services, 7) == "deleted in Label Studio; its versions are kept until: galaxyloop project forget 7"
     assert away_mark(services) == GONE
     assert services.registry.versions(7)
-    attached.has_project()
+    attached_studio.has_project()
     assert (check_presence(services, 7), away_mark(services)) == ("", "")
 
 
-def test_a_deleted_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:
-    attached.forgets()
+def test_a_deleted_project_is_logged_once(
+    services: Services, attached_studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
+    attached_studio.forgets()
     with caplog.at_level(logging.INFO, logger="galaxyloop"):
         for _ in range(3):
             services.pending_events.mark_now(7)
@@ -83,23 +85,23 @@ def test_a_deleted_project_is_logged_once(services: Services, attached: Studio, 
     assert services.pending_events.pending() == {}
 
 
-def test_an_answer_of_another_label_studio_changes_no_project(services: Services, attached: Studio) -> None:
-    attached.forgets()
-    attached.has_organization(ELSEWHERE)
+def test_an_answer_of_another_label_studio_changes_no_project(services: Services, attached_studio: Studio) -> None:
+    attached_studio.forgets()
+    attached_studio.has_organization(ELSEWHERE)
     assert "is another Label Studio than the one that project 7 was attached in" in check_presence(services, 7)
     assert away_mark(services) == ""
 
 
-def test_another_project_with_the_same_number_gets_no_cycle(services: Services, attached: Studio) -> None:
-    attached.has_project(created_at=AGAIN)
+def test_another_project_with_the_same_number_gets_no_cycle(services: Services, attached_studio: Studio) -> None:
+    attached_studio.has_project(created_at=AGAIN)
     assert "is not the one that was attached here" in check_presence(services, 7)
     assert "galaxyloop project forget 7" in check_presence(services, 7)
     assert away_mark(services) == ""
 
 
-def test_a_key_without_rights_does_not_mark_a_project_as_gone(services: Services, attached: Studio) -> None:
-    attached.forgets()
-    attached.forgets(ORGANIZATIONS)
+def test_a_key_without_rights_does_not_mark_a_project_as_gone(services: Services, attached_studio: Studio) -> None:
+    attached_studio.forgets()
+    attached_studio.forgets(ORGANIZATIONS)
     with pytest.raises(LabelStudioError):
         check_presence(services, 7)
     assert away_mark(services) == ""
@@ -111,16 +113,18 @@ def test_a_project_without_an_origin_can_be_marked_as_gone(services: Services, s
     assert check_presence(services, 7).startswith("deleted in Label Studio")
 
 
-def test_a_detached_project_gets_no_cycle_until_it_is_attached(services: Services, attached: Studio) -> None:
+def test_a_detached_project_gets_no_cycle_until_it_is_attached(services: Services, attached_studio: Studio) -> None:
     assert record_detached(services, 7) == "detached; its versions are kept, and it continues after galaxyloop project attach 7"
-    attached.has_backend("http://elsewhere:9090")
+    attached_studio.has_backend("http://elsewhere:9090")
     assert check_presence(services, 7).startswith("detached")
     assert away_mark(services) == DETACHED
-    attached.has_backend(services.settings.public_url)
+    attached_studio.has_backend(services.settings.public_url)
     assert (check_presence(services, 7), away_mark(services)) == ("", "")
 
 
-def test_a_detached_project_is_logged_once(services: Services, attached: Studio, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_detached_project_is_logged_once(
+    services: Services, attached_studio: Studio, caplog: pytest.LogCaptureFixture
+) -> None:
     for _ in range(3):
         services.pending_events.mark_now(7)
         handle_events(services, ProjectSession(services.label_studio, 7))  # the file server has no tasks
@@ -135,12 +139,12 @@ def test_a_project_known_only_from_an_event_is_deleted(services: Services, studi
 
 
 @pytest.mark.parametrize("trained", [True, False])
-def test_an_attached_or_trained_project_is_not_deleted(services: Services, attached: Studio, trained: bool) -> None:
+def test_an_attached_or_trained_project_is_not_deleted(services: Services, attached_studio: Studio, trained: bool) -> None:
     if trained:
         services.registry.set_origin(7, "")
         with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=9):
             pass
-    attached.forgets()
+    attached_studio.forgets()
     assert check_presence(services, 7).startswith("deleted in Label Studio")
     reconcile(services)
     assert [project.id for project in services.registry.projects()] == [7]

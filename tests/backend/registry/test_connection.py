@@ -40,9 +40,9 @@ def test_a_wrong_password_is_reported_without_the_password(postgresql: Any) -> N
     url = postgresql.url("postgres").replace(postgresql.password, "guessed")
     with pytest.raises(
         DatabaseUnavailable, match=r"the database postgres at 127.0.0.1:\d+ cannot be used: .*password"
-    ) as raised:
+    ) as error:
         open_database(url)
-    assert "guessed" not in str(raised.value)
+    assert "guessed" not in str(error.value)
 
 
 def test_a_missing_database_is_named_with_the_reason(unreachable_url: str) -> None:
@@ -110,9 +110,9 @@ def test_a_machine_with_a_wrong_clock_takes_over_no_project(
 ) -> None:
     services, now = open_services(database_url=postgresql.emptied_database()), time.time()
     services.registry.register_project(1, label_config="<View/>", extra_params=None)
-    with hold_lease(services.engine, 1, seconds=60) as held:
+    with hold_lease(services.engine, 1, seconds=60) as lease:
         monkeypatch.setattr(time, "time", lambda: now + hours * 3600)
-        assert held is not None
+        assert lease is not None
         with hold_lease(services.engine, 1, seconds=60) as other:
             assert other is None
     with hold_lease(services.engine, 1, seconds=60) as after:

@@ -69,14 +69,14 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("command", [["status"], ["check"], ["versions", "7"], ["worker"], ["server"], ["doctor"]])
-@pytest.mark.parametrize("damaged", ["galaxyloop.db", "queue.db"])
-def test_every_command_reports_a_damaged_database_in_one_sentence(command: list[str], damaged: str, tmp_path: Path) -> None:
-    (tmp_path / damaged).write_bytes(JUNK)
+@pytest.mark.parametrize("damage", ["galaxyloop.db", "queue.db"])
+def test_every_command_reports_a_damaged_database_in_one_sentence(command: list[str], damage: str, tmp_path: Path) -> None:
+    (tmp_path / damage).write_bytes(JUNK)
     environment = {"GALAXYLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "400"}
     result = CliRunner().invoke(app, command, env=environment)
     assert result.exit_code == 1
     assert "Traceback" not in result.output
-    assert f"{tmp_path / damaged} cannot be used: file is not a database" in result.output
+    assert f"{tmp_path / damage} cannot be used: file is not a database" in result.output
 
 
 def test_damage_of_the_queue_during_use_loses_no_event(tmp_path: Path) -> None:

@@ -206,16 +206,16 @@ def expired_lease(registry: Registry) -> str:
     """Return an expired lease of project 7 whose holder was frozen; another worker has taken over."""
     with hold_lease(registry.engine, 7, seconds=60) as before:
         assert before is not None
-    with hold_lease(registry.engine, 7, seconds=60) as now:
-        assert now is not None
+    with hold_lease(registry.engine, 7, seconds=60) as lease:
+        assert lease is not None
     return before.name
 
 
 def test_the_holder_of_the_lease_can_create_and_promote_a_version(registry: Registry) -> None:
-    with hold_lease(registry.engine, 7, seconds=60) as held:
-        assert held is not None
-        number = write(registry, holder=held.name)
-        registry.promote(7, number, holder=held.name)
+    with hold_lease(registry.engine, 7, seconds=60) as lease:
+        assert lease is not None
+        number = write(registry, holder=lease.name)
+        registry.promote(7, number, holder=lease.name)
     assert verdicts(registry) == {"v0001": "base", "v0002": "live"}
 
 

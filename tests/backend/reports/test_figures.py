@@ -34,11 +34,11 @@ def test_few_predictions_have_few_bins() -> None:
 def test_half_of_the_labels_are_saved() -> None:
     labels, values = np.array([10, 20, 50]), np.array([0.5, 0.7, 0.9])
     random_labels, random_values = np.array([20, 40, 80]), np.array([0.5, 0.7, 0.8])
-    saved = labels_saved(
+    estimate = labels_saved(
         labels, np.repeat(values[:, None], 9, 1), random_labels, np.repeat(random_values[:, None], 9, 1), groups=40
     )
-    assert saved is not None
-    assert saved.value == saved.low == saved.high == pytest.approx(1 - 35 / 80)
+    assert estimate is not None
+    assert estimate.value == estimate.low == estimate.high == pytest.approx(1 - 35 / 80)
 
 
 def test_one_point_saves_nothing_that_can_be_measured() -> None:
@@ -47,9 +47,9 @@ def test_one_point_saves_nothing_that_can_be_measured() -> None:
 
 def test_a_resample_without_a_score_is_left_out() -> None:
     values = np.array([[0.5, 0.5, np.nan], [0.7, 0.7, np.nan]])
-    saved = labels_saved(np.array([10, 20]), values, np.array([20, 40]), values, groups=40)
-    assert saved is not None
-    assert saved.low == saved.value == 0.5
+    estimate = labels_saved(np.array([10, 20]), values, np.array([20, 40]), values, groups=40)
+    assert estimate is not None
+    assert estimate.low == estimate.value == 0.5
 
 
 @pytest.mark.parametrize(
@@ -96,35 +96,35 @@ def curve() -> list[CurvePoint]:
 
 
 def test_the_forecast_is_one_sentence() -> None:
-    made = make_forecast(curve(), metric="macro_auc", at=160, seconds=68.4, changes=[])
-    assert made.sentence.startswith("The next 100 labels: +0.01")
-    assert made.sentence.endswith(" AUC, about 1.9 hours of work.")
-    assert made.hours == pytest.approx(1.9)
-    assert not made.may_stop
+    forecast = make_forecast(curve(), metric="macro_auc", at=160, seconds=68.4, changes=[])
+    assert forecast.sentence.startswith("The next 100 labels: +0.01")
+    assert forecast.sentence.endswith(" AUC, about 1.9 hours of work.")
+    assert forecast.hours == pytest.approx(1.9)
+    assert not forecast.may_stop
 
 
 def test_short_work_is_given_in_minutes() -> None:
-    made = make_forecast(curve(), metric="r2", at=160, seconds=12, changes=[])
-    assert made.sentence.endswith(" R², about 20 minutes of work.")
+    forecast = make_forecast(curve(), metric="r2", at=160, seconds=12, changes=[])
+    assert forecast.sentence.endswith(" R², about 20 minutes of work.")
 
 
 def test_a_finished_project_may_stop() -> None:
     flat = [CurvePoint(labels=size, value=0.9) for size in (10, 20, 40, 80, 160)]
-    made = make_forecast(flat, metric="macro_auc", at=160, seconds=None, changes=STABLE)
-    assert made.may_stop
-    assert made.sentence.endswith(" AUC. Predictions no longer change from version to version: you may stop.")
+    forecast = make_forecast(flat, metric="macro_auc", at=160, seconds=None, changes=STABLE)
+    assert forecast.may_stop
+    assert forecast.sentence.endswith(" AUC. Predictions no longer change from version to version: you may stop.")
 
 
 def test_too_few_points_have_a_reason_and_no_gain() -> None:
-    made = make_forecast(curve()[:2], metric="macro_auc", at=20, seconds=None, changes=STABLE)
-    assert (made.gain, made.may_stop) == (None, False)
-    assert made.sentence == "A forecast needs 4 points of the learning curve; there are 2."
+    forecast = make_forecast(curve()[:2], metric="macro_auc", at=20, seconds=None, changes=STABLE)
+    assert (forecast.gain, forecast.may_stop) == (None, False)
+    assert forecast.sentence == "A forecast needs 4 points of the learning curve; there are 2."
 
 
 def test_held_out_labels_bring_no_gain() -> None:
-    whole, part = (
+    all_rows, part = (
         make_forecast(curve(), metric="macro_auc", at=160, trained_share=share, seconds=None, changes=[]) for share in (1, 0.5)
     )
     assert part.gain is not None
-    assert whole.gain is not None
-    assert part.gain.value < 0.7 * whole.gain.value
+    assert all_rows.gain is not None
+    assert part.gain.value < 0.7 * all_rows.gain.value

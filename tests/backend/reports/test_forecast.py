@@ -75,20 +75,20 @@ def test_the_interval_is_wider_for_noisy_points() -> None:
 
 def test_the_interval_covers_the_gain_of_simulated_curves() -> None:
     source = np.random.default_rng(3)
-    covered = []
+    hits = []
     for _ in range(60):
         top, drop, power, noise = source.uniform((0.8, 0.3, 0.3, 0.003), (0.98, 1.2, 1, 0.015))
         true = lambda labels: top - drop * (1 + labels) ** -power  # noqa: B023, E731  (used within the iteration)
         values = true(SIZES) + source.normal(0, noise * np.sqrt(40 / SIZES))
         gain, _ = forecast(points(values), at=180, further_labels=100)
-        measured = float(true(280) - true(180)) + source.normal(0, noise * np.sqrt(40 / 280))
-        covered.append(gain.low <= measured <= gain.high)
-    assert 0.6 <= np.mean(covered) <= 0.9
+        measured_gain = float(true(280) - true(180)) + source.normal(0, noise * np.sqrt(40 / 280))
+        hits.append(gain.low <= measured_gain <= gain.high)
+    assert 0.6 <= np.mean(hits) <= 0.9
 
 
 def test_the_forecast_is_repeatable() -> None:
-    given = points(0.9 - 0.5 * (1 + SIZES) ** -0.5 + np.random.default_rng(0).normal(0, 0.01, 8))
-    assert forecast(given, at=180, further_labels=100) == forecast(given[::-1], at=180, further_labels=100)
+    noisy_points = points(0.9 - 0.5 * (1 + SIZES) ** -0.5 + np.random.default_rng(0).normal(0, 0.01, 8))
+    assert forecast(noisy_points, at=180, further_labels=100) == forecast(noisy_points[::-1], at=180, further_labels=100)
 
 
 def test_three_points_give_no_forecast() -> None:

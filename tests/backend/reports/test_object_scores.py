@@ -24,19 +24,19 @@ def simulate(source: np.random.Generator) -> Image:
     """Return boxes (edges) and labels of drawn objects, and boxes, scores and labels of detections."""
     count = int(source.integers(0, 6))
     corners = source.uniform(0, 200, (count, 2))
-    drawn = np.hstack([corners, corners + source.uniform(15, 40, (count, 2))])
+    true_boxes = np.hstack([corners, corners + source.uniform(15, 40, (count, 2))])
     labels = source.choice(NAMES, count).tolist()
-    kept = source.random(count) < 0.8
-    shifted = drawn[kept] + source.normal(0, 3, (int(kept.sum()), 4))
-    wrong = source.uniform(0, 200, (int(source.integers(0, 3)), 2))
-    boxes = np.vstack([shifted, np.hstack([wrong, wrong + 25])])
-    names = [name if source.random() < 0.9 else NAMES[0] for name, keep in zip(labels, kept, strict=True) if keep]
-    names += source.choice(NAMES, len(wrong)).tolist()
-    return drawn, labels, boxes, source.random(len(boxes)), names
+    is_found = source.random(count) < 0.8
+    found_boxes = true_boxes[is_found] + source.normal(0, 3, (int(is_found.sum()), 4))
+    false_boxes = source.uniform(0, 200, (int(source.integers(0, 3)), 2))
+    boxes = np.vstack([found_boxes, np.hstack([false_boxes, false_boxes + 25])])
+    names = [name if source.random() < 0.9 else NAMES[0] for name, keep in zip(labels, is_found, strict=True) if keep]
+    names += source.choice(NAMES, len(false_boxes)).tolist()
+    return true_boxes, labels, boxes, source.random(len(boxes)), names
 
 
-def matched(drawn: Floats, labels: list[str], boxes: Floats, scores: Floats, names: list[str]) -> ImageMatches:
-    matches = match_detections(box_overlaps(boxes, drawn), scores, names, labels)
+def match_image(true_boxes: Floats, labels: list[str], boxes: Floats, scores: Floats, names: list[str]) -> ImageMatches:
+    matches = match_detections(box_overlaps(boxes, true_boxes), scores, names, labels)
     return ImageMatches(tuple(names), scores, matches, tuple(labels))
 
 
@@ -46,17 +46,23 @@ def test_average_precision_is_that_of_torchmetrics(monkeypatch: pytest.MonkeyPat
     source = np.random.default_rng(5)
     images = [simulate(source) for _ in range(25)]
     reference = detection.MeanAveragePrecision(iou_thresholds=[0.5], class_metrics=True)
-    for drawn, labels, boxes, scores, names in images:
-        truth = {"boxes": torch.tensor(drawn).float().reshape(-1, 4), "labels": torch.tensor([NAMES.index(n) for n in labels])}
-        found = {"boxes": torch.tensor(boxes).float().reshape(-1, 4), "labels": torch.tensor([NAMES.index(n) for n in names])}
-        found["scores"] = torch.tensor(scores).float()
+    for true_boxes, labels, boxes, scores, names in images:
+        truth = {
+            "boxes": torch.tensor(true_boxes).float().reshape(-1, 4),
+            "labels": torch.tensor([NAMES.index(n) for n in labels]),
+        }
+        prediction = {
+            "boxes": torch.tensor(boxes).float().reshape(-1, 4),
+            "labels": torch.tensor([NAMES.index(n) for n in names]),
+        }
+        prediction["scores"] = torch.tensor(scores).float()
         reference.update(
-            [{k: v.long() if k == "labels" else v for k, v in found.items()}],
+            [{k: v.long() if k == "labels" else v for k, v in prediction.items()}],
             [{k: v.long() if k == "labels" else v for k, v in truth.items()}],
         )
     expected = reference.compute()
     ones = np.ones((1, 25))
-    pairs = [matched(*image) for image in images]
+    pairs = [match_image(*image) for image in images]
     assert average_precision(pairs)(ones)[0] == pytest.approx(float(expected["map"]), abs=1e-6)
     by_label = [average_precision(pairs, label=name)(ones)[0] for name in NAMES]
     assert by_label == pytest.approx(expected["map_per_class"].tolist(), abs=1e-6)
@@ -64,11 +70,11 @@ def test_average_precision_is_that_of_torchmetrics(monkeypatch: pytest.MonkeyPat
 
 def test_an_image_drawn_twice_counts_twice() -> None:
     source = np.random.default_rng(6)
-    pairs = [matched(*simulate(source)) for _ in range(10)]
+    pairs = [match_image(*simulate(source)) for _ in range(10)]
     weights = np.array([[2, 0, 1, 1, 1, 1, 1, 1, 1, 1]], np.float64)
-    repeated = [pairs[0], pairs[0], *pairs[2:]]
+    pairs_with_repeat = [pairs[0], pairs[0], *pairs[2:]]
     for score in (average_precision, f1):
-        assert score(pairs)(weights)[0] == pytest.approx(score(repeated)(np.ones((1, 10)))[0])
+        assert score(pairs)(weights)[0] == pytest.approx(score(pairs_with_repeat)(np.ones((1, 10)))[0])
 
 
 def test_f1_counts_hits_of_all_images() -> None:
@@ -85,14 +91,14 @@ def test_a_better_detection_takes_the_object() -> None:
 
 
 def test_images_without_objects_have_no_score() -> None:
-    empty = [ImageMatches((), np.empty(0), np.empty(0, np.intp), ())]
+    no_objects = [ImageMatches((), np.empty(0), np.empty(0, np.intp), ())]
     for score in (average_precision, f1, mask_iou):
-        assert np.isnan(score(empty)(np.ones((1, 1)))).all()
+        assert np.isnan(score(no_objects)(np.ones((1, 1)))).all()
 
 
 def test_missed_objects_have_a_precision_of_zero() -> None:
-    missed = [ImageMatches((), np.empty(0), np.empty(0, np.intp), ("a",))]
-    assert average_precision(missed)(np.ones((1, 1))).tolist() == [0]
+    one_miss = [ImageMatches((), np.empty(0), np.empty(0, np.intp), ("a",))]
+    assert average_precision(one_miss)(np.ones((1, 1))).tolist() == [0]
 
 
 def test_the_overlap_of_masks_is_averaged_over_objects() -> None:

@@ -13,7 +13,7 @@ from backend.reports.stopping import may_stop
 ONES = np.ones((1, 2))
 
 
-def detected(*boxes: tuple[float, float, float, float], label: str = "Galaxy") -> ImageMatches:
+def make_matches(*boxes: tuple[float, float, float, float], label: str = "Galaxy") -> ImageMatches:
     count = len(boxes)
     edges = np.array(boxes, np.float64).reshape(count, 4)
     return ImageMatches((label,) * count, np.ones(count), np.full(count, -1, np.intp), (), (), edges)
@@ -23,27 +23,29 @@ LEFT, RIGHT, MOVED = (0, 0, 10, 10), (50, 0, 60, 10), (1, 0, 11, 10)
 
 
 def test_versions_that_find_the_same_objects_agree_completely() -> None:
-    both = [detected(LEFT, RIGHT), detected(LEFT)]
+    both = [make_matches(LEFT, RIGHT), make_matches(LEFT)]
     assert object_agreement(both, both)(ONES)[0] == 1
 
 
 def test_a_slightly_moved_box_is_the_same_object() -> None:
-    assert object_agreement([detected(LEFT), detected()], [detected(MOVED), detected()])(ONES)[0] == 1
+    assert object_agreement([make_matches(LEFT), make_matches()], [make_matches(MOVED), make_matches()])(ONES)[0] == 1
 
 
 def test_a_missing_object_and_another_label_are_changes() -> None:
-    first = [detected(LEFT, RIGHT), detected(LEFT)]
-    assert object_agreement(first, [detected(LEFT), detected(LEFT)])(ONES)[0] == pytest.approx(4 / 5)
-    assert object_agreement(first, [detected(LEFT, RIGHT), detected(LEFT, label="Star")])(ONES)[0] == pytest.approx(4 / 6)
+    first = [make_matches(LEFT, RIGHT), make_matches(LEFT)]
+    assert object_agreement(first, [make_matches(LEFT), make_matches(LEFT)])(ONES)[0] == pytest.approx(4 / 5)
+    assert object_agreement(first, [make_matches(LEFT, RIGHT), make_matches(LEFT, label="Star")])(ONES)[0] == pytest.approx(
+        4 / 6
+    )
 
 
 def test_without_objects_nothing_has_changed() -> None:
-    empty = [detected(), detected()]
+    empty = [make_matches(), make_matches()]
     assert object_agreement(empty, empty)(ONES)[0] == 1
 
 
 def test_the_agreement_is_weighted_by_image() -> None:
-    first, second = [detected(LEFT), detected(LEFT)], [detected(LEFT), detected(RIGHT)]
+    first, second = [make_matches(LEFT), make_matches(LEFT)], [make_matches(LEFT), make_matches(RIGHT)]
     values = object_agreement(first, second)(np.array([[1.0, 0.0], [0.0, 1.0]]))
     assert values.tolist() == [1, 0]
 

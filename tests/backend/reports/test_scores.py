@@ -13,10 +13,10 @@ from backend.reports.report import Estimate
 from backend.reports.resampling import draw_weights, estimate
 
 
-def width(found: Estimate) -> float:
-    assert found.low is not None
-    assert found.high is not None
-    return found.high - found.low
+def width(result: Estimate) -> float:
+    assert result.low is not None
+    assert result.high is not None
+    return result.high - result.low
 
 
 SOURCE = np.random.default_rng(0)
@@ -43,10 +43,10 @@ def test_scores_are_those_of_scikit_learn(row: int) -> None:
 
 @pytest.mark.parametrize("row", range(3))
 def test_scores_of_numbers_are_those_of_scikit_learn(row: int) -> None:
-    true, predicted, weights = PROBABILITIES[:, 0], PROBABILITIES[:, 1], WEIGHTS[row]
-    error = metrics.root_mean_squared_error(true, predicted, sample_weight=weights)
-    assert rmse(predicted, true)(WEIGHTS)[row] == pytest.approx(error)
-    assert r2(predicted, true)(WEIGHTS)[row] == pytest.approx(metrics.r2_score(true, predicted, sample_weight=weights))
+    true, scores, weights = PROBABILITIES[:, 0], PROBABILITIES[:, 1], WEIGHTS[row]
+    error = metrics.root_mean_squared_error(true, scores, sample_weight=weights)
+    assert rmse(scores, true)(WEIGHTS)[row] == pytest.approx(error)
+    assert r2(scores, true)(WEIGHTS)[row] == pytest.approx(metrics.r2_score(true, scores, sample_weight=weights))
 
 
 def test_the_confusion_matrix_is_that_of_scikit_learn() -> None:
@@ -70,28 +70,28 @@ def test_equal_numbers_have_no_r2() -> None:
 
 def test_the_interval_of_an_accuracy_is_that_of_a_binomial() -> None:
     correct = np.arange(200) < 150
-    found = estimate(accuracy(correct), list(range(200)))
+    result = estimate(accuracy(correct), list(range(200)))
     half = 1.96 * np.sqrt(0.75 * 0.25 / 200)
-    assert found is not None
-    assert found.value == 0.75
-    assert found.low == pytest.approx(0.75 - half, abs=0.01)
-    assert found.high == pytest.approx(0.75 + half, abs=0.01)
+    assert result is not None
+    assert result.value == 0.75
+    assert result.low == pytest.approx(0.75 - half, abs=0.01)
+    assert result.high == pytest.approx(0.75 + half, abs=0.01)
 
 
 def test_images_of_one_galaxy_widen_the_interval() -> None:
     correct = np.repeat(np.arange(40) < 30, 5)
-    alone, grouped = (
+    alone, grouped_estimate = (
         estimate(accuracy(correct), groups) for groups in (list(range(200)), np.repeat(np.arange(40), 5).tolist())
     )
     assert alone is not None
-    assert grouped is not None
-    assert width(grouped) > 1.8 * (width(alone))
+    assert grouped_estimate is not None
+    assert width(grouped_estimate) > 1.8 * (width(alone))
 
 
 def test_few_galaxies_have_no_interval() -> None:
-    found = estimate(accuracy(np.array([True, False, True, True])), ["a", "b", "c", "d"])
-    assert found is not None
-    assert (found.value, found.low, found.high) == (0.75, None, None)
+    result = estimate(accuracy(np.array([True, False, True, True])), ["a", "b", "c", "d"])
+    assert result is not None
+    assert (result.value, result.low, result.high) == (0.75, None, None)
 
 
 def test_no_images_have_no_score() -> None:

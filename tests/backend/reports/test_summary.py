@@ -14,8 +14,8 @@ def control(curve: Curve | None = None, **metrics: Estimate) -> ControlReport:
 
 
 def test_the_headline_is_the_score_of_the_learning_curve() -> None:
-    chosen = choose_headline(control(Curve(metric="accuracy"), accuracy=ACCURACY, macro_auc=AUC), 2)
-    assert str(chosen) == "accuracy 0.900 (0.850 to 0.940)"
+    headline = choose_headline(control(Curve(metric="accuracy"), accuracy=ACCURACY, macro_auc=AUC), 2)
+    assert str(headline) == "accuracy 0.900 (0.850 to 0.940)"
 
 
 def test_without_a_curve_it_is_the_most_informative_score() -> None:

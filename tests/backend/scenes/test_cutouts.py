@@ -40,8 +40,8 @@ def test_a_cutout_is_drawn_at_the_requested_size(cutout: Cutout) -> None:
     for radius in (6.0, 12.0, 25.0):
         stamp = cutout.draw(np.random.default_rng(1), radius=radius, psf=1.0)
         grey = stamp.light.mean(axis=2)
-        measured = math.sqrt((grey > 0.15 * grey.max()).sum() / math.pi)
-        assert measured == pytest.approx(radius, rel=0.35)
+        radius_px = math.sqrt((grey > 0.15 * grey.max()).sum() / math.pi)
+        assert radius_px == pytest.approx(radius, rel=0.35)
 
 
 def test_the_galaxy_is_at_the_centre_of_its_stamp(cutout: Cutout) -> None:

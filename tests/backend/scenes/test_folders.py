@@ -11,7 +11,9 @@ from backend.scenes.folders import Part, frame_files, generator_of, list_outline
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 PARTS: tuple[Part, ...] = ("train", "val", "test")
-here = pytest.mark.skipif(not (DATA / "masks").is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks")
+needs_data = pytest.mark.skipif(
+    not (DATA / "masks").is_dir(), reason="the outlined galaxies are not here: ../shared/data/masks"
+)
 
 
 @pytest.fixture
@@ -35,14 +37,14 @@ def test_without_folders_everything_is_simulated(tmp_path: Path) -> None:
     assert set(generator.draw(1).kinds) <= {"simulated"}
 
 
-@here
+@needs_data
 def test_the_outlined_galaxies_are_split_into_32_8_and_20() -> None:
     parts = [set(list_outlines(DATA / "masks", part=part)) for part in PARTS]
     assert [len(part) for part in parts] == [32, 8, 20]
     assert all(a.isdisjoint(b) for a, b in combinations(parts, 2))
 
 
-@here
+@needs_data
 def test_real_galaxies_can_be_cut_out() -> None:
     cutouts = load_cutouts(DATA / "masks", part="val")
     assert len(cutouts) == 8

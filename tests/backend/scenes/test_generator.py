@@ -50,9 +50,9 @@ def test_a_galaxy_is_blended_if_its_mask_overlaps_another(scenes: list[Scene]) -
 
 
 def test_equal_seeds_give_equal_scenes() -> None:
-    first, again, other = SIMULATED.draw(3, side=96), SIMULATED.draw(3, side=96), SIMULATED.draw(4, side=96)
-    assert (first.image == again.image).all()
-    assert (first.masks == again.masks).all()
+    first, repeat, other = SIMULATED.draw(3, side=96), SIMULATED.draw(3, side=96), SIMULATED.draw(4, side=96)
+    assert (first.image == repeat.image).all()
+    assert (first.masks == repeat.masks).all()
     assert (first.image != other.image).any()
 
 

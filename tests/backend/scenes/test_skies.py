@@ -23,8 +23,8 @@ def frame() -> NDArray[np.uint8]:
         point[place] = 1
         spread = ndimage.gaussian_filter(point, width)
         image += (peak * spread / spread.max())[..., None]
-    shown: NDArray[np.uint8] = (to_image(image.astype(np.float32)) * 255).round().astype(np.uint8)
-    return shown
+    pixels: NDArray[np.uint8] = (to_image(image.astype(np.float32)) * 255).round().astype(np.uint8)
+    return pixels
 
 
 def test_galaxies_are_removed_from_a_frame_and_bright_stars_stay(frame: NDArray[np.uint8]) -> None:

@@ -45,9 +45,9 @@ def client(predicting: Services) -> Iterator[TestClient]:
 
 def requests(path: str, kind: Callable[[dict[str, Any]], bool] = lambda body: True) -> list[Any]:
     """Return the captured requests to a path, as parameters."""
-    chosen = [request for request in REQUESTS if request["path"] == path and kind(request["body"] or {})]
-    assert chosen, f"no captured request to {path} of this kind"
-    return [pytest.param(request, id=str(REQUESTS.index(request))) for request in chosen]
+    requests = [request for request in REQUESTS if request["path"] == path and kind(request["body"] or {})]
+    assert requests, f"no captured request to {path} of this kind"
+    return [pytest.param(request, id=str(REQUESTS.index(request))) for request in requests]
 
 
 def send(client: TestClient, request: dict[str, Any], files: Any, png: Callable[..., bytes]) -> Any:
@@ -239,7 +239,7 @@ def test_health_setup_and_prompts_do_not_wait_for_a_bulk_request(
     client: TestClient, files: Any, png: Callable[..., bytes]
 ) -> None:
     slow, quick = (files.put(f"/data/upload/6/{name}.png", png()) for name in ("slow", "quick"))
-    release = files.held[slow] = threading.Event()
+    release = files.blocked_paths[slow] = threading.Event()
     with ThreadPoolExecutor(1) as pool:
         try:
             bulk = pool.submit(predict, client, [slow])
@@ -309,8 +309,8 @@ def test_metrics_contain_running_processes_and_pending_events(services: Services
         text = client.get("/metrics").text
     assert 'galaxyloop_processes_alive{kind="worker"} 1.0' in text
     assert 'galaxyloop_last_seen_seconds{kind="worker"}' in text
-    (waited,) = re.findall(r'galaxyloop_events_wait_seconds{project="7"} (\S+)', text)
-    assert float(waited) > 0
+    (wait_s,) = re.findall(r'galaxyloop_events_wait_seconds{project="7"} (\S+)', text)
+    assert float(wait_s) > 0
     assert 'galaxyloop_tasks_without_prediction{project="7"}' not in text  # the file server has no API for it
 
 

@@ -55,10 +55,10 @@ def time_to_close(connection: socket.socket) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: "])
-def test_a_connection_with_an_unfinished_head_is_closed(sent: bytes, address: tuple[str, int]) -> None:
+@pytest.mark.parametrize("content", [b"", b"GET /hea", b"GET /health HTTP/1.1\r\nHost: x\r\nX-A: "])
+def test_a_connection_with_an_unfinished_head_is_closed(content: bytes, address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
-        connection.sendall(sent)
+        connection.sendall(content)
         assert time_to_close(connection) < 10 * HEAD_TIMEOUT_S
 
 
@@ -77,10 +77,10 @@ def test_a_second_unfinished_request_is_closed_as_the_first(address: tuple[str, 
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\nGET /hea")
         began = time.monotonic()
         connection.settimeout(5)
-        received = b""
+        answer = b""
         while more := connection.recv(4096):
-            received += more
-        assert b'"status":"UP"' in received
+            answer += more
+        assert b'"status":"UP"' in answer
         assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
 
 
@@ -95,17 +95,17 @@ def test_requests_in_one_packet_are_answered_in_order(address: tuple[str, int]) 
     with socket.create_connection(address) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
         connection.settimeout(5)
-        received = b""
+        answer = b""
         while more := connection.recv(4096):
-            received += more
-        assert received.count(b'"status":"UP"') == 2
+            answer += more
+        assert answer.count(b'"status":"UP"') == 2
 
 
 def test_the_time_limit_does_not_apply_to_answers(address: tuple[str, int], files: Any) -> None:
     slow = "/data/upload/751/1.png"
-    files.held[slow] = threading.Event()
+    files.blocked_paths[slow] = threading.Event()
     body = {"tasks": [{"id": 1, "data": {"image": slow}}], "project": "751.1", "label_config": CONFIG, "params": {}}
-    threading.Timer(3 * HEAD_TIMEOUT_S, files.held[slow].set).start()
+    threading.Timer(3 * HEAD_TIMEOUT_S, files.blocked_paths[slow].set).start()
     assert httpx.post(f"http://{address[0]}:{address[1]}/predict", json=body, timeout=30).status_code == 200
 
 
@@ -147,13 +147,13 @@ def test_a_body_without_a_json_content_type_is_rejected(kind: str, address: tupl
 def test_an_abandoned_request_does_not_delay_others(address: tuple[str, int], files: Any) -> None:
     """The first images are not available; the client disconnects, the others are not fetched, the next request is served."""
     first, later = "/data/upload/750/1.png", "/data/upload/750/2.png"
-    files.held[first] = threading.Event()
+    files.blocked_paths[first] = threading.Event()
     tasks = [{"id": number, "data": {"image": first if number < CHUNK else later}} for number in range(3 * CHUNK)]
     body = {"tasks": tasks, "project": "750.1", "label_config": CONFIG, "params": {}}
     url = f"http://{address[0]}:{address[1]}/predict"
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(url, json=body, timeout=1)
-    threading.Timer(1.0, files.held[first].set).start()
+    threading.Timer(1.0, files.blocked_paths[first].set).start()
     assert httpx.post(url, json=body | {"tasks": []}, timeout=30).json()["results"] == []
-    assert first in files.requested
-    assert later not in files.requested
+    assert first in files.request_paths
+    assert later not in files.request_paths

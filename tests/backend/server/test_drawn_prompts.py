@@ -28,13 +28,13 @@ def test_an_object_drawn_with_any_control_prompts_for_a_mask(predicting: Service
     assert control is not None
     rows, columns = np.indices(SIZE[::-1]) + 0.5
     disc = np.hypot(columns - GALAXY[0], rows - GALAXY[1]) < 9
-    (drawn,) = OBJECTS[tool].encode_mask(disc, control=control, label="Galaxy", size=SIZE)
+    (prompt,) = OBJECTS[tool].encode_mask(disc, control=control, label="Galaxy", size=SIZE)
     image = files.put("/data/upload/1/drawn.png", png(spots=((*GALAXY, 5), (150, 50, 6))))
     body = {
         "project": str(PROJECT),
         "label_config": config,
         "tasks": [{"id": 1, "data": {"image": image}}],
-        "params": {"context": {"result": [drawn | {"origin": "manual"}]}},
+        "params": {"context": {"result": [prompt | {"origin": "manual"}]}},
     }
     with TestClient(create_app(predicting)) as client:
         (prediction,) = client.post("/predict", json=body).json()["results"]

@@ -32,7 +32,7 @@ def contract(predicting: Services) -> Iterator[Any]:
 
 
 @pytest.fixture(scope="module")
-def protected(predicting: Services) -> Iterator[Any]:
+def protected_app(predicting: Services) -> Iterator[Any]:
     """Return the schema of a server with a password and a webhook secret."""
     secrets = {"basic_auth_password": SecretStr(PASSWORD), "webhook_secret": SecretStr("a-secret")}
     _ = predicting.predictors  # loaded once, for both servers
@@ -59,10 +59,10 @@ def test_the_server_conforms_to_its_openapi_description(name: str, contract: Any
 
 @pytest.mark.parametrize("headers", [HEADERS, {}], ids=["password", "no password"])
 @pytest.mark.parametrize("name", OPERATIONS)
-def test_a_server_with_a_password_conforms_to_its_description(name: str, headers: dict[str, str], protected: Any) -> None:
+def test_a_server_with_a_password_conforms_to_its_description(name: str, headers: dict[str, str], protected_app: Any) -> None:
     method, path = name.split()
 
-    @given(protected[path][method].as_strategy())
+    @given(protected_app[path][method].as_strategy())
     @settings(max_examples=EXAMPLES // 2, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     def check(case: Any) -> None:
         answer = case.call_and_validate(headers=headers)
@@ -72,5 +72,5 @@ def test_a_server_with_a_password_conforms_to_its_description(name: str, headers
 
 
 def test_openapi_describes_every_path(contract: Any) -> None:
-    described = [result.ok() for result in contract.get_all_operations()]
-    assert sorted(f"{operation.method} {operation.path}" for operation in described) == sorted(OPERATIONS)
+    operations = [result.ok() for result in contract.get_all_operations()]
+    assert sorted(f"{operation.method} {operation.path}" for operation in operations) == sorted(OPERATIONS)

@@ -80,9 +80,9 @@ def test_lost_jobs_are_queued_again(services: Services, redis: Any) -> None:
 def test_requests_fail_with_503_while_the_database_is_down(
     services: Services, client: TestClient, without_postgresql: Any, postgresql: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    answered = client.post("/webhook", json=EVENT)
-    assert postgresql.password not in answered.text + caplog.text
-    assert (answered.status_code, answered.json()["detail"]) == (
+    answer = client.post("/webhook", json=EVENT)
+    assert postgresql.password not in answer.text + caplog.text
+    assert (answer.status_code, answer.json()["detail"]) == (
         503,
         "the backend cannot use its database now; see its log",
     )

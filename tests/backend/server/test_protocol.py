@@ -61,8 +61,8 @@ def change_body(path: str, **changes: Any) -> bytes:
 
 
 @given(st.integers(1, MAX_ID), st.integers(0, 10**12))
-def test_a_project_id_is_read_with_or_without_its_time_of_creation(number: int, created: int) -> None:
-    assert project_id_of(number) == project_id_of(str(number)) == project_id_of(f"{number}.{created}") == number
+def test_a_project_id_is_read_with_or_without_its_time_of_creation(number: int, changes: int) -> None:
+    assert project_id_of(number) == project_id_of(str(number)) == project_id_of(f"{number}.{changes}") == number
 
 
 @pytest.mark.parametrize("path", BODIES)
@@ -106,10 +106,10 @@ def test_an_event_without_a_project_is_rejected(client: TestClient, project: Any
     assert send_rejected(client, "/webhook", change_body("/webhook", project=project)).startswith("project")
 
 
-@pytest.mark.parametrize(("path", "missing"), [(path, key) for path in BODIES for key in BODIES[path] if key in NEEDED])
-def test_a_missing_field_is_named(client: TestClient, path: str, missing: str) -> None:
-    body = {key: value for key, value in BODIES[path].items() if key != missing}
-    assert send_rejected(client, path, json.dumps(body).encode()).startswith(f"{missing}: ")
+@pytest.mark.parametrize(("path", "field"), [(path, key) for path in BODIES for key in BODIES[path] if key in NEEDED])
+def test_a_missing_field_is_named(client: TestClient, path: str, field: str) -> None:
+    body = {key: value for key, value in BODIES[path].items() if key != field}
+    assert send_rejected(client, path, json.dumps(body).encode()).startswith(f"{field}: ")
 
 
 @pytest.mark.parametrize(
@@ -155,10 +155,10 @@ def test_versions_of_an_invalid_project_are_rejected(client: TestClient, project
 
 
 @pytest.mark.parametrize(
-    ("sent", "read"), [(None, None), ("", None), ('{"batch": 3}', {"batch": 3}), ({"batch": 3}, {"batch": 3})]
+    ("body", "read"), [(None, None), ("", None), ('{"batch": 3}', {"batch": 3}), ({"batch": 3}, {"batch": 3})]
 )
-def test_extra_params_are_read_as_an_object_or_as_json_text(sent: Any, read: Any) -> None:
-    assert SetupRequest.model_validate(BODIES["/setup"] | {"extra_params": sent}).extra_params == read
+def test_extra_params_are_read_as_an_object_or_as_json_text(body: Any, read: Any) -> None:
+    assert SetupRequest.model_validate(BODIES["/setup"] | {"extra_params": body}).extra_params == read
 
 
 @given(value=json_values, path=st.sampled_from(list(BODIES)), data=st.data())

@@ -50,14 +50,14 @@ def metrics(services: Services) -> Metrics:
     return Metrics(services.registry, services.pending_events, Coverage(services.settings))
 
 
-def exposed(metrics: Metrics) -> dict[str, float]:
+def read_metrics(metrics: Metrics) -> dict[str, float]:
     lines = (line for line in generate_latest(metrics.exposed).decode().splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
 def test_the_figures_of_a_report_are_exposed(metrics: Metrics, services: Services) -> None:
     ReportStore(services.engine).write(report())
-    values = exposed(metrics)
+    values = read_metrics(metrics)
     control = 'control="mood",project="7"'
     assert values['galaxyloop_labels{project="7"}'] == 50
     assert values['galaxyloop_score{control="mood",metric="macro_auc",project="7"}'] == 0.9
@@ -72,13 +72,13 @@ def test_the_figures_of_a_report_are_exposed(metrics: Metrics, services: Service
 
 def test_a_newer_report_replaces_the_old_one(metrics: Metrics, services: Services) -> None:
     store = ReportStore(services.engine)
-    for made_at, annotated in ((5, 50), (6, 51)):
-        store.write(report().model_copy(update={"made_at": made_at, "annotated": annotated}))
-        assert exposed(metrics)['galaxyloop_labels{project="7"}'] == annotated
+    for made_at, count in ((5, 50), (6, 51)):
+        store.write(report().model_copy(update={"made_at": made_at, "annotated": count}))
+        assert read_metrics(metrics)['galaxyloop_labels{project="7"}'] == count
 
 
 def test_a_project_without_a_report_has_no_figures(metrics: Metrics) -> None:
-    assert not any("score" in name for name in exposed(metrics))
+    assert not any("score" in name for name in read_metrics(metrics))
 
 
 def expressions(dashboard: dict[str, Any]) -> list[str]:
@@ -89,9 +89,9 @@ def expressions(dashboard: dict[str, Any]) -> list[str]:
 def test_the_dashboard_queries_metrics_that_exist(metrics: Metrics) -> None:
     types = re.findall(r"^# TYPE (\w+) \w+$", generate_latest(metrics.exposed).decode(), re.MULTILINE)
     samples = {*types, *(f"{name}_bucket" for name in types)}
-    queried = {name for each in expressions(json.loads(DASHBOARD.read_text())) for name in re.findall(r"galaxyloop_\w+", each)}
-    assert queried
-    assert queried <= samples
+    names = {name for each in expressions(json.loads(DASHBOARD.read_text())) for name in re.findall(r"galaxyloop_\w+", each)}
+    assert names
+    assert names <= samples
 
 
 def test_the_panels_of_the_dashboard_do_not_overlap() -> None:

@@ -28,11 +28,11 @@ def differences(first: dict[str, Any], other: dict[str, Any]) -> set[str]:
 def test_the_input_is_described_by_its_absolute_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path)
-    here = describe("image_folder/**", version(), part_images=10)
-    assert here["input"] == str(tmp_path / "image_folder/**")
+    description = describe("image_folder/**", version(), part_images=10)
+    assert description["input"] == str(tmp_path / "image_folder/**")
     monkeypatch.chdir("elsewhere")
-    assert describe("../image_folder/**", version(), part_images=10) == here
-    assert differences(here, describe("image_folder/**", version(), part_images=10)) == {"input"}
+    assert describe("../image_folder/**", version(), part_images=10) == description
+    assert differences(description, describe("image_folder/**", version(), part_images=10)) == {"input"}
     assert describe("s3://sky/**", version(), part_images=10)["input"] == "s3://sky/**"
 
 

@@ -101,9 +101,9 @@ def test_a_part_is_flushed_to_disk_before_it_is_renamed(out: Path, monkeypatch: 
     monkeypatch.setattr(os, "replace", rename)
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(0, b"part")
-    named = [event if event.startswith(("to ", "out")) else "file" for event in events]
-    written = ("_plan.jsonl.gz", "_run.json", "part-000000.parquet")
-    assert named == [event for name in written for event in ("file", f"to {name}", "out")]
+    kinds = [event if event.startswith(("to ", "out")) else "file" for event in events]
+    names = ("_plan.jsonl.gz", "_run.json", "part-000000.parquet")
+    assert kinds == [event for name in names for event in ("file", f"to {name}", "out")]
 
 
 def test_a_part_is_written_atomically(out: Path) -> None:
@@ -164,5 +164,5 @@ def test_a_second_process_in_a_folder_is_rejected(out: Path) -> None:
         f"try:\n with open_folder(Path({str(out)!r}), {RUN!r}, [], state={{}}): pass\nexcept SurveyError as error: print(error)"
     )
     with open_folder(out, RUN, PLAN):
-        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert "another process works in" in done.stdout
+        process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert "another process works in" in process.stdout

@@ -32,5 +32,5 @@ def test_a_part_without_all_of_its_images_is_not_written(tmp_path: Path) -> None
     version = bundle_version(None, name="v0001", label_config=CONFIG, settings=Settings())
     survey = SurveyPlan(str(tmp_path / "in"), tmp_path / "out", version, part_images=2)
     with pytest.raises(SurveyError, match="part 1 has 1 images and not the 2 of its plan"):
-        run_survey(survey, open_engine=lose_last_image, progress=lambda parts, folder, known: parts)
+        run_survey(survey, open_engine=lose_last_image, progress=lambda parts, folder, description: parts)
     assert [file.name for file in (tmp_path / "out").glob("part-*")] == ["part-000000.parquet"]

@@ -24,11 +24,11 @@ def write_survey(folder: Path, embeddings: np.ndarray, *, parts: int = 3, encode
     run = {"encoder": encoder or fingerprint(SHIPPED_CHECKPOINT), "parts": parts, "images": len(embeddings)}
     (folder / "_run.json").write_text(json.dumps(run))
     for number, rows in enumerate(np.array_split(np.arange(len(embeddings)), parts)):
-        whole = [*rows.tolist(), None]
+        row_numbers = [*rows.tolist(), None]
         columns = {
-            "id": pa.array([f"{row}.png" for row in whole]),
+            "id": pa.array([f"{row}.png" for row in row_numbers]),
             "embedding": pa.array(
-                [None if row is None else embeddings[row].astype(np.float16) for row in whole],
+                [None if row is None else embeddings[row].astype(np.float16) for row in row_numbers],
                 pa.list_(pa.float16(), DIMENSION),
             ),
         }
@@ -49,11 +49,11 @@ def test_the_most_similar_images_of_all_parts_come_first(
 ) -> None:
     monkeypatch.setattr(similar, "CHUNK", chunk)
     write_survey(tmp_path / "out", embeddings)
-    found = most_similar(tmp_path / "out", embeddings[[5]], limit=4)
-    assert [name for name, _ in found][:3] == ["5.png", "41.png", "17.png"]
-    assert len(found) == 4
-    assert found[0][1] == pytest.approx(1, abs=1e-3)
-    assert found == sorted(found, key=lambda row: -row[1])
+    matches = most_similar(tmp_path / "out", embeddings[[5]], limit=4)
+    assert [name for name, _ in matches][:3] == ["5.png", "41.png", "17.png"]
+    assert len(matches) == 4
+    assert matches[0][1] == pytest.approx(1, abs=1e-3)
+    assert matches == sorted(matches, key=lambda row: -row[1])
 
 
 def test_a_limit_above_the_number_of_images_gives_all_that_could_be_read(tmp_path: Path, embeddings: np.ndarray) -> None:

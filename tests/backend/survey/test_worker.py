@@ -46,10 +46,10 @@ OBJECTS = '<{0} name="objects" toName="image"><Label value="Galaxy"/></{0}>'
 def images(tmp_path_factory: pytest.TempPathFactory, png: Callable[..., bytes]) -> list[str]:
     """Return three images, and between them a file that is not an image."""
     folder = tmp_path_factory.mktemp("images")
-    made = [("a.png", png()), ("broken.png", b"no image"), ("b.png", png(size=(64, 80), spots=((30, 40, 6),)))]
-    for name, content in [*made, ("empty-sky.png", png(spots=()))]:
+    images = [("a.png", png()), ("broken.png", b"no image"), ("b.png", png(size=(64, 80), spots=((30, 40, 6),)))]
+    for name, content in [*images, ("empty-sky.png", png(spots=()))]:
         (folder / name).write_bytes(content)
-    return [str(folder / name) for name, _ in made] + [str(folder / "empty-sky.png")]
+    return [str(folder / name) for name, _ in images] + [str(folder / "empty-sky.png")]
 
 
 def run_of(bundle: VersionBundle, input: str = "/") -> dict[str, Any]:
@@ -80,12 +80,12 @@ def predictor(xml: str) -> tuple[PredictorFactory, Predictor]:
     return builder, builder.build(parse(xml), ProjectHeads(), version="v0001")
 
 
-def shipped(name: str) -> str:
+def config_text(name: str) -> str:
     return resources("labeling_configs").joinpath(f"{name}.xml").read_text()
 
 
 def test_each_image_has_a_row_with_the_reason_if_it_is_unreadable(images: list[str]) -> None:
-    part = part_of(shipped("morphology"), images)
+    part = part_of(config_text("morphology"), images)
     rows = rows_of(part)
     assert (part.images, part.unreadable, len(rows)) == (4, 1, 4)
     assert [row["id"] for row in rows] == images
@@ -96,11 +96,11 @@ def test_each_image_has_a_row_with_the_reason_if_it_is_unreadable(images: list[s
 
 
 def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
-    xml = shipped("everything")
+    xml = config_text("everything")
     builder, backend = predictor(xml)
     predictions = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
-    extracted = builder.extractor.extract_features(images, embed=True)
-    for row, prediction, features in zip(rows_of(part_of(xml, images)), predictions, extracted, strict=True):
+    features_of_images = builder.extractor.extract_features(images, embed=True)
+    for row, prediction, features in zip(rows_of(part_of(xml, images)), predictions, features_of_images, strict=True):
         if row["error"] is not None:
             assert prediction.problem == row["error"]
             continue
@@ -108,9 +108,9 @@ def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
         assert isinstance(features, ImageFeatures)
         assert features.embedding is not None
         np.testing.assert_allclose(row["embedding"], features.embedding, rtol=1e-3, atol=1e-4)
-        (chosen,) = (region for region in prediction.result if region["from_name"] == "morphology")
-        assert max(row["morphology"], key=row["morphology"].get) == chosen["value"]["choices"][0]
-        assert max(row["morphology"].values()) == pytest.approx(chosen["score"], abs=1e-5)
+        (class_region,) = (region for region in prediction.result if region["from_name"] == "morphology")
+        assert max(row["morphology"], key=row["morphology"].get) == class_region["value"]["choices"][0]
+        assert max(row["morphology"].values()) == pytest.approx(class_region["score"], abs=1e-5)
         outlines = [region for region in prediction.result if region["from_name"] == "outline"]
         assert [detection["score"] for detection in row["outline"]] == pytest.approx(
             [region["score"] for region in outlines], abs=1e-5
@@ -181,23 +181,23 @@ def test_a_control_named_as_a_fixed_column_gets_a_prefix(images: list[str]) -> N
 
 
 def test_embeddings_have_a_fixed_size_and_the_file_describes_the_run(images: list[str]) -> None:
-    file = parquet.ParquetFile(io.BytesIO(part_of(shipped("morphology"), images).content))
+    file = parquet.ParquetFile(io.BytesIO(part_of(config_text("morphology"), images).content))
     assert file.schema_arrow.field("embedding").type == pa.list_(pa.float16(), 1280)
-    assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == run_of(version(shipped("morphology")))
+    assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == run_of(version(config_text("morphology")))
 
 
 def test_the_output_does_not_depend_on_batches(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = rows_of(part_of(shipped("morphology"), images * 3))
+    rows = rows_of(part_of(config_text("morphology"), images * 3))
     monkeypatch.setattr("backend.survey.worker.BATCH_PIXELS", 1)
-    single = rows_of(part_of(shipped("morphology"), images * 3))
-    assert [row["id"] for row in whole] == [row["id"] for row in single]
-    for row, other in zip(whole, single, strict=True):
+    single = rows_of(part_of(config_text("morphology"), images * 3))
+    assert [row["id"] for row in rows] == [row["id"] for row in single]
+    for row, other in zip(rows, single, strict=True):
         if row["error"] is None:
             np.testing.assert_allclose(row["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
 def test_a_part_without_readable_images_is_written(images: list[str]) -> None:
-    part = part_of(shipped("everything"), [images[1], "gone.png"])
+    part = part_of(config_text("everything"), [images[1], "gone.png"])
     assert (part.images, part.unreadable) == (2, 2)
     assert [row["error"] for row in rows_of(part)][1] == "there is no such file"
 
@@ -210,7 +210,7 @@ def test_a_config_without_a_supported_control_is_rejected(controls: str, reason:
 
 @pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint"])
 def test_a_machine_with_another_galaxyloop_computes_no_part(name: str) -> None:
-    bundle = version(shipped("morphology"))
+    bundle = version(config_text("morphology"))
     sentence = f"its {name.replace('_', ' ')} is .* and not 'other'; install the same galaxyloop on every machine"
     with pytest.raises(SurveyError, match=sentence):
         SurveyWorker((bundle, Path.cwd(), run_of(bundle) | {name: "other"}))
@@ -221,7 +221,7 @@ def test_a_part_fails_if_access_to_all_its_images_is_denied(s3: Any, monkeypatch
         raise DeniedError("the object cannot be read: AccessDenied")
 
     monkeypatch.setattr(S3Client, "read", deny)
-    bundle = version(shipped("morphology"))
+    bundle = version(config_text("morphology"))
     worker = SurveyWorker((bundle, Path.cwd(), run_of(bundle, "s3://sky/")))
     images = tuple(Span(f"s3://sky/{number}.png") for number in range(ENOUGH_DENIED))
     with pytest.raises(InputError, match="all 8 images of part 3 were denied, as the first: the object cannot be read"):
@@ -231,7 +231,7 @@ def test_a_part_fails_if_access_to_all_its_images_is_denied(s3: Any, monkeypatch
 
 def test_a_part_fails_if_the_input_is_not_visible_on_the_machine(tmp_path: Path) -> None:
     for word in ("surveys/dr10", "surveys/*/*.png", "surveys/rows.parquet"):
-        bundle = version(shipped("morphology"))
+        bundle = version(config_text("morphology"))
         worker = SurveyWorker((bundle, tmp_path, run_of(bundle) | {"input": word}))
         with pytest.raises(InputError, match=r"surveys.* does not exist on .*: every worker must be able to read the images"):
             worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
@@ -242,7 +242,7 @@ def test_relative_paths_start_in_the_folder_of_the_user(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     stands = Path(images[0]).parent
-    bundle = version(shipped("morphology"))
+    bundle = version(config_text("morphology"))
     worker = SurveyWorker((bundle, stands, run_of(bundle, str(stands / "*.png"))))
     (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
     assert (row["id"], row["error"]) == ("a.png", None)

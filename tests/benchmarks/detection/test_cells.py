@@ -44,8 +44,8 @@ def test_a_false_detection_in_an_empty_scene_lowers_precision() -> None:
 
 
 def test_the_score_threshold_separates_true_and_false_detections() -> None:
-    mixed = finds([([0, 0, 10, 10], 0.8), ([20, 20, 40, 30], 0.7)], [([1, 1, 9, 9], 0.3)])
-    assert 0.3 < choose_threshold(mixed, WANTED) <= 0.7
+    both_scores = finds([([0, 0, 10, 10], 0.8), ([20, 20, 40, 30], 0.7)], [([1, 1, 9, 9], 0.3)])
+    assert 0.3 < choose_threshold(both_scores, WANTED) <= 0.7
 
 
 def test_cells_are_read_as_they_were_written(tmp_path: Path) -> None:

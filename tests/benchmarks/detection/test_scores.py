@@ -37,6 +37,6 @@ def test_a_false_detection_with_a_higher_score_lowers_average_precision() -> Non
 
 
 def test_an_empty_scene_without_detections_has_no_hits() -> None:
-    nothing = measure([finds()], [np.empty((0, 4))], least_score=0.5)
-    missed = measure([finds()], [np.array([ONE])], least_score=0.5)
-    assert (nothing.recall, missed.recall, missed.accuracy) == (0, 0, 0)
+    empty_score = measure([finds()], [np.empty((0, 4))], least_score=0.5)
+    miss = measure([finds()], [np.array([ONE])], least_score=0.5)
+    assert (empty_score.recall, miss.recall, miss.accuracy) == (0, 0, 0)

@@ -26,12 +26,12 @@ def ask(pool: tuple[NDArray[np.float32], NDArray[np.int64]], rungs: tuple[int, .
 
 
 def test_each_rung_has_its_number_of_different_galaxies(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
-    assert {rung: len(set(labelled)) for rung, labelled in ask(pool, RUNGS).items()} == {rung: rung for rung in RUNGS}
+    assert {rung: len(set(indices)) for rung, indices in ask(pool, RUNGS).items()} == {rung: rung for rung in RUNGS}
 
 
 def test_a_higher_rung_contains_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
-    queried = ask(pool, RUNGS)
-    assert (queried[35][:20] == queried[20]).all()
+    queries = ask(pool, RUNGS)
+    assert (queries[35][:20] == queries[20]).all()
 
 
 def test_the_first_ten_are_drawn_at_random(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
@@ -44,10 +44,10 @@ def test_fewer_rungs_do_not_change_the_remaining_ones(pool: tuple[NDArray[np.flo
 
 def test_labels_of_galaxies_that_were_not_queried_are_not_read(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     embeddings, labels = pool
-    queried = ask(pool, (35,))[35]
-    hidden = np.full_like(labels, 3)
-    hidden[queried] = labels[queried]
-    assert (ask((embeddings, hidden), (35,))[35] == queried).all()
+    queries = ask(pool, (35,))[35]
+    constant_labels = np.full_like(labels, 3)
+    constant_labels[queries] = labels[queries]
+    assert (ask((embeddings, constant_labels), (35,))[35] == queries).all()
 
 
 def test_galaxies_are_drawn_at_random_while_all_labels_are_equal(

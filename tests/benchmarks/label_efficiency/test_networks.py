@@ -49,6 +49,6 @@ def test_the_same_seed_gives_the_same_network(galaxies: tuple[NDArray[np.uint8],
 
 
 def test_predictions_do_not_depend_on_the_orientation() -> None:
-    trained = Trained(build_resnet18(4).eval(), torch.zeros(4), bfloat16=False)
+    network = Trained(build_resnet18(4).eval(), torch.zeros(4), bfloat16=False)
     frames = np.random.default_rng(0).integers(0, 255, size=(4, 32, 32, 3), dtype=np.uint8)
-    assert trained.predict(frames) == pytest.approx(trained.predict(np.rot90(frames, axes=(1, 2)).copy()), abs=1e-4)
+    assert network.predict(frames) == pytest.approx(network.predict(np.rot90(frames, axes=(1, 2)).copy()), abs=1e-4)

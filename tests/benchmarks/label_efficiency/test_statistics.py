@@ -38,9 +38,9 @@ def test_the_curve_is_linear_in_the_logarithm_between_rungs() -> None:
 
 
 def test_a_rung_that_reaches_the_target_is_the_answer() -> None:
-    needed = labels_needed(RUNGS, [0.6, 0.8, 0.9], target=0.8)
-    assert needed.exact
-    assert needed.low == pytest.approx(100)
+    bounds = labels_needed(RUNGS, [0.6, 0.8, 0.9], target=0.8)
+    assert bounds.exact
+    assert bounds.low == pytest.approx(100)
 
 
 def test_a_curve_below_the_target_needs_more_than_all_labels() -> None:
@@ -65,8 +65,8 @@ def test_a_higher_target_never_needs_fewer_labels(scores: list[float], target: f
 
 @given(CURVES, st.floats(0.5, 1))
 def test_a_result_lies_inside_the_rungs_or_is_a_bound(scores: list[float], target: float) -> None:
-    needed = labels_needed(RUNGS, scores, target=target)
-    assert needed in (Bounds(0, 10), Bounds(1000, math.inf)) or (needed.exact and 10 <= needed.low <= 1000 * (1 + 1e-9))
+    bounds = labels_needed(RUNGS, scores, target=target)
+    assert bounds in (Bounds(0, 10), Bounds(1000, math.inf)) or (bounds.exact and 10 <= bounds.low <= 1000 * (1 + 1e-9))
 
 
 def test_rungs_must_increase() -> None:

@@ -36,8 +36,8 @@ def disc(middle: tuple[float, float], radius: float = 10) -> Mask:
 
 
 def test_the_click_that_reaches_the_overlap_is_counted() -> None:
-    clicked = Clicked((0.5, 0.8, 0.86, 0.84, 0.91))
-    assert [clicked.until(goal, most=20) for goal in (0.5, 0.85, 0.9)] == [1, 3, 5]
+    series = Clicked((0.5, 0.8, 0.86, 0.84, 0.91))
+    assert [series.until(goal, most=20) for goal in (0.5, 0.85, 0.9)] == [1, 3, 5]
 
 
 def test_an_overlap_that_is_not_reached_counts_as_the_largest_number() -> None:
@@ -74,8 +74,8 @@ def test_a_first_click_beside_a_galaxy_selects_the_nearest(opponent: Callable[[S
 
 
 def test_further_clicks_add_and_remove_the_other_galaxy(opponent: Callable[[Sequence[Click]], Mask]) -> None:
-    left, both = opponent([(*LEFT, True)]), opponent([(*LEFT, True), (*RIGHT, True)])
-    assert both[disc(LEFT, 6) | disc(RIGHT, 6)].all()
+    left, two_clicks = opponent([(*LEFT, True)]), opponent([(*LEFT, True), (*RIGHT, True)])
+    assert two_clicks[disc(LEFT, 6) | disc(RIGHT, 6)].all()
     np.testing.assert_array_equal(opponent([(*LEFT, True), (*RIGHT, False)]), left)
 
 
@@ -91,7 +91,7 @@ def test_a_click_on_empty_sky_gives_the_clicked_pixels() -> None:
         assert mask[20, 10]
 
 
-def judged(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) -> list[Judged]:
+def judge(method: str, *overlaps: tuple[float, ...], objects: Sequence[Object]) -> list[Judged]:
     return [Judged(method, object_, 0, 0, Clicked(values)) for object_, values in zip(objects, overlaps, strict=True)]
 
 
@@ -104,7 +104,7 @@ def objects() -> list[Object]:
 
 
 def test_figures_are_means_over_objects_with_their_interval(objects: list[Object]) -> None:
-    results = judged("a", (0.9,), (0.6, 0.86), (0.3, 0.4), objects=objects)
+    results = judge("a", (0.9,), (0.6, 0.86), (0.3, 0.4), objects=objects)
     mean = mean_of(results, overlap_after(1))
     assert mean.mean == pytest.approx(0.6)
     assert mean.low <= 0.6 <= mean.high
@@ -114,5 +114,5 @@ def test_figures_are_means_over_objects_with_their_interval(objects: list[Object
 
 def test_a_constant_difference_has_a_narrow_interval(objects: list[Object]) -> None:
     worse, better = ([(value,) for value in values] for values in ((0.2, 0.5, 0.7), (0.3, 0.6, 0.8)))
-    gain = difference(judged("b", *better, objects=objects), judged("a", *worse, objects=objects), overlap_after(1))
+    gain = difference(judge("b", *better, objects=objects), judge("a", *worse, objects=objects), overlap_after(1))
     assert [gain.low, gain.mean, gain.high] == pytest.approx([0.1] * 3)

@@ -48,8 +48,8 @@ def shape_of(client: LabelStudioClient) -> Callable[..., tuple[int, ...]]:
     """Return a function that fetches an image as the backend does and returns its shape."""
 
     def fetch_shape(reference: str, *hosts: str) -> tuple[int, ...]:
-        allowed = frozenset(hosts)
-        fetcher = Fetcher(label_studio_url=client.url, authorization=client.authorization, allowed_hosts=allowed)
+        allowed_hosts = frozenset(hosts)
+        fetcher = Fetcher(label_studio_url=client.url, authorization=client.authorization, allowed_hosts=allowed_hosts)
         try:
             return decode(fetcher.fetch(reference)).shape
         finally:
@@ -69,7 +69,7 @@ def noise() -> Callable[..., Any]:
 
 
 @pytest.fixture
-def everything(tmp_path: Path, noise: Callable[..., Any]) -> Path:
+def image_folder(tmp_path: Path, noise: Callable[..., Any]) -> Path:
     """Return a folder with a PNG, a JPEG, a TIFF of floats, a FITS file, a copy of the PNG, and two broken files."""
     folder = tmp_path / "images"
     (folder / "below").mkdir(parents=True)

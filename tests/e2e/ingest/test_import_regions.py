@@ -48,12 +48,12 @@ def sky_of(number: int) -> WCS:
 @pytest.fixture
 def project(client: LabelStudioClient, run: Callable[..., Result], tmp_path: Path) -> int:
     """Return a project of two galaxies as FITS files, a degree apart."""
-    made = create_project(client, "Regions to import", CONFIG)
+    project = create_project(client, "Regions to import", CONFIG)
     for number, name in enumerate(NAMES):
         noise = np.random.default_rng(number).normal(10, 2, (HEIGHT, WIDTH)).astype(np.float32)
         fits.writeto(tmp_path / f"{name}.fits", noise, sky_of(number).to_header())
-    assert run(made, *(tmp_path / f"{name}.fits" for name in NAMES)).exit_code == 0
-    return made
+    assert run(project, *(tmp_path / f"{name}.fits" for name in NAMES)).exit_code == 0
+    return project
 
 
 @pytest.fixture
@@ -82,10 +82,10 @@ def segmentation_map() -> Any:
 def write_coco(file: Path) -> Path:
     mask = np.zeros((HEIGHT, WIDTH), np.uint8)
     mask[5:12, 8:30] = 1
-    packed = {"size": [HEIGHT, WIDTH], "counts": coco_mask.encode(np.asfortranarray(mask))["counts"].decode()}
+    rle = {"size": [HEIGHT, WIDTH], "counts": coco_mask.encode(np.asfortranarray(mask))["counts"].decode()}
     polygon = [[3.2, 4.1, 30.4, 6.3, 20.2, 25.7]]
     rows = [
-        {"image_id": 1, "category_id": 1, "segmentation": packed},
+        {"image_id": 1, "category_id": 1, "segmentation": rle},
         {"image_id": 1, "category_id": 2, "segmentation": polygon},
         {"image_id": 1, "category_id": 3, "segmentation": polygon},
         {"image_id": 2, "category_id": 1, "bbox": [4, 5, 10, 12]},
@@ -104,41 +104,41 @@ def test_predictions_are_imported_exactly_and_only_once(
 ) -> None:
     coco = write_coco(tmp_path / "instances.json")
     fits.writeto(tmp_path / "south_seg.fits", segmentation_map())
-    done = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
-    assert "2 tasks stored" in done.stdout, done.output
-    assert done.exit_code == 1  # a comet, and an image that is not in the project
-    assert "comet" in done.stderr
-    assert "east.png" in done.stderr
+    result = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
+    assert "2 tasks stored" in result.stdout, result.output
+    assert result.exit_code == 1  # a comet, and an image that is not in the project
+    assert "comet" in result.stderr
+    assert "east.png" in result.stderr
     tasks = tasks_of(client, project)
     (north,), (south,) = (client.get("/api/predictions/", task=tasks[name]) for name in NAMES)
     assert {north["model_version"], south["model_version"]} == {"cutler"}
     reader = COCO(coco)
-    expected = [reader.annToMask(reader.anns[number]).astype(bool) for number in (1, 2)]
-    assert [np.array_equal(*pair) for pair in zip(masks_of(north["result"]), expected, strict=True)] == [True, True]
+    expected_masks = [reader.annToMask(reader.anns[number]).astype(bool) for number in (1, 2)]
+    assert [np.array_equal(*pair) for pair in zip(masks_of(north["result"]), expected_masks, strict=True)] == [True, True]
     labels = segmentation_map()[::-1]
     assert [np.array_equal(*pair) for pair in zip(masks_of(south["result"]), [labels == 4, labels == 9], strict=True)] == [
         True
     ] * 2
     assert project_state(client, project).model_version == "cutler"
 
-    again = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
-    assert "0 tasks stored, 2 already stored" in again.stdout
+    second_result = import_regions(coco, tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "cutler")
+    assert "0 tasks stored, 2 already stored" in second_result.stdout
     import_regions(tmp_path / "south_seg.fits", "--label", "Star", "--model", "cutler")
-    (changed,) = client.get("/api/predictions/", task=tasks["south"])
-    assert changed["id"] == south["id"]
-    assert {label for region in changed["result"] for label in region["value"]["brushlabels"]} == {"Star"}
+    (new_prediction,) = client.get("/api/predictions/", task=tasks["south"])
+    assert new_prediction["id"] == south["id"]
+    assert {label for region in new_prediction["result"] for label in region["value"]["brushlabels"]} == {"Star"}
     import_regions(tmp_path / "south_seg.fits", "--label", "Galaxy", "--model", "other")
     assert len(client.get("/api/predictions/", task=tasks["south"])) == 2
 
     fits.writeto(tmp_path / "survey.fits", segmentation_map(), sky_of(1).to_header())  # a map whose name matches no task
-    done = import_regions(tmp_path / "survey.fits", "--label", "Galaxy", "--model", "survey")
-    assert done.exit_code == 0, done.output
-    mapped = [
+    result = import_regions(tmp_path / "survey.fits", "--label", "Galaxy", "--model", "survey")
+    assert result.exit_code == 0, result.output
+    shapes = [
         prediction
         for prediction in client.get("/api/predictions/", task=tasks["south"])
         if prediction["model_version"] == "survey"
     ]
-    assert [np.array_equal(*pair) for pair in zip(masks_of(mapped[0]["result"]), [labels == 4, labels == 9], strict=True)] == [
+    assert [np.array_equal(*pair) for pair in zip(masks_of(shapes[0]["result"]), [labels == 4, labels == 9], strict=True)] == [
         True
     ] * 2
 
@@ -152,8 +152,8 @@ def test_annotations_are_matched_by_sky_position_and_stored_once(
 ) -> None:
     place = sky_of(1).pixel_to_world(12.3, 9.8)
     ring = CircleAnnulusSkyRegion(place, 1 * place.ra.unit / 3600, 3 * place.ra.unit / 3600)
-    far = CircleAnnulusSkyRegion(sky_of(7).pixel_to_world(1, 1), ring.inner_radius, ring.outer_radius)
-    Regions([ring, far]).write(tmp_path / "field.reg", format="ds9")
+    far_region = CircleAnnulusSkyRegion(sky_of(7).pixel_to_world(1, 1), ring.inner_radius, ring.outer_radius)
+    Regions([ring, far_region]).write(tmp_path / "field.reg", format="ds9")
     (tmp_path / "classes.csv").write_text("filename,kind\nnorth.fits,spiral\nsouth.fits,comet\nwest.fits,Smooth\n")
     words = (
         tmp_path / "field.reg",
@@ -165,37 +165,37 @@ def test_annotations_are_matched_by_sky_position_and_stored_once(
         "--as",
         "annotations",
     )
-    send, sent = LabelStudioClient.send, []
+    send, requests = LabelStudioClient.send, []
 
     def send_one(self: LabelStudioClient, method: str, path: str, **body: Any) -> Any:
         """Store the first annotation, then fail as if Label Studio did not answer."""
         if path.endswith("/annotations/"):
-            sent.append(path)
-        if len(sent) > 1:
+            requests.append(path)
+        if len(requests) > 1:
             raise LabelStudioUnavailable("it went away")
         return send(self, method, path, **body)
 
-    with monkeypatch.context() as patched:
-        patched.setattr(LabelStudioClient, "send", send_one)
-        assert (import_regions(*words).exit_code, len(sent)) == (1, 2)
-    done = import_regions(*words)
-    assert (done.exit_code, "1 tasks stored, 1 already stored" in done.stdout) == (1, True), done.output
+    with monkeypatch.context() as patch:
+        patch.setattr(LabelStudioClient, "send", send_one)
+        assert (import_regions(*words).exit_code, len(requests)) == (1, 2)
+    result = import_regions(*words)
+    assert (result.exit_code, "1 tasks stored, 1 already stored" in result.stdout) == (1, True), result.output
     for reason in (
         "no task of the project has the same",
         "is not a label of 'class'",
         "no task has an image that contains the object",
     ):
-        assert reason in done.stderr
-    again = import_regions(*words)
-    assert "0 tasks stored, 2 already stored" in again.stdout
+        assert reason in result.stderr
+    second_result = import_regions(*words)
+    assert "0 tasks stored, 2 already stored" in second_result.stdout
     tasks = tasks_of(client, project)
     notes = {note.task_id: note for note in read_annotations(client, project)}
     assert len(notes) == 2
     assert notes[tasks["north"]].result[0]["value"]["choices"] == ["Spiral"]
-    written = Regions.read(tmp_path / "field.reg", format="ds9")[0].to_pixel(sky_of(1))
-    expected = written.to_mask(mode="center").to_image((HEIGHT, WIDTH))[::-1] > 0
-    assert np.array_equal(masks_of(notes[tasks["south"]].result)[0], expected)
-    assert PixCoord(12, 10) not in written
+    region_in_pixels = Regions.read(tmp_path / "field.reg", format="ds9")[0].to_pixel(sky_of(1))
+    expected_masks = region_in_pixels.to_mask(mode="center").to_image((HEIGHT, WIDTH))[::-1] > 0
+    assert np.array_equal(masks_of(notes[tasks["south"]].result)[0], expected_masks)
+    assert PixCoord(12, 10) not in region_in_pixels
 
 
 def test_an_export_can_be_imported_again(
@@ -208,14 +208,14 @@ def test_an_export_can_be_imported_again(
     before = {note.task_id: masks_of(note.result) for note in read_annotations(client, project)}
     for format, pattern in (("coco", "annotations/train.json"), ("fits", "train/*"), ("yolo", ".")):
         output = tmp_path / format
-        exported = CliRunner().invoke(app, ["export", str(project), "--format", format, "--output", str(output)])
-        assert exported.exit_code == 0, exported.output
-        done = import_regions(output / pattern, "--model", f"by way of {format}")
-        assert done.exit_code == 0, done.output
+        result = CliRunner().invoke(app, ["export", str(project), "--format", format, "--output", str(output)])
+        assert result.exit_code == 0, result.output
+        result = import_regions(output / pattern, "--model", f"by way of {format}")
+        assert result.exit_code == 0, result.output
         for task, masks in before.items():
             results = {item["model_version"]: item["result"] for item in client.get("/api/predictions/", task=task)}
-            again = masks_of(results[f"by way of {format}"])
-            assert [np.array_equal(*pair) for pair in zip(again, masks, strict=True)] == [True] * len(masks)
+            second_result = masks_of(results[f"by way of {format}"])
+            assert [np.array_equal(*pair) for pair in zip(second_result, masks, strict=True)] == [True] * len(masks)
 
 
 def test_wrong_calls_exit_with_2(import_regions: Callable[..., Result], tmp_path: Path) -> None:
@@ -228,5 +228,5 @@ def test_wrong_calls_exit_with_2(import_regions: Callable[..., Result], tmp_path
         ("--column", "class"),
         ("--classes", tmp_path / "missing.csv"),
     ):
-        done = import_regions(tmp_path / "a.json", *words)
-        assert (done.exit_code, done.stderr.count("\n")) == (2, 1), (words, done.output)
+        result = import_regions(tmp_path / "a.json", *words)
+        assert (result.exit_code, result.stderr.count("\n")) == (2, 1), (words, result.output)

@@ -27,10 +27,10 @@ DEADLINE_S = 120.0
 @pytest.fixture
 def project(client: LabelStudioClient) -> int:
     """Return a project of tasks whose images cannot be fetched; the file of regions states their sizes."""
-    made = create_project(client, "Killed imports", CONFIG)
+    project = create_project(client, "Killed imports", CONFIG)
     tasks = [{"data": {"image": f"/missing/{number}.png", "filename": f"galaxy{number}.png"}} for number in range(TASKS)]
-    client.send("POST", f"/api/projects/{made}/import", json=tasks)
-    return made
+    client.send("POST", f"/api/projects/{project}/import", json=tasks)
+    return project
 
 
 def write_coco(file: Path) -> Path:
@@ -40,7 +40,7 @@ def write_coco(file: Path) -> Path:
     return file
 
 
-def stored(client: LabelStudioClient, project: int, kind: str) -> list[int]:
+def list_stored(client: LabelStudioClient, project: int, kind: str) -> list[int]:
     """Count the annotations or predictions of each task."""
     fields = {"fields": "all", "include": f"id,{kind}"}
     return [len(task[kind]) for task in client.pages("/api/tasks/", project=project, **fields)]
@@ -55,16 +55,16 @@ def test_a_killed_import_stores_nothing_twice_when_repeated(
     words = [str(project), str(file), *(["--as", "annotations"] if kind == "annotations" else ["--model", "finder"])]
     command = [sys.executable, "-m", "backend.cli", "import-regions", *words]
     first = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    _wait_until(lambda: sum(stored(client, project, kind)) > 0 or first.poll() is not None)
+    _wait_until(lambda: sum(list_stored(client, project, kind)) > 0 or first.poll() is not None)
     first.send_signal(signal.SIGKILL)
     first.wait()
-    before = stored(client, project, kind)
+    before = list_stored(client, project, kind)
     assert max(before) == 1
     if kind == "annotations":
         assert sum(before) < TASKS
-    again = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert (again.returncode, stored(client, project, kind)) == (0, [1] * TASKS), again.stderr
-    assert f"{TASKS - sum(before)} tasks stored" in again.stdout
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (process.returncode, list_stored(client, project, kind)) == (0, [1] * TASKS), process.stderr
+    assert f"{TASKS - sum(before)} tasks stored" in process.stdout
 
 
 def _wait_until(condition: Callable[[], Any]) -> None:

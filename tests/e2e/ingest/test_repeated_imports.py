@@ -34,24 +34,24 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     project: int,
     run: Callable[..., Result],
     shape_of: Callable[..., Any],
-    everything: Path,
+    image_folder: Path,
     tmp_path: Path,
 ) -> None:
-    first = run(project, everything)
+    first = run(project, image_folder)
     assert first.exit_code == 1  # two files are broken
     assert "4 imported, 1 already in the project, 2 left out" in first.stdout
-    broken = first.stderr.splitlines()
-    assert broken[0] == "galaxyloop: 2 could not be read and are left out:"
-    assert [Path(line.strip().partition(": ")[0]).name for line in broken[1:]] == ["e.jpg", "f.fits"]
-    assert "0 imported, 5 already in the project, 2 left out" in run(project, everything).stdout
+    lines = first.stderr.splitlines()
+    assert lines[0] == "galaxyloop: 2 could not be read and are left out:"
+    assert [Path(line.strip().partition(": ")[0]).name for line in lines[1:]] == ["e.jpg", "f.fits"]
+    assert "0 imported, 5 already in the project, 2 left out" in run(project, image_folder).stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     assert sorted(tasks) == ["a.png", "b.jpg", "c.tif", "d.fits"]
     assert (tasks["d.fits"]["unit"], tasks["d.fits"]["bands"]) == ("nJy", ["r"])
     assert {shape_of(data["image"]) for data in tasks.values()} == {(24, 32, 3)}
     assert len(uploads_of(client, project)) == 4
     original = tmp_path / "data" / tasks["d.fits"]["science"]
-    assert original.read_bytes() == (everything / "d.fits").read_bytes()
-    assert (tmp_path / "data" / tasks["c.tif"]["science"]).read_bytes() == (everything / "c.tif").read_bytes()
+    assert original.read_bytes() == (image_folder / "d.fits").read_bytes()
+    assert (tmp_path / "data" / tasks["c.tif"]["science"]).read_bytes() == (image_folder / "c.tif").read_bytes()
 
 
 def test_images_without_a_task_are_not_uploaded_again(
@@ -90,8 +90,8 @@ def test_a_killed_import_continues(
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait()
-    imported = project_state(client, project).task_count
-    assert 0 < imported < MANY
-    assert f"{MANY - imported} imported, {imported} already in the project, 0 left out" in run(project, folder).stdout
+    count = project_state(client, project).task_count
+    assert 0 < count < MANY
+    assert f"{MANY - count} imported, {count} already in the project, 0 left out" in run(project, folder).stdout
     assert project_state(client, project).task_count == len(read_content_ids(client, project)) == MANY
     assert len(uploads_of(client, project)) == MANY

@@ -28,10 +28,10 @@ CONFIG = """
 
 
 def test_local_files_are_served_to_annotators_and_to_the_backend(
-    client: LabelStudioClient, project: int, run: Callable[..., Result], shape_of: Callable[..., Any], everything: Path
+    client: LabelStudioClient, project: int, run: Callable[..., Result], shape_of: Callable[..., Any], image_folder: Path
 ) -> None:
     for _ in range(2):
-        run(project, everything, "--storage", "local")
+        run(project, image_folder, "--storage", "local")
     tasks = [task.data for task in read_tasks(client, project)]
     assert len(tasks) == 4
     assert {shape_of(data["image"]) for data in tasks} == {(24, 32, 3)}
@@ -58,9 +58,9 @@ def test_cut_outs_of_a_catalogue_have_its_columns(
     catalogue = tmp_path / "galaxies.csv"
     catalogue.write_text("name,ra,dec,redshift,mag\nA,150.0,2.0,0.5,21.5\nB,150.005,1.995,,20\nC,10,2,0.1,19\nD,,,0.1,19\n")
     mosaics = ["--mosaic", tmp_path / "[gr].fits"]
-    for imported in (2, 0):
+    for new_count in (2, 0):
         result = run(project, "--catalogue", catalogue, *mosaics, "--fov-arcsec", 20)
-        assert f"{imported} imported, {2 - imported} already in the project, 2 left out" in result.stdout
+        assert f"{new_count} imported, {2 - new_count} already in the project, 2 left out" in result.stdout
     assert "row 3 (J004000.0+020000.0): no g mosaic covers the position at ra 10.00000, dec 2.00000" in result.stderr
     assert "row 4: the row has no position" in result.stderr
     first, second = (task.data for task in read_tasks(client, project))
@@ -79,16 +79,16 @@ def test_a_table_is_joined_to_images_by_their_ids(
 ) -> None:
     folder, table = make_images(4), tmp_path / "ids.csv"
     table.write_text("objid,ra,dec,class\n000,150.5,2.0,Spiral\n1,151.0,3.0,Smooth\n002,1,2,Spiral,x\n77,1,2,Smooth\n")
-    for imported in (2, 0):
+    for new_count in (2, 0):
         result = run(project, folder, "--table", table, "--key", "objid")
-        assert f"{imported} imported, {2 - imported} already in the project, 4 left out" in result.stdout
+        assert f"{new_count} imported, {2 - new_count} already in the project, 4 left out" in result.stdout
         assert result.exit_code == 1
     assert result.stderr.count("matches this image") == 2
     assert f"row 3 of {table}: line 4 has 5 values for 4 columns" in result.stderr
     assert f"row 4 of {table} (77): no image has this name" in result.stderr
-    named = {task.data["filename"]: task.data for task in read_tasks(client, project)}
+    data_by_name = {task.data["filename"]: task.data for task in read_tasks(client, project)}
     columns = ("objid", "ra", "dec", "class")
-    assert [[named[f"{number:03d}.png"][key] for key in columns] for number in (0, 1)] == [
+    assert [[data_by_name[f"{number:03d}.png"][key] for key in columns] for number in (0, 1)] == [
         ["000", 150.5, 2.0, "Spiral"],
         ["1", 151.0, 3.0, "Smooth"],
     ]
@@ -154,12 +154,12 @@ def test_one_request_per_galaxy_is_sent_to_a_survey(
     fits.PrimaryHDU(noise(0), wcs.to_header()).writeto(cut_out)
     catalogue = tmp_path / "galaxies.csv"
     catalogue.write_text("ra,dec\n150,2\n150.1,2\n")
-    with serve(lambda path: cut_out.getvalue()) as (host, requested):
+    with serve(lambda path: cut_out.getvalue()) as (host, requests):
         monkeypatch.setattr(astroquery.hips2fitsClass, "server", f"http://{host}/hips2fits")
-        for imported in (2, 0):
+        for new_count in (2, 0):
             result = run(project, "--catalogue", catalogue, "--survey", "CDS/P/some/g", "--pixels", 32)
-            assert f"{imported} imported, {2 - imported} already in the project, 0 left out" in result.stdout, result.stderr
-        assert len(requested) == 2
+            assert f"{new_count} imported, {2 - new_count} already in the project, 0 left out" in result.stdout, result.stderr
+        assert len(requests) == 2
     assert [task.data["ra"] for task in read_tasks(client, project)] == [150.0, 150.1]
 
 
@@ -169,17 +169,17 @@ def test_images_in_a_bucket_are_served_by_label_studio(
     run: Callable[..., Result],
     shape_of: Callable[..., Any],
     bucket: tuple[str, Any],
-    everything: Path,
+    image_folder: Path,
 ) -> None:
     host, s3 = bucket
     for _ in range(2):
-        result = run(project, everything, "--storage", "s3", "--bucket", "galaxies")
+        result = run(project, image_folder, "--storage", "s3", "--bucket", "galaxies")
     assert "0 imported, 5 already in the project, 2 left out" in result.stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}
-    stored = {entry["Key"] for entry in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
+    keys = {entry["Key"] for entry in s3.list_objects_v2(Bucket="galaxies")["Contents"]}
     names = {f"{data['content_id']}.{kind}" for data, kind in zip(tasks.values(), ("png", "jpg", "png", "png"), strict=True)}
     science = {f"{tasks['c.tif']['content_id']}.tif", f"{tasks['d.fits']['content_id']}.fits"}
-    assert stored == {f"galaxyloop/{project}/{name}" for name in names | science}
+    assert keys == {f"galaxyloop/{project}/{name}" for name in names | science}
     assert {shape_of(data["image"], host) for data in tasks.values()} == {(24, 32, 3)}
     (storage,) = client.get("/api/storages/s3", project=project)
     assert (storage["bucket"], storage["presign"]) == ("galaxies", True)
@@ -214,11 +214,11 @@ def bucket(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Any]]:
 @contextmanager
 def serve(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]]:
     """Yield the host of a server that answers with the result of `find` for a path, and the list of requested paths."""
-    requested: list[str] = []
+    requests: list[str] = []
 
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            requested.append(self.path)
+            requests.append(self.path)
             content = find(self.path)
             self.send_response(404 if content is None else 200)
             self.send_header("Content-Length", str(len(content or b"")))
@@ -230,5 +230,5 @@ def serve(find: Callable[[str], bytes | None]) -> Iterator[tuple[str, list[str]]
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"127.0.0.1:{server.server_address[1]}", requested
+        yield f"127.0.0.1:{server.server_address[1]}", requests
         server.shutdown()

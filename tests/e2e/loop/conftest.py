@@ -67,7 +67,7 @@ class Process(Child):
         assert self._process is not None
         os.killpg(self._process.pid, signal.SIGCONT)
 
-    def said(self) -> str:
+    def read_log(self) -> str:
         """Return its log."""
         return self.log.read_text(errors="replace") if self.log.exists() else ""
 
@@ -146,8 +146,8 @@ class Project:
 
     def import_again(self, count: int) -> None:
         """Import tasks with the same images again."""
-        known = [task.data for task in read_tasks(self.loop.client, self.id)]
-        data = [known[number % len(known)] for number in range(count)]
+        task_data = [task.data for task in read_tasks(self.loop.client, self.id)]
+        data = [task_data[number % len(task_data)] for number in range(count)]
         self.loop.client.send("POST", f"/api/projects/{self.id}/import", json=data)
 
     def configure(self, label_config: str) -> None:
@@ -197,7 +197,7 @@ class Project:
         """Return the name of a version in Label Studio."""
         return self.loop.services.registry.version(self.id, number).name
 
-    def learned(self, version: Version) -> dict[int, str]:
+    def read_labels(self, version: Version) -> dict[int, str]:
         """Return the annotations of a version's snapshot, with the time of their last change."""
         folder = self.loop.services.registry.path(self.id, version.number)
         return {row["annotation"]: row["updated_at"] for row in json.loads((folder / SNAPSHOT_FILE).read_text())}
@@ -240,21 +240,23 @@ class Project:
         ]
         assert not duplicates
         assert set(self.to_do()) <= set(self.predicted_by(live))
-        trained = [version for version in self.versions if version.verdict != "base"]
-        for version in trained:
+        trained_versions = [version for version in self.versions if version.verdict != "base"]
+        for version in trained_versions:
             folder = self.loop.services.registry.path(self.id, version.number)
             for entry in json.loads((folder / INDEX).read_text()).values():
                 HEADS[entry["kind"]].load(folder / entry["folder"])
             assert version.verdict in ("live", "retired", "rejected"), f"{version.name} was never judged"
-        made_from = Counter((version.fingerprint, version.config_hash, version.encoder) for version in trained)
+        made_from = Counter((version.fingerprint, version.config_hash, version.encoder) for version in trained_versions)
         assert not [key for key, count in made_from.items() if count > 1]
-        trainings = Counter(number for project, number in TRAINED.findall(self.loop.worker.said()) if int(project) == self.id)
+        trainings = Counter(
+            number for project, number in TRAINED.findall(self.loop.worker.read_log()) if int(project) == self.id
+        )
         assert not [number for number, count in trainings.items() if count > 1]
 
     def assert_nothing_lost(self) -> None:
         """Check that the newest version was trained on every submitted annotation in its current state."""
         stamps = {annotation.id: annotation.updated_at for annotation in read_annotations(self.loop.client, self.id)}
-        assert self.learned(self.versions[-1]) == stamps
+        assert self.read_labels(self.versions[-1]) == stamps
 
 
 @dataclass

@@ -42,9 +42,9 @@ CONFIG = """<View><Image name="image" value="$image" smoothing="false"/>
 
 def mask_of(region: dict[str, Any]) -> Mask:
     """Return the mask of a region, in the image size that the region states."""
-    drawn = OBJECTS[TYPES[region["type"]]].decode(region)
+    shape = OBJECTS[TYPES[region["type"]]].decode(region)
     return (
-        Footprint.of_polygon(drawn.shape, drawn.size).to_mask(drawn.size) if isinstance(drawn.shape, Polygon) else drawn.shape
+        Footprint.of_polygon(shape.shape, shape.size).to_mask(shape.size) if isinstance(shape.shape, Polygon) else shape.shape
     )
 
 
@@ -63,8 +63,8 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
         pytest.skip("no Chromium: apt-get install chromium")
     predictions = {prediction.task: by_type(prediction.result) for prediction in project.predictions}
     task = max(predictions, key=lambda number: len(predictions[number]["bitmasklabels"]))
-    predicted = predictions[task]
-    assert all(predicted.values())
+    predicted_regions = predictions[task]
+    assert all(predicted_regions.values())
     arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
     with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
         page = browser.new_page(viewport={"width": 1500, "height": 780})
@@ -75,7 +75,7 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
         page.click("button[type=submit]", no_wait_after=True)
         page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
         page.goto(f"{label_studio.url}/projects/{project.id}/data?task={task}", wait_until="domcontentloaded")
-        count = sum(map(len, predicted.values()))
+        count = sum(map(len, predicted_regions.values()))
         page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length == {count}")
         page.wait_for_function("Htx.annotationStore.selected.objects[0].currentImageEntity.imageLoaded")
         page.wait_for_function("Htx.annotationStore.selected.regions.every(r => r.type != 'bitmaskregion' || r.bbox)")
@@ -84,10 +84,10 @@ def test_the_page_shows_and_submits_the_predictions(project: Project, label_stud
         with page.expect_response(lambda answer: "/annotations" in answer.url and answer.request.method == "POST"):
             page.keyboard.press("Control+Enter")
     (annotation,) = project.loop.client.get(f"/api/tasks/{task}/")["annotations"]
-    submitted = by_type(annotation["result"])
-    for kind, regions in predicted.items():
-        assert len(submitted[kind]) == len(regions)
-        for before, after in zip(regions, submitted[kind], strict=True):
+    submission = by_type(annotation["result"])
+    for kind, regions in predicted_regions.items():
+        assert len(submission[kind]) == len(regions)
+        for before, after in zip(regions, submission[kind], strict=True):
             assert (mask_of(before) == mask_of(after)).all()
 
 
@@ -114,8 +114,8 @@ def test_heads_of_both_controls_are_trained_and_their_shapes_exported(loop: Loop
     for task in [task for task in project.teachers(BATCH) if task in predictions]:
         loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": predictions[task]})
     project.wait_for_training(2)
-    trained = next(line for line in loop.worker.said().splitlines() if f"event=trained project={project.id} " in line)
-    assert "heads=mask,outline" in trained
+    log_line = next(line for line in loop.worker.read_log().splitlines() if f"event=trained project={project.id} " in line)
+    assert "heads=mask,outline" in log_line
     loop.command("export", str(project.id), "--output", str(tmp_path / "data"), "--format", "coco")
     coco = COCO(tmp_path / "data/annotations/train.json")
     controls = {entry["control"] for entry in coco.anns.values()}

@@ -41,8 +41,8 @@ def project(loop: Loop, tmp_path: Path) -> Project:
         Image.fromarray(light.astype(np.uint8)).save(files[-1])
     holder = create_project(loop.client, "pictures of pages", '<View><Image name="image" value="$image"/></View>')
     upload_images(loop.client, holder, files)
-    uploaded = sorted((str(task.data["image"]) for task in read_tasks(loop.client, holder)), key=lambda name: name[-5])
-    return loop.import_project("a click on page 2", CONFIG, [{"images": uploaded}])
+    addresses = sorted((str(task.data["image"]) for task in read_tasks(loop.client, holder)), key=lambda name: name[-5])
+    return loop.import_project("a click on page 2", CONFIG, [{"images": addresses}])
 
 
 def test_a_click_on_the_second_page_draws_a_mask_there(loop: Loop, project: Project, label_studio: Any) -> None:
@@ -61,8 +61,8 @@ def test_a_click_on_the_second_page_draws_a_mask_there(loop: Loop, project: Proj
         url = f"{label_studio.url}/projects/{project.id}/data?task={project.tasks[0]}"
         page.goto(url, wait_until="domcontentloaded")
         page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length > 0")
-        predicted = page.evaluate(REGIONS)
-        assert {region["item_index"] for region in predicted if region["type"] == "brushlabels"} == {0, 1}
+        regions = page.evaluate(REGIONS)
+        assert {region["item_index"] for region in regions if region["type"] == "brushlabels"} == {0, 1}
         _click_on_page_2(page)
 
 
@@ -76,14 +76,14 @@ def _click_on_page_2(page: Page) -> None:
     smart.wait_for(state="attached")
     smart.evaluate("tool => tool.click()")
     page.locator(".lsf-label").nth(1).click()
-    shown = page.locator(".konvajs-content").first.bounding_box()
-    assert shown is not None
+    canvas = page.locator(".konvajs-content").first.bounding_box()
+    assert canvas is not None
     (x, y), (width, height) = GALAXIES[1], SIZE
     with page.expect_response(lambda response: "interactive-annotating" in response.url) as answer:
-        page.mouse.click(shown["x"] + shown["width"] * x / width, shown["y"] + shown["height"] * y / height)
-    sent = answer.value.request.post_data_json
-    assert sent is not None
-    (prompt,) = sent["context"]["result"]
+        page.mouse.click(canvas["x"] + canvas["width"] * x / width, canvas["y"] + canvas["height"] * y / height)
+    body = answer.value.request.post_data_json
+    assert body is not None
+    (prompt,) = body["context"]["result"]
     (region,) = answer.value.json()["data"]["result"]
     assert prompt["item_index"] == region["item_index"] == 1
     mask = brushlabels.decode(region).shape

@@ -40,7 +40,7 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
     upload_images(loop.client, holder, [draw_galaxies(tmp_path / "two.png")])
     data = [{"image": str(task.data["image"])} for task in read_tasks(loop.client, holder)]
     project = loop.import_project("clicks", CONFIG, data)
-    shown = [region for prediction in project.predictions for region in prediction.result]
+    regions = [region for prediction in project.predictions for region in prediction.result]
     (backend,) = loop.client.get("/api/ml", project=project.id)
     controls = {control.name: control for control in parse(CONFIG).controls}
 
@@ -54,21 +54,21 @@ def test_a_prompt_on_a_pre_annotated_task_refers_to_the_new_region(loop: Loop, t
         return point | {"is_positive": positive, "origin": "manual"}
 
     # Label Studio sends all rectangles of the annotation.
-    copied = [region | {"origin": "prediction"} for region in shown if region["type"] == "rectanglelabels"]
+    copies = [region | {"origin": "prediction"} for region in regions if region["type"] == "rectanglelabels"]
     around = Box(FAINT[0] - 16, FAINT[1] - 16, 32, 32)
-    drawn = rectanglelabels.encode(around, control=controls["drag"], label="Galaxy", size=SIZE) | {"origin": "manual"}
-    assert copied
-    (region,) = send_prompt(*copied, drawn)
+    box = rectanglelabels.encode(around, control=controls["drag"], label="Galaxy", size=SIZE) | {"origin": "manual"}
+    assert copies
+    (region,) = send_prompt(*copies, box)
     mask = brushlabels.decode(region).shape
     assert (mask[FAINT[::-1]], mask[BRIGHT[::-1]]) == (True, False)
 
     # A click on a predicted mask refines and replaces it.
-    masks = {region["id"]: brushlabels.decode(region).shape for region in shown if region["type"] == "brushlabels"}
+    masks = {region["id"]: brushlabels.decode(region).shape for region in regions if region["type"] == "brushlabels"}
     under = next(name for name, mask in masks.items() if mask[BRIGHT[::-1]])
     edge = int(np.flatnonzero(masks[under][BRIGHT[1]]).max()) - 1, BRIGHT[1]
-    (mended,) = send_prompt(click(BRIGHT), click(edge, positive=False))
-    mask = brushlabels.decode(mended).shape
-    assert mended["id"] == under
+    (smaller_mask,) = send_prompt(click(BRIGHT), click(edge, positive=False))
+    mask = brushlabels.decode(smaller_mask).shape
+    assert smaller_mask["id"] == under
     assert (mask[BRIGHT[::-1]], mask[edge[::-1]]) == (True, False)
     assert mask.sum() > 0.6 * masks[under].sum()
 

@@ -30,7 +30,7 @@ def run_doctor(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, s
     return result.exit_code, {name: (state == "ok", says) for name, state, says in rows}
 
 
-def everything(loop: Loop) -> Any:
+def run_all_checks(loop: Loop) -> Any:
     """Return the state that the doctor must not change, in Label Studio and in the registry."""
     titles = [state.title for state in list_states(loop.client)]
     return titles, loop.client.get("/api/webhooks/"), [project.id for project in loop.services.registry.projects()]
@@ -38,14 +38,14 @@ def everything(loop: Loop) -> Any:
 
 def test_all_checks_pass_and_leave_no_data(loop: Loop) -> None:
     loop.wait_until(lambda: is_alive(loop.services.engine, "worker"), "the worker has written a heartbeat")
-    before = everything(loop)
+    before = run_all_checks(loop)
     create_project(loop.client, TITLE, CONFIG)  # left by a doctor that was killed
     code, checks = run_doctor(loop)
     assert {name: says for name, (ok, says) in checks.items() if not ok} == {}
     assert code == 0
     assert {"server", "worker", "clocks", "model files", "network switch for events", "delivery of an event"} <= checks.keys()
     assert "through the server to the registry" in checks["delivery of an event"][1]
-    assert everything(loop) == before
+    assert run_all_checks(loop) == before
 
 
 @pytest.mark.parametrize(
@@ -59,12 +59,12 @@ def test_all_checks_pass_and_leave_no_data(loop: Loop) -> None:
     ids=["address", "password", "key", "Label Studio's address"],
 )
 def test_a_failed_check_is_named_and_leaves_no_data(loop: Loop, changes: dict[str, str], name: str, says: str) -> None:
-    before = everything(loop)
+    before = run_all_checks(loop)
     code, checks = run_doctor(loop, **changes)
     assert code == 1
     assert not checks[name][0]
     assert says in checks[name][1]
-    assert everything(loop) == before
+    assert run_all_checks(loop) == before
 
 
 def test_a_different_database_of_the_server_is_detected_by_the_event(loop: Loop, tmp_path: Path) -> None:

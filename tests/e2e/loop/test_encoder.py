@@ -23,8 +23,8 @@ def write_checkpoint(file: Path) -> str:
 
 def assert_all_open_tasks_are_predicted(project: Project) -> None:
     """Check that the version that annotators are shown has a prediction of each open task."""
-    shown = project.title
-    assert set(project.to_do()) <= set(project.predicted_by(shown)), f"{shown} lacks predictions"
+    title = project.title
+    assert set(project.to_do()) <= set(project.predicted_by(title)), f"{title} lacks predictions"
 
 
 def test_an_encoder_is_tried_used_and_given_up(loop: Loop, tmp_path: Path) -> None:
@@ -33,11 +33,11 @@ def test_an_encoder_is_tried_used_and_given_up(loop: Loop, tmp_path: Path) -> No
     before = project.wait_for_version(2)
     number = str(project.id)
 
-    tried = loop.command("encoder", "try", number, save_encoder(tmp_path / "random"))
+    trial = loop.command("encoder", "try", number, save_encoder(tmp_path / "random"))
     assert re.search(
-        r"^morphology: .* 90 % interval .*; agreement with the annotators 0\.\d+ on the live encoder", tried, re.MULTILINE
+        r"^morphology: .* 90 % interval .*; agreement with the annotators 0\.\d+ on the live encoder", trial, re.MULTILINE
     )
-    assert len(re.findall(r": [0-9.]+ images/s$", tried, re.MULTILINE)) == 2
+    assert len(re.findall(r": [0-9.]+ images/s$", trial, re.MULTILINE)) == 2
     assert project.record.live_name == before.name
 
     checkpoint = write_checkpoint(tmp_path / "own.safetensors")

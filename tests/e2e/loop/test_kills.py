@@ -31,9 +31,9 @@ NEVER_MISSED_S = 0.001
 def trained_batch(loop: Loop) -> tuple[Project, list[int]]:
     """Return a project with one trained batch, and the batch; every test here changes all of it, which triggers a training."""
     project = loop.new_project(batch=LABELS)
-    submitted = project.annotate(project.teachers(LABELS), *CLASSES)
+    annotations = project.annotate(project.teachers(LABELS), *CLASSES)
     project.wait_for_version(2)
-    return project, submitted
+    return project, annotations
 
 
 @pytest.fixture(params=["unfinished", "trained", "compared", "stored", *range(RANDOM_KILLS)])
@@ -43,15 +43,15 @@ def moment(request: pytest.FixtureRequest, loop: Loop) -> Callable[[Project], bo
         at = time.monotonic() + random.Random(request.param).uniform(0, CYCLE_S) + 1
         return lambda project: time.monotonic() > at
     if request.param == "unfinished":
-        after = loop.worker.said().count("event=trained")
+        after = loop.worker.read_log().count("event=trained")
         return lambda project: (
             any(loop.settings.versions_dir.glob(f"{project.id}/.unfinished-*"))
-            or loop.worker.said().count("event=trained") > after
+            or loop.worker.read_log().count("event=trained") > after
         )
     names = ("version_promoted", "version_rejected") if request.param == "compared" else (request.param,)
 
     def count() -> int:
-        return sum(loop.worker.said().count(f"event={name}") for name in names)
+        return sum(loop.worker.read_log().count(f"event={name}") for name in names)
 
     before = count()
     return lambda project: count() > before
@@ -64,18 +64,18 @@ def another_worker(loop: Loop) -> Iterator[Child]:
     worker.stop()
 
 
-def change_all(project: Project, submitted: list[int]) -> None:
+def change_all(project: Project, annotations: list[int]) -> None:
     """Swap the classes of all annotations, which triggers a training."""
-    last = project.loop.client.get(f"/api/annotations/{submitted[-1]}/")
+    last = project.loop.client.get(f"/api/annotations/{annotations[-1]}/")
     as_at_first = last["result"][0]["value"]["choices"] == [CLASSES[project.kind(last["task"])]]
-    project.edit(submitted, *(CLASSES[::-1] if as_at_first else CLASSES))
+    project.edit(annotations, *(CLASSES[::-1] if as_at_first else CLASSES))
 
 
 def test_the_worker_can_be_killed_at_any_time(
     loop: Loop, trained_batch: tuple[Project, list[int]], moment: Callable[[Project], bool]
 ) -> None:
-    project, submitted = trained_batch
-    change_all(project, submitted)
+    project, annotations = trained_batch
+    change_all(project, annotations)
     loop.wait_until(lambda: moment(project), "the moment to kill", project, every_s=NEVER_MISSED_S)
     loop.worker.kill()
     loop.worker.start()
@@ -85,12 +85,12 @@ def test_the_worker_can_be_killed_at_any_time(
 
 
 def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, trained_batch: tuple[Project, list[int]]) -> None:
-    project, submitted = trained_batch
-    before = loop.worker.said().count("event=trained")
-    change_all(project, submitted)
-    loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
+    project, annotations = trained_batch
+    before = loop.worker.read_log().count("event=trained")
+    change_all(project, annotations)
+    loop.wait_until(lambda: loop.worker.read_log().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
     loop.worker.kill()
-    project.edit(submitted[:1], "Merger")
+    project.edit(annotations[:1], "Merger")
     loop.worker.start()
     project.wait_until_quiet()
     project.assert_sound()
@@ -98,11 +98,11 @@ def test_a_trained_version_is_compared_even_after_new_annotations(loop: Loop, tr
 
 
 def test_the_server_can_be_killed_while_events_arrive(loop: Loop, trained_batch: tuple[Project, list[int]]) -> None:
-    project, submitted = trained_batch
-    received = loop.events().get("ANNOTATION_UPDATED", 0)
-    person = threading.Thread(target=change_all, args=(project, submitted))
+    project, annotations = trained_batch
+    event_count = loop.events().get("ANNOTATION_UPDATED", 0)
+    person = threading.Thread(target=change_all, args=(project, annotations))
     person.start()
-    loop.wait_until(lambda: loop.events().get("ANNOTATION_UPDATED", 0) >= received + 3, "three events", project)
+    loop.wait_until(lambda: loop.events().get("ANNOTATION_UPDATED", 0) >= event_count + 3, "three events", project)
     loop.server.kill()
     person.join()
     loop.server.start()
@@ -115,10 +115,10 @@ def test_the_server_can_be_killed_while_events_arrive(loop: Loop, trained_batch:
 def test_annotations_during_an_outage_of_the_backend_are_found_later(
     loop: Loop, trained_batch: tuple[Project, list[int]]
 ) -> None:
-    project, submitted = trained_batch
+    project, annotations = trained_batch
     loop.worker.kill()
     loop.server.kill()
-    change_all(project, submitted)
+    change_all(project, annotations)
     loop.start()
     project.wait_for_version(len(project.versions) + 1)
     project.assert_nothing_lost()
@@ -128,10 +128,10 @@ def test_annotations_during_an_outage_of_the_backend_are_found_later(
 def test_label_studio_can_stop_during_a_cycle(
     loop: Loop, trained_batch: tuple[Project, list[int]], label_studio_server: LabelStudioServer
 ) -> None:
-    project, submitted = trained_batch
-    due, before = len(project.versions) + 1, loop.worker.said().count("event=trained")
-    change_all(project, submitted)
-    loop.wait_until(lambda: loop.worker.said().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
+    project, annotations = trained_batch
+    due, before = len(project.versions) + 1, loop.worker.read_log().count("event=trained")
+    change_all(project, annotations)
+    loop.wait_until(lambda: loop.worker.read_log().count("event=trained") > before, "trained", project, every_s=NEVER_MISSED_S)
     label_studio_server.stop()
     loop.wait_until(lambda: project.record.status.startswith("waiting for Label Studio"), "it is missed", project)
     label_studio_server.start()
@@ -145,9 +145,9 @@ def test_label_studio_can_stop_during_a_cycle(
 def test_a_frozen_worker_does_not_disturb_its_successor(
     loop: Loop, trained_batch: tuple[Project, list[int]], another_worker: Child
 ) -> None:
-    project, submitted = trained_batch
+    project, annotations = trained_batch
     due = len(project.versions) + 1
-    change_all(project, submitted)
+    change_all(project, annotations)
     home = loop.settings.versions_dir / str(project.id)
     loop.wait_until(
         lambda: any(home.glob(".unfinished-*")) or len(project.versions) == due, "training", project, every_s=NEVER_MISSED_S
@@ -156,7 +156,7 @@ def test_a_frozen_worker_does_not_disturb_its_successor(
     another_worker.start()
     project.wait_for_version(due)
     loop.worker.thaw()
-    change_all(project, submitted)
+    change_all(project, annotations)
     project.wait_for_version(due + 1)
     project.assert_nothing_lost()
     project.assert_sound()

@@ -59,10 +59,10 @@ def test_tasks_imported_later_are_predicted(project: Project) -> None:
 
 
 def test_new_tasks_are_predicted_if_as_many_were_deleted(project: Project) -> None:
-    deleted, remaining = project.tasks[:2], project.tasks[2:]
-    for task in deleted:
+    deleted_tasks, remaining = project.tasks[:2], project.tasks[2:]
+    for task in deleted_tasks:
         project.loop.client.send("DELETE", f"/api/tasks/{task}/")
-    project.import_again(len(deleted))
+    project.import_again(len(deleted_tasks))
     project.loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
     assert set(remaining) < set(project.tasks)
 
@@ -77,7 +77,7 @@ def test_a_batch_trains_a_version_that_goes_live_with_its_evidence(trained_proje
     assert version.evidence["compared_with"] == base.name
     assert "morphology is better" in version.evidence["reason"]
     assert version.heads == {"morphology": 2}
-    assert set(trained_project.learned(version)) == {
+    assert set(trained_project.read_labels(version)) == {
         annotation.id for annotation in read_annotations(trained_project.loop.client, trained_project.id)
     }
     trained_project.assert_nothing_lost()
@@ -120,11 +120,11 @@ def test_held_out_tasks_have_random_scores_and_are_only_compared(loop: Loop) -> 
     project.wait_until_quiet()
     front = TaskQueues(project.loop.services.engine).front(project.id)
     scores = front.own_scores[project.name_of(1)]
-    others = [score for task, score in scores.items() if task not in held_out]
+    other_scores = [score for task, score in scores.items() if task not in held_out]
     assert 1 <= len(held_out) <= 12  # of 24
     assert scores.keys() == set(project.tasks)
     assert front.tasks[0] not in held_out
-    assert all(min(others) <= scores[task] <= max(others) for task in held_out)
+    assert all(min(other_scores) <= scores[task] <= max(other_scores) for task in held_out)
     project.annotate([min(held_out), *project.teachers(10)], *CLASSES)
     version = project.wait_for_version(2)
     assert version.learned_from == 10
@@ -152,10 +152,10 @@ def test_a_ground_truth_annotation_is_used_only_for_comparison(project: Project)
     project.loop.client.send("PATCH", f"/api/annotations/{annotations[0]}/", json={"ground_truth": True})
     project.press_start_training()
     project.wait_until_quiet()
-    trained = project.versions[-1]
-    assert trained.learned_from in (7, 8)
-    noted = {annotation.id: annotation.ground_truth for annotation in read_annotations(project.loop.client, project.id)}
-    assert noted == {id_: id_ == annotations[0] for id_ in annotations}
+    version = project.versions[-1]
+    assert version.learned_from in (7, 8)
+    ground_truth = {annotation.id: annotation.ground_truth for annotation in read_annotations(project.loop.client, project.id)}
+    assert ground_truth == {id_: id_ == annotations[0] for id_ in annotations}
 
 
 # --- which annotations count
@@ -178,7 +178,7 @@ def test_edited_and_deleted_annotations_count_as_changes(project: Project) -> No
     for annotation in annotations[6:]:
         project.loop.client.send("DELETE", f"/api/annotations/{annotation}/")
     more = project.annotate(project.teachers(10)[8:], *CLASSES)
-    assert set(project.learned(project.wait_for_training(3))) == {*annotations[:6], *more}
+    assert set(project.read_labels(project.wait_for_training(3))) == {*annotations[:6], *more}
     project.assert_nothing_lost()
     project.assert_sound()
 

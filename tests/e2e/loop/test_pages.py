@@ -44,8 +44,8 @@ def image_pairs(loop: Loop, tmp_path_factory: pytest.TempPathFactory) -> list[tu
             Image.fromarray(light.clip(0, 255).astype(np.uint8)).save(files[-1])
     holder = create_project(loop.client, "pictures of pairs", '<View><Image name="image" value="$image"/></View>')
     upload_images(loop.client, holder, files)
-    uploaded = [str(task.data["image"]) for task in read_tasks(loop.client, holder)]
-    by_name = {reference.rsplit("/", 1)[1].split("-", 1)[1]: reference for reference in uploaded}
+    addresses = [str(task.data["image"]) for task in read_tasks(loop.client, holder)]
+    by_name = {reference.rsplit("/", 1)[1].split("-", 1)[1]: reference for reference in addresses}
     references = [by_name[file.name] for file in files]
     return list(zip(references[::2], references[1::2], strict=True))
 
@@ -66,7 +66,7 @@ def annotate(project: Project, config: str, place: dict[str, Any]) -> None:
     project.wait_until_quiet()
 
 
-def exported(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+def export_pages(project: Project, folder: Path) -> list[tuple[dict[str, Any], dict[str, Any]]]:
     """Return the annotations of a COCO export, each with its image."""
     project.loop.command("export", str(project.id), "--format", "coco", "--output", str(folder))
     coco = json.loads((folder / "annotations" / "train.json").read_text())
@@ -93,14 +93,14 @@ def test_a_region_belongs_to_its_page(loop: Loop, image_pairs: list[tuple[str, s
             assert brushlabels.decode(region).shape[y, x]
 
     annotate(project, PAGES, {"item_index": 1})
-    shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
+    predictions = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
     assert all(
         galaxy_of(region) == region["item_index"]
-        for prediction in shown
+        for prediction in predictions
         for region in prediction.result
         if region["from_name"] == "boxes"
     )
-    for annotation, image in exported(project, tmp_path / "out"):
+    for annotation, image in export_pages(project, tmp_path / "out"):
         assert image["page"] == 1
         assert image["coco_url"] == image_pairs[image["task"] - project.tasks[0]][1]
         assert annotation["bbox"][0] == pytest.approx(SPOTS[1][0] - 14)
@@ -114,9 +114,9 @@ def test_a_region_belongs_to_its_image(loop: Loop, image_pairs: list[tuple[str, 
     assert all(("g", "r")[galaxy_of(region)] == region["to_name"] for region in boxes)
 
     annotate(project, TWO_IMAGES, {"to_name": "r"})
-    shown = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
-    assert all(("g", "r")[galaxy_of(region)] == region["to_name"] for prediction in shown for region in prediction.result)
-    annotations = exported(project, tmp_path / "out")
+    predictions = [prediction for prediction in project.predictions if prediction.version == project.record.live_name]
+    assert all(("g", "r")[galaxy_of(region)] == region["to_name"] for prediction in predictions for region in prediction.result)
+    annotations = export_pages(project, tmp_path / "out")
     assert len(annotations) == ANNOTATED
     assert {image["image"] for _, image in annotations} == {"r"}
     assert all(image["coco_url"] == image_pairs[image["task"] - project.tasks[0]][1] for _, image in annotations)

@@ -31,13 +31,13 @@ def front_of(project: Project) -> tuple[int, ...]:
     return front.tasks
 
 
-def served(project: Project) -> int:
+def next_task(project: Project) -> int:
     """Return the task that Label Studio serves next."""
     return int(project.loop.client.get(f"/api/projects/{project.id}/next")["id"])
 
 
 def tile_of(project: Project, task: int) -> str:
-    (data,) = (known.data for known in read_tasks(project.loop.client, project.id) if known.id == task)
+    (data,) = (task_record.data for task_record in read_tasks(project.loop.client, project.id) if task_record.id == task)
     return re.findall(r"tile-\d+", str(data))[0]
 
 
@@ -51,7 +51,7 @@ def test_label_studio_serves_the_front_in_its_order(project: Project) -> None:
     scores = {prediction.task: prediction.score for prediction in project.predictions}
     assert sorted(scores, key=scores.__getitem__)[: len(front)] == list(front)
     assert all(score >= LEAST_SCORE for task, score in scores.items() if task not in front)
-    assert served(project) == front[0]
+    assert next_task(project) == front[0]
 
 
 def test_the_front_shows_no_image_twice(project: Project) -> None:
@@ -61,16 +61,18 @@ def test_the_front_shows_no_image_twice(project: Project) -> None:
 
 
 def test_after_a_request_the_similar_galaxy_is_next_and_predictions_keep_ids(project: Project) -> None:
-    project.annotate([served(project)], "Spiral")  # Label Studio serves a task again until it is submitted
+    project.annotate([next_task(project)], "Spiral")  # Label Studio serves a task again until it is submitted
     project.wait_until_quiet()
-    chosen = next(task for task in reversed(front_of(project)) if project.kind(task) == 1)
+    similar_task = next(task for task in reversed(front_of(project)) if project.kind(task) == 1)
     before = prediction_ids(project)
-    assert "the request is stored" in project.loop.command("similar", str(project.id), "--task", str(chosen), "--limit", "5")
+    assert "the request is stored" in project.loop.command(
+        "similar", str(project.id), "--task", str(similar_task), "--limit", "5"
+    )
     project.wait_until_quiet()
-    assert f"ordered by similarity to the task {chosen}" in project.record.status
+    assert f"ordered by similarity to the task {similar_task}" in project.record.status
     front = front_of(project)
     assert len(front) == 5
-    assert served(project) == front[0] != chosen
+    assert next_task(project) == front[0] != similar_task
     assert project.kind(front[0]) == 1, "tiles of the same kind have a large galaxy in the foreground"
     assert prediction_ids(project) == before
     project.loop.command("similar", str(project.id), "--clear")

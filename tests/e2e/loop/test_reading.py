@@ -53,9 +53,9 @@ def image_files(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def config(*labels: str) -> str:
-    offered = "".join(f'<Label value="{label}"/>' for label in labels)
+    label_tags = "".join(f'<Label value="{label}"/>' for label in labels)
     return f"""<View><Image name="image" value="$image"/>
-    <RectangleLabels name="boxes" toName="image">{offered}</RectangleLabels></View>"""
+    <RectangleLabels name="boxes" toName="image">{label_tags}</RectangleLabels></View>"""
 
 
 def true_boxes(project: Project) -> dict[int, Box]:
@@ -72,28 +72,28 @@ def teachers(project: Project) -> list[int]:
     return [task for task in project.tasks if task not in project.held_out][:8]
 
 
-def submit(project: Project, task: int, box: Box, label: str, stated: dict[str, Any]) -> int:
+def submit(project: Project, task: int, box: Box, label: str, stated_size: dict[str, Any]) -> int:
     value = {"x": box.x / WIDTH * 100, "y": box.y / HEIGHT * 100, "width": SIDE / WIDTH * 100, "height": SIDE / HEIGHT * 100}
-    region = {"from_name": "boxes", "to_name": "image", "type": "rectanglelabels", **stated}
+    region = {"from_name": "boxes", "to_name": "image", "type": "rectanglelabels", **stated_size}
     body = {"result": [region | {"value": value | {"rotation": 0, "rectanglelabels": [label]}}]}
     return int(project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json=body)["id"])
 
 
 def learned_boxes(project: Project) -> dict[int, list[tuple[Box, str]]]:
     """Return the boxes that a training reads from the current annotations."""
-    parsed = read_config(project.state.label_config)
+    config = read_config(project.state.label_config)
     snapshot = take_snapshot(read_annotations(project.loop.client, project.id))
     sizes_of = project.loop.services.predictors.extractor.sizes
-    examples = gather_examples(snapshot.annotations, parsed, parsed.controls, sizes_of=sizes_of)["boxes"]
-    return {image.task: [(box.box, box.label) for box in drawn] for image, drawn in examples.labels.items()}
+    examples = gather_examples(snapshot.annotations, config, config.controls, sizes_of=sizes_of)["boxes"]
+    return {image.task: [(box.box, box.label) for box in boxes] for image, boxes in examples.labels.items()}
 
 
 def predicted_boxes(project: Project, version: str) -> dict[int, list[tuple[Box, str]]]:
     boxes = {}
-    for stored in project.predictions:
-        if stored.version == version:
-            values = [region["value"] for region in stored.result]
-            boxes[stored.task] = [
+    for prediction in project.predictions:
+        if prediction.version == version:
+            values = [region["value"] for region in prediction.result]
+            boxes[prediction.task] = [
                 (
                     Box(*(value[key] / 100 * side for key, side in zip(("x", "y", "width", "height"), SIDES, strict=True))),
                     value["rectanglelabels"][0],
@@ -123,9 +123,9 @@ def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, image_fi
         submit(project, task, truth[task], " galaxy" if number % 2 else "Galaxy", STATED[number % len(STATED)])
     project.loop.wait_until(lambda: len(project.versions) > 1, "a version", project)
     project.wait_until_quiet()
-    learned = learned_boxes(project)
-    assert sorted(learned) == sorted(teachers(project))
-    for task, ((box, label),) in learned.items():
+    boxes_of_version = learned_boxes(project)
+    assert sorted(boxes_of_version) == sorted(teachers(project))
+    for task, ((box, label),) in boxes_of_version.items():
         assert label == "Galaxy"
         assert box_overlap(box, truth[task]) == pytest.approx(1)
     for task, edges in exported_boxes(project, tmp_path / "out").items():
@@ -139,8 +139,8 @@ def test_boxes_are_read_in_percent_whatever_size_they_state(loop: Loop, image_fi
     (task,) = project.to_do()[:1]
     annotation = submit(project, task, truth[task], "Nebula", {})
     loop.wait_until(lambda: "cannot be read: 1 " in project.record.status, "the problem is told", project)
-    listed = loop.command("project", "problems", str(project.id))
-    (row,) = ([cell.strip() for cell in line.split("│")] for line in listed.splitlines() if "Nebula" in line)
+    listing = loop.command("project", "problems", str(project.id))
+    (row,) = ([cell.strip() for cell in line.split("│")] for line in listing.splitlines() if "Nebula" in line)
     assert row[1:5] == [str(task), str(annotation), "boxes", "yes"]
     assert task not in learned_boxes(project)
 
@@ -157,9 +157,9 @@ def test_a_renamed_label_is_trained_under_its_new_name(loop: Loop, image_files: 
     assert loop.client.send("POST", "/api/labels/bulk", json=body)["annotations_updated"] == 8
     project.configure(config("Thing"))
     project.wait_for_version(number + 1)
-    assert {label for drawn in learned_boxes(project).values() for _, label in drawn} == {"Thing"}
-    stored = predicted_boxes(project, project.record.live_name)
-    assert set(project.to_do()) <= stored.keys()
+    assert {label for boxes in learned_boxes(project).values() for _, label in boxes} == {"Thing"}
+    prediction = predicted_boxes(project, project.record.live_name)
+    assert set(project.to_do()) <= prediction.keys()
     for task in project.to_do():
-        assert {label for _, label in stored[task]} == {"Thing"}
-        assert max(box_overlap(box, truth[task]) for box, _ in stored[task]) > 0.25
+        assert {label for _, label in prediction[task]} == {"Thing"}
+        assert max(box_overlap(box, truth[task]) for box, _ in prediction[task]) > 0.25

@@ -29,7 +29,7 @@ OTHER_MODELS = ("v0001", "v0005", "v0002-3f9a7c")
 @contextmanager
 def poll_shown_version(project: Project) -> Iterator[list[str | None]]:
     """Yield the successive values of the project's model version, polled by a separate client."""
-    shown: list[str | None] = []
+    shown_versions: list[str | None] = []
     end = threading.Event()
     settings = project.loop.settings
 
@@ -37,14 +37,14 @@ def poll_shown_version(project: Project) -> Iterator[list[str | None]]:
         with LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value()) as client:
             while not end.is_set():
                 version = client.get(f"/api/projects/{project.id}/")["model_version"]
-                if [version] != shown[-1:]:
-                    shown.append(version)
+                if [version] != shown_versions[-1:]:
+                    shown_versions.append(version)
                 time.sleep(0.02)
 
     thread = threading.Thread(target=poll)
     thread.start()
     try:
-        yield shown
+        yield shown_versions
     finally:
         end.set()
         thread.join()
@@ -93,8 +93,8 @@ def test_predictions_of_other_models_are_not_counted_or_shown(filled_project: Pr
 
 
 def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, filled_project: Project) -> None:
-    exported = loop.client.get(f"/api/projects/{filled_project.id}/export", exportType="JSON", download_all_tasks="true")
-    assert exported
+    export = loop.client.get(f"/api/projects/{filled_project.id}/export", exportType="JSON", download_all_tasks="true")
+    assert export
 
     def import_export(project: Project) -> None:
         tasks = [
@@ -118,9 +118,9 @@ def test_imported_predictions_of_another_project_are_not_counted(loop: Loop, fil
 
 def test_deleted_predictions_are_stored_again(filled_project: Project) -> None:
     first, second, *_ = filled_project.tasks
-    selected = {"project": str(filled_project.id), "selectedItems": {"all": False, "included": [first, second]}}
+    selection = {"project": str(filled_project.id), "selectedItems": {"all": False, "included": [first, second]}}
     filled_project.loop.client.send(
-        "POST", f"/api/dm/actions?id=delete_tasks_predictions&project={filled_project.id}", json=selected
+        "POST", f"/api/dm/actions?id=delete_tasks_predictions&project={filled_project.id}", json=selection
     )
     assert result_of(filled_project, first) is None
     reconcile(filled_project)
@@ -135,7 +135,7 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(filled_project:
     first, second, *_ = read_tasks(client, filled_project.id)
     name = filled_project.name_of(1)
 
-    def stored(task: int) -> dict[str, Any]:
+    def read_stored(task: int) -> dict[str, Any]:
         (prediction,) = [
             candidate for candidate in client.get("/api/predictions/", task=task) if candidate["model_version"] == name
         ]
@@ -145,16 +145,16 @@ def test_a_task_with_a_changed_image_is_predicted_again_in_place(filled_project:
         # Without the score, which is random for held-out tasks.
         return [region["value"] for region in prediction["result"]]
 
-    before, other = stored(first.id), stored(second.id)
+    before, other = read_stored(first.id), read_stored(second.id)
     assert values(before) != values(other)
     client.send("PATCH", f"/api/tasks/{first.id}/", json={"data": second.data})
     client.send("PATCH", f"/api/tasks/{second.id}/", json={"data": {**second.data, "note": "nothing that we read"}})
     reconcile(filled_project)
-    filled_project.loop.wait_until(lambda: values(stored(first.id)) == values(other), "predicted again", filled_project)
+    filled_project.loop.wait_until(lambda: values(read_stored(first.id)) == values(other), "predicted again", filled_project)
     filled_project.wait_until_quiet()
-    assert stored(first.id)["id"] == before["id"]
+    assert read_stored(first.id)["id"] == before["id"]
     # Each prediction gives its regions new ids. The time of the change may differ, since the order of the queue changes scores.
-    assert [region["id"] for region in stored(second.id)["result"]] == [region["id"] for region in other["result"]]
+    assert [region["id"] for region in read_stored(second.id)["result"]] == [region["id"] for region in other["result"]]
 
 
 def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_studio_data: Path) -> None:
@@ -172,11 +172,11 @@ def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_
     loop.worker.start()
     away[0].with_suffix(".away").rename(away[0])
 
-    def predicted() -> bool:
+    def is_predicted() -> bool:
         reconcile(project)
         return bool(result_of(project, task))
 
-    loop.wait_until(predicted, "predicted again", project, every_s=1)
+    loop.wait_until(is_predicted, "predicted again", project, every_s=1)
     project.wait_until_quiet()
     project.assert_sound()
 
@@ -184,8 +184,8 @@ def test_an_unreadable_image_is_predicted_once_it_is_readable(loop: Loop, label_
 def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> None:
     project = loop.new_project()
     before, data = project.tasks, [task.data for task in read_tasks(loop.client, project.id)]
-    everything = {"project": str(project.id), "selectedItems": {"all": True, "excluded": []}}
-    loop.client.send("POST", f"/api/dm/actions?id=delete_tasks&project={project.id}", json=everything)
+    all_tasks = {"project": str(project.id), "selectedItems": {"all": True, "excluded": []}}
+    loop.client.send("POST", f"/api/dm/actions?id=delete_tasks&project={project.id}", json=all_tasks)
     loop.client.send("POST", f"/api/projects/{project.id}/import", json=data[::-1])
     assert set(project.tasks) & set(before), "Label Studio on SQLite gives ids again"
     loop.wait_until(lambda: project.predicted_by(project.name_of(1)) == project.tasks, "new tasks predicted", project)
@@ -196,19 +196,19 @@ def test_new_tasks_with_the_ids_of_deleted_ones_are_predicted(loop: Loop) -> Non
 def test_the_shown_version_changes_directly_from_one_to_the_next(
     filled_project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    services, others = filled_project.loop.services, {name: counts(filled_project)[name] for name in OTHER_MODELS}
-    with poll_shown_version(filled_project) as shown:
+    services, other_counts = filled_project.loop.services, {name: counts(filled_project)[name] for name in OTHER_MODELS}
+    with poll_shown_version(filled_project) as shown_versions:
         annotations = filled_project.annotate(filled_project.teachers(LABELS), *CLASSES)
         filled_project.wait_for_version(2)
         filled_project.edit(annotations, *CLASSES[::-1])
         filled_project.wait_for_version(3)
         monkeypatch.setattr(publish, "QUIET_BEFORE_PRUNING_S", 0.0)
         notes = read_annotations(filled_project.loop.client, filled_project.id)
-        deleted = publish.prune_old(services, filled_project.record, notes, threading.Event())
+        deletion = publish.prune_old(services, filled_project.record, notes, threading.Event())
         filled_project.loop.command("rollback", str(filled_project.id), filled_project.name_of(2))
         filled_project.wait_for_version(2)
-    assert deleted > 0
-    assert shown == [filled_project.name_of(number) for number in (1, 2, 3, 2)]
+    assert deletion > 0
+    assert shown_versions == [filled_project.name_of(number) for number in (1, 2, 3, 2)]
     assert filled_project.name_of(1) not in counts(filled_project)
-    assert {name: counts(filled_project)[name] for name in OTHER_MODELS} == others
+    assert {name: counts(filled_project)[name] for name in OTHER_MODELS} == other_counts
     filled_project.assert_sound()

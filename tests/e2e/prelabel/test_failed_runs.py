@@ -28,13 +28,13 @@ def test_tasks_with_unreadable_images_are_listed_and_others_stored(
     project = new_project()
     client.send("POST", f"/api/projects/{project}/import", json=[{"image": "/data/upload/1/gone.png"}])
     last = max(task.id for task in read_tasks(client, project))
-    done = run(project)
-    assert done.exit_code == 1, done.output
-    assert f"  task {last}: " in done.stderr
+    result = run(project)
+    assert result.exit_code == 1, result.output
+    assert f"  task {last}: " in result.stderr
     assert each_once(client, project)
     client.send("PATCH", f"/api/tasks/{last}/", json={"data": read_tasks(client, project)[0].data})
-    again = run(project)
-    assert "tasks had one already, 1 of them replaced: images have changed" in again.stdout
+    second = run(project)
+    assert "tasks had one already, 1 of them replaced: images have changed" in second.stdout
     assert all(prediction["result"] for prediction in predictions(client, project))
     assert each_once(client, project)
 
@@ -61,21 +61,21 @@ def test_a_database_that_fails_during_the_run_is_reported(
     postgresql: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    own = engines.local_engine
+    local_engine = engines.local_engine
 
     @contextmanager
     def without_database(services: Services, project: Project) -> Iterator[Engine]:
-        with own(services, project) as engine:
+        with local_engine(services, project) as engine:
             postgresql.stop()
             yield engine
 
     monkeypatch.setattr(engines, "local_engine", without_database)
     monkeypatch.setitem(environment, "GALAXYLOOP_DATABASE_URL", postgresql.emptied_database())
     try:
-        ended = run(new_project())
+        result = run(new_project())
     finally:
         postgresql.start()
-    assert ended.exit_code == 1
-    assert isinstance(ended.exception, SystemExit)
-    assert "galaxyloop: the database cannot be used any more: " in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert result.exit_code == 1
+    assert isinstance(result.exception, SystemExit)
+    assert "galaxyloop: the database cannot be used any more: " in result.stderr
+    assert "Traceback" not in result.stderr

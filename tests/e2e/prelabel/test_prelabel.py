@@ -64,9 +64,9 @@ def test_an_incomplete_version_is_shown_only_if_none_was_shown(
     older = [{"task": task, "result": [], "model_version": "somebody's"} for task in tasks]
     client.send("POST", f"/api/projects/{other}/import/predictions", json=older)
     client.send("PATCH", f"/api/projects/{other}/", json={"model_version": "somebody's"})
-    limited = run(other, "--limit", 3)
+    result = run(other, "--limit", 3)
     assert project_state(client, other).model_version == "somebody's"
-    assert "annotators do not see them yet" in limited.stdout
+    assert "annotators do not see them yet" in result.stdout
     run(other)
     assert is_base(project_state(client, other).model_version)
 
@@ -77,8 +77,8 @@ def test_a_cluster_stores_the_same_predictions_as_this_process(
 ) -> None:
     local, remote = new_project(name="everything"), new_project(name="everything")
     assert run(local).exit_code == 0
-    done = run(remote, "--engine", "ray")
-    assert done.exit_code == 0, done.output
+    result = run(remote, "--engine", "ray")
+    assert result.exit_code == 0, result.output
     assert each_once(client, remote)
     # Not the tasks' scores: those of held-out tasks are random, and other tasks are held out in each project.
     scores = [

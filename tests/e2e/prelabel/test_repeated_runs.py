@@ -22,7 +22,7 @@ from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.tasks import read_tasks
-from tests.e2e.prelabel.stored import each_once, predictions, stored
+from tests.e2e.prelabel.stored import count_stored, each_once, predictions
 
 TILES = 16
 MANY = 900
@@ -62,13 +62,13 @@ def test_a_killed_run_continues_without_duplicates(
     command = [sys.executable, "-c", SLOW, str(project)]
     process = subprocess.Popen(command, env=os.environ | environment, start_new_session=True, stderr=subprocess.DEVNULL)
     try:
-        wait(lambda: stored(client, project) or process.poll() is not None, "the first are stored", timeout_s=120)
+        wait(lambda: count_stored(client, project) or process.poll() is not None, "the first are stored", timeout_s=120)
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-    assert 0 < stored(client, project) < MANY
-    again = run(project)
-    assert again.exit_code == 0, again.output
+    assert 0 < count_stored(client, project) < MANY
+    second_result = run(project)
+    assert second_result.exit_code == 0, second_result.output
     assert each_once(client, project)
 
 
@@ -78,14 +78,15 @@ def test_no_prediction_of_a_version_that_is_no_longer_live_is_stored(
     project = new_project()
 
     @contextmanager
-    def promote_meanwhile(opened: Services, known: Project) -> Iterator[Engine]:
-        with engines.local_engine(opened, known) as engine:
-            with opened.registry.create_version(known.id, label_config=known.label_config, fingerprint="f", learned_from=1) as (
+    def promote_meanwhile(run_services: Services, of: Project) -> Iterator[Engine]:
+        registry = run_services.registry
+        with engines.local_engine(run_services, of) as engine:
+            with registry.create_version(of.id, label_config=of.label_config, fingerprint="f", learned_from=1) as (
                 folder,
                 number,
             ):
                 (folder / "heads.json").write_text("{}")
-            opened.registry.promote(known.id, number)
+            registry.promote(of.id, number)
             yield engine
 
     sentence = rf"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel {project} again"
@@ -100,13 +101,13 @@ def test_the_next_run_deletes_a_duplicate_prediction(
     project = new_project()
     run(project)
     first, second, *_ = predictions(client, project)
-    again = [
+    second_result = [
         {name: prediction[name] for name in ("task", "result", "score", "model_version")} for prediction in (first, second)
     ]
-    client.send("POST", f"/api/projects/{project}/import/predictions", json=again)
-    done = run(project)
-    assert done.exit_code == 0, done.output
-    assert f"were deleted for the tasks {first['task']}, {second['task']} (2 in all)" in done.stdout
+    client.send("POST", f"/api/projects/{project}/import/predictions", json=second_result)
+    result = run(project)
+    assert result.exit_code == 0, result.output
+    assert f"were deleted for the tasks {first['task']}, {second['task']} (2 in all)" in result.stdout
     assert each_once(client, project)
 
 
@@ -115,19 +116,19 @@ def test_a_task_that_is_opened_during_the_run_has_one_prediction(
 ) -> None:
     """Label Studio requests a prediction for an opened task, and stores it beside the imported one."""
     project = new_project()
-    opened = read_tasks(client, project)[0].id
+    task_id = read_tasks(client, project)[0].id
 
     @contextmanager
-    def open_task_meanwhile(known: Services, of: Project) -> Iterator[Engine]:
-        with engines.local_engine(known, of) as engine:
+    def open_task_meanwhile(run_services: Services, of: Project) -> Iterator[Engine]:
+        with engines.local_engine(run_services, of) as engine:
             yield engine
-        answer = {"task": opened, "result": [], "score": 0.5, "model_version": of.live_name}
+        answer = {"task": task_id, "result": [], "score": 0.5, "model_version": of.live_name}
         client.send("POST", "/api/predictions/", json=answer | {"project": project})
 
-    done = prelabel(
+    result = prelabel(
         services, project, Choice(), open_engine=open_task_meanwhile, progress=lambda batches, title, total: batches
     )
-    assert done.duplicates == [opened]
+    assert result.duplicates == [task_id]
     assert each_once(client, project)
 
 
@@ -144,8 +145,8 @@ def test_a_run_after_one_without_an_answer_stores_no_duplicates(
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(environment, "LABEL_STUDIO_URL", proxy)
         assert "Label Studio failed at POST" in run(project).stderr
-    again = run(project)
-    assert again.exit_code == 0, again.output
+    second_result = run(project)
+    assert second_result.exit_code == 0, second_result.output
     assert f"project {project} is used by process {os.getpid()} on " in caplog.text
     assert len(late) == 1
     late[0].join()

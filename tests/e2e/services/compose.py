@@ -17,14 +17,14 @@ COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
 BACKEND_URL: str = COMPOSE["services"]["backend"]["environment"]["GALAXYLOOP_BACKEND_URL"]
 
 
-def environment_of(service: str, chosen: dict[str, str]) -> dict[str, str]:
+def environment_of(service: str, choices: dict[str, str]) -> dict[str, str]:
     """Return a service's environment, from `.env` and the defaults of docker-compose.yml."""
-    written = COMPOSE["services"][service]["environment"]
+    variables = COMPOSE["services"][service]["environment"]
 
     def substitute(match: re.Match[str]) -> str:
-        return chosen.get(match[1], match[2])
+        return choices.get(match[1], match[2])
 
-    return {name: re.sub(r"\$\{(\w+):-(.*?)\}", substitute, str(value)) for name, value in written.items()}
+    return {name: re.sub(r"\$\{(\w+):-(.*?)\}", substitute, str(value)) for name, value in variables.items()}
 
 
 def command_of_stage(name: str) -> list[str]:
@@ -37,11 +37,13 @@ def command_of_stage(name: str) -> list[str]:
 
 def all_but(network: str) -> list[str]:
     """Return compose's list of networks that Label Studio must not send requests to, without this one."""
-    listed = COMPOSE["services"]["label-studio"]["environment"]["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
+    networks_of_service = COMPOSE["services"]["label-studio"]["environment"][
+        "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
+    ].split(",")
     ours: Any = ipaddress.ip_network(network)
-    subnets: list[Any] = [ipaddress.ip_network(text) for text in listed]
+    subnets: list[Any] = [ipaddress.ip_network(text) for text in networks_of_service]
     networks: list[str] = []
-    for banned in subnets:
-        inside = banned.version == ours.version and ours.subnet_of(banned)
-        networks += map(str, banned.address_exclude(ours) if inside else [banned])
+    for subnet in subnets:
+        inside = subnet.version == ours.version and ours.subnet_of(subnet)
+        networks += map(str, subnet.address_exclude(ours) if inside else [subnet])
     return networks

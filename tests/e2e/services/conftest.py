@@ -46,7 +46,7 @@ def project(stack: Stack) -> int:
         Image.fromarray(np.maximum(crop, front if tile % 2 else 0)).save(file)
     upload_images(stack.client, number, tiles)
     stack.command("project", "attach", str(number))
-    stack.wait_until(lambda: stack.predicted(number, "v0001") == TILES, "the first predictions are stored")
+    stack.wait_until(lambda: stack.count_predicted(number, "v0001") == TILES, "the first predictions are stored")
     return number
 
 

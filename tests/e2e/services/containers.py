@@ -60,8 +60,8 @@ class Name:
                 caller, _ = self._listening.accept()
                 for _ in range(self._count):
                     with contextlib.suppress(OSError):
-                        called = socket.create_connection(next(self._behind))
-                        for ends in ((caller, called), (called, caller)):
+                        client = socket.create_connection(next(self._behind))
+                        for ends in ((caller, client), (client, caller)):
                             threading.Thread(target=self._bundle_version, args=ends, daemon=True).start()
                         break
 
@@ -102,5 +102,5 @@ class Process:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
 
-    def said(self) -> str:
+    def read_log(self) -> str:
         return self.log.read_text(errors="replace") if self.log.exists() else ""

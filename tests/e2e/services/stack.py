@@ -103,8 +103,8 @@ class Stack:
         """Return compose's environment of a service, with the hosts of this machine."""
         environment = environment_of(service, CHOSEN)
         for name in environment:
-            for docker, here in self._given.items():
-                environment[name] = environment[name].replace(docker, here)
+            for docker, inside in self._given.items():
+                environment[name] = environment[name].replace(docker, inside)
         return environment
 
     def _galaxyloop(self, service: str, name: str) -> Process:
@@ -134,9 +134,9 @@ class Stack:
     def command(self, *words: str) -> str:
         """Run a `galaxyloop` command as in a container of the backend."""
         command = [str(Path(sys.executable).with_name("galaxyloop")), *words]
-        done = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
+        process = subprocess.run(command, env=self.environment, cwd=self.folder, capture_output=True, text=True, check=False)
+        assert process.returncode == 0, process.stderr
+        return process.stdout
 
     def live(self, project: int) -> set[str]:
         """Return the project's live version as each backend reports it."""
@@ -147,25 +147,25 @@ class Stack:
         answers = [httpx.post(url, json=body, auth=auth, trust_env=False).raise_for_status() for url in urls]
         return {answer.json()["model_version"] for answer in answers}
 
-    def trained(self) -> list[str]:
+    def trained_versions(self) -> list[str]:
         """Return the versions that the workers logged as trained."""
-        return [number for worker in self.workers for number in re.findall(r"event=trained .*version=(\d+)", worker.said())]
+        return [number for worker in self.workers for number in re.findall(r"event=trained .*version=(\d+)", worker.read_log())]
 
     def wait_until(self, condition: Callable[[], Any], what: str) -> None:
         deadline = time.monotonic() + DEADLINE_S
         while not condition():
             if time.monotonic() > deadline:
                 ends = "\n".join(
-                    f"--- {process.log.name}\n{process.said()[-3000:]}" for process in (*self.backends, *self.workers)
+                    f"--- {process.log.name}\n{process.read_log()[-3000:]}" for process in (*self.backends, *self.workers)
                 )
-                pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}\n{self.label_studio.said()[-2000:]}\n{ends}")
+                pytest.fail(f"not within {DEADLINE_S:.0f} s: {what}\n{self.label_studio.read_log()[-2000:]}\n{ends}")
             time.sleep(0.05)
 
     # -- annotations in Label Studio and trained versions
 
     def annotate(self, project: int, tasks: list[int]) -> list[int]:
         """Submit one annotation per task, with the class of its kind of image; return their ids."""
-        return [self.client.send("POST", f"/api/tasks/{task}/annotations/", json=said(self.kind(task)))["id"] for task in tasks]
+        return [self.client.send("POST", f"/api/tasks/{task}/annotations/", json=ask(self.kind(task)))["id"] for task in tasks]
 
     def kind(self, task: int) -> int:
         """Return which of two kinds of tiles a task shows."""
@@ -176,9 +176,9 @@ class Stack:
         """Change each annotation to the other class."""
         for annotation in annotations:
             task = int(self.client.get(f"/api/annotations/{annotation}/")["task"])
-            self.client.send("PATCH", f"/api/annotations/{annotation}/", json=said(self.kind(task) + 1))
+            self.client.send("PATCH", f"/api/annotations/{annotation}/", json=ask(self.kind(task) + 1))
 
-    def predicted(self, project: int, version: str) -> int:
+    def count_predicted(self, project: int, version: str) -> int:
         """Return the number of tasks with a prediction of a version; check that none has two."""
         predictions = self.client.get("/api/predictions/", project=project)
         tasks = [prediction["task"] for prediction in predictions if prediction["model_version"].partition("-")[0] == version]
@@ -196,11 +196,11 @@ class Stack:
     def assert_nothing_lost(self, project: int, version: str) -> None:
         """Check that a version was trained on every annotation in its current state."""
         snapshot = self.data / "versions" / str(project) / version / SNAPSHOT_FILE
-        learned = {row["annotation"]: row["updated_at"] for row in json.loads(snapshot.read_text())}
-        assert learned == {annotation.id: annotation.updated_at for annotation in read_annotations(self.client, project)}
+        times = {row["annotation"]: row["updated_at"] for row in json.loads(snapshot.read_text())}
+        assert times == {annotation.id: annotation.updated_at for annotation in read_annotations(self.client, project)}
 
 
-def said(turn: int) -> dict[str, Any]:
+def ask(turn: int) -> dict[str, Any]:
     """Return an annotation of one of two classes under the config `morphology`."""
     value = {"choices": [CLASSES[turn % 2]]}
     return {"result": [{"id": "c", "from_name": "morphology", "to_name": "image", "type": "choices", "value": value}]}

@@ -32,9 +32,9 @@ def test_the_first_project_is_attached_without_a_manual_token(stack: Stack, proj
 
 def test_label_studio_sends_events_to_the_alias_of_the_backends(stack: Stack, project: int) -> None:
     at_docker = f"{BACKEND_URL}/webhook"
-    made = stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": at_docker, "is_active": False})
-    assert made["url"] == at_docker
-    stack.client.send("DELETE", f"/api/webhooks/{made['id']}/")
+    webhook = stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": at_docker, "is_active": False})
+    assert webhook["url"] == at_docker
+    stack.client.send("DELETE", f"/api/webhooks/{webhook['id']}/")
     with pytest.raises(LabelStudioError, match="Enter a valid URL"):
         stack.client.send("POST", "/api/webhooks/", json={"project": project, "url": "http://backend:9090/webhook"})
 
@@ -51,10 +51,10 @@ def log_in(stack: Stack, origin: str) -> httpx.Response:
 
 
 def test_annotators_log_in_through_a_tls_proxy(stack: Stack) -> None:
-    entered = log_in(stack, PUBLIC_URL)
-    assert entered.is_redirect, entered.text
-    assert "sessionid" in entered.cookies
-    assert all("Secure" in cookie for cookie in entered.headers.get_list("set-cookie"))
+    session = log_in(stack, PUBLIC_URL)
+    assert session.is_redirect, session.text
+    assert "sessionid" in session.cookies
+    assert all("Secure" in cookie for cookie in session.headers.get_list("set-cookie"))
 
 
 def test_a_login_from_another_site_is_rejected(stack: Stack) -> None:
@@ -68,10 +68,10 @@ def test_a_worker_is_healthy(stack: Stack) -> None:
 
 def test_the_next_run_deletes_a_duplicate_prediction(stack: Stack, project: int) -> None:
     first = stack.client.get("/api/predictions/", project=project)[0]
-    again = {name: first[name] for name in ("task", "result", "score", "model_version")}
-    stack.client.send("POST", f"/api/projects/{project}/import/predictions", json=[again])
+    second = {name: first[name] for name in ("task", "result", "score", "model_version")}
+    stack.client.send("POST", f"/api/projects/{project}/import/predictions", json=[second])
     assert f"were deleted for the tasks {first['task']} (1 in all)" in stack.command("prelabel", str(project))
-    assert stack.predicted(project, "v0001") == len(read_tasks(stack.client, project))
+    assert stack.count_predicted(project, "v0001") == len(read_tasks(stack.client, project))
 
 
 def test_label_studio_does_not_call_other_private_addresses(stack: Stack, project: int) -> None:
@@ -91,8 +91,8 @@ def test_each_database_rejects_the_user_of_the_other(stack: Stack, postgresql: A
 
 def test_a_batch_is_trained_once_and_goes_live_on_both_backends(stack: Stack, project: int, first_batch: list[int]) -> None:
     stack.wait_for_version(project, "v0002")
-    assert stack.trained() == ["2"]
-    assert stack.predicted(project, "v0002") == count_open_tasks(stack, project)
+    assert stack.trained_versions() == ["2"]
+    assert stack.count_predicted(project, "v0002") == count_open_tasks(stack, project)
     stack.assert_nothing_lost(project, "v0002")
 
 
@@ -100,15 +100,15 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
     stack: Stack, project: int, first_batch: list[int], postgresql: Any
 ) -> None:
     def training(worker: Process) -> bool:
-        return worker.said().count("event=training") > worker.said().count("event=trained")
+        return worker.read_log().count("event=training") > worker.read_log().count("event=trained")
 
     versions = create_engine(postgresql.url("galaxyloop"))
     with versions.connect() as lock:
         lock.exec_driver_sql("LOCK TABLE versions IN SHARE MODE")  # so that no training ends before the kill
         stack.turn_round(first_batch)
         stack.wait_until(lambda: any(map(training, stack.workers)), "a worker trains")
-        killed, other = sorted(stack.workers, key=training, reverse=True)
-        killed.kill()
+        killed_worker, other = sorted(stack.workers, key=training, reverse=True)
+        killed_worker.kill()
         lock.rollback()
 
     def is_decided() -> bool:
@@ -118,29 +118,27 @@ def test_another_worker_replaces_one_that_is_killed_during_training(
 
     stack.wait_until(is_decided, "the other worker has trained and judged")
     versions.dispose()
-    assert re.search(r"event=trained .*version=3", other.said())
-    assert sorted(stack.trained()) == ["2", "3"]
+    assert re.search(r"event=trained .*version=3", other.read_log())
+    assert sorted(stack.trained_versions()) == ["2", "3"]
     stack.assert_nothing_lost(project, "v0003")
     (live,) = stack.live(project)
     stack.wait_for_version(project, live.partition("-")[0])
-    assert stack.predicted(project, live.partition("-")[0]) == count_open_tasks(stack, project)
+    assert stack.count_predicted(project, live.partition("-")[0]) == count_open_tasks(stack, project)
 
 
 def test_the_registry_is_restored_from_a_backup(stack: Stack, project: int, postgresql: Any) -> None:
     server = postgresql.environment
     (live,) = stack.live(project)
     options = ["-U", "postgres"]
-    dumped = subprocess.run(
-        ["pg_dump", *options, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True
-    )
+    dump = subprocess.run(["pg_dump", *options, "-Fc", "galaxyloop"], env=os.environ | server, capture_output=True, check=True)
     for process in (*stack.backends, *stack.workers):
         process.kill()
-    lost = create_engine(postgresql.url("galaxyloop"))
-    with lost.begin() as connection:
+    old_engine = create_engine(postgresql.url("galaxyloop"))
+    with old_engine.begin() as connection:
         connection.exec_driver_sql("DROP TABLE efforts, versions, projects CASCADE")
-    lost.dispose()
+    old_engine.dispose()
     restore = ["pg_restore", *options, "--clean", "--if-exists", "-d", "galaxyloop"]
-    subprocess.run(restore, env=os.environ | server, input=dumped.stdout, capture_output=True, check=True)
+    subprocess.run(restore, env=os.environ | server, input=dump.stdout, capture_output=True, check=True)
     stack.start_galaxyloop()
     (name,) = stack.live(project)
     assert name == live

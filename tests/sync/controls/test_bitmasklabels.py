@@ -25,10 +25,10 @@ def encode(mask: NDArray[Any]) -> dict[str, Any]:
 
 def png(image: Image.Image, **options: Any) -> dict[str, Any]:
     """Return a region with this image."""
-    written = io.BytesIO()
-    image.save(written, "PNG", **options)
+    file = io.BytesIO()
+    image.save(file, "PNG", **options)
     region = encode(np.ones((image.height, image.width), dtype=np.bool_))
-    region["value"]["imageDataURL"] = bitmasklabels.PREFIX + base64.b64encode(written.getvalue()).decode()
+    region["value"]["imageDataURL"] = bitmasklabels.PREFIX + base64.b64encode(file.getvalue()).decode()
     return region
 
 
@@ -64,10 +64,10 @@ def test_transparency_is_read_in_every_kind_of_png(mode: str, outside: Any, insi
 def test_a_png_of_another_size_is_scaled_to_the_image() -> None:
     mask = np.zeros((4, 6), dtype=np.bool_)
     mask[:, 3:] = True
-    scaled = bitmasklabels.decode(encode(mask), size=(12, 8)).shape
-    assert scaled.shape == (8, 12)
-    assert scaled[:, 6:].all()
-    assert not scaled[:, :6].any()
+    shape = bitmasklabels.decode(encode(mask), size=(12, 8)).shape
+    assert shape.shape == (8, 12)
+    assert shape[:, 6:].all()
+    assert not shape[:, :6].any()
     assert bitmasklabels.readable_size(encode(mask)) == (6, 4)
 
 

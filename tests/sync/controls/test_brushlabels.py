@@ -34,8 +34,8 @@ def test_the_sdk_exports_the_same_mask() -> None:
     mask = np.zeros((20, 30), dtype=np.bool_)
     mask[5:9, 3:28] = True
     region = encode(mask)
-    exported = decode_from_annotation("mask", [{**region, **region["value"], "type": "BrushLabels"}])
-    assert (exported["mask-Galaxy-0"] == np.where(mask, 255, 0)).all()
+    sdk_mask = decode_from_annotation("mask", [{**region, **region["value"], "type": "BrushLabels"}])
+    assert (sdk_mask["mask-Galaxy-0"] == np.where(mask, 255, 0)).all()
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_mask_of_another_size_than_the_image_is_not_written() -> None:
 
 
 @pytest.mark.parametrize(
-    ("key", "bad", "sentence"),
+    ("key", "value", "sentence"),
     [
         ("format", "png", "format"),
         ("format", None, "format"),
@@ -67,9 +67,9 @@ def test_a_mask_of_another_size_than_the_image_is_not_written() -> None:
         ("brushlabels", [], "brushlabels"),
     ],
 )
-def test_a_value_that_makes_no_mask_is_refused(key: str, bad: Any, sentence: str) -> None:
+def test_a_value_that_makes_no_mask_is_refused(key: str, value: Any, sentence: str) -> None:
     region = encode(np.ones((4, 4), dtype=np.bool_))
-    region["value"][key] = bad
+    region["value"][key] = value
     with pytest.raises(ControlError, match=sentence):
         brushlabels.decode(region)
 

@@ -62,10 +62,10 @@ def test_an_ellipse_that_cannot_be_shown_is_refused(ellipse: Ellipse) -> None:
 
 
 @pytest.mark.parametrize("key", ["x", "y", "radiusX", "radiusY", "rotation", "ellipselabels"])
-@pytest.mark.parametrize("bad", ["5", math.nan, math.inf, True, -1e9])
-def test_a_value_that_makes_no_sense_is_refused(key: str, bad: Any) -> None:
+@pytest.mark.parametrize("value", ["5", math.nan, math.inf, True, -1e9])
+def test_a_value_that_makes_no_sense_is_refused(key: str, value: Any) -> None:
     region = encode(Ellipse(100, 50, 20, 10))
-    region["value"][key] = bad
+    region["value"][key] = value
     with pytest.raises(ControlError, match=key):
         ellipselabels.decode(region)
 

@@ -36,9 +36,9 @@ def test_encoded_values_are_decoded(size: Size, data: st.DataObject) -> None:
     assert (read.size, read.label, read.positive) == (size, "Arm", True)
 
 
-@pytest.mark.parametrize(("sent", "positive"), [(True, True), (False, False), (1, True), (0, False)])
-def test_a_prompt_is_positive_or_negative(sent: Any, positive: bool) -> None:
-    read = keypointlabels.decode({**PROMPT, "is_positive": sent})
+@pytest.mark.parametrize(("value", "positive"), [(True, True), (False, False), (1, True), (0, False)])
+def test_a_prompt_is_positive_or_negative(value: Any, positive: bool) -> None:
+    read = keypointlabels.decode({**PROMPT, "is_positive": value})
     assert read.positive is positive
     assert read.shape == Point(50, 50)
 
@@ -48,17 +48,17 @@ def test_a_point_is_positive_by_default() -> None:
     assert keypointlabels.decode(plain).positive is True
 
 
-@pytest.mark.parametrize("sent", ["true", None, 2, [], {}])
-def test_other_values_are_rejected(sent: Any) -> None:
+@pytest.mark.parametrize("value", ["true", None, 2, [], {}])
+def test_other_values_are_rejected(value: Any) -> None:
     with pytest.raises(ControlError, match="is_positive"):
-        keypointlabels.decode({**PROMPT, "is_positive": sent})
+        keypointlabels.decode({**PROMPT, "is_positive": value})
 
 
 @pytest.mark.parametrize("key", ["x", "y"])
-@pytest.mark.parametrize("bad", [None, "5", math.nan, 1e9, True])
-def test_an_invalid_coordinate_is_rejected(key: str, bad: Any) -> None:
+@pytest.mark.parametrize("value", [None, "5", math.nan, 1e9, True])
+def test_an_invalid_coordinate_is_rejected(key: str, value: Any) -> None:
     with pytest.raises(ControlError, match=key):
-        keypointlabels.decode({**PROMPT, "value": {**PROMPT["value"], key: bad}})  # type: ignore[dict-item]
+        keypointlabels.decode({**PROMPT, "value": {**PROMPT["value"], key: value}})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("point", [Point(-1, 5), Point(5, 101), Point(math.nan, 5)])

@@ -14,7 +14,7 @@ from sync.labelling.config import Control
 FREE = Control(name="z", to_name="image", tag="Number")
 
 
-def bounded(minimum: float | None, maximum: float | None, step: float | None = None) -> Control:
+def make_control(minimum: float | None, maximum: float | None, step: float | None = None) -> Control:
     return Control(name="z", to_name="image", tag="Number", minimum=minimum, maximum=maximum, step=step)
 
 
@@ -25,26 +25,26 @@ def test_encoded_values_are_decoded(value: float) -> None:
 
 @given(st.floats(-1e6, 1e6), st.floats(-100, 0), st.floats(0, 100))
 def test_a_number_is_moved_into_the_bounds(value: float, low: float, high: float) -> None:
-    written = number.encode(value, control=bounded(low, high))["value"]["number"]
-    assert written == min(max(value, low), high)
+    result = number.encode(value, control=make_control(low, high))["value"]["number"]
+    assert result == min(max(value, low), high)
 
 
 @given(st.floats(-10, 10), st.sampled_from([0.001, 0.1, 0.25, 1.0, 3.0]), st.sampled_from([None, -1.0, 0.0, 0.05]))
 def test_a_number_is_moved_to_a_step_from_the_minimum(value: float, step: float, low: float | None) -> None:
-    written = round_to_step(value, bounded(low, 2.0, step))
-    steps = (written - (low or 0)) / step
+    result = round_to_step(value, make_control(low, 2.0, step))
+    steps = (result - (low or 0)) / step
     assert abs(steps - round(steps)) * step < STEP_TOLERANCE
-    assert written <= 2.0
-    assert low is None or written >= low
-    assert abs(written - min(max(value, -10 if low is None else low), 2.0)) <= step
+    assert result <= 2.0
+    assert low is None or result >= low
+    assert abs(result - min(max(value, -10 if low is None else low), 2.0)) <= step
 
 
 def test_the_last_step_stays_below_the_maximum() -> None:
-    assert round_to_step(10, bounded(0, 1, 0.4)) == 0.8
+    assert round_to_step(10, make_control(0, 1, 0.4)) == 0.8
 
 
 def test_bounds_narrower_than_a_step_leave_the_minimum() -> None:
-    assert round_to_step(5, bounded(1, 2, 10)) == 1
+    assert round_to_step(5, make_control(1, 2, 10)) == 1
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf")])

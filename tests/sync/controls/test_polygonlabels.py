@@ -34,10 +34,10 @@ def smooth(seed: int, size: int = 64) -> NDArray[np.bool_]:
 
 
 def union(polygons: list[Polygon], mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    filled = np.zeros_like(mask)
+    raster = np.zeros_like(mask)
     for polygon in polygons:
-        filled |= rasterise(polygon, (mask.shape[1], mask.shape[0]))
-    return filled
+        raster |= rasterise(polygon, (mask.shape[1], mask.shape[0]))
+    return raster
 
 
 def winding_fill(polygon: Polygon, size: Size) -> NDArray[np.bool_]:
@@ -68,10 +68,10 @@ def test_there_is_one_polygon_for_every_part(mask: NDArray[np.bool_]) -> None:
 @pytest.mark.parametrize("tolerance_px", [0.3, 0.5, 1.0, 2.0])
 def test_only_pixels_near_the_border_change_with_a_tolerance(seed: int, tolerance_px: float) -> None:
     mask = np.pad(smooth(seed), 1)
-    changed = union(outline(mask, tolerance_px=tolerance_px), mask) ^ mask
+    difference = union(outline(mask, tolerance_px=tolerance_px), mask) ^ mask
     to_border = np.where(mask, ndimage.distance_transform_edt(mask), ndimage.distance_transform_edt(~mask))
     # The outline is half-way to the next pixel, so a pixel's centre is half a pixel nearer to it than its neighbour's.
-    assert (to_border[changed] <= tolerance_px + 0.5 * math.sqrt(2)).all()
+    assert (to_border[difference] <= tolerance_px + 0.5 * math.sqrt(2)).all()
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -87,11 +87,11 @@ def test_holes_are_not_filled() -> None:
     mask[3:36, 4:47] = True
     mask[8:15, 10:20] = mask[20:30, 25:28] = mask[9, 40] = False
     mask[11, 14] = True  # an island in a hole is a separate part
-    whole, island = outline(mask, tolerance_px=0)
+    outer, island = outline(mask, tolerance_px=0)
     expected = mask.copy()
     expected[11, 14] = False
-    assert (rasterise(whole, (50, 40)) == expected).all()
-    assert (winding_fill(whole, (50, 40)) == expected).all()
+    assert (rasterise(outer, (50, 40)) == expected).all()
+    assert (winding_fill(outer, (50, 40)) == expected).all()
     assert rasterise(island, (50, 40)).sum() == 1
 
 

@@ -25,9 +25,9 @@ def test_an_encoded_rating_is_decoded(stars: int) -> None:
     assert not list(rating.faults(region["value"], STARS))
 
 
-@pytest.mark.parametrize(("predicted", "stars"), [(-3.0, 1), (2.4, 2), (2.6, 3), (99.0, 5)])
-def test_a_predicted_rating_is_a_whole_number_of_stars(predicted: float, stars: int) -> None:
-    assert rating.encode(predicted, control=STARS)["value"] == {"rating": stars}
+@pytest.mark.parametrize(("prediction", "stars"), [(-3.0, 1), (2.4, 2), (2.6, 3), (99.0, 5)])
+def test_a_predicted_rating_is_a_whole_number_of_stars(prediction: float, stars: int) -> None:
+    assert rating.encode(prediction, control=STARS)["value"] == {"rating": stars}
 
 
 def test_the_config_states_the_most_stars() -> None:

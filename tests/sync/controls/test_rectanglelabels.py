@@ -110,10 +110,10 @@ BAD_NUMBERS = ["10", True, math.nan, math.inf, 1e6, 10**400, [1]]
 
 
 @pytest.mark.parametrize("key", ["x", "y", "width", "height", "rotation"])
-@pytest.mark.parametrize("bad", BAD_NUMBERS)
-def test_an_invalid_number_is_rejected(key: str, bad: Any) -> None:
+@pytest.mark.parametrize("value", BAD_NUMBERS)
+def test_an_invalid_number_is_rejected(key: str, value: Any) -> None:
     with pytest.raises(ControlError, match=key):
-        rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], key: bad}})  # type: ignore[dict-item]
+        rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], key: value}})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("key", ["x", "y", "width", "height"])
@@ -123,17 +123,17 @@ def test_a_number_that_is_missing_is_refused(key: str) -> None:
 
 
 @pytest.mark.parametrize("key", ["width", "height"])
-@pytest.mark.parametrize("bad", [0, -3])
-def test_a_box_without_extent_is_refused(key: str, bad: float) -> None:
+@pytest.mark.parametrize("value", [0, -3])
+def test_a_box_without_extent_is_refused(key: str, value: float) -> None:
     with pytest.raises(ControlError, match="above 0"):
-        rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], key: bad}})  # type: ignore[dict-item]
+        rectanglelabels.decode({**GOOD, "value": {**GOOD["value"], key: value}})  # type: ignore[dict-item]
 
 
 @pytest.mark.parametrize("key", ["original_width", "original_height"])
-@pytest.mark.parametrize("bad", [None, 0, -1, 10.5, "wide", True, math.nan, 10**9])
-def test_a_region_of_an_impossible_image_is_refused(key: str, bad: Any) -> None:
+@pytest.mark.parametrize("value", [None, 0, -1, 10.5, "wide", True, math.nan, 10**9])
+def test_a_region_of_an_impossible_image_is_refused(key: str, value: Any) -> None:
     with pytest.raises(ControlError, match="image"):
-        rectanglelabels.decode({**GOOD, key: bad})
+        rectanglelabels.decode({**GOOD, key: value})
 
 
 @pytest.mark.parametrize("labels", [None, [], "Galaxy", [None], [{}], [""]])
@@ -143,6 +143,6 @@ def test_a_region_without_a_label_is_refused(labels: Any) -> None:
 
 
 def test_the_error_for_a_megabyte_is_short() -> None:
-    with pytest.raises(ControlError) as caught:
+    with pytest.raises(ControlError) as error:
         rectanglelabels.decode({**GOOD, "type": "x" * 1_000_000})
-    assert len(str(caught.value)) < 300
+    assert len(str(error.value)) < 300

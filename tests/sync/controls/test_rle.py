@@ -55,17 +55,17 @@ def test_we_read_what_we_write(mask: NDArray[np.bool_]) -> None:
 @given(MASKS, st.tuples(*[st.integers(0, 5)] * 4))
 def test_a_part_has_the_bytes_of_the_whole_mask(mask: NDArray[np.bool_], around: tuple[int, int, int, int]) -> None:
     left, right, top, low = around
-    whole = np.pad(mask, ((top, low), (left, right)))
+    full_mask = np.pad(mask, ((top, low), (left, right)))
     if mask.any():
-        assert rle.encode_part(mask, x=left, y=top, size=(whole.shape[1], whole.shape[0])) == rle.encode(whole)
+        assert rle.encode_part(mask, x=left, y=top, size=(full_mask.shape[1], full_mask.shape[0])) == rle.encode(full_mask)
 
 
 @given(npst.arrays(np.uint8, st.tuples(st.integers(1, 20), st.integers(1, 20), st.just(4))))
 def test_we_read_colours_as_the_sdk_does(image: NDArray[np.uint8]) -> None:
     height, width, _ = image.shape
-    encoded = encode_rle(image.ravel())
-    read = decode_rle(encoded).reshape(height, width, 4)[:, :, 3] > 127
-    assert (rle.decode(encoded, size=(width, height)) == read).all()
+    encoding = encode_rle(image.ravel())
+    read = decode_rle(encoding).reshape(height, width, 4)[:, :, 3] > 127
+    assert (rle.decode(encoding, size=(width, height)) == read).all()
 
 
 @given(
@@ -82,10 +82,10 @@ def test_runs_and_single_words_of_any_length_are_read_as_the_sdk_does(
 ) -> None:
     total = sum(len(run) for _, run in runs)
     runs = [*runs, (True, [7] * (-total % 4))] if total % 4 else runs
-    encoded = write(runs, fields)
+    encoding = write(runs, fields)
     pixels = sum(len(run) for _, run in runs) // 4
-    read = decode_rle(encoded).reshape(1, pixels, 4)[:, :, 3] > 127
-    assert (rle.decode(encoded, size=(pixels, 1)) == read).all()
+    read = decode_rle(encoding).reshape(1, pixels, 4)[:, :, 3] > 127
+    assert (rle.decode(encoding, size=(pixels, 1)) == read).all()
 
 
 @pytest.mark.parametrize("value", [False, True])
@@ -105,12 +105,12 @@ def test_a_run_of_maximum_length_is_one_run() -> None:
 
 
 def test_pixels_with_half_cover_are_inside() -> None:
-    encoded = encode_rle(np.repeat(np.array([0, 127, 128, 255], dtype=np.uint8), 4))
-    assert rle.decode(encoded, size=(4, 1)).tolist() == [[False, False, True, True]]
+    encoding = encode_rle(np.repeat(np.array([0, 127, 128, 255], dtype=np.uint8), 4))
+    assert rle.decode(encoding, size=(4, 1)).tolist() == [[False, False, True, True]]
 
 
 @pytest.mark.parametrize(
-    ("bad", "sentence"),
+    ("value", "sentence"),
     [
         (None, "list of bytes"),
         (5_000_000_000, "list of bytes"),
@@ -131,9 +131,9 @@ def test_pixels_with_half_cover_are_inside() -> None:
         ([0, 0, 0, 64, 0b01111_000, 0, 0, 0, 0], "words of 8 bits, not 16"),
     ],
 )
-def test_bytes_that_are_not_a_mask_are_rejected(bad: object, sentence: str) -> None:
+def test_bytes_that_are_not_a_mask_are_rejected(value: object, sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
-        rle.decode(bad, size=(4, 4))  # type: ignore[arg-type]
+        rle.decode(value, size=(4, 4))  # type: ignore[arg-type]
 
 
 @given(st.lists(st.integers(0, 255), max_size=60))

@@ -24,10 +24,10 @@ def encode(points: Any) -> dict[str, Any]:
     return vectorlabels.encode(Polygon(np.asarray(points, np.float64)), control=CONTROL, label="Galaxy", size=SIZE, score=0.5)
 
 
-def region(*vertices: Any, closed: object = True) -> dict[str, Any]:
-    written = encode([(0, 0), (1, 0), (1, 1)])
-    written["value"] |= {"vertices": list(vertices), "closed": closed}
-    return written
+def region(*vertices: Any, is_closed: object = True) -> dict[str, Any]:
+    region = encode([(0, 0), (1, 0), (1, 1)])
+    region["value"] |= {"vertices": list(vertices), "closed": is_closed}
+    return region
 
 
 def circle() -> list[dict[str, Any]]:
@@ -74,7 +74,7 @@ def test_a_line_with_one_control_point_bends_as_on_the_page() -> None:
 
 
 @pytest.mark.parametrize(
-    ("vertices", "closed", "sentence"),
+    ("vertices", "is_closed", "sentence"),
     [
         ([{"x": 0, "y": 0}, {"x": 9, "y": 0}, {"x": 9, "y": 9}], False, "is open"),
         ([{"x": 0, "y": 0}, {"x": 9, "y": 0}], True, "3 to"),
@@ -87,9 +87,9 @@ def test_a_line_with_one_control_point_bends_as_on_the_page() -> None:
         ),
     ],
 )
-def test_a_path_without_an_inside_is_refused(vertices: list[Any], closed: bool, sentence: str) -> None:
+def test_a_path_without_an_inside_is_refused(vertices: list[Any], is_closed: bool, sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
-        vectorlabels.decode(region(*vertices, closed=closed))
+        vectorlabels.decode(region(*vertices, is_closed=is_closed))
 
 
 def test_each_part_of_a_mask_becomes_an_outline() -> None:

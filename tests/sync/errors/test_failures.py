@@ -58,9 +58,9 @@ def test_errors_that_no_item_caused_end_the_run(error: BaseException) -> None:
 
 
 def test_a_failing_item_does_not_fail_its_batch() -> None:
-    first, failed, last = attempt_together(inverses, [1, 0, 2])
+    first, failure, last = attempt_together(inverses, [1, 0, 2])
     assert (first, last) == (1.0, 0.5)
-    assert isinstance(failed, ImageError)
+    assert isinstance(failure, ImageError)
     assert attempt_together(inverses, []) == []
 
 

@@ -53,8 +53,8 @@ def region(config: LabelConfig) -> Say:
     def make(name: str, what: Any, *, origin: str | None = "manual", **more: Any) -> dict[str, Any]:
         control = config.control(name)
         assert control is not None
-        encoded = CONTROLS[control.tag].encode(what, control=control, **more)
-        return encoded if origin is None else {**encoded, "origin": origin}
+        region = CONTROLS[control.tag].encode(what, control=control, **more)
+        return region if origin is None else {**region, "origin": origin}
 
     return make
 
@@ -96,7 +96,7 @@ def png(size: Size) -> bytes:
 
 
 @pytest.fixture
-def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, Summary]]:
+def run_export(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, Summary]]:
     """Return a function that exports tasks; images are grey and of `size`, and missing if the reference contains "missing"."""
     numbers = count()
 
@@ -111,10 +111,10 @@ def exported(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, S
         options = {"consensus": "latest", "fractions": None, "seed": 0, "licence": "", "credit": "", "config": config, **more}
         plan = Plan(project=7, title="Galaxies", format=format, **options)
         folder = tmp_path / f"out{next(numbers)}"
-        done = export(
+        summary = export(
             (with_parents(task) for task in tasks), folder, plan=plan, image_files=ImageFiles(fetch, max_pixels=10**8)
         )
-        return folder, done
+        return folder, summary
 
     return run
 

@@ -25,12 +25,12 @@ def reasons(folder: Path) -> list[str]:
 
 @pytest.mark.parametrize("format", ["yolo", "fits"])
 def test_unsupported_answers_are_neither_written_nor_counted(
-    exported: Exported, task: Say, annotation: Say, region: Say, format: str
+    run_export: Exported, task: Say, annotation: Say, region: Say, format: str
 ) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     tasks = [task(annotation(region("morphology", ["Spiral"]), box)) for _ in range(2)]
-    folder, done = exported(tasks, format)
-    assert (done.tasks, done.objects, done.answers) == (2, 2, 0)
+    folder, summary = run_export(tasks, format)
+    assert (summary.tasks, summary.objects, summary.answers) == (2, 2, 0)
     (reason,) = reasons(folder)
     assert reason == (
         f"2 of 'morphology' are left out: {format} cannot represent answers about whole images; "
@@ -40,7 +40,7 @@ def test_unsupported_answers_are_neither_written_nor_counted(
 
 
 def test_regions_of_unknown_controls_are_counted_by_control(
-    exported: Exported, task: Say, annotation: Say, region: Say
+    run_export: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     """Choices per region, Labels with a Rectangle, a Rating, a relation: only Label Studio's own JSON stores them."""
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
@@ -51,8 +51,8 @@ def test_regions_of_unknown_controls_are_counted_by_control(
         {"type": "relation", "from_id": "l", "to_id": "r", "direction": "right"},
     ]
     tasks = [task(annotation(box, *further)) for _ in range(2)]
-    folder, done = exported(tasks, "coco")
-    assert (done.objects, done.problems) == (2, 4)
+    folder, summary = run_export(tasks, "coco")
+    assert (summary.objects, summary.problems) == (2, 4)
     assert [reason.partition(" are left out")[0] for reason in reasons(folder)] == [
         "2 regions of 'of region' (choices)",
         "2 regions of 'label' (labels)",
@@ -60,32 +60,32 @@ def test_regions_of_unknown_controls_are_counted_by_control(
         "2 regions of type relation",
     ]
     assert "Problems: 4" in (folder / "README.md").read_text()
-    assert exported(tasks, "json")[1].problems == 0
+    assert run_export(tasks, "json")[1].problems == 0
 
 
-def test_counts_match_the_written_files(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_counts_match_the_written_files(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     tasks = [task(annotation(box)), task(annotation(box), image="/data/upload/1/missing.png")]
-    folder, done = exported(tasks, "yolo")
-    assert (done.tasks, done.objects) == (1, 1)
+    folder, summary = run_export(tasks, "yolo")
+    assert (summary.tasks, summary.objects) == (1, 1)
     card = (folder / "README.md").read_text()
     assert "Tasks: 1 exported of 2" in card
     assert "| box | Star | 1 | 1 | 100.0 % |" in card
 
 
-def test_an_empty_export_fails_with_the_first_reason(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_an_empty_export_fails_with_the_first_reason(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
     with pytest.raises(
         ExportError, match=r"none of them can be exported: the image is left out: YOLO needs the image file: .*HTTP 404"
     ):
-        exported([task(annotation(box), image="/data/upload/1/missing.png")], "yolo")
+        run_export([task(annotation(box), image="/data/upload/1/missing.png")], "yolo")
 
 
 @pytest.mark.parametrize("format", ["yolo", "fits"])
 def test_an_error_names_the_formats_that_support_answers(
-    exported: Exported, task: Say, annotation: Say, region: Say, format: str
+    run_export: Exported, task: Say, annotation: Say, region: Say, format: str
 ) -> None:
     choices = '<Choices name="morphology" toName="image"><Choice value="Spiral"/></Choices>'
     config = parse(f'<View><Image name="image" value="$image"/>{choices}</View>')
     with pytest.raises(ExportError, match=rf"{format} holds objects only: coco, ecsv, .* hold answers"):
-        exported([task(annotation(region("morphology", ["Spiral"])))], format, config=config)
+        run_export([task(annotation(region("morphology", ["Spiral"])))], format, config=config)

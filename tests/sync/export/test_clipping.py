@@ -87,9 +87,9 @@ OUTSIDE = {
 
 @pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
 def test_boxes_and_areas_of_coco_are_clipped_to_the_image(
-    exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
+    run_export: Exported, task: Say, annotation: Say, region: dict[str, Any]
 ) -> None:
-    folder, summary = exported([task(annotation(region))], "coco")
+    folder, summary = run_export([task(annotation(region))], "coco")
     (entry,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
     left, top, width, height = entry["bbox"]
     assert left >= 0
@@ -108,8 +108,8 @@ def test_boxes_and_areas_of_coco_are_clipped_to_the_image(
         assert ring.max(axis=0) == pytest.approx([left + width, top + height])
 
 
-def test_a_clipped_ellipse_has_the_box_of_its_visible_part(exported: Exported, task: Say, annotation: Say) -> None:
-    folder, _ = exported([task(annotation(ellipse(2, 2, 9.55, 5.8)))], "coco")
+def test_a_clipped_ellipse_has_the_box_of_its_visible_part(run_export: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = run_export([task(annotation(ellipse(2, 2, 9.55, 5.8)))], "coco")
     (entry,) = json.loads((folder / "annotations" / "train.json").read_text())["annotations"]
     assert entry["bbox"] == pytest.approx([0, 0, 11.55, 7.8], abs=0.01)
     assert entry["ellipse"] == pytest.approx([2, 2, 9.55, 5.8, 0])
@@ -117,10 +117,10 @@ def test_a_clipped_ellipse_has_the_box_of_its_visible_part(exported: Exported, t
 
 @pytest.mark.parametrize("region", OVER_THE_EDGE.values(), ids=OVER_THE_EDGE)
 def test_yolo_outlines_are_clipped_and_cover_the_same_pixels(
-    exported: Exported, task: Say, annotation: Say, region: dict[str, Any]
+    run_export: Exported, task: Say, annotation: Say, region: dict[str, Any]
 ) -> None:
-    folder, _ = exported([task(annotation(region))], "yolo")
-    coco, _ = exported([task(annotation(region))], "coco")
+    folder, _ = run_export([task(annotation(region))], "yolo")
+    coco, _ = run_export([task(annotation(region))], "coco")
     (entry,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
     (file,) = folder.glob("labels/train/*.txt")
     numbers = np.array(file.read_text().split()[1:], dtype=float)
@@ -138,9 +138,9 @@ def test_yolo_outlines_are_clipped_and_cover_the_same_pixels(
 @pytest.mark.parametrize("format", ["coco", "yolo", "parquet", "fits", "fits-table"])
 @pytest.mark.parametrize("region", OUTSIDE.values(), ids=OUTSIDE)
 def test_objects_outside_are_listed_and_the_rest_is_exported(
-    exported: Exported, task: Say, annotation: Say, region: dict[str, Any], format: str
+    run_export: Exported, task: Say, annotation: Say, region: dict[str, Any], format: str
 ) -> None:
-    folder, summary = exported([task(annotation(region, box(5, 5, 10, 10)))], format)
+    folder, summary = run_export([task(annotation(region, box(5, 5, 10, 10)))], format)
     assert summary.objects == 1
     with (folder / "problems.csv").open(newline="") as file:
         rows = [row for row in csv.DictReader(file) if row["region"]]
@@ -148,36 +148,36 @@ def test_objects_outside_are_listed_and_the_rest_is_exported(
     assert rows[0]["reason"].endswith("lies outside the image of 40x30 pixels")
 
 
-def test_json_keeps_and_lists_objects_outside(exported: Exported, task: Say, annotation: Say) -> None:
-    folder, summary = exported([task(annotation(OUTSIDE["box"], box(5, 5, 10, 10)))], "json")
+def test_json_keeps_and_lists_objects_outside(run_export: Exported, task: Say, annotation: Say) -> None:
+    folder, summary = run_export([task(annotation(OUTSIDE["box"], box(5, 5, 10, 10)))], "json")
     (exported_task,) = json.loads((folder / "train.json").read_text())
     assert len(exported_task["annotations"][0]["result"]) == 2
     assert summary.problems == 1
 
 
-def test_a_self_intersecting_outline_is_clipped(exported: Exported, task: Say, annotation: Say) -> None:
-    _, summary = exported([task(annotation(polygon((5, 5), (25, 25), (25, 5), (5, 25))))], "coco")
+def test_a_self_intersecting_outline_is_clipped(run_export: Exported, task: Say, annotation: Say) -> None:
+    _, summary = run_export([task(annotation(polygon((5, 5), (25, 25), (25, 5), (5, 25))))], "coco")
     assert (summary.objects, summary.problems) == (1, 0)
 
 
-def test_boxes_are_the_same_in_all_formats(exported: Exported, task: Say, annotation: Say) -> None:
+def test_boxes_are_the_same_in_all_formats(run_export: Exported, task: Say, annotation: Say) -> None:
     regions = [OVER_THE_EDGE[name] for name in ("box", "turned box", "ellipse", "polygon")]
-    coco, _ = exported([task(annotation(*regions))], "coco")
+    coco, _ = run_export([task(annotation(*regions))], "coco")
     boxes = [entry["bbox"] for entry in json.loads((coco / "annotations" / "train.json").read_text())["annotations"]]
-    parquet, _ = exported([task(annotation(*regions))], "parquet")
+    parquet, _ = run_export([task(annotation(*regions))], "parquet")
     (file,) = (parquet / "data").iterdir()
     assert [entry["bbox"] for entry in pq.read_table(file).to_pylist()[0]["objects"]] == boxes
-    table, _ = exported([task(annotation(*regions))], "fits-table")
+    table, _ = run_export([task(annotation(*regions))], "fits-table")
     rows = Table.read(table / "objects.fits")
     assert np.column_stack([rows[f"box_{name}"] for name in ("x", "y", "width", "height")]) == pytest.approx(np.array(boxes))
 
 
-def test_a_fits_mask_has_the_pixels_on_the_image(exported: Exported, task: Say, annotation: Say) -> None:
+def test_a_fits_mask_has_the_pixels_on_the_image(run_export: Exported, task: Say, annotation: Say) -> None:
     region = OVER_THE_EDGE["ellipse"]
-    folder, _ = exported([task(annotation(region))], "fits")
-    coco, _ = exported([task(annotation(region))], "coco")
+    folder, _ = run_export([task(annotation(region))], "fits")
+    coco, _ = run_export([task(annotation(region))], "coco")
     (entry,) = json.loads((coco / "annotations" / "train.json").read_text())["annotations"]
-    table, _ = exported([task(annotation(region))], "fits-table")
+    table, _ = run_export([task(annotation(region))], "fits-table")
     assert Table.read(table / "objects.fits")["mask_area"][0] == pytest.approx(entry["area"], rel=0.03)
     (file,) = folder.glob("train/*.fits.gz")
     assert (fits.getdata(file, "INSTANCE") > 0).sum() == entry["area"]
@@ -198,12 +198,12 @@ corner = st.tuples(st.floats(-60, 90), st.floats(-60, 90))
 def test_a_clipped_outline_has_the_pixels_of_the_whole_one(corners: list[tuple[float, float]]) -> None:
     points = np.array(corners)
     cut = clip_ring(points, SIZE)
-    whole = rasterise(Polygon(points), SIZE)
+    raster = rasterise(Polygon(points), SIZE)
     if len(cut) < 3:
-        assert not whole.any()
+        assert not raster.any()
         return
     assert (cut >= 0).all()
     assert (cut <= SIZE).all()
-    rows, columns = np.nonzero(rasterise(Polygon(cut), SIZE) != whole)
+    rows, columns = np.nonzero(rasterise(Polygon(cut), SIZE) != raster)
     for middle in np.column_stack([columns, rows]) + 0.5:
         assert distance_to_edges(middle, points) < 1e-6  # an edge passes through the pixel's centre

@@ -53,9 +53,9 @@ def tasks(task: Say, annotation: Say, region: Say) -> list[dict[str, Any]]:
     ("format", "file"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
 )
 def test_tables_have_typed_columns_and_masked_gaps(
-    exported: Exported, tasks: list[dict[str, Any]], format: str, file: str
+    run_export: Exported, tasks: list[dict[str, Any]], format: str, file: str
 ) -> None:
-    folder, _ = exported(tasks, format)
+    folder, _ = run_export(tasks, format)
     table = Table.read(folder / file)
     assert list(table["original_file_name"]) == ["ngc 1 (final).jpg", "ngc2.jpg"]
     assert list(table["content_id"]) == ["c0ffee", "bead"]
@@ -76,8 +76,8 @@ def test_tables_have_typed_columns_and_masked_gaps(
     assert "image_1" not in table.colnames
 
 
-def test_coco_images_are_joined_by_file_name_and_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "coco")
+def test_coco_images_are_joined_by_file_name_and_columns(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "coco")
     first, second = json.loads((folder / "annotations" / "train.json").read_text())["images"]
     assert (first["original_file_name"], first["content_id"]) == ("ngc 1 (final).jpg", "c0ffee")
     assert first["data"] == {
@@ -86,8 +86,8 @@ def test_coco_images_are_joined_by_file_name_and_columns(exported: Exported, tas
     assert second["data"] == {"n": 4, "petro_r": 18, "formula": "plain"}
 
 
-def test_parquet_has_columns_with_types(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "parquet")
+def test_parquet_has_columns_with_types(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "parquet")
     (file,) = (folder / "data").iterdir()
     table = pq.read_table(file)
     first, second = table.to_pylist()
@@ -98,8 +98,8 @@ def test_parquet_has_columns_with_types(exported: Exported, tasks: list[dict[str
     assert json.loads(table.schema.metadata[b"huggingface"])["info"]["features"]["seen"] == {"dtype": "bool", "_type": "Value"}
 
 
-def test_fits_masks_have_the_file_name_and_the_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "fits")
+def test_fits_masks_have_the_file_name_and_the_columns(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "fits")
     file, _ = sorted(folder.glob("train/*.fits.gz"))
     with fits.open(file) as hdus:
         hdus.verify("exception")
@@ -110,8 +110,8 @@ def test_fits_masks_have_the_file_name_and_the_columns(exported: Exported, tasks
 
 
 @pytest.mark.parametrize("format", ["coco", "yolo", "fits", "ecsv", "parquet", "json"])
-def test_every_format_has_a_list_of_images(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
-    folder, _ = exported(tasks, format)
+def test_every_format_has_a_list_of_images(run_export: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, _ = run_export(tasks, format)
     with (folder / "tasks.csv").open(newline="", encoding="utf-8") as file:
         first, second = csv.DictReader(file)
     assert (first["task"], first["split"], first["original_file_name"]) == ("1", "train", "ngc 1 (final).jpg")
@@ -121,10 +121,10 @@ def test_every_format_has_a_list_of_images(exported: Exported, tasks: list[dict[
         assert {path.name for path in folder.rglob("*") if path.is_file()} >= {first["file_name"], second["file_name"]}
 
 
-def test_an_uploaded_file_has_its_original_name(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_an_uploaded_file_has_its_original_name(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
     upload, link = "/data/upload/1/0123abcd-m%20101.png", "https://example.org/images/0123abcd-m31.png?size=2"
-    folder, _ = exported([task(annotation(box), image=upload), task(annotation(box), image=link)], "coco")
+    folder, _ = run_export([task(annotation(box), image=upload), task(annotation(box), image=link)], "coco")
     images = json.loads((folder / "annotations" / "train.json").read_text())["images"]
     assert [entry["original_file_name"] for entry in images] == ["m 101.png", "0123abcd-m31.png"]
 
@@ -168,9 +168,9 @@ def test_names_are_those_of_the_catalogue_and_reserved_ones_get_a_prefix() -> No
     }
 
 
-def test_at_most_500_columns_are_exported(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_at_most_500_columns_are_exported(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
-    folder, summary = exported([task(annotation(box), **{f"c{number}": number for number in range(1200)})], "fits-table")
+    folder, summary = run_export([task(annotation(box), **{f"c{number}": number for number in range(1200)})], "fits-table")
     assert summary.problems == 1
     assert len(Table.read(folder / "objects.fits").colnames) < 999
 
@@ -179,7 +179,7 @@ def test_at_most_500_columns_are_exported(exported: Exported, task: Say, annotat
     ("format", "file"), [("ecsv", "objects.ecsv"), ("votable", "objects.vot"), ("fits-table", "objects.fits")]
 )
 def test_columns_of_any_name_are_exported(
-    exported: Exported, task: Say, annotation: Say, region: Say, format: str, file: str
+    run_export: Exported, task: Say, annotation: Say, region: Say, format: str, file: str
 ) -> None:
     names = [
         "x" * 90,
@@ -198,6 +198,6 @@ def test_columns_of_any_name_are_exported(
         "TASK",
     ]
     box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(box), **{name: number for number, name in enumerate(names)})], format)
+    folder, _ = run_export([task(annotation(box), **{name: number for number, name in enumerate(names)})], format)
     table = Table.read(folder / file)
     assert [int(table[name][0]) for name in table.colnames[-len(names) :]] == list(range(len(names)))

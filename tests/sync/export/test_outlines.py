@@ -21,7 +21,7 @@ def test_a_ring_rotated_there_and_back_has_the_same_pixels(mask: Mask, angle: fl
     height = mask.shape[0]
     turn = np.radians(angle)
     axes = np.array([[np.cos(turn), -np.sin(turn)], [np.sin(turn), np.cos(turn)]])
-    turned = np.round(outline_of(Footprint.of_mask(mask)) @ axes * 1e-4 + 150, 12)
-    x, y = ((turned - 150) * 1e4 @ axes.T + shift).T
+    turned_outline = np.round(outline_of(Footprint.of_mask(mask)) @ axes * 1e-4 + 150, 12)
+    x, y = ((turned_outline - 150) * 1e4 @ axes.T + shift).T
     inside = PolygonPixelRegion(PixCoord(x - 0.5, height - y - 0.5)).to_mask(mode="center").to_image(mask.shape)
     assert np.array_equal(np.zeros_like(mask) if inside is None else inside[::-1] > 0, mask)

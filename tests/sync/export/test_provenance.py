@@ -22,9 +22,9 @@ def origins_of(config: LabelConfig, task: Say, annotation: Say) -> Callable[...,
     """Return maker, state and version of each object of one annotation."""
 
     def of(*regions: dict[str, Any], predictions: tuple[dict[str, Any], ...] = (), **more: Any) -> list[tuple[str, str, str]]:
-        listed = with_parents(task(annotation(*regions, **more), predictions=predictions))
-        (parsed,) = parse_annotations(listed, config, report=lambda reason, **_: pytest.fail(reason))
-        origins = [obj.provenance for obj in parsed.objects]
+        row = with_parents(task(annotation(*regions, **more), predictions=predictions))
+        (annotation_record,) = parse_annotations(row, config, report=lambda reason, **_: pytest.fail(reason))
+        origins = [obj.provenance for obj in annotation_record.objects]
         return [(obj.made_by, obj.state, obj.version) for obj in origins]
 
     return of
@@ -43,29 +43,29 @@ def test_a_region_that_a_person_drew_names_no_model(origins_of: Any, box: Any) -
 
 
 def test_accepted_and_edited_predictions_name_their_version(origins_of: Any, box: Any) -> None:
-    unchanged, moved = box(origin="prediction"), box(origin="prediction-changed")
-    before = {**moved, "value": {**moved["value"], "x": 50.0}}
+    same_box, moved_box = box(origin="prediction"), box(origin="prediction-changed")
+    before = {**moved_box, "value": {**moved_box["value"], "x": 50.0}}
     predictions = (
         {"id": 7, "model_version": "v0001", "result": []},
-        {"id": 8, "model_version": "v0002", "result": [unchanged, before]},
+        {"id": 8, "model_version": "v0002", "result": [same_box, before]},
     )
-    origins = origins_of(unchanged, moved, predictions=predictions, parent_prediction=8)
+    origins = origins_of(same_box, moved_box, predictions=predictions, parent_prediction=8)
     assert origins == [("model", "accepted", "v0002"), ("model", "edited", "v0002")]
 
 
 def test_a_kept_prediction_of_a_pruned_version_names_it(origins_of: Any, box: Any) -> None:
-    proposed = box(origin="prediction")
-    predictions = ({"id": 8, "model_version": "v0002 (annotated)", "result": [proposed]},)
-    assert origins_of(proposed, predictions=predictions, parent_prediction=8) == [("model", "accepted", "v0002")]
+    proposal = box(origin="prediction")
+    predictions = ({"id": 8, "model_version": "v0002 (annotated)", "result": [proposal]},)
+    assert origins_of(proposal, predictions=predictions, parent_prediction=8) == [("model", "accepted", "v0002")]
 
 
 def test_the_parent_of_a_draft_is_found_by_the_ids_of_its_regions(origins_of: Any, box: Any) -> None:
-    proposed = box(origin="prediction")
+    proposal = box(origin="prediction")
     predictions = (
         {"id": 7, "model_version": "v0001", "result": [box()]},
-        {"id": 8, "model_version": "v0002", "result": [proposed]},
+        {"id": 8, "model_version": "v0002", "result": [proposal]},
     )
-    assert origins_of(proposed, predictions=predictions) == [("model", "accepted", "v0002")]
+    assert origins_of(proposal, predictions=predictions) == [("model", "accepted", "v0002")]
 
 
 def test_a_deleted_prediction_leaves_a_model_without_a_version(origins_of: Any, box: Any) -> None:
@@ -73,18 +73,18 @@ def test_a_deleted_prediction_leaves_a_model_without_a_version(origins_of: Any, 
 
 
 def test_regions_without_an_origin_are_compared_with_their_prediction(origins_of: Any, box: Any) -> None:
-    same, moved, own = box(origin=None), box(origin=None), box(origin=None)
-    before = {**moved, "value": {**moved["value"], "x": 50.0}}
+    same, moved_box, drawn_box = box(origin=None), box(origin=None), box(origin=None)
+    before = {**moved_box, "value": {**moved_box["value"], "x": 50.0}}
     predictions = ({"id": 8, "model_version": "v0002", "result": [same, before]},)
-    origins = origins_of(same, moved, own, predictions=predictions, parent_prediction=8)
+    origins = origins_of(same, moved_box, drawn_box, predictions=predictions, parent_prediction=8)
     assert origins == [("model", "accepted", "v0002"), ("model", "edited", "v0002"), ("human", "drawn", "")]
 
 
 def test_an_object_has_annotator_annotation_and_time(config: LabelConfig, task: Say, annotation: Say, box: Any) -> None:
     note = annotation(box(), by=9, at="2026-11-05T00:00:00Z")
-    listed = task({**note, "completed_by": {"id": 9, "email": "person@example.com"}})
-    (parsed,) = parse_annotations(listed, config, report=lambda reason, **_: pytest.fail(reason))
-    origin = parsed.objects[0].provenance
+    row = task({**note, "completed_by": {"id": 9, "email": "person@example.com"}})
+    (annotation_record,) = parse_annotations(row, config, report=lambda reason, **_: pytest.fail(reason))
+    origin = annotation_record.objects[0].provenance
     assert (origin.annotators, origin.annotations, origin.time) == ((9,), (note["id"],), "2026-11-05T00:00:00Z")
 
 
@@ -97,10 +97,10 @@ def read(config: LabelConfig, task: Say) -> Callable[..., tuple[int, list[tuple[
 
     def of(*annotations: Any) -> tuple[int, list[tuple[Any, str]]]:
         reports: list[tuple[Any, str]] = []
-        parsed = parse_annotations(
+        annotation_record = parse_annotations(
             task(*annotations), config, report=lambda reason, *, region=None, **_: reports.append((region, reason))
         )
-        return sum(len(annotation.objects) + len(annotation.answers) for annotation in parsed), reports
+        return sum(len(annotation.objects) + len(annotation.answers) for annotation in annotation_record), reports
 
     return of
 
@@ -116,10 +116,10 @@ def test_a_malformed_region_is_reported_and_the_rest_is_read(read: Any, annotati
 
 
 @pytest.mark.parametrize(
-    "broken", ["no object", {"id": None}, {"id": 5, "result": "no list", "updated_at": "2026"}, {"id": 5, "result": []}]
+    "region", ["no object", {"id": None}, {"id": 5, "result": "no list", "updated_at": "2026"}, {"id": 5, "result": []}]
 )
-def test_a_malformed_annotation_is_reported_and_the_other_is_read(read: Any, annotation: Say, box: Any, broken: Any) -> None:
-    count, reports = read(broken, annotation(box()))
+def test_a_malformed_annotation_is_reported_and_the_other_is_read(read: Any, annotation: Say, box: Any, region: Any) -> None:
+    count, reports = read(region, annotation(box()))
     assert (count, len(reports)) == (1, 1)
 
 

@@ -51,10 +51,10 @@ def regions(region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
     ]
 
 
-def imported(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> tuple[dict[int, list[Any]], list[str]]:
+def import_regions(folder: Path, tasks: list[dict[str, Any]], config: LabelConfig) -> tuple[dict[int, list[Any]], list[str]]:
     """Import a folder; return the regions of each task, and the report of the omitted ones."""
-    listed = [Task(task["id"], task["data"], annotated=True, annotations=1, updated_at="") for task in tasks]
-    index = TaskIndex.of(listed, config)
+    task_list = [Task(task["id"], task["data"], annotated=True, annotations=1, updated_at="") for task in tasks]
+    index = TaskIndex.of(task_list, config)
     left_out = LeftOut()
     gathering = Gathering(index, left_out, key="auto")
     for file in [folder] if folder.is_dir() and list(folder.rglob("labels")) else sorted(folder.rglob("*.*")):
@@ -81,16 +81,16 @@ def reading(config: LabelConfig) -> Reading:
 
 def contents(regions: list[dict[str, Any]], config: LabelConfig) -> list[tuple[str, Any]]:
     """Describe regions so that equal shapes are equal: control, labels or answer, and the outline to a hundredth of a pixel."""
-    described: list[tuple[str, Any]] = []
+    descriptions: list[tuple[str, Any]] = []
     for region in regions:
         control = config.control(region["from_name"])
         assert control is not None
         if not control.marks_objects:
-            described.append((control.name, str(region["value"][region["type"]])))
+            descriptions.append((control.name, str(region["value"][region["type"]])))
             continue
-        labelled = read_region(region, control, size=SIZE)
-        described.append((control.name, (labelled.labels, outline_of(labelled.shape))))
-    return sorted(described, key=str)
+        object_of_region = read_region(region, control, size=SIZE)
+        descriptions.append((control.name, (object_of_region.labels, outline_of(object_of_region.shape))))
+    return sorted(descriptions, key=str)
 
 
 def outline_of(shape: Any) -> Any:
@@ -133,14 +133,14 @@ KINDS = {
 
 @pytest.mark.parametrize("format", KINDS)
 def test_exported_regions_are_imported_unchanged(
-    exported: Exported, config: LabelConfig, tasks: list[dict[str, Any]], format: str
+    run_export: Exported, config: LabelConfig, tasks: list[dict[str, Any]], format: str
 ) -> None:
-    folder, _ = exported(tasks, format, objects="separate")
-    regions_of, lines = imported(folder, tasks, config)
+    folder, _ = run_export(tasks, format, objects="separate")
+    regions_of, lines = import_regions(folder, tasks, config)
     for task in tasks:
         expected = [region for region in task["annotations"][0]["result"] if region["from_name"] in KINDS[format]]
-        returned = [region for region in regions_of[task["id"]] if region["from_name"] in KINDS[format]]
-        assert contents(returned, config) == contents(expected, config)
+        regions = [region for region in regions_of[task["id"]] if region["from_name"] in KINDS[format]]
+        assert contents(regions, config) == contents(expected, config)
     if "masks" in KINDS[format]:
         assert lines == []
         assert sum(map(len, regions_of.values())) == sum(
@@ -160,19 +160,25 @@ def footprint_of(shape: Any) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize("format", ["fits", "yolo"])
 def test_exported_outlines_are_imported_with_the_same_pixels(
-    exported: Exported, config: LabelConfig, task: Say, annotation: Say, region: Say, regions: list[dict[str, Any]], format: str
+    run_export: Exported,
+    config: LabelConfig,
+    task: Say,
+    annotation: Say,
+    region: Say,
+    regions: list[dict[str, Any]],
+    format: str,
 ) -> None:
     """YOLO has a box around each of them in `detect/` as well: only the drawn box is read back as a box."""
     outlines = [region for region in regions if region["from_name"] in ("masks", "ellipses", "polygons")]
     box = region("boxes", Box(2, 2, 19, 24), label="Galaxy", size=SIZE)
     tasks = [task(annotation(*outlines, box), filename="north.fits")]
-    folder, _ = exported(tasks, format, objects="separate")
+    folder, _ = run_export(tasks, format, objects="separate")
     brushes = parse(
         '<View><Image name="image" value="$image"/><BrushLabels name="masks" toName="image"><Label value="Galaxy"/>'
         '<Label value="Arm"/></BrushLabels><RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/>'
         "</RectangleLabels></View>"
     )
-    regions_of, lines = imported(folder, tasks, brushes)
+    regions_of, lines = import_regions(folder, tasks, brushes)
     assert lines == []
     masks = [shape_of(region, brushes) for region in regions_of[1] if region["from_name"] == "masks"]
     assert sorted(map(footprint_of, masks)) == sorted(footprint_of(shape_of(region, config)) for region in outlines)

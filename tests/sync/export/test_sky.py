@@ -70,8 +70,8 @@ def test_a_star_of_a_fits_file_is_at_its_displayed_position() -> None:
     data[row, column] = 1000
     content = BytesIO()
     fits.PrimaryHDU(data, header=fits.Header(cards_without_size(turn=25))).writeto(content)
-    displayed = read_fits(content.getvalue(), max_pixels=10**6)
-    y, x = np.unravel_index(displayed.sum(axis=2).argmax(), displayed.shape[:2])
+    pixels = read_fits(content.getvalue(), max_pixels=10**6)
+    y, x = np.unravel_index(pixels.sum(axis=2).argmax(), pixels.shape[:2])
     place = Sky.of_task({}, read_sky(header)).positions(np.array([[x + 0.5, y + 0.5]]), (200, 160))[0]
     expected = np.array(WCS(header).pixel_to_world_values(column, row))
     assert place == pytest.approx(expected, abs=1e-9)
@@ -98,11 +98,11 @@ def test_the_galaxy_of_a_real_cut_out_has_its_catalogue_position() -> None:
 def test_the_imported_header_gives_the_same_positions() -> None:
     header = fits.Header({"NAXIS": 2, **cards(turn=25)})
     points = np.array([[0.0, 0.0], [200.0, 160.0], [17.5, 91.0]])
-    imported = Sky.of_task(sky_of(header))
-    assert imported.positions(points, (200, 160)) == pytest.approx(
+    sky_of_task = Sky.of_task(sky_of(header))
+    assert sky_of_task.positions(points, (200, 160)) == pytest.approx(
         Sky.of_task({}, read_sky(header)).positions(points, (200, 160)), abs=1e-9
     )
-    assert imported.centre == pytest.approx((150, 2), abs=1e-9)
+    assert sky_of_task.centre == pytest.approx((150, 2), abs=1e-9)
 
 
 @given(
@@ -149,9 +149,9 @@ def test_a_mask_is_measured_like_the_ellipse_that_it_fills() -> None:
 
 def test_an_image_displayed_at_half_size_has_the_same_positions() -> None:
     sky = Sky.of_task({"wcs": cards(turn=10)})
-    full = sky.positions(np.array([[120.0, 50.0]]), (200, 160))
+    positions = sky.positions(np.array([[120.0, 50.0]]), (200, 160))
     half = sky.positions(np.array([[60.0, 25.0]]), (100, 80))
-    assert half == pytest.approx(full, abs=1e-10)
+    assert half == pytest.approx(positions, abs=1e-10)
     header = sky.header((100, 80))
     assert header is not None
     assert WCS(header).pixel_to_world_values(59.5, 80 - 25.5) == pytest.approx(

@@ -70,34 +70,34 @@ def test_an_invalid_number_is_a_fault_and_the_wcs_is_kept(data: dict[str, Any]) 
 
 @pytest.mark.parametrize(("format", "more"), [("ecsv", {}), ("coco", {"fractions": {"train": 0.5, "test": 0.5}})])
 def test_a_task_in_an_odd_frame_is_named_and_others_are_exported(
-    exported: Exported, task: Say, annotation: Say, region: Say, format: str, more: dict[str, Any]
+    run_export: Exported, task: Say, annotation: Say, region: Say, format: str, more: dict[str, Any]
 ) -> None:
     skies = [WCS_CARDS, {**WCS_CARDS, "RADESYS": "GAPPT"}, {**WCS_CARDS, "CTYPE1": "HPLN-TAN", "CTYPE2": "HPLT-TAN"}]
     tasks = [task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)), wcs=wcs) for wcs in skies]
-    folder, done = exported(tasks, format, **more)
-    assert (done.tasks, done.objects) == (3, 3)
+    folder, summary = run_export(tasks, format, **more)
+    assert (summary.tasks, summary.objects) == (3, 3)
     if format == "ecsv":
         with (folder / "problems.csv").open() as file:
             assert [row["task"] for row in csv.DictReader(file)] == ["2", "3"]
         assert np.isfinite(np.ma.filled(Table.read(folder / "objects.ecsv")["ra"], np.nan)).tolist() == [True, False, False]
 
 
-def test_an_empty_position_next_to_a_wcs_is_not_a_fault(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_an_empty_position_next_to_a_wcs_is_not_a_fault(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     """As in a CSV file that Label Studio has imported."""
     note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(note, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
-    assert done.problems == 0
+    folder, summary = run_export([task(note, wcs=WCS_CARDS, ra="", dec="")], "ecsv")
+    assert summary.problems == 0
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"], row["semi_major"]]).all()
 
 
 @pytest.mark.parametrize("address", ["/data/upload/1/missing.fits", "/tasks/1/resolve/?fileuri=czM6Ly9za3kvbWlzc2luZy5maXRz"])
 def test_the_task_data_give_the_position_if_the_file_is_missing(
-    exported: Exported, task: Say, annotation: Say, region: Say, address: str
+    run_export: Exported, task: Say, annotation: Say, region: Say, address: str
 ) -> None:
     note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(note, image=address, wcs=WCS_CARDS)], "ecsv")
-    assert done.problems == ("missing" in address)  # its size is from the annotation; the other is a PNG here
+    folder, summary = run_export([task(note, image=address, wcs=WCS_CARDS)], "ecsv")
+    assert summary.problems == ("missing" in address)  # its size is from the annotation; the other is a PNG here
     (row,) = Table.read(folder / "objects.ecsv")
     assert np.isfinite([row["ra"], row["dec"]]).all()
     assert "resolve" not in row["image"]

@@ -39,8 +39,8 @@ def test_rare_classes_are_in_every_split(classes: int, tasks: int) -> None:
 
 def test_splits_are_reproducible_by_the_seed() -> None:
     places = [place(n, "ab"[n % 2]) for n in range(100)]
-    first, again, second = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
-    assert first == again
+    first, repeat, second = (split_tasks(places, FRACTIONS, seed=seed).split_of for seed in (1, 1, 2))
+    assert first == repeat
     assert first != second
 
 

@@ -67,7 +67,7 @@ LABELS = [
 ]
 
 
-def labelled(task: Say, annotation: Say) -> list[dict[str, Any]]:
+def tasks_with_labels(task: Say, annotation: Say) -> list[dict[str, Any]]:
     """Return a task with a box of each label; the labelling config reads its classes from the task."""
     percent = {"x": 10, "y": 10, "width": 30, "height": 30, "rotation": 0}
     regions = [
@@ -95,22 +95,22 @@ def reasons(folder: Path) -> str:
     [("ecsv", "objects.ecsv", ECSV), ("votable", "objects.vot", XML), ("fits-table", "objects.fits", FITS)],
 )
 def test_tables_keep_or_report_each_label(
-    exported: Exported, task: Say, annotation: Say, format: str, file: str, pattern: re.Pattern[str]
+    run_export: Exported, task: Say, annotation: Say, format: str, file: str, pattern: re.Pattern[str]
 ) -> None:
-    folder, summary = exported(labelled(task, annotation), format, config=parse(CONFIG))
+    folder, summary = run_export(tasks_with_labels(task, annotation), format, config=parse(CONFIG))
     table = Table.read(folder / file)
     assert [str(label) for label in table["class"]] == [escape_text(label, pattern) for label in LABELS]
-    changed = [label for label in LABELS if escape_text(label, pattern) != label]
-    assert summary.problems == len(changed)
-    assert all(repr(escape_text(label, pattern)) in reasons(folder).replace('""', '"') for label in changed)
+    changed_labels = [label for label in LABELS if escape_text(label, pattern) != label]
+    assert summary.problems == len(changed_labels)
+    assert all(repr(escape_text(label, pattern)) in reasons(folder).replace('""', '"') for label in changed_labels)
 
 
-def test_parquet_and_coco_keep_labels(exported: Exported, task: Say, annotation: Say) -> None:
-    folder, _ = exported(labelled(task, annotation), "parquet", config=parse(CONFIG))
+def test_parquet_and_coco_keep_labels(run_export: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = run_export(tasks_with_labels(task, annotation), "parquet", config=parse(CONFIG))
     (file,) = (folder / "data").iterdir()
     (row,) = pq.read_table(file).to_pylist()
     assert [entry["label"] for entry in row["objects"]] == [escape_text(label, UNICODE) for label in LABELS]
-    folder, summary = exported(labelled(task, annotation), "coco", config=parse(CONFIG))
+    folder, summary = run_export(tasks_with_labels(task, annotation), "coco", config=parse(CONFIG))
     coco = json.loads((folder / "annotations" / "train.json").read_text())
     assert [entry["name"] for entry in coco["categories"]] == LABELS
     assert summary.problems == 0
@@ -124,8 +124,8 @@ def as_ultralytics_reads(file: Path) -> dict[str, Any]:
     return dict(yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
-def test_yolo_names_open_in_ultralytics(exported: Exported, task: Say, annotation: Say) -> None:
-    folder, _ = exported(labelled(task, annotation), "yolo", config=parse(CONFIG))
+def test_yolo_names_open_in_ultralytics(run_export: Exported, task: Say, annotation: Say) -> None:
+    folder, _ = run_export(tasks_with_labels(task, annotation), "yolo", config=parse(CONFIG))
     names = [escape_text(label, UNICODE) for label in LABELS]
     for read in (
         as_ultralytics_reads(folder / "data.yaml"),
@@ -137,7 +137,7 @@ def test_yolo_names_open_in_ultralytics(exported: Exported, task: Say, annotatio
 
 
 def test_fits_masks_keep_or_report_each_label(
-    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+    run_export: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     label = "arc-en-ciel à 2\u2028"
     config = parse(
@@ -146,18 +146,18 @@ def test_fits_masks_keep_or_report_each_label(
     )
     mask = region("masks", ragged_mask, label="Arm", size=SIZE)
     mask["value"]["brushlabels"] = [label]
-    folder, summary = exported([task(annotation(mask))], "fits", config=config)
+    folder, summary = run_export([task(annotation(mask))], "fits", config=config)
     (file,) = folder.glob("train/*.fits.gz")
     with fits.open(file) as hdus:
         assert hdus["OBJECTS"].data["class"][0] == r"arc-en-ciel \xe0 2\u2028"
     assert summary.problems == 1
 
 
-def test_a_fits_table_lists_the_texts_that_it_cuts(exported: Exported, task: Say, annotation: Say) -> None:
-    (labelled_task,) = labelled(task, annotation)
+def test_a_fits_table_lists_the_texts_that_it_cuts(run_export: Exported, task: Say, annotation: Say) -> None:
+    (labelled_task,) = tasks_with_labels(task, annotation)
     labelled_task["annotations"][0]["result"][1]["value"]["rectanglelabels"] = ["long " * 500]
     labelled_task["data"] |= {"note": "x" * 1500, "short": "x" * 1000}
-    folder, _ = exported([labelled_task], "fits-table", config=parse(CONFIG))
+    folder, _ = run_export([labelled_task], "fits-table", config=parse(CONFIG))
     row = Table.read(folder / "objects.fits")[1]
     assert (row["class"], row["note"], row["short"]) == ("long " * 199 + "long", "x" * 1000, "x" * 1000)
     assert reasons(folder).count("is cut") == 2
@@ -165,7 +165,7 @@ def test_a_fits_table_lists_the_texts_that_it_cuts(exported: Exported, task: Say
 
 
 def test_fits_masks_keep_long_labels_and_texts(
-    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+    run_export: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     label = ("a label of many words, " * 12).rstrip()
     config = parse(
@@ -174,7 +174,7 @@ def test_fits_masks_keep_long_labels_and_texts(
     )
     mask = region("masks", ragged_mask, label="Arm", size=SIZE)
     mask["value"]["brushlabels"] = [label]
-    folder, _ = exported([task(annotation(mask))], "fits", config=config)
+    folder, _ = run_export([task(annotation(mask))], "fits", config=config)
     (file,) = folder.glob("train/*.fits.gz")
     with fits.open(file) as hdus:
         hdus.verify("exception")
@@ -183,22 +183,22 @@ def test_fits_masks_keep_long_labels_and_texts(
         assert hdus["OBJECTS"].data["class"][0] == label
 
 
-def test_odd_texts_do_not_end_the_export(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_odd_texts_do_not_end_the_export(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
-    bad = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
-    bad["value"] = {**bad["value"], "rectanglelabels": ["\ud83c\x00"]}
+    bad_region = {**region("boxes", Box(1, 1, 5, 5), label="Star", size=SIZE), "id": "=half \ud83c"}
+    bad_region["value"] = {**bad_region["value"], "rectanglelabels": ["\ud83c\x00"]}
     for format in ("coco", "yolo", "fits", "ecsv", "votable", "fits-table", "parquet", "json"):
-        folder, _ = exported([task(annotation(box, bad), note="\ud83c", filename="\udc80.png")], format)
+        folder, _ = run_export([task(annotation(box, bad_region), note="\ud83c", filename="\udc80.png")], format)
         with (folder / "problems.csv").open(newline="", encoding="utf-8") as file:
             assert any(row["region"].startswith("'=half") for row in csv.DictReader(file))
 
 
 @pytest.mark.parametrize("consensus", ["latest", "majority", "dawid-skene"])
-def test_a_label_with_lone_surrogates_is_voted_on(exported: Exported, task: Say, annotation: Say, consensus: str) -> None:
-    (labelled_task,) = labelled(task, annotation)
+def test_a_label_with_lone_surrogates_is_voted_on(run_export: Exported, task: Say, annotation: Say, consensus: str) -> None:
+    (labelled_task,) = tasks_with_labels(task, annotation)
     (entry,) = labelled_task["annotations"]
     labelled_task["annotations"].append({**entry, "id": entry["id"] + 1, "completed_by": 2})
-    _, summary = exported([labelled_task], "coco", config=parse(CONFIG), consensus=consensus)
+    _, summary = run_export([labelled_task], "coco", config=parse(CONFIG), consensus=consensus)
     assert summary.objects == len(LABELS)
 
 

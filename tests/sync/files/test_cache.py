@@ -31,17 +31,17 @@ def file_of(folder: Path, key: str) -> Path:
 
 
 def unused_for(folder: Path, key: str, seconds: float) -> None:
-    then = time.time() - seconds
-    os.utime(file_of(folder, key), (then, then))
+    past = time.time() - seconds
+    os.utime(file_of(folder, key), (past, past))
 
 
-def encoded(parts: list[str | bytes]) -> list[bytes]:
+def encode_parts(parts: list[str | bytes]) -> list[bytes]:
     return [part.encode() if isinstance(part, str) else part for part in parts]
 
 
 @given(parts, parts)
 def test_different_parts_have_different_keys(first: list[str | bytes], second: list[str | bytes]) -> None:
-    assert (key_of(*first) == key_of(*second)) == (encoded(first) == encoded(second))
+    assert (key_of(*first) == key_of(*second)) == (encode_parts(first) == encode_parts(second))
 
 
 def test_the_boundaries_of_parts_change_the_key() -> None:
@@ -76,13 +76,13 @@ def test_concurrent_reads_see_complete_values(cache: FileCache) -> None:
 
 def test_only_the_rests_of_ended_writes_are_evicted(cache: FileCache, tmp_path: Path) -> None:
     cache.put(key_of("a"), b"one")
-    written, ended = (file_of(tmp_path, key_of("a")).with_name(name) for name in (".written", ".ended"))
-    written.write_bytes(bytes(20_000))
-    ended.write_bytes(bytes(20_000))
-    then = time.time() - UNFINISHED_FOR_S - 1
-    os.utime(ended, (then, then))
+    written_file, ended_file = (file_of(tmp_path, key_of("a")).with_name(name) for name in (".written", ".ended"))
+    written_file.write_bytes(bytes(20_000))
+    ended_file.write_bytes(bytes(20_000))
+    past = time.time() - UNFINISHED_FOR_S - 1
+    os.utime(ended_file, (past, past))
     cache.evict()
-    assert sorted(stored_files(tmp_path)) == sorted([written, file_of(tmp_path, key_of("a"))])
+    assert sorted(stored_files(tmp_path)) == sorted([written_file, file_of(tmp_path, key_of("a"))])
 
 
 def test_a_write_leaves_no_temporary_file(cache: FileCache, tmp_path: Path) -> None:
@@ -141,10 +141,10 @@ def test_a_value_larger_than_the_cache_is_not_kept(cache: FileCache) -> None:
 @pytest.mark.parametrize(
     "damage",
     [
-        lambda whole: whole[:-1],
-        lambda whole: b"",
-        lambda whole: bytes(len(whole)),
-        lambda whole: whole[:20] + b"x" + whole[21:],
+        lambda content: content[:-1],
+        lambda content: b"",
+        lambda content: bytes(len(content)),
+        lambda content: content[:20] + b"x" + content[21:],
     ],
 )
 def test_a_damaged_value_is_missing_and_can_be_put_again(
@@ -171,8 +171,8 @@ def test_an_unwritable_cache_returns_its_values_and_warns_once(
     cache: FileCache, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     cache.put(key_of("a"), b"one")
-    blocked = tmp_path / "cache" / key_of("b")[:2]
-    blocked.write_text("a file where a folder is needed")
+    folder = tmp_path / "cache" / key_of("b")[:2]
+    folder.write_text("a file where a folder is needed")
     cache.put(key_of("b"), b"two")
     cache.put(key_of("b"), b"two")
     assert (cache.get(key_of("a")), cache.get(key_of("b"))) == (b"one", None)

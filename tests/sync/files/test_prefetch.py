@@ -22,16 +22,16 @@ def test_results_come_in_the_order_of_the_items() -> None:
 
 
 def test_only_a_few_items_are_prefetched() -> None:
-    consumed: list[int] = []
+    numbers: list[int] = []
 
     def items() -> Iterator[int]:
         for item in range(10):
-            consumed.append(item)
+            numbers.append(item)
             yield item
 
     results = prefetch(items(), str, ahead=2, threads=4)
     assert next(results) == "0"
-    assert consumed == [0, 1, 2]
+    assert numbers == [0, 1, 2]
 
 
 def test_an_error_is_raised_in_place_of_its_result() -> None:

@@ -21,7 +21,7 @@ def test_shared_pixels_are_those_of_the_full_masks(first: Mask, second: Mask) ->
 @given(pixels, st.integers(0, 5), st.integers(0, 5))
 def test_a_footprint_is_its_mask(mask: Mask, x: int, y: int) -> None:
     footprint = Footprint.of_mask(mask, x=x, y=y)
-    whole = np.zeros((8 + y, 9 + x), dtype=bool)
-    whole[y:, x:] = mask
-    assert (footprint.to_mask((9 + x, 8 + y)) == whole).all()
+    canvas = np.zeros((8 + y, 9 + x), dtype=bool)
+    canvas[y:, x:] = mask
+    assert (footprint.to_mask((9 + x, 8 + y)) == canvas).all()
     assert footprint.area == mask.sum()

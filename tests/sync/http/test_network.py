@@ -45,7 +45,7 @@ class Studio(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.headers["Host"], self.path, self.headers.get("Authorization", "")))
+        self.server.requests.append((self.headers["Host"], self.path, self.headers.get("Authorization", "")))
         self.send_response(302 if "redirect" in self.path else 200)
         self.send_header("Location", f"http://{ELSEWHERE}/a.png")
         body = b'{"version": 1}' if self.path.startswith("/api") else PNG
@@ -62,7 +62,7 @@ class Server(ThreadingHTTPServer):
 
     def __init__(self, certificate: Path | None = None) -> None:
         super().__init__(("127.0.0.1", 0), Studio)
-        self.asked: list[tuple[str, str, str]] = []
+        self.requests: list[tuple[str, str, str]] = []
         if certificate is not None:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
             context.load_cert_chain(certificate)
@@ -76,7 +76,7 @@ class Proxy(threading.Thread):
         super().__init__(daemon=True)
         self._to = {"http": http, "https": https}
         self._listener = socket.create_server(("127.0.0.1", 0))
-        self.asked: list[tuple[str, str]] = []
+        self.requests: list[tuple[str, str]] = []
         self.silent = False
         self._over = threading.Event()
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -102,7 +102,7 @@ class Proxy(threading.Thread):
         first, rest = head.split(b"\r\n", 1)
         method, target, version = first.decode().split()
         authorization = next((line for line in rest.decode().split("\r\n") if line.lower().startswith("proxy-auth")), "")
-        self.asked.append((f"{method} {target}", authorization))
+        self.requests.append((f"{method} {target}", authorization))
         if self.silent:
             self._over.wait(30)
             return
@@ -164,15 +164,15 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def running() -> Iterator[Callable[..., Any]]:
     """Return a function that starts servers, which are stopped after the test."""
-    started: list[Server] = []
+    servers: list[Server] = []
 
     def start(certificate: Path | None = None) -> Server:
-        started.append(Server(certificate))
-        threading.Thread(target=started[-1].serve_forever, daemon=True).start()
-        return started[-1]
+        servers.append(Server(certificate))
+        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        return servers[-1]
 
     yield start
-    for server in started:
+    for server in servers:
         server.shutdown()
         server.server_close()
 
@@ -189,10 +189,10 @@ def plain(running: Callable[..., Server]) -> Server:
 
 @pytest.fixture
 def proxy(plain: Server, tls: Server) -> Iterator[Proxy]:
-    started = Proxy(plain.server_address[1], tls.server_address[1])
-    started.start()
-    yield started
-    started.stop()
+    servers = Proxy(plain.server_address[1], tls.server_address[1])
+    servers.start()
+    yield servers
+    servers.stop()
 
 
 def trust(authority: Path, variable: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -273,12 +273,12 @@ def test_images_and_the_api_use_the_proxy(variable: str, proxy: Proxy, plain: Se
     assert fetch_image(f"http://{STUDIO}:8080") == PNG
     assert api(f"http://{STUDIO}:8080") == {"version": 1}
     assert fetch_image(f"http://{STUDIO}", f"http://{IMAGE_HOST}/a.png", allowed_hosts=frozenset({IMAGE_HOST})) == PNG
-    assert [line for line, _ in proxy.asked] == [
+    assert [line for line, _ in proxy.requests] == [
         f"GET http://{STUDIO}:8080{REFERENCE}",
         f"GET http://{STUDIO}:8080/api/version",
         f"GET http://{IMAGE_HOST}/a.png",
     ]
-    assert [authorization for _, _, authorization in plain.asked] == ["Token secret", "Token legacy", ""]
+    assert [authorization for _, _, authorization in plain.requests] == ["Token secret", "Token legacy", ""]
 
 
 def test_tls_uses_the_proxy_and_checks_the_server(
@@ -288,19 +288,19 @@ def test_tls_uses_the_proxy_and_checks_the_server(
     monkeypatch.setenv("SSL_CERT_FILE", str(authority / "ca.pem"))
     assert fetch_image(f"https://{STUDIO}") == PNG
     assert api(f"https://{STUDIO}") == {"version": 1}
-    assert [line for line, _ in proxy.asked] == [f"CONNECT {STUDIO}:443"] * 2
-    assert all(authorization.endswith("Basic dXNlcjpzZWNyZXQ=") for _, authorization in proxy.asked)
-    assert [authorization for _, _, authorization in tls.asked] == ["Token secret", "Token legacy"]
+    assert [line for line, _ in proxy.requests] == [f"CONNECT {STUDIO}:443"] * 2
+    assert all(authorization.endswith("Basic dXNlcjpzZWNyZXQ=") for _, authorization in proxy.requests)
+    assert [authorization for _, _, authorization in tls.requests] == ["Token secret", "Token legacy"]
 
 
 def test_the_url_policy_applies_before_the_proxy(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", proxy.url)
     with pytest.raises(ImageError, match="nor on an allowed host"):
         fetch_image(f"http://{STUDIO}", f"http://{ELSEWHERE}/a.png", allowed_hosts=frozenset({IMAGE_HOST}))
-    assert proxy.asked == []
+    assert proxy.requests == []
     with pytest.raises(ImageError, match="which is not allowed"):
         fetch_image(f"http://{STUDIO}", f"http://{IMAGE_HOST}/redirect.png", allowed_hosts=frozenset({IMAGE_HOST}))
-    assert [line for line, _ in proxy.asked] == [f"GET http://{IMAGE_HOST}/redirect.png"]
+    assert [line for line, _ in proxy.requests] == [f"GET http://{IMAGE_HOST}/redirect.png"]
 
 
 def test_an_unresponsive_proxy_ends_at_the_deadline(proxy: Proxy, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -360,6 +360,6 @@ def test_an_invalid_proxy_is_rejected_without_its_password(address: str, monkeyp
     monkeypatch.setenv("HTTPS_PROXY", address)
     with pytest.raises(
         ValueError, match="the proxy in the environment for https must be an address like http://proxy:3128"
-    ) as refused:
+    ) as error:
         Proxies()
-    assert "secret" not in str(refused.value)
+    assert "secret" not in str(error.value)

@@ -18,8 +18,10 @@ NUMBERS = st.integers(-50, 50).map(lambda number: number / 4) | st.floats(-1e6, 
 
 def clipped_by_astropy(values: NDArray[np.floating]) -> tuple[float, float]:
     # Without an axis: along axis 0 astropy 8.0 keeps values beyond the bounds that it returns for some arrays of even length.
-    clipped = sigma_clip(values.astype(np.float64), sigma=3, maxiters=10, cenfunc="median", stdfunc="mad_std", masked=False)
-    return median_and_spread(clipped)
+    clipped_values = sigma_clip(
+        values.astype(np.float64), sigma=3, maxiters=10, cenfunc="median", stdfunc="mad_std", masked=False
+    )
+    return median_and_spread(clipped_values)
 
 
 @given(hnp.arrays(np.float32, st.integers(1, 60), elements=NUMBERS))

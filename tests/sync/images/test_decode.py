@@ -100,11 +100,11 @@ def test_arbitrary_bytes_after_a_magic_number_are_read_or_rejected(magic: bytes,
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_damaged_files_are_read_or_rejected(name: str, data: st.DataObject) -> None:
-    damaged = bytearray(FILES[name])
-    places = st.integers(0, len(damaged) - 1) | st.integers(0, min(400, len(damaged) - 1))
+    content = bytearray(FILES[name])
+    places = st.integers(0, len(content) - 1) | st.integers(0, min(400, len(content) - 1))
     for place, value in data.draw(st.lists(st.tuples(places, st.integers(0, 255)), max_size=5)):
-        damaged[place] = value
-    decodes_or_says_why_not(bytes(damaged[: data.draw(st.integers(0, len(damaged)) | st.just(len(damaged)))]))
+        content[place] = value
+    decodes_or_says_why_not(bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))]))
 
 
 HEADER_VALUES = ["0", "-1", "1", "2", "T", "'x'", "1E400", "99999999999", "''", "3.5", "'RICE_1'", "'1PB(9)'", "8", "-64"]
@@ -115,11 +115,11 @@ HEADER_VALUES = ["0", "-1", "1", "2", "T", "'x'", "1E400", "99999999999", "''", 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_fits_files_with_wrong_headers_are_read_or_rejected(name: str, data: st.DataObject) -> None:
-    damaged = bytearray(FILES[name])
-    cards = [place for place in range(0, len(damaged), 80) if damaged[place + 8 : place + 10] == b"= "]
+    content = bytearray(FILES[name])
+    cards = [place for place in range(0, len(content), 80) if content[place + 8 : place + 10] == b"= "]
     for place in data.draw(st.lists(st.sampled_from(cards), max_size=3)):
-        damaged[place + 10 : place + 30] = data.draw(st.sampled_from(HEADER_VALUES)).rjust(20).encode()
-    decodes_or_says_why_not(bytes(damaged))
+        content[place + 10 : place + 30] = data.draw(st.sampled_from(HEADER_VALUES)).rjust(20).encode()
+    decodes_or_says_why_not(bytes(content))
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

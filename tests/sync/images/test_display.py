@@ -41,23 +41,23 @@ def pixels_of(content: bytes) -> Any:
 @pytest.mark.parametrize(("kind", "suffix"), [("PNG", ".png"), ("JPEG", ".jpg"), ("GIF", ".gif"), ("WEBP", ".webp")])
 def test_files_that_browsers_display_are_unchanged(kind: str, suffix: str) -> None:
     content = image_file(kind)
-    displayed = display(content, stretch="lupton")
-    assert (displayed.image, displayed.suffix, displayed.science, displayed.data) == (content, suffix, None, {})
+    picture = display(content, stretch="lupton")
+    assert (picture.image, picture.suffix, picture.science, picture.data) == (content, suffix, None, {})
 
 
 def test_a_tiff_is_converted_to_png_and_kept() -> None:
     content = image_file("TIFF")
-    displayed = display(content, stretch="lupton")
-    assert (displayed.suffix, displayed.science, displayed.science_suffix) == (".png", content, ".tif")
-    assert pixels_of(displayed.image) == pytest.approx(decode(content), abs=1 / 255)
+    picture = display(content, stretch="lupton")
+    assert (picture.suffix, picture.science, picture.science_suffix) == (".png", content, ".tif")
+    assert pixels_of(picture.image) == pytest.approx(decode(content), abs=1 / 255)
 
 
 def test_a_fits_file_is_kept_and_displayed_as_the_backend_decodes_it() -> None:
     content = a_fits(BUNIT="nanomaggy", BANDS="grz")
-    displayed = display(content, stretch="lupton")
-    assert (displayed.science, displayed.science_suffix) == (content, ".fits")
-    assert pixels_of(displayed.image) == pytest.approx(decode(content), abs=1 / 255)
-    assert displayed.data == {"bands": ["g", "r", "z"], "unit": "nanomaggy"}
+    picture = display(content, stretch="lupton")
+    assert (picture.science, picture.science_suffix) == (content, ".fits")
+    assert pixels_of(picture.image) == pytest.approx(decode(content), abs=1 / 255)
+    assert picture.data == {"bands": ["g", "r", "z"], "unit": "nanomaggy"}
 
 
 @pytest.mark.parametrize("stretch", STRETCHES)

@@ -30,7 +30,7 @@ class Server(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.answers: dict[str, Answer] = {}
-        self.asked: list[tuple[str, dict[str, str]]] = []
+        self.requests: list[tuple[str, dict[str, str]]] = []
         self.stopping = threading.Event()
         self.host = f"127.0.0.1:{self.server_address[1]}"
         self.url = f"http://{self.host}"
@@ -41,7 +41,7 @@ class Handler(BaseHTTPRequestHandler):
     server: Server
 
     def do_GET(self) -> None:
-        self.server.asked.append((self.path, dict(self.headers)))
+        self.server.requests.append((self.path, dict(self.headers)))
         self.server.answers.get(self.path, status(404))(self)
 
     def log_message(self, format: str, *args: object) -> None:
@@ -137,7 +137,7 @@ def test_an_upload_is_fetched_with_the_token(label_studio: Server, fetcher: Fetc
     label_studio.answers[REFERENCE] = body(PNG)
     assert fetcher.fetch(REFERENCE) == PNG
     assert fetcher.fetch(label_studio.url + REFERENCE) == PNG
-    assert [headers["Authorization"] for _, headers in label_studio.asked] == [TOKEN, TOKEN]
+    assert [headers["Authorization"] for _, headers in label_studio.requests] == [TOKEN, TOKEN]
 
 
 def test_a_local_file_and_a_storage_file_are_fetched(label_studio: Server, fetcher: Fetcher) -> None:
@@ -166,21 +166,21 @@ def test_a_path_with_parent_folders_is_never_requested(label_studio: Server, fet
     label_studio.answers["/api/users/"] = body(b"[]")
     with pytest.raises(ImageError):
         fetcher.fetch(reference)
-    assert label_studio.asked == []
+    assert label_studio.requests == []
 
 
 def test_a_foreign_host_is_never_requested(label_studio: Server, elsewhere: Server, fetcher: Fetcher) -> None:
     elsewhere.answers[REFERENCE] = body(PNG)
     with pytest.raises(ImageError, match="nor on an allowed host"):
         fetcher.fetch(elsewhere.url + REFERENCE)
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 def test_an_allowed_host_does_not_receive_the_token(label_studio: Server, elsewhere: Server) -> None:
     elsewhere.answers[REFERENCE] = body(PNG)
     fetcher = make(label_studio, elsewhere.host)
     assert fetcher.fetch(elsewhere.url + REFERENCE) == PNG
-    assert "Authorization" not in elsewhere.asked[0][1]
+    assert "Authorization" not in elsewhere.requests[0][1]
     fetcher.close()
 
 
@@ -190,7 +190,7 @@ def test_cookies_of_label_studio_do_not_reach_another_port_of_its_host(label_stu
     fetcher = make(label_studio, elsewhere.host)
     fetcher.fetch(REFERENCE)
     fetcher.fetch(elsewhere.url + "/a.png")
-    assert "Cookie" not in elsewhere.asked[0][1]
+    assert "Cookie" not in elsewhere.requests[0][1]
     fetcher.close()
 
 
@@ -198,7 +198,7 @@ def test_the_token_is_not_sent_over_another_scheme(label_studio: Server) -> None
     fetcher = make(label_studio)
     with pytest.raises(ImageError, match="nor on an allowed host"):
         fetcher.fetch(label_studio.url.replace("http:", "https:") + REFERENCE)
-    assert label_studio.asked == []
+    assert label_studio.requests == []
     fetcher.close()
 
 
@@ -207,7 +207,7 @@ def test_a_redirect_to_storage_is_followed_without_the_token(label_studio: Serve
     elsewhere.answers["/bucket/a.png?sig=a%2Bb"] = body(PNG)
     fetcher = make(label_studio, elsewhere.host)
     assert fetcher.fetch("/tasks/7/resolve/?fileuri=x") == PNG
-    assert "Authorization" not in elsewhere.asked[0][1]
+    assert "Authorization" not in elsewhere.requests[0][1]
     fetcher.close()
 
 
@@ -215,21 +215,21 @@ def test_a_redirect_to_another_host_is_not_followed(label_studio: Server, elsewh
     label_studio.answers[REFERENCE] = status(302, Location=elsewhere.url + "/a.png")
     with pytest.raises(ImageError, match="not allowed"):
         fetcher.fetch(REFERENCE)
-    assert elsewhere.asked == []
+    assert elsewhere.requests == []
 
 
 def test_a_redirect_into_the_api_is_not_followed(label_studio: Server, fetcher: Fetcher) -> None:
     label_studio.answers[REFERENCE] = status(302, Location="/api/users/")
     with pytest.raises(ImageError, match="not allowed"):
         fetcher.fetch(REFERENCE)
-    assert len(label_studio.asked) == 1
+    assert len(label_studio.requests) == 1
 
 
 def test_at_most_three_redirects_are_followed(label_studio: Server, fetcher: Fetcher) -> None:
     label_studio.answers[REFERENCE] = status(302, Location=REFERENCE)
     with pytest.raises(ImageError, match="more than 3 times"):
         fetcher.fetch(REFERENCE)
-    assert len(label_studio.asked) == 4
+    assert len(label_studio.requests) == 4
 
 
 @pytest.mark.parametrize("announced", [True, False])
@@ -250,10 +250,10 @@ def test_an_image_at_the_limit_is_fetched(label_studio: Server) -> None:
 
 
 def test_a_compressed_response_is_not_decompressed_past_the_limit(label_studio: Server) -> None:
-    packed = b"\x1f\x8b pretend"
-    label_studio.answers[REFERENCE] = body(packed, Content_Encoding="gzip")
+    content = b"\x1f\x8b pretend"
+    label_studio.answers[REFERENCE] = body(content, Content_Encoding="gzip")
     fetcher = make(label_studio)
-    assert fetcher.fetch(REFERENCE) == packed
+    assert fetcher.fetch(REFERENCE) == content
     fetcher.close()
 
 
@@ -306,9 +306,9 @@ def test_a_server_that_is_down_is_named_in_one_sentence() -> None:
 @pytest.mark.parametrize("code", [204, 304, 400, 401, 403, 404, 500])
 def test_an_error_message_of_a_response_contains_no_token(label_studio: Server, fetcher: Fetcher, code: int) -> None:
     label_studio.answers[REFERENCE] = status(code)
-    with pytest.raises(ImageError, match=str(code)) as caught:
+    with pytest.raises(ImageError, match=str(code)) as error:
         fetcher.fetch(REFERENCE)
-    assert "secret" not in str(caught.value)
+    assert "secret" not in str(error.value)
 
 
 def test_the_authorization_is_requested_for_each_download(label_studio: Server) -> None:
@@ -317,7 +317,7 @@ def test_the_authorization_is_requested_for_each_download(label_studio: Server) 
     fetcher = Fetcher(label_studio_url=label_studio.url, authorization=lambda: next(tokens))
     fetcher.fetch(REFERENCE)
     fetcher.fetch(REFERENCE)
-    assert [headers["Authorization"] for _, headers in label_studio.asked] == ["Bearer 1", "Bearer 2"]
+    assert [headers["Authorization"] for _, headers in label_studio.requests] == ["Bearer 1", "Bearer 2"]
     fetcher.close()
 
 

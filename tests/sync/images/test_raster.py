@@ -17,7 +17,7 @@ RAMP = np.arange(256, dtype=np.uint8).reshape(16, 16)
 COLOURS = np.random.default_rng(0).integers(0, 256, (12, 17, 3), dtype=np.uint8)
 
 
-def written(image: Image.Image, kind: str, **options: Any) -> bytes:
+def write_file(image: Image.Image, kind: str, **options: Any) -> bytes:
     file = io.BytesIO()
     image.save(file, kind, **options)
     return file.getvalue()
@@ -28,56 +28,56 @@ def grey(values: NDArray[np.generic], white: int) -> NDArray[np.float32]:
 
 
 def test_grey_png_is_value_over_255_in_each_channel() -> None:
-    assert np.array_equal(decode(written(Image.fromarray(RAMP), "PNG")), grey(RAMP, 255))
+    assert np.array_equal(decode(write_file(Image.fromarray(RAMP), "PNG")), grey(RAMP, 255))
 
 
 def test_colour_png_is_value_over_255() -> None:
-    displayed = decode(written(Image.fromarray(COLOURS), "PNG"))
-    assert np.array_equal(displayed, COLOURS / np.float32(255))
-    assert displayed.dtype == np.float32
-    assert displayed.flags.c_contiguous
+    pixels = decode(write_file(Image.fromarray(COLOURS), "PNG"))
+    assert np.array_equal(pixels, COLOURS / np.float32(255))
+    assert pixels.dtype == np.float32
+    assert pixels.flags.c_contiguous
 
 
 def test_16_bit_png_is_value_over_65535() -> None:
     values = np.array([[0, 1, 300], [40_000, 65_534, 65_535]], dtype=np.uint16)
-    assert np.array_equal(decode(written(Image.fromarray(values), "PNG")), grey(values, 65535))
+    assert np.array_equal(decode(write_file(Image.fromarray(values), "PNG")), grey(values, 65535))
 
 
 def test_black_and_white_png_is_zero_and_one() -> None:
     values = RAMP > 100
-    assert np.array_equal(decode(written(Image.fromarray(values), "PNG")), grey(values, 1))
+    assert np.array_equal(decode(write_file(Image.fromarray(values), "PNG")), grey(values, 1))
 
 
 @pytest.mark.parametrize("bits", [1, 2, 4, 8])
 def test_palette_png_has_its_palettes_colours(bits: int) -> None:
     image = Image.fromarray(COLOURS).quantize(2**bits)
-    assert np.array_equal(decode(written(image, "PNG", bits=bits)), np.asarray(image.convert("RGB")) / np.float32(255))
+    assert np.array_equal(decode(write_file(image, "PNG", bits=bits)), np.asarray(image.convert("RGB")) / np.float32(255))
 
 
 def test_transparent_pixels_lie_on_black() -> None:
     alpha = np.array([[0, 51, 255]], dtype=np.uint8)
     rgba = np.dstack([np.full((1, 3, 3), 255, dtype=np.uint8), alpha])
-    assert decode(written(Image.fromarray(rgba), "PNG"))[0, :, 0] == pytest.approx([0, 0.2, 1])
+    assert decode(write_file(Image.fromarray(rgba), "PNG"))[0, :, 0] == pytest.approx([0, 0.2, 1])
 
 
 def test_grey_with_alpha_lies_on_black() -> None:
     image = Image.merge("LA", (Image.new("L", (2, 1), 255), Image.new("L", (2, 1), 51)))
-    assert decode(written(image, "PNG")) == pytest.approx(0.2)
+    assert decode(write_file(image, "PNG")) == pytest.approx(0.2)
 
 
 def test_a_transparent_palette_entry_is_black() -> None:
     image = Image.new("P", (2, 1), 1)
     image.putpalette([10, 20, 30, 255, 255, 255])
-    assert (decode(written(image, "PNG", transparency=1)) == 0).all()
+    assert (decode(write_file(image, "PNG", transparency=1)) == 0).all()
 
 
 def test_jpeg_is_what_its_decoder_gives() -> None:
-    data = written(Image.fromarray(COLOURS), "JPEG", quality=95)
+    data = write_file(Image.fromarray(COLOURS), "JPEG", quality=95)
     assert np.array_equal(decode(data), np.asarray(Image.open(io.BytesIO(data))) / np.float32(255))
 
 
 def test_cmyk_jpeg_is_shown_in_colour() -> None:
-    data = written(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
+    data = write_file(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG", quality=95)
     assert decode(data)[4, 4] == pytest.approx([1, 0, 0], abs=0.05)
 
 
@@ -85,7 +85,7 @@ def test_cmyk_jpeg_is_shown_in_colour() -> None:
 def test_the_first_frame_of_an_animation_is_displayed(kind: str) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("white", "black")]
     options = {"lossless": True} if kind == "WEBP" else {}
-    assert (decode(written(frames[0], kind, save_all=True, append_images=frames[1:], **options)) == 1).all()
+    assert (decode(write_file(frames[0], kind, save_all=True, append_images=frames[1:], **options)) == 1).all()
 
 
 @pytest.mark.parametrize(
@@ -99,20 +99,20 @@ def test_exif_orientation_is_applied(kind: str, orientation: int, corner: tuple[
     values[:8, :8] = 255
     exif = Image.Exif()
     exif[274] = orientation
-    displayed = decode(written(Image.fromarray(values), kind, exif=exif))
-    assert displayed.shape[:2] == ((16, 32) if orientation < 5 else (32, 16))
-    assert displayed[corner] == pytest.approx(1, abs=0.1)
-    assert displayed.sum() == pytest.approx(8 * 8 * 3, rel=0.1)
+    pixels = decode(write_file(Image.fromarray(values), kind, exif=exif))
+    assert pixels.shape[:2] == ((16, 32) if orientation < 5 else (32, 16))
+    assert pixels[corner] == pytest.approx(1, abs=0.1)
+    assert pixels.sum() == pytest.approx(8 * 8 * 3, rel=0.1)
 
 
 @pytest.mark.parametrize("exif", [b"Exif\x00\x00", b"Exif\x00\x00garbage", b"Exif\x00\x00II*\x00\xff\xff\xff\xff"])
 def test_damaged_exif_changes_nothing(exif: bytes) -> None:
-    assert decode(written(Image.fromarray(COLOURS), "JPEG", exif=exif)).shape == COLOURS.shape
+    assert decode(write_file(Image.fromarray(COLOURS), "JPEG", exif=exif)).shape == COLOURS.shape
 
 
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "WEBP"])
 def test_a_truncated_image_is_an_error(kind: str) -> None:
-    data = written(Image.fromarray(np.tile(COLOURS, (4, 4, 1))), kind)
+    data = write_file(Image.fromarray(np.tile(COLOURS, (4, 4, 1))), kind)
     for size in range(0, len(data) // 10 * 9, 97):
         with pytest.raises(ImageError):
             decode(data[:size])
@@ -131,5 +131,5 @@ def test_too_many_pixels_are_rejected_before_decompression() -> None:
     with pytest.raises(ImageError, match="more than"):
         decode(bomb(60_000))
     with pytest.raises(ImageError, match="17x12 pixels, more than the 203 that"):
-        decode(written(Image.fromarray(COLOURS), "PNG"), max_pixels=203)
-    assert decode(written(Image.fromarray(COLOURS), "PNG"), max_pixels=204).shape == COLOURS.shape
+        decode(write_file(Image.fromarray(COLOURS), "PNG"), max_pixels=203)
+    assert decode(write_file(Image.fromarray(COLOURS), "PNG"), max_pixels=204).shape == COLOURS.shape

@@ -26,9 +26,9 @@ def header(*, ra: float = 150.0, dec: float = 2.0, turned_deg: float = 0.0, kind
     return Header({**cards, **more})
 
 
-@given(ra=st.floats(0, 359.9), dec=st.floats(-88, 88), turned=st.floats(0, 360))
-def test_the_cards_survive_json_and_mean_the_same(ra: float, dec: float, turned: float) -> None:
-    before = header(ra=ra, dec=dec, turned_deg=turned)
+@given(ra=st.floats(0, 359.9), dec=st.floats(-88, 88), rotation=st.floats(0, 360))
+def test_the_cards_survive_json_and_mean_the_same(ra: float, dec: float, rotation: float) -> None:
+    before = header(ra=ra, dec=dec, turned_deg=rotation)
     after = Header(json.loads(json.dumps(sky_of(before)["wcs"], allow_nan=False)))
     corners = np.array([[0, 0], [39, 0], [0, 29], [39, 29]], dtype=float)
     assert WCS(after).wcs_pix2world(corners, 0) == pytest.approx(WCS(before).wcs_pix2world(corners, 0), abs=1e-9)

@@ -19,9 +19,9 @@ def galaxy(seed: int = 0, *, peak: float = 100.0) -> NDArray[np.float64]:
 
 
 def test_sky_is_dark_and_the_galaxy_bright() -> None:
-    displayed = asinh(galaxy())
-    assert displayed[:10].mean() < 0.2
-    assert displayed[32, 32] > 0.7
+    pixels = asinh(galaxy())
+    assert pixels[:10].mean() < 0.2
+    assert pixels[32, 32] > 0.7
 
 
 def test_a_stretch_keeps_the_order_of_brightness() -> None:
@@ -42,19 +42,19 @@ def test_a_few_hot_pixels_do_not_darken_the_rest() -> None:
 
 
 def test_missing_pixels_are_black_and_do_not_affect_others() -> None:
-    holed = galaxy()
-    holed[:4] = [[np.nan], [np.inf], [-np.inf], [np.nan]]
-    displayed = asinh(holed)
-    assert (displayed[:4] == 0).all()
-    assert displayed[4:] == pytest.approx(asinh(galaxy())[4:], abs=0.05)
+    image_with_holes = galaxy()
+    image_with_holes[:4] = [[np.nan], [np.inf], [-np.inf], [np.nan]]
+    pixels = asinh(image_with_holes)
+    assert (pixels[:4] == 0).all()
+    assert pixels[4:] == pytest.approx(asinh(galaxy())[4:], abs=0.05)
 
 
 def test_a_model_without_noise_is_displayed_over_its_full_range() -> None:
     image = np.zeros((64, 64))
     image[20:40, 20:40] = np.linspace(0, 5, 20)
-    displayed = asinh(image)
-    assert displayed[0, 0] < 0.2
-    assert displayed.max() > 0.9
+    pixels = asinh(image)
+    assert pixels[0, 0] < 0.2
+    assert pixels.max() > 0.9
 
 
 @pytest.mark.parametrize("value", [0.0, 7.5, -1e30, np.nan])
@@ -64,9 +64,9 @@ def test_an_image_without_contrast_is_black(value: float) -> None:
 
 
 def test_equal_bands_are_grey() -> None:
-    displayed = lupton(galaxy(), galaxy(), galaxy())
-    assert displayed[..., 0] == pytest.approx(displayed[..., 1], abs=1e-5)
-    assert displayed[..., 1] == pytest.approx(displayed[..., 2], abs=1e-5)
+    pixels = lupton(galaxy(), galaxy(), galaxy())
+    assert pixels[..., 0] == pytest.approx(pixels[..., 1], abs=1e-5)
+    assert pixels[..., 1] == pytest.approx(pixels[..., 2], abs=1e-5)
 
 
 def test_a_source_in_the_red_band_only_is_red() -> None:
@@ -93,31 +93,31 @@ def test_without_weights_sources_are_grey_in_any_units() -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 4, 5, 9])
 def test_any_number_of_bands_makes_a_colour_image(count: int) -> None:
-    displayed = in_colour(np.stack([galaxy(seed) for seed in range(count)]))
-    assert displayed.shape == (64, 64, 3)
-    assert displayed[32, 32].min() > 0.5
+    pixels = in_colour(np.stack([galaxy(seed) for seed in range(count)]))
+    assert pixels.shape == (64, 64, 3)
+    assert pixels[32, 32].min() > 0.5
 
 
 @given(hnp.arrays(np.float32, hnp.array_shapes(min_dims=3, max_dims=3, max_side=6), elements=FINITE_OR_NOT))
 def test_any_floats_give_values_between_zero_and_one(bands: NDArray[np.float32]) -> None:
-    displayed = in_colour(bands)
-    assert displayed.shape == (*bands.shape[1:], 3)
-    assert displayed.dtype == np.float32
-    assert displayed.min() >= 0
-    assert displayed.max() <= 1
+    pixels = in_colour(bands)
+    assert pixels.shape == (*bands.shape[1:], 3)
+    assert pixels.dtype == np.float32
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
 
 
 @given(hnp.arrays(np.float64, (3, 4, 4), elements=st.floats()))
 def test_any_doubles_give_values_between_zero_and_one(bands: NDArray[np.float64]) -> None:
-    displayed = in_colour(bands)
-    assert displayed.min() >= 0
-    assert displayed.max() <= 1
+    pixels = in_colour(bands)
+    assert pixels.min() >= 0
+    assert pixels.max() <= 1
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 def test_an_image_without_noise_has_the_brightness_of_its_reference(count: int) -> None:
-    observed = np.stack([galaxy(seed) for seed in range(count)])
+    bands = np.stack([galaxy(seed) for seed in range(count)])
     clean = np.stack([galaxy(seed) - np.random.default_rng(seed).normal(size=(64, 64)) for seed in range(count)])
-    shown, reference = in_colour(clean, reference=observed), in_colour(observed)
-    assert shown[:10].mean() == pytest.approx(reference[:10].mean(), abs=0.02)
-    assert shown[32, 32] == pytest.approx(reference[32, 32], abs=0.02)
+    pixels, reference = in_colour(clean, reference=bands), in_colour(bands)
+    assert pixels[:10].mean() == pytest.approx(reference[:10].mean(), abs=0.02)
+    assert pixels[32, 32] == pytest.approx(reference[32, 32], abs=0.02)

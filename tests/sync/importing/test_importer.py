@@ -40,7 +40,7 @@ class Kept:
         return file.name
 
 
-def imported(*items: Item, studio: Studio | None = None) -> tuple[IngestReport, list[dict[str, Any]]]:
+def import_items(*items: Item, studio: Studio | None = None) -> tuple[IngestReport, list[dict[str, Any]]]:
     studio = studio or Studio()
     return ingest(items, client=studio, project_id=1, storage=Kept()), [task["data"] for task in studio.tasks]  # type: ignore[arg-type]
 
@@ -56,7 +56,7 @@ def test_an_exception_of_one_image_does_not_end_the_import() -> None:
         raise AttributeError("no such header")
 
     items = [Item("a", lambda: png(1), "a.png"), Item("bad", fail, "b.png"), Item("c", lambda: png(2), "c.png")]
-    report, tasks = imported(*items)
+    report, tasks = import_items(*items)
     assert report.imported == len(tasks) == 2
     assert report.left_out == {"bad": "it cannot be processed (AttributeError: no such header)"}
 
@@ -97,12 +97,12 @@ def exposure(*fills: float) -> bytes:
 
 def test_detectors_of_one_exposure_are_separate_tasks() -> None:
     studio = Studio()
-    report, tasks = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    report, tasks = import_items(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
     assert (report.imported, list(report.left_out)) == (2, ["e[SCI,2]"])
     assert [(data["filename"], data["extension"]) for data in tasks] == [("e.fits", "SCI,1"), ("e.fits", "SCI,3")]
     assert len({data["content_id"] for data in tasks}) == len({data["science"] for data in tasks}) == 2
-    again, _ = imported(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
-    assert (again.imported, again.known) == (0, 2)
+    second, _ = import_items(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
+    assert (second.imported, second.known) == (0, 2)
 
 
 def test_one_detector_may_be_chosen() -> None:
@@ -122,11 +122,11 @@ def test_an_input_that_fails_ends_the_import() -> None:
         raise InputError("bands on different pixels need reproject")
 
     with pytest.raises(InputError, match="reproject"):
-        imported(Item("a", fail, "a.fits"))
+        import_items(Item("a", fail, "a.fits"))
 
 
 def test_a_file_and_the_same_file_gzipped_are_one_image() -> None:
-    report, tasks = imported(Item("a", lambda: png(1), "a.png"), Item("a.gz", lambda: gzip.compress(png(1)), "a.png.gz"))
+    report, tasks = import_items(Item("a", lambda: png(1), "a.png"), Item("a.gz", lambda: gzip.compress(png(1)), "a.png.gz"))
     assert (report.imported, report.known, len(tasks)) == (1, 1, 1)
 
 

@@ -67,7 +67,7 @@ def test_a_missing_or_large_object_is_an_error_of_that_image() -> None:
         client.read("s3://sky/survey/a.png", max_bytes=5)
 
 
-def answered(code: str, status: int) -> Callable[..., Any]:
+def answer_with(code: str, status: int) -> Callable[..., Any]:
     """Return a `get_object` that fails as in S3, since moto checks no credentials."""
 
     def refuse(**_: str) -> None:
@@ -96,7 +96,7 @@ def test_errors_other_than_missing_or_denied_objects_end_the_run(
     monkeypatch: pytest.MonkeyPatch, code: str, status: int, fault: type[Exception]
 ) -> None:
     client = S3Client()
-    monkeypatch.setattr(client._client, "get_object", answered(code, status))
+    monkeypatch.setattr(client._client, "get_object", answer_with(code, status))
     with pytest.raises(fault, match=code):
         client.read("s3://sky/survey/a.png", max_bytes=1000)
 
@@ -105,10 +105,10 @@ class Breaking:
     """A stream of bytes that breaks off in the first `times` reads."""
 
     def __init__(self, s3: Any, times: int) -> None:
-        self.get, self.left, self.asked = s3.get_object, times, 0
+        self.get, self.left, self.reads = s3.get_object, times, 0
 
     def __call__(self, **words: str) -> Any:
-        self.asked += 1
+        self.reads += 1
         answer = self.get(**words)
         if self.left:
             self.left -= 1
@@ -122,7 +122,7 @@ def test_an_interrupted_read_is_repeated(monkeypatch: pytest.MonkeyPatch) -> Non
     breaking = Breaking(client._client, times=2)
     monkeypatch.setattr(client._client, "get_object", breaking)
     assert client.read("s3://sky/survey/a.png", max_bytes=1000) == b"survey/a.png"
-    assert breaking.asked == 3
+    assert breaking.reads == 3
 
 
 @pytest.mark.usefixtures("survey")
@@ -133,7 +133,7 @@ def test_repeated_interruptions_end_the_run(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(client._client, "get_object", breaking)
     with pytest.raises(InputError, match=r"s3://sky/survey/a\.png cannot be read to its end"):
         client.read("s3://sky/survey/a.png", max_bytes=1000)
-    assert breaking.asked == READS
+    assert breaking.reads == READS
 
 
 @pytest.mark.usefixtures("survey")

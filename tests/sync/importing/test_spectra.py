@@ -64,12 +64,12 @@ def test_spectra_are_found_by_column_or_name_and_the_others_have_a_reason(spectr
     drawer = Drawer(frozenset(), "lupton", "", 10**7, 10**7)
     storage, tasks = Folder(), []
     for each in attach_spectra(images, spectra):
-        ((_, drawn),) = drawer.draw(each)
-        assert drawn is not None
-        assert not isinstance(drawn, ImageError)
-        assert drawn.plot is not None
-        tasks.append(spectrum_data(drawn.spectrum, "plot.png", drawn.spectrum_problem, storage))
-        assert "spectrum" not in drawn.item.data  # the path on this computer
+        ((_, image),) = drawer.draw(each)
+        assert image is not None
+        assert not isinstance(image, ImageError)
+        assert image.plot is not None
+        tasks.append(spectrum_data(image.spectrum, "plot.png", image.spectrum_problem, storage))
+        assert "spectrum" not in image.item.data  # the path on this computer
     assert [task.get("spectrum", "") != "" for task in tasks] == [True, True, False, False, False]
     assert storage.files[tasks[0]["spectrum"].removeprefix("science/1/")] == SPECTRUM
     assert all(task["spectrum_plot"] == ["plot.png"] for task in tasks)

@@ -17,6 +17,6 @@ def label_studio() -> Iterator[SmallLabelStudio]:
 
 
 @pytest.fixture
-def connected(label_studio: SmallLabelStudio) -> Iterator[LabelStudioClient]:
+def client(label_studio: SmallLabelStudio) -> Iterator[LabelStudioClient]:
     with LabelStudioClient(label_studio.url, KEY, patience_s=0.2) as client:
         yield client

@@ -31,7 +31,7 @@ def test_a_complete_annotation_keeps_all_fields() -> None:
 
 
 @pytest.mark.parametrize(
-    "broken",
+    "damaged_row",
     [
         None,
         "text",
@@ -44,8 +44,8 @@ def test_a_complete_annotation_keeps_all_fields() -> None:
         {name: value for name, value in GOOD.items() if name != "updated_at"},
     ],
 )
-def test_a_malformed_annotation_is_logged_and_left_out(broken: Any, caplog: pytest.LogCaptureFixture) -> None:
-    assert [note.id for note in annotations_of(task(broken, GOOD))] == [7]
+def test_a_malformed_annotation_is_logged_and_left_out(damaged_row: Any, caplog: pytest.LogCaptureFixture) -> None:
+    assert [note.id for note in annotations_of(task(damaged_row, GOOD))] == [7]
     assert "annotation_left_out task=1" in caplog.text
 
 

@@ -30,9 +30,9 @@ def changes(label_studio: SmallLabelStudio) -> list[str]:
 
 
 def test_attaching_creates_a_backend_and_a_webhook_and_shows_the_version(
-    label_studio: SmallLabelStudio, connected: LabelStudioClient
+    label_studio: SmallLabelStudio, client: LabelStudioClient
 ) -> None:
-    number = attach(connected)
+    number = attach(client)
     row, hook = label_studio.backends[number], next(iter(label_studio.webhooks.values()))
     assert (row["url"], row["title"], row["is_interactive"]) == (URL, "v0001-aa", True)
     assert (row["auth_method"], row["basic_auth_user"], row["basic_auth_pass"]) == ("BASIC_AUTH", *AUTH)
@@ -41,27 +41,27 @@ def test_attaching_creates_a_backend_and_a_webhook_and_shows_the_version(
     assert label_studio.project["model_version"] == "v0001-aa"
 
 
-def test_attaching_twice_changes_nothing(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    first = attach(connected)
+def test_attaching_twice_changes_nothing(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    first = attach(client)
     before = len(changes(label_studio))
-    assert attach(connected) == first
+    assert attach(client) == first
     assert len(changes(label_studio)) == before
 
 
-def test_a_changed_secret_is_sent_to_backend_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    attach(connected)
+def test_a_changed_secret_is_sent_to_backend_and_webhook(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    attach(client)
     before = len(changes(label_studio))
-    attach(connected, secret="another")
+    attach(client, secret="another")
     assert [request.split()[0] for request in changes(label_studio)[before:]] == ["PATCH", "PATCH"]
     (hook,) = label_studio.webhooks.values()
     assert hook["headers"] == event_headers(AUTH, "another")
 
 
-def test_duplicate_backends_are_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    first = attach(connected)
+def test_duplicate_backends_are_deleted(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    first = attach(client)
     label_studio.backends[label_studio.new_id()] = dict(label_studio.backends[first])
     label_studio.webhooks[label_studio.new_id()] = dict(next(iter(label_studio.webhooks.values())))
-    attach(connected)
+    attach(client)
     assert (len(label_studio.backends), len(label_studio.webhooks)) == (1, 1)
 
 
@@ -75,47 +75,47 @@ def test_duplicate_backends_are_deleted(label_studio: SmallLabelStudio, connecte
 )
 def test_a_rejected_request_explains_the_remedy(
     label_studio: SmallLabelStudio,
-    connected: LabelStudioClient,
+    client: LabelStudioClient,
     detail: str,
     kind: type[LabelStudioError],
     sentence: str,
 ) -> None:
-    label_studio.refused["POST /api/ml"] = (400, {"detail": detail})
+    label_studio.refusals["POST /api/ml"] = (400, {"detail": detail})
     with pytest.raises(kind, match=sentence):
-        attach(connected)
+        attach(client)
 
 
-def test_renaming_sends_url_and_user_with_the_title(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    number = attach(connected)
-    rename_backend(connected, PROJECT, url=URL, title="v0002-aa")
+def test_renaming_sends_url_and_user_with_the_title(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    number = attach(client)
+    rename_backend(client, PROJECT, url=URL, title="v0002-aa")
     row = label_studio.backends[number]
     assert (row["title"], row["url"], row["basic_auth_user"], row["basic_auth_pass"]) == ("v0002-aa", URL, AUTH[0], "")
     assert label_studio.project["model_version"] == "v0002-aa"
 
 
-def test_a_project_without_the_backend_cannot_be_renamed(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
+def test_a_project_without_the_backend_cannot_be_renamed(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
     with pytest.raises(NotAttachedError, match=f"project {PROJECT} has no backend at {URL}: attach it first"):
-        rename_backend(connected, PROJECT, url=URL, title="v0002-aa")
+        rename_backend(client, PROJECT, url=URL, title="v0002-aa")
 
 
-def test_detaching_deletes_backend_and_webhook(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    attach(connected)
-    assert all(check_attachment(connected, PROJECT, url=URL))
-    assert detach_backend(connected, PROJECT, url=URL)
+def test_detaching_deletes_backend_and_webhook(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    attach(client)
+    assert all(check_attachment(client, PROJECT, url=URL))
+    assert detach_backend(client, PROJECT, url=URL)
     assert (label_studio.backends, label_studio.webhooks) == ({}, {})
-    assert not detach_backend(connected, PROJECT, url=URL)
+    assert not detach_backend(client, PROJECT, url=URL)
 
 
-def test_an_earlier_backend_of_another_team_is_named(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    assert find_other_backend(connected, PROJECT, url=URL) == ""
+def test_an_earlier_backend_of_another_team_is_named(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    assert find_other_backend(client, PROJECT, url=URL) == ""
     label_studio.backends[1] = {"id": 1, "url": "http://10.0.0.8:9090/"}
-    attach(connected)
-    assert find_other_backend(connected, PROJECT, url=URL) == "http://10.0.0.8:9090"
+    attach(client)
+    assert find_other_backend(client, PROJECT, url=URL) == "http://10.0.0.8:9090"
 
 
-def test_a_shown_version_is_not_sent_again(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    show_predictions(connected, PROJECT, version="v0002-aa")
-    show_predictions(connected, PROJECT, version="v0002-aa")
+def test_a_shown_version_is_not_sent_again(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    show_predictions(client, PROJECT, version="v0002-aa")
+    show_predictions(client, PROJECT, version="v0002-aa")
     assert changes(label_studio) == [f"PATCH /api/projects/{PROJECT}/"]
 
 

@@ -31,7 +31,7 @@ class Script:
     def __init__(self, url: str) -> None:
         self.url = url
         self.answers: list[tuple[int, Any, dict[str, str]]] = []
-        self.asked: list[tuple[str, str, str]] = []
+        self.requests: list[tuple[str, str, str]] = []
         self.token_life_s = 300.0
 
     def answer(self, status: int, body: Any = None, **headers: str) -> None:
@@ -46,7 +46,7 @@ def studio() -> Iterator[Script]:
     class Answer(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             self.rfile.read(int(self.headers["Content-Length"] or 0))
-            script.asked.append((self.command, self.path, self.headers["Authorization"] or ""))
+            script.requests.append((self.command, self.path, self.headers["Authorization"] or ""))
             if self.path == "/api/token/refresh/":
                 status, body, headers = 200, {"access": jwt("access", expires_in_s=script.token_life_s)}, dict[str, str]()
             else:
@@ -73,8 +73,8 @@ def studio() -> Iterator[Script]:
 
 @pytest.fixture
 def client(studio: Script) -> Iterator[LabelStudioClient]:
-    with LabelStudioClient(studio.url, LEGACY_KEY, patience_s=5.0) as connected:
-        yield connected
+    with LabelStudioClient(studio.url, LEGACY_KEY, patience_s=5.0) as client:
+        yield client
 
 
 LOCKED = {"detail": "database is locked", "exc_info": "Traceback (most recent call last): ..."}
@@ -85,14 +85,14 @@ def test_a_read_request_is_retried_while_the_database_is_locked(studio: Script, 
     studio.answer(502, "<html>Bad gateway</html>")
     studio.answer(200, {"id": 1})
     assert client.get("/api/projects/1/") == {"id": 1}
-    assert len(studio.asked) == 3
+    assert len(studio.requests) == 3
 
 
 def test_a_change_is_not_repeated_when_it_may_have_been_made(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(500, LOCKED)
     with pytest.raises(LabelStudioUnavailable, match="failed at POST /api/x: database is locked") as error:
         client.send("POST", "/api/x", json=[1])
-    assert len(studio.asked) == 1
+    assert len(studio.requests) == 1
     assert "Traceback" not in str(error.value)
 
 
@@ -100,7 +100,7 @@ def test_a_repeatable_change_is_repeated(studio: Script, client: LabelStudioClie
     studio.answer(500, LOCKED)
     studio.answer(204)
     assert client.send("DELETE", "/api/x", repeatable=True) is None
-    assert len(studio.asked) == 2
+    assert len(studio.requests) == 2
 
 
 def test_an_unreachable_server_is_unavailable_after_the_retries() -> None:
@@ -116,8 +116,8 @@ def test_one_access_token_serves_many_requests(studio: Script) -> None:
     with LabelStudioClient(studio.url, jwt("refresh", expires_in_s=3600)) as client:
         for _ in range(3):
             client.get("/api/projects/")
-    assert [path for _, path, _ in studio.asked].count("/api/token/refresh/") == 1
-    assert all(sent.startswith("Bearer eyJ") for _, path, sent in studio.asked if path == "/api/projects/")
+    assert [path for _, path, _ in studio.requests].count("/api/token/refresh/") == 1
+    assert all(token.startswith("Bearer eyJ") for _, path, token in studio.requests if path == "/api/projects/")
 
 
 def test_a_token_that_is_about_to_expire_is_renewed(studio: Script) -> None:
@@ -126,20 +126,20 @@ def test_a_token_that_is_about_to_expire_is_renewed(studio: Script) -> None:
     with LabelStudioClient(studio.url, jwt("refresh", expires_in_s=3600)) as client:
         for _ in range(3):
             client.get("/api/projects/")
-    assert [path for _, path, _ in studio.asked].count("/api/token/refresh/") == 3
+    assert [path for _, path, _ in studio.requests].count("/api/token/refresh/") == 3
 
 
 def test_a_legacy_key_is_sent_as_it_is(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(200, {})
     client.get("/api/projects/")
-    assert studio.asked == [("GET", "/api/projects/", f"Token {LEGACY_KEY}")]
+    assert studio.requests == [("GET", "/api/projects/", f"Token {LEGACY_KEY}")]
 
 
 def test_a_redirect_is_reported_and_not_followed(studio: Script, client: LabelStudioClient) -> None:
     studio.answer(301, None, Location="https://elsewhere.example/api/projects/")
     with pytest.raises(LabelStudioError, match=r"redirects GET /api/projects/ to https://elsewhere\.example"):
         client.get("/api/projects/")
-    assert len(studio.asked) == 1
+    assert len(studio.requests) == 1
 
 
 def test_a_response_that_is_not_json_is_not_label_studio(studio: Script, client: LabelStudioClient) -> None:
@@ -182,9 +182,9 @@ def test_all_pages_are_read_if_tasks_are_deleted_meanwhile(studio: Script, clien
     ],
 )
 def test_an_invalid_address_or_key_is_rejected_at_once(url: str, key: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason) as refused:
+    with pytest.raises(ValueError, match=reason) as error:
         LabelStudioClient(url, key)
-    assert "cret" not in str(refused.value)
+    assert "cret" not in str(error.value)
 
 
 @given(st.text(alphabet=st.characters(codec="ascii", exclude_categories=["Cc"])), st.binary(min_size=24, max_size=60))

@@ -13,16 +13,16 @@ ORGANIZATIONS, ADDRESS = "GET /api/organizations/", f"GET /api/projects/{PROJECT
 
 
 def test_the_origin_is_the_creation_of_organization_and_project(
-    label_studio: SmallLabelStudio, connected: LabelStudioClient
+    label_studio: SmallLabelStudio, client: LabelStudioClient
 ) -> None:
-    assert read_origin(connected, PROJECT) == ORIGIN
+    assert read_origin(client, PROJECT) == ORIGIN
 
 
 def test_without_access_to_the_organization_the_project_is_enough(
-    label_studio: SmallLabelStudio, connected: LabelStudioClient
+    label_studio: SmallLabelStudio, client: LabelStudioClient
 ) -> None:
-    label_studio.refused[ORGANIZATIONS] = (403, {"detail": "forbidden"})
-    assert read_origin(connected, PROJECT) == "/2026-02-02T00:00:00Z"
+    label_studio.refusals[ORGANIZATIONS] = (403, {"detail": "forbidden"})
+    assert read_origin(client, PROJECT) == "/2026-02-02T00:00:00Z"
 
 
 @pytest.mark.parametrize(
@@ -37,24 +37,22 @@ def test_a_project_is_compared_with_its_origin(origin: str, created_at: str, sam
     assert is_same_project(origin, created_at) is same
 
 
-def test_a_project_that_answers_is_not_absent(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    assert find_absence(connected, PROJECT, ORIGIN) is None
+def test_a_project_that_answers_is_not_absent(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    assert find_absence(client, PROJECT, ORIGIN) is None
 
 
-def test_a_404_of_its_own_label_studio_means_deleted(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    label_studio.refused[ADDRESS] = NOT_FOUND
-    assert find_absence(connected, PROJECT, ORIGIN) == Absence(deleted=True)
+def test_a_404_of_its_own_label_studio_means_deleted(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    label_studio.refusals[ADDRESS] = NOT_FOUND
+    assert find_absence(client, PROJECT, ORIGIN) == Absence(deleted=True)
 
 
-def test_a_404_of_another_label_studio_does_not_mean_deleted(
-    label_studio: SmallLabelStudio, connected: LabelStudioClient
-) -> None:
-    label_studio.refused[ADDRESS] = NOT_FOUND
+def test_a_404_of_another_label_studio_does_not_mean_deleted(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    label_studio.refusals[ADDRESS] = NOT_FOUND
     label_studio.organizations = [{"id": 1, "created_at": "2026-09-09T00:00:00Z"}]
-    assert find_absence(connected, PROJECT, ORIGIN) == Absence(deleted=False)
+    assert find_absence(client, PROJECT, ORIGIN) == Absence(deleted=False)
 
 
-def test_a_key_that_may_not_read_the_project_is_an_error(label_studio: SmallLabelStudio, connected: LabelStudioClient) -> None:
-    label_studio.refused[ADDRESS] = (403, {"detail": "forbidden"})
+def test_a_key_that_may_not_read_the_project_is_an_error(label_studio: SmallLabelStudio, client: LabelStudioClient) -> None:
+    label_studio.refusals[ADDRESS] = (403, {"detail": "forbidden"})
     with pytest.raises(LabelStudioError, match="forbidden"):
-        find_absence(connected, PROJECT, ORIGIN)
+        find_absence(client, PROJECT, ORIGIN)

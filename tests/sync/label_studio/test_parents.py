@@ -89,5 +89,5 @@ def test_another_error_is_not_a_missing_parent() -> None:
 
 @pytest.mark.parametrize("result", [None, "text", [1, None]])
 def test_a_malformed_prediction_has_no_regions(result: Any) -> None:
-    broken: Mapping[str, Any] = prediction(9) | {"result": result}
-    assert find(Shelf(dict(broken)), annotation([], parent=9)) == Parent("v0002", [])
+    bad_prediction: Mapping[str, Any] = prediction(9) | {"result": result}
+    assert find(Shelf(dict(bad_prediction)), annotation([], parent=9)) == Parent("v0002", [])

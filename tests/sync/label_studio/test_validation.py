@@ -135,9 +135,9 @@ def value_of(name: str, **changes: Any) -> Callable[[], dict[str, Any]]:
     ],
 )
 def test_the_fault_of_a_region_is_reported(make: Callable[[], Any], sentence: str) -> None:
-    reported = faults([make()])
-    assert any(sentence in fault for fault in reported), reported
-    assert all(fault.startswith("region 0") for fault in reported)
+    problems = faults([make()])
+    assert any(sentence in fault for fault in problems), problems
+    assert all(fault.startswith("region 0") for fault in problems)
 
 
 def test_a_repeated_id_is_a_fault() -> None:
@@ -153,13 +153,13 @@ def test_faults_that_only_the_servers_validator_finds_are_reported() -> None:
 
 
 def test_invalid_regions_are_separated_with_their_first_fault() -> None:
-    good = regions()
-    bad = [value_of("box", width=0)(), {**good[1], "score": 7}, "region"]
-    assert sort_regions([bad[0], *good, *bad[1:]], CONFIG) == (
-        good,
+    good_regions = regions()
+    bad_regions = [value_of("box", width=0)(), {**good_regions[1], "score": 7}, "region"]
+    assert sort_regions([bad_regions[0], *good_regions, *bad_regions[1:]], CONFIG) == (
+        good_regions,
         [
             "region 0 cannot be read back: width must be above 0, not 0",
-            f"region {len(good) + 1} has the id {good[1]['id']!r} of an earlier one",
-            f"region {len(good) + 2} must be an object, not 'region'",
+            f"region {len(good_regions) + 1} has the id {good_regions[1]['id']!r} of an earlier one",
+            f"region {len(good_regions) + 2} must be an object, not 'region'",
         ],
     )

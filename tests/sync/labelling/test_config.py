@@ -101,9 +101,9 @@ def test_a_number_has_bounds_and_a_step_and_no_labels() -> None:
     assert (control.minimum, control.maximum, control.step, control.labels) == (0, 1.5, 0.1, ())
 
 
-@pytest.mark.parametrize("bound", ["", "nan", "inf", "low"])
-def test_an_invalid_bound_is_ignored(bound: str) -> None:
-    assert only(f'<Number name="z" toName="image" min="{bound}" step="0"/>').minimum is None
+@pytest.mark.parametrize("value", ["", "nan", "inf", "low"])
+def test_an_invalid_bound_is_ignored(value: str) -> None:
+    assert only(f'<Number name="z" toName="image" min="{value}" step="0"/>').minimum is None
 
 
 TAXONOMY = """<Taxonomy name="t" toName="image" {}>
@@ -152,9 +152,9 @@ FILE = '<!DOCTYPE v [<!ENTITY f SYSTEM "file:///etc/hostname">]><View>&f;</View>
     ],
 )
 def test_a_config_that_cannot_be_read_is_rejected_in_one_sentence(xml: str, sentence: str) -> None:
-    with pytest.raises(LabelConfigError, match=sentence) as caught:
+    with pytest.raises(LabelConfigError, match=sentence) as error:
         parse(xml)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
 def test_deeply_nested_views_are_parsed() -> None:
@@ -179,12 +179,12 @@ def test_the_stored_labels_are_those_that_the_sdk_validates_against(labels: list
 
 
 def test_configs_as_label_studio_sends_them_are_read() -> None:
-    recorded = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
-    if not recorded.exists():
+    requests_file = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
+    if not requests_file.exists():
         pytest.skip("the recorded requests of Label Studio are not here")
     configs = [
         request["body"][key]
-        for request in json.loads(recorded.read_text())
+        for request in json.loads(requests_file.read_text())
         for key in ("schema", "label_config")
         if isinstance(request["body"], dict) and key in request["body"]
     ]

@@ -111,8 +111,8 @@ def test_an_exact_name_comes_first() -> None:
 
 
 def test_the_stored_name_comes_before_the_displayed_name() -> None:
-    crossed = replace(labels_of(), labels=(Label("star", shown="galaxy"), Label("galaxy", shown="star")))
-    assert read_label("galaxy", crossed) == "galaxy"
+    crossed_labels = replace(labels_of(), labels=(Label("star", shown="galaxy"), Label("galaxy", shown="star")))
+    assert read_label("galaxy", crossed_labels) == "galaxy"
 
 
 def test_a_name_that_fits_two_labels_is_not_read() -> None:

@@ -48,39 +48,41 @@ def control(name: str) -> Control:
     return control_of_name
 
 
-def stating(region: dict[str, Any], stated: dict[str, Any]) -> dict[str, Any]:
+def stating(region: dict[str, Any], stated_values: dict[str, Any]) -> dict[str, Any]:
     bare = {key: value for key, value in region.items() if not key.startswith("original_")}
-    return bare | stated
+    return bare | stated_values
 
 
-def boxed(**value: Any) -> dict[str, Any]:
+def box_region(**value: Any) -> dict[str, Any]:
     numbers = {"x": 20, "y": 20, "width": 15, "height": 30, "rectanglelabels": ["Galaxy"]} | value
     return {"from_name": "boxes", "to_name": "image", "type": "rectanglelabels", "value": numbers}
 
 
-def labelled(name: str, *labels: str) -> dict[str, Any]:
+def label_region(name: str, *labels: str) -> dict[str, Any]:
     return {"from_name": name, "to_name": "image", "type": "choices", "value": {"choices": list(labels)}}
 
 
-@pytest.mark.parametrize("stated", STATED_SIZES)
-def test_a_box_ignores_the_stated_size(stated: dict[str, Any]) -> None:
-    assert read_region(stating(boxed(), stated), control("boxes"), size=IMAGE_SIZE).shape == Box(40, 20, 30, 30)
+@pytest.mark.parametrize("stated_values", STATED_SIZES)
+def test_a_box_ignores_the_stated_size(stated_values: dict[str, Any]) -> None:
+    assert read_region(stating(box_region(), stated_values), control("boxes"), size=IMAGE_SIZE).shape == Box(40, 20, 30, 30)
 
 
-@pytest.mark.parametrize("stated", STATED_SIZES)
-def test_ellipses_and_polygons_ignore_the_stated_size(stated: dict[str, Any]) -> None:
+@pytest.mark.parametrize("stated_values", STATED_SIZES)
+def test_ellipses_and_polygons_ignore_the_stated_size(stated_values: dict[str, Any]) -> None:
     ellipse = ellipselabels.encode(Ellipse(80, 50, 20, 10, 30), control=control("rings"), label="Galaxy", size=IMAGE_SIZE)
-    read = read_region(stating(ellipse, stated), control("rings"), size=IMAGE_SIZE).shape
+    read = read_region(stating(ellipse, stated_values), control("rings"), size=IMAGE_SIZE).shape
     assert (read.x, read.y, read.radius_x, read.radius_y, read.rotation) == pytest.approx((80, 50, 20, 10, 30))
     corners = np.array([[10, 10], [60, 10], [60, 70]], float)
     outline = polygonlabels.encode(Polygon(corners), control=control("outline"), label="Galaxy", size=IMAGE_SIZE)
-    assert read_region(stating(outline, stated), control("outline"), size=IMAGE_SIZE).shape.points == pytest.approx(corners)
+    assert read_region(stating(outline, stated_values), control("outline"), size=IMAGE_SIZE).shape.points == pytest.approx(
+        corners
+    )
 
 
-@pytest.mark.parametrize("stated", STATED_SIZES)
-def test_a_mask_with_the_size_of_the_image_is_unchanged(stated: dict[str, Any]) -> None:
+@pytest.mark.parametrize("stated_values", STATED_SIZES)
+def test_a_mask_with_the_size_of_the_image_is_unchanged(stated_values: dict[str, Any]) -> None:
     region = brushlabels.encode(DISC, control=control("mask"), label="Galaxy", size=IMAGE_SIZE)
-    assert (read_region(stating(region, stated), control("mask"), size=IMAGE_SIZE).shape == DISC).all()
+    assert (read_region(stating(region, stated_values), control("mask"), size=IMAGE_SIZE).shape == DISC).all()
 
 
 def test_a_mask_of_a_thumbnail_is_scaled_to_the_image() -> None:
@@ -108,9 +110,9 @@ def test_a_mask_that_fits_neither_size_is_named() -> None:
     st.integers(1, 5000), st.integers(1, 5000), st.sampled_from(STATED_SIZES), st.sampled_from([float, str]),
 )  # fmt: skip
 def test_percentages_need_no_size(
-    x: float, y: float, width: float, height: float, across: int, down: int, stated: dict[str, Any], kind: Any
+    x: float, y: float, width: float, height: float, across: int, down: int, stated_values: dict[str, Any], kind: Any
 ) -> None:
-    region = stating(boxed(x=kind(x), y=kind(y), width=kind(width), height=kind(height)), stated)
+    region = stating(box_region(x=kind(x), y=kind(y), width=kind(width), height=kind(height)), stated_values)
     box = read_region(region, control("boxes"), size=(across, down)).shape
     expected = (x / 100 * across, y / 100 * down, width / 100 * across, height / 100 * down)
     assert (box.x, box.y, box.width, box.height) == pytest.approx(expected)
@@ -118,26 +120,26 @@ def test_percentages_need_no_size(
 
 @pytest.mark.parametrize("kind", ["rectanglelabels", "RectangleLabels", " rectanglelabels ", "labels", None])
 def test_a_type_may_be_spelt_differently_or_be_missing(kind: str | None) -> None:
-    assert read_region(boxed() | {"type": kind}, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
+    assert read_region(box_region() | {"type": kind}, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
 
 @pytest.mark.parametrize("label", ["Galaxy", "galaxy", " GALAXY ", "galaxies", "Object"])
 def test_a_label_is_read_by_the_rules_of_matching(label: str) -> None:
-    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
+    assert read_region(box_region(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
 
 @pytest.mark.parametrize("label", ["Star", "1_star", "1_STAR", "star"])
 def test_a_labels_value_and_its_alias_are_both_read(label: str) -> None:
-    assert read_region(boxed(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("1_star",)
+    assert read_region(box_region(rectanglelabels=[label]), control("boxes"), size=IMAGE_SIZE).labels == ("1_star",)
 
 
 def test_labels_of_a_shape_that_the_page_shows_are_read() -> None:
-    read = read_region(boxed(rectanglelabels=["Nebula", "star", "Galaxy", "Star"]), control("boxes"), size=IMAGE_SIZE)
+    read = read_region(box_region(rectanglelabels=["Nebula", "star", "Galaxy", "Star"]), control("boxes"), size=IMAGE_SIZE)
     assert read.labels == ("1_star", "Galaxy")
 
 
 def test_the_labels_may_stand_under_the_general_key() -> None:
-    region = boxed(labels=["Galaxy"])
+    region = box_region(labels=["Galaxy"])
     del region["value"]["rectanglelabels"]
     assert read_region(region, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)
 
@@ -145,18 +147,18 @@ def test_the_labels_may_stand_under_the_general_key() -> None:
 @pytest.mark.parametrize(
     ("region", "reason"),
     [
-        (boxed(rectanglelabels=["Nebula"]), "not in the labelling config"),
-        (boxed(rectanglelabels=[]), "must be a list of label names"),
-        (boxed() | {"type": "rectangle"}, "the rectangle of 'boxes' has no label"),
-        (boxed() | {"type": "ellipselabels"}, "of type 'rectanglelabels' is needed"),
-        (boxed() | {"value": None}, "value must be an object"),
-        (boxed(x=math.nan), "x must lie"),
-        (boxed(x="left"), "x must be a number"),
-        (boxed(x=None), "x must be a number"),
-        (boxed(width=-5), "width must be above 0"),
-        (boxed(width=0), "width must be above 0"),
-        (boxed(x=120), "outside the image"),
-        (boxed(y=-40), "outside the image"),
+        (box_region(rectanglelabels=["Nebula"]), "not in the labelling config"),
+        (box_region(rectanglelabels=[]), "must be a list of label names"),
+        (box_region() | {"type": "rectangle"}, "the rectangle of 'boxes' has no label"),
+        (box_region() | {"type": "ellipselabels"}, "of type 'rectanglelabels' is needed"),
+        (box_region() | {"value": None}, "value must be an object"),
+        (box_region(x=math.nan), "x must lie"),
+        (box_region(x="left"), "x must be a number"),
+        (box_region(x=None), "x must be a number"),
+        (box_region(width=-5), "width must be above 0"),
+        (box_region(width=0), "width must be above 0"),
+        (box_region(x=120), "outside the image"),
+        (box_region(y=-40), "outside the image"),
     ],
 )
 def test_a_box_that_cannot_be_read_is_named(region: dict[str, Any], reason: str) -> None:
@@ -175,25 +177,25 @@ def test_a_polygon_of_two_corners_and_an_empty_mask_are_named() -> None:
 
 
 def test_hidden_regions_and_other_keys_change_nothing() -> None:
-    region = boxed(hidden=True) | {"hidden": True, "meta": {"text": ["x"]}, "score": "high", "locked": True}
+    region = box_region(hidden=True) | {"hidden": True, "meta": {"text": ["x"]}, "score": "high", "locked": True}
     assert read_region(region, control("boxes"), size=IMAGE_SIZE).shape == Box(40, 20, 30, 30)
 
 
 @pytest.mark.parametrize("label", ["Smooth", "elliptical", "ELLIPTICAL", "early type", " smooth "])
 def test_choices_are_read_as_the_config_stores_them(label: str) -> None:
-    assert read_region(labelled("class", label), control("class")) == ("elliptical",)
+    assert read_region(label_region("class", label), control("class")) == ("elliptical",)
 
 
 def test_a_choice_may_be_a_text() -> None:
-    region = labelled("class")
+    region = label_region("class")
     region["value"]["choices"] = "spiral"
     assert read_region(region, control("class")) == ("Spiral",)
 
 
 def test_a_removed_choice_makes_the_answer_unreadable() -> None:
-    assert read_region(labelled("marks", "ring", "Ring", "bar"), control("marks")) == ("Ring", "Bar")
+    assert read_region(label_region("marks", "ring", "Ring", "bar"), control("marks")) == ("Ring", "Bar")
     with pytest.raises(ControlError, match="'Dust'"):
-        read_region(labelled("marks", "Ring", "Dust"), control("marks"))
+        read_region(label_region("marks", "Ring", "Dust"), control("marks"))
 
 
 @pytest.mark.parametrize("path", [["d", "Arms"], ["Disk", "Arms"], ["disk", " arms "], ["D", "ARMS"]])
@@ -207,15 +209,15 @@ def test_a_path_that_was_removed_from_the_config_is_named() -> None:
         read_region({"type": "taxonomy", "value": {"taxonomy": [["Disk", "Bar"]]}}, control("tree"))
 
 
-@pytest.mark.parametrize("written", [3.2, "3.2", " 3.2 ", "32e-1"])
-def test_a_number_may_be_a_text(written: object) -> None:
-    assert read_region({"type": "number", "value": {"number": written}}, control("redshift")) == 3.2
+@pytest.mark.parametrize("text", [3.2, "3.2", " 3.2 ", "32e-1"])
+def test_a_number_may_be_a_text(text: object) -> None:
+    assert read_region({"type": "number", "value": {"number": text}}, control("redshift")) == 3.2
 
 
-@pytest.mark.parametrize("written", ["", "3,2", "nan", math.inf, None, True, [3.2], -99, 10.5, "11"])
-def test_an_invalid_number_is_named(written: object) -> None:
+@pytest.mark.parametrize("text", ["", "3,2", "nan", math.inf, None, True, [3.2], -99, 10.5, "11"])
+def test_an_invalid_number_is_named(text: object) -> None:
     with pytest.raises(ControlError):
-        read_region({"type": "number", "value": {"number": written}}, control("redshift"))
+        read_region({"type": "number", "value": {"number": text}}, control("redshift"))
 
 
 def test_encoded_regions_are_read_back() -> None:

@@ -16,13 +16,13 @@ TREE = '<Taxonomy name="tree" toName="image"><Choice value="Disk"><Choice value=
 BAR = '<Choices name="bar" toName="image" {}><Choice value="Bar"/><Choice value="No bar"/></Choices>'
 
 
-def chosen(name: str, *labels: Any, kind: str = "choices") -> dict[str, Any]:
+def choice_region(name: str, *labels: Any, kind: str = "choices") -> dict[str, Any]:
     return {"from_name": name, "to_name": "image", "type": kind, "value": {kind: list(labels)}}
 
 
-SPIRAL, ELLIPTICAL = chosen("kind", "s"), chosen("kind", "Elliptical")
-GALAXY = chosen("boxes", "Galaxy", kind="rectanglelabels")
-ARMS = chosen("tree", ["Disk", "Arms"], kind="taxonomy")
+SPIRAL, ELLIPTICAL = choice_region("kind", "s"), choice_region("kind", "Elliptical")
+GALAXY = choice_region("boxes", "Galaxy", kind="rectanglelabels")
+ARMS = choice_region("tree", ["Disk", "Arms"], kind="taxonomy")
 ON_SPIRAL = 'visibleWhen="choice-selected" whenTagName="kind" whenChoiceValue="Spiral"'
 NOT_SPIRAL = ON_SPIRAL.replace("selected", "unselected")
 ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="Galaxy"'
@@ -38,11 +38,11 @@ ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="G
         (ON_SPIRAL.replace("Spiral", "Elliptical,Spiral"), [SPIRAL], True),
         (ON_SPIRAL.lower().replace("spiral", "Spiral"), [SPIRAL], True),
         (ON_SPIRAL, [ELLIPTICAL], False),
-        (ON_SPIRAL, [chosen("other", "Spiral")], False),
+        (ON_SPIRAL, [choice_region("other", "Spiral")], False),
         ('visibleWhen="choice-selected" whenTagName="kind"', [ELLIPTICAL], True),
         ('visibleWhen="choice-selected"', [ELLIPTICAL], True),
         ('visibleWhen="choice-selected"', [GALAXY], False),
-        ('visibleWhen="choice-selected"', [chosen("bar", "Bar")], False),
+        ('visibleWhen="choice-selected"', [choice_region("bar", "Bar")], False),
         (ON_SPIRAL.replace('"kind"', '"tree"').replace("Spiral", "Arms"), [ARMS], True),
         (ON_SPIRAL.replace('"kind"', '"tree"').replace("Spiral", "Disk"), [ARMS], False),
         ('whenChoiceValue="Spiral"', [SPIRAL], True),
@@ -59,11 +59,11 @@ ON_GALAXY = 'visibleWhen="region-selected" whenTagName="boxes" whenLabelValue="G
     ],
 )
 def test_a_control_is_shown_as_on_the_page(condition: str, regions: list[dict[str, Any]], visible: bool) -> None:
-    own = parse(f"<View>{IMAGE}{KIND}{BOXES}{TREE}{BAR.format(condition)}</View>")
+    label_config = parse(f"<View>{IMAGE}{KIND}{BOXES}{TREE}{BAR.format(condition)}</View>")
     around = parse(
         f"<View>{IMAGE}{KIND}{BOXES}{TREE}<View><View {condition}><View>{BAR.format('')}</View></View></View></View>"
     )
-    for config in (own, around):
+    for config in (label_config, around):
         assert ("bar" not in hidden_controls(regions, config)) == visible
 
 
@@ -73,7 +73,7 @@ def test_controls_that_depend_on_a_hidden_control_are_hidden() -> None:
         BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"'),
     )
     config = parse(f"<View>{IMAGE}{KIND}{first}{second}</View>")
-    bar = chosen("bar", "Bar")
+    bar = choice_region("bar", "Bar")
     assert hidden_controls([SPIRAL, bar], config) == frozenset()
     assert hidden_controls([ELLIPTICAL, bar], config) == {"bar", "size"}
 
@@ -88,4 +88,4 @@ def test_circular_conditions_hide_the_controls() -> None:
     bar = BAR.format('visibleWhen="choice-selected" whenTagName="size"')
     size = BAR.replace("bar", "size", 1).format('visibleWhen="choice-selected" whenTagName="bar"')
     config = parse(f"<View>{IMAGE}{bar}{size}</View>")
-    assert hidden_controls([chosen("bar", "Bar"), chosen("size", "Bar")], config) == {"bar", "size"}
+    assert hidden_controls([choice_region("bar", "Bar"), choice_region("size", "Bar")], config) == {"bar", "size"}

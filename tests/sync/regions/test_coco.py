@@ -34,13 +34,13 @@ def drawn_mask() -> Mask:
     return mask
 
 
-def uncompressed(mask: Mask) -> list[int]:
+def run_lengths(mask: Mask) -> list[int]:
     flat = mask.T.ravel().astype(int)
     turns = np.flatnonzero(np.diff(np.concatenate([[0], flat]))).tolist()
     return np.diff([0, *turns, flat.size]).tolist()
 
 
-def written(file: Path, *annotations: dict[str, Any], **more: Any) -> Path:
+def write_file(file: Path, *annotations: dict[str, Any], **more: Any) -> Path:
     body = {
         "images": [{"id": 7, "file_name": "a/galaxy.png", "width": 64, "height": 48}],
         "categories": [{"id": 3, "name": "galaxy", "keypoints": ["nucleus", "tip"]}],
@@ -56,7 +56,7 @@ def marks_of(file: Path) -> tuple[MarkedImage, tuple[Mark, ...]]:
     return image, image.marks
 
 
-def imported(mark: Mark) -> Mask:
+def import_mask(mark: Mark) -> Mask:
     return read_region(RegionFitter(CONFIG).object_region(mark, CANVAS, image="i"), CONFIG.controls[0], size=CANVAS.size).shape
 
 
@@ -65,13 +65,13 @@ def segmentations() -> dict[str, Any]:
     return {
         "polygons": POLYGONS,
         "compressed": {"size": [48, 64], "counts": rle["counts"].decode()},
-        "uncompressed": {"size": [48, 64], "counts": uncompressed(drawn_mask())},
+        "uncompressed": {"size": [48, 64], "counts": run_lengths(drawn_mask())},
     }
 
 
 @pytest.mark.parametrize("form", ["polygons", "compressed", "uncompressed"])
 def test_masks_are_those_of_pycocotools(tmp_path: Path, form: str) -> None:
-    file = written(
+    file = write_file(
         tmp_path / "a.json",
         {"segmentation": segmentations()[form], "bbox": [1, 2, 3, 4], "iscrowd": int(form == "uncompressed")},
     )
@@ -80,7 +80,7 @@ def test_masks_are_those_of_pycocotools(tmp_path: Path, form: str) -> None:
     image, (mark,) = marks_of(file)
     assert image.names == ("a/galaxy.png",)
     assert mark.labels == ("galaxy",)
-    assert np.array_equal(imported(mark), expected)
+    assert np.array_equal(import_mask(mark), expected)
 
 
 def test_random_masks_are_restored(tmp_path: Path) -> None:
@@ -88,20 +88,20 @@ def test_random_masks_are_restored(tmp_path: Path) -> None:
     for _ in range(20):
         mask = random.random((48, 64)) < random.random()
         rle = coco_mask.encode(np.asfortranarray(mask.astype(np.uint8)))["counts"].decode()
-        _, (packed, plain) = marks_of(
-            written(
+        _, (packed_mark, plain) = marks_of(
+            write_file(
                 tmp_path / "a.json",
                 {"segmentation": {"size": [48, 64], "counts": rle}},
-                {"segmentation": {"size": [48, 64], "counts": uncompressed(mask)}},
+                {"segmentation": {"size": [48, 64], "counts": run_lengths(mask)}},
             )
         )
-        assert np.array_equal(imported(packed), mask)
-        assert np.array_equal(imported(plain), mask)
+        assert np.array_equal(import_mask(packed_mark), mask)
+        assert np.array_equal(import_mask(plain), mask)
 
 
 def test_boxes_and_key_points_count_from_the_top_left_corner(tmp_path: Path) -> None:
     _, marks = marks_of(
-        written(tmp_path / "a.json", {"bbox": [9, 28, 1, 1]}, {"keypoints": [0.5, 47.5, 2, 5, 5, 0], "num_keypoints": 1})
+        write_file(tmp_path / "a.json", {"bbox": [9, 28, 1, 1]}, {"keypoints": [0.5, 47.5, 2, 5, 5, 0], "num_keypoints": 1})
     )
     assert [mark.draw(CANVAS).shape for mark in marks] == [Box(9, 28, 1, 1), Point(0.5, 47.5)]
     assert marks[1].labels == ("nucleus", "galaxy")
@@ -129,14 +129,14 @@ def test_boxes_and_key_points_count_from_the_top_left_corner(tmp_path: Path) -> 
     ],
 )
 def test_a_bad_annotation_is_named_and_left_out_alone(tmp_path: Path, row: dict[str, Any]) -> None:
-    (image,), problems = coco.read(written(tmp_path / "a.json", row, {"segmentation": POLYGONS}))
-    refused = [name for name, _ in problems]
+    (image,), problems = coco.read(write_file(tmp_path / "a.json", row, {"segmentation": POLYGONS}))
+    names = [name for name, _ in problems]
     for mark in image.marks:
         try:
-            imported(mark)
+            import_mask(mark)
         except RegionsError:
-            refused.append(mark.name)
-    assert refused == ["annotation 11"]
+            names.append(mark.name)
+    assert names == ["annotation 11"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1", "3", '{"images": []}', "[" * 100_000, '{"annotations": {}}'])

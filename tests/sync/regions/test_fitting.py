@@ -78,17 +78,17 @@ def test_masks_and_outlines_keep_the_pixels_of_a_mask(tag: str) -> None:
 def test_an_ellipse_has_the_second_moments_of_the_mask() -> None:
     ellipse = Ellipse(30.2, 20.1, 12.3, 6.2, 40)
     region = RegionFitter(config("EllipseLabels")).object_region(mark(ellipse_pixels(ellipse, CANVAS.size)), CANVAS, image="i")
-    stored = CONTROLS["EllipseLabels"].decode(region).shape
+    shape = CONTROLS["EllipseLabels"].decode(region).shape
     for name in ("x", "y", "radius_x", "radius_y", "rotation"):
-        assert getattr(stored, name) == pytest.approx(getattr(ellipse, name), abs=1)
+        assert getattr(shape, name) == pytest.approx(getattr(ellipse, name), abs=1)
 
 
 def test_a_rotated_box_starts_at_a_corner_on_the_image() -> None:
     assert not 0 <= box_corners(Box(66, 10, 30, 8, 110)).points[0, 0] <= 64
     for box in (TURNED, Box(66, 10, 30, 8, 110)):
         region = RegionFitter(config("RectangleLabels")).object_region(mark(box), CANVAS, image="i")
-        again = box_corners(CONTROLS["RectangleLabels"].decode(region).shape).points
-        assert sorted(map(tuple, again.round(6))) == sorted(map(tuple, box_corners(box).points.round(6)))
+        second_points = box_corners(CONTROLS["RectangleLabels"].decode(region).shape).points
+        assert sorted(map(tuple, second_points.round(6))) == sorted(map(tuple, box_corners(box).points.round(6)))
 
 
 def test_an_ellipse_that_is_too_long_is_rejected() -> None:
@@ -152,12 +152,12 @@ def test_prompting_controls_are_skipped_and_the_original_control_is_first() -> N
 
 def test_ids_depend_on_the_content_and_are_unique() -> None:
     fitting = RegionFitter(config("RectangleLabels"))
-    first, again, other = (
+    first, second_points, other = (
         fitting.object_region(mark(shape), CANVAS, image="i") for shape in (SHAPES["box"], SHAPES["box"], Box(1, 1, 2, 2))
     )
-    assert first["id"] == again["id"] != other["id"]
-    assert len({region["id"] for region in unique_ids([first, again, other])}) == 3
-    assert unique_ids([first, again]) == unique_ids([again, first])
+    assert first["id"] == second_points["id"] != other["id"]
+    assert len({region["id"] for region in unique_ids([first, second_points, other])}) == 3
+    assert unique_ids([first, second_points]) == unique_ids([second_points, first])
 
 
 @pytest.mark.parametrize("number", range(20))

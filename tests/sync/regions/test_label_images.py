@@ -63,9 +63,9 @@ def test_rows_of_png_are_not_flipped(tmp_path: Path, mode: str) -> None:
 
 def test_compressed_gzipped_and_later_extensions_are_read(tmp_path: Path) -> None:
     header = sky_of_canvas(64, 48).to_header()
-    packed = fits.CompImageHDU(labels(), header=header, name="SEGMAP", compression_type="RICE_1")
+    compressed_hdu = fits.CompImageHDU(labels(), header=header, name="SEGMAP", compression_type="RICE_1")
     science = fits.ImageHDU(np.ones((48, 64), np.float32), name="SCI")
-    fits.HDUList([fits.PrimaryHDU(), science, packed]).writeto(tmp_path / "a.fits.gz")
+    fits.HDUList([fits.PrimaryHDU(), science, compressed_hdu]).writeto(tmp_path / "a.fits.gz")
     image = label_images.read(tmp_path / "a.fits.gz")
     assert np.array_equal(masks(image)["object 7"], (labels() == 7)[::-1])
     assert image.on_sky[0].position == pytest.approx((150, 2), abs=0.01)

@@ -120,11 +120,11 @@ def test_shapes_in_label_studio_equal_those_of_astropy(tmp_path: Path, canvas: C
     region = RegionFitter(SHAPES).object_region(mark, canvas, image="i")
     control = SHAPES.control(region["from_name"])
     assert control is not None
-    decoded = CONTROLS[control.tag].decode(region)
-    assert type(decoded.shape) is kind
+    shape = CONTROLS[control.tag].decode(region)
+    assert type(shape.shape) is kind
     if kind is not Point:
         (expected,) = Regions.parse(f"image\n{text}", format="ds9")
-        redrawn = Mark("again", lambda _: PlacedMark(decoded.shape))
+        redrawn = Mark("again", lambda _: PlacedMark(shape.shape))
         inside = expected.to_mask(mode="center").to_image(canvas.size[::-1]) > 0
         assert np.array_equal(imported_mask(redrawn, canvas), inside[::-1])
 
@@ -154,8 +154,8 @@ def test_a_file_without_a_region_is_rejected(tmp_path: Path, text: str) -> None:
 
 
 def test_other_formats_of_regions_are_read(tmp_path: Path, canvas: Canvas) -> None:
-    known = Regions([PIXELS["circle"], PIXELS["ellipse"]])
-    known.write(tmp_path / "a.fits", format="fits")
+    regions = Regions([PIXELS["circle"], PIXELS["ellipse"]])
+    regions.write(tmp_path / "a.fits", format="fits")
     sky = Regions([ON_SKY["circle"]])
     sky.write(tmp_path / "a.crtf", format="crtf")
     (image,), problems = sky_regions.read(tmp_path / "a.fits")

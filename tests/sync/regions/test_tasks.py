@@ -69,12 +69,12 @@ INDEX = TaskIndex.of(
     ],
 )
 def test_usual_changes_of_file_names_are_matched(name: str, number: int | None) -> None:
-    marked = MarkedImage("", (name,))
+    image = MarkedImage("", (name,))
     if number is None:
         with pytest.raises(RegionsError, match="no task"):
-            INDEX.find(marked)
+            INDEX.find(image)
     else:
-        assert INDEX.find(marked).task.id == number
+        assert INDEX.find(image).task.id == number
 
 
 def test_an_ambiguous_name_is_rejected_unless_it_has_an_export_number() -> None:
@@ -84,11 +84,11 @@ def test_an_ambiguous_name_is_rejected_unless_it_has_an_export_number() -> None:
 
 
 def test_each_key_is_used_alone() -> None:
-    marked = MarkedImage("", ("13.png",), content_id="c0ffee", task=14, position=(10.0, 20.0))
-    tasks = {key: INDEX.find(marked, key=key).task.id for key in ("auto", "content_id", "id", "sky")}
+    image = MarkedImage("", ("13.png",), content_id="c0ffee", task=14, position=(10.0, 20.0))
+    tasks = {key: INDEX.find(image, key=key).task.id for key in ("auto", "content_id", "id", "sky")}
     assert tasks == {"auto": 11, "content_id": 11, "id": 14, "sky": 12}
     with pytest.raises(RegionsError, match="file name"):
-        INDEX.find(marked, key="filename")
+        INDEX.find(image, key="filename")
     assert INDEX.find(MarkedImage("", ("13.png",)), key="id").task.id == 13
 
 

@@ -35,8 +35,8 @@ def test_a_box_is_given_by_its_centre(tmp_path: Path, names: str) -> None:
 
 
 def test_outlines_rotated_boxes_and_probabilities_are_read(tmp_path: Path) -> None:
-    turned = Box(20, 10, 15, 8, 30)
-    corners = (box_corners(turned).points / CANVAS.size).ravel()
+    rotated_box = Box(20, 10, 15, 8, 30)
+    corners = (box_corners(rotated_box).points / CANVAS.size).ravel()
     lines = [
         "0 0.1 0.1 0.5 0.1 0.5 0.5",
         "0 " + " ".join(f"{number:.6f}" for number in corners),
@@ -49,7 +49,7 @@ def test_outlines_rotated_boxes_and_probabilities_are_read(tmp_path: Path) -> No
     assert isinstance(shapes[0], Polygon)
     assert np.allclose(shapes[0].points, [[6.4, 4.8], [32.0, 4.8], [32.0, 24.0]])
     assert isinstance(shapes[1], Box)
-    assert np.allclose(box_corners(shapes[1]).points, box_corners(turned).points, atol=1e-3)
+    assert np.allclose(box_corners(shapes[1]).points, box_corners(rotated_box).points, atol=1e-3)
     assert shapes[1].rotation == pytest.approx(30, abs=0.01)
     assert isinstance(shapes[2], Polygon)
     assert image.marks[3].score == 0.75

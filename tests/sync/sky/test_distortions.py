@@ -73,17 +73,17 @@ def test_a_task_contains_tables_as_a_polynomial_and_its_deviation() -> None:
         middle, expected = wcs.pixel_to_world(31.5, 31.5).icrs, wcs.pixel_to_world(COLUMNS, ROWS).icrs
     assert SkyCoord(data["ra"], data["dec"], unit="deg").separation(middle).arcsec < 1e-6
     assert data["sky_problem"].startswith("a polynomial replaces the distortion and deviates by at most ")
-    stated = float(data["sky_problem"].split(" at most ")[1].split()[0])
+    error_arcsec = float(data["sky_problem"].split(" at most ")[1].split()[0])
     cards = json.loads(json.dumps(data["wcs"], allow_nan=False))
-    assert separation(read_sky(cards).positions(COLUMNS, ROWS), expected) <= 2 * stated < 0.1
-    assert WCS(fits.Header(cards)).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() <= 2 * stated
+    assert separation(read_sky(cards).positions(COLUMNS, ROWS), expected) <= 2 * error_arcsec < 0.1
+    assert WCS(fits.Header(cards)).pixel_to_world(COLUMNS, ROWS).separation(expected).arcsec.max() <= 2 * error_arcsec
 
 
 def test_a_mosaic_with_tables_is_cut_at_the_right_place(tmp_path: Path) -> None:
     file = tmp_path / "exposure.fits"
     file.write_bytes(file_with_tables())
-    with fits.open(file) as opened:
-        star = WCS(opened["SCI"].header, fobj=opened).pixel_to_world(40, 20).icrs
+    with fits.open(file) as hdus:
+        star = WCS(hdus["SCI"].header, fobj=hdus).pixel_to_world(40, 20).icrs
     with (
         Mosaics([f"r={file}"]) as mosaics,
         fits.open(io.BytesIO(mosaics.cut(Position(star.ra.deg, star.dec.deg), fov_arcsec=7))) as cut,
@@ -94,13 +94,13 @@ def test_a_mosaic_with_tables_is_cut_at_the_right_place(tmp_path: Path) -> None:
 
 
 def test_a_cut_out_keeps_what_is_left_out_of_the_distortion(tmp_path: Path) -> None:
-    whole = tmp_path / "whole.fits"
-    whole.write_bytes(file_with_tables())
+    file_name = tmp_path / "whole.fits"
+    file_name.write_bytes(file_with_tables())
     bare = tmp_path / "bare.fits"
-    with fits.open(whole) as opened:
-        fits.HDUList([opened[0], opened["SCI"]]).writeto(bare)
+    with fits.open(file_name) as hdus:
+        fits.HDUList([hdus[0], hdus["SCI"]]).writeto(bare)
     problems = {}
-    for name, words in {"fitted": [f"r={whole}"], "bare": [f"r={bare}"], "both": [f"g={whole}", f"r={bare}"]}.items():
+    for name, words in {"fitted": [f"r={file_name}"], "bare": [f"r={bare}"], "both": [f"g={file_name}", f"r={bare}"]}.items():
         with Mosaics(words) as mosaics:
             problems[name] = display(mosaics.cut(Position(10.0, 10.0), fov_arcsec=20), stretch="lupton").data["sky_problem"]
     assert problems["fitted"].startswith("a polynomial replaces the distortion and deviates by at most ")
@@ -187,9 +187,9 @@ def test_polynomials_of_iraf_are_read_or_their_absence_is_named() -> None:
     for axis, text in ((1, f'wtype=tnx axtype=ra lngcor = "{numbers} "'), (2, f'wtype=tnx axtype=dec latcor = "{numbers} "')):
         for start in range(0, len(text), 68):
             header[f"WAT{axis}_{start // 68 + 1:03d}"] = text[start : start + 68]
-    written = fits.Header.fromstring(header.tostring())
-    expected = WCS(written).pixel_to_world(COLUMNS, ROWS)
-    sky = read_sky(written)
+    rewritten_header = fits.Header.fromstring(header.tostring())
+    expected = WCS(rewritten_header).pixel_to_world(COLUMNS, ROWS)
+    sky = read_sky(rewritten_header)
     assert sky.omitted == ()
     assert separation(sky.positions(COLUMNS, ROWS), expected) < 1e-6
     cards = json.loads(json.dumps(task_cards(sky)[0]))

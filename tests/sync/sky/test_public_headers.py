@@ -34,23 +34,23 @@ def headers(file: Path) -> Iterator[tuple[fits.Header, fits.HDUList | None]]:
         content = file.read_bytes().decode("latin-1")
         yield fits.Header.fromstring(content, sep="\n" if "\n" in content[:200] else ""), None
         return
-    with fits.open(file) as opened:
-        for hdu in opened:
+    with fits.open(file) as hdus:
+        for hdu in hdus:
             if hdu.is_image:
-                yield hdu.header, opened
+                yield hdu.header, hdus
 
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_positions_are_those_of_astropy() -> None:
-    compared, different = 0, []
+    count, different = 0, []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for file in FILES:
-            for header, opened in headers(file):
-                sky, reason = find_sky(header, opened)
+            for header, hdus in headers(file):
+                sky, reason = find_sky(header, hdus)
                 assert "\n" not in reason
                 try:
-                    wcs = WCS(header, fobj=opened)
+                    wcs = WCS(header, fobj=hdus)
                     celestial = wcs.celestial if wcs.naxis > 2 else wcs
                     has_sky = bool(celestial.has_celestial)
                 except Exception:  # astropy raises exceptions of many types, also those of wcslib
@@ -65,7 +65,7 @@ def test_positions_are_those_of_astropy() -> None:
                 expected = celestial.pixel_to_world(columns, rows).icrs
                 places = sky.positions(columns, rows)
                 valid = np.isfinite(places[:, 0])
-                compared += 1
+                count += 1
                 if (valid != np.isfinite(expected.ra.deg)).any():
                     different.append((file.name, "other pixels lie off the sky"))
                 elif valid.any():
@@ -73,24 +73,24 @@ def test_positions_are_those_of_astropy() -> None:
                     if distance > 1e-6:
                         different.append((file.name, f"{distance} arcsec"))
     assert different == []
-    assert compared > 60
+    assert count > 60
 
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_a_lookup_table_of_another_axis_does_not_matter() -> None:
-    with fits.open(ROOT / "wcs/tests/data/tab-time-last-axis.fits") as opened:
-        header = opened[0].header
+    with fits.open(ROOT / "wcs/tests/data/tab-time-last-axis.fits") as hdus:
+        header = hdus[0].header
         assert header["CTYPE3"] == "TIME-TAB"
-        sky, _ = find_sky(header, opened)
-        expected = WCS(header, fobj=opened).wcs_pix2world([[3.0, 2.0, 0.0]], 0)[0]
+        sky, _ = find_sky(header, hdus)
+        expected = WCS(header, fobj=hdus).wcs_pix2world([[3.0, 2.0, 0.0]], 0)[0]
     assert sky is not None
     assert sky.positions(3.0, 2.0)[0] == pytest.approx(expected[:2], abs=1e-9)
 
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_sky_coordinates_in_a_lookup_table_are_rejected_by_name() -> None:
-    with fits.open(ROOT / "wcs/wcsapi/tests/data/example_4d_tab.fits") as opened:
-        assert find_sky(opened[0].header, opened) == (
+    with fits.open(ROOT / "wcs/wcsapi/tests/data/example_4d_tab.fits") as hdus:
+        assert find_sky(hdus[0].header, hdus) == (
             None,
             "the sky coordinates are in a table (CTYPE1 = 'GLON-TAB'), which is not read: "
             "write a projection such as RA---TAN into the header",

@@ -91,8 +91,8 @@ def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any
     assert places.separation(SkyCoord(after.positions(columns, rows), unit="deg")).arcsec.max() < 1e-6
     assert places.separation(WCS(Header(task_wcs)).pixel_to_world(columns, rows).icrs).arcsec.max() < 1e-6
     half = read_sky(image_cards(before, (100, 80)))
-    displayed = SkyCoord(half.positions((columns + 0.5) / 2 - 0.5, (rows + 0.5) / 2 - 0.5), unit="deg")
-    assert places.separation(displayed).arcsec.max() < 1e-6
+    positions = SkyCoord(half.positions((columns + 0.5) / 2 - 0.5, (rows + 0.5) / 2 - 0.5), unit="deg")
+    assert places.separation(positions).arcsec.max() < 1e-6
 
 
 @settings(max_examples=40, deadline=None)

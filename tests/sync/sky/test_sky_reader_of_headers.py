@@ -136,10 +136,10 @@ def test_units_of_angles_are_read_in_all_spellings(unit: str, degrees: float) ->
 
 
 def test_declination_may_be_the_first_axis() -> None:
-    swapped = header(CTYPE1="DEC--TAN", CTYPE2="RA---TAN", CRVAL1=2.0, CRVAL2=50.0)
-    (place,) = read_sky(swapped).positions(47.5, 47.5)
+    swapped_header = header(CTYPE1="DEC--TAN", CTYPE2="RA---TAN", CRVAL1=2.0, CRVAL2=50.0)
+    (place,) = read_sky(swapped_header).positions(47.5, 47.5)
     assert place == pytest.approx((50, 2), abs=1e-9)
-    assert_same_places(swapped, swapped)
+    assert_same_places(swapped_header, swapped_header)
 
 
 SPECTRAL = {"CTYPE": "FREQ", "CRVAL": "x", "CUNIT": "furlong", "CRPIX": 1.0}

@@ -18,26 +18,28 @@ REAL = Path(__file__).parents[4] / "shared" / "data" / "spectra" / "spectra"
 def galaxy(redshift: float, *, noise: float = 0.05, n2: float = 0.3) -> Spectrum:
     """Return a spectrum with a 4000 Angstrom break of 1.6, and Halpha and [NII] in emission."""
     wavelength = np.asarray(np.geomspace(3800, 9200, 3800), np.float64)
-    rest = wavelength / (1 + redshift)
-    flux = np.where(rest < 3975, 1.0, 1.6)
-    flux += 8 * np.exp(-0.5 * ((rest - 6564.6) / 2.5) ** 2) + 8 * n2 * np.exp(-0.5 * ((rest - 6585.3) / 2.5) ** 2)
-    flux += np.random.default_rng(0).normal(0, noise, len(rest))
-    return Spectrum(wavelength, flux, np.full(len(rest), noise))
+    rest_wavelength = wavelength / (1 + redshift)
+    flux = np.where(rest_wavelength < 3975, 1.0, 1.6)
+    flux += 8 * np.exp(-0.5 * ((rest_wavelength - 6564.6) / 2.5) ** 2) + 8 * n2 * np.exp(
+        -0.5 * ((rest_wavelength - 6585.3) / 2.5) ** 2
+    )
+    flux += np.random.default_rng(0).normal(0, noise, len(rest_wavelength))
+    return Spectrum(wavelength, flux, np.full(len(rest_wavelength), noise))
 
 
 @pytest.mark.parametrize("redshift", [0.03, 0.1, 0.2])
 def test_the_break_and_the_line_tell_the_redshift_in_the_observed_frame(redshift: float) -> None:
-    measured = measure_spectrum(galaxy(redshift))
-    assert 10 ** measured["line_log_wavelength"] / 6564.6 - 1 == pytest.approx(redshift, abs=0.001)
-    assert 10 ** measured["break_log_wavelength"] / 3985 - 1 == pytest.approx(redshift, abs=0.01)
-    assert not any(name.startswith("rest_") for name in measured)
+    measurement = measure_spectrum(galaxy(redshift))
+    assert 10 ** measurement["line_log_wavelength"] / 6564.6 - 1 == pytest.approx(redshift, abs=0.001)
+    assert 10 ** measurement["break_log_wavelength"] / 3985 - 1 == pytest.approx(redshift, abs=0.01)
+    assert not any(name.startswith("rest_") for name in measurement)
 
 
 def test_the_rest_frame_is_measured_where_a_redshift_is_known() -> None:
-    measured = measure_spectrum(galaxy(0.1), redshift=0.1)
-    assert measured["rest_d4000"] == pytest.approx(1.6, abs=0.02)
-    assert measured["rest_ew_halpha"] == pytest.approx(8 * 2.5 * np.sqrt(2 * np.pi) / 1.6, rel=0.1)
-    assert "rest_log_r3" not in measured  # without [OIII] and Hbeta
+    measurement = measure_spectrum(galaxy(0.1), redshift=0.1)
+    assert measurement["rest_d4000"] == pytest.approx(1.6, abs=0.02)
+    assert measurement["rest_ew_halpha"] == pytest.approx(8 * 2.5 * np.sqrt(2 * np.pi) / 1.6, rel=0.1)
+    assert "rest_log_r3" not in measurement  # without [OIII] and Hbeta
 
 
 def test_every_measurement_is_finite_whatever_the_flux() -> None:
@@ -59,6 +61,6 @@ def test_real_galaxies_have_their_break_at_4000_angstrom() -> None:
     for path in sorted(REAL.glob("*.fits")):
         spectrum = read_spectrum(path.read_bytes())
         assert spectrum.redshift is not None
-        measured = measure_spectrum(spectrum, redshift=spectrum.redshift)
-        assert 10 ** measured["break_log_wavelength"] / (1 + spectrum.redshift) == pytest.approx(3988, abs=20)
-        assert 1.1 < measured["rest_d4000"] < 2.2
+        measurement = measure_spectrum(spectrum, redshift=spectrum.redshift)
+        assert 10 ** measurement["break_log_wavelength"] / (1 + spectrum.redshift) == pytest.approx(3988, abs=20)
+        assert 1.1 < measurement["rest_d4000"] < 2.2

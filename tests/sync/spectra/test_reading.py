@@ -97,9 +97,9 @@ def test_missing_pixels_are_left_out() -> None:
     ],
 )
 def test_a_file_without_a_spectrum_is_refused_in_one_sentence(content: bytes, reason: str) -> None:
-    with pytest.raises(SpectrumError, match=reason) as caught:
+    with pytest.raises(SpectrumError, match=reason) as error:
         read_spectrum(content)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"no spectra of SDSS in {REAL}")

@@ -61,11 +61,11 @@ def test_a_killed_survey_continues_and_has_every_image_once(run: Run, many_image
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
-    finished = len(parts())
-    assert finished < 25
-    done = run(*words)
-    assert done.exit_code == 0, done.output
-    assert f"this run predicted {200 - 8 * finished}\n" in done.stdout
+    parts_before_kill = len(parts())
+    assert parts_before_kill < 25
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert f"this run predicted {200 - 8 * parts_before_kill}\n" in result.stdout
     assert [row["id"] for row in rows()] == sorted(f"galaxy {number}" for number in range(200))
     assert all(row["error"] is None for row in rows())
 
@@ -81,11 +81,11 @@ def test_the_same_command_continues_after_a_new_version_and_a_new_config(
     trained_project.registry.register_project(
         7, label_config=trained_project.registry.project(7).label_config.replace("Flat", "Edge-on"), extra_params=None
     )
-    done = run(*words)
-    assert done.exit_code == 0, done.output
-    assert "this run predicted 1" in done.stdout
+    result = run(*words)
+    assert result.exit_code == 0, result.output
+    assert "this run predicted 1" in result.stdout
     base, second = (version.name for version in trained_project.registry.versions(7))
-    assert f"out is continued with {second}, with which it was started; {base} is live now" in done.stderr
+    assert f"out is continued with {second}, with which it was started; {base} is live now" in result.stderr
     assert [(row["id"], row["version"], row["class"]) for row in rows()] == [
         (row["id"], row["version"], row["class"]) for row in before
     ]
@@ -102,9 +102,9 @@ def test_a_survey_continues_from_any_working_directory(
     (tmp_path / "elsewhere" / "image_folder").mkdir(parents=True)
     (tmp_path / "elsewhere" / "image_folder" / "b.png").write_bytes(png(seed=7))
     monkeypatch.chdir(tmp_path / "elsewhere")
-    mixed = run("survey", "image_folder", *words)
-    assert mixed.exit_code == 1
-    assert f"its input is '{image_folder}' and not '{tmp_path / 'elsewhere' / 'image_folder'}'" in mixed.stderr
+    result = run("survey", "image_folder", *words)
+    assert result.exit_code == 1
+    assert f"its input is '{image_folder}' and not '{tmp_path / 'elsewhere' / 'image_folder'}'" in result.stderr
     assert run("survey", "../image_folder", *words).exit_code == 0
     assert rows(str(out)) == before
 
@@ -114,12 +114,12 @@ def test_a_changed_parquet_file_ends_the_survey(run: Run, many_images: str) -> N
     words = ("survey", many_images, "--output", "out", "--config", "morphology", "--part-images", 64)
     assert run(*words).exit_code == 0
     Path("out/part-000002.parquet").unlink()
-    whole = Path(many_images).read_bytes()
+    content = Path(many_images).read_bytes()
     parquet.write_table(parquet.read_table(many_images).slice(0, 100), many_images)
     run_rejected = run(*words)
     assert run_rejected.exit_code == 1
     assert "many.parquet has changed since its rows were counted: restore it, or start again" in run_rejected.stderr
-    Path(many_images).write_bytes(whole)
+    Path(many_images).write_bytes(content)
     assert run(*words).exit_code == 0
     assert len(rows()) == 200
 
@@ -129,6 +129,6 @@ def test_a_truncated_plan_is_reported_in_one_sentence(survey: Run) -> None:
     Path("out/part-000001.parquet").unlink()
     plan = Path("out/_plan.jsonl.gz")
     plan.write_bytes(plan.read_bytes()[:-10])
-    done = survey("--part-images", 1)
-    assert done.exit_code == 1
-    assert done.stderr == "galaxyloop: the plan out/_plan.jsonl.gz is damaged, as after a power cut: name a new folder\n"
+    result = survey("--part-images", 1)
+    assert result.exit_code == 1
+    assert result.stderr == "galaxyloop: the plan out/_plan.jsonl.gz is damaged, as after a power cut: name a new folder\n"

@@ -34,14 +34,14 @@ def small_encoder(tmp_path: Path) -> Path:
 
 def test_embeddings_equal_those_of_the_backend(run: Run, image_folder: Path, tmp_path: Path) -> None:
     assert run("embed", "image_folder", "--output", "out.npz").exit_code == 1  # one file is not an image
-    written = np.load("out.npz", allow_pickle=False)
+    archive = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
     embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
-    assert set(written.files) == {"id", "embedding"}
-    assert written["id"].tolist() == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
-    assert written["embedding"].dtype == np.float32
-    expected = embeddings.of([image_store.open(path) for path in written["id"].tolist()])
-    np.testing.assert_allclose(written["embedding"], expected, rtol=1e-4, atol=1e-5)
+    assert set(archive.files) == {"id", "embedding"}
+    assert archive["id"].tolist() == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
+    assert archive["embedding"].dtype == np.float32
+    expected = embeddings.of([image_store.open(path) for path in archive["id"].tolist()])
+    np.testing.assert_allclose(archive["embedding"], expected, rtol=1e-4, atol=1e-5)
 
 
 def test_another_checkpoint_can_compute_embeddings(run: Run, image_folder: Path, small_encoder: Path) -> None:

@@ -75,31 +75,31 @@ def test_a_trial_finds_the_worse_encoder_and_states_the_speeds(run: Callable[...
 
 @pytest.mark.slow
 def test_a_network_is_tried_in_the_same_folds(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:
-    tried = run("encoder", "try", PROJECT, save_encoder(tmp_path / "mine"))
-    assert tried.exit_code == 0, tried.output
-    assert "40 tasks, cross-validation" in tried.stdout
-    assert len(re.findall(r"[0-9.]+ images/s", tried.stdout)) == 2
+    trial = run("encoder", "try", PROJECT, save_encoder(tmp_path / "mine"))
+    assert trial.exit_code == 0, trial.output
+    assert "40 tasks, cross-validation" in trial.stdout
+    assert len(re.findall(r"[0-9.]+ images/s", trial.stdout)) == 2
 
 
 def test_an_encoder_is_chosen_listed_and_given_up(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:
     spec = save_encoder(tmp_path / "mine")
-    chosen = run("encoder", "use", PROJECT, spec)
-    assert chosen.exit_code == 0, chosen.output
-    added = project.encoders.find(spec)
-    assert added is not None
-    assert project.registry.project(PROJECT).encoder == added.fingerprint
+    result = run("encoder", "use", PROJECT, spec)
+    assert result.exit_code == 0, result.output
+    entry = project.encoders.find(spec)
+    assert entry is not None
+    assert project.registry.project(PROJECT).encoder == entry.fingerprint
     assert PROJECT in project.pending_events.pending()
-    listed = run("encoder", "list", PROJECT).stdout
-    assert added.fingerprint in listed
-    assert "chosen" in listed
-    assert "live" in listed
+    listing = run("encoder", "list", PROJECT).stdout
+    assert entry.fingerprint in listing
+    assert "chosen" in listing
+    assert "live" in listing
     assert run("encoder", "rollback", PROJECT).exit_code == 2
 
 
 def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:
-    added = project.encoders.add(save_encoder(tmp_path / "mine"))
+    entry = project.encoders.add(save_encoder(tmp_path / "mine"))
     numbers = []
-    for encoder in (project.encoders.shipped, added.fingerprint):
+    for encoder in (project.encoders.shipped, entry.fingerprint):
         writing = project.registry.create_version(
             PROJECT, label_config=CONFIG, fingerprint="f", learned_from=9, encoder=encoder
         )
@@ -107,13 +107,13 @@ def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Resul
             (folder / "heads.json").write_text("{}")
         project.registry.promote(PROJECT, number)
         numbers.append(number)
-    project.registry.set_encoder(PROJECT, added.fingerprint)
+    project.registry.set_encoder(PROJECT, entry.fingerprint)
     back = run("encoder", "rollback", PROJECT)
     assert "stands on shipped: v0002" in back.stdout
     assert project.registry.project(PROJECT).live_version == numbers[0]
-    project.registry.set_encoder(PROJECT, added.fingerprint)
-    ended = run("encoder", "rollback", PROJECT)
-    assert "the switch is ended, and the live version stays" in " ".join(ended.stdout.split())
+    project.registry.set_encoder(PROJECT, entry.fingerprint)
+    rollback = run("encoder", "rollback", PROJECT)
+    assert "the switch is ended, and the live version stays" in " ".join(rollback.stdout.split())
     assert project.registry.project(PROJECT).encoder == project.encoders.shipped
 
 

@@ -107,5 +107,5 @@ def test_an_invalid_setting_is_a_wrong_call(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_the_help_explains_the_exit_codes(run: Run) -> None:
-    shown = " ".join(run("--help").output.split())
-    assert all(sentence in shown for sentence in EXIT_CODES.split("; "))
+    help_text = " ".join(run("--help").output.split())
+    assert all(sentence in help_text for sentence in EXIT_CODES.split("; "))

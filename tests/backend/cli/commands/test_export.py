@@ -16,8 +16,8 @@ from sync.export.consensus.consensus import CONSENSUS
 
 
 def run(*words: str) -> tuple[int, str]:
-    done = CliRunner().invoke(app, ["export", "1", *words])
-    return done.exit_code, done.stderr
+    result = CliRunner().invoke(app, ["export", "1", *words])
+    return result.exit_code, result.stderr
 
 
 def test_the_options_equal_the_keys_of_the_registries() -> None:

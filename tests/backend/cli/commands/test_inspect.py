@@ -101,7 +101,7 @@ def test_the_zero_point_is_computed_from_hubble_photometry_keywords(tmp_path: Pa
 def test_all_detectors_are_listed_and_an_extension_can_be_chosen(tmp_path: Path) -> None:
     file = write_fits(tmp_path / "a.fits", image(sky_header(), name="SCI"), image(name="SCI", ver=2, seed=1))
     both = answer(file)
-    assert [shown["extension"] for shown in both["pictures"]] == ["SCI,1", "SCI,2"]
+    assert [picture["extension"] for picture in both["pictures"]] == ["SCI,1", "SCI,2"]
     assert (both["ra"], both["shape"]) == (None, None)
     assert "--extension SCI,1" in both["problems"][0]
     assert answer(file, "--extension", "SCI,2")["extension"] == "SCI,2"
@@ -109,10 +109,10 @@ def test_all_detectors_are_listed_and_an_extension_can_be_chosen(tmp_path: Path)
 
 
 def test_padding_and_missing_pixels_are_reported(tmp_path: Path) -> None:
-    padded = image()
-    padded.data[:5] = 0
-    padded.data[5:7] = np.nan
-    problems = answer(write_fits(tmp_path / "a.fits", padded))["problems"]
+    frame = image()
+    frame.data[:5] = 0
+    frame.data[5:7] = np.nan
+    problems = answer(write_fits(tmp_path / "a.fits", frame))["problems"]
     assert [text.split(" of ")[0] for text in problems[-2:]] == ["10.0%", "25.0%"]
 
 
@@ -202,8 +202,8 @@ def test_each_public_file_of_astropy_is_described_or_named_in_one_sentence() -> 
     assert [description["file"] for description in descriptions] == list(map(str, PUBLIC_FILES))
     by_name = {Path(description["file"]).name: description for description in descriptions}
     for name in ("m13_rice.fits", "scale.fits", "comp.fits"):
-        with fits.open(next(file for file in PUBLIC_FILES if file.name == name)) as opened:
-            assert by_name[name]["shape"] == list(next(hdu.shape for hdu in opened if hdu.is_image and hdu.shape))
+        with fits.open(next(file for file in PUBLIC_FILES if file.name == name)) as hdus:
+            assert by_name[name]["shape"] == list(next(hdu.shape for hdu in hdus if hdu.is_image and hdu.shape))
     for name in ("short.rdb", "short.rdb.bz2", "ipac.dat.xz", "latex1.tex.gz", "short.tab", "tb.fits"):
         table = open_catalogue(next(file for file in PUBLIC_FILES if file.name == name))
         assert (by_name[name]["rows"], by_name[name]["columns"]) == (len(table), table.colnames)

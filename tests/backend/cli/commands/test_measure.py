@@ -32,10 +32,10 @@ def galaxy(tmp_path: Path) -> Path:
 
 def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, galaxy: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.fits").write_bytes(galaxy.read_bytes()[:3000])
-    done = run("measure", "galaxy.fits", "bad.fits", "--catalogue", "out/objects.ecsv", "--models", "models")
-    assert done.exit_code == 1, done.output
-    assert "1 could not be read and are left out" in done.stderr
-    assert "bad.fits: the FITS file is" in done.stderr
+    result = run("measure", "galaxy.fits", "bad.fits", "--catalogue", "out/objects.ecsv", "--models", "models")
+    assert result.exit_code == 1, result.output
+    assert "1 could not be read and are left out" in result.stderr
+    assert "bad.fits: the FITS file is" in result.stderr
     (row,) = Table.read(tmp_path / "out" / "objects.ecsv")
     assert row["file"] == "galaxy.fits"
     assert row["is_central"]
@@ -52,8 +52,8 @@ def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, g
 
 @pytest.mark.parametrize("suffix", ["fits", "vot", "csv"])
 def test_the_suffix_of_the_catalogue_is_its_format(run: Run, galaxy: Path, tmp_path: Path, suffix: str) -> None:
-    done = run("measure", galaxy, "--catalogue", f"a.{suffix}", "--pixel-scale-arcsec", "0.5", "--objects", "central")
-    assert done.exit_code == 0, done.output
+    result = run("measure", galaxy, "--catalogue", f"a.{suffix}", "--pixel-scale-arcsec", "0.5", "--objects", "central")
+    assert result.exit_code == 0, result.output
     table = Table.read(tmp_path / f"a.{suffix}")
     assert float(table["re_arcsec"][0]) == pytest.approx(0.5 * float(table["re_px"][0]))
     if suffix == "fits":
@@ -71,9 +71,9 @@ def test_the_psf_of_a_file_is_used(run: Run, galaxy: Path, tmp_path: Path) -> No
 
 def test_a_psf_that_is_larger_than_an_image_leaves_the_image_out(run: Run, galaxy: Path, tmp_path: Path) -> None:
     fits.PrimaryHDU(gaussian_psf(80.0).pixels).writeto(tmp_path / "psf.fits")
-    done = run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits")
-    assert done.exit_code == 1
-    assert "larger than the image" in done.stderr
+    result = run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits")
+    assert result.exit_code == 1
+    assert "larger than the image" in result.stderr
     assert not (tmp_path / "a.csv").exists()
 
 
@@ -110,6 +110,6 @@ def test_wrong_calls_are_rejected_before_any_work(
     run: Run, galaxy: Path, tmp_path: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     (tmp_path / "zero.fits").write_bytes(empty_psf())
-    done = run("measure", galaxy, *words)
-    assert done.exit_code == 2
-    assert sentence in done.stderr
+    result = run("measure", galaxy, *words)
+    assert result.exit_code == 2
+    assert sentence in result.stderr

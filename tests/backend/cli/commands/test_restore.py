@@ -34,23 +34,23 @@ def _files(tmp_path: Path, run: Run) -> None:
 
 
 def test_an_image_is_sharper_and_keeps_its_flux(run: Run) -> None:
-    done = run("restore", "a.fits", "--psf", "psf.fits", "--output", "out/restored.fits")
-    assert done.exit_code == 0, done.output
+    result = run("restore", "a.fits", "--psf", "psf.fits", "--output", "out/restored.fits")
+    assert result.exit_code == 0, result.output
     with fits.open("out/restored.fits") as file:
-        restored, spread = file[0].data, file["UNCERT"].data
-    observed = fits.getdata("a.fits")
-    assert restored[24, 20] - 20 > 1.5 * (observed[24, 20] - 20)
-    assert (restored - 20)[14:35, 10:31].sum() == pytest.approx((observed - 20)[14:35, 10:31].sum(), rel=0.04)
-    assert np.std(restored[:, 30:]) < 0.5 * np.std(observed[:, 30:])
+        restoration, spread = file[0].data, file["UNCERT"].data
+    observation = fits.getdata("a.fits")
+    assert restoration[24, 20] - 20 > 1.5 * (observation[24, 20] - 20)
+    assert (restoration - 20)[14:35, 10:31].sum() == pytest.approx((observation - 20)[14:35, 10:31].sum(), rel=0.04)
+    assert np.std(restoration[:, 30:]) < 0.5 * np.std(observation[:, 30:])
     assert (spread > 0).all()
 
 
 def test_several_images_are_written_into_a_folder_and_a_bad_one_is_listed(run: Run) -> None:
-    done = run("restore", "a.fits", "b.fits", "tiny.fits", "nosuch.fits", "--denoise", "--output", "out")
-    assert done.exit_code == 1
+    result = run("restore", "a.fits", "b.fits", "tiny.fits", "nosuch.fits", "--denoise", "--output", "out")
+    assert result.exit_code == 1
     assert sorted(path.name for path in Path("out").iterdir()) == ["a.fits", "b.fits"]
-    assert "tiny.fits: the image has 8x8 pixels" in done.stderr
-    assert "nosuch.fits: there is no such file" in done.stderr
+    assert "tiny.fits: the image has 8x8 pixels" in result.stderr
+    assert "nosuch.fits: there is no such file" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -65,28 +65,28 @@ def test_several_images_are_written_into_a_folder_and_a_bad_one_is_listed(run: R
     ],
 )
 def test_a_wrong_call_is_one_sentence(run: Run, words: tuple[str, ...], sentence: str) -> None:
-    done = run("restore", *words, "--output", "out.fits")
-    assert done.exit_code == 2
-    (line,) = done.stderr.splitlines()
+    result = run("restore", *words, "--output", "out.fits")
+    assert result.exit_code == 2
+    (line,) = result.stderr.splitlines()
     assert sentence in line
 
 
 def test_a_psf_is_not_overwritten(run: Run) -> None:
-    done = run("restore", "a.fits", "--psf", "psf.fits", "--output", "psf.fits")
-    assert done.exit_code == 2
-    assert "psf.fits is an input" in done.stderr
+    result = run("restore", "a.fits", "--psf", "psf.fits", "--output", "psf.fits")
+    assert result.exit_code == 2
+    assert "psf.fits is an input" in result.stderr
 
 
 def test_an_image_to_restore_is_not_overwritten(run: Run) -> None:
     before = Path("a.fits").read_bytes()
-    done = run("restore", "a.fits", "b.fits", "--denoise", "--output", ".")
-    assert done.exit_code == 2
-    assert "a.fits is an input" in done.stderr
+    result = run("restore", "a.fits", "b.fits", "--denoise", "--output", ".")
+    assert result.exit_code == 2
+    assert "a.fits is an input" in result.stderr
     assert Path("a.fits").read_bytes() == before
 
 
 def test_a_psf_that_does_not_suit_the_image_is_named(run: Run) -> None:
-    done = run("restore", "a.fits", "--psf", "wide.fits", "--output", "out.fits")
-    assert done.exit_code == 1
-    assert "a.fits: the PSF of" in done.stderr
-    assert "larger than the image" in done.stderr
+    result = run("restore", "a.fits", "--psf", "wide.fits", "--output", "out.fits")
+    assert result.exit_code == 1
+    assert "a.fits: the PSF of" in result.stderr
+    assert "larger than the image" in result.stderr

@@ -23,8 +23,8 @@ def image(tmp_path: Path, png: Callable[..., bytes]) -> Path:
 @pytest.fixture
 def mask_of(run: Callable[..., Result], image: Path) -> Callable[..., NDArray[np.uint8]]:
     def segment(*words: object) -> NDArray[np.uint8]:
-        done = run("segment", image, *words, "--output", "out/mask.png")
-        assert done.exit_code == 0, done.output
+        result = run("segment", image, *words, "--output", "out/mask.png")
+        assert result.exit_code == 0, result.output
         with Image.open("out/mask.png") as picture:
             assert picture.mode == "L"
             return np.asarray(picture)
@@ -59,8 +59,8 @@ def test_a_mask_is_refined(mask_of: Callable[..., NDArray[np.uint8]], tmp_path: 
 
 def test_a_point_on_empty_sky_gives_an_empty_mask(run: Callable[..., Result], tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "black.png")
-    done = run("segment", "black.png", "--point", "5,5", "--output", "mask.png")
-    assert done.exit_code == 0, done.output
+    result = run("segment", "black.png", "--point", "5,5", "--output", "mask.png")
+    assert result.exit_code == 0, result.output
     assert np.asarray(Image.open(tmp_path / "mask.png")).shape == (40, 60)
 
 

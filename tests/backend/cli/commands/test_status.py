@@ -29,19 +29,19 @@ def _width(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def reported(run: Callable[..., Result], trained_project: Services) -> Services:
+def project_with_report(run: Callable[..., Result], trained_project: Services) -> Services:
     """Return project 7 with a live version 2 and its report."""
     names = [version.name for version in trained_project.registry.versions(7)]
     ReportStore(trained_project.engine).write(make_report(names, problems=["Tasks 3 and 9 show the same image."]))
     return trained_project
 
 
-def test_the_figures_of_a_project_fit_in_80_columns(reported: Services, run: Callable[..., Result]) -> None:
+def test_the_figures_of_a_project_fit_in_80_columns(project_with_report: Services, run: Callable[..., Result]) -> None:
     result = run("status", 7)
     assert result.exit_code == 0, result.output
     assert all(len(line) <= 80 for line in result.stdout.splitlines())
     text = " ".join(result.stdout.split())
-    live = reported.registry.project(7).live_name
+    live = project_with_report.registry.project(7).live_name
     assert f"project 7: {live} is live" in text
     assert "240 of 800 tasks are annotated" in text
     assert "morphology: macro AUC 0." in text
@@ -50,10 +50,10 @@ def test_the_figures_of_a_project_fit_in_80_columns(reported: Services, run: Cal
     assert "problem: Tasks 3 and 9 show the same image." in text
 
 
-def test_the_json_of_a_project_has_stable_keys(reported: Services, run: Callable[..., Result]) -> None:
+def test_the_json_of_a_project_has_stable_keys(project_with_report: Services, run: Callable[..., Result]) -> None:
     record = json.loads(run("status", 7, "--json").stdout)
     assert set(record) == KEYS
-    assert record["live"] == reported.registry.project(7).live_name
+    assert record["live"] == project_with_report.registry.project(7).live_name
     assert [version["verdict"] for version in record["versions"]] == ["base", "live"]
     assert set(record["versions"][0]) == {"name", "verdict", "created_at", "annotations", "reason"}
     assert record["report"]["controls"][0]["curve"]["forecast"]["labels"] == 100
@@ -61,7 +61,7 @@ def test_the_json_of_a_project_has_stable_keys(reported: Services, run: Callable
     assert "jpeg" not in str(record["report"]["galleries"])
 
 
-def test_the_json_of_all_projects_has_the_processes(reported: Services, run: Callable[..., Result]) -> None:
+def test_the_json_of_all_projects_has_the_processes(project_with_report: Services, run: Callable[..., Result]) -> None:
     record = json.loads(run("status", "--json").stdout)
     assert set(record) == {"server", "worker", "projects"}
     assert record["worker"]["alive"] is False
@@ -73,14 +73,14 @@ def test_a_project_without_a_report_is_shown(run: Callable[..., Result], trained
     assert json.loads(run("status", 7, "--json").stdout)["report"] is None
 
 
-def test_a_control_without_scores_names_the_reason(reported: Services, run: Callable[..., Result]) -> None:
+def test_a_control_without_scores_names_the_reason(project_with_report: Services, run: Callable[..., Result]) -> None:
     control = ControlReport(name="rings", kind="classes", problem="All annotations have the label Ring.")
-    ReportStore(reported.engine).write(make_report(["v1", "v2"]).model_copy(update={"controls": [control]}))
+    ReportStore(project_with_report.engine).write(make_report(["v1", "v2"]).model_copy(update={"controls": [control]}))
     assert "rings: not scored, 0 held-out images\nAll annotations have the label Ring." in run("status", 7).stdout
 
 
-def test_a_report_of_another_release_counts_as_none(reported: Services, run: Callable[..., Result]) -> None:
-    with reported.engine.begin() as connection:
+def test_a_report_of_another_release_counts_as_none(project_with_report: Services, run: Callable[..., Result]) -> None:
+    with project_with_report.engine.begin() as connection:
         connection.execute(update(ReportRow).values(content='{"project": "seven"}'))
     assert "There is no report yet" in run("status", 7).stdout
 

@@ -29,9 +29,9 @@ def rows(folder: str = "out") -> list[dict[str, Any]]:
 
 
 def test_every_image_has_one_row(survey: Run) -> None:
-    done = survey("--part-images", 3)
-    assert done.exit_code == 1, done.output
-    assert done.stdout == (
+    result = survey("--part-images", 3)
+    assert result.exit_code == 1, result.output
+    assert result.stdout == (
         "out has 4 images in 2 parts; this run predicted 4, 1 of them unreadable: the column error has the reasons\n"
     )
     assert parts() == ["part-000000.parquet", "part-000001.parquet"]
@@ -47,8 +47,8 @@ def test_every_image_has_one_row(survey: Run) -> None:
 def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
     words = ("survey", many_images, "--config", "morphology", "--part-images", 64, "--output")
     assert run(*words, "here").exit_code == 0
-    done = run(*words, "there", "--engine", "ray")
-    assert done.exit_code == 0, done.output
+    result = run(*words, "there", "--engine", "ray")
+    assert result.exit_code == 0, result.output
     assert parts("here") == parts("there")
     for row, other in zip(rows("here"), rows("there"), strict=True):
         assert row["id"] == other["id"]
@@ -58,8 +58,8 @@ def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
 def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, image_folder: Path, s3: Any) -> None:
     for name in ("a.PNG", "b.png", "broken.jpg"):
         s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(image_folder / name).read_bytes())
-    done = run("survey", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
-    assert done.exit_code == 1, done.output
+    result = run("survey", "s3://sky/dr10/*", "--output", "out", "--config", "morphology")
+    assert result.exit_code == 1, result.output
     assert [(row["id"], row["error"] is None) for row in rows()] == [
         ("s3://sky/dr10/a.PNG", True),
         ("s3://sky/dr10/b.png", True),
@@ -68,8 +68,8 @@ def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, image_folder: Path
 
 
 def test_the_live_heads_of_a_project_predict(run: Run, image_folder: Path, trained_project: Services) -> None:
-    done = run("survey", "image_folder", "--output", "out", "--project", 7)
-    assert done.exit_code == 1, done.output
+    result = run("survey", "image_folder", "--output", "out", "--project", 7)
+    assert result.exit_code == 1, result.output
     assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 2).name}
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
@@ -134,10 +134,10 @@ def test_an_address_without_a_cluster_is_rejected_in_one_sentence(image_folder: 
     monkeypatch.chdir(image_folder.parent)
     words = ["survey", "image_folder", "--output", "out", "--config", "morphology"]
     words += ["--engine", "ray", "--ray-address", "127.0.0.1:1"]
-    done = subprocess.run([sys.executable, "-m", "backend.cli", *words], capture_output=True, text=True, env=os.environ)
-    assert done.returncode == 1
-    assert done.stderr.startswith("galaxyloop: no Ray cluster answers at 127.0.0.1:1")
-    assert len(done.stderr.splitlines()) == 1
+    result = subprocess.run([sys.executable, "-m", "backend.cli", *words], capture_output=True, text=True, env=os.environ)
+    assert result.returncode == 1
+    assert result.stderr.startswith("galaxyloop: no Ray cluster answers at 127.0.0.1:1")
+    assert len(result.stderr.splitlines()) == 1
 
 
 def test_a_config_without_a_supported_control_is_rejected_on_a_cluster(
@@ -167,16 +167,18 @@ app(sys.argv[1:])
 @pytest.mark.usefixtures("image_folder")
 @pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "image_folder", "--output", "out", "--config", "morphology")])
 def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
-    own = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    own |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
-    own |= {"GALAXYLOOP_THREADS": "1", "GALAXYLOOP_WORKER_NICENESS": "9"}
-    done = subprocess.run([sys.executable, "-c", LAST_WORDS, *words], env=own, capture_output=True, text=True, check=False)
+    environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    environment |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
+    environment |= {"GALAXYLOOP_THREADS": "1", "GALAXYLOOP_WORKER_NICENESS": "9"}
+    result = subprocess.run(
+        [sys.executable, "-c", LAST_WORDS, *words], env=environment, capture_output=True, text=True, check=False
+    )
     niceness = max(9, os.getpriority(os.PRIO_PROCESS, 0))
-    assert f"{niceness} 1 1" in done.stderr.splitlines()
+    assert f"{niceness} 1 1" in result.stderr.splitlines()
 
 
 def test_the_earlier_form_of_the_command_works_with_one_warning(image_folder: Path, run: Run) -> None:
-    done = run("prelabel", "--input", "image_folder", "--output", "out", "--config", "morphology")
-    assert done.exit_code == 1  # one file is not an image
-    assert done.stdout.startswith("out has 4 images in 1 parts")
-    assert done.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey image_folder …"
+    result = run("prelabel", "--input", "image_folder", "--output", "out", "--config", "morphology")
+    assert result.exit_code == 1  # one file is not an image
+    assert result.stdout.startswith("out has 4 images in 1 parts")
+    assert result.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey image_folder …"

@@ -69,10 +69,10 @@ def test_a_question_is_trained_on_the_galaxies_that_reach_it() -> None:
 
 def test_disagreement_at_a_question_affects_only_that_question() -> None:
     kinds = [0, 2] * 20
-    chosen = [
+    answers = [
         [[("Smooth", "Round")]] if kind == 0 else [[("Disk", "Arms")], [("Disk", "Arms")], [("Disk", "Bar")]] for kind in kinds
     ]
-    targets = np.stack([TREE.shares(paths, exclusive=True) for paths in chosen])
+    targets = np.stack([TREE.shares(paths, exclusive=True) for paths in answers])
     head = DecisionTree.fit(galaxies(kinds), targets, paths=PATHS, exclusive=True)
     disk = head.predict_nodes(galaxies([2] * 20, seed=1)).mean(axis=0)
     at = dict(zip(TREE.nodes, disk.tolist(), strict=True))
@@ -93,8 +93,8 @@ def test_a_galaxy_counts_by_the_share_of_annotators_in_a_branch() -> None:
 
 def test_in_a_multiple_tree_several_paths_can_be_likely() -> None:
     kinds = [0, 2, 3] * 20
-    chosen = [[PATHS[0]] if kind == 0 else BARRED if kind == 3 else [PATHS[2]] for kind in kinds]
-    targets = np.stack([TREE.shares([paths], exclusive=False) for paths in chosen])
+    answers = [[PATHS[0]] if kind == 0 else BARRED if kind == 3 else [PATHS[2]] for kind in kinds]
+    targets = np.stack([TREE.shares([paths], exclusive=False) for paths in answers])
     head = DecisionTree.fit(galaxies(kinds), targets, paths=PATHS, exclusive=False)
     likely = head.predict(galaxies([0, 2, 3] * 10, seed=1)) > 0.5
     assert (likely == ([[1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 1, 1]] * 10)).mean() > 0.95
@@ -103,8 +103,8 @@ def test_in_a_multiple_tree_several_paths_can_be_likely() -> None:
 def test_an_unreached_question_uses_the_offset_or_even_odds() -> None:
     kinds = [0, 1] * 5 + [2]
     offset = np.log(np.tile([0.25, 0.25, 0.4, 0.1], (len(kinds), 1)))
-    plain, based = fit(kinds), fit(kinds, offset=offset)
-    alone, with_offset = plain.predict(galaxies([2])), based.predict(galaxies([2]), offset=offset[:1])
+    plain, offset_head = fit(kinds), fit(kinds, offset=offset)
+    alone, with_offset = plain.predict(galaxies([2])), offset_head.predict(galaxies([2]), offset=offset[:1])
     assert alone[0, 2] / alone[0, 3] == pytest.approx(2)  # one label, and a uniform prior
     assert with_offset[0, 2] / with_offset[0, 3] == pytest.approx(4)
 
@@ -147,11 +147,11 @@ def test_the_uncertainty_of_an_unreached_question_is_epistemic() -> None:
 def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> None:
     head = fit([0, 1] * 20 + [2] * 3, exclusive=exclusive)
     head.save(tmp_path)
-    again = DecisionTree.load(tmp_path)
+    loaded_head = DecisionTree.load(tmp_path)
     at = galaxies(KINDS)
-    assert again.classes == ("Smooth/Round", "Smooth/Cigar", "Disk/Arms", "Disk/Bar")
-    assert (again.predict(at) == head.predict(at)).all()
-    assert (again.uncertainty(at).epistemic == head.uncertainty(at).epistemic).all()
+    assert loaded_head.classes == ("Smooth/Round", "Smooth/Cigar", "Disk/Arms", "Disk/Bar")
+    assert (loaded_head.predict(at) == head.predict(at)).all()
+    assert (loaded_head.uncertainty(at).epistemic == head.uncertainty(at).epistemic).all()
 
 
 def test_a_damaged_tree_is_an_error(tmp_path: Path) -> None:
@@ -168,6 +168,6 @@ def test_a_damaged_tree_is_an_error(tmp_path: Path) -> None:
 def test_a_thousand_galaxies_take_about_a_second_of_cpu_at_most() -> None:
     kinds = [0, 1, 2, 3] * 250
     embeddings, targets = galaxies(kinds, d=384, noise=4), targets_of_paths(kinds)
-    started = time.process_time()
+    start = time.process_time()
     DecisionTree.fit(embeddings, targets, paths=PATHS, exclusive=True)
-    assert time.process_time() - started < 3  # 0.4 s on an idle machine
+    assert time.process_time() - start < 3  # 0.4 s on an idle machine

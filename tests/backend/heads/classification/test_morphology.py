@@ -56,9 +56,9 @@ def test_probabilities_are_frequencies_even_for_a_rare_class() -> None:
 
 
 def test_independent_classes_are_trained_separately() -> None:
-    first, barred = galaxies(600, k=2, seed=1)
-    second, ringed = galaxies(600, k=2, seed=2)
-    targets = np.stack([barred[:, 1], ringed[:, 1]], axis=1)
+    first, bar = galaxies(600, k=2, seed=1)
+    second, ring = galaxies(600, k=2, seed=2)
+    targets = np.stack([bar[:, 1], ring[:, 1]], axis=1)
     embeddings = np.concatenate([first, second], axis=1)
     head = Morphology.fit(embeddings[:300], targets[:300], classes=("bar", "ring"), exclusive=False)
     assert ((head.predict(embeddings[300:]) > 0.5) == targets[300:]).mean() > 0.9
@@ -89,8 +89,8 @@ def test_with_few_labels_a_head_is_not_worse_than_its_base_head(n: int) -> None:
             head = Morphology.fit(embeddings[:n], targets[:n], classes=CLASSES[:3], exclusive=True, offset=offset[:n])
         except NotEnoughLabels:
             continue
-        learned = log_loss(head.predict(embeddings[n:], offset=offset[n:]), targets[n:])
-        losses.append(learned - log_loss(np.exp(offset[n:]), targets[n:]))
+        loss = log_loss(head.predict(embeddings[n:], offset=offset[n:]), targets[n:])
+        losses.append(loss - log_loss(np.exp(offset[n:]), targets[n:]))
     assert np.mean(losses) < 0.03
 
 
@@ -140,9 +140,9 @@ def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> No
     embeddings, targets = galaxies(60)
     head = Morphology.fit(embeddings, targets, classes=CLASSES[:3], exclusive=exclusive)
     head.save(tmp_path)
-    again = Morphology.load(tmp_path)
-    assert again.classes == CLASSES[:3]
-    assert (again.predict(embeddings) == head.predict(embeddings)).all()
+    loaded_head = Morphology.load(tmp_path)
+    assert loaded_head.classes == CLASSES[:3]
+    assert (loaded_head.predict(embeddings) == head.predict(embeddings)).all()
 
 
 def test_confidence_is_lowest_for_two_equally_likely_classes() -> None:
@@ -159,13 +159,13 @@ def test_confidence_of_independent_classes_is_lowest_at_one_half() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 40), st.integers(1, 4), st.booleans(), st.booleans(), st.integers(0, 1000))
-def test_any_labels_give_probabilities_or_an_error(n: int, k: int, exclusive: bool, based: bool, seed: int) -> None:
+def test_any_labels_give_probabilities_or_an_error(n: int, k: int, exclusive: bool, with_offset: bool, seed: int) -> None:
     rng = np.random.default_rng(seed)
     embeddings = rng.normal(size=(n, 5))
     targets = rng.integers(0, 2, (n, k)).astype(np.float32)
     if exclusive:
         targets[targets.sum(axis=1) == 0, 0] = 1
-    offset = np.log(rng.dirichlet(np.ones(k), n)).astype(np.float32) if based else None
+    offset = np.log(rng.dirichlet(np.ones(k), n)).astype(np.float32) if with_offset else None
     try:
         head = Morphology.fit(embeddings, targets, classes=CLASSES[:k], exclusive=exclusive, offset=offset)
     except NotEnoughLabels:
@@ -206,9 +206,9 @@ def test_arrays_of_other_shapes_are_an_error(
 
 def test_a_thousand_galaxies_take_seconds_of_cpu_at_most() -> None:
     embeddings, targets = galaxies(1000, k=4, d=384)
-    started = time.process_time()
+    start = time.process_time()
     Morphology.fit(embeddings, targets, classes=CLASSES, exclusive=True)
-    assert time.process_time() - started < 3
+    assert time.process_time() - start < 3
 
 
 def new_class(n: int, share: float, seed: int) -> tuple[NDArray[np.float32], NDArray[np.intp], NDArray[np.float64]]:
@@ -228,9 +228,9 @@ def test_a_class_without_an_offset_needs_a_dozen_examples(exclusive: bool) -> No
     assert 10 <= (kinds == 2).sum() <= 20
     head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=exclusive, offset=offset)
     others, truth, opinion = new_class(200, 0.35, seed=2)
-    predicted = head.predict(others, offset=opinion).argmax(axis=1)
-    assert (predicted[truth == 2] == 2).mean() > 0.9
-    assert (predicted[truth != 2] != 2).mean() > 0.9
+    predictions = head.predict(others, offset=opinion).argmax(axis=1)
+    assert (predictions[truth == 2] == 2).mean() > 0.9
+    assert (predictions[truth != 2] != 2).mean() > 0.9
 
 
 def test_a_class_without_offset_and_examples_is_very_improbable() -> None:
@@ -249,7 +249,7 @@ def test_a_stored_head_keeps_the_offset_of_unknown_classes(tmp_path: Path) -> No
 
 def test_an_old_head_gives_unknown_classes_the_mean_of_the_others() -> None:
     embeddings, kinds, offset = new_class(30, 0.2, seed=5)
-    shared = np.column_stack([offset[:, :2] + np.log(2 / 3), np.full(30, np.log(1 / 3))])
-    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=shared)
+    shared_offset = np.column_stack([offset[:, :2] + np.log(2 / 3), np.full(30, np.log(1 / 3))])
+    head = Morphology.fit(embeddings, np.eye(3)[kinds], classes=list("abc"), exclusive=True, offset=shared_offset)
     old = replace(head, rates=np.full(3, np.nan, np.float32))
-    assert old.predict(embeddings, offset=offset) == pytest.approx(head.predict(embeddings, offset=shared), abs=1e-5)
+    assert old.predict(embeddings, offset=offset) == pytest.approx(head.predict(embeddings, offset=shared_offset), abs=1e-5)

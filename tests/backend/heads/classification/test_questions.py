@@ -55,8 +55,8 @@ def test_annotators_give_the_share_of_each_node() -> None:
 
 
 def test_an_annotator_with_several_paths_counts_for_each() -> None:
-    barred: list[tuple[str, ...]] = [("Disk", "Arms"), ("Disk", "Bar")]
-    assert share(TREE, barred, [("Star",)], exclusive=False) == {"Disk": 0.5, "Disk/Arms": 0.5, "Disk/Bar": 0.5, "Star": 0.5}
+    paths: list[tuple[str, ...]] = [("Disk", "Arms"), ("Disk", "Bar")]
+    assert share(TREE, paths, [("Star",)], exclusive=False) == {"Disk": 0.5, "Disk/Arms": 0.5, "Disk/Bar": 0.5, "Star": 0.5}
 
 
 def test_an_annotator_with_an_unknown_path_does_not_count() -> None:
@@ -65,8 +65,8 @@ def test_an_annotator_with_an_unknown_path_does_not_count() -> None:
 
 
 @given(st.lists(st.sampled_from(PATHS), min_size=1, max_size=6))
-def test_node_probabilities_are_sums_of_path_probabilities(picked: list[tuple[str, ...]]) -> None:
-    shares = TREE.shares([[path] for path in picked], exclusive=True)
+def test_node_probabilities_are_sums_of_path_probabilities(paths: list[tuple[str, ...]]) -> None:
+    shares = TREE.shares([[path] for path in paths], exclusive=True)
     assert TREE.gather(shares[None, TREE.ends])[0] == pytest.approx(shares)
     roots = [index for index, node in enumerate(TREE.nodes) if len(node) == 1]
     assert np.sum(shares[roots]) == pytest.approx(1)

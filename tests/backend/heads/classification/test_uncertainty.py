@@ -17,9 +17,9 @@ Floats = NDArray[np.float32]
 def galaxies(n: int, *, seed: int = 0, d: int = 24) -> tuple[Floats, Floats]:
     """Return two classes that the first feature separates; one galaxy in four is ambiguous, with a random class."""
     rng = np.random.default_rng(seed)
-    kind, mixed = rng.integers(0, 2, n), np.arange(n) % 4 == 0
+    kind, is_mixed = rng.integers(0, 2, n), np.arange(n) % 4 == 0
     embeddings = rng.normal(0, 1, (n, d))
-    embeddings[:, 0] = np.where(mixed, 0, 5 * (2 * kind - 1)) + rng.normal(0, 0.3, n)
+    embeddings[:, 0] = np.where(is_mixed, 0, 5 * (2 * kind - 1)) + rng.normal(0, 0.3, n)
     return embeddings.astype(np.float32), np.eye(2, dtype=np.float32)[kind]
 
 
@@ -64,8 +64,8 @@ def test_aleatoric_uncertainty_remains_for_ambiguous_galaxies() -> None:
 def test_both_add_up_to_about_the_entropy_of_the_prediction(exclusive: bool) -> None:
     head = fit(400, exclusive=exclusive)
     split = head.uncertainty(UNSEEN)
-    predicted = head.link.entropy(head.predict(UNSEEN))
-    assert np.abs(split.epistemic + split.aleatoric - predicted).mean() < 0.1
+    entropy = head.link.entropy(head.predict(UNSEEN))
+    assert np.abs(split.epistemic + split.aleatoric - entropy).mean() < 0.1
 
 
 def test_a_head_that_uses_an_offset_requires_it() -> None:
@@ -90,5 +90,5 @@ def test_a_class_without_an_example_keeps_uncertainty_finite() -> None:
 def test_uncertainty_is_deterministic_and_survives_saving(tmp_path: Path) -> None:
     head = fit(60)
     head.save(tmp_path)
-    results: list[Uncertainty] = [fitted.uncertainty(UNSEEN) for fitted in (head, head, Morphology.load(tmp_path))]
+    results: list[Uncertainty] = [each_head.uncertainty(UNSEEN) for each_head in (head, head, Morphology.load(tmp_path))]
     assert all((result.epistemic == results[0].epistemic).all() for result in results)

@@ -37,8 +37,8 @@ def stored_image_of(pixels: NDArray[np.float32]) -> StoredImage:
 @pytest.fixture(scope="session")
 def pyramid_of(encoder: Encoder, tmp_path_factory: pytest.TempPathFactory) -> Callable[[NDArray[np.float32]], FeaturePyramid]:
     """Return a function that computes the feature maps of an image through a cache, as in training."""
-    cached = Pyramids(encoder, FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28), fingerprint="tiny")
-    return lambda pixels: cached.of(stored_image_of(pixels))
+    pyramids = Pyramids(encoder, FileCache(tmp_path_factory.mktemp("maps"), max_bytes=2**28), fingerprint="tiny")
+    return lambda pixels: pyramids.of(stored_image_of(pixels))
 
 
 @pytest.fixture
@@ -55,13 +55,13 @@ def discs() -> Callable[..., tuple[Any, list[tuple[Box, str]]]]:
         rng = np.random.default_rng(seed)
         image = rng.normal(0.05, 0.02, (side, side, 3))
         rows, columns = np.mgrid[:side, :side] + 0.5
-        drawn, places = [], rng.permutation(9)[:count]
+        boxes, places = [], rng.permutation(9)[:count]
         for place in places:
             x, y = (side / 3 * (np.array([place % 3, place // 3]) + 0.5) + rng.uniform(-6, 6, 2)).tolist()
             radius, label = float(rng.uniform(8, 15)), str(rng.choice(labels))
             disc = np.hypot(columns - x, rows - y) < radius
             image[disc] += (0.7, 0.3, 0.1) if label == "red" else (0.1, 0.3, 0.7)
-            drawn.append((Box(x - radius, y - radius, 2 * radius, 2 * radius), label))
-        return image.clip(0, 1).astype(np.float32), drawn
+            boxes.append((Box(x - radius, y - radius, 2 * radius, 2 * radius), label))
+        return image.clip(0, 1).astype(np.float32), boxes
 
     return draw

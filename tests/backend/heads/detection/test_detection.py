@@ -34,7 +34,7 @@ def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
     places = [(x, y) for x in (25, 65, 105) for y in (25, 65, 105)][:8]
     images = []
     for i in range(n):
-        drawn = [
+        drawn_boxes = [
             (
                 x + rng.uniform(-4, 4),
                 y + rng.uniform(-4, 4),
@@ -45,7 +45,7 @@ def fields(sky: Sky, n: int, *, seed: int = 0) -> list[NDArray[np.float32]]:
             )
             for (x, y), p in zip(places, rng.permutation([0.1, 0.12, 0.15, 0.15, 0.5, 0.6, 0.7, 0.8]), strict=True)
         ]
-        images.append(sky((130, 130), drawn, seed=i))
+        images.append(sky((130, 130), drawn_boxes, seed=i))
     return images
 
 
@@ -53,7 +53,7 @@ def annotate(
     images: list[NDArray[np.float32]], *, keeps: Callable[[Source], bool], label: Callable[[Source], str], scale: float = 1.0
 ) -> list[Drawn]:
     """Return boxes of an annotator with a preference."""
-    drawn = []
+    drawn_boxes = []
     for image in images:
         sources = [source for source in extract(image).sources if keeps(source)]
         boxes = [source.box for source in sources]
@@ -67,19 +67,19 @@ def annotate(
             )
             for b in boxes
         ]
-        drawn.append([(box, label(source)) for box, source in zip(looser, sources, strict=True)])
-    return drawn
+        drawn_boxes.append([(box, label(source)) for box, source in zip(looser, sources, strict=True)])
+    return drawn_boxes
 
 
-def mean_f1(head: Detection, images: list[NDArray[np.float32]], drawn: list[Drawn]) -> float:
-    detected = [
+def mean_f1(head: Detection, images: list[NDArray[np.float32]], drawn_boxes: list[Drawn]) -> float:
+    detections = [
         f1(
             box_overlaps(box_edges([box for box, _ in boxes]), box_edges([each.source.box for each in detect(head, image)]))
             >= 0.5
         )
-        for image, boxes in zip(images, drawn, strict=True)
+        for image, boxes in zip(images, drawn_boxes, strict=True)
     ]
-    return float(np.mean(detected))
+    return float(np.mean(detections))
 
 
 def is_bright(source: Source) -> bool:
@@ -88,34 +88,34 @@ def is_bright(source: Source) -> bool:
 
 def test_the_untrained_head_returns_all_sources_with_the_first_class(sky: Sky) -> None:
     (image,) = fields(sky, 1)
-    detected = detect(Detection.base(("galaxy", "star")), image)
-    assert len(detected) == 8
-    assert {each.label for each in detected} == {"galaxy"}
-    scores = [each.score for each in detected]
+    detections = detect(Detection.base(("galaxy", "star")), image)
+    assert len(detections) == 8
+    assert {each.label for each in detections} == {"galaxy"}
+    scores = [each.score for each in detections]
     assert scores == sorted(scores, reverse=True)
     assert all(0 < score < 1 for score in scores)
 
 
 def test_sources_like_the_deleted_ones_are_left_out(sky: Sky) -> None:
     images = fields(sky, 20)
-    drawn = annotate(images, keeps=is_bright, label=lambda _: "galaxy")
-    head = Detection.fit(images[:10], drawn[:10], classes=("galaxy",))
-    assert mean_f1(head, images[10:], drawn[10:]) > 0.97
-    assert mean_f1(Detection.base(("galaxy",)), images[10:], drawn[10:]) < 0.8
+    drawn_boxes = annotate(images, keeps=is_bright, label=lambda _: "galaxy")
+    head = Detection.fit(images[:10], drawn_boxes[:10], classes=("galaxy",))
+    assert mean_f1(head, images[10:], drawn_boxes[10:]) > 0.97
+    assert mean_f1(Detection.base(("galaxy",)), images[10:], drawn_boxes[10:]) < 0.8
 
 
 def test_the_scale_of_boxes_follows_the_annotators(sky: Sky) -> None:
     images = fields(sky, 12)
-    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy", scale=1.6)
-    head = Detection.fit(images[:8], drawn[:8], classes=("galaxy",))
+    drawn_boxes = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy", scale=1.6)
+    head = Detection.fit(images[:8], drawn_boxes[:8], classes=("galaxy",))
     assert head.sources.choice.box_scale > 1.1 or head.sources.choice.settings.isophote < 0.17
-    assert mean_f1(head, images[8:], drawn[8:]) > 0.95
+    assert mean_f1(head, images[8:], drawn_boxes[8:]) > 0.95
 
 
 def test_labels_are_predicted(sky: Sky) -> None:
     images = fields(sky, 30)
-    drawn = annotate(images, keeps=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
-    head = Detection.fit(images[:20], drawn[:20], classes=("round", "flat"))
+    drawn_boxes = annotate(images, keeps=lambda _: True, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    head = Detection.fit(images[:20], drawn_boxes[:20], classes=("round", "flat"))
     right = [
         each.label == ("flat" if each.source.features[2] > 0.4 else "round")
         for image in images[20:]
@@ -126,15 +126,15 @@ def test_labels_are_predicted(sky: Sky) -> None:
 
 def test_annotations_equal_to_the_defaults_change_nothing(sky: Sky) -> None:
     images = fields(sky, 5)
-    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy")
-    assert Detection.fit(images, drawn, classes=("galaxy",)).sources.choice == Choice()
+    drawn_boxes = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy")
+    assert Detection.fit(images, drawn_boxes, classes=("galaxy",)).sources.choice == Choice()
 
 
 def test_without_distinguishable_labels_the_most_frequent_one_is_predicted(sky: Sky) -> None:
     images = fields(sky, 3)
-    drawn = annotate(images, keeps=lambda _: True, label=lambda _: "spiral")
-    detected = detect(Detection.fit(images, drawn, classes=("elliptical", "spiral")), images[0])
-    assert {each.label for each in detected} == {"spiral"}
+    drawn_boxes = annotate(images, keeps=lambda _: True, label=lambda _: "spiral")
+    detections = detect(Detection.fit(images, drawn_boxes, classes=("elliptical", "spiral")), images[0])
+    assert {each.label for each in detections} == {"spiral"}
 
 
 def test_boxes_are_inside_the_image(sky: Sky) -> None:
@@ -159,17 +159,17 @@ def test_an_empty_image_has_no_objects() -> None:
 
 def test_images_without_boxes_count_as_examples(sky: Sky) -> None:
     images = [*fields(sky, 4), np.zeros((130, 130, 3), np.float32)]
-    drawn = [*annotate(images[:4], keeps=is_bright, label=lambda _: "galaxy"), []]
-    assert len(detect(Detection.fit(images, drawn, classes=("galaxy",)), images[0])) == 4
+    drawn_boxes = [*annotate(images[:4], keeps=is_bright, label=lambda _: "galaxy"), []]
+    assert len(detect(Detection.fit(images, drawn_boxes, classes=("galaxy",)), images[0])) == 4
 
 
 def test_a_saved_head_is_loaded_unchanged(sky: Sky, tmp_path: Path) -> None:
     images = fields(sky, 6)
-    drawn = annotate(images, keeps=is_bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
-    for head in (Detection.fit(images, drawn, classes=("round", "flat")), Detection.base(("galaxy",))):
+    drawn_boxes = annotate(images, keeps=is_bright, label=lambda s: "flat" if s.features[2] > 0.4 else "round")
+    for head in (Detection.fit(images, drawn_boxes, classes=("round", "flat")), Detection.base(("galaxy",))):
         head.save(tmp_path / str(id(head)))
-        again = Detection.load(tmp_path / str(id(head)))
-        assert [(a.label, a.score, a.source.box) for a in detect(again, images[0])] == [
+        loaded_head = Detection.load(tmp_path / str(id(head)))
+        assert [(a.label, a.score, a.source.box) for a in detect(loaded_head, images[0])] == [
             (a.label, a.score, a.source.box) for a in detect(head, images[0])
         ]
 

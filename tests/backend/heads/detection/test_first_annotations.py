@@ -35,19 +35,19 @@ def find(head: Detection, image: NDArray[np.float32]) -> tuple[Detected, ...]:
     return head.find(extract(image, settings=head.settings).sources, size=(image.shape[1], image.shape[0]))
 
 
-def accept_boxes(tiles: Images, *, deleted: int) -> Drawn:
-    """Return the untrained head's boxes of ten tiles, without the `deleted` most star-like bright sources."""
-    detected = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
+def accept_boxes(tiles: Images, *, deletions: int) -> Drawn:
+    """Return the untrained head's boxes of ten tiles, without the `deletions` most star-like bright sources."""
+    detections = [find(Detection.base(("Galaxy",)), image) for image in tiles[:10]]
     bright = [
         (each.source.features[3], row, column)
-        for row, sources in enumerate(detected)
+        for row, sources in enumerate(detections)
         for column, each in enumerate(sources)
         if each.source.snr > 50
     ]
-    stars = {(row, column) for _, row, column in sorted(bright, reverse=True)[:deleted]}
+    stars = {(row, column) for _, row, column in sorted(bright, reverse=True)[:deletions]}
     return [
         [(each.source.box, "Galaxy") for column, each in enumerate(sources) if (row, column) not in stars]
-        for row, sources in enumerate(detected)
+        for row, sources in enumerate(detections)
     ]
 
 
@@ -63,38 +63,38 @@ def list_missed(head: Detection, tiles: Images) -> list[int]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("deleted", [0, 1, 2, 4])
-def test_a_few_deleted_stars_remove_no_bright_galaxy(tiles: Images, deleted: int) -> None:
-    head = Detection.fit(tiles[:10], accept_boxes(tiles, deleted=deleted), classes=("Galaxy",))
+@pytest.mark.parametrize("deletions", [0, 1, 2, 4])
+def test_a_few_deleted_stars_remove_no_bright_galaxy(tiles: Images, deletions: int) -> None:
+    head = Detection.fit(tiles[:10], accept_boxes(tiles, deletions=deletions), classes=("Galaxy",))
     assert list_missed(head, tiles) == []
 
 
 def test_accepted_predictions_are_predicted_again(tiles: Images) -> None:
-    drawn = accept_boxes(tiles, deleted=0)
-    head = Detection.fit(tiles[:10], drawn, classes=("Galaxy",))
-    for image, boxes in zip(tiles[:10], drawn, strict=True):
+    drawn_boxes = accept_boxes(tiles, deletions=0)
+    head = Detection.fit(tiles[:10], drawn_boxes, classes=("Galaxy",))
+    for image, boxes in zip(tiles[:10], drawn_boxes, strict=True):
         assert sorted((each.source.box.x, each.source.box.y) for each in find(head, image)) == sorted(
             (b.x, b.y) for b, _ in boxes
         )
 
 
 def test_scores_keep_their_order_and_become_frequencies(tiles: Images) -> None:
-    head = Detection.fit(tiles[:10], accept_boxes(tiles, deleted=1), classes=("Galaxy",))
+    head = Detection.fit(tiles[:10], accept_boxes(tiles, deletions=1), classes=("Galaxy",))
     for image in tiles[10:20]:
-        detected = find(head, image)
-        assert [each.source.snr for each in detected] == sorted((each.source.snr for each in detected), reverse=True)
-        assert 0.85 < np.mean([each.score for each in detected]) < 0.99
+        detections = find(head, image)
+        assert [each.source.snr for each in detections] == sorted((each.source.snr for each in detections), reverse=True)
+        assert 0.85 < np.mean([each.score for each in detections]) < 0.99
 
 
 def test_the_same_holds_with_the_shipped_detector(tiles: Images) -> None:
     name = fingerprint(SHIPPED_CHECKPOINT)
     pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), None, fingerprint=name)
     small = [image[::2, ::2] for image in tiles[:10]]
-    detected = [find(Detection.base(("Galaxy",)), image) for image in small]
-    drawn = [[(each.source.box, "Galaxy") for each in sources if each.source.snr < 80] for sources in detected]
+    detections = [find(Detection.base(("Galaxy",)), image) for image in small]
+    drawn_boxes = [[(each.source.box, "Galaxy") for each in sources if each.source.snr < 80] for sources in detections]
     head = Detection.fit(
         small,
-        drawn,
+        drawn_boxes,
         classes=("Galaxy",),
         feature_pyramids=[pyramids.of_pixels(image) for image in small],
         detector=LearnedDetector.load(Path(BASE_DETECTOR)),

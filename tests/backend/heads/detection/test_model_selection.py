@@ -33,15 +33,15 @@ def make_detections(*objects: tuple[float, float]) -> RawDetections:
 
 
 def test_the_least_score_separates_kept_from_deleted_objects() -> None:
-    drawn = [[(Box(0, 0, 10, 10), "g")], [(Box(20, 0, 10, 10), "g")]]
-    least = least_score([make_detections((0, 0.7), (50, 0.4)), make_detections((20, 0.65))], drawn, classes=("g",))
+    drawn_boxes = [[(Box(0, 0, 10, 10), "g")], [(Box(20, 0, 10, 10), "g")]]
+    least = least_score([make_detections((0, 0.7), (50, 0.4)), make_detections((20, 0.65))], drawn_boxes, classes=("g",))
     assert 0.4 < least <= 0.65
 
 
 def test_the_least_score_of_a_wrong_label_counts_as_wrong() -> None:
-    drawn = [[(Box(0, 0, 10, 10), "b")]]
-    assert least_score([make_detections((0, 0.7))], drawn, classes=("b",)) < 0.7
-    assert model_selection.detections_f1(make_detections((0, 0.7)), drawn[0], 0.5, ("a", "b")) == 0
+    drawn_boxes = [[(Box(0, 0, 10, 10), "b")]]
+    assert least_score([make_detections((0, 0.7))], drawn_boxes, classes=("b",)) < 0.7
+    assert model_selection.detections_f1(make_detections((0, 0.7)), drawn_boxes[0], 0.5, ("a", "b")) == 0
 
 
 def test_each_image_is_scored_by_a_head_that_was_not_trained_on_it(
@@ -50,9 +50,9 @@ def test_each_image_is_scored_by_a_head_that_was_not_trained_on_it(
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
     selection = cross_validate_detectors(
         [image for image, _ in scenes],
-        [drawn for _, drawn in scenes],
+        [drawn_boxes for _, drawn_boxes in scenes],
         [pyramid_of(image) for image, _ in scenes],
-        grids=[score_grid(image, [box for box, _ in drawn]) for image, drawn in scenes],
+        grids=[score_grid(image, [box for box, _ in drawn_boxes]) for image, drawn_boxes in scenes],
         detector=LearnedDetector.blank(pyramids, ("red",)),
         seed=0,
     )
@@ -62,11 +62,12 @@ def test_each_image_is_scored_by_a_head_that_was_not_trained_on_it(
 
 
 def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:
-    image, drawn = discs(0, side=64, count=2)
+    image, drawn_boxes = discs(0, side=64, count=2)
     feature_pyramids = [pyramids.of_pixels(image)] * 3
     blank = LearnedDetector.blank(pyramids, ("red",))
     assert (
-        cross_validate_detectors([image] * 3, [drawn, [], []], feature_pyramids, grids=[{}] * 3, detector=blank, seed=0) is None
+        cross_validate_detectors([image] * 3, [drawn_boxes, [], []], feature_pyramids, grids=[{}] * 3, detector=blank, seed=0)
+        is None
     )
 
 
@@ -76,7 +77,7 @@ def test_source_extraction_stays_unless_the_other_is_clearly_better(
     scenes = [discs(seed, side=96, count=2) for seed in range(4)]
     head = Detection.fit(
         [image for image, _ in scenes],
-        [drawn for _, drawn in scenes],
+        [drawn_boxes for _, drawn_boxes in scenes],
         classes=("red",),
         feature_pyramids=[pyramid_of(image) for image, _ in scenes],
         detector=LearnedDetector.blank(pyramids, ("galaxy",)),
@@ -95,15 +96,17 @@ def test_without_annotations_the_shipped_validation_selects_the_detector(pyramid
 
 
 @pytest.fixture
-def learned(pyramids: Pyramids) -> Detection:
+def learned_head(pyramids: Pyramids) -> Detection:
     """Return a head whose learned detector accepts everything as an object."""
     blank = LearnedDetector.blank(pyramids, ("galaxy",))
     return Detection.base(("Galaxy", "Star"), detector=replace(blank, preferred=True, least_score=0.0))
 
 
-def test_learned_objects_state_their_method_and_lie_in_the_image(learned: Detection, pyramids: Pyramids, discs: Discs) -> None:
+def test_learned_objects_state_their_method_and_lie_in_the_image(
+    learned_head: Detection, pyramids: Pyramids, discs: Discs
+) -> None:
     image, _ = discs(0)
-    objects = learned.find(extract(image).sources, size=(144, 144), pyramid=pyramids.of_pixels(image))
+    objects = learned_head.find(extract(image).sources, size=(144, 144), pyramid=pyramids.of_pixels(image))
     assert {each.found_by for each in objects} == {BY_LEARNING}
     assert {each.label for each in objects} <= {"Galaxy", "Star"}
     for each in objects:
@@ -112,21 +115,23 @@ def test_learned_objects_state_their_method_and_lie_in_the_image(learned: Detect
         assert each.source.full_mask((144, 144)).any()
 
 
-def test_a_saved_learned_head_is_loaded_unchanged(learned: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path) -> None:
-    learned.save(tmp_path)
+def test_a_saved_learned_head_is_loaded_unchanged(
+    learned_head: Detection, pyramids: Pyramids, discs: Discs, tmp_path: Path
+) -> None:
+    learned_head.save(tmp_path)
     pyramid = pyramids.of_pixels(discs(0)[0])
-    first, second = (head.find((), size=(144, 144), pyramid=pyramid) for head in (learned, Detection.load(tmp_path)))
+    first, second = (head.find((), size=(144, 144), pyramid=pyramid) for head in (learned_head, Detection.load(tmp_path)))
     assert [(a.source.box, a.label, a.score) for a in first] == [(a.source.box, a.label, a.score) for a in second]
 
 
-def test_on_another_encoder_source_extraction_is_used(learned: Detection, encoder: Encoder) -> None:
-    assert learned.on_encoder("tiny") is learned
-    assert learned.on_encoder("other").found_by == BY_EXTRACTION
+def test_on_another_encoder_source_extraction_is_used(learned_head: Detection, encoder: Encoder) -> None:
+    assert learned_head.on_encoder("tiny") is learned_head
+    assert learned_head.on_encoder("other").found_by == BY_EXTRACTION
 
 
-def test_the_learned_detector_requires_feature_maps(learned: Detection) -> None:
+def test_the_learned_detector_requires_feature_maps(learned_head: Detection) -> None:
     with pytest.raises(ValueError, match="needs the feature maps"):
-        learned.find((), size=(10, 10))
+        learned_head.find((), size=(10, 10))
 
 
 def test_each_image_needs_a_feature_pyramid(pyramids: Pyramids) -> None:

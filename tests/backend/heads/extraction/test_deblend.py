@@ -46,8 +46,8 @@ def test_segments_are_numbered_by_descending_peak() -> None:
 
 def test_only_detected_pixels_belong_to_segments() -> None:
     brightness = peaks((30, 0.9))
-    detected = brightness > 0.5
-    assert (divide(brightness, detected, floor=0.1, saddle=0.5, rise=0.05) > 0).tolist() == detected.tolist()
+    is_detected = brightness > 0.5
+    assert (divide(brightness, is_detected, floor=0.1, saddle=0.5, rise=0.05) > 0).tolist() == is_detected.tolist()
 
 
 @pytest.mark.parametrize("size", [1, 2, 50])

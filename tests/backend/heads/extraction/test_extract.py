@@ -103,8 +103,8 @@ def test_any_image_gives_sources_inside_it(image: NDArray[np.float32]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"isophote": 0.0}, {"isophote": 1.0}, {"saddle": 1.5}, {"peak_sigma": -1}, {"smoothing_px": 0}]
+    "values", [{"isophote": 0.0}, {"isophote": 1.0}, {"saddle": 1.5}, {"peak_sigma": -1}, {"smoothing_px": 0}]
 )
-def test_invalid_settings_are_an_error(wrong: dict[str, float]) -> None:
+def test_invalid_settings_are_an_error(values: dict[str, float]) -> None:
     with pytest.raises(ValueError, match="must"):
-        ExtractionSettings(**wrong)  # type: ignore[arg-type]
+        ExtractionSettings(**values)  # type: ignore[arg-type]

@@ -14,10 +14,10 @@ from backend.heads.extraction.serialise import pack, unpack
 
 def test_every_field_of_every_source_is_restored(sky: Callable[..., Any]) -> None:
     sources = extract(sky((120, 90), [(30, 20, 5, 4, 20, 0.7), (80, 60, 7, 4, 110, 0.5)])).sources
-    size, restored = unpack(pack((120, 90), sources))
+    size, unpacked_sources = unpack(pack((120, 90), sources))
     assert size == (120, 90)
-    assert len(sources) == len(restored) == 2
-    for before, after in zip(sources, restored, strict=True):
+    assert len(sources) == len(unpacked_sources) == 2
+    for before, after in zip(sources, unpacked_sources, strict=True):
         for field in fields(before):
             first, second = getattr(before, field.name), getattr(after, field.name)
             assert np.array_equal(first, second) if isinstance(first, np.ndarray) else first == second

@@ -26,8 +26,8 @@ def test_a_bent_relation_is_followed_and_wrong_labels_do_not_pull_it() -> None:
 def test_missing_values_and_few_galaxies_are_predicted_within_the_labels() -> None:
     points, values = curve(10, 0)
     other = np.array([[np.nan, np.nan], [50.0, -50.0]])
-    predicted = LocalFit.fit(points, values, compact=ALL).predict(other)[0]
-    assert ((predicted >= values.min()) & (predicted <= values.max())).all()
+    predictions = LocalFit.fit(points, values, compact=ALL).predict(other)[0]
+    assert ((predictions >= values.min()) & (predictions <= values.max())).all()
 
 
 def test_only_the_compact_columns_count() -> None:

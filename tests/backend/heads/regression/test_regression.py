@@ -36,20 +36,20 @@ def head() -> Regression:
 
 def test_each_galaxy_is_predicted_from_the_blocks_that_it_has(head: Regression) -> None:
     inputs, values = galaxies(400, seed=1, with_columns=0.5)
-    predicted = head.predict(inputs)
+    predictions = head.predict(inputs)
     has_columns = np.array([bool(blocks) for blocks in inputs.blocks])
-    assert {predicted.used[row] for row in np.flatnonzero(has_columns)} == {(IMAGE, COLUMNS)}
-    assert {predicted.used[row] for row in np.flatnonzero(~has_columns)} == {(IMAGE,)}
-    errors = np.abs(predicted.values - values)
+    assert {predictions.used[row] for row in np.flatnonzero(has_columns)} == {(IMAGE, COLUMNS)}
+    assert {predictions.used[row] for row in np.flatnonzero(~has_columns)} == {(IMAGE,)}
+    errors = np.abs(predictions.values - values)
     assert errors[has_columns].mean() < 0.5 * errors[~has_columns].mean()
 
 
 def test_the_intervals_contain_the_stated_share_of_new_galaxies(head: Regression) -> None:
     inputs, values = galaxies(600, seed=2, with_columns=0.5)
-    predicted = head.predict(inputs)
-    inside = np.abs(predicted.values - values) <= predicted.half_widths
-    for used in set(predicted.used):
-        rows = [row for row, blocks in enumerate(predicted.used) if blocks == used]
+    predictions = head.predict(inputs)
+    inside = np.abs(predictions.values - values) <= predictions.half_widths
+    for used in set(predictions.used):
+        rows = [row for row, blocks in enumerate(predictions.used) if blocks == used]
         assert inside[0, rows].mean() == pytest.approx(0.68, abs=0.12)
         assert inside[1, rows].mean() == pytest.approx(0.9, abs=0.08)
 
@@ -78,17 +78,17 @@ def test_a_head_stored_before_feature_blocks_still_predicts(tmp_path: Path) -> N
     inputs, values = galaxies(60)
     Parameters.fit(inputs.embeddings, values).save(tmp_path)
     old = Parameters.load(tmp_path)
-    predicted = predict_numbers(old, inputs)
-    assert predicted.values == pytest.approx(old.predict(inputs.embeddings)[0])
-    assert predicted.half_widths[1] == pytest.approx(1.645 / 0.9945 * predicted.half_widths[0], rel=1e-3)
-    assert set(predicted.used) == {(IMAGE,)}
+    predictions = predict_numbers(old, inputs)
+    assert predictions.values == pytest.approx(old.predict(inputs.embeddings)[0])
+    assert predictions.half_widths[1] == pytest.approx(1.645 / 0.9945 * predictions.half_widths[0], rel=1e-3)
+    assert set(predictions.used) == {(IMAGE,)}
 
 
 def test_without_embeddings_the_columns_predict_alone() -> None:
     inputs, values = galaxies(80)
     columns_only = HeadInputs(np.empty((80, 0), np.float32), inputs.blocks)
-    predicted = Regression.fit(columns_only, values).predict(columns_only)
-    assert set(predicted.used) == {(COLUMNS,)}
+    predictions = Regression.fit(columns_only, values).predict(columns_only)
+    assert set(predictions.used) == {(COLUMNS,)}
 
 
 def test_a_useless_block_is_not_used() -> None:

@@ -19,40 +19,42 @@ def linear(n: int, d: int, *, noise: float, seed: int = 0) -> tuple[NDArray[np.f
 def test_a_value_contained_in_the_embeddings_is_predicted() -> None:
     embeddings, values = linear(600, 40, noise=0.3)
     head = Parameters.fit(embeddings[:300], values[:300])
-    predicted, _ = head.predict(embeddings[300:])
-    assert np.std(predicted - values[300:]) < 0.4
+    predictions, _ = head.predict(embeddings[300:])
+    assert np.std(predictions - values[300:]) < 0.4
 
 
 def test_error_bars_cover_two_thirds_of_the_values() -> None:
     embeddings, values = linear(1200, 40, noise=0.3)
-    predicted, deviation = Parameters.fit(embeddings[:200], values[:200]).predict(embeddings[200:])
-    assert np.mean(np.abs(predicted - values[200:]) < deviation) == pytest.approx(0.68, abs=0.07)
+    predictions, deviation = Parameters.fit(embeddings[:200], values[:200]).predict(embeddings[200:])
+    assert np.mean(np.abs(predictions - values[200:]) < deviation) == pytest.approx(0.68, abs=0.07)
 
 
 def test_with_more_dimensions_than_galaxies_it_is_better_than_the_mean() -> None:
     embeddings, values = linear(1080, 200, noise=0.1)
-    predicted, _ = Parameters.fit(embeddings[:80], values[:80]).predict(embeddings[80:])
-    assert np.std(predicted - values[80:]) < np.std(values[80:])
+    predictions, _ = Parameters.fit(embeddings[:80], values[:80]).predict(embeddings[80:])
+    assert np.std(predictions - values[80:]) < np.std(values[80:])
 
 
 def test_values_independent_of_the_embeddings_are_predicted_by_their_mean() -> None:
     rng = np.random.default_rng(0)
-    predicted, deviation = Parameters.fit(rng.normal(size=(60, 100)), rng.normal(3, 1, 60)).predict(rng.normal(size=(50, 100)))
-    assert predicted == pytest.approx(3, abs=1)
+    predictions, deviation = Parameters.fit(rng.normal(size=(60, 100)), rng.normal(3, 1, 60)).predict(
+        rng.normal(size=(50, 100))
+    )
+    assert predictions == pytest.approx(3, abs=1)
     assert deviation == pytest.approx(1, abs=0.5)
 
 
 def test_a_constant_is_predicted_with_certainty() -> None:
-    predicted, deviation = Parameters.fit(np.random.default_rng(0).normal(size=(10, 4)), np.full(10, 7.0)).predict(
+    predictions, deviation = Parameters.fit(np.random.default_rng(0).normal(size=(10, 4)), np.full(10, 7.0)).predict(
         np.ones((2, 4))
     )
-    assert predicted.tolist() == [7, 7]
+    assert predictions.tolist() == [7, 7]
     assert deviation.tolist() == [0, 0]
 
 
 def test_equal_embeddings_give_finite_predictions() -> None:
-    predicted, _ = Parameters.fit(np.ones((8, 4)), np.arange(8.0)).predict(np.ones((1, 4)))
-    assert predicted[0] == pytest.approx(3.5)
+    predictions, _ = Parameters.fit(np.ones((8, 4)), np.arange(8.0)).predict(np.ones((1, 4)))
+    assert predictions[0] == pytest.approx(3.5)
 
 
 def test_a_saved_head_is_loaded_unchanged(tmp_path: Path) -> None:

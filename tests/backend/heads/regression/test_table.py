@@ -53,8 +53,8 @@ def test_a_column_near_the_labels_is_a_feature() -> None:
 
 
 def test_a_measured_value_that_equals_the_labels_is_a_feature() -> None:
-    measured = [{STRUCTURE: Block({"sersic_n": float(value)})} for value in VALUES]
-    assert choose_features(measured, VALUES, control="sersic_n").names[STRUCTURE] == ("sersic_n",)
+    measurements = [{STRUCTURE: Block({"sersic_n": float(value)})} for value in VALUES]
+    assert choose_features(measurements, VALUES, control="sersic_n").names[STRUCTURE] == ("sersic_n",)
 
 
 def test_a_galaxy_with_few_of_the_columns_does_not_have_the_block() -> None:

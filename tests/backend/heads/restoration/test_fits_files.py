@@ -42,7 +42,7 @@ def file_of(*parts: fits.PrimaryHDU | fits.ImageHDU) -> bytes:
     return content.getvalue()
 
 
-def restored(content: bytes, restorer: Restorer, psf: Psf | None = PSF) -> fits.HDUList:
+def restore_content(content: bytes, restorer: Restorer, psf: Psf | None = PSF) -> fits.HDUList:
     result = restore_file(content, restorer, psf, psf_name="star.fits", max_pixels=10**6)
     return fits.open(io.BytesIO(result.content))
 
@@ -52,7 +52,7 @@ def noise(*shape: int) -> np.ndarray:
 
 
 def test_coordinates_units_and_cards_are_kept(restorer: Restorer) -> None:
-    file = restored(gzip.compress(file_of(fits.PrimaryHDU(noise(40, 32), header()))), restorer)
+    file = restore_content(gzip.compress(file_of(fits.PrimaryHDU(noise(40, 32), header()))), restorer)
     assert [part.name for part in file] == ["PRIMARY", "UNCERT"]
     for part in file:
         assert part.data.shape == (40, 32)
@@ -64,20 +64,20 @@ def test_coordinates_units_and_cards_are_kept(restorer: Restorer) -> None:
 
 
 def test_the_seeing_of_the_observed_image_does_not_stay_in_the_header(restorer: Restorer) -> None:
-    file = restored(file_of(fits.PrimaryHDU(noise(32, 32), header())), restorer)
+    file = restore_content(file_of(fits.PrimaryHDU(noise(32, 32), header())), restorer)
     assert "SEEING" not in file[0].header
     assert file[0].header["FWHM"] == 2.0
-    assert restored(file_of(fits.PrimaryHDU(noise(32, 32), header())), restorer, None)[0].header["SEEING"] == 0.9
+    assert restore_content(file_of(fits.PrimaryHDU(noise(32, 32), header())), restorer, None)[0].header["SEEING"] == 0.9
 
 
 def test_every_plane_of_a_cube_is_restored(restorer: Restorer) -> None:
-    file = restored(file_of(fits.PrimaryHDU(noise(4, 32, 24))), restorer)
+    file = restore_content(file_of(fits.PrimaryHDU(noise(4, 32, 24))), restorer)
     assert file[0].data.shape == file[1].data.shape == (4, 32, 24)
 
 
 def test_bands_in_extensions_stay_extensions(restorer: Restorer) -> None:
     parts = [fits.ImageHDU(noise(32, 24), header(), name=band) for band in ("G", "R")]
-    file = restored(file_of(fits.PrimaryHDU(), *parts), restorer)
+    file = restore_content(file_of(fits.PrimaryHDU(), *parts), restorer)
     assert [part.name for part in file] == ["PRIMARY", "G", "UNCERT_G", "R", "UNCERT_R"]
 
 
@@ -85,7 +85,7 @@ def test_scaled_integers_and_the_primary_header_are_read(restorer: Restorer) -> 
     image = fits.ImageHDU((10 * noise(32, 32)).astype(np.uint16), name="SCI")
     primary = fits.PrimaryHDU()
     primary.header["TELESCOP"] = "HST"
-    file = restored(file_of(primary, image), restorer)
+    file = restore_content(file_of(primary, image), restorer)
     assert "BZERO" not in file[0].header
     assert file[0].header["TELESCOP"] == "HST"
     assert np.median(file[0].data) == pytest.approx(1000, abs=5)
@@ -94,7 +94,7 @@ def test_scaled_integers_and_the_primary_header_are_read(restorer: Restorer) -> 
 def test_missing_pixels_are_counted_in_the_history(restorer: Restorer) -> None:
     image = noise(32, 32)
     image[3:5, 3] = np.nan
-    assert "2 pixels without a value" in str(restored(file_of(fits.PrimaryHDU(image)), restorer)[0].header["HISTORY"])
+    assert "2 pixels without a value" in str(restore_content(file_of(fits.PrimaryHDU(image)), restorer)[0].header["HISTORY"])
 
 
 @pytest.mark.parametrize(

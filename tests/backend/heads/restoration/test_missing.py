@@ -10,17 +10,17 @@ SKY = np.random.default_rng(0).normal(100, 1, (40, 40))
 
 
 def test_an_image_without_missing_pixels_is_unchanged() -> None:
-    filled = fill_missing(SKY, sky=100, noise=1, saturation=None)
-    assert not filled.missing.any()
-    assert np.array_equal(filled.pixels, SKY)
+    result = fill_missing(SKY, sky=100, noise=1, saturation=None)
+    assert not result.missing.any()
+    assert np.array_equal(result.pixels, SKY)
 
 
 def test_missing_pixels_get_values_near_those_of_their_neighbours() -> None:
     image = SKY.copy()
     image[10, 10], image[20:23, 20:23], image[0, 0] = np.nan, np.inf, -np.inf
-    filled = fill_missing(image, sky=100, noise=1, saturation=None)
-    assert np.count_nonzero(filled.missing) == 11
-    assert np.abs(filled.pixels[filled.missing] - 100).max() < 3
+    result = fill_missing(image, sky=100, noise=1, saturation=None)
+    assert np.count_nonzero(result.missing) == 11
+    assert np.abs(result.pixels[result.missing] - 100).max() < 3
 
 
 def test_a_large_hole_is_filled_with_the_sky() -> None:

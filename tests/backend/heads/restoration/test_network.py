@@ -18,10 +18,10 @@ NOISE = torch.ones(2)
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.form)
 def test_an_untrained_network_returns_the_filtered_image(config: ConvolutionalConfig | SwinUNetConfig) -> None:
-    filtered = deconvolve(IMAGES, None, NOISE)
-    restored = Restoring(config).eval()(IMAGES, filtered, NOISE, torch.zeros(2))
-    assert torch.equal(restored.mean, filtered.images[:, MEDIUM])
-    assert (restored.std > 0).all()
+    filter_images = deconvolve(IMAGES, None, NOISE)
+    restoration = Restoring(config).eval()(IMAGES, filter_images, NOISE, torch.zeros(2))
+    assert torch.equal(restoration.mean, filter_images.images[:, MEDIUM])
+    assert (restoration.std > 0).all()
 
 
 @pytest.mark.parametrize("config", CONFIGS, ids=lambda config: config.form)

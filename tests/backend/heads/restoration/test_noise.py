@@ -37,5 +37,5 @@ def test_correlated_noise_is_not_underestimated_by_much() -> None:
 def test_filled_pixels_do_not_count() -> None:
     image, valid = WHITE.copy(), np.ones(WHITE.shape, dtype=bool)
     image[:60], valid[:60] = 0, False
-    found = measure_noise(torch.from_numpy(image)[None], valid=torch.from_numpy(valid)[None])
-    assert float(found) == pytest.approx(2.0, rel=0.1)
+    estimate = measure_noise(torch.from_numpy(image)[None], valid=torch.from_numpy(valid)[None])
+    assert float(estimate) == pytest.approx(2.0, rel=0.1)

@@ -42,13 +42,13 @@ def galaxy(bands: int) -> np.ndarray:
 @pytest.mark.parametrize("stretch", ["lupton", "asinh"])
 def test_a_picture_has_the_size_orientation_and_brightness_of_the_displayed_image(bands: int, stretch: str) -> None:
     content = file_of(galaxy(bands).astype(np.float32))
-    shown = np.asarray(Image.open(io.BytesIO(picture_of(gaussian_psf(3.0), stretch=stretch)(content)))) / 255
-    observed = np.asarray(Image.open(io.BytesIO(display(content, stretch=stretch).image))) / 255
-    assert shown.shape == observed.shape
-    assert np.unravel_index(shown.mean(axis=-1).argmax(), (48, 40)) == pytest.approx((13, 20), abs=1)
+    pixels = np.asarray(Image.open(io.BytesIO(picture_of(gaussian_psf(3.0), stretch=stretch)(content)))) / 255
+    unrestored_pixels = np.asarray(Image.open(io.BytesIO(display(content, stretch=stretch).image))) / 255
+    assert pixels.shape == unrestored_pixels.shape
+    assert np.unravel_index(pixels.mean(axis=-1).argmax(), (48, 40)) == pytest.approx((13, 20), abs=1)
     if stretch == "lupton":
-        assert shown[30:].mean() == pytest.approx(observed[30:].mean(), abs=0.03)
-        assert shown[30:].std() < observed[30:].std()
+        assert pixels[30:].mean() == pytest.approx(unrestored_pixels[30:].mean(), abs=0.03)
+        assert pixels[30:].std() < unrestored_pixels[30:].std()
 
 
 def test_a_png_cannot_be_restored() -> None:

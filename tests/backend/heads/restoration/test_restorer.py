@@ -38,34 +38,34 @@ def field(shape: tuple[int, int] = (64, 64)) -> NDArray[np.float64]:
 
 
 def test_the_sky_and_the_flux_are_kept(restorer: Restorer) -> None:
-    restored = restorer.restore(field(), PSF)
-    assert np.median(restored.image) == pytest.approx(SKY, abs=0.2)
-    assert float((restored.image - SKY)[24:41, 24:41].sum()) == pytest.approx(FLUX, rel=0.02)
-    assert restored.noise == pytest.approx(NOISE, rel=0.1)
-    assert restored.image[32, 32] > field()[32, 32]
-    assert (restored.uncertainty > 0).all()
+    restoration = restorer.restore(field(), PSF)
+    assert np.median(restoration.image) == pytest.approx(SKY, abs=0.2)
+    assert float((restoration.image - SKY)[24:41, 24:41].sum()) == pytest.approx(FLUX, rel=0.02)
+    assert restoration.noise == pytest.approx(NOISE, rel=0.1)
+    assert restoration.image[32, 32] > field()[32, 32]
+    assert (restoration.uncertainty > 0).all()
 
 
 @pytest.mark.parametrize("unit", [1e-30, 1e25])
 def test_the_unit_does_not_matter(restorer: Restorer, unit: float) -> None:
-    expected, restored = restorer.restore(field(), PSF), restorer.restore(unit * field(), PSF)
-    assert np.allclose(restored.image / unit, expected.image, atol=0.1 * NOISE)
-    assert np.allclose(restored.uncertainty / unit, expected.uncertainty, rtol=0.02)
+    expected, restoration = restorer.restore(field(), PSF), restorer.restore(unit * field(), PSF)
+    assert np.allclose(restoration.image / unit, expected.image, atol=0.1 * NOISE)
+    assert np.allclose(restoration.uncertainty / unit, expected.uncertainty, rtol=0.02)
 
 
 def test_missing_pixels_stay_missing(restorer: Restorer) -> None:
     image = field()
     image[10:13, 10:13] = np.nan
-    restored = restorer.restore(image, PSF)
-    assert np.array_equal(np.isnan(restored.image), np.isnan(image))
-    assert np.array_equal(np.isnan(restored.uncertainty), np.isnan(image))
-    assert restored.missing == 9
+    restoration = restorer.restore(image, PSF)
+    assert np.array_equal(np.isnan(restoration.image), np.isnan(image))
+    assert np.array_equal(np.isnan(restoration.uncertainty), np.isnan(image))
+    assert restoration.missing == 9
 
 
 def test_a_large_image_is_restored_in_tiles_without_seams(restorer: Restorer) -> None:
-    restored = restorer.restore(field((300, 220)), PSF)
-    assert restored.image.shape == (300, 220)
-    steps = np.abs(np.diff(np.median(restored.image, axis=1)))
+    restoration = restorer.restore(field((300, 220)), PSF)
+    assert restoration.image.shape == (300, 220)
+    steps = np.abs(np.diff(np.median(restoration.image, axis=1)))
     borders = [TILE_PX - OVERLAP_PX, TILE_PX, 300 - TILE_PX]
     assert max(steps[border - 1 : border + 1].max() for border in borders) < 1.5 * np.percentile(steps, 95)
 
@@ -78,10 +78,10 @@ def test_the_uncertainty_follows_the_noise_of_a_mosaic(restorer: Restorer) -> No
 
 
 def test_without_a_psf_only_noise_is_removed(restorer: Restorer) -> None:
-    restored = restorer.restore(field(), None)
-    assert restored.psf_fwhm_px is None
-    assert np.std(restored.image[:16]) < 0.6 * NOISE
-    assert restored.image[32, 32] == pytest.approx(field()[32, 32], rel=0.1)
+    restoration = restorer.restore(field(), None)
+    assert restoration.psf_fwhm_px is None
+    assert np.std(restoration.image[:16]) < 0.6 * NOISE
+    assert restoration.image[32, 32] == pytest.approx(field()[32, 32], rel=0.1)
 
 
 @pytest.mark.parametrize(

@@ -24,14 +24,14 @@ def kernel(fwhm_px: float) -> torch.Tensor:
 
 
 def test_an_image_without_noise_gets_the_target_resolution() -> None:
-    filtered = deconvolve(galaxy(5.0), kernel(4.0), torch.tensor([1e-6]))
+    result = deconvolve(galaxy(5.0), kernel(4.0), torch.tensor([1e-6]))
     width = float(np.sqrt(25 - 16 + TARGET_FWHM_PX**2))
-    assert float(psf_widths(filtered.images[:, 0])[0]) == pytest.approx(width, abs=0.15)
+    assert float(psf_widths(result.images[:, 0])[0]) == pytest.approx(width, abs=0.15)
 
 
 def test_the_total_flux_is_unchanged() -> None:
-    filtered = deconvolve(galaxy(5.0), kernel(4.0), torch.tensor([1e-4]))
-    assert filtered.images.sum(dim=(2, 3)).numpy() == pytest.approx(np.ones((1, 3)), abs=1e-3)
+    result = deconvolve(galaxy(5.0), kernel(4.0), torch.tensor([1e-4]))
+    assert result.images.sum(dim=(2, 3)).numpy() == pytest.approx(np.ones((1, 3)), abs=1e-3)
 
 
 def test_more_noise_gives_a_smoother_filter() -> None:
@@ -45,14 +45,14 @@ def test_more_noise_gives_a_smoother_filter() -> None:
 
 def test_the_noise_of_a_filtered_image_is_that_of_filtered_noise() -> None:
     grains = torch.from_numpy(np.random.default_rng(1).normal(size=(8, 64, 64)).astype(np.float32))
-    filtered = deconvolve(grains, kernel(3.0).expand(8, -1, -1), torch.ones(8))
-    assert filtered.images[:, 0].std().item() == pytest.approx(filtered.noise[:, 0].mean().item(), rel=0.1)
+    result = deconvolve(grains, kernel(3.0).expand(8, -1, -1), torch.ones(8))
+    assert result.images[:, 0].std().item() == pytest.approx(result.noise[:, 0].mean().item(), rel=0.1)
 
 
 def test_a_psf_off_the_middle_of_its_array_does_not_shift_the_image() -> None:
     psf = kernel(4.0)
-    moved = torch.roll(torch.nn.functional.pad(psf, (3, 3, 3, 3)), (2, -1), dims=(1, 2))
-    assert torch.allclose(embed_psfs(psf, (80, 80)), embed_psfs(moved, (80, 80)), atol=1e-4)
+    shifted_psf = torch.roll(torch.nn.functional.pad(psf, (3, 3, 3, 3)), (2, -1), dims=(1, 2))
+    assert torch.allclose(embed_psfs(psf, (80, 80)), embed_psfs(shifted_psf, (80, 80)), atol=1e-4)
 
 
 @pytest.mark.parametrize("fwhm_px", [2.0, 3.3, 6.0])

@@ -25,11 +25,11 @@ CONFIG = SegmenterConfig((8, 8))
 def test_shares_equal_those_of_area_interpolation(window: Tile) -> None:
     mask = np.hypot(*(np.mgrid[:200, :300] - np.array([90, 170])[:, None, None])) < 37
     side = round(CONFIG.shown_px / window.scale)
-    padded = np.zeros((side, side), np.float32)
+    square = np.zeros((side, side), np.float32)
     part = mask[window.y : window.y + window.height, window.x : window.x + window.width]
-    padded[: part.shape[0], : part.shape[1]] = part
+    square[: part.shape[0], : part.shape[1]] = part
     size = (CONFIG.points, CONFIG.points)
-    expected = functional.interpolate(torch.from_numpy(padded)[None, None], size=size, mode="area")[0, 0]
+    expected = functional.interpolate(torch.from_numpy(square)[None, None], size=size, mode="area")[0, 0]
     cut = Footprint.of_mask(mask)
     torch.testing.assert_close(on_grid(mask, window, config=CONFIG), expected)
     torch.testing.assert_close(on_grid(cut.pixels, window, config=CONFIG, x=cut.x, y=cut.y), expected)
@@ -40,8 +40,8 @@ def test_a_strip_is_resampled_like_the_square_around_it(size: tuple[int, int]) -
     torch.manual_seed(0)
     logits = torch.randn(64, 64)
     mask = WindowMask(Tile(0, 0, *size, 256 / 1000), logits, 1.0, size, 256)
-    whole = functional.interpolate(logits[None, None], size=(1000, 1000), mode="bilinear", align_corners=False)[0, 0]
-    torch.testing.assert_close(mask.pixels, whole[: size[1], : size[0]], rtol=1e-4, atol=1e-5)
+    full_size = functional.interpolate(logits[None, None], size=(1000, 1000), mode="bilinear", align_corners=False)[0, 0]
+    torch.testing.assert_close(mask.pixels, full_size[: size[1], : size[0]], rtol=1e-4, atol=1e-5)
 
 
 def test_a_narrow_strip_needs_memory_for_its_own_pixels_only() -> None:

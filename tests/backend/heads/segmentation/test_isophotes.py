@@ -69,18 +69,18 @@ def test_a_click_on_another_object_adds_it_and_a_negative_one_removes_it() -> No
     base = TWO.guess_from_click((14, 24))
     both = refine(TWO, base, [(14, 24, True), (34, 24, True)])
     assert inside(both)[24, [14, 34]].all()
-    again = refine(TWO, base, [(14, 24, True), (34, 24, True), (34, 24, False)])
-    assert inside(again)[24, [14, 34]].tolist() == [True, False]
+    third = refine(TWO, base, [(14, 24, True), (34, 24, True), (34, 24, False)])
+    assert inside(third)[24, [14, 34]].tolist() == [True, False]
 
 
 def test_a_negative_click_on_the_outskirts_narrows_the_outline_there() -> None:
     base = ONE.guess_from_click((24, 24))
-    refined = inside(refine(ONE, base, [(24, 24, True), (31, 24, False)]))
+    area = inside(refine(ONE, base, [(24, 24, True), (31, 24, False)]))
     assert inside(base)[24, 31]
-    assert refined[24, 24]
-    assert not refined[24, 31]
-    assert refined[24, 17]
-    assert not (refined & ~inside(base)).any()
+    assert area[24, 24]
+    assert not area[24, 31]
+    assert area[24, 17]
+    assert not (area & ~inside(base)).any()
 
 
 def test_a_click_that_agrees_with_the_mask_changes_nothing() -> None:
@@ -100,9 +100,9 @@ def test_a_click_on_empty_sky_adds_its_point_only() -> None:
     st.tuples(st.floats(0, 8), st.floats(0, 8), st.floats(8, 16), st.floats(8, 16)),
 )
 def test_any_light_and_clicks_give_finite_guesses_that_follow_the_last_click(
-    squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]], box: tuple[float, float, float, float]
+    image: NDArray[np.float32], clicks: list[tuple[float, float, bool]], box: tuple[float, float, float, float]
 ) -> None:
-    isophotes = Isophotes.of(squeezed)
+    isophotes = Isophotes.of(image)
     guess = refine(isophotes, isophotes.guess_from_box(box), clicks)
     assert np.isfinite(guess).all()
     if clicks:
@@ -115,6 +115,6 @@ def test_a_negative_click_far_below_a_bright_core_keeps_the_core() -> None:
     bright = objects((24, 24, 6, 1e5))
     base = bright.guess_from_click((24, 24))
     edge = float(np.flatnonzero(inside(base)[24]).max()) - 0.5
-    refined = inside(refine(bright, base, [(24, 24, True), (edge, 24, False)]))
-    assert not refined[24, int(edge)]
-    assert refined.sum() > 0.6 * inside(base).sum()
+    area = inside(refine(bright, base, [(24, 24, True), (edge, 24, False)]))
+    assert not area[24, int(edge)]
+    assert area.sum() > 0.6 * inside(base).sum()

@@ -54,12 +54,12 @@ def encoder() -> MobileEncoder:
 
 @pytest.fixture(scope="module")
 def weights(encoder: MobileEncoder) -> dict[str, Tensor]:
-    own = {f"image_encoder.{official_name(name)}": tensor for name, tensor in encoder.state_dict().items()}
+    own_weights = {f"image_encoder.{official_name(name)}": tensor for name, tensor in encoder.state_dict().items()}
     classifier = {"norm_head.weight": (320,), "norm_head.bias": (320,), "head.weight": (1000, 320), "head.bias": (1000,)}
-    own |= {f"image_encoder.{name}": torch.zeros(shape) for name, shape in classifier.items()}
-    own["image_encoder.layers.1.blocks.0.attn.attention_bias_idxs"] = torch.zeros(49, 49, dtype=torch.long)
+    own_weights |= {f"image_encoder.{name}": torch.zeros(shape) for name, shape in classifier.items()}
+    own_weights["image_encoder.layers.1.blocks.0.attn.attention_bias_idxs"] = torch.zeros(49, 49, dtype=torch.long)
     decoder = sam_model_registry["vit_b"]().state_dict()
-    return own | {name: tensor for name, tensor in decoder.items() if not name.startswith("image_encoder.")}
+    return own_weights | {name: tensor for name, tensor in decoder.items() if not name.startswith("image_encoder.")}
 
 
 def test_the_checkpoint_of_the_test_has_the_official_names(weights: dict[str, Tensor]) -> None:
@@ -75,11 +75,11 @@ def test_it_is_recognised_and_encodes_with_its_weights(
     assert head.encoder == windows.fingerprint
     image = torch.rand(1, 3, 128, 128)
     with torch.no_grad():
-        embedded = windows._encoder(image)
-        assert torch.equal(embedded, encoder(image))
-    assert embedded.shape == (1, 256, 8, 8)  # one cell for 16 pixels, as SAM has
-    prompted = head.network.mask_decoder.state_dict()
-    assert all(torch.equal(prompted[name], weights[f"mask_decoder.{name}"]) for name in prompted)
+        embedding = windows._encoder(image)
+        assert torch.equal(embedding, encoder(image))
+    assert embedding.shape == (1, 256, 8, 8)  # one cell for 16 pixels, as SAM has
+    decoder_weights = head.network.mask_decoder.state_dict()
+    assert all(torch.equal(decoder_weights[name], weights[f"mask_decoder.{name}"]) for name in decoder_weights)
 
 
 def test_weights_that_do_not_fit_are_an_error(weights: dict[str, Tensor], tmp_path: Path) -> None:

@@ -30,17 +30,17 @@ EMPTY = Box(2, 2, 9, 9)
 
 
 @pytest.fixture
-def decoded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+def decode_counts(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the list of the numbers of boxes in each pass of the decoder."""
-    made: list[int] = []
+    counts: list[int] = []
 
     def count_and_decode(network: SegmenterNetwork, embedding: torch.Tensor, prompts: WindowPrompts) -> Candidates:
         assert prompts.guesses is not None
-        made.append(len(prompts.guesses))
+        counts.append(len(prompts.guesses))
         return decode(network, embedding, prompts)
 
     monkeypatch.setattr(prompting, "decode", count_and_decode)
-    return made
+    return counts
 
 
 def windowed_image_of(
@@ -71,14 +71,14 @@ def assert_same(masks: Sequence[WindowMask], expected: Sequence[WindowMask]) -> 
 
 
 def test_a_cached_outline_is_read_by_other_processes_without_the_image(
-    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decode_counts: list[int]
 ) -> None:
     first = blank.outline(windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path / "cache", key="image"), BOXES)
-    assert sum(decoded) == 2
+    assert sum(decode_counts) == 2
     blank.save(tmp_path / "head")
     elsewhere = PromptedMasks.load(tmp_path / "head")
     assert_same(elsewhere.outline(windowed_image_of(None, windows, tmp_path / "cache", key="image"), BOXES[::-1]), first[::-1])
-    assert sum(decoded) == 2
+    assert sum(decode_counts) == 2
 
 
 def test_cached_outlines_equal_decoded_ones(blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path) -> None:
@@ -91,30 +91,30 @@ def test_cached_outlines_equal_decoded_ones(blank: PromptedMasks, windows: LvmWi
 
 
 def test_only_boxes_without_a_cached_outline_are_decoded(
-    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decode_counts: list[int]
 ) -> None:
     windowed_image = windowed_image_of(sky(SIZE, GALAXIES), windows, tmp_path, key="image")
     blank.outline(windowed_image, BOXES[:1])
     blank.outline(windowed_image, [*BOXES, BOXES[1]])
-    assert decoded == [1, 1]
+    assert decode_counts == [1, 1]
 
 
 def test_another_network_or_image_is_decoded_again(
-    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decode_counts: list[int]
 ) -> None:
     image = sky(SIZE, GALAXIES)
     blank.outline(windowed_image_of(image, windows, tmp_path, key="image"), BOXES)
     other = PromptedMasks.blank(windows.config, encoder=windows.fingerprint, seed=1)
     other.outline(windowed_image_of(image, windows, tmp_path, key="image"), BOXES)
     blank.outline(windowed_image_of(image, windows, tmp_path, key="another"), BOXES)
-    assert sum(decoded) == 6
+    assert sum(decode_counts) == 6
 
 
 def test_without_a_key_or_a_cache_nothing_is_cached(
-    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decoded: list[int]
+    blank: PromptedMasks, windows: LvmWindows, sky: Sky, tmp_path: Path, decode_counts: list[int]
 ) -> None:
     image = sky(SIZE, GALAXIES)
     for folder, key in ((tmp_path, None), (None, "image")):
         windowed_image = windowed_image_of(image, windows, folder, key=key)
         assert_same(blank.outline(windowed_image, BOXES), blank.outline(windowed_image, BOXES))
-    assert sum(decoded) == 8
+    assert sum(decode_counts) == 8

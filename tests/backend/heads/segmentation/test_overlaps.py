@@ -22,9 +22,9 @@ def disc(x: float, y: float, radius: float, *, peak_logit: float = 4.0) -> Windo
 
 def place(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
     crop, (x, y) = part
-    whole = np.zeros(SIZE[::-1], bool)
-    whole[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
-    return whole
+    union = np.zeros(SIZE[::-1], bool)
+    union[y : y + crop.shape[0], x : x + crop.shape[1]] = crop
+    return union
 
 
 @given(
@@ -33,13 +33,13 @@ def place(part: tuple[np.ndarray, tuple[int, int]]) -> np.ndarray:
 def test_objects_share_no_pixel_and_each_lies_in_its_own_mask(masks: list[WindowMask]) -> None:
     parts = resolve_overlaps(masks)
     assert len(parts) == len(masks)
-    taken = np.zeros(SIZE[::-1], int)
+    owners = np.zeros(SIZE[::-1], int)
     for part, mask in zip(parts, masks, strict=True):
         if part is not None:
-            taken += place(part)
+            owners += place(part)
             assert not (place(part) & ~mask.mask()).any()
             assert part[0].any(axis=0).all() or part[0].any(axis=1).all()
-    assert taken.max(initial=0) <= 1
+    assert owners.max(initial=0) <= 1
 
 
 def test_shared_pixels_go_to_the_object_with_the_higher_score() -> None:

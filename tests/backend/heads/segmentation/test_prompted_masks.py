@@ -46,8 +46,8 @@ def windowed_image_of(image: NDArray[np.float32]) -> WindowedImage:
 
 def click(image: NDArray[np.float32], *points: tuple[float, float], away: Sequence[tuple[float, float]] = ()) -> Mask | None:
     prompts = [(Point(*point), True) for point in points] + [(Point(*point), False) for point in away]
-    selected = predict(SHIPPED, windowed_image_of(image), points=prompts)
-    return None if selected is None else selected[0]
+    selection = predict(SHIPPED, windowed_image_of(image), points=prompts)
+    return None if selection is None else selection[0]
 
 
 def ellipse(image: NDArray[np.float32], x: float, y: float, a: float, b: float) -> Mask:
@@ -79,14 +79,14 @@ def test_a_negative_click_removes_a_selected_galaxy(sky: Sky) -> None:
 
 def test_the_mask_agrees_with_further_clicks(sky: Sky) -> None:
     image = sky((120, 120), [(60, 60, 12, 12, 0, 0.7)], noise=0.003)
-    whole = click(image, (60, 60))
-    assert whole is not None
-    edge = int(np.flatnonzero(whole[60]).max())
+    full_mask = click(image, (60, 60))
+    assert full_mask is not None
+    edge = int(np.flatnonzero(full_mask[60]).max())
     less, more = click(image, (60, 60), away=[(edge - 4, 60)]), click(image, (60, 60), (edge + 5, 60))
     assert less is not None
     assert more is not None
-    assert (whole[60, edge - 4], less[60, edge - 4], less[60, 60]) == (True, False, True)
-    assert (whole[60, edge + 5], more[60, edge + 5], more[60, 60]) == (False, True, True)
+    assert (full_mask[60, edge - 4], less[60, edge - 4], less[60, 60]) == (True, False, True)
+    assert (full_mask[60, edge + 5], more[60, edge + 5], more[60, 60]) == (False, True, True)
 
 
 def test_a_small_galaxy_in_a_large_image_uses_a_smaller_window(sky: Sky) -> None:
@@ -105,12 +105,12 @@ def test_the_mask_of_a_large_galaxy_is_complete(sky: Sky) -> None:
 @pytest.mark.parametrize("inward", [0, 1, 2, 5])
 def test_a_negative_click_at_the_edge_reduces_the_mask(sky: Sky, inward: int) -> None:
     image = sky((96, 96), [(48, 48, 9, 7, 30, 0.6)])
-    whole = click(image, (48, 48))
-    assert whole is not None
-    edge = int(np.flatnonzero(whole[48]).max()) - inward
+    full_mask = click(image, (48, 48))
+    assert full_mask is not None
+    edge = int(np.flatnonzero(full_mask[48]).max()) - inward
     less = click(image, (48, 48), away=[(edge, 48)])
     assert less is not None
-    assert (whole[48, edge], less[48, edge], less[48, 48]) == (True, False, True)
+    assert (full_mask[48, edge], less[48, edge], less[48, 48]) == (True, False, True)
 
 
 @pytest.mark.parametrize("place", [(30, 30), (0, 0), (60, 60)])
@@ -126,29 +126,29 @@ def test_without_a_positive_prompt_there_is_no_mask(sky: Sky) -> None:
 
 
 def test_a_box_selects_the_galaxy_inside(sky: Sky) -> None:
-    selected = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
-    assert selected is not None
-    assert (selected[0][60, 110], selected[0][60, 60]) == (True, False)
+    selection = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30)])
+    assert selection is not None
+    assert (selection[0][60, 110], selection[0][60, 60]) == (True, False)
 
 
 def test_several_boxes_are_combined(sky: Sky) -> None:
-    selected = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
-    assert selected is not None
-    assert (selected[0][60, 110], selected[0][60, 60]) == (True, True)
+    selection = predict(SHIPPED, windowed_image_of(sky((160, 120), TWO)), boxes=[Box(95, 45, 30, 30), Box(40, 44, 40, 32)])
+    assert selection is not None
+    assert (selection[0][60, 110], selection[0][60, 60]) == (True, True)
 
 
 def test_clicks_refine_a_mask(sky: Sky) -> None:
     image = sky((160, 120), TWO)
-    drawn = ellipse(image, 60, 60, 16, 14)
-    selected = predict(SHIPPED, windowed_image_of(image), mask=drawn, points=[(Point(110, 60), True)])
-    assert selected is not None
-    assert (selected[0][60, 60], selected[0][60, 110]) == (True, True)
-    assert mask_overlap(selected[0] & (np.indices(drawn.shape)[1] < 85), drawn) > 0.5
+    target = ellipse(image, 60, 60, 16, 14)
+    selection = predict(SHIPPED, windowed_image_of(image), mask=target, points=[(Point(110, 60), True)])
+    assert selection is not None
+    assert (selection[0][60, 60], selection[0][60, 110]) == (True, True)
+    assert mask_overlap(selection[0] & (np.indices(target.shape)[1] < 85), target) > 0.5
 
 
 def test_each_box_gets_a_mask(sky: Sky) -> None:
     boxes = [Box(95, 45, 30, 30), Box(40, 44, 40, 32)]
-    masks = [outlined.mask() for outlined in SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), boxes)]
+    masks = [outline.mask() for outline in SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), boxes)]
     assert [bool(mask[60, 110]) for mask in masks] == [True, False]
     assert [bool(mask[60, 60]) for mask in masks] == [False, True]
     assert SHIPPED.outline(windowed_image_of(sky((160, 120), TWO)), []) == []
@@ -197,9 +197,9 @@ def test_any_prompts_give_a_mask_or_none(points: list[tuple[Point, bool]], boxes
         -((columns - 60) ** 2 + (rows - 40) ** 2) / 40
     )
     image = np.repeat(light[..., None], 3, axis=2).astype(np.float32)
-    selected = predict(SHIPPED, windowed_image_of(image), points=points, boxes=boxes)
-    if selected is not None:
-        mask, quality = selected
+    selection = predict(SHIPPED, windowed_image_of(image), points=points, boxes=boxes)
+    if selection is not None:
+        mask, quality = selection
         assert mask.shape == (70, 90)
         assert mask.dtype == bool
         assert mask.any()
@@ -218,10 +218,10 @@ def test_training_adapts_the_extent_of_masks(sky: Sky) -> None:
     )
     overlaps: dict[str, list[float]] = {"before": [], "after": []}
     for image, (mask,) in zip(images[6:], wide[6:], strict=True):
-        for name, outlined in (("before", SHIPPED), ("after", head)):
-            selected = predict(outlined, windowed_image_of(image), points=[(Point(64, 64), True)])
-            assert selected is not None
-            overlaps[name].append(mask_overlap(selected[0], mask))
+        for name, outline in (("before", SHIPPED), ("after", head)):
+            selection = predict(outline, windowed_image_of(image), points=[(Point(64, 64), True)])
+            assert selection is not None
+            overlaps[name].append(mask_overlap(selection[0], mask))
     assert np.mean(overlaps["after"]) > np.mean(overlaps["before"]) + 0.1
 
 
@@ -251,9 +251,9 @@ def test_too_few_masks_are_an_error(sky: Sky) -> None:
 
 def test_unedited_masks_are_an_error(sky: Sky) -> None:
     windowed_image = windowed_image_of(sky((160, 120), TWO))
-    drawn = [outlined.mask() for outlined in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
+    target = [outline.mask() for outline in SHIPPED.outline(windowed_image, [Box(38, 42, 44, 36), Box(94, 44, 32, 32)])]
     with pytest.raises(NotEnoughLabels, match="equal the predicted ones"):
-        SHIPPED.fit([windowed_image] * 2, [drawn] * 2)
+        SHIPPED.fit([windowed_image] * 2, [target] * 2)
 
 
 def test_masks_that_are_too_small_are_an_error() -> None:
@@ -276,9 +276,9 @@ def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
     head = SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS)
     head.save(tmp_path)
-    again = PromptedMasks.load(tmp_path)
+    loaded_head = PromptedMasks.load(tmp_path)
     prompts = [(Point(64, 64), True), (Point(90, 64), False)]
-    before, after = (predict(outlined, windowed_image_of(image), points=prompts) for outlined in (head, again))
+    before, after = (predict(outline, windowed_image_of(image), points=prompts) for outline in (head, loaded_head))
     assert before is not None
     assert after is not None
     assert (before[0] == after[0]).all()
@@ -307,7 +307,7 @@ def test_a_click_on_real_galaxies_gives_masks_like_those_of_annotators() -> None
     overlaps = []
     for path, outline in list_outlines(OUTLINED, part="val"):
         image = np.asarray(Image.open(path).convert("RGB"), np.float32) / np.float32(255)
-        drawn = np.asarray(Image.open(outline)) > 0
-        mask = click(image, (drawn.shape[1] / 2, drawn.shape[0] / 2))
-        overlaps.append(0.0 if mask is None else mask_overlap(mask, drawn))
+        target = np.asarray(Image.open(outline)) > 0
+        mask = click(image, (target.shape[1] / 2, target.shape[0] / 2))
+        overlaps.append(0.0 if mask is None else mask_overlap(mask, target))
     assert np.mean(overlaps) > 0.80  # Otsu's threshold gives 0.76

@@ -58,8 +58,8 @@ def galaxies(side: int, *peaks: tuple[float, float, float, float], noise: float 
 
 
 def ask(windowed_image: WindowedImage, clicks: list[tuple[float, float, bool]], **more: object) -> Mask:
-    selected = predict(SHIPPED, windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)
-    return np.zeros(windowed_image.size[::-1], bool) if selected is None else selected[0]
+    selection = predict(SHIPPED, windowed_image, points=[(Point(x, y), positive) for x, y, positive in clicks], **more)
+    return np.zeros(windowed_image.size[::-1], bool) if selection is None else selection[0]
 
 
 def assert_rules(mask: Mask, clicks: list[tuple[float, float, bool]]) -> None:
@@ -110,19 +110,19 @@ def test_a_negative_click_keeps_the_part_on_the_side_of_the_galaxy(seed: int, pl
     st.lists(st.tuples(st.floats(0, 23.9), st.floats(0, 23.9), st.booleans()), min_size=1, max_size=5),
 )
 def test_any_decoded_mask_is_made_to_agree_with_its_clicks(
-    logits: NDArray[np.float32], squeezed: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
+    logits: NDArray[np.float32], image: NDArray[np.float32], clicks: list[tuple[float, float, bool]]
 ) -> None:
     """The masks are arbitrary, as of another decoder, for example SAM's."""
-    decoded = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
+    guess = WindowMask(Tile(0, 0, 24, 24, 1.0), torch.from_numpy(logits), 0.5, (24, 24), 24)
     points, positive = np.array([click[:2] for click in clicks], np.float64), np.array([click[2] for click in clicks])
     clicks_on_grid = WindowClicks(points, points, positive, [(x, y) for x, y in points[positive].tolist()])
-    isophotes = Isophotes.of(squeezed)
-    ruled = enforce_rules(
-        decoded, clicks_on_grid, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy())
+    isophotes = Isophotes.of(image)
+    result = enforce_rules(
+        guess, clicks_on_grid, isophotes, guess=torch.zeros(24, 24), before=torch.from_numpy(logits[::-1].copy())
     )
     distinct = list({(int(x), int(y)): (x, y, positive) for x, y, positive in clicks}.values())
     prompt = Prompt.of((24, 24), points=[(Point(x, y), positive) for x, y, positive in distinct])
-    assert_rules(enforce_clicks(ruled.mask(), prompt), distinct)
+    assert_rules(enforce_clicks(result.mask(), prompt), distinct)
 
 
 # -- effect of a click --
@@ -151,13 +151,13 @@ def test_the_part_that_a_negative_click_cuts_off_is_removed() -> None:
     rows, columns = np.indices((32, 32)) + 0.5
     radius = np.hypot(rows - 16, columns - 16)
     isophotes = Isophotes.of(np.arcsinh(60 * np.exp(-(radius**2) / 50)).astype(np.float32))
-    before, decoded = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
+    before, guess = (np.where(inside, 3.0, -3.0) for inside in (radius < 10, (radius < 3.2) | (abs(radius - 8) < 2)))
     points = np.array([(16.0, 16.0), (19.5, 16.5)])
-    mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(decoded).float(), 0.5, (32, 32), 32)
+    mask = WindowMask(Tile(0, 0, 32, 32, 1.0), torch.from_numpy(guess).float(), 0.5, (32, 32), 32)
     clicks_on_grid = WindowClicks(points, points, np.array([True, False]), [(16.0, 16.0)])
     logits = torch.from_numpy(before).float()
-    ruled = enforce_rules(mask, clicks_on_grid, isophotes, guess=logits, before=logits)
-    assert (ruled.logits > 0).sum() > 0.5 * (before > 0).sum()
+    result = enforce_rules(mask, clicks_on_grid, isophotes, guess=logits, before=logits)
+    assert (result.logits > 0).sum() > 0.5 * (before > 0).sum()
 
 
 @pytest.mark.skipif(not FRAME.is_file(), reason=f"the frames are not here: {FRAME}")
@@ -178,9 +178,9 @@ def test_a_click_on_one_of_two_galaxies_does_not_include_the_other(side: int) ->
         windowed_image = windowed_image_of(pixels)
         for first, second in ((left, right), (right, left)):
             mask = ask(windowed_image, [(*first, True)])
-            own = np.hypot(columns - second[0], rows - second[1]) < 1.5 * width
+            core = np.hypot(columns - second[0], rows - second[1]) < 1.5 * width
             assert mask[int(first[1]), int(first[0])]
-            assert (mask & own).sum() < 0.05 * own.sum()
+            assert (mask & core).sum() < 0.05 * core.sum()
 
 
 @pytest.mark.parametrize("side", [64, 200, 700])
@@ -221,10 +221,10 @@ def test_a_negative_click_on_any_side_removes_a_companion(angle: float) -> None:
     windowed_image = windowed_image_of(galaxies(128, (*middle, 10.0, 0.6), (*companion, width, 0.4)))
     rows, columns = np.indices((128, 128)) + 0.5
     galaxy, core = (np.hypot(columns - x, rows - y) for x, y in (middle, companion))
-    drawn = (galaxy < 20) | (core < 8)
+    target = (galaxy < 20) | (core < 8)
     edge = (companion[0] + 1.6 * width * np.cos(angle), companion[1] + 1.6 * width * np.sin(angle), False)
-    assert drawn[int(edge[1]), int(edge[0])]
-    after = ask(windowed_image, [(*middle, True), edge], mask=drawn)
+    assert target[int(edge[1]), int(edge[0])]
+    after = ask(windowed_image, [(*middle, True), edge], mask=target)
     assert (after & (core < 1.2 * width)).sum() < 0.1 * (core < 1.2 * width).sum()
     assert (after & (galaxy < 12)).sum() > 0.9 * (galaxy < 12).sum()
     assert_rules(after, [(*middle, True), edge])
@@ -251,13 +251,13 @@ def test_a_box_gives_one_connected_object_without_its_neighbour() -> None:
 def test_a_drawn_mask_keeps_its_parts_and_gets_no_other_ones() -> None:
     windowed_image = windowed_image_of(galaxies(160, (40, 80, 6, 0.6), (110, 80, 6, 0.6)))
     rows, columns = np.indices((160, 160)) + 0.5
-    drawn = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
-    mask = ask(windowed_image, [(40, 80, True)], mask=drawn)
+    target = (np.hypot(columns - 40, rows - 80) < 11) | (np.hypot(columns - 110, rows - 80) < 11)
+    mask = ask(windowed_image, [(40, 80, True)], mask=target)
     assert (mask[80, 40], mask[80, 110]) == (True, True)
-    less = ask(windowed_image, [(40, 80, True), (110, 80, False)], mask=drawn)
+    less = ask(windowed_image, [(40, 80, True), (110, 80, False)], mask=target)
     assert (less[80, 40], less[80, 110]) == (True, False)
     parts, count = ndimage.label(less)
-    assert all((drawn & (parts == part)).any() for part in range(1, count + 1))
+    assert all((target & (parts == part)).any() for part in range(1, count + 1))
 
 
 def test_the_grid_of_sam_equals_that_of_its_light() -> None:

@@ -69,15 +69,15 @@ def test_encoding_and_decoding_equal_those_of_sams_predictor(checkpoint: Path, s
     predictor.model.image_encoder.blocks = predictor.model.image_encoder.blocks[:LAYERS]
     predictor.set_image(image)
     window = nearest_window(side, (0, 0), (side, side), shown_px=side)
-    encoded = windows.encode(image.astype(np.float32) / np.float32(255), window)
-    assert torch.allclose(encoded[0], predictor.features, atol=1e-3)
+    encoding = windows.encode(image.astype(np.float32) / np.float32(255), window)
+    assert torch.allclose(encoding[0], predictor.features, atol=1e-3)
     point = np.array([[700.0, 300.0]])
     _, quality, logits = predictor.predict(point, np.array([1]), multimask_output=True)
     prompts = WindowPrompts(torch.from_numpy(point[None] + 0.5).float(), torch.ones(1, 1))
     with torch.no_grad():
-        decoded = decode(head.network, head.network.embed(encoded), prompts)
-    assert np.allclose(decoded.logits[0, 1:].numpy(), logits, atol=1e-2)
-    assert np.allclose(decoded.quality[0, 1:].numpy(), quality, atol=1e-2)
+        masks = decode(head.network, head.network.embed(encoding), prompts)
+    assert np.allclose(masks.logits[0, 1:].numpy(), logits, atol=1e-2)
+    assert np.allclose(masks.quality[0, 1:].numpy(), quality, atol=1e-2)
 
 
 def test_features_are_cached_and_clicks_and_boxes_are_answered(
@@ -105,22 +105,22 @@ def test_a_fine_tuned_decoder_can_be_saved_and_loaded(
     windowed_image.key = "some image"
     mask = np.zeros((64, 64), bool)
     mask[10:40, 10:40] = True
-    fitted = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, batch=1))
-    fitted.save(tmp_path)
-    again = PromptedMasks.load(tmp_path)
-    assert (again.encoder, again.network.config) == (head.encoder, head.network.config)
-    changed = [
+    trained_head = head.fit([windowed_image], [[mask, ~mask, mask]], schedule=Schedule(steps=1, rate=1e-4, batch=1))
+    trained_head.save(tmp_path)
+    loaded_head = PromptedMasks.load(tmp_path)
+    assert (loaded_head.encoder, loaded_head.network.config) == (head.encoder, head.network.config)
+    changed_names = [
         not torch.equal(a, b)
-        for a, b in zip(fitted.network.state_dict().values(), head.network.state_dict().values(), strict=True)
+        for a, b in zip(trained_head.network.state_dict().values(), head.network.state_dict().values(), strict=True)
     ]
-    assert any(changed)
+    assert any(changed_names)
 
 
 def test_a_sam_checkpoint_replaces_the_shipped_segmenter(checkpoint: Path) -> None:
     encoder = load_encoder(Path("backend/lvm/weights/encoder.safetensors"))
-    opened = open_segmenter(encoder, fingerprint="some", sam_checkpoint=checkpoint)
-    assert isinstance(opened.windows, SamWindows)
-    assert opened.base.encoder == opened.windows.fingerprint
+    segmenter = open_segmenter(encoder, fingerprint="some", sam_checkpoint=checkpoint)
+    assert isinstance(segmenter.windows, SamWindows)
+    assert segmenter.base.encoder == segmenter.windows.fingerprint
 
 
 def test_a_pickle_with_code_is_an_error_and_is_not_run(tmp_path: Path) -> None:

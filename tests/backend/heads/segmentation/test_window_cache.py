@@ -31,27 +31,27 @@ def predict(head: PromptedMasks, image: WindowedImage, **prompts: Any) -> Any:
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per computed image embedding."""
-    made, embed = [], SegmenterNetwork.embed
+    calls, embed = [], SegmenterNetwork.embed
 
     def count_call(network: SegmenterNetwork, window_features: object) -> object:
-        made.append(1)
+        calls.append(1)
         return embed(network, window_features)  # type: ignore[arg-type]
 
     monkeypatch.setattr(SegmenterNetwork, "embed", count_call)
-    return made
+    return calls
 
 
 @pytest.fixture
 def decodings(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return a list with one entry per pass of the decoder."""
-    made: list[int] = []
+    calls: list[int] = []
 
     def count_call(*arguments: object) -> object:
-        made.append(1)
+        calls.append(1)
         return decode(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr("backend.heads.segmentation.prompting.decode", count_call)
-    return made
+    return calls
 
 
 def windowed_image_of(image: NDArray[np.float32], windows: LvmWindows, *, key: str | None) -> WindowedImage:
@@ -79,9 +79,9 @@ def test_a_second_click_needs_one_decoder_pass(
 
 def test_cached_masks_change_no_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     image = sky((120, 120), OBJECT)
-    known, unknown = windowed_image_of(image, windows, key="image"), windowed_image_of(image, windows, key=None)
-    predict(blank, known, points=[FIRST])
-    first, second = predict(blank, known, points=[FIRST, SECOND]), predict(blank, unknown, points=[FIRST, SECOND])
+    cached_image, new_image = windowed_image_of(image, windows, key="image"), windowed_image_of(image, windows, key=None)
+    predict(blank, cached_image, points=[FIRST])
+    first, second = predict(blank, cached_image, points=[FIRST, SECOND]), predict(blank, new_image, points=[FIRST, SECOND])
     assert first is not None
     assert second is not None
     assert first[1] == second[1]
@@ -90,9 +90,9 @@ def test_cached_masks_change_no_answer(blank: PromptedMasks, windows: LvmWindows
 
 def test_another_image_gets_its_own_answer(blank: PromptedMasks, windows: LvmWindows, sky: Sky) -> None:
     galaxy = windowed_image_of(sky((120, 120), OBJECT), windows, key="image")
-    empty = windowed_image_of(sky((120, 120), []), windows, key="another")
+    empty_image = windowed_image_of(sky((120, 120), []), windows, key="another")
     assert predict(blank, galaxy, points=[FIRST]) is not None
-    assert predict(blank, empty, points=[FIRST]) is None
+    assert predict(blank, empty_image, points=[FIRST]) is None
 
 
 def test_a_window_without_a_key_is_read_each_time(

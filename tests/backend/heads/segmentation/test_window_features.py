@@ -29,30 +29,30 @@ def test_cached_window_features_need_no_pixels(windows: LvmWindows, tmp_path: Pa
     window = nearest_window(200, (100, 60), (200, 120), shown_px=windows.shown_px)
     first = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(image, (200, 120)).encode(window)
 
-    def gone() -> bytes:
+    def raise_missing() -> bytes:
         raise ImageError("gone")
 
     elsewhere = CachedWindowEncoder(windows, FileCache(tmp_path, max_bytes=2**26)).of(
-        StoredImage(image.key, gone, 1), (200, 120)
+        StoredImage(image.key, raise_missing, 1), (200, 120)
     )
     assert all(torch.equal(a, b) for a, b in zip(first, elsewhere.encode(window), strict=True))
 
 
 def test_another_image_window_or_encoder_is_encoded_again(encoder: Encoder, windows: LvmWindows, tmp_path: Path) -> None:
-    def gone() -> bytes:
+    def raise_missing() -> bytes:
         raise ImageError("gone")
 
     cache = FileCache(tmp_path, max_bytes=2**26)
     image = stored_image_of(np.random.default_rng(0).random((120, 200, 3), np.float32))
-    whole, part = (nearest_window(side, (0, 0), (200, 120), shown_px=windows.shown_px) for side in (200, 100))
-    CachedWindowEncoder(windows, cache).of(image, (200, 120)).encode(whole)
+    whole_window, part = (nearest_window(side, (0, 0), (200, 120), shown_px=windows.shown_px) for side in (200, 100))
+    CachedWindowEncoder(windows, cache).of(image, (200, 120)).encode(whole_window)
     for window_encoder, key, window in (
-        (CachedWindowEncoder(windows, cache), "another", whole),
+        (CachedWindowEncoder(windows, cache), "another", whole_window),
         (CachedWindowEncoder(windows, cache), image.key, part),
-        (CachedWindowEncoder(LvmWindows(encoder, fingerprint="another"), cache), image.key, whole),
+        (CachedWindowEncoder(LvmWindows(encoder, fingerprint="another"), cache), image.key, whole_window),
     ):
         with pytest.raises(ImageError):
-            window_encoder.of(StoredImage(key, gone, 1), (200, 120)).encode(window)
+            window_encoder.of(StoredImage(key, raise_missing, 1), (200, 120)).encode(window)
 
 
 def test_window_features_have_the_shapes_of_the_decoder(windows: LvmWindows) -> None:
@@ -64,11 +64,11 @@ def test_window_features_have_the_shapes_of_the_decoder(windows: LvmWindows) -> 
     assert light.shape == (1, config.light, config.points, config.points)
 
 
-@pytest.mark.parametrize("filled", [0.0, 0.3, 0.5])
-def test_the_sky_is_measured_beside_a_galaxy_that_fills_half_the_image(filled: float) -> None:
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.5])
+def test_the_sky_is_measured_beside_a_galaxy_that_fills_half_the_image(share: float) -> None:
     rng = np.random.default_rng(0)
     pixels = rng.normal(0.1, 0.02, (200, 200, 3)).astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
-    pixels[: int(200 * filled)] += 0.5
+    pixels[: int(200 * share)] += 0.5
     sky = Sky.of(pixels)
     assert sky.level == pytest.approx(0.1, abs=0.02)
     assert sky.noise == pytest.approx(0.02 / np.sqrt(3), rel=0.5)

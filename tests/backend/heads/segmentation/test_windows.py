@@ -39,8 +39,8 @@ def test_nearby_points_use_few_windows(size: tuple[int, int], level: int) -> Non
 @given(sizes)
 def test_a_box_gets_the_smallest_window_with_a_margin(size: tuple[int, int]) -> None:
     sides = halve_sides(size)
-    whole = window_around((0, 0, *size), size, sides=sides, shown_px=256)
-    assert (whole.width, whole.height) == size
+    window = window_around((0, 0, *size), size, sides=sides, shown_px=256)
+    assert (window.width, window.height) == size
     tiny = window_around((0, 0, 1, 1), size, sides=sides, shown_px=256)
     assert max(tiny.width, tiny.height) == min(sides[-1], max(size))
     assert window_around((0, 0, 1, 1), size, sides=sides[:1], shown_px=1024) == nearest_window(

@@ -32,35 +32,35 @@ def galaxy(*, noise: float = 1.0, flux: float = 4000.0, seed: int = 1) -> Cutout
 
 
 @pytest.fixture(scope="module")
-def measured() -> StructureMeasurement:
+def measurement() -> StructureMeasurement:
     return measure_structure([galaxy()])[0]
 
 
-def test_values_are_true_within_three_errors(measured: StructureMeasurement) -> None:
+def test_values_are_true_within_three_errors(measurement: StructureMeasurement) -> None:
     for name, true in TRUE.items():
-        value = measured.values[name]
+        value = measurement.values[name]
         assert value.error is not None
         assert abs(value.value - true) < 3 * value.error, name
-    assert measured.values["re_px"].value == pytest.approx(TRUE["re_px"], rel=0.05)
-    assert measured.values["sky"].value == pytest.approx(7, abs=0.3)
-    assert measured.psf_source == "seeing"
-    assert measured.method == "fit"
+    assert measurement.values["re_px"].value == pytest.approx(TRUE["re_px"], rel=0.05)
+    assert measurement.values["sky"].value == pytest.approx(7, abs=0.3)
+    assert measurement.psf_source == "seeing"
+    assert measurement.method == "fit"
 
 
-def test_every_quantity_has_a_value_or_a_reason(measured: StructureMeasurement) -> None:
-    assert set(measured.values) == set(QUANTITIES)
-    assert not measured.reasons
-    assert all(measured.values[name].error is None for name in INDICES)
+def test_every_quantity_has_a_value_or_a_reason(measurement: StructureMeasurement) -> None:
+    assert set(measurement.values) == set(QUANTITIES)
+    assert not measurement.reasons
+    assert all(measurement.values[name].error is None for name in INDICES)
 
 
-def test_arcsec_are_pixels_times_the_scale(measured: StructureMeasurement) -> None:
-    pixels, arcsec = measured.values["re_px"], measured.values["re_arcsec"]
+def test_arcsec_are_pixels_times_the_scale(measurement: StructureMeasurement) -> None:
+    pixels, arcsec = measurement.values["re_px"], measurement.values["re_arcsec"]
     assert (arcsec.value, arcsec.error) == pytest.approx((0.2 * pixels.value, 0.2 * pixels.error))  # type: ignore[operator]
 
 
-def test_residual_of_the_model_is_noise(measured: StructureMeasurement) -> None:
-    assert measured.model is not None
-    residual = galaxy().image - measured.model
+def test_residual_of_the_model_is_noise(measurement: StructureMeasurement) -> None:
+    assert measurement.model is not None
+    residual = galaxy().image - measurement.model
     assert residual.std() == pytest.approx(1, abs=0.03)
     assert abs(residual.mean()) < 0.05
 
@@ -136,8 +136,8 @@ def test_neighbour_without_a_mask_is_detected_and_left_out() -> None:
 
 def test_saturated_core_is_left_out() -> None:
     cutout = galaxy(flux=20000)
-    clipped = np.minimum(cutout.image, np.sort(cutout.image.ravel())[-9])
-    result = measure_structure([dataclasses.replace(cutout, image=clipped)])[0]
+    clipped_image = np.minimum(cutout.image, np.sort(cutout.image.ravel())[-9])
+    result = measure_structure([dataclasses.replace(cutout, image=clipped_image)])[0]
     assert result.values["mag"].value == pytest.approx(TRUE["mag"], abs=0.06)
     assert result.values["sersic_n"].value == pytest.approx(TRUE["sersic_n"], rel=0.15)
 

@@ -38,17 +38,17 @@ def library() -> Library:
 
 
 def test_outputs_and_parameters_are_inverse(galaxies: list[tuple[Prepared, np.ndarray]]) -> None:
-    for prepared, true in galaxies:
-        assert parameters_of(outputs_of(true, prepared), prepared) == pytest.approx(true)
+    for preparation, true in galaxies:
+        assert parameters_of(outputs_of(true, preparation), preparation) == pytest.approx(true)
 
 
 def test_images_have_one_size_and_their_light_is_kept(galaxies: list[tuple[Prepared, np.ndarray]]) -> None:
-    prepared = galaxies[0][0]
-    inputs = inputs_of(prepared)
+    preparation = galaxies[0][0]
+    inputs = inputs_of(preparation)
     assert inputs.image.shape == (4, IMAGE_PX, IMAGE_PX)
-    factor = -(-prepared.image.shape[0] // IMAGE_PX)
+    factor = -(-preparation.image.shape[0] // IMAGE_PX)
     light = np.sinh(3 * inputs.image[0]).sum() * factor
-    assert light == pytest.approx((prepared.image * (prepared.weight > 0)).sum(), rel=1e-3)
+    assert light == pytest.approx((preparation.image * (preparation.weight > 0)).sum(), rel=1e-3)
     assert np.isfinite(inputs.numbers).all()
 
 
@@ -63,7 +63,7 @@ def test_density_is_that_of_a_normal_distribution() -> None:
 def test_covariance_is_the_inverse_of_the_networks_root(galaxies: list[tuple[Prepared, np.ndarray]]) -> None:
     torch.manual_seed(0)
     posterior = AmortisedPosterior.of(PosteriorNetwork(), np.full(8, 2.0))
-    inputs = [inputs_of(prepared) for prepared, _ in galaxies[:2]]
+    inputs = [inputs_of(preparation) for preparation, _ in galaxies[:2]]
     _, covariances = posterior.predict(inputs)
     images, numbers = (torch.from_numpy(np.stack([getattr(i, name) for i in inputs])) for name in ("image", "numbers"))
     _, roots = posterior.network(images, numbers)
@@ -74,9 +74,9 @@ def test_covariance_is_the_inverse_of_the_networks_root(galaxies: list[tuple[Pre
 @pytest.mark.slow
 def test_training_lowers_the_loss_and_can_be_resumed(library: Library) -> None:
     schedule = Schedule(steps=12, rate=2e-3, batch=16)
-    whole, first, second = (new_training(schedule) for _ in range(3))
+    reference, first, second = (new_training(schedule) for _ in range(3))
     batches = training_batches([library], 16, first_step=0, different=4)
-    losses = [whole.step(next(batches)) for _ in range(12)]
+    losses = [reference.step(next(batches)) for _ in range(12)]
     assert np.mean(losses[-4:]) < np.mean(losses[:4])
     batches = training_batches([library], 16, first_step=0, different=4)
     for _ in range(5):
@@ -85,7 +85,7 @@ def test_training_lowers_the_loss_and_can_be_resumed(library: Library) -> None:
     batches = training_batches([library], 16, first_step=second.done, different=4)
     for _ in range(7):
         second.step(next(batches))
-    for ours, theirs in zip(whole.network.parameters(), second.network.parameters(), strict=True):
+    for ours, theirs in zip(reference.network.parameters(), second.network.parameters(), strict=True):
         assert torch.allclose(ours, theirs, atol=1e-5)
 
 
@@ -94,8 +94,8 @@ def test_stored_network_predicts_the_same(tmp_path: Path, galaxies: list[tuple[P
     posterior = AmortisedPosterior.of(PosteriorNetwork(), np.ones(8))
     posterior.save(tmp_path)
     inputs = [inputs_of(galaxies[0][0])]
-    loaded = AmortisedPosterior.load(tmp_path)
-    for ours, theirs in zip(posterior.predict(inputs), loaded.predict(inputs), strict=True):
+    second_network = AmortisedPosterior.load(tmp_path)
+    for ours, theirs in zip(posterior.predict(inputs), second_network.predict(inputs), strict=True):
         assert ours == pytest.approx(theirs)
     (tmp_path / "head.safetensors").write_bytes(b"damaged")
     with pytest.raises(HeadError, match="safetensors"):

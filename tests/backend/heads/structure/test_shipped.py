@@ -26,7 +26,7 @@ def exponential_disc(flux: float = 3000.0, scale_px: float = 4.0) -> Cutout:
 
 
 @pytest.fixture(scope="module")
-def prepared() -> Prepared:
+def preparation() -> Prepared:
     return prepare(exponential_disc())
 
 
@@ -40,32 +40,32 @@ def test_network_alone_answers_within_a_few_errors() -> None:
     assert radius.value == pytest.approx(1.678 * 4, rel=0.3)
 
 
-def test_guess_is_closer_than_the_moments(prepared: Prepared) -> None:
-    guess = guess_parameters([prepared])[0]
-    assert np.abs(guess[:2] - prepared.start[:2]).max() < 1
+def test_guess_is_closer_than_the_moments(preparation: Prepared) -> None:
+    guess = guess_parameters([preparation])[0]
+    assert np.abs(guess[:2] - preparation.start[:2]).max() < 1
     assert np.exp(guess[2]) == pytest.approx(1.678 * 4, rel=0.3)
 
 
-def test_invalid_guess_is_replaced_by_the_moments(prepared: Prepared) -> None:
-    odd = dataclasses.replace(prepared, start=np.array([1e6, 1e6, *prepared.start[2:]]))
+def test_invalid_guess_is_replaced_by_the_moments(preparation: Prepared) -> None:
+    odd = dataclasses.replace(preparation, start=np.array([1e6, 1e6, *preparation.start[2:]]))
     assert guess_parameters([odd])[0] == pytest.approx(odd.start)
 
 
-def test_fit_that_did_not_converge_is_replaced_by_the_network(prepared: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_fit_that_did_not_converge_is_replaced_by_the_network(preparation: Prepared, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.heads.structure.fitting.MOST_STEPS", 0)
-    (result,) = fit_prepared([prepared])
+    (result,) = fit_prepared([preparation])
     assert result.method == "network"
     assert result.problem == ""
 
 
 def test_failed_fit_stays_missing_where_the_network_does_not_describe_the_image(
-    prepared: Prepared, monkeypatch: pytest.MonkeyPatch
+    preparation: Prepared, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("backend.heads.structure.fitting.MOST_STEPS", 0)
-    spiral = prepared.image.copy()
-    spiral[::2] += 40 * prepared.object_mask[::2]
+    spiral = preparation.image.copy()
+    spiral[::2] += 40 * preparation.object_mask[::2]
     monkeypatch.setattr("backend.heads.structure.batches.NETWORK_CHI2", 0.5)
-    (result,) = fit_prepared([dataclasses.replace(prepared, image=spiral)])
+    (result,) = fit_prepared([dataclasses.replace(preparation, image=spiral)])
     assert result.problem == DIVERGED
 
 

@@ -33,9 +33,9 @@ ACCEPTED, REJECTED, ADDED = Effort(accepted=1), Effort(rejected=1), Effort(added
 
 
 def control(name: str) -> Any:
-    parsed = CONFIG.control(name)
-    assert parsed is not None
-    return parsed
+    control = CONFIG.control(name)
+    assert control is not None
+    return control
 
 
 def box(x: float = 10, y: float = 10, width: float = 20, height: float = 10, *, rotation: float = 0) -> Region:
@@ -44,9 +44,9 @@ def box(x: float = 10, y: float = 10, width: float = 20, height: float = 10, *, 
 
 
 def mask(left: int, right: int) -> Mask:
-    drawn = np.zeros(SIZE[::-1], bool)
-    drawn[10:20, left:right] = True
-    return drawn
+    mask = np.zeros(SIZE[::-1], bool)
+    mask[10:20, left:right] = True
+    return mask
 
 
 def mask_region(left: int, right: int) -> Region:
@@ -71,8 +71,8 @@ def path(*names: str) -> Region:
     return taxonomy.encode([names], control=control("tree"))
 
 
-def value(measured: float) -> Region:
-    return number.encode(measured, control=control("redshift"))
+def value(effort_of_control: float) -> Region:
+    return number.encode(effort_of_control, control=control("redshift"))
 
 
 def edit(region: Region, to: Region, *, origin: str = "prediction-changed") -> Region:
@@ -84,8 +84,8 @@ def keep(region: Region) -> Region:
     return copy.deepcopy(region) | {"origin": "prediction"}
 
 
-def effort(predicted: list[Region], submitted: list[Region]) -> dict[str, Effort]:
-    return compare_regions(predicted, submitted, PREDICTED_CONTROLS)
+def effort(before: list[Region], after: list[Region]) -> dict[str, Effort]:
+    return compare_regions(before, after, PREDICTED_CONTROLS)
 
 
 EVERY_KIND = [class_("Disk"), path("Disk", "Arms"), value(0.5), box(), ellipse(30), mask_region(10, 20), polygon(10)]
@@ -107,7 +107,7 @@ def test_a_region_without_a_predicted_one_is_added(region: Region) -> None:
 
 
 @pytest.mark.parametrize(
-    ("before", "after", "shared"),
+    ("before", "after", "overlap"),
     [
         (box(), box(20), 1 / 3),
         (box(), box(width=40), 1 / 2),
@@ -118,10 +118,16 @@ def test_a_region_without_a_predicted_one_is_added(region: Region) -> None:
         (ellipse(20), ellipse(40), 0),
     ],
 )
-def test_a_changed_shape_is_edited_with_its_overlap(before: Region, after: Region, shared: float) -> None:
-    (measured,) = effort([before], [edit(before, after)]).values()
-    assert (measured.accepted, measured.edited, measured.rejected, measured.added, measured.compared) == (0, 1, 0, 0, 1)
-    assert measured.mean_overlap == pytest.approx(shared, abs=0.01)
+def test_a_changed_shape_is_edited_with_its_overlap(before: Region, after: Region, overlap: float) -> None:
+    (effort_of_control,) = effort([before], [edit(before, after)]).values()
+    assert (
+        effort_of_control.accepted,
+        effort_of_control.edited,
+        effort_of_control.rejected,
+        effort_of_control.added,
+        effort_of_control.compared,
+    ) == (0, 1, 0, 0, 1)
+    assert effort_of_control.mean_overlap == pytest.approx(overlap, abs=0.01)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +149,8 @@ def test_a_class_that_was_cleared_and_chosen_again_is_edited() -> None:
 
 def test_another_label_is_an_edit_with_full_overlap() -> None:
     region = box()
-    starred = edit(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
-    assert effort([region], [starred]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
+    star = edit(region, rectanglelabels.encode(Box(10, 10, 20, 10), control=control("boxes"), label="Star", size=SIZE))
+    assert effort([region], [star]) == {"boxes": Effort(edited=1, compared=1, overlap=1)}
 
 
 def test_a_label_of_another_control_is_an_edit() -> None:
@@ -155,10 +161,10 @@ def test_a_label_of_another_control_is_an_edit() -> None:
 
 
 def test_each_region_of_a_control_is_counted() -> None:
-    unchanged, moved, deleted = box(0), box(20), box(40)
+    first_box, second_box, third_box = box(0), box(20), box(40)
     new = box(5, 30)
-    measured = effort([unchanged, moved, deleted], [keep(unchanged), edit(moved, box(30)), new])
-    assert measured == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}  # type: ignore[arg-type]
+    effort_of_control = effort([first_box, second_box, third_box], [keep(first_box), edit(second_box, box(30)), new])
+    assert effort_of_control == {"boxes": Effort(1, 1, 1, 1, compared=1, overlap=pytest.approx(1 / 3))}  # type: ignore[arg-type]
 
 
 # -- wrong marks of Label Studio --
@@ -182,15 +188,15 @@ def test_a_region_that_was_changed_back_is_accepted() -> None:
 def test_rounding_errors_are_not_an_edit() -> None:
     for region in (box(), polygon(10), ellipse(30), value(0.1)):
         noisy = copy.deepcopy(region)
-        noisy["value"] = {name: _nudged(stored) for name, stored in noisy["value"].items()}
+        noisy["value"] = {name: _nudge(part) for name, part in noisy["value"].items()}
         assert noisy["value"] != region["value"]
         assert effort([region], [noisy]) == {region["from_name"]: ACCEPTED}
 
 
-def _nudged(stored: Any) -> Any:
-    if isinstance(stored, list) and stored and isinstance(stored[0], list):
-        return [[number * (1 + 1e-14) for number in point] for point in stored]
-    return stored * (1 + 1e-14) if isinstance(stored, float) else stored
+def _nudge(part: Any) -> Any:
+    if isinstance(part, list) and part and isinstance(part[0], list):
+        return [[number * (1 + 1e-14) for number in point] for point in part]
+    return part * (1 + 1e-14) if isinstance(part, float) else part
 
 
 def test_the_order_of_labels_does_not_matter() -> None:
@@ -218,10 +224,10 @@ def test_regions_of_controls_that_are_not_predicted_are_ignored() -> None:
     assert effort(strange, strange) == {}
 
 
-@pytest.mark.parametrize("broken", [{}, None, {"x": "left"}, {"rectanglelabels": []}])
-def test_an_unreadable_change_is_an_edit_without_an_overlap(broken: Any) -> None:
+@pytest.mark.parametrize("broken_region", [{}, None, {"x": "left"}, {"rectanglelabels": []}])
+def test_an_unreadable_change_is_an_edit_without_an_overlap(broken_region: Any) -> None:
     region = box()
-    assert effort([region], [region | {"value": broken}]) == {"boxes": Effort(edited=1)}
+    assert effort([region], [region | {"value": broken_region}]) == {"boxes": Effort(edited=1)}
 
 
 def test_masks_of_different_sizes_are_compared_on_the_predicted_image() -> None:
@@ -229,16 +235,16 @@ def test_masks_of_different_sizes_are_compared_on_the_predicted_image() -> None:
     other = brushlabels.encode(
         mask(0, 20)[::2, ::2], control=control("masks"), label="Galaxy", size=(SIZE[0] // 2, SIZE[1] // 2)
     )
-    measured = effort([region], [edit(region, other)])["masks"]
-    assert measured == Effort(accepted=1) or measured.overlap > 0.9
+    effort_of_control = effort([region], [edit(region, other)])["masks"]
+    assert effort_of_control == Effort(accepted=1) or effort_of_control.overlap > 0.9
 
 
-@pytest.mark.parametrize("stated", [{}, {"original_width": 5, "original_height": 5}, {"original_width": "40"}])
-def test_the_size_stated_by_a_submitted_region_is_ignored(stated: dict[str, Any]) -> None:
+@pytest.mark.parametrize("stated_size", [{}, {"original_width": 5, "original_height": 5}, {"original_width": "40"}])
+def test_the_size_stated_by_a_submitted_region_is_ignored(stated_size: dict[str, Any]) -> None:
     for region in (box(rotation=30), ellipse(20), polygon(10), mask_region(0, 20)):
-        submitted = {key: value for key, value in region.items() if not key.startswith("original_")} | stated
-        submitted["value"] = {**submitted["value"], "extra": 1}  # not identical JSON
-        assert effort([region], [submitted])[region["from_name"]] == Effort(accepted=1)
+        submission = {key: value for key, value in region.items() if not key.startswith("original_")} | stated_size
+        submission["value"] = {**submission["value"], "extra": 1}  # not identical JSON
+        assert effort([region], [submission])[region["from_name"]] == Effort(accepted=1)
 
 
 def test_an_erased_mask_has_no_overlap() -> None:
@@ -260,10 +266,10 @@ def make_drawn(shape: Any) -> Labelled[Any]:
 
 @given(boxes | ellipses, boxes | ellipses)
 def test_overlap_is_symmetric_between_0_and_1_and_1_with_itself(first: Any, second: Any) -> None:
-    shared = shape_overlap(make_drawn(first), make_drawn(second))
-    assert shared is not None
-    assert 0 <= shared <= 1
-    assert shared == pytest.approx(shape_overlap(make_drawn(second), make_drawn(first)))
+    overlap = shape_overlap(make_drawn(first), make_drawn(second))
+    assert overlap is not None
+    assert 0 <= overlap <= 1
+    assert overlap == pytest.approx(shape_overlap(make_drawn(second), make_drawn(first)))
     assert shape_overlap(make_drawn(first), make_drawn(first)) == pytest.approx(1)
 
 

@@ -31,7 +31,7 @@ class Project:
 
     def __init__(self, services: Services, files: Any) -> None:
         self.services, self._files = services, files
-        self._requests_before = len(files.requested)
+        self._requests_before = len(files.request_paths)
         services.registry.register_project(7, label_config=CONFIG, extra_params=None)
         with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
             pass
@@ -51,15 +51,15 @@ class Project:
         """Return an annotation of the task of its parent prediction."""
         region = choices.encode([mood], control=CONTROL)
         number = parent or next(NUMBERS)
-        made = Annotation(number, number, {}, [region], f"2026-01-01T{at}:00Z", 1, False, parent, None)
-        return replace(made, **more)
+        annotation = Annotation(number, number, {}, [region], f"2026-01-01T{at}:00Z", 1, False, parent, None)
+        return replace(annotation, **more)
 
     def measure(self, *annotations: Annotation) -> int:
         return measure_effort(self.services, self.services.registry.project(7), annotations)
 
     def requests(self) -> list[str]:
         """Return the requests since the last call."""
-        requests: list[str] = self._files.requested[self._requests_before :]
+        requests: list[str] = self._files.request_paths[self._requests_before :]
         self._requests_before += len(requests)
         return requests
 
@@ -100,11 +100,11 @@ def test_unchanged_annotations_need_no_request(project: Project) -> None:
 
 
 def test_only_new_and_edited_annotations_are_read(project: Project) -> None:
-    unchanged, changed, new = (project.predict() for _ in range(3))
-    project.measure(project.annotation(unchanged), project.annotation(changed))
+    first, second, new = (project.predict() for _ in range(3))
+    project.measure(project.annotation(first), project.annotation(second))
     project.requests()
-    project.measure(project.annotation(unchanged), project.annotation(changed, "Wild", at="11:00"), project.annotation(new))
-    assert sorted(project.requests()) == [f"/api/predictions/{number}/" for number in (changed, new)]
+    project.measure(project.annotation(first), project.annotation(second, "Wild", at="11:00"), project.annotation(new))
+    assert sorted(project.requests()) == [f"/api/predictions/{number}/" for number in (second, new)]
     assert project.mood == {1: Effort(accepted=2, edited=1)}
 
 
@@ -126,18 +126,18 @@ def test_an_annotation_without_regions_rejected_all(project: Project) -> None:
 
 @pytest.mark.parametrize("after", [[], ["skipped"]])
 def test_an_annotation_deleted_or_skipped_later_is_removed(project: Project, after: list[str]) -> None:
-    made = project.annotation(project.predict())
-    project.measure(made)
-    project.measure(*(replace(made, was_cancelled=True, updated_at="later") for _ in after))
+    annotation = project.annotation(project.predict())
+    project.measure(annotation)
+    project.measure(*(replace(annotation, was_cancelled=True, updated_at="later") for _ in after))
     assert project.mood == {}
 
 
 def test_a_deleted_prediction_counts_as_unknown_and_is_requested_once(project: Project) -> None:
-    made = project.annotation(project.predict())
-    project.lose(made.parent_prediction or 0)
-    project.measure(made)
+    annotation = project.annotation(project.predict())
+    project.lose(annotation.parent_prediction or 0)
+    project.measure(annotation)
     project.requests()
-    project.measure(made)
+    project.measure(annotation)
     assert (project.mood, project.unknown, project.requests()) == ({}, 1, [])
 
 
@@ -148,18 +148,18 @@ def test_a_prediction_of_another_model_counts_as_unknown(project: Project, name:
 
 
 def test_effort_is_kept_when_its_prediction_is_deleted(project: Project) -> None:
-    made = project.annotation(project.predict())
-    project.measure(made)
-    project.lose(made.parent_prediction or 0)
-    project.measure(replace(made, parent_prediction=None))  # as Label Studio stores it after a deletion
+    annotation = project.annotation(project.predict())
+    project.measure(annotation)
+    project.lose(annotation.parent_prediction or 0)
+    project.measure(replace(annotation, parent_prediction=None))  # as Label Studio stores it after a deletion
     assert (project.mood, project.unknown) == ({1: Effort(accepted=1)}, 0)
 
 
 def test_an_annotation_without_its_parent_is_measured_by_its_regions(project: Project) -> None:
-    made = project.annotation(project.predict())
-    (predicted,) = project.services.label_studio.get("/api/predictions/", task=made.task_id)
-    wild = predicted["result"][0] | {"value": {"choices": ["Wild"]}, "origin": "prediction-changed"}
-    project.measure(replace(made, parent_prediction=None, result=[wild]))
+    annotation = project.annotation(project.predict())
+    (prediction,) = project.services.label_studio.get("/api/predictions/", task=annotation.task_id)
+    wild = prediction["result"][0] | {"value": {"choices": ["Wild"]}, "origin": "prediction-changed"}
+    project.measure(replace(annotation, parent_prediction=None, result=[wild]))
     assert project.mood == {1: Effort(edited=1)}
 
 

@@ -79,10 +79,10 @@ def test_projects_are_independent(services: Services, effort_store: EffortStore)
 
 
 def test_more_entries_than_a_statement_allows_are_deleted(services: Services, effort_store: EffortStore) -> None:
-    many = range(2 * IDS_PER_STATEMENT + 1)
-    effort_store.write(PROJECT, [boxes(number, Effort(accepted=1)) for number in many])
-    assert sums(services)[1] == {"boxes": Effort(accepted=len(many))}
-    effort_store.write(PROJECT, [], outdated_ids=many)
+    ids = range(2 * IDS_PER_STATEMENT + 1)
+    effort_store.write(PROJECT, [boxes(number, Effort(accepted=1)) for number in ids])
+    assert sums(services)[1] == {"boxes": Effort(accepted=len(ids))}
+    effort_store.write(PROJECT, [], outdated_ids=ids)
     assert (sums(services)[1], effort_store.stamps(PROJECT)) == ({}, {})
 
 
@@ -113,13 +113,13 @@ def test_the_sums_equal_those_of_the_current_entries(
 ) -> None:
     effort_store.write(PROJECT, [], outdated_ids=effort_store.stamps(PROJECT))  # of the previous example
     current: dict[int, Entry] = {}
-    for written, gone in history:
-        effort_store.write(PROJECT, written, outdated_ids=gone)
-        current = {id_: entry for id_, entry in current.items() if id_ not in gone} | {
-            entry.annotation_id: entry for entry in written
+    for version_number, is_deleted in history:
+        effort_store.write(PROJECT, version_number, outdated_ids=is_deleted)
+        current = {id_: entry for id_, entry in current.items() if id_ not in is_deleted} | {
+            entry.annotation_id: entry for entry in version_number
         }
     for version in (1, 2):
         of_version = [entry.effort["boxes"] for entry in current.values() if entry.version == version]
-        stored = services.registry.version(PROJECT, version).effort.get("boxes", Effort())
-        assert stored == sum(of_version, Effort())
+        counts = services.registry.version(PROJECT, version).effort.get("boxes", Effort())
+        assert counts == sum(of_version, Effort())
     assert effort_store.stamps(PROJECT).keys() == current.keys()

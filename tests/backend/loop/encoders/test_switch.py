@@ -55,11 +55,11 @@ class Switched:
 
     @property
     def snapshot(self) -> Snapshot:
-        made = []
+        tasks = []
         for task in self.tasks:
             regions = [choices.encode([CONTROL.labels[task.id % 2].value], control=CONTROL)]
-            made.append(Annotation(task.id, task.id, task.data, regions, "2026-01-01T00:00:00Z", 1, False, None, None))
-        return take_snapshot(made, Sides(frozenset(range(17, 25))))
+            tasks.append(Annotation(task.id, task.id, task.data, regions, "2026-01-01T00:00:00Z", 1, False, None, None))
+        return take_snapshot(tasks, Sides(frozenset(range(17, 25))))
 
     def train(self, encoder: str = "") -> int:
         return train(self.services, self.project, self.snapshot, allow_none=False, encoder=encoder)
@@ -70,102 +70,118 @@ class Switched:
 
 
 @pytest.fixture
-def switched(open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]) -> Switched:
+def switched_project(open_services: Callable[..., Services], files: Any, png: Callable[..., bytes]) -> Switched:
     return Switched(open_services(), files, png)
 
 
-def test_a_version_on_another_encoder_goes_live_and_predicts(switched: Switched, tmp_path: Path) -> None:
-    services, registry = switched.services, switched.services.registry
-    registry.promote(ID, switched.train())
-    added = services.encoders.add(save_encoder(tmp_path / "mine"))
-    candidate = switched.train(added.fingerprint)
-    assert registry.version(ID, candidate).encoder == added.fingerprint
+def test_a_version_on_another_encoder_goes_live_and_predicts(switched_project: Switched, tmp_path: Path) -> None:
+    services, registry = switched_project.services, switched_project.services.registry
+    registry.promote(ID, switched_project.train())
+    entry = services.encoders.add(save_encoder(tmp_path / "mine"))
+    candidate = switched_project.train(entry.fingerprint)
+    assert registry.version(ID, candidate).encoder == entry.fingerprint
     heads = services.predictors.heads_of(ID, candidate, parse(CONFIG))
     head = heads.by_control["mood"]
     assert isinstance(head, EmbeddedHead)
-    assert head.encoder == added.fingerprint
-    verdict = switched.run_gate(candidate)
+    assert head.encoder == entry.fingerprint
+    verdict = switched_project.run_gate(candidate)
     assert verdict.goes_live
     assert "stands on the chosen encoder" in verdict.reason or "is better" in verdict.reason
     registry.promote(ID, candidate, heads=verdict.heads)
-    predictor = services.predictors.of(switched.project, label_config=CONFIG)
+    predictor = services.predictors.of(switched_project.project, label_config=CONFIG)
     assert predictor.extractor.dimension == 32 + 1280
-    predicted = predictor.predict([PredictorTask(id=1, data=switched.tasks[0].data)])
-    assert predicted[0].problem == ""
-    assert len(predicted[0].result) == 1
+    predictions = predictor.predict([PredictorTask(id=1, data=switched_project.tasks[0].data)])
+    assert predictions[0].problem == ""
+    assert len(predictions[0].result) == 1
 
 
-def test_a_worse_encoder_does_not_go_live(switched: Switched) -> None:
-    services = switched.services
-    services.registry.promote(ID, switched.train())
-    references = [task.data["image"] for task in switched.tasks]
+def test_a_worse_encoder_does_not_go_live(switched_project: Switched) -> None:
+    services = switched_project.services
+    services.registry.promote(ID, switched_project.train())
+    references = [task.data["image"] for task in switched_project.tasks]
     noise = np.random.default_rng(0).normal(size=(len(references), 8)).astype(np.float32)
-    verdict = switched.run_gate(switched.train(services.encoders.add_vectors("noise.parquet", references, noise).fingerprint))
+    verdict = switched_project.run_gate(
+        switched_project.train(services.encoders.add_vectors("noise.parquet", references, noise).fingerprint)
+    )
     assert not verdict.goes_live
     assert "mood is worse" in verdict.reason
 
 
 def test_a_head_without_its_encoder_is_left_out_and_named(
-    switched: Switched, tmp_path: Path, caplog: pytest.LogCaptureFixture, open_services: Callable[..., Services]
+    switched_project: Switched, tmp_path: Path, caplog: pytest.LogCaptureFixture, open_services: Callable[..., Services]
 ) -> None:
-    added = switched.services.encoders.add(save_encoder(tmp_path / "mine"))
-    switched.services.registry.promote(ID, switched.train(added.fingerprint))
-    (switched.services.encoders.folder / added.fingerprint / "model.safetensors").unlink()
-    reopened = open_services()
+    entry = switched_project.services.encoders.add(save_encoder(tmp_path / "mine"))
+    switched_project.services.registry.promote(ID, switched_project.train(entry.fingerprint))
+    (switched_project.services.encoders.folder / entry.fingerprint / "model.safetensors").unlink()
+    second_services = open_services()
     with caplog.at_level(logging.WARNING):
-        predictor = reopened.predictors.of(switched.project, label_config=CONFIG)
+        predictor = second_services.predictors.of(switched_project.project, label_config=CONFIG)
     assert predictor.models == []
-    assert f"event=head_not_used control=mood trained_on={added.fingerprint}" in caplog.text
+    assert f"event=head_not_used control=mood trained_on={entry.fingerprint}" in caplog.text
     assert "were changed: add it again" in caplog.text
 
 
-def test_images_are_embedded_ahead_until_all_are(switched: Switched, tmp_path: Path) -> None:
-    services = switched.services
+def test_images_are_embedded_ahead_until_all_are(switched_project: Switched, tmp_path: Path) -> None:
+    services = switched_project.services
     encoder = services.encoders.add(save_encoder(tmp_path / "mine")).fingerprint
-    done: set[tuple[str, str]] = set()
-    tasks = [*switched.tasks, Task(99, {"image": "/data/upload/970/missing.png"}, False, 0, "")]
-    before = embed_ahead(services, switched.project, tasks, encoder, done=done, lease=Lease("test", None), seconds=0)
+    embedded_pairs: set[tuple[str, str]] = set()
+    tasks = [*switched_project.tasks, Task(99, {"image": "/data/upload/970/missing.png"}, False, 0, "")]
+    before = embed_ahead(
+        services, switched_project.project, tasks, encoder, done=embedded_pairs, lease=Lease("test", None), seconds=0
+    )
     assert (before.done, before.total, before.is_complete) == (0, 25, False)
-    assert embed_ahead(services, switched.project, tasks, encoder, done=done, lease=Lease("test", None)).is_complete
-    assert embed_ahead(services, switched.project, tasks, encoder, done=set(), lease=Lease("test", None), seconds=0).done == 24
+    assert embed_ahead(
+        services, switched_project.project, tasks, encoder, done=embedded_pairs, lease=Lease("test", None)
+    ).is_complete
+    assert (
+        embed_ahead(services, switched_project.project, tasks, encoder, done=set(), lease=Lease("test", None), seconds=0).done
+        == 24
+    )
 
 
-def test_an_event_stops_embedding_ahead(switched: Switched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    services = switched.services
+def test_an_event_stops_embedding_ahead(switched_project: Switched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    services = switched_project.services
     encoder = services.encoders.add(save_encoder(tmp_path / "mine")).fingerprint
     answers = iter([{}, {ID: 1}])
     monkeypatch.setattr(services.pending_events, "pending", lambda: next(answers))
-    progress = embed_ahead(services, switched.project, switched.tasks, encoder, done=set(), lease=Lease("test", None))
+    progress = embed_ahead(
+        services, switched_project.project, switched_project.tasks, encoder, done=set(), lease=Lease("test", None)
+    )
     assert progress.done == 0
 
 
-def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(switched: Switched, tmp_path: Path) -> None:
-    services = switched.services
-    shipped = services.predictors.shipped_encoder
-    added = services.encoders.add(save_encoder(tmp_path / "mine"))
-    services.registry.set_encoder(ID, added.fingerprint)
-    fresh = find_target(services, switched.project)
-    assert (fresh.chosen, fresh.is_switch) == (added.fingerprint, False)  # the shipped heads stay until the first version
-    services.registry.promote(ID, switched.train())
-    trained = find_target(services, switched.project)
-    assert (trained.current, trained.chosen, trained.spec, trained.is_switch) == (shipped, added.fingerprint, added.spec, True)
+def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(switched_project: Switched, tmp_path: Path) -> None:
+    services = switched_project.services
+    shipped_encoder = services.predictors.shipped_encoder
+    entry = services.encoders.add(save_encoder(tmp_path / "mine"))
+    services.registry.set_encoder(ID, entry.fingerprint)
+    fresh = find_target(services, switched_project.project)
+    assert (fresh.chosen, fresh.is_switch) == (entry.fingerprint, False)  # the shipped heads stay until the first version
+    services.registry.promote(ID, switched_project.train())
+    target = find_target(services, switched_project.project)
+    assert (target.current, target.chosen, target.spec, target.is_switch) == (
+        shipped_encoder,
+        entry.fingerprint,
+        entry.spec,
+        True,
+    )
     services.registry.set_encoder(ID, "00ff")
-    lost = find_target(services, switched.project)
-    assert (lost.chosen, lost.is_switch) == (shipped, False)
-    assert "the encoder 00ff of project 970 cannot be used" in lost.problem
+    target_without_file = find_target(services, switched_project.project)
+    assert (target_without_file.chosen, target_without_file.is_switch) == (shipped_encoder, False)
+    assert "the encoder 00ff of project 970 cannot be used" in target_without_file.problem
 
 
 def test_the_setting_names_the_encoder_of_projects_without_a_choice(
-    switched: Switched, tmp_path: Path, open_services: Callable[..., Services]
+    switched_project: Switched, tmp_path: Path, open_services: Callable[..., Services]
 ) -> None:
     spec = save_encoder(tmp_path / "mine")
     services = open_services(encoder=spec)
-    known = services.encoders.find(spec)
-    assert known is None
-    target = find_target(services, switched.project)
-    known = services.encoders.find(spec)
-    assert known is not None
-    assert target.chosen == known.fingerprint
-    bad = find_target(open_services(encoder="local-dir:/nowhere"), switched.project)
+    entry = services.encoders.find(spec)
+    assert entry is None
+    target = find_target(services, switched_project.project)
+    entry = services.encoders.find(spec)
+    assert entry is not None
+    assert target.chosen == entry.fingerprint
+    bad = find_target(open_services(encoder="local-dir:/nowhere"), switched_project.project)
     assert bad.problem == "the encoder local-dir:/nowhere cannot be read: there is no folder /nowhere"
     assert bad.chosen == services.predictors.shipped_encoder

@@ -57,19 +57,19 @@ def test_a_project_with_few_files_has_no_held_out_tasks() -> None:
 def test_tasks_of_the_same_file_are_on_the_same_side() -> None:
     tasks = files(100)
     duplicates = tasks | {task + 1000: data for task, data in tasks.items()}
-    chosen = held_out(duplicates)
-    assert {task for task in chosen if task > 1000} == {task + 1000 for task in chosen if task < 1000}
+    held_out_tasks = held_out(duplicates)
+    assert {task for task in held_out_tasks if task > 1000} == {task + 1000 for task in held_out_tasks if task < 1000}
 
 
 def test_the_side_follows_from_the_sky_position_not_from_the_file_name() -> None:
     rng = np.random.default_rng(0)
     places = list(zip(rng.uniform(0, 360, 200).tolist(), rng.uniform(-80, 80, 200).tolist(), strict=True))
-    named = {task: {"image": f"a-{task}.png", "ra": ra, "dec": dec} for task, (ra, dec) in enumerate(places)}
-    renamed = {
+    tasks = {task: {"image": f"a-{task}.png", "ra": ra, "dec": dec} for task, (ra, dec) in enumerate(places)}
+    tasks_with_other_names = {
         task: {"image": f"s3://b/{task}.fits", "RAJ2000": str(ra), "DEJ2000": dec} for task, (ra, dec) in enumerate(places)
     }
-    assert held_out(named) == held_out(renamed)
-    assert 20 <= len(held_out(named)) <= 60
+    assert held_out(tasks) == held_out(tasks_with_other_names)
+    assert 20 <= len(held_out(tasks)) <= 60
 
 
 # -- no galaxy on both sides --
@@ -82,9 +82,9 @@ def image(ra: float, dec: float = 0.0, *, scale: float = 0.4) -> dict[str, Any]:
 def test_images_that_overlap_on_the_sky_are_neighbours() -> None:
     # 100 px of 0.4 arcsec: 28 arcsec from the middle to the corners.
     tasks = {1: image(10.0), 2: image(10.0 + 50 / 3600), 3: image(10.0 + 200 / 3600)}
-    divided = sides(tasks, out={1})
-    assert (divided.neighbours[1], divided.neighbours[2], divided.neighbours[3]) == ({2}, {1}, frozenset())
-    assert divided.set_aside == {2}
+    division = sides(tasks, out={1})
+    assert (division.neighbours[1], division.neighbours[2], division.neighbours[3]) == ({2}, {1}, frozenset())
+    assert division.set_aside == {2}
 
 
 def test_images_at_the_pole_and_at_zero_right_ascension_are_neighbours() -> None:
@@ -98,8 +98,8 @@ def test_positions_of_one_galaxy_in_images_of_unknown_size_are_neighbours() -> N
 
 
 def test_the_image_size_is_read_from_the_wcs_if_regions_do_not_state_it() -> None:
-    far = {"wcs": {"NAXIS1": 2000, "NAXIS2": 2000}}
-    assert sides({1: image(10.0) | far, 2: image(10.1) | far}, out={1}, size=0).set_aside == {2}
+    other_field = {"wcs": {"NAXIS1": 2000, "NAXIS2": 2000}}
+    assert sides({1: image(10.0) | other_field, 2: image(10.1) | other_field}, out={1}, size=0).set_aside == {2}
 
 
 def test_overlapping_tiles_of_an_image_are_neighbours() -> None:
@@ -126,8 +126,8 @@ def test_numbered_tiles_of_the_first_demo_belong_to_one_image() -> None:
 
 def test_a_file_that_is_uploaded_twice_is_recognised_by_its_hash() -> None:
     tasks = {1: {"image": "/data/upload/1/0000aaaa-a.png"}, 2: {"image": "/data/upload/1/0000bbbb-a.png"}}
-    divided = sides_of(annotate(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
-    assert divided.set_aside == {2}
+    division = sides_of(annotate(tasks), held_out=frozenset({1}), image_keys=KEYS, contents={1: "k", 2: "k"})
+    assert division.set_aside == {2}
 
 
 def test_tasks_that_share_a_page_are_neighbours() -> None:
@@ -141,20 +141,20 @@ places = st.lists(st.tuples(st.floats(10, 10.1), st.floats(0, 0.1), st.booleans(
 @given(places)
 def test_images_on_different_sides_do_not_overlap(positions: list[tuple[float, float, bool]]) -> None:
     tasks = {task: image(ra, dec) for task, (ra, dec, _) in enumerate(positions)}
-    out = {task for task, (*_, chosen) in enumerate(positions) if chosen}
-    divided = sides(tasks, out=out)
-    for task in tasks.keys() - out - divided.set_aside:
-        assert not divided.neighbours[task] & out
+    out = {task for task, (*_, held_out_tasks) in enumerate(positions) if held_out_tasks}
+    division = sides(tasks, out=out)
+    for task in tasks.keys() - out - division.set_aside:
+        assert not division.neighbours[task] & out
 
 
 # -- ground truth, and the share --
 
 
 def test_a_task_with_a_ground_truth_annotation_is_held_out() -> None:
-    divided = sides_of(
+    division = sides_of(
         [*annotate(files(3)), *annotate({2: files(3)[2]}, ground_truth=True)], held_out=frozenset(), image_keys=KEYS
     )
-    assert divided.held_out == {2}
+    assert division.held_out == {2}
 
 
 @pytest.mark.parametrize("share", [0, 0.0, 0.2, 0.5])

@@ -47,8 +47,8 @@ drawn_annotations = st.lists(
 )
 
 
-def ids(chosen: tuple[Annotation, ...]) -> list[int]:
-    return [annotation.id for annotation in chosen]
+def ids(annotations: tuple[Annotation, ...]) -> list[int]:
+    return [annotation.id for annotation in annotations]
 
 
 def test_submitted_annotations_count() -> None:
@@ -76,9 +76,9 @@ def test_only_the_ground_truth_of_a_task_counts_if_it_has_one() -> None:
 
 
 @given(drawn_annotations)
-def test_the_order_of_annotations_does_not_matter(submitted: list[Annotation]) -> None:
-    shuffled = random.Random(0).sample(submitted, len(submitted))
-    assert take_snapshot(submitted).fingerprint == take_snapshot(shuffled).fingerprint
+def test_the_order_of_annotations_does_not_matter(submissions: list[Annotation]) -> None:
+    shuffled_submissions = random.Random(0).sample(submissions, len(submissions))
+    assert take_snapshot(submissions).fingerprint == take_snapshot(shuffled_submissions).fingerprint
 
 
 tasks = st.frozensets(st.integers(1, 20))
@@ -86,9 +86,9 @@ tasks = st.frozensets(st.integers(1, 20))
 
 @given(drawn_annotations, tasks, tasks)
 def test_every_annotation_is_for_training_or_validation_or_set_aside(
-    submitted: list[Annotation], held_out: frozenset[int], set_aside: frozenset[int]
+    submissions: list[Annotation], held_out: frozenset[int], set_aside: frozenset[int]
 ) -> None:
-    snapshot = take_snapshot(submitted, Sides(held_out, set_aside - held_out))
+    snapshot = take_snapshot(submissions, Sides(held_out, set_aside - held_out))
     aside = [note.id for note in snapshot.annotations if note.task_id in set_aside - held_out]
     assert sorted(ids(snapshot.training) + ids(snapshot.validation) + aside) == sorted(ids(snapshot.annotations))
     assert {note.task_id for note in snapshot.training}.isdisjoint(note.task_id for note in snapshot.validation)
@@ -104,28 +104,28 @@ def test_new_edited_and_deleted_annotations_are_changes() -> None:
 
 
 @given(drawn_annotations)
-def test_a_snapshot_has_no_changes_since_itself(submitted: list[Annotation]) -> None:
-    snapshot = take_snapshot(submitted)
+def test_a_snapshot_has_no_changes_since_itself(submissions: list[Annotation]) -> None:
+    snapshot = take_snapshot(submissions)
     assert snapshot.changes_since(snapshot.stamps) == 0
     assert snapshot.changes_since({}) == len(snapshot.annotations)
 
 
 @given(drawn_annotations, drawn_annotations)
-def test_fingerprints_differ_exactly_if_there_are_changes(submitted: list[Annotation], others: list[Annotation]) -> None:
-    first, second = take_snapshot(submitted), take_snapshot(others)
+def test_fingerprints_differ_exactly_if_there_are_changes(submissions: list[Annotation], others: list[Annotation]) -> None:
+    first, second = take_snapshot(submissions), take_snapshot(others)
     assert (first.fingerprint == second.fingerprint) == (first.changes_since(second.stamps) == 0)
 
 
 def test_a_later_skip_is_a_change() -> None:
-    submitted = annotation(1)
-    skipped = replace(submitted, was_cancelled=True, updated_at="2026-01-02T00:00:00Z")
-    assert take_snapshot([skipped]).changes_since(take_snapshot([submitted]).stamps) == 1
+    submissions = annotation(1)
+    skip = replace(submissions, was_cancelled=True, updated_at="2026-01-02T00:00:00Z")
+    assert take_snapshot([skip]).changes_since(take_snapshot([submissions]).stamps) == 1
 
 
 def test_a_renamed_label_is_a_change_though_the_time_is_the_same() -> None:
     before = take_snapshot([annotation(1), annotation(2)])
-    renamed = {**REGION, "value": {"choices": ["Disk"]}}
-    after = take_snapshot([annotation(1), annotation(2, result=[renamed])])
+    other_region = {**REGION, "value": {"choices": ["Disk"]}}
+    after = take_snapshot([annotation(1), annotation(2, result=[other_region])])
     assert after.changes_since(before.stamps) == 1
     assert after.fingerprint != before.fingerprint
 
@@ -134,22 +134,24 @@ def test_a_renamed_label_is_a_change_though_the_time_is_the_same() -> None:
 
 
 @given(drawn_annotations)
-def test_a_saved_snapshot_is_read_unchanged(tmp_path_factory: pytest.TempPathFactory, submitted: list[Annotation]) -> None:
-    folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(submitted)
+def test_a_saved_snapshot_is_read_unchanged(tmp_path_factory: pytest.TempPathFactory, submissions: list[Annotation]) -> None:
+    folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(submissions)
     snapshot.save(folder)
     assert read_stamps(folder) == snapshot.stamps
 
 
 @given(drawn_annotations)
 def test_a_snapshot_of_an_earlier_release_detects_changes_by_time(
-    tmp_path_factory: pytest.TempPathFactory, submitted: list[Annotation]
+    tmp_path_factory: pytest.TempPathFactory, submissions: list[Annotation]
 ) -> None:
-    folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(submitted)
+    folder, snapshot = tmp_path_factory.getbasetemp(), take_snapshot(submissions)
     rows = [{"annotation": note.id, "task": note.task_id, "updated_at": note.updated_at} for note in snapshot.annotations]
     (folder / "snapshot.json").write_text(json.dumps(rows))
     assert snapshot.changes_since(read_stamps(folder)) == 0
-    edited = take_snapshot([replace(annotation, updated_at="2026-02-01T00:00:00Z") for annotation in snapshot.annotations])
-    assert edited.changes_since(read_stamps(folder)) == len(rows)
+    edited_snapshot = take_snapshot(
+        [replace(annotation, updated_at="2026-02-01T00:00:00Z") for annotation in snapshot.annotations]
+    )
+    assert edited_snapshot.changes_since(read_stamps(folder)) == len(rows)
 
 
 def test_the_base_version_has_no_stamps(tmp_path: Path) -> None:

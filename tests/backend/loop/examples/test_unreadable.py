@@ -64,5 +64,9 @@ def test_a_corrected_annotation_is_no_longer_listed(services: Services, project:
 
 def test_annotations_are_read_again_after_a_config_change(services: Services, project: Project) -> None:
     assert list_problems(services, project, annotation(1, choice("Smooth"))) == []
-    renamed = services.registry.register_project(7, label_config=CONFIG.replace("Smooth", "Dusty"), extra_params=None)
-    assert [problem.control for problem in list_problems(services, renamed, annotation(1, choice("Smooth")))] == ["class"]
+    project_of_new_config = services.registry.register_project(
+        7, label_config=CONFIG.replace("Smooth", "Dusty"), extra_params=None
+    )
+    assert [problem.control for problem in list_problems(services, project_of_new_config, annotation(1, choice("Smooth")))] == [
+        "class"
+    ]

@@ -59,11 +59,11 @@ def test_an_equal_head_changes_nothing(galaxies: Galaxies) -> None:
 
 def test_a_head_that_differs_on_small_galaxies_changes_their_tasks(galaxies: Galaxies) -> None:
     live, new = galaxies.model(wild_large=0, wild_small=1), galaxies.model(wild_large=0, wild_small=0.3)
-    others = change_of_classes(new, live, galaxies.project, annotated=False)
-    compared = change_of_classes(new, live, galaxies.project, annotated=True)
-    assert others > 2 * compared
+    other_change = change_of_classes(new, live, galaxies.project, annotated=False)
+    annotated_change = change_of_classes(new, live, galaxies.project, annotated=True)
+    assert other_change > 2 * annotated_change
     difference = new.probabilities(galaxies.embeddings[8:]) - live.probabilities(galaxies.embeddings[8:])
-    assert others == pytest.approx((difference**2).sum(axis=1).mean() / 2)
+    assert other_change == pytest.approx((difference**2).sum(axis=1).mean() / 2)
 
 
 def test_without_readable_tasks_the_change_is_zero(galaxies: Galaxies) -> None:

@@ -102,25 +102,25 @@ labels = st.sampled_from([(), ("Ring",)])
 
 @given(comparisons, comparisons, comparisons, labels)
 def test_a_significantly_worse_candidate_is_never_accepted(
-    live: Comparison, shipped: Comparison, other: Comparison, new: tuple[str, ...]
+    live: Comparison, versus_shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
-    origin = decide(live, shipped, other, new_labels=new).origin
-    assert not (origin is HeadOrigin.CANDIDATE and Answer.WORSE in (live.answer, shipped.answer))
+    origin = decide(live, versus_shipped, other, new_labels=new).origin
+    assert not (origin is HeadOrigin.CANDIDATE and Answer.WORSE in (live.answer, versus_shipped.answer))
     assert not (origin is HeadOrigin.LIVE and other.answer is Answer.WORSE)
     assert origin is not HeadOrigin.SHIPPED or other.answer is Answer.WORSE
 
 
 @given(comparisons, comparisons, comparisons, labels)
 def test_without_a_gain_only_a_new_label_within_the_margin_is_accepted(
-    live: Comparison, shipped: Comparison, other: Comparison, new: tuple[str, ...]
+    live: Comparison, versus_shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
-    if decide(live, shipped, other, new_labels=new).origin is HeadOrigin.CANDIDATE and live.answer is not Answer.BETTER:
+    if decide(live, versus_shipped, other, new_labels=new).origin is HeadOrigin.CANDIDATE and live.answer is not Answer.BETTER:
         assert new
         assert live.low > -MARGIN
 
 
 @pytest.mark.parametrize(
-    ("origin", "change", "compared", "held_out", "expected"),
+    ("origin", "change", "annotated_change", "held_out", "expected"),
     [
         (HeadOrigin.CANDIDATE, MARGIN, 0.0, WIDE, HeadOrigin.CANDIDATE),
         (HeadOrigin.CANDIDATE, 3 * MARGIN, MARGIN, WIDE, HeadOrigin.LIVE),
@@ -139,7 +139,7 @@ def test_without_a_gain_only_a_new_label_within_the_margin_is_accepted(
     ],
 )
 def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
-    origin: HeadOrigin, change: float, compared: float, held_out: Comparison, expected: HeadOrigin
+    origin: HeadOrigin, change: float, annotated_change: float, held_out: Comparison, expected: HeadOrigin
 ) -> None:
-    decision = decide_on_change(Decision(origin, "is better"), change=change, compared=compared, held_out=held_out)
+    decision = decide_on_change(Decision(origin, "is better"), change=change, compared=annotated_change, held_out=held_out)
     assert decision.origin is expected

@@ -61,24 +61,24 @@ class Bench:
         return next(other.value for other in CONTROLS[control].labels if other.value != label)
 
     def annotations(
-        self, tasks: Iterable[int], *, wrong: Collection[str] = (), controls: Iterable[str] = CONTROLS
+        self, tasks: Iterable[int], *, wrong_controls: Collection[str] = (), controls: Iterable[str] = CONTROLS
     ) -> list[Annotation]:
-        """Return one annotation per task with answers to the controls, the opposite ones for the controls in `wrong`."""
-        made = []
+        """Return one annotation per task with answers to the controls, opposite ones for those in `wrong_controls`."""
+        annotations = []
         for task in tasks:
             labels = {name: self.truth(name)[task] for name in controls}
-            labels |= {name: self.opposite(name, labels[name]) for name in labels if name in wrong}
+            labels |= {name: self.opposite(name, labels[name]) for name in labels if name in wrong_controls}
             result = [choices.encode([label], control=CONTROLS[name]) for name, label in labels.items()]
             data = {"image": self.references[task]}
-            made.append(Annotation(task, task, data, result, "2026-01-01T00:00:00Z", 1, False, None, None))
-        return made
+            annotations.append(Annotation(task, task, data, result, "2026-01-01T00:00:00Z", 1, False, None, None))
+        return annotations
 
     def version(
-        self, *, wrong: Collection[str] = (), tasks: Iterable[int] = TRAINING, controls: Iterable[str] = CONTROLS
+        self, *, wrong_controls: Collection[str] = (), tasks: Iterable[int] = TRAINING, controls: Iterable[str] = CONTROLS
     ) -> int:
-        """Return a version trained on `tasks`, with wrong labels of the controls in `wrong`."""
+        """Return a version trained on `tasks`, with wrong labels of the controls in `wrong_controls`."""
         config = parse(self.project.label_config)
-        annotations = self.annotations(tasks, wrong=wrong, controls=controls)
+        annotations = self.annotations(tasks, wrong_controls=wrong_controls, controls=controls)
         training_labels = gather_examples(
             annotations, config, config.controls, sizes_of=self.services.predictors.extractor.sizes
         )
@@ -97,12 +97,18 @@ class Bench:
         return number
 
     def run_gate(
-        self, candidate: int, *, live: int, held_out: Iterable[int] = HELD_OUT, annotated: Iterable[int] = TASKS, **more: Any
+        self,
+        candidate: int,
+        *,
+        live: int,
+        held_out: Iterable[int] = HELD_OUT,
+        annotated_tasks: Iterable[int] = TASKS,
+        **more: Any,
     ) -> Verdict:
         registry = self.services.registry
         if registry.project(self.id).live_version != live:
             registry.promote(self.id, live)
-        snapshot = take_snapshot(self.annotations(annotated), Sides(frozenset(held_out), **more))
+        snapshot = take_snapshot(self.annotations(annotated_tasks), Sides(frozenset(held_out), **more))
         return run_gate(
             self.services, registry.project(self.id), registry.version(self.id, candidate), snapshot, project_tasks=self.tasks
         )
@@ -120,7 +126,7 @@ def bench(predicting: Services, files: Any, png: Callable[..., bytes]) -> Bench:
 
 
 def test_a_better_version_goes_live(bench: Bench) -> None:
-    worse, better = bench.version(wrong=CONTROLS), bench.version()
+    worse, better = bench.version(wrong_controls=CONTROLS), bench.version()
     verdict = bench.run_gate(better, live=worse)
     assert verdict.goes_live
     assert verdict.heads == {"mood": better, "place": better}
@@ -128,7 +134,7 @@ def test_a_better_version_goes_live(bench: Bench) -> None:
 
 
 def test_a_worse_version_does_not_go_live_even_with_more_labels(bench: Bench) -> None:
-    better, worse = bench.version(tasks=range(1, 9)), bench.version(wrong=CONTROLS)
+    better, worse = bench.version(tasks=range(1, 9)), bench.version(wrong_controls=CONTROLS)
     verdict = bench.run_gate(worse, live=better)
     assert not verdict.goes_live
     assert "mood is worse" in verdict.reason
@@ -138,8 +144,8 @@ def test_a_worse_version_does_not_go_live_even_with_more_labels(bench: Bench) ->
 def test_few_held_out_tasks_do_not_let_a_worse_version_go_live(bench: Bench, held_out: Collection[int]) -> None:
     """As after the demo's first batch: worse on four tasks, but live because it was trained on more."""
     better = bench.version(tasks=range(1, 9))
-    worse = bench.version(tasks=range(1, 17), wrong=CONTROLS)
-    assert not bench.run_gate(worse, live=better, held_out=held_out, annotated=range(1, 21)).goes_live
+    worse = bench.version(tasks=range(1, 17), wrong_controls=CONTROLS)
+    assert not bench.run_gate(worse, live=better, held_out=held_out, annotated_tasks=range(1, 21)).goes_live
 
 
 def test_a_tie_keeps_the_live_version(bench: Bench) -> None:
@@ -152,38 +158,40 @@ def test_a_tie_keeps_the_live_version(bench: Bench) -> None:
 def test_a_version_with_two_more_labels_goes_live_only_if_it_is_better(bench: Bench) -> None:
     live, candidate = bench.version(tasks=range(1, 15)), bench.version(tasks=range(1, 17))
     verdict = bench.run_gate(candidate, live=live)
-    better = {name: measured["versus_live"]["answer"] == "better" for name, measured in verdict.evidence["controls"].items()}
+    better = {name: scores["versus_live"]["answer"] == "better" for name, scores in verdict.evidence["controls"].items()}
     assert verdict.goes_live is any(better.values())
 
 
 def test_without_held_out_tasks_cross_validation_decides(bench: Bench) -> None:
-    verdict = bench.run_gate(bench.version(), live=1, held_out=(), annotated=TRAINING)
+    verdict = bench.run_gate(bench.version(), live=1, held_out=(), annotated_tasks=TRAINING)
     assert verdict.goes_live
-    measured = verdict.evidence["controls"]["mood"]
-    assert measured["by"] == "cross-validation"
-    assert measured["versus_live"]["tasks"] == len(TRAINING)
-    assert measured["candidate"] < 1  # it was not scored on its training tasks
+    scores = verdict.evidence["controls"]["mood"]
+    assert scores["by"] == "cross-validation"
+    assert scores["versus_live"]["tasks"] == len(TRAINING)
+    assert scores["candidate"] < 1  # it was not scored on its training tasks
 
 
 def test_cross_validation_rejects_a_head_that_memorised_noise(bench: Bench) -> None:
     random = np.random.default_rng(0)
-    shuffled = dict(zip(TRAINING, random.permutation([bench.references[task] for task in TRAINING]).tolist(), strict=True))
+    shuffled_labels = dict(
+        zip(TRAINING, random.permutation([bench.references[task] for task in TRAINING]).tolist(), strict=True)
+    )
     good = bench.version()
-    bench.references |= shuffled
-    bench.embeddings |= dict(zip(TRAINING, embed(bench.services, list(shuffled.values())), strict=True))
+    bench.references |= shuffled_labels
+    bench.embeddings |= dict(zip(TRAINING, embed(bench.services, list(shuffled_labels.values())), strict=True))
     noise = bench.version()
-    verdict = bench.run_gate(noise, live=good, held_out=(), annotated=TRAINING)
+    verdict = bench.run_gate(noise, live=good, held_out=(), annotated_tasks=TRAINING)
     assert not verdict.goes_live
 
 
 def test_corrected_labels_replace_the_version_trained_on_wrong_ones(bench: Bench) -> None:
-    wrong, right = bench.version(wrong=CONTROLS), bench.version()
-    assert bench.run_gate(right, live=wrong, held_out=(), annotated=TRAINING).goes_live
+    wrong_controls, right = bench.version(wrong_controls=CONTROLS), bench.version()
+    assert bench.run_gate(right, live=wrong_controls, held_out=(), annotated_tasks=TRAINING).goes_live
 
 
 def test_six_labels_are_too_few_for_cross_validation(bench: Bench) -> None:
     """Without one of them no head can be fitted: the default prediction does not measure the candidate."""
-    verdict = bench.run_gate(bench.version(tasks=range(1, 7)), live=1, held_out=(), annotated=range(1, 7))
+    verdict = bench.run_gate(bench.version(tasks=range(1, 7)), live=1, held_out=(), annotated_tasks=range(1, 7))
     assert not verdict.goes_live
     assert verdict.evidence["controls"]["mood"]["judged_on"] == 0
 
@@ -191,14 +199,16 @@ def test_six_labels_are_too_few_for_cross_validation(bench: Bench) -> None:
 def test_neighbours_of_an_image_are_left_out_of_its_folds(bench: Bench) -> None:
     groups = {task: str(task % 4) for task in TASKS}
     neighbours = {task: frozenset(other for other in TASKS if other % 4 == task % 4) - {task} for task in TASKS}
-    verdict = bench.run_gate(bench.version(), live=1, held_out=(), annotated=TRAINING, neighbours=neighbours, galaxies=groups)
+    verdict = bench.run_gate(
+        bench.version(), live=1, held_out=(), annotated_tasks=TRAINING, neighbours=neighbours, galaxies=groups
+    )
     assert verdict.evidence["controls"]["mood"]["versus_live"]["groups"] == 4
     assert not verdict.goes_live  # sixteen tasks, but four galaxies: too few
 
 
 def test_the_gate_decides_for_each_control(bench: Bench, predicting: Services) -> None:
-    live = bench.version(wrong=["mood"])
-    candidate = bench.version(wrong=["place"])
+    live = bench.version(wrong_controls=["mood"])
+    candidate = bench.version(wrong_controls=["place"])
     verdict = bench.run_gate(candidate, live=live)
     assert verdict.goes_live
     assert verdict.heads == {"mood": candidate, "place": live}
@@ -208,8 +218,8 @@ def test_the_gate_decides_for_each_control(bench: Bench, predicting: Services) -
     for name, labels in (("mood", ["Calm", "Wild"]), ("place", ["Alone", "Crowded"])):
         head = heads.by_control[name]
         assert isinstance(head, Morphology)
-        predicted = [labels[index] for index in head.predict(vectors).argmax(axis=1)]
-        assert predicted == [bench.truth(name)[task] for task in HELD_OUT]
+        predictions = [labels[index] for index in head.predict(vectors).argmax(axis=1)]
+        assert predictions == [bench.truth(name)[task] for task in HELD_OUT]
     # A third version is compared with these heads, each with its own training tasks.
     third = bench.version()
     assert not bench.run_gate(third, live=candidate).goes_live
@@ -225,20 +235,20 @@ def test_a_new_control_goes_live_and_the_others_keep_their_heads(bench: Bench) -
 
 
 def test_a_control_without_a_trained_head_keeps_its_live_head(bench: Bench) -> None:
-    live, candidate = bench.version(wrong=["mood"]), bench.version(controls=["mood"])
+    live, candidate = bench.version(wrong_controls=["mood"]), bench.version(controls=["mood"])
     assert bench.run_gate(candidate, live=live).heads == {"mood": candidate, "place": live}
 
 
 def test_the_evidence_records_scores_and_tasks(bench: Bench) -> None:
-    live, candidate = bench.version(wrong=CONTROLS, tasks=range(1, 9)), bench.version()
+    live, candidate = bench.version(wrong_controls=CONTROLS, tasks=range(1, 9)), bench.version()
     evidence = bench.run_gate(candidate, live=live).evidence
     assert (evidence["judged_on"], evidence["compared_with"]) == (len(TASKS), bench.name(live))
     assert evidence["learned_from"] == {"candidate": 16, "live": 8}
-    measured = evidence["controls"]["mood"]
-    assert measured["by"] == "cross-validation and 8 held-out tasks"
-    assert 0 <= measured["live"] < measured["candidate"] <= 1
-    assert measured["versus_live"]["low"] < measured["versus_live"]["difference"] < measured["versus_live"]["high"]
-    assert measured["calibration"]["candidate"]["brier"] < measured["calibration"]["live"]["brier"]
+    scores = evidence["controls"]["mood"]
+    assert scores["by"] == "cross-validation and 8 held-out tasks"
+    assert 0 <= scores["live"] < scores["candidate"] <= 1
+    assert scores["versus_live"]["low"] < scores["versus_live"]["difference"] < scores["versus_live"]["high"]
+    assert scores["calibration"]["candidate"]["brier"] < scores["calibration"]["live"]["brier"]
 
 
 def test_an_unreadable_image_is_not_scored(bench: Bench, files: Any) -> None:
@@ -248,7 +258,7 @@ def test_an_unreadable_image_is_not_scored(bench: Bench, files: Any) -> None:
 
 
 def test_without_annotations_the_live_version_stays(bench: Bench) -> None:
-    verdict = bench.run_gate(bench.version(), live=1, annotated=())
+    verdict = bench.run_gate(bench.version(), live=1, annotated_tasks=())
     assert not verdict.goes_live
     assert verdict.evidence["judged_on"] == 0
 
@@ -257,7 +267,7 @@ def test_after_a_config_change_a_version_goes_live_with_the_fitting_heads(bench:
     registry, old = bench.services.registry, bench.version()
     registry.promote(bench.id, old)
     bench.project = registry.register_project(bench.id, label_config=CONFIG + "<!-- changed -->", extra_params=None)
-    candidate = registry.version(bench.id, bench.version(wrong=["mood"], tasks=range(1, 9)))
+    candidate = registry.version(bench.id, bench.version(wrong_controls=["mood"], tasks=range(1, 9)))
     verdict = run_gate(bench.services, bench.project, candidate, take_snapshot(bench.annotations(TASKS)), project_tasks=())
     assert verdict.goes_live
     assert verdict.heads == {"mood": old, "place": old}
@@ -265,7 +275,7 @@ def test_after_a_config_change_a_version_goes_live_with_the_fitting_heads(bench:
 
 
 def test_a_version_without_stored_labels_is_compared_by_its_snapshot(bench: Bench) -> None:
-    old = bench.version(wrong=["mood"])
+    old = bench.version(wrong_controls=["mood"])
     folder = bench.services.registry.path(bench.id, old)
     (folder / "lessons.json").unlink()
     (folder / "version.json").write_text("{}")  # without checksums, as in earlier releases
@@ -293,8 +303,8 @@ def test_the_shipped_head_is_restored_if_both_versions_are_worse(
     names = np.array([label.value for label in control.labels])
     right = dict(zip(TASKS, names[probabilities.argmax(axis=1)].tolist(), strict=True))
     right[1] = next(name for name in names if name != right[2])  # a head needs examples of both
-    wrong = {task: bench.opposite("mood", label) for task, label in right.items()}
-    monkeypatch.setattr(bench, "truth", lambda name: wrong if name == "mood" else {})
+    wrong_controls = {task: bench.opposite("mood", label) for task, label in right.items()}
+    monkeypatch.setattr(bench, "truth", lambda name: wrong_controls if name == "mood" else {})
     live, candidate = bench.version(controls=["mood"], tasks=range(1, 9)), bench.version(controls=["mood"])
     monkeypatch.setattr(bench, "truth", lambda name: right if name == "mood" else Bench.truth(bench, name))
     verdict = bench.run_gate(candidate, live=live)

@@ -57,10 +57,10 @@ def test_a_measured_radius_is_calibrated_and_the_gate_decides(predicting: Servic
         data[task] = {"image": reference, "science": f"science/{PROJECT}/{task}.fits"}
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     predictions = predicting.predictors.of(project, label_config=CONFIG).predict([Task(task, data[task]) for task in TASKS])
-    measured = [prediction.result[0]["value"]["number"] for prediction in predictions]
-    assert measured == pytest.approx(radii, rel=0.15)
+    numbers = [prediction.result[0]["value"]["number"] for prediction in predictions]
+    assert numbers == pytest.approx(radii, rel=0.15)
 
-    results = [[number.encode(FACTOR * value, control=CONTROL)] for value in measured]
+    results = [[number.encode(FACTOR * value, control=CONTROL)] for value in numbers]
     annotations = [
         Annotation(task, task, data[task], result, "2026-01-01T00:00:00Z", 1, False, None, None)
         for task, result in zip(TASKS, results, strict=True)
@@ -77,5 +77,5 @@ def test_a_measured_radius_is_calibrated_and_the_gate_decides(predicting: Servic
     assert {"image", "science", "psf"} <= predictor.data_keys
     (prediction,) = predictor.predict([Task(1, data[1])])
     (region,) = prediction.result
-    assert region["value"]["number"] == pytest.approx(FACTOR * measured[0], rel=0.08)
+    assert region["value"]["number"] == pytest.approx(FACTOR * numbers[0], rel=0.08)
     assert "calibrated with 12 labels" in region["meta"]["text"][0]

@@ -33,15 +33,15 @@ HELD_OUT = frozenset(range(31, 41))
 def equal_images(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of equal images whose redshift is a function of the columns; one column is a copy of it."""
     rng = np.random.default_rng(0)
-    made = []
+    images = []
     for task in TASKS:
         colour, magnitude = float(rng.uniform(0, 2)), float(rng.normal(20, 0.5))
         redshift = 0.2 + 0.4 * colour
         reference = files.put(f"/data/upload/{PROJECT}/{task}.png", png(spots=((100, 50, 9),), seed=task))
         data = {"image": reference, "mag_g": magnitude + colour, "mag_r": magnitude, "mag_i": 99, "zspec": redshift}
         region = number.encode(redshift, control=CONTROL)
-        made.append(Annotation(task, task, data, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
-    return made
+        images.append(Annotation(task, task, data, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
+    return images
 
 
 def test_columns_are_learned_compared_and_used(
@@ -58,13 +58,13 @@ def test_columns_are_learned_compared_and_used(
 
     verdict = run_gate(predicting, project, registry.version(PROJECT, version), snapshot, project_tasks=())
     assert verdict.goes_live
-    measured = verdict.evidence["controls"]["redshift"]
-    assert measured["by"] == "cross-validation and 10 held-out tasks"
-    assert measured["numbers"]["candidate"]["sigma_nmad"] < 0.01
-    assert measured["numbers"]["candidate"]["outliers"] == 0
-    assert 0 <= measured["numbers"]["candidate"]["coverage_68"] <= 1
-    assert measured["inputs"]["used"] == ["columns"]
-    assert any("zspec" in sentence for sentence in measured["inputs"]["left_out"])
+    scores = verdict.evidence["controls"]["redshift"]
+    assert scores["by"] == "cross-validation and 10 held-out tasks"
+    assert scores["numbers"]["candidate"]["sigma_nmad"] < 0.01
+    assert scores["numbers"]["candidate"]["outliers"] == 0
+    assert 0 <= scores["numbers"]["candidate"]["coverage_68"] <= 1
+    assert scores["inputs"]["used"] == ["columns"]
+    assert any("zspec" in sentence for sentence in scores["inputs"]["left_out"])
 
     registry.promote(PROJECT, version, evidence=verdict.evidence, heads=verdict.heads)
     predictor = predicting.predictors.of(registry.project(PROJECT), label_config=CONFIG)

@@ -15,7 +15,7 @@ HASH, OTHER_HASH = data_hash({"image": "a.png"}, ["image"]), data_hash({"image":
 
 
 @pytest.mark.parametrize(
-    ("task", "predicted", "record", "chosen"),
+    ("task", "predicted", "record", "choice"),
     [
         pytest.param(TASK, False, None, ToPredict(missing=[TASK]), id="new task"),
         pytest.param(TASK, True, PredictionRecord(HASH), ToPredict(), id="predicted"),
@@ -30,14 +30,14 @@ HASH, OTHER_HASH = data_hash({"image": "a.png"}, ["image"]), data_hash({"image":
     ],
 )
 def test_tasks_are_sorted_by_the_state_of_their_predictions(
-    task: Task, predicted: bool, record: PredictionRecord | None, chosen: ToPredict
+    task: Task, predicted: bool, record: PredictionRecord | None, choice: ToPredict
 ) -> None:
     records = {} if record is None else {task.id: record}
-    assert choose_tasks([task], {task.id} if predicted else (), records, keys=["image"], time=NOW) == chosen
+    assert choose_tasks([task], {task.id} if predicted else (), records, keys=["image"], time=NOW) == choice
 
 
 def test_the_failed_task_that_was_tried_longest_ago_comes_first() -> None:
     tasks = [Task(number, {"image": "a.png"}, False, 0, "") for number in (1, 2, 3)]
     records = {1: PredictionRecord(HASH, 30.0), 2: PredictionRecord(HASH, 10.0), 3: PredictionRecord(HASH, 20.0)}
-    chosen = choose_tasks(tasks, {1, 2, 3}, records, keys=["image"], time=NOW)
-    assert [task.id for task in chosen.failed] == [2, 3, 1]
+    choice = choose_tasks(tasks, {1, 2, 3}, records, keys=["image"], time=NOW)
+    assert [task.id for task in choice.failed] == [2, 3, 1]

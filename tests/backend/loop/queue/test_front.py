@@ -17,14 +17,14 @@ def test_a_front_has_three_batches_within_bounds(batch: int, length: int) -> Non
     assert front_length(batch) == length
 
 
-@given(ranked=st.integers(0, 60), held_out=st.integers(0, 60), share=st.floats(0, 1), length=st.integers(1, 60))
-def test_a_front_has_each_task_once_and_keeps_the_order(ranked: int, held_out: int, share: float, length: int) -> None:
-    others, validation = list(range(ranked)), set(range(100, 100 + held_out))
-    front = mix_in(others, validation, share=share, length=length, seed="v0002")
+@given(rank_count=st.integers(0, 60), held_out=st.integers(0, 60), share=st.floats(0, 1), length=st.integers(1, 60))
+def test_a_front_has_each_task_once_and_keeps_the_order(rank_count: int, held_out: int, share: float, length: int) -> None:
+    ranking, validation = list(range(rank_count)), set(range(100, 100 + held_out))
+    front = mix_in(ranking, validation, share=share, length=length, seed="v0002")
     assert len(front) == len(set(front)) <= length
-    assert set(front) <= set(others) | validation
-    assert [task for task in front if task < 100] == others[: sum(task < 100 for task in front)]
-    assert front[:1] == others[:1]
+    assert set(front) <= set(ranking) | validation
+    assert [task for task in front if task < 100] == ranking[: sum(task < 100 for task in front)]
+    assert front[:1] == ranking[:1]
 
 
 def test_held_out_tasks_have_their_share_at_random_places() -> None:
@@ -40,10 +40,10 @@ def test_held_out_tasks_have_their_share_at_random_places() -> None:
 
 
 def test_every_held_out_task_is_as_likely_to_be_chosen() -> None:
-    chosen: Counter[int] = Counter()
+    counts: Counter[int] = Counter()
     for version in range(400):
-        chosen.update(task for task in mix_in(list(range(50)), set(range(100, 120)), share=0.2, length=50, seed=f"v{version}"))
-    frequencies = [chosen[task] for task in range(100, 120)]
+        counts.update(task for task in mix_in(list(range(50)), set(range(100, 120)), share=0.2, length=50, seed=f"v{version}"))
+    frequencies = [counts[task] for task in range(100, 120)]
     assert sum(frequencies) == 4000
     assert max(frequencies) < 260
     assert min(frequencies) > 140

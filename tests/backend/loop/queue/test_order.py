@@ -78,16 +78,16 @@ class State:
 
 
 @pytest.fixture
-def state(attached: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]) -> State:
+def state(attached_services: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]) -> State:
     for task in TASKS:
         path = f"/data/upload/{PROJECT}/{task}.png"
         seed = 1 if task == COPY else task
         label_studio.files[path] = png(spots=((20 + 10 * seed, 50, 2 + seed),), seed=seed)
         label_studio.add_task(task)
-        attached.predictors.extractor.extract_features([path], embed=True)
-    made = State(attached, label_studio)
-    made.configure()
-    return made
+        attached_services.predictors.extractor.extract_features([path], embed=True)
+    state_of_project = State(attached_services, label_studio)
+    state_of_project.configure()
+    return state_of_project
 
 
 def annotate(state: State, *tasks: int) -> None:
@@ -131,8 +131,8 @@ def test_a_process_that_has_not_placed_the_front_knows_its_scores(state: State) 
     state.order()
     state.stored = StoredPredictions()
     state.order()
-    known = {task: score for task, score in state.stored.scores.items() if score is not None}
-    assert known == {task: state.scores[task] for task in state.front}
+    known_scores = {task: score for task, score in state.stored.scores.items() if score is not None}
+    assert known_scores == {task: state.scores[task] for task in state.front}
 
 
 def test_a_new_front_is_placed_when_fewer_than_half_of_its_tasks_are_open(state: State) -> None:
@@ -182,13 +182,13 @@ def test_a_kill_while_scores_are_changed_loses_none(state: State, monkeypatch: p
     state.configure(strategy="random")
     calls: list[tuple[Any, ...]] = []
 
-    def interrupted(*arguments: Any) -> None:
+    def fail(*arguments: Any) -> None:
         if len(calls) >= kill_after:
             raise KeyboardInterrupt
         calls.append(arguments)
         set_score(*arguments)
 
-    monkeypatch.setattr(placing, "set_score", interrupted)
+    monkeypatch.setattr(placing, "set_score", fail)
     with pytest.raises(KeyboardInterrupt):
         state.order()
     monkeypatch.undo()
@@ -213,10 +213,10 @@ def test_a_task_that_is_predicted_again_stays_at_its_place(state: State) -> None
 
 def test_a_refused_request_leaves_the_own_scores_in_the_registry(state: State) -> None:
     for number in range(100, 130):
-        state.label_studio.refused[f"PATCH /api/predictions/{number}/"] = (400, {"detail": "no"})
+        state.label_studio.refusals[f"PATCH /api/predictions/{number}/"] = (400, {"detail": "no"})
     with pytest.raises(LabelStudioError):
         state.order()
-    state.label_studio.refused.clear()
+    state.label_studio.refusals.clear()
     state.order()
     assert len(state.front) == 11
 

@@ -25,9 +25,9 @@ CONFIG = parse("""<View><Image name="image" value="$image"/><Rating name="intere
 
 
 def control(name: str, config: LabelConfig = CONFIG) -> Control:
-    found = config.control(name)
-    assert found is not None
-    return found
+    class_control = config.control(name)
+    assert class_control is not None
+    return class_control
 
 
 @pytest.fixture(scope="module")
@@ -99,9 +99,9 @@ def test_rare_classes_weigh_more(base: BaseClassifier, head: Morphology) -> None
     assert rarity.tolist() == pytest.approx([0.5, 5 / 3, 2.5])
     model, candidates = ClassModel(control("kind"), head, base), task_embeddings(base, 20)
     plain = build_pool(model, candidates, task_embeddings(base, 0), scores={})
-    weighted = build_pool(model, candidates, task_embeddings(base, 0), scores={}, rarity=rarity)
+    weighted_pool = build_pool(model, candidates, task_embeddings(base, 0), scores={}, rarity=rarity)
     expected = plain.information * rarity[plain.probabilities.argmax(axis=1)]
-    assert weighted.information == pytest.approx(expected)
+    assert weighted_pool.information == pytest.approx(expected)
 
 
 def test_classes_and_ratings_are_read_from_annotations() -> None:
@@ -112,6 +112,6 @@ def test_classes_and_ratings_are_read_from_annotations() -> None:
 
 
 def test_embeddings_are_joined_in_order(base: BaseClassifier) -> None:
-    both = join_embeddings(task_embeddings(base, 2), task_embeddings(base, 3, seed=1))
-    assert both.tasks.tolist() == [100, 101, 100, 101, 102]
-    assert both.rows.shape == (5, len(base.morphology.mean))
+    joined_rows = join_embeddings(task_embeddings(base, 2), task_embeddings(base, 3, seed=1))
+    assert joined_rows.tasks.tolist() == [100, 101, 100, 101, 102]
+    assert joined_rows.rows.shape == (5, len(base.morphology.mean))

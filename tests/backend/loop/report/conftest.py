@@ -46,10 +46,10 @@ class ReportedProject:
     def current(self) -> Project:
         return self.services.registry.project(self.id)
 
-    def annotate(self, tasks: Iterable[int], *, wrong: Iterable[int] = (), label: str = "") -> Snapshot:
-        """Return the snapshot with an annotation of each task; those of the tasks in `wrong` have the other class."""
+    def annotate(self, tasks: Iterable[int], *, wrong_tasks: Iterable[int] = (), label: str = "") -> Snapshot:
+        """Return the snapshot with an annotation of each task; those of the tasks in `wrong_tasks` have the other class."""
         (control,) = self.config.controls
-        mistaken, made = set(wrong), []
+        mistaken, annotations = set(wrong_tasks), []
         for task in tasks:
             if control.tag == "Number":
                 region = number.encode(18.0 + task % 3 if task % 2 else 4.0, control=control)
@@ -57,21 +57,25 @@ class ReportedProject:
                 names = [each.value for each in control.labels]
                 region = choices.encode([label or names[(task + (task in mistaken)) % 2]], control=control)
             at = f"2026-01-01T00:{task // 60:02d}:{task % 60:02d}Z"
-            made.append(Annotation(task, task, self.tasks[task - 1].data, [region], at, 1, False, None, 30.0))
-        done = {annotation.task_id for annotation in made}
-        self.tasks = [Task(task.id, task.data, task.id in done, int(task.id in done), "") for task in self.tasks]
-        return take_snapshot(made)
+            annotations.append(Annotation(task, task, self.tasks[task - 1].data, [region], at, 1, False, None, 30.0))
+        annotated_tasks = {annotation.task_id for annotation in annotations}
+        self.tasks = [
+            Task(task.id, task.data, task.id in annotated_tasks, int(task.id in annotated_tasks), "") for task in self.tasks
+        ]
+        return take_snapshot(annotations)
 
     def mark_ground_truth(self, snapshot: Snapshot, tasks: Collection[int]) -> Snapshot:
         """Return the snapshot with the annotations of some tasks as ground truth."""
-        return take_snapshot([replace(one, ground_truth=one.task_id in tasks) for one in snapshot.annotations])
+        return take_snapshot(
+            [replace(annotation, ground_truth=annotation.task_id in tasks) for annotation in snapshot.annotations]
+        )
 
     def train(self, snapshot: Snapshot) -> int:
         """Train a version on a snapshot and make it live; return its number."""
-        divided = divide_snapshot(self.services, self.current, snapshot, tasks=self.tasks)
-        trained = train(self.services, self.current, divided, allow_none=True)
-        self.services.registry.promote(self.id, trained)
-        return trained
+        division = divide_snapshot(self.services, self.current, snapshot, tasks=self.tasks)
+        version = train(self.services, self.current, division, allow_none=True)
+        self.services.registry.promote(self.id, version)
+        return version
 
     def update(self, snapshot: Snapshot) -> bool:
         scores = {task.id: task.id / 100 for task in self.tasks}
@@ -90,11 +94,11 @@ class ReportedProject:
 @pytest.fixture(scope="session")
 def references(files: Any, png: Callable[..., bytes]) -> dict[int, str]:
     """Return the reference of each task's image."""
-    made = {}
+    addresses = {}
     for task in TASKS:
         large, small = ((100, 50, 18 + task % 3),), ((100, 50, 4), (40, 30, 3), (160, 70, 3), (60, 75, 3))
-        made[task] = files.put(f"/data/upload/700/{task}.png", png(spots=large if task % 2 else small, seed=task))
-    return made
+        addresses[task] = files.put(f"/data/upload/700/{task}.png", png(spots=large if task % 2 else small, seed=task))
+    return addresses
 
 
 @pytest.fixture

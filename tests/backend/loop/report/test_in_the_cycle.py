@@ -20,7 +20,9 @@ from tests.small_label_studio import PROJECT, SmallLabelStudio
 pytestmark = pytest.mark.slow
 
 
-def test_a_cycle_makes_the_report_once(attached: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]) -> None:
+def test_a_cycle_makes_the_report_once(
+    attached_services: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]
+) -> None:
     (control,) = parse(CHOICES).controls
     for task in range(1, 21):
         label_studio.add_task(task)
@@ -29,20 +31,20 @@ def test_a_cycle_makes_the_report_once(attached: Services, label_studio: SmallLa
         if task <= 16:
             label = "Elliptical" if task % 2 else "Spiral"
             label_studio.annotate(task, [choices.encode([label], control=control)], lead_time=36.0)
-    session = ProjectSession(attached.label_studio, PROJECT)
-    store = ReportStore(attached.engine)
+    session = ProjectSession(attached_services.label_studio, PROJECT)
+    store = ReportStore(attached_services.engine)
     reports: list[Report] = []
     for _ in range(2):
-        with hold_lease(attached.engine, PROJECT, seconds=30) as lease:
+        with hold_lease(attached_services.engine, PROJECT, seconds=30) as lease:
             assert lease is not None
             session.resume(lease)
-            run_cycle(attached, session, lease)
-        stored = store.read(PROJECT)
-        assert stored is not None
-        reports.append(stored)
+            run_cycle(attached_services, session, lease)
+        first_report = store.read(PROJECT)
+        assert first_report is not None
+        reports.append(first_report)
     assert reports[0] == reports[1]
     report = reports[0]
-    assert report.live == attached.registry.project(PROJECT).live_version
+    assert report.live == attached_services.registry.project(PROJECT).live_version
     assert (report.tasks, report.annotated) == (20, 16)
     (figures,) = report.controls
     assert figures.held_out == report.held_out > 0

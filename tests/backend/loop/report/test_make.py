@@ -21,21 +21,21 @@ Make = Callable[[str], ReportedProject]
 
 
 @pytest.fixture(scope="module")
-def made(predicting: Any, references: dict[int, str]) -> Report:
+def report(predicting: Any, references: dict[int, str]) -> Report:
     """Return the report of a project with two trained versions; 60 of its tasks are annotated, six of them wrongly."""
     project = ReportedProject(predicting, references, CLASSES)
     project.train(project.annotate(range(1, 31)))
-    snapshot = project.annotate(range(1, 61), wrong=range(3, 60, 10))
+    snapshot = project.annotate(range(1, 61), wrong_tasks=range(3, 60, 10))
     project.train(snapshot)
     return project.report(snapshot)
 
 
-def test_all_versions_are_scored_on_the_same_held_out_images(made: Report) -> None:
-    (control,) = made.controls
+def test_all_versions_are_scored_on_the_same_held_out_images(report: Report) -> None:
+    (control,) = report.controls
     assert [version.number for version in control.versions] == [1, 2, 3]
-    assert made.live == 3
-    assert made.annotated == made.training + made.held_out == 60
-    assert control.held_out == made.held_out >= 20
+    assert report.live == 3
+    assert report.annotated == report.training + report.held_out == 60
+    assert control.held_out == report.held_out >= 20
     assert [set(version.metrics) for version in control.versions] == [
         set(),
         {"accuracy", "macro_auc"},
@@ -48,8 +48,8 @@ def test_all_versions_are_scored_on_the_same_held_out_images(made: Report) -> No
     assert set(control.per_class) == {"Calm", "Wild"}
 
 
-def test_the_figures_of_a_control_agree_with_each_other(made: Report) -> None:
-    (control,) = made.controls
+def test_the_figures_of_a_control_agree_with_each_other(report: Report) -> None:
+    (control,) = report.controls
     assert control.confusion is not None
     counts = control.confusion.counts
     assert sum(map(sum, counts)) == control.held_out == sum(part.count for part in control.reliability)
@@ -60,22 +60,22 @@ def test_the_figures_of_a_control_agree_with_each_other(made: Report) -> None:
     assert control.versions[-1].change.value > 0.8
 
 
-def test_the_curve_ends_with_all_training_labels(made: Report) -> None:
-    curve = made.controls[0].curve
+def test_the_curve_ends_with_all_training_labels(report: Report) -> None:
+    curve = report.controls[0].curve
     assert curve is not None
     assert curve.metric == "macro_auc"
     assert curve.points[0].labels == 10
-    assert curve.points[-1].labels == made.training
+    assert curve.points[-1].labels == report.training
     assert curve.random
-    assert max(point.labels for point in curve.random) <= made.held_out // 2
+    assert max(point.labels for point in curve.random) <= report.held_out // 2
     assert curve.saved is not None
     assert curve.forecast is not None
     assert curve.forecast.hours == pytest.approx(100 * 30 / 3600)
     assert curve.forecast.sentence
 
 
-def test_galleries_show_open_and_contradicted_tasks(made: Report) -> None:
-    galleries = {gallery.kind: gallery for gallery in made.galleries}
+def test_galleries_show_open_and_contradicted_tasks(report: Report) -> None:
+    galleries = {gallery.kind: gallery for gallery in report.galleries}
     assert set(galleries) == {"uncertain", "disagreement", "confusion"}
     assert len(galleries["uncertain"].tasks) == 12
     assert all(thumbnail.task > 60 for thumbnail in galleries["uncertain"].tasks)
@@ -85,12 +85,12 @@ def test_galleries_show_open_and_contradicted_tasks(made: Report) -> None:
         assert (image.format, max(image.size)) == ("JPEG", 96)
 
 
-def test_the_map_separates_the_classes(made: Report) -> None:
-    assert made.map is not None
-    assert made.map.labels == ["Calm", "Wild"]
-    assert {point.task for point in made.map.points} == set(TASKS)
-    assert sum(point.label == -1 for point in made.map.points) == 20
-    assert all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in made.map.points)
+def test_the_map_separates_the_classes(report: Report) -> None:
+    assert report.map is not None
+    assert report.map.labels == ["Calm", "Wild"]
+    assert {point.task for point in report.map.points} == set(TASKS)
+    assert sum(point.label == -1 for point in report.map.points) == 20
+    assert all(abs(point.x) <= 1 and abs(point.y) <= 1 for point in report.map.points)
 
 
 def test_a_project_that_has_not_changed_is_not_reported_again(make_project: Make) -> None:
@@ -145,8 +145,8 @@ def test_an_event_stops_the_report_and_the_next_cycle_makes_it(make_project: Mak
     snapshot = project.annotate(range(1, 21))
     events = project.services.pending_events
     marks = iter([{}, {project.id: "an event"}, {}])
-    with monkeypatch.context() as patched:
-        patched.setattr(events, "pending", lambda: next(marks))
+    with monkeypatch.context() as patch:
+        patch.setattr(events, "pending", lambda: next(marks))
         assert not project.update(snapshot)
     assert ReportStore(project.services.engine).read(project.id) == before
     assert project.update(snapshot)

@@ -28,7 +28,7 @@ SIZE = (200, 100)
 def annotate(project: ReportedProject, tasks: range) -> Snapshot:
     """Return the snapshot with the objects of each task: one large galaxy, or four small ones."""
     (control,) = project.config.controls
-    made = []
+    annotations = []
     for task in tasks:
         spots = ((100, 50, 18 + task % 3),) if task % 2 else ((100, 50, 4), (40, 30, 3), (160, 70, 3), (60, 75, 3))
         result: list[dict[str, Any]] = []
@@ -41,8 +41,8 @@ def annotate(project: ReportedProject, tasks: range) -> Snapshot:
                 outline = Polygon(np.stack([x + 1.9 * radius * np.cos(angles), y + 1.9 * radius * np.sin(angles)], axis=1))
                 result.append(polygonlabels.encode(outline, control=control, label="Galaxy", size=SIZE))
         data = project.tasks[task - 1].data
-        made.append(Annotation(task, task, data, result, f"2026-01-01T00:00:{task:02d}Z", 1, False, None, 60.0))
-    return take_snapshot(made)
+        annotations.append(Annotation(task, task, data, result, f"2026-01-01T00:00:{task:02d}Z", 1, False, None, 60.0))
+    return take_snapshot(annotations)
 
 
 def test_boxes_are_scored_and_found_once(make_project: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -58,13 +58,13 @@ def test_boxes_are_scored_and_found_once(make_project: Make, monkeypatch: pytest
     assert set(control.per_class) == {"Galaxy"}
     assert control.curve is not None
     assert [point.labels for point in control.curve.points] == [0, control.versions[-1].labels]
-    found = []
-    monkeypatch.setattr(object_figures, "_match_image", lambda *_: found.append(1))
+    objects = []
+    monkeypatch.setattr(object_figures, "_match_image", lambda *_: objects.append(1))
     assert control.versions[0].change is None
     assert control.versions[1].change is not None
     assert 0 <= control.versions[1].change.value <= 1
     project.update(annotate(project, range(1, 24)))
-    assert not found
+    assert not objects
     assert 0 < len(project.memory.matches) <= 2 * control.held_out
     (uncertain, *_) = report.galleries
     assert (uncertain.kind, uncertain.tasks[0].caption) == ("uncertain", "score 0.25")

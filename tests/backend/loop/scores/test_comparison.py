@@ -50,9 +50,9 @@ def test_swapping_the_versions_swaps_the_answer(rows: list[tuple[float, float, i
 def test_the_tasks_of_a_group_count_as_one() -> None:
     gains = np.array([0.1, 0.3, 0.05, 0.2, 0.15, 0.25])
     alone = compare(gains, np.zeros(6))
-    tiled = compare(np.repeat(gains, 10), np.zeros(60), groups=np.repeat(np.arange(6), 10).tolist())
-    assert (tiled.low, tiled.high) == pytest.approx((alone.low, alone.high))
-    assert (tiled.tasks, tiled.groups) == (60, 6)
+    comparison = compare(np.repeat(gains, 10), np.zeros(60), groups=np.repeat(np.arange(6), 10).tolist())
+    assert (comparison.low, comparison.high) == pytest.approx((alone.low, alone.high))
+    assert (comparison.tasks, comparison.groups) == (60, 6)
 
 
 def test_many_tasks_of_few_groups_are_not_significant() -> None:
@@ -76,10 +76,10 @@ def test_cross_validation_widens_the_interval_and_repetitions_narrow_it() -> Non
 
 def test_held_out_tasks_among_cross_validated_ones_narrow_the_interval() -> None:
     gains = np.random.default_rng(0).normal(0.05, 0.1, 40)
-    mixed = compare(gains, 0 * gains, cross_validated=[True] * 20 + [False] * 20, folds=5)
-    resampled = compare(gains, 0 * gains, folds=5)
-    assert mixed.high - mixed.low < resampled.high - resampled.low
-    assert mixed.difference == resampled.difference
+    mixed_comparison = compare(gains, 0 * gains, cross_validated=[True] * 20 + [False] * 20, folds=5)
+    resampled_comparison = compare(gains, 0 * gains, folds=5)
+    assert mixed_comparison.high - mixed_comparison.low < resampled_comparison.high - resampled_comparison.low
+    assert mixed_comparison.difference == resampled_comparison.difference
 
 
 @pytest.mark.parametrize("tasks", [8, 30, 200])

@@ -33,13 +33,13 @@ HELD_OUT = frozenset(range(1, 7))
 def project_annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of images with one, two or three galaxies; six of them are held out."""
     tasks = range(1, 25)
-    made = []
+    annotations = []
     for position, task in enumerate(tasks):
         kind = position % 3
         reference = files.put(f"/data/upload/{PROJECT}/{task}.png", png(spots=SPOTS[: kind + 1], seed=task))
         region = taxonomy.encode([CONTROL.paths[kind]], control=CONTROL)
-        made.append(Annotation(task, task, {"image": reference}, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
-    return made
+        annotations.append(Annotation(task, task, {"image": reference}, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
+    return annotations
 
 
 def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(
@@ -56,11 +56,11 @@ def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(
     verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     assert verdict.goes_live
     assert verdict.heads == {"tree": number}
-    measured = verdict.evidence["controls"]["tree"]
-    assert measured["by"] == "cross-validation and 6 held-out tasks"
-    assert measured["judged_on"] == 24
-    assert measured["candidate"] > 0.5 > measured["live"]
-    assert set(measured["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads predict it
+    scores = verdict.evidence["controls"]["tree"]
+    assert scores["by"] == "cross-validation and 6 held-out tasks"
+    assert scores["judged_on"] == 24
+    assert scores["candidate"] > 0.5 > scores["live"]
+    assert set(scores["calibration"]) == {"candidate"}  # neither the live version nor the shipped heads predict it
 
 
 def test_without_labelled_images_the_error_names_the_control(predicting: Services) -> None:

@@ -54,8 +54,8 @@ def test_some_augmentations_remove_the_colour() -> None:
     frames = galaxies(200)
     frames[:, 2] *= 0.3
     views = random_views(frames, side=SIDE)[:, :, SIDE // 2, SIDE // 2]
-    coloured = (views[:, 0] > 2 * views[:, 2]).float().mean()
-    assert 0.6 < coloured < 0.95
+    share = (views[:, 0] > 2 * views[:, 2]).float().mean()
+    assert 0.6 < share < 0.95
 
 
 def test_augmentation_does_not_change_the_frames() -> None:

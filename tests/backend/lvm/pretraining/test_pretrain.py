@@ -83,13 +83,13 @@ def test_a_run_leaves_only_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> 
 
 
 def test_training_changes_the_encoder_and_is_reproducible(tmp_path: Path) -> None:
-    image, embedded = torch.rand(1, 3, 32, 32), []
+    image, embeddings = torch.rand(1, 3, 32, 32), []
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
         output = tmp_path / f"{name}.safetensors"
         pretrain(dataset(), output=output, config=PretrainConfig(epochs=1, batch=BATCH, seed=seed), network=NETWORK)
-        embedded.append(load_encoder(output).embed(image))
-    assert torch.allclose(embedded[0], embedded[1], atol=1e-3)
-    assert not torch.allclose(embedded[0], embedded[2], atol=1e-2)
+        embeddings.append(load_encoder(output).embed(image))
+    assert torch.allclose(embeddings[0], embeddings[1], atol=1e-3)
+    assert not torch.allclose(embeddings[0], embeddings[2], atol=1e-2)
 
 
 def test_a_second_run_starts_from_a_checkpoint(tmp_path: Path) -> None:
@@ -105,9 +105,9 @@ def test_batch_norm_statistics_are_recomputed_on_unaugmented_images(tmp_path: Pa
     output = tmp_path / "m.safetensors"
     config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
     pretrain(dataset(), output=output, config=config, network=EfficientNetConfig(image_px=32))
-    embedded = load_encoder(output).embed(dataset().frames[..., 4:36, 4:36].float() / 255)
-    assert embedded.isfinite().all()
-    assert embedded.std(dim=0).max() > 0.01
+    embeddings = load_encoder(output).embed(dataset().frames[..., 4:36, 4:36].float() / 255)
+    assert embeddings.isfinite().all()
+    assert embeddings.std(dim=0).max() > 0.01
 
 
 @pytest.mark.slow

@@ -13,18 +13,18 @@ from backend.server.pages.embedding_map import COLOURS, draw_map
 
 def test_a_line_goes_through_its_points_and_a_band_around_them() -> None:
     points = [Point(0, 0.0, -0.5, 0.5), Point(10, 1.0, 0.5, 1.5)]
-    (drawn,) = draw_chart("c", [Series("s", points, 1)], title="t", summary="", x_title="x", y_title="y").drawn
-    first, last = drawn.marks
-    assert drawn.line == f"M{first.x} {first.y}L{last.x} {last.y}"
-    assert drawn.band == f"M{first.x} {first.top}L{last.x} {last.top}L{last.x} {last.bottom}L{first.x} {first.bottom}Z"
+    (chart,) = draw_chart("c", [Series("s", points, 1)], title="t", summary="", x_title="x", y_title="y").drawn
+    first, last = chart.marks
+    assert chart.line == f"M{first.x} {first.y}L{last.x} {last.y}"
+    assert chart.band == f"M{first.x} {first.top}L{last.x} {last.top}L{last.x} {last.bottom}L{first.x} {first.bottom}Z"
     assert first.top is not None
     assert first.bottom is not None
     assert first.top < first.y < first.bottom
 
 
 def test_one_point_has_neither_line_nor_band() -> None:
-    (drawn,) = draw_chart("c", [Series("s", [Point(1, 1, 0, 2)], 1)], title="t", summary="", x_title="", y_title="").drawn
-    assert (drawn.line, drawn.band, len(drawn.marks)) == ("", "", 1)
+    (chart,) = draw_chart("c", [Series("s", [Point(1, 1, 0, 2)], 1)], title="t", summary="", x_title="", y_title="").drawn
+    assert (chart.line, chart.band, len(chart.marks)) == ("", "", 1)
 
 
 def test_the_forecast_starts_at_the_last_point_and_ends_at_the_predicted_label() -> None:
@@ -56,9 +56,9 @@ def test_a_forecast_counts_the_labels_that_are_held_out() -> None:
 
 
 def test_a_control_without_figures_has_no_charts() -> None:
-    empty = ControlReport(name="c", kind="classes", curve=Curve(metric="accuracy"))
+    control_report = ControlReport(name="c", kind="classes", curve=Curve(metric="accuracy"))
     for draw in (draw_learning_curve, draw_change, draw_seconds, draw_reliability):
-        assert draw(empty, "c") is None
+        assert draw(control_report, "c") is None
 
 
 def test_a_map_has_one_path_per_label_whatever_the_number_of_tasks() -> None:
@@ -87,10 +87,10 @@ def test_a_label_index_beyond_the_labels_is_drawn() -> None:
 
 def test_shares_of_a_confusion_matrix_are_those_of_its_rows() -> None:
     table = tabulate_confusions(Matrix(labels=["a", "b"], counts=[[9, 1], [0, 0]]))
-    (_, (right, wrong), total), (_, empty, none) = table.rows
+    (_, (right, wrong), total), (_, control_report, none) = table.rows
     assert (right.share, right.level, right.diagonal) == (0.9, 8, True)
     assert (wrong.share, wrong.level, wrong.diagonal) == (0.1, 1, False)
-    assert (total, none, [cell.share for cell in empty]) == (10, 0, [0.0, 0.0])
+    assert (total, none, [cell.share for cell in control_report]) == (10, 0, [0.0, 0.0])
 
 
 def test_a_large_confusion_matrix_keeps_the_frequent_labels_and_every_image() -> None:

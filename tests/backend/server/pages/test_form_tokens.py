@@ -15,10 +15,12 @@ def tokens(folder: Path, **settings: Any) -> FormTokens:
     return FormTokens(Settings(data_dir=folder, **settings))
 
 
-def objection(made: FormTokens, *, project: int = 7, action: str = "pin", token: str | None = None, **headers: str) -> str:
-    sent = made.make(7, "pin") if token is None else token
-    named = {name.replace("_", "-"): value for name, value in ({"host": "127.0.0.1:9090"} | headers).items()}
-    return made.find_objection(named, sent, project_id=project, action=action)
+def objection(
+    form_tokens: FormTokens, *, project: int = 7, action: str = "pin", token: str | None = None, **headers: str
+) -> str:
+    token_text = form_tokens.make(7, "pin") if token is None else token
+    header_fields = {name.replace("_", "-"): value for name, value in ({"host": "127.0.0.1:9090"} | headers).items()}
+    return form_tokens.find_objection(header_fields, token_text, project_id=project, action=action)
 
 
 def test_the_form_of_the_page_is_accepted(tmp_path: Path) -> None:
@@ -53,9 +55,9 @@ def test_a_form_of_another_site_is_refused_despite_its_token(tmp_path: Path, hea
 
 
 def test_a_proxy_may_change_the_host_if_the_backend_has_its_own_address(tmp_path: Path) -> None:
-    made = tokens(tmp_path, basic_auth_password="secret", backend_url="https://galaxyloop.example.org")
-    assert objection(made, host="backend:9090", origin="https://galaxyloop.example.org") == ""
-    assert objection(made, host="backend:9090", origin="https://evil.example", sec_fetch_site="same-origin") == ""
+    form_tokens = tokens(tmp_path, basic_auth_password="secret", backend_url="https://galaxyloop.example.org")
+    assert objection(form_tokens, host="backend:9090", origin="https://galaxyloop.example.org") == ""
+    assert objection(form_tokens, host="backend:9090", origin="https://evil.example", sec_fetch_site="same-origin") == ""
 
 
 def test_all_servers_with_a_password_make_the_same_tokens(tmp_path: Path) -> None:
@@ -81,9 +83,9 @@ def test_without_a_password_the_key_is_random(tmp_path: Path) -> None:
     ],
 )
 def test_without_a_password_only_the_servers_own_names_are_accepted(tmp_path: Path, host: str, accepted: bool) -> None:
-    made = tokens(tmp_path, backend_url="http://galaxyloop.example.org")
-    assert made.accepts_host({"host": host}) is accepted
-    assert bool(objection(made, host=host)) is not accepted
+    form_tokens = tokens(tmp_path, backend_url="http://galaxyloop.example.org")
+    assert form_tokens.accepts_host({"host": host}) is accepted
+    assert bool(objection(form_tokens, host=host)) is not accepted
 
 
 def test_with_a_password_any_name_is_accepted(tmp_path: Path) -> None:

@@ -57,8 +57,8 @@ def test_pin_and_unpin(project: Services, client: TestClient) -> None:
 def test_a_rollback_moves_the_pin(project: Services, client: TestClient) -> None:
     send(client, "pin")
     send(client, "rollback", version="v0002")
-    known = project.registry.project(PROJECT)
-    assert (known.live_version, known.pinned) == (2, True)
+    record = project.registry.project(PROJECT)
+    assert (record.live_version, record.pinned) == (2, True)
 
 
 @pytest.mark.parametrize("action", [*ACTIONS])
@@ -67,8 +67,8 @@ def test_without_a_valid_token_nothing_changes(project: Services, client: TestCl
     answer = send(client, action, token=token, version="v0002")
     assert answer.status_code == 403
     assert "The form is outdated" in answer.text
-    known = project.registry.project(PROJECT)
-    assert (known.live_version, known.pinned) == (3, False)
+    record = project.registry.project(PROJECT)
+    assert (record.live_version, record.pinned) == (3, False)
 
 
 def test_a_form_of_another_site_changes_nothing(project: Services, client: TestClient) -> None:
@@ -113,8 +113,8 @@ def test_only_versions_that_may_go_live_have_a_button(project: Services, client:
     project.registry.record_damage(PROJECT, 2, reason="/x/heads.json is not as it was written")
     page = client.get(f"/projects/{PROJECT}").text
     names = {version.number: version.name for version in project.registry.versions(PROJECT)}
-    offered = set(re.findall(r'name="version" value="([^"]+)">\s*<button>Make live', page))
-    assert offered == {names[1]}
+    versions = set(re.findall(r'name="version" value="([^"]+)">\s*<button>Make live', page))
+    assert versions == {names[1]}
 
 
 def test_a_thumbnail_orders_the_queue_by_similarity(open_services: Callable[..., Services], png: Callable[..., bytes]) -> None:
@@ -131,9 +131,9 @@ def test_a_thumbnail_orders_the_queue_by_similarity(open_services: Callable[...,
         assert send(client, "similar", task="1").status_code == 303
         assert TaskQueues(services.engine).request(PROJECT) == SimilarRequest((1,), 100)
         assert "serves tasks like task 1 next" in client.get(f"/projects/{PROJECT}").text
-        refused = send(client, "similar", task="99")
-        assert refused.status_code == 409
-        assert "project 7 has no task 99" in refused.text
+        answer = send(client, "similar", task="99")
+        assert answer.status_code == 409
+        assert "project 7 has no task 99" in answer.text
         assert send(client, "any-order").status_code == 303
         assert TaskQueues(services.engine).request(PROJECT) is None
 

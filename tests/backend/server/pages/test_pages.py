@@ -33,19 +33,19 @@ class Structure(HTMLParser):
         self.references: list[str] = []
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        named = {name: value or "" for name, value in attrs}
+        attributes = {name: value or "" for name, value in attrs}
         if tag not in VOID:
             self.open.append(tag)
         if re.fullmatch("h[1-6]", tag):
             self.levels.append(int(tag[1]))
-        if "id" in named:
-            self.ids.append(named["id"])
-        self.references += named.get("aria-labelledby", "").split()
-        if named.get("href", "").startswith("#"):
-            self.references.append(named["href"][1:])
-        assert "style" not in named
-        assert not any(name.startswith("on") for name in named)
-        assert tag != "img" or named["alt"]
+        if "id" in attributes:
+            self.ids.append(attributes["id"])
+        self.references += attributes.get("aria-labelledby", "").split()
+        if attributes.get("href", "").startswith("#"):
+            self.references.append(attributes["href"][1:])
+        assert "style" not in attributes
+        assert not any(name.startswith("on") for name in attributes)
+        assert tag != "img" or attributes["alt"]
 
     def handle_endtag(self, tag: str) -> None:
         if tag not in VOID:
@@ -192,8 +192,8 @@ def test_pages_load_nothing_from_elsewhere_and_run_no_script(project: Services, 
     assert policy.startswith(
         "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'"
     )
-    loaded = re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', answer.text)
-    assert all(address.startswith(("data:", "../static/")) for address in loaded)
+    addresses = re.findall(r'(?:src|<link[^>]* href)="([^"]*)"', answer.text)
+    assert all(address.startswith(("data:", "../static/")) for address in addresses)
     assert "<script" not in answer.text
 
 

@@ -54,22 +54,22 @@ def test_latest_keeps_the_newest_annotation_and_all_keeps_all(decide: Decide, an
         annotation(region("morphology", [label]), by=by, at=f"2026-11-0{day}T00:00:00Z")
         for by, label, day in ((1, "Spiral", 3), (2, "Smooth", 4), (3, "Merger", 2))
     ]
-    assert [parsed.answers[0].labels for parsed in decide("latest", notes)[0]] == [("Smooth",)]
-    assert [parsed.answers[0].labels for parsed in decide("all", notes)[0]] == [("Merger",), ("Spiral",), ("Smooth",)]
+    assert [each.answers[0].labels for each in decide("latest", notes)[0]] == [("Smooth",)]
+    assert [each.answers[0].labels for each in decide("all", notes)[0]] == [("Merger",), ("Spiral",), ("Smooth",)]
 
 
 @pytest.mark.parametrize("how", ["majority", "dawid-skene"])
 def test_a_single_annotation_is_unchanged(decide: Decide, read: Any, annotation: Say, region: Say, how: str) -> None:
     note = annotation(region("morphology", ["Spiral"]), region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    ((decided,),) = decide(how, [note])
-    assert decided.number == note["id"]
-    assert decided.regions == tuple(note["result"])
+    ((decision,),) = decide(how, [note])
+    assert decision.number == note["id"]
+    assert decision.regions == tuple(note["result"])
 
 
 def test_the_majority_gives_the_class_and_its_share(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [annotation(region("morphology", [label]), by=n) for n, label in enumerate(["Spiral", "Smooth", "Spiral"])]
-    ((decided,),) = decide("majority", notes)
-    (answer,) = decided.answers
+    ((decision,),) = decide("majority", notes)
+    (answer,) = decision.answers
     assert (answer.labels, answer.probability) == (("Spiral",), pytest.approx(2 / 3))
     assert answer.provenance.annotators == (0, 1, 2)
 
@@ -95,36 +95,38 @@ def test_each_annotator_votes_once(decide: Decide, annotation: Say, region: Say)
 def test_classes_are_voted_on_one_by_one_and_numbers_give_the_median(decide: Decide, annotation: Say, region: Say) -> None:
     votes = [(["Bar"], 1.0), (["Bar", "Ring"], 2.0), (["Bar"], 9.0)]
     notes = [annotation(region("features", labels), region("redshift", z), by=n) for n, (labels, z) in enumerate(votes)]
-    ((merged,),) = decide("majority", notes)
-    features, redshift = merged.answers
+    ((consensus,),) = decide("majority", notes)
+    features, redshift = consensus.answers
     assert features.labels == ("Bar",)
     assert redshift.number == 2.0
 
 
 def test_paths_of_a_taxonomy_are_voted_on_whole(decide: Decide, annotation: Say, region: Say) -> None:
     paths = [("Featured", "Arms"), ("Featured", "Arms"), ("Round",)]
-    ((merged,),) = decide("majority", [annotation(region("tree", [path]), by=n) for n, path in enumerate(paths)])
-    assert merged.answers[0].labels == ("Featured/Arms",)
+    ((consensus,),) = decide("majority", [annotation(region("tree", [path]), by=n) for n, path in enumerate(paths)])
+    assert consensus.answers[0].labels == ("Featured/Arms",)
 
 
 @pytest.mark.parametrize("how", ["majority", "dawid-skene"])
 def test_an_empty_choice_is_a_vote_against(decide: Decide, annotation: Say, region: Say, how: str) -> None:
     """Label Studio stores no region for such an annotator, of this control or, if it is the only one, of any control."""
     notes = [annotation(region("features", ["Bar"]), by=0), annotation(region("redshift", 0.5), by=1), annotation(by=2)]
-    ((merged,),) = decide(how, notes)
-    assert [answer.control for answer in merged.answers] == ["redshift"]
+    ((consensus,),) = decide(how, notes)
+    assert [answer.control for answer in consensus.answers] == ["redshift"]
 
 
 def test_an_empty_choice_lowers_the_share_of_the_majority(decide: Decide, annotation: Say, region: Say) -> None:
     notes = [annotation(region("features", ["Bar"]), by=n) for n in range(2)] + [annotation(by=2)]
-    ((merged,),) = decide("majority", notes)
-    (answer,) = merged.answers
+    ((consensus,),) = decide("majority", notes)
+    (answer,) = consensus.answers
     assert (answer.labels, answer.probability) == (("Bar",), pytest.approx(2 / 3))
 
 
 def test_an_empty_single_choice_does_not_vote(decide: Decide, annotation: Say, region: Say) -> None:
-    ((merged,),) = decide("majority", [annotation(region("morphology", ["Spiral"]), by=0), annotation(by=1), annotation(by=2)])
-    assert merged.answers[0].labels == ("Spiral",)
+    ((consensus,),) = decide(
+        "majority", [annotation(region("morphology", ["Spiral"]), by=0), annotation(by=1), annotation(by=2)]
+    )
+    assert consensus.answers[0].labels == ("Spiral",)
 
 
 def test_a_shape_that_cannot_be_encoded_keeps_its_region(decide: Decide, annotation: Say, region: Say) -> None:
@@ -134,9 +136,9 @@ def test_a_shape_that_cannot_be_encoded_keeps_its_region(decide: Decide, annotat
         box = region("boxes", Box(0, 5, 20, 10, 350), label=label, size=SIZE)
         box["value"]["x"] = -2.5
         notes.append(annotation(box, region("morphology", ["Spiral"]), by=by))
-    ((merged,),) = decide("majority", notes)
-    (obj,) = merged.objects
-    assert (merged.answers[0].labels, obj.label, obj.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
+    ((consensus,),) = decide("majority", notes)
+    (obj,) = consensus.objects
+    assert (consensus.answers[0].labels, obj.label, obj.probability) == (("Spiral",), "Galaxy", pytest.approx(2 / 3))
     assert obj.id == obj.region["id"]
     assert obj.region["value"] == {**notes[2]["result"][0]["value"], "rectanglelabels": ["Galaxy"]}
     assert obj.region["id"] in {note["result"][0]["id"] for note in notes}
@@ -154,10 +156,10 @@ def test_classes_from_the_task_data_are_voted_on(annotation: Say, region: Say, t
     box["value"]["rectanglelabels"] = ["Quasar"]
     notes = [annotation(tree, box, by=n) for n in range(2)]
     annotations = parse_annotations(task(*notes), config, report=lambda reason, **_: pytest.fail(reason))
-    (merged,) = CONSENSUS["majority"](list(votes_of(1, annotations, config)), config)(1, annotations)
-    assert merged.answers[0].labels == ("Lenticular/S0/a",)
-    assert merged.answers[0].region["value"] == {"taxonomy": [["Lenticular", "S0/a"]]}
-    assert merged.objects[0].label == "Quasar"
+    (consensus,) = CONSENSUS["majority"](list(votes_of(1, annotations, config)), config)(1, annotations)
+    assert consensus.answers[0].labels == ("Lenticular/S0/a",)
+    assert consensus.answers[0].region["value"] == {"taxonomy": [["Lenticular", "S0/a"]]}
+    assert consensus.objects[0].label == "Quasar"
 
 
 def test_dawid_and_skene_weight_reliable_annotators_more(decide: Decide, annotation: Say, region: Say) -> None:
@@ -184,20 +186,20 @@ def test_an_object_needs_a_majority_of_annotators(decide: Decide, annotation: Sa
         annotation(*(region("boxes", box, label="Galaxy", size=SIZE) for box in drawn_boxes), by=n)
         for n, drawn_boxes in enumerate(boxes)
     ]
-    ((merged,),) = decide("majority", notes)
-    (obj,) = merged.objects
+    ((consensus,),) = decide("majority", notes)
+    (obj,) = consensus.objects
     assert isinstance(obj.shape, Box)
     assert (obj.shape.x, obj.shape.y, obj.shape.width, obj.shape.height) == pytest.approx((4, 4, 10, 10))
     assert obj.provenance.annotators == (0, 1, 2)
     assert obj.probability == 1
-    assert merged.regions == (obj.region,)
+    assert consensus.regions == (obj.region,)
 
 
 def test_masks_merge_to_the_pixels_of_the_majority(decide: Decide, annotation: Say, region: Say) -> None:
     masks = [mask_of(slice(5, 15), slice(5, 15)), mask_of(slice(5, 15), slice(7, 17)), mask_of(slice(5, 17), slice(5, 15))]
     notes = [annotation(region("masks", mask, label="Arm", size=SIZE), by=n) for n, mask in enumerate(masks)]
-    ((merged,),) = decide("majority", notes)
-    (obj,) = merged.objects
+    ((consensus,),) = decide("majority", notes)
+    (obj,) = consensus.objects
     assert isinstance(obj.shape, Footprint)
     assert (obj.shape.to_mask(SIZE) == (np.sum(masks, axis=0) >= 2)).all()
 
@@ -211,8 +213,8 @@ def test_points_are_averaged_and_the_most_similar_shape_is_kept(decide: Decide, 
         )
         for n, shift in enumerate((0, 1, 3))
     ]
-    ((merged,),) = decide("majority", notes)
-    ellipse, point = merged.objects
+    ((consensus,),) = decide("majority", notes)
+    ellipse, point = consensus.objects
     assert isinstance(point.shape, Point)
     assert (point.shape.x, point.shape.y) == pytest.approx((11, 10))
     assert isinstance(ellipse.shape, Ellipse)

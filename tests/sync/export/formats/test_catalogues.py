@@ -44,7 +44,7 @@ def read(folder: Path, format: str) -> Table:
     return Table.read(folder / FILES[format])
 
 
-def missing(value: Any) -> bool:
+def is_missing(value: Any) -> bool:
     return value is np.ma.masked or value == "" or (isinstance(value, float) and np.isnan(value))
 
 
@@ -70,11 +70,11 @@ def tasks(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[di
 
 @pytest.mark.parametrize("format", FILES)
 def test_each_object_and_each_answer_has_a_row_with_the_documented_columns(
-    exported: Exported, tasks: list[dict[str, Any]], format: str
+    run_export: Exported, tasks: list[dict[str, Any]], format: str
 ) -> None:
-    folder, done = exported(tasks, format)
+    folder, summary = run_export(tasks, format)
     table = read(folder, format)
-    assert done.problems == (1 if format == "fits-table" else 0)  # FITS tables store ASCII only
+    assert summary.problems == (1 if format == "fits-table" else 0)  # FITS tables store ASCII only
     assert table.colnames == [*(column.name for column in COLUMNS), "z_phot", "z_phot_err"]
     assert {name: table[name].unit for name in ("ra", "semi_major", "position_angle", "area", "x")} == {
         "ra": units.deg,
@@ -85,13 +85,15 @@ def test_each_object_and_each_answer_has_a_row_with_the_documented_columns(
     }
     assert list(table["kind"]) == ["image", "image", "image", "image", "ellipse", "mask", "box", "keypoint"]
     classes = ["Spiral", "Bar|Ring", "Featured/Arms", None, "Galaxy", "Arm", "Star", "Nucleus"]
-    assert [None if missing(value) else str(value) for value in table["class"]] == classes
+    assert [None if is_missing(value) else str(value) for value in table["class"]] == classes
     assert table["value"][3] == 0.125
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_unknown_measures_are_missing(exported: Exported, tasks: list[dict[str, Any]], ragged_mask: Mask, format: str) -> None:
-    folder, _ = exported(tasks, format)
+def test_unknown_measures_are_missing(
+    run_export: Exported, tasks: list[dict[str, Any]], ragged_mask: Mask, format: str
+) -> None:
+    folder, _ = run_export(tasks, format)
     table = read(folder, format)
     spiral, ellipse, mask, box = table[0], table[4], table[5], table[6]
     assert (spiral["ra"], spiral["dec"]) == pytest.approx((150, 2), abs=1e-9)
@@ -102,30 +104,30 @@ def test_unknown_measures_are_missing(exported: Exported, tasks: list[dict[str, 
     assert mask["area"] == pytest.approx(ragged_mask.sum() * 0.36**2, rel=1e-5)
     assert [box[name] for name in ("box_x", "box_y", "box_width", "box_height")] == pytest.approx([1.25, 2, 3, 4], abs=1e-9)
     for name in ("ra", "dec", "semi_major", "position_angle", "mask_area", "value", "probability"):
-        assert missing(box[name]), name
+        assert is_missing(box[name]), name
     assert box["semi_major_px"] == pytest.approx(2)
-    assert missing(box["angle_px"])
+    assert is_missing(box["angle_px"])
     assert ellipse["angle_px"] == pytest.approx(30)
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_each_row_has_its_provenance(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
-    folder, _ = exported(tasks, format)
+def test_each_row_has_its_provenance(run_export: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, _ = run_export(tasks, format)
     table = read(folder, format)
     names = ("made_by", "state", "version", "annotator", "time")
     assert [str(table[4][name]) for name in names] == ["model", "accepted", "v0002", "4", "2026-11-01T10:00:00Z"]
     assert [str(table[5][name]) for name in names[:2]] == ["human", "drawn"]
-    assert missing(table[5]["version"])
+    assert is_missing(table[5]["version"])
 
 
 @pytest.mark.parametrize("format", ["ecsv", "votable"])
-def test_texts_survive_the_round_trip(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
-    folder, _ = exported(tasks, format)
+def test_texts_survive_the_round_trip(run_export: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, _ = run_export(tasks, format)
     assert read(folder, format)["image"][6] == 'galaxy é, "b" & <c>.png'
 
 
-def test_a_fits_table_is_valid_and_describes_its_columns(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "fits-table")
+def test_a_fits_table_is_valid_and_describes_its_columns(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "fits-table")
     with fits.open(folder / "objects.fits") as file:
         file.verify("exception")
         header = file["OBJECTS"].header
@@ -134,20 +136,20 @@ def test_a_fits_table_is_valid_and_describes_its_columns(exported: Exported, tas
         assert file["OBJECTS"].data["image"][6] == 'galaxy \\xe9, "b" & <c>.png'
 
 
-def test_a_rotated_shape_keeps_its_angle_without_a_wcs(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_a_rotated_shape_keeps_its_angle_without_a_wcs(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     """In degrees, clockwise from x to y (down), as in Label Studio."""
     regions = [
         region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE),
         region("ellipses", Ellipse(20, 15, 4, 9, 30), label="Galaxy", size=SIZE),
         region("boxes", Box(20, 5, 10, 4, 20), label="Star", size=SIZE),
     ]
-    table = read(exported([task(annotation(*regions))], "ecsv")[0], "ecsv")
+    table = read(run_export([task(annotation(*regions))], "ecsv")[0], "ecsv")
     assert list(table["angle_px"]) == pytest.approx([30, 120, 20])
-    assert all(missing(value) for value in table["position_angle"])
+    assert all(is_missing(value) for value in table["position_angle"])
 
 
-def test_a_votable_is_valid_with_ucds_and_a_frame(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "votable")
+def test_a_votable_is_valid_with_ucds_and_a_frame(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "votable")
     assert votable.validate(folder / "objects.vot", output=None)
     table = votable.parse_single_table(folder / "objects.vot")
     fields = {field.name: field for field in table.fields}
@@ -161,8 +163,8 @@ def test_a_votable_is_valid_with_ucds_and_a_frame(exported: Exported, tasks: lis
 
 @given(st.text())
 def test_every_text_becomes_printable_ascii_of_the_same_meaning(text: str) -> None:
-    written = as_ascii(text)
-    assert written.isascii()
-    assert written.isprintable()
+    ascii_text = as_ascii(text)
+    assert ascii_text.isascii()
+    assert ascii_text.isprintable()
     if text.isascii() and text.isprintable() and text == text.rstrip():
-        assert written == text
+        assert ascii_text == text

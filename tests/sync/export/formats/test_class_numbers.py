@@ -34,70 +34,72 @@ def numbers(folder: Path) -> dict[str, int]:
     }
 
 
-def labelled(region: Say, label: str) -> dict[str, Any]:
+def with_label(region: Say, label: str) -> dict[str, Any]:
     box = region("boxes", Box(5, 5, 10, 10), label="Star", size=SIZE)
     return {**box, "value": {**box["value"], "rectanglelabels": [label]}}
 
 
 def test_unused_classes_keep_numbers_and_new_ones_are_appended(
-    exported: Exported, task: Say, annotation: Say, region: Say
+    run_export: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
-    box = labelled(region, "Zebra")
-    before, _ = exported([task(annotation(box))], "coco", config=config_of("Unused", "Zebra"))
-    after, _ = exported([task(annotation(box))], "coco", config=config_of("Unused", "Zebra", "Apple"))
+    box = with_label(region, "Zebra")
+    before, _ = run_export([task(annotation(box))], "coco", config=config_of("Unused", "Zebra"))
+    after, _ = run_export([task(annotation(box))], "coco", config=config_of("Unused", "Zebra", "Apple"))
     assert numbers(before) == {"Unused": 1, "Zebra": 2}
     assert numbers(after) == {"Unused": 1, "Zebra": 2, "Apple": 3}
 
 
 def test_classes_of_the_task_data_are_numbered_by_first_use(
-    exported: Exported, task: Say, annotation: Say, region: Say
+    run_export: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
-    first, second = annotation(labelled(region, "Zebra"), id=10), annotation(labelled(region, "Mule"), id=11)
-    third = annotation(labelled(region, "Apple"), id=12)
-    before, _ = exported([task(second), task(first)], "coco", config=FROM_TASKS)
-    after, _ = exported([task(third, first), task(second)], "coco", config=FROM_TASKS, consensus="all")
+    first, second = annotation(with_label(region, "Zebra"), id=10), annotation(with_label(region, "Mule"), id=11)
+    third = annotation(with_label(region, "Apple"), id=12)
+    before, _ = run_export([task(second), task(first)], "coco", config=FROM_TASKS)
+    after, _ = run_export([task(third, first), task(second)], "coco", config=FROM_TASKS, consensus="all")
     assert numbers(before) == {"Zebra": 1, "Mule": 2}
     assert numbers(after) == {"Zebra": 1, "Mule": 2, "Apple": 3}
 
 
 def test_renamed_and_removed_classes_keep_other_numbers(
-    exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
+    run_export: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
     numbers_file = tmp_path / "data" / "classes.json"
-    box = labelled(region, "Zebra")
-    exported([task(annotation(box))], "coco", config=config_of("Apple", "Mule", "Zebra"), class_numbers=numbers_file)
-    removed, _ = exported([task(annotation(box))], "coco", config=config_of("Mule", "Zebra"), class_numbers=numbers_file)
-    assert numbers(removed) == {"Apple": 1, "Mule": 2, "Zebra": 3}
-    renamed, _ = exported([task(annotation(box))], "coco", config=config_of("Donkey", "Zebra"), class_numbers=numbers_file)
-    assert numbers(renamed) == {"Apple": 1, "Mule": 2, "Zebra": 3, "Donkey": 4}
+    box = with_label(region, "Zebra")
+    run_export([task(annotation(box))], "coco", config=config_of("Apple", "Mule", "Zebra"), class_numbers=numbers_file)
+    first_folder, _ = run_export([task(annotation(box))], "coco", config=config_of("Mule", "Zebra"), class_numbers=numbers_file)
+    assert numbers(first_folder) == {"Apple": 1, "Mule": 2, "Zebra": 3}
+    second_folder, _ = run_export(
+        [task(annotation(box))], "coco", config=config_of("Donkey", "Zebra"), class_numbers=numbers_file
+    )
+    assert numbers(second_folder) == {"Apple": 1, "Mule": 2, "Zebra": 3, "Donkey": 4}
 
 
 def test_a_damaged_list_of_class_numbers_does_not_end_the_export(
-    exported: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
+    run_export: Exported, task: Say, annotation: Say, region: Say, tmp_path: Path
 ) -> None:
     numbers_file = tmp_path / "classes.json"
     numbers_file.write_text("[1, null, {")
-    folder, _ = exported(
-        [task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=numbers_file
+    folder, _ = run_export(
+        [task(annotation(with_label(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=numbers_file
     )
     assert numbers(folder) == {"Zebra": 1}
     (tmp_path / "file").touch()
     below = tmp_path / "file" / "classes.json"
-    folder, summary = exported(
-        [task(annotation(labelled(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=below
+    folder, summary = run_export(
+        [task(annotation(with_label(region, "Zebra")))], "coco", config=config_of("Zebra"), class_numbers=below
     )
     assert (numbers(folder), summary.problems) == ({"Zebra": 1}, 1)
 
 
 @pytest.mark.parametrize("format", sorted(FORMATS))
 def test_two_exports_of_the_same_tasks_have_the_same_bytes(
-    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask, format: str
+    run_export: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask, format: str
 ) -> None:
     sky = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 150.0, "CRVAL2": 2.0, "CDELT1": -1e-4, "CDELT2": 1e-4}
     regions = [region("masks", ragged_mask, label="Arm", size=SIZE), region("boxes", Box(5, 5, 9, 7), label="Star", size=SIZE)]
     tasks = [task(annotation(*regions), wcs=sky, petro_r=17.5), task(annotation(regions[0]), survey="SDSS")]
     contents = []
     for _ in range(2):
-        folder, _ = exported(tasks, format, fractions={"train": 0.5, "test": 0.5})
+        folder, _ = run_export(tasks, format, fractions={"train": 0.5, "test": 0.5})
         contents.append({file.relative_to(folder): file.read_bytes() for file in folder.rglob("*") if file.is_file()})
     assert contents[0] == contents[1]

@@ -46,14 +46,14 @@ def test_a_mask_has_the_bytes_of_pycocotools(mask: Mask, right: int, below: int)
 
 
 def test_an_empty_mask_has_the_bytes_of_pycocotools() -> None:
-    whole = coco_mask.encode(np.zeros((30, 40), dtype=np.uint8, order="F"))
-    assert empty_rle(SIZE)["counts"] == whole["counts"].decode()
+    rle = coco_mask.encode(np.zeros((30, 40), dtype=np.uint8, order="F"))
+    assert empty_rle(SIZE)["counts"] == rle["counts"].decode()
 
 
 def test_a_brush_mask_is_restored_from_the_file(
-    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+    run_export: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
-    folder, _ = exported([task(annotation(region("masks", ragged_mask, label="Arm", size=SIZE)))], "coco")
+    folder, _ = run_export([task(annotation(region("masks", ragged_mask, label="Arm", size=SIZE)))], "coco")
     coco = read(folder)
     entry = only(coco)
     assert (coco.annToMask(entry) == ragged_mask).all()
@@ -64,23 +64,27 @@ def test_a_brush_mask_is_restored_from_the_file(
 
 @pytest.mark.parametrize(("x", "y", "width", "height"), [(1.25, 2.5, 7.125, 3.0), (1 / 3, 0.1, 20 / 7, 11 / 9)])
 def test_a_box_is_exact_to_a_thousandth_of_a_pixel(
-    exported: Exported, task: Say, annotation: Say, region: Say, x: float, y: float, width: float, height: float
+    run_export: Exported, task: Say, annotation: Say, region: Say, x: float, y: float, width: float, height: float
 ) -> None:
-    folder, _ = exported([task(annotation(region("boxes", Box(x, y, width, height), label="Star", size=SIZE)))], "coco")
+    folder, _ = run_export([task(annotation(region("boxes", Box(x, y, width, height), label="Star", size=SIZE)))], "coco")
     assert only(read(folder))["bbox"] == pytest.approx([x, y, width, height], abs=1e-9)
 
 
-def test_a_rotated_box_has_its_corners_and_an_upright_box(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("boxes", Box(20, 5, 10, 4, 90), label="Star", size=SIZE)))], "coco")
+def test_a_rotated_box_has_its_corners_and_an_upright_box(
+    run_export: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    folder, _ = run_export([task(annotation(region("boxes", Box(20, 5, 10, 4, 90), label="Star", size=SIZE)))], "coco")
     entry = only(read(folder))
     assert entry["bbox"] == pytest.approx([16, 5, 4, 10])
     assert entry["segmentation"][0] == pytest.approx([20, 5, 20, 15, 16, 15, 16, 5])
 
 
-def test_polygons_and_ellipses_have_pixels_and_parameters(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_polygons_and_ellipses_have_pixels_and_parameters(
+    run_export: Exported, task: Say, annotation: Say, region: Say
+) -> None:
     polygon, ellipse = Polygon(np.array([[3.0, 4], [20, 6], [11, 22]])), Ellipse(20, 15, 9, 4, 30)
     regions = (region("polygons", polygon, label="Galaxy", size=SIZE), region("ellipses", ellipse, label="Galaxy", size=SIZE))
-    folder, _ = exported([task(annotation(*regions))], "coco")
+    folder, _ = run_export([task(annotation(*regions))], "coco")
     coco = read(folder)
     first, second = coco.loadAnns(coco.getAnnIds())
     assert (coco.annToMask(first) == rasterise(polygon, SIZE)).all()
@@ -89,8 +93,10 @@ def test_polygons_and_ellipses_have_pixels_and_parameters(exported: Exported, ta
     assert second["ellipse"] == pytest.approx([20, 15, 9, 4, 30])
 
 
-def test_a_key_point_is_one_visible_point_of_its_category(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)))], "coco")
+def test_a_key_point_is_one_visible_point_of_its_category(
+    run_export: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    folder, _ = run_export([task(annotation(region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)))], "coco")
     coco = read(folder)
     entry = only(coco)
     assert entry["keypoints"] == pytest.approx([12.5, 7.25, 2])
@@ -98,8 +104,8 @@ def test_a_key_point_is_one_visible_point_of_its_category(exported: Exported, ta
     assert coco.loadCats([entry["category_id"]])[0]["keypoints"] == ["centre"]
 
 
-def test_coco_contains_images_with_their_answers(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("morphology", ["Spiral"])))], "coco")
+def test_coco_contains_images_with_their_answers(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = run_export([task(annotation(region("morphology", ["Spiral"])))], "coco")
     coco = read(folder)
     (image,) = coco.loadImgs(coco.getImgIds())
     assert (image["width"], image["height"]) == SIZE
@@ -109,18 +115,18 @@ def test_coco_contains_images_with_their_answers(exported: Exported, task: Say, 
 
 
 def test_a_missing_image_is_listed_and_keeps_its_annotations(
-    exported: Exported, task: Say, annotation: Say, region: Say
+    run_export: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(note, image="/data/upload/1/missing.png")], "coco")
+    folder, summary = run_export([task(note, image="/data/upload/1/missing.png")], "coco")
     assert only(read(folder))["bbox"] == pytest.approx([1, 2, 3, 4])
-    assert done.problems == 1
+    assert summary.problems == 1
     assert "the image is missing" in (folder / "problems.csv").read_text()
 
 
-def test_each_annotation_has_its_provenance(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_each_annotation_has_its_provenance(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE), by=5, at="2026-11-02T00:00:00Z")
-    folder, _ = exported([task(note)], "coco")
+    folder, _ = run_export([task(note)], "coco")
     provenance = json.loads((folder / "annotations" / "train.json").read_text())["annotations"][0]["provenance"]
     assert provenance == {
         "made_by": "human",
@@ -136,7 +142,7 @@ def test_each_annotation_has_its_provenance(exported: Exported, task: Say, annot
 
 
 @pytest.fixture
-def everything(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
+def all_kinds(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> list[dict[str, Any]]:
     """Return objects of all kinds, and key points at the border."""
     regions = (
         region("masks", ragged_mask, label="Arm", size=SIZE),
@@ -149,8 +155,8 @@ def everything(task: Say, annotation: Say, region: Say, ragged_mask: Mask) -> li
     return [task(annotation(*regions, points[0])), task(annotation(regions[1])), task(annotation(*points[1:]))]
 
 
-def test_every_annotation_has_a_mask_a_box_and_an_area(exported: Exported, everything: list[dict[str, Any]]) -> None:
-    folder, _ = exported(everything, "coco")
+def test_every_annotation_has_a_mask_a_box_and_an_area(run_export: Exported, all_kinds: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(all_kinds, "coco")
     coco = read(folder)
     for entry in coco.loadAnns(coco.getAnnIds()):
         assert coco.annToMask(entry).any() == (entry["num_keypoints"] == 0)
@@ -159,8 +165,8 @@ def test_every_annotation_has_a_mask_a_box_and_an_area(exported: Exported, every
         assert min(entry["bbox"][2:]) > 0
 
 
-def test_an_upright_box_is_filled(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)))], "coco")
+def test_an_upright_box_is_filled(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = run_export([task(annotation(region("boxes", Box(4, 3, 10, 6), label="Star", size=SIZE)))], "coco")
     coco = read(folder)
     mask = coco.annToMask(only(coco))
     assert mask.sum() == 60
@@ -168,8 +174,10 @@ def test_an_upright_box_is_filled(exported: Exported, task: Say, annotation: Say
 
 
 @pytest.mark.parametrize("kind", ["bbox", "segm", "keypoints"])
-def test_exact_detections_score_one_in_each_evaluation(exported: Exported, everything: list[dict[str, Any]], kind: str) -> None:
-    folder, _ = exported(everything, "coco")
+def test_exact_detections_score_one_in_each_evaluation(
+    run_export: Exported, all_kinds: list[dict[str, Any]], kind: str
+) -> None:
+    folder, _ = run_export(all_kinds, "coco")
     truth = read(folder)
     keys = ["image_id", "category_id", "bbox", "segmentation", "area", "keypoints"]
     points = [entry for entry in truth.dataset["annotations"] if (entry["num_keypoints"] > 0) == (kind == "keypoints")]
@@ -185,8 +193,10 @@ def test_exact_detections_score_one_in_each_evaluation(exported: Exported, every
     assert precision[precision > -1].mean() == pytest.approx(1)
 
 
-def test_the_score_of_a_key_point_falls_with_its_distance(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)))], "coco")
+def test_the_score_of_a_key_point_falls_with_its_distance(
+    run_export: Exported, task: Say, annotation: Say, region: Say
+) -> None:
+    folder, _ = run_export([task(annotation(region("points", Point(12.5, 7.25), label="Nucleus", size=SIZE)))], "coco")
     truth = read(folder)
     similar = []
     for off in (0, 1, 10):
@@ -198,8 +208,8 @@ def test_the_score_of_a_key_point_falls_with_its_distance(exported: Exported, ta
     assert similar == pytest.approx([1, np.exp(-0.5), 0], abs=1e-3)
 
 
-def test_a_file_of_another_size_is_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_a_file_of_another_size_is_listed(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     note = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(note)], "coco", size=(80, 60))
-    assert done.problems == 1
+    folder, summary = run_export([task(note)], "coco", size=(80, 60))
+    assert summary.problems == 1
     assert "the image file has 80x60 pixels, and the annotated one had 40x30" in (folder / "problems.csv").read_text()

@@ -38,12 +38,12 @@ CARDS = {
 }
 
 
-def opened(folder: Path, split: str = "train") -> fits.HDUList:
+def open_masks(folder: Path, split: str = "train") -> fits.HDUList:
     (file,) = (folder / split).iterdir()
     return fits.open(file)
 
 
-def displayed(hdu: Any) -> Any:
+def flip_rows(hdu: Any) -> Any:
     """Return the image as annotators see it: FITS counts rows from the bottom."""
     return hdu.data[::-1]
 
@@ -51,11 +51,11 @@ def displayed(hdu: Any) -> Any:
 @given(arrays(np.int32, st.tuples(st.integers(1, 9), st.integers(1, 9))))
 def test_integer_images_are_written_bottom_row_first(image: Any) -> None:
     file = fits.HDUList.fromstring(primary_block() + image_block(image, "INSTANCE", version=1, sky=""))
-    assert (displayed(file["INSTANCE"]) == image).all()
+    assert (flip_rows(file["INSTANCE"]) == image).all()
 
 
 def test_overlapping_masks_are_restored_from_their_layers(
-    exported: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
+    run_export: Exported, task: Say, annotation: Say, region: Say, ragged_mask: Mask
 ) -> None:
     second = np.zeros_like(ragged_mask)
     second[10:20, 10:30] = True
@@ -65,24 +65,24 @@ def test_overlapping_masks_are_restored_from_their_layers(
     regions = [
         region("masks", mask, label=label, size=SIZE) for mask, label in zip(masks, ("Arm", "Galaxy", "Arm"), strict=True)
     ]
-    folder, _ = exported([task(annotation(*regions))], "fits")
-    with opened(folder) as file:
+    folder, _ = run_export([task(annotation(*regions))], "fits")
+    with open_masks(folder) as file:
         file.verify("exception")
         assert [row["layer"] for row in file["OBJECTS"].data] == [1, 2, 1]
         for number, (row, mask) in enumerate(zip(file["OBJECTS"].data, masks, strict=True), start=1):
             assert row["instance"] == number
-            assert (displayed(file["INSTANCE", int(row["layer"])]) == number)[mask].all()
-            assert ((displayed(file["INSTANCE", int(row["layer"])]) == number) == mask).all()
-            classes = displayed(file["CLASS", int(row["layer"])])
+            assert (flip_rows(file["INSTANCE", int(row["layer"])]) == number)[mask].all()
+            assert ((flip_rows(file["INSTANCE", int(row["layer"])]) == number) == mask).all()
+            classes = flip_rows(file["CLASS", int(row["layer"])])
             assert (classes[mask] == row["class_number"]).all()
             assert file[0].header[f"CLASS{row['class_number']}"] == row["class"]
 
 
-def test_masks_have_the_wcs_of_the_cut_out(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_masks_have_the_wcs_of_the_cut_out(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     ellipse = region("ellipses", Ellipse(20, 15, 9, 4, 30), label="Galaxy", size=SIZE)
-    folder, _ = exported([task(annotation(ellipse), wcs=CARDS)], "fits")
+    folder, _ = run_export([task(annotation(ellipse), wcs=CARDS)], "fits")
     before = WCS(fits.Header(CARDS))
-    with opened(folder) as file:
+    with open_masks(folder) as file:
         for name in ("INSTANCE", "CLASS"):
             after = WCS(file[name].header)
             pixels = np.array([[0.0, 0], [39, 29], [10, 3]])
@@ -90,7 +90,7 @@ def test_masks_have_the_wcs_of_the_cut_out(exported: Exported, task: Say, annota
 
 
 def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
-    exported: Exported, task: Say, annotation: Say, region: Say
+    run_export: Exported, task: Say, annotation: Say, region: Say
 ) -> None:
     """The exported mask of an annotation of a FITS file's display covers the file's bright pixels."""
     light = np.zeros((30, 40), dtype=np.float32)
@@ -99,25 +99,25 @@ def test_a_mask_lies_on_the_pixels_of_the_fits_file_that_was_annotated(
     content = BytesIO()
     file.writeto(content)
     mask = region("masks", np.ascontiguousarray(light[::-1] > 0), label="Galaxy", size=SIZE)
-    folder, done = exported(
+    folder, summary = run_export(
         [task(annotation(mask), image="/data/cutout.fits")], "fits", files={"/data/cutout.fits": content.getvalue()}
     )
-    assert done.problems == 0
-    with opened(folder) as masks:
+    assert summary.problems == 0
+    with open_masks(folder) as masks:
         assert ((masks["INSTANCE"].data > 0) == (light > 0)).all()
         assert WCS(masks["INSTANCE"].header).wcs.crval.tolist() == [150.0, 2.0]
 
 
-def test_boxes_are_in_the_table_only(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
-    folder, _ = exported([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], "fits")
-    with opened(folder) as file:
+def test_boxes_are_in_the_table_only(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
+    folder, _ = run_export([task(annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)))], "fits")
+    with open_masks(folder) as file:
         assert [(row["kind"], row["layer"]) for row in file["OBJECTS"].data] == [("box", 0)]
         assert not file["INSTANCE"].data.any()
         assert "CTYPE1" not in file["INSTANCE"].header
 
 
-def test_a_task_of_unknown_size_is_listed(exported: Exported, task: Say, annotation: Say, region: Say) -> None:
+def test_a_task_of_unknown_size_is_listed(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = annotation(region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE))
-    folder, done = exported([task(annotation(region("morphology", ["Spiral"]))), task(box)], "fits")
-    assert (done.tasks, done.answers) == (1, 0)
+    folder, summary = run_export([task(annotation(region("morphology", ["Spiral"]))), task(box)], "fits")
+    assert (summary.tasks, summary.answers) == (1, 0)
     assert "size of the image" in (folder / "problems.csv").read_text()

@@ -42,9 +42,9 @@ FORMATS_WITH_TASKS = sorted(FORMATS.keys() - {"moc"})
 
 
 def record_of(task: int, *objects: DrawnObject, answers: tuple[Answer, ...] = (), **changes: Any) -> Record:
-    parsed = ParsedAnnotation(5, 1, MADE.time, objects, answers, tuple(obj.region for obj in objects))
+    annotation = ParsedAnnotation(5, 1, MADE.time, objects, answers, tuple(obj.region for obj in objects))
     image_file = ImageFile(b"\x89PNG", ".png", SIZE)
-    record = Record(task, {"image": "a.png", "n": 1}, "a.png", SIZE, SKY, "train", (parsed,), image_file, number=task)
+    record = Record(task, {"image": "a.png", "n": 1}, "a.png", SIZE, SKY, "train", (annotation,), image_file, number=task)
     return replace(record, **changes)
 
 
@@ -62,7 +62,7 @@ class Outcome:
         self.tasks.append(record.task)
 
 
-def written(format: str, records: list[Record], folder: Path) -> Outcome:
+def write_records(format: str, records: list[Record], folder: Path) -> Outcome:
     outcome = Outcome()
     dataset = Dataset(
         project=7,
@@ -160,7 +160,7 @@ def hostile_records(draw: Callable[[Any], Any]) -> Record:
 def test_an_unwritable_record_is_listed_and_others_are_written(format: str, hostile: Record) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        outcome = written(format, [record_of(1, BOX, MASK), hostile, record_of(3, MASK)], folder)
+        outcome = write_records(format, [record_of(1, BOX, MASK), hostile, record_of(3, MASK)], folder)
         assert set(outcome.tasks) >= {1, 3}
         assert 2 in outcome.tasks or len([reason for reason in outcome.reasons[2] if "left out" in reason]) == 1
         assert tasks_in(folder, format) - {2} == {1, 3}
@@ -170,7 +170,7 @@ def test_an_unwritable_record_is_listed_and_others_are_written(format: str, host
 @given(hostile=hostile_records())
 def test_a_moc_omits_records_without_a_position(hostile: Record) -> None:
     with tempfile.TemporaryDirectory() as name:
-        outcome = written("moc", [record_of(1, BOX), hostile, record_of(3, MASK)], Path(name))
+        outcome = write_records("moc", [record_of(1, BOX), hostile, record_of(3, MASK)], Path(name))
         assert set(outcome.tasks) >= {1, 3}
         assert (Path(name) / "images.fits").stat().st_size > 0
 

@@ -40,32 +40,32 @@ def config() -> Any:
 def tasks(task: Say, annotation: Say, region: Say) -> list[dict[str, Any]]:
     """Return a task whose size is as predicted and whose axis ratio a person changed, with two boxes."""
     size = add_number_meta(region("size", 1.25), error=0.05, text="1.25 ± 0.05 arcsec", origin={"psf": "header"})
-    changed = add_number_meta(region("q", 0.5), error=0.02, text="0.5 ± 0.02")
-    changed["value"]["number"] = 0.7
-    changed["meta"]["predicted"] = 0.5
+    region_of_annotator = add_number_meta(region("q", 0.5), error=0.02, text="0.5 ± 0.02")
+    region_of_annotator["value"]["number"] = 0.7
+    region_of_annotator["meta"]["predicted"] = 0.5
     boxes = [region("boxes", Box(x, 10, 8, 8), label="Galaxy", size=SIZE) for x in (2, 16)]
-    return [task(annotation(size, changed, region("clumps", 3), *boxes))]
+    return [task(annotation(size, region_of_annotator, region("clumps", 3), *boxes))]
 
 
 @pytest.mark.parametrize("format", FILES)
-def test_quantities_have_columns_with_units_and_ucds(exported: Exported, tasks: list[dict[str, Any]], format: str) -> None:
-    folder, done = exported(tasks, format)
+def test_quantities_have_columns_with_units_and_ucds(run_export: Exported, tasks: list[dict[str, Any]], format: str) -> None:
+    folder, summary = run_export(tasks, format)
     table = Table.read(folder / FILES[format])
-    assert done.problems == 0
+    assert summary.problems == 0
     assert table.colnames[-4:] == ["re_arcsec", "re_arcsec_err", "measured_axis_ratio", "measured_axis_ratio_err"]
     assert str(table["re_arcsec_err"].unit) == "arcsec"
     sizes = np.ma.filled(np.ma.asarray(table["re_arcsec"], float), np.nan)
     kinds = [str(kind) for kind in table["kind"]]
-    filled = [(kind, float(table["x"][row])) for row, kind in enumerate(kinds) if np.isfinite(sizes[row]) and kind == "box"]
-    assert filled == [("box", 20.0)]  # the box in the middle, not its neighbour
+    values = [(kind, float(table["x"][row])) for row, kind in enumerate(kinds) if np.isfinite(sizes[row]) and kind == "box"]
+    assert values == [("box", 20.0)]  # the box in the middle, not its neighbour
     assert np.isfinite(sizes).sum() == 2  # and the row of the answer
     errors = {name: np.ma.filled(np.ma.asarray(table[name], float), np.nan) for name in table.colnames[-3::2]}
     assert np.nanmax(errors["re_arcsec_err"]) == pytest.approx(0.05)
     assert np.isnan(errors["measured_axis_ratio_err"]).all()  # a person's value has no error of the measurement
 
 
-def test_parquet_has_a_row_per_image_with_the_quantities(exported: Exported, tasks: list[dict[str, Any]]) -> None:
-    folder, _ = exported(tasks, "parquet")
+def test_parquet_has_a_row_per_image_with_the_quantities(run_export: Exported, tasks: list[dict[str, Any]]) -> None:
+    folder, _ = run_export(tasks, "parquet")
     (file,) = (folder / "data").glob("*.parquet")
     (row,) = pq.read_table(file).to_pylist()
     assert row["re_arcsec"] == 1.25

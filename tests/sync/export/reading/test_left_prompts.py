@@ -37,11 +37,11 @@ def region_of(config: LabelConfig, name: str, shape: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("format", ["json", "coco"])
 def test_prompts_are_left_out_and_answers_are_kept(
-    config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say, format: str
+    config: LabelConfig, run_export: Callable[..., Any], task: Say, annotation: Say, format: str
 ) -> None:
     regions = [region_of(config, name, shape) for name, shape in (SHAPES | LEFT).items()]
-    folder, done = exported([task(annotation(*regions))], format)
-    assert (done.tasks, done.objects, done.problems) == (1, len(SHAPES), len(LEFT))
+    folder, summary = run_export([task(annotation(*regions))], format)
+    assert (summary.tasks, summary.objects, summary.problems) == (1, len(SHAPES), len(LEFT))
     if format == "json":
         (exported_task,) = json.loads((folder / "train.json").read_text())
         assert [entry["from_name"] for entry in exported_task["annotations"][0]["result"]] == list(SHAPES)
@@ -49,8 +49,8 @@ def test_prompts_are_left_out_and_answers_are_kept(
 
 
 def test_an_annotation_of_prompts_only_is_left_out(
-    config: LabelConfig, exported: Callable[..., Any], task: Say, annotation: Say
+    config: LabelConfig, run_export: Callable[..., Any], task: Say, annotation: Say
 ) -> None:
-    prompted = task(annotation(*[region_of(config, name, shape) for name, shape in LEFT.items()]))
-    _, done = exported([prompted, task(annotation(region_of(config, "boxes", SHAPES["boxes"])))], "coco")
-    assert (done.tasks, done.objects) == (1, 1)
+    task_with_prompts = task(annotation(*[region_of(config, name, shape) for name, shape in LEFT.items()]))
+    _, summary = run_export([task_with_prompts, task(annotation(region_of(config, "boxes", SHAPES["boxes"])))], "coco")
+    assert (summary.tasks, summary.objects) == (1, 1)

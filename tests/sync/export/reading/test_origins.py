@@ -21,7 +21,7 @@ MASK = np.tri(30, 40, dtype=bool)
 
 
 @pytest.fixture
-def predicted(region: Say) -> list[dict[str, Any]]:
+def predictions(region: Say) -> list[dict[str, Any]]:
     """Return a region of every control, as in a prediction: without an origin."""
     shapes = {
         "boxes": (Box(1, 2, 3, 4), "Star"),
@@ -35,9 +35,9 @@ def predicted(region: Say) -> list[dict[str, Any]]:
     return objects + [region(name, what, origin=None) for name, what in answers.items()]
 
 
-def test_an_unchanged_region_is_accepted_for_any_origin(predicted: list[dict[str, Any]]) -> None:
+def test_an_unchanged_region_is_accepted_for_any_origin(predictions: list[dict[str, Any]]) -> None:
     for origin in ("prediction", "prediction-changed", "manual"):
-        assert set(states_of([{**predicted_region, "origin": origin} for predicted_region in predicted], predicted)) == {
+        assert set(states_of([{**predicted_region, "origin": origin} for predicted_region in predictions], predictions)) == {
             "accepted"
         }
 
@@ -57,15 +57,15 @@ def test_a_dragged_polygon_is_edited_despite_its_origin(region: Say) -> None:
     assert states_of([after], [before]) == ["edited"]
 
 
-def test_the_copy_of_a_region_is_drawn_despite_its_origin(predicted: list[dict[str, Any]]) -> None:
-    copies = [{**original, "id": "copy", "origin": "prediction"} for original in predicted[:5]]
-    assert states_of(copies, predicted) == ["drawn"] * 5
+def test_the_copy_of_a_region_is_drawn_despite_its_origin(predictions: list[dict[str, Any]]) -> None:
+    copies = [{**original, "id": "copy", "origin": "prediction"} for original in predictions[:5]]
+    assert states_of(copies, predictions) == ["drawn"] * 5
 
 
 def test_a_class_that_was_cleared_and_chosen_again_is_accepted(region: Say) -> None:
-    before, again = region("features", ["Bar", "Ring"]), region("features", ["Ring", "Bar"], origin="manual")
-    assert before["id"] != again["id"]
-    assert states_of([again], [before]) == ["accepted"]
+    before, second = region("features", ["Bar", "Ring"]), region("features", ["Ring", "Bar"], origin="manual")
+    assert before["id"] != second["id"]
+    assert states_of([second], [before]) == ["accepted"]
 
 
 def test_changed_classes_numbers_and_masks_are_distinguished(region: Say) -> None:
@@ -76,8 +76,8 @@ def test_changed_classes_numbers_and_masks_are_distinguished(region: Say) -> Non
 
 
 def test_a_damaged_prediction_accepts_nothing(region: Say) -> None:
-    good = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
-    assert states_of([good, "no region"], [{**good, "value": None}, 7]) == ["relabelled", "drawn"]
+    good_box = region("boxes", Box(1, 2, 3, 4), label="Star", size=SIZE)
+    assert states_of([good_box, "no region"], [{**good_box, "value": None}, 7]) == ["relabelled", "drawn"]
 
 
 def test_regions_predicted_without_an_id_have_the_state_of_their_origin(region: Say) -> None:
@@ -98,17 +98,17 @@ def test_without_a_prediction_the_origin_decides(region: Say) -> None:
 
 def test_the_score_is_kept_with_its_class_only(config: LabelConfig, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(1, 2, 3, 4), label="Galaxy", size=SIZE, score=0.93, origin="prediction")
-    moved = {**box, "id": "moved", "value": {**box["value"], "x": 50.0}}
+    moved_box = {**box, "id": "moved", "value": {**box["value"], "x": 50.0}}
     star = {**box, "id": "star", "value": {**box["value"], "rectanglelabels": ["Star"]}}
     choice = region("morphology", ["Spiral"], score=0.8)
     smooth = {**choice, "value": {"choices": ["Smooth"]}}
-    predicted = {
+    predictions = {
         "id": 8,
         "model_version": "v0002",
         "result": [box, {**box, "id": "moved"}, {**box, "id": "star"}, choice],
     }
-    listed = with_parents(task(annotation(box, moved, star, smooth, parent_prediction=8), predictions=(predicted,)))
-    (read,) = parse_annotations(listed, config, report=lambda reason, **_: pytest.fail(reason))
+    tasks = with_parents(task(annotation(box, moved_box, star, smooth, parent_prediction=8), predictions=(predictions,)))
+    (read,) = parse_annotations(tasks, config, report=lambda reason, **_: pytest.fail(reason))
     states = [(obj.label, obj.probability, obj.provenance.state) for obj in read.objects]
     assert states == [("Galaxy", 0.93, "accepted"), ("Galaxy", 0.93, "edited"), ("Star", None, "edited")]
     assert [(answer.labels, answer.probability, answer.provenance.state) for answer in read.answers] == [

@@ -32,7 +32,7 @@ def colours(dtype: str = "f4") -> NDArray[Any]:
     return (planes / 255 if dtype == "f4" else planes * 200 if dtype == "u2" else planes).clip(0).astype(dtype)
 
 
-def written(values: NDArray[Any], **cards: Any) -> bytes:
+def write_file(values: NDArray[Any], **cards: Any) -> bytes:
     file = io.BytesIO()
     fits.PrimaryHDU(values, fits.Header(cards)).writeto(file)
     return file.getvalue()
@@ -43,9 +43,9 @@ def with_alpha(planes: NDArray[Any]) -> NDArray[Any]:
     return np.concatenate([planes, np.full_like(planes[:1], top)])
 
 
-def check(displayed: NDArray[Any]) -> None:
-    assert displayed.shape == (HEIGHT, WIDTH, 3)
-    red, blue = displayed[HEIGHT - 1 - RED[0], RED[1]], displayed[HEIGHT - 1 - BLUE[0], BLUE[1]]
+def check(pixels: NDArray[Any]) -> None:
+    assert pixels.shape == (HEIGHT, WIDTH, 3)
+    red, blue = pixels[HEIGHT - 1 - RED[0], RED[1]], pixels[HEIGHT - 1 - BLUE[0], BLUE[1]]
     assert red[0] >= red[1] >= red[2] < red[0], red
     assert blue[2] >= blue[1] >= blue[0] < blue[2], blue
 
@@ -57,22 +57,22 @@ def check(displayed: NDArray[Any]) -> None:
 def test_declared_colours_are_red_green_and_blue(dtype: str, layout: str) -> None:
     rgb = colours(dtype)
     files = {
-        "first": lambda: written(rgb, CTYPE3="RGB"),
-        "last": lambda: written(np.moveaxis(rgb, 0, -1), CTYPE1="RGB"),
-        "middle": lambda: written(np.moveaxis(rgb, 0, 1), CTYPE2="RGB"),
-        "first4": lambda: written(rgb[:, None], CTYPE4="RGB"),
-        "last4": lambda: written(np.moveaxis(rgb, 0, -1)[None], CTYPE1="RGB"),
-        "lengthened": lambda: written(rgb[None], CTYPE3="RGB"),
-        "lengthened-last": lambda: written(np.moveaxis(rgb, 0, -1)[None]),
-        "alpha": lambda: written(with_alpha(rgb), CTYPE3="RGBA"),
-        "alpha-last": lambda: written(np.moveaxis(with_alpha(rgb), 0, -1)),
+        "first": lambda: write_file(rgb, CTYPE3="RGB"),
+        "last": lambda: write_file(np.moveaxis(rgb, 0, -1), CTYPE1="RGB"),
+        "middle": lambda: write_file(np.moveaxis(rgb, 0, 1), CTYPE2="RGB"),
+        "first4": lambda: write_file(rgb[:, None], CTYPE4="RGB"),
+        "last4": lambda: write_file(np.moveaxis(rgb, 0, -1)[None], CTYPE1="RGB"),
+        "lengthened": lambda: write_file(rgb[None], CTYPE3="RGB"),
+        "lengthened-last": lambda: write_file(np.moveaxis(rgb, 0, -1)[None]),
+        "alpha": lambda: write_file(with_alpha(rgb), CTYPE3="RGBA"),
+        "alpha-last": lambda: write_file(np.moveaxis(with_alpha(rgb), 0, -1)),
     }
     data = files[layout]()
     check(decode(data))
     for stretch in STRETCHES:
         pixels = read_bands(data, max_pixels=10**6)
-        displayed = pixels.to_rgb() if pixels.is_rgb else STRETCHES[stretch](pixels.planes, pixels.weights)
-        check(displayed[::-1])
+        image = pixels.to_rgb() if pixels.is_rgb else STRETCHES[stretch](pixels.planes, pixels.weights)
+        check(image[::-1])
 
 
 @pytest.mark.parametrize("layout", ["first", "last", "alpha", "degenerate"])
@@ -84,7 +84,7 @@ def test_eight_bit_colours_are_displayed_unchanged(layout: str) -> None:
         "alpha": with_alpha(rgb),
         "degenerate": rgb[None],
     }[layout]
-    data = written(values)
+    data = write_file(values)
     assert decode(data) == pytest.approx(np.moveaxis(rgb, 0, -1)[::-1] / 255, abs=1e-6)
     for stretch in STRETCHES:
         assert display(data, stretch=stretch).image == display(data, stretch="lupton").image
@@ -101,8 +101,8 @@ def test_extensions_called_by_colours_are_those_colours(names: tuple[str, ...], 
 
 def test_three_undeclared_planes_are_bands_from_the_bluest() -> None:
     bgr = colours()[::-1]
-    check(decode(written(bgr)))
-    assert np.array_equal(read_bands(written(bgr), max_pixels=10**6).planes, bgr)
+    check(decode(write_file(bgr)))
+    assert np.array_equal(read_bands(write_file(bgr), max_pixels=10**6).planes, bgr)
 
 
 @pytest.mark.parametrize(
@@ -121,15 +121,15 @@ def test_three_undeclared_planes_are_bands_from_the_bluest() -> None:
 )
 def test_other_axes_of_three_planes_are_bands(shape: tuple[int, ...], cards: dict[str, str], planes: tuple[int, ...]) -> None:
     values = np.random.default_rng(0).normal(size=shape).astype(np.float32)
-    assert read_bands(written(values, **cards), max_pixels=10**6).planes.shape == planes
+    assert read_bands(write_file(values, **cards), max_pixels=10**6).planes.shape == planes
 
 
 def test_colours_as_the_first_axis_keep_their_place_on_the_sky() -> None:
     at = {f"{name}{axis + 1}": values[axis] for name, values in SKY.items() for axis in range(2)}
-    moved = {f"{name}{axis + 2}": values[axis] for name, values in SKY.items() for axis in range(2)}
+    cards = {f"{name}{axis + 2}": values[axis] for name, values in SKY.items() for axis in range(2)}
     rgb = colours()
-    right = sky_of(read_bands(written(rgb, **at, CTYPE3="RGB"), max_pixels=10**6).header)
-    last = sky_of(read_bands(written(np.moveaxis(rgb, 0, -1), **moved), max_pixels=10**6).header)
+    right = sky_of(read_bands(write_file(rgb, **at, CTYPE3="RGB"), max_pixels=10**6).header)
+    last = sky_of(read_bands(write_file(np.moveaxis(rgb, 0, -1), **cards), max_pixels=10**6).header)
     assert right["ra"] == pytest.approx(10, abs=1e-3)
     assert {name: last[name] for name in ("ra", "dec", "pixel_scale_arcsec")} == pytest.approx(
         {name: right[name] for name in ("ra", "dec", "pixel_scale_arcsec")}

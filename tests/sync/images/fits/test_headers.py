@@ -19,7 +19,7 @@ def header(**changes: str) -> bytes:
     return (b"".join(card(*item) for item in cards.items()) + b"END").ljust(2880)
 
 
-def compressed(**changes: str) -> bytes:
+def compress_image(**changes: str) -> bytes:
     table = {"XTENSION": "'BINTABLE'", "NAXIS1": "8", "NAXIS2": "1", "PCOUNT": "0", "GCOUNT": "1", "TFIELDS": "1"}
     tiles = {"ZIMAGE": "T", "ZCMPTYPE": "'RICE_1'", "ZNAXIS": "2", "ZNAXIS1": "4", "ZNAXIS2": "4"}
     extension = header(**{"SIMPLE": "T"} | table | tiles | changes).replace(card("SIMPLE", "T"), b"", 1).ljust(2880)
@@ -40,7 +40,7 @@ def test_bytes_after_the_last_part_are_ignored() -> None:
 
 
 def test_the_compressed_image_of_these_tests_is_accepted_unchanged() -> None:
-    assert len(read_headers(compressed())) == 2
+    assert len(read_headers(compress_image())) == 2
 
 
 @pytest.mark.parametrize(
@@ -68,13 +68,13 @@ def test_a_count_out_of_range_is_named(key: str, value: str) -> None:
 )
 def test_a_count_of_tiles_out_of_range_is_named(key: str, value: str) -> None:
     with pytest.raises(ImageError, match=f"has {key} = "):
-        read_headers(compressed(**{"NAXIS1": "0", key: value}))
+        read_headers(compress_image(**{"NAXIS1": "0", key: value}))
 
 
 @pytest.mark.parametrize("blocksize", ["0", "-1", "1E400"])
 def test_an_endless_rice_block_is_rejected(blocksize: str) -> None:
     with pytest.raises(ImageError, match="ZVAL1"):
-        read_headers(compressed(ZNAME1="'BLOCKSIZE'", ZVAL1=blocksize))
+        read_headers(compress_image(ZNAME1="'BLOCKSIZE'", ZVAL1=blocksize))
 
 
 def test_a_truncated_file_is_rejected() -> None:

@@ -132,8 +132,8 @@ def test_omitted_extensions_are_named_with_the_reason() -> None:
 @pytest.mark.parametrize(("word", "number"), [("1", 1), ("sci,1", 1), ("SCI, 2", 3), ("err", 2), ("ERR,1", 2), ("3", 3)])
 def test_an_extension_is_named_by_number_name_or_name_and_version(word: str, number: int) -> None:
     hdus = [image("SCI", 1), image("ERR", 1), image("SCI", 2, ra=10.01)]
-    chosen = pick_extension(file_of(*hdus), word)
-    bands = read_bands(chosen, max_pixels=10**6)
+    part = pick_extension(file_of(*hdus), word)
+    bands = read_bands(part, max_pixels=10**6)
     assert np.array_equal(bands.planes[0], hdus[number - 1].data)
 
 
@@ -168,8 +168,8 @@ def test_the_primary_header_is_copied_with_a_detector() -> None:
     data = file_of(primary, image(ra=11))
     (_, first), (_, second) = split_images(data)
     assert fits.open(io.BytesIO(first))[0].data.shape == (16, 16)
-    opened = fits.open(io.BytesIO(second))
-    assert (opened[0].data, opened[0].header["FILTER"]) == (None, "F606W")
+    second_file = fits.open(io.BytesIO(second))
+    assert (second_file[0].data, second_file[0].header["FILTER"]) == (None, "F606W")
 
 
 @pytest.mark.parametrize("codec", ["PLIO_1", "HCOMPRESS_1", "RICE_1"])

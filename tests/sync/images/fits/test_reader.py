@@ -26,7 +26,7 @@ def galaxy(*, sky: float = 100.0, noise: float = 5.0) -> NDArray[np.float64]:
     return sky + noise * RNG.normal(size=(40, 60)) + 60 * noise * np.exp(-np.hypot(x - 15, y - 30) / 4)
 
 
-def written(*hdus: Any) -> bytes:
+def write_file(*hdus: Any) -> bytes:
     file = io.BytesIO()
     first = hdus[0] if isinstance(hdus[0], fits.PrimaryHDU) else None
     fits.HDUList(list(hdus) if first else [fits.PrimaryHDU(), *hdus]).writeto(file)
@@ -34,16 +34,16 @@ def written(*hdus: Any) -> bytes:
 
 
 def image(values: NDArray[Any], **header: Any) -> bytes:
-    return written(fits.PrimaryHDU(values, header=fits.Header(header.items())))
+    return write_file(fits.PrimaryHDU(values, header=fits.Header(header.items())))
 
 
 def test_the_first_row_is_at_the_bottom_and_one_band_is_grey() -> None:
     values = galaxy()
-    displayed = decode(image(values))
-    assert displayed[..., 0] == pytest.approx(asinh(values)[::-1], abs=1e-5)
-    assert np.array_equal(displayed[..., 0], displayed[..., 2])
-    assert displayed[40 - 1 - 30, 15, 0] > 0.5
-    assert (displayed.dtype, displayed.flags.c_contiguous) == (np.float32, True)
+    pixels = decode(image(values))
+    assert pixels[..., 0] == pytest.approx(asinh(values)[::-1], abs=1e-5)
+    assert np.array_equal(pixels[..., 0], pixels[..., 2])
+    assert pixels[40 - 1 - 30, 15, 0] > 0.5
+    assert (pixels.dtype, pixels.flags.c_contiguous) == (np.float32, True)
 
 
 @pytest.mark.parametrize("dtype", ["u1", "i2", "i4", "i8", "f4", "f8", "u2", "u4"])
@@ -56,13 +56,13 @@ def test_bscale_and_bzero_are_applied() -> None:
     values = galaxy()
     hdu = fits.PrimaryHDU(values.copy())
     hdu.scale("int16", bscale=0.05, bzero=300)
-    assert decode(written(hdu))[::-1, :, 0] == pytest.approx(asinh(values), abs=0.03)
+    assert decode(write_file(hdu))[::-1, :, 0] == pytest.approx(asinh(values), abs=0.03)
 
 
 def test_nan_and_blank_pixels_are_black() -> None:
-    holed = galaxy()
-    holed[:3] = np.nan
-    assert (decode(image(holed))[-3:] == 0).all()
+    image_with_holes = galaxy()
+    image_with_holes[:3] = np.nan
+    assert (decode(image(image_with_holes))[-3:] == 0).all()
     blank = galaxy().astype(np.int16)
     blank[:3] = -999
     assert (decode(image(blank, BLANK=-999))[-3:] == 0).all()
@@ -102,13 +102,13 @@ def test_extensions_of_one_size_are_bands_except_masks() -> None:
     bands = [galaxy() for _ in range(3)]
     table = fits.BinTableHDU.from_columns([fits.Column("x", "E", array=np.arange(3.0))])
     hdus = [fits.ImageHDU(band, name=name) for band, name in zip(bands, "GRZ", strict=True)]
-    others = [fits.ImageHDU(bands[0], name="MASK"), fits.ImageHDU(bands[0], name="IVAR"), fits.ImageHDU(np.ones((5, 5)))]
+    other_hdus = [fits.ImageHDU(bands[0], name="MASK"), fits.ImageHDU(bands[0], name="IVAR"), fits.ImageHDU(np.ones((5, 5)))]
     spectrum = fits.ImageHDU(np.ones(7))
-    assert np.array_equal(decode(written(*hdus, *others, spectrum, table)), decode(image(np.stack(bands))))
+    assert np.array_equal(decode(write_file(*hdus, *other_hdus, spectrum, table)), decode(image(np.stack(bands))))
 
 
 @pytest.mark.parametrize(
-    ("measured", "others"),
+    ("measured_name", "other_hdus"),
     [
         ("SCI", ["ERR", "CON", "WHT", "VAR_POISSON", "VAR_RNOISE", "VAR_FLAT"]),  # JWST
         ("SCI", ["WHT", "CTX"]),  # Hubble
@@ -117,9 +117,11 @@ def test_extensions_of_one_size_are_bands_except_masks() -> None:
         ("", ["RMS", "FLG", "FLAGS", "DQ_1", "UNCERT", "MASK.G", "G.MASK"]),
     ],
 )
-def test_auxiliary_extensions_of_pipelines_are_not_bands(measured: str, others: list[str]) -> None:
+def test_auxiliary_extensions_of_pipelines_are_not_bands(measured_name: str, other_hdus: list[str]) -> None:
     band = galaxy()
-    hdus = [fits.ImageHDU(band if name == measured else np.ones_like(band), name=name) for name in (measured, *others)]
+    hdus = [
+        fits.ImageHDU(band if name == measured_name else np.ones_like(band), name=name) for name in (measured_name, *other_hdus)
+    ]
     primary = fits.PrimaryHDU(header=fits.Header({"FILTER": "F115W"}))
     file = io.BytesIO()
     fits.HDUList([primary, *hdus]).writeto(file)
@@ -136,8 +138,8 @@ def test_three_planes_of_eight_bits_are_a_colour_image() -> None:
 
 def test_the_lowest_band_is_blue() -> None:
     quiet = [galaxy() * 0 + RNG.normal(size=(40, 60)) for _ in range(2)]
-    displayed = decode(image(np.stack([galaxy(noise=1), *quiet]), BANDS="grz"))
-    assert np.argmax(displayed[9, 15]) == 2
+    pixels = decode(image(np.stack([galaxy(noise=1), *quiet]), BANDS="grz"))
+    assert np.argmax(pixels[9, 15]) == 2
 
 
 @pytest.mark.parametrize("compression", ["RICE_1", "GZIP_1", "GZIP_2", "NOCOMPRESS"])
@@ -145,13 +147,13 @@ def test_the_lowest_band_is_blue() -> None:
 def test_tile_compressed_images_are_read(compression: str, dtype: str) -> None:
     values = galaxy().astype(dtype)
     lossy = 16.0 if dtype == "f4" and compression == "RICE_1" else 0.0
-    data = written(fits.CompImageHDU(values, compression_type=compression, quantize_level=lossy, tile_shape=(10, 60)))
+    data = write_file(fits.CompImageHDU(values, compression_type=compression, quantize_level=lossy, tile_shape=(10, 60)))
     assert decode(data) == pytest.approx(decode(image(values)), abs=0.05 if lossy else 1e-6)
 
 
 @pytest.mark.parametrize("compression", ["HCOMPRESS_1", "PLIO_1"])
 def test_compressions_that_crash_on_damaged_files_are_rejected(compression: str) -> None:
-    data = written(fits.CompImageHDU(np.ones((32, 32), dtype=np.int16), compression_type=compression))
+    data = write_file(fits.CompImageHDU(np.ones((32, 32), dtype=np.int16), compression_type=compression))
     with pytest.raises(ImageError, match=rf"{compression}, which cannot be opened safely; use RICE_1"):
         decode(data)
 
@@ -174,11 +176,11 @@ def test_a_gzipped_image_over_the_limit_is_rejected(monkeypatch: pytest.MonkeyPa
 
 def test_a_tile_that_decompresses_to_too_much_is_rejected() -> None:
     bomb = zlib.compress(bytes(1_000_000), 9, wbits=31)
-    packed = fits.Column("COMPRESSED_DATA", "1PB()", array=np.array([np.frombuffer(bomb, np.uint8)], dtype=object))
-    table = fits.BinTableHDU.from_columns([packed])
+    column = fits.Column("COMPRESSED_DATA", "1PB()", array=np.array([np.frombuffer(bomb, np.uint8)], dtype=object))
+    table = fits.BinTableHDU.from_columns([column])
     table.header.update(ZIMAGE=True, ZCMPTYPE="GZIP_1", ZBITPIX=8, ZNAXIS=2, ZNAXIS1=8, ZNAXIS2=8, ZTILE1=8, ZTILE2=8)
     with pytest.raises(ImageError, match="unpacks to more than the 512 bytes"):
-        decode(written(table))
+        decode(write_file(table))
 
 
 @pytest.mark.parametrize("shape", [(20_000, 20_000), (1000, 1000, 1000), (2**40, 2**40)])
@@ -191,7 +193,7 @@ def test_too_many_pixels_are_rejected_before_they_are_read(shape: tuple[int, ...
 
 
 def test_a_compressed_image_counts_with_its_full_size() -> None:
-    data = written(fits.CompImageHDU(np.zeros((1000, 1000), dtype=np.int16), compression_type="RICE_1"))
+    data = write_file(fits.CompImageHDU(np.zeros((1000, 1000), dtype=np.int16), compression_type="RICE_1"))
     with pytest.raises(ImageError, match="1 bands of 1000x1000 pixels, more than the 999999"):
         decode(data, max_pixels=999_999)
 
@@ -199,13 +201,13 @@ def test_a_compressed_image_counts_with_its_full_size() -> None:
 @pytest.mark.parametrize("shape", [(), (7,)])
 def test_a_file_without_an_image_is_an_error(shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match="no image of two or more dimensions"):
-        decode(written(fits.PrimaryHDU(np.ones(shape) if shape else None)))
+        decode(write_file(fits.PrimaryHDU(np.ones(shape) if shape else None)))
 
 
 @pytest.mark.parametrize("shape", [(1, 200), (200, 1), (1, 1), (3, 1, 200)])
 def test_one_line_of_pixels_is_a_spectrum_and_not_an_image(shape: tuple[int, ...]) -> None:
     with pytest.raises(ImageError, match=r"is one line of .* as of a spectrum"):
-        decode(written(fits.PrimaryHDU(np.ones(shape, np.float32))))
+        decode(write_file(fits.PrimaryHDU(np.ones(shape, np.float32))))
 
 
 def test_a_truncated_file_is_an_error() -> None:
@@ -221,9 +223,9 @@ def test_real_cut_outs_show_a_bright_galaxy_in_the_middle_of_a_dark_sky() -> Non
     files = sorted(REAL.glob("*.fits"))
     assert files
     for file in files:
-        displayed = decode(file.read_bytes())
-        height, width, _ = displayed.shape
-        middle = displayed[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5]
+        pixels = decode(file.read_bytes())
+        height, width, _ = pixels.shape
+        middle = pixels[height // 2 - 5 : height // 2 + 5, width // 2 - 5 : width // 2 + 5]
         assert middle.mean() > 0.4, file.name
-        assert np.median(displayed) < 0.25, file.name
-        assert not np.array_equal(displayed[..., 0], displayed[..., 2]), file.name
+        assert np.median(pixels) < 0.25, file.name
+        assert not np.array_equal(pixels[..., 0], pixels[..., 2]), file.name

@@ -34,12 +34,12 @@ def test_sexagesimal_texts_need_no_unit_that_is_known() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing",
+    "value",
     [np.array([np.nan]), MaskedColumn([1.0], mask=True), ["25:00:00"], [True], [1 + 2j], [[1.0, 2.0]], ["nan"], ["M51"]],
     ids=str,
 )
-def test_a_value_that_is_not_an_angle_gives_no_position(missing: Any) -> None:
-    assert right_ascension(missing) == [None]
+def test_a_value_that_is_not_an_angle_gives_no_position(value: Any) -> None:
+    assert right_ascension(value) == [None]
 
 
 @pytest.mark.parametrize(

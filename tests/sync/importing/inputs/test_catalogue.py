@@ -89,9 +89,9 @@ def test_no_column_takes_the_place_of_another(table: Table) -> None:
 def test_a_hundred_thousand_rows_take_seconds() -> None:
     count = 100_000
     table = Table({"ra": np.linspace(0, 359, count), "dec": np.zeros(count), "z": MaskedColumn(np.ones(count), mask=False)})
-    started = time.process_time()
+    start = time.process_time()
     assert len(positions(table)) == sum(1 for _ in rows(table)) == count
-    assert time.process_time() - started < 2
+    assert time.process_time() - start < 2
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_a_hundred_thousand_rows_take_seconds() -> None:
 )
 def test_a_file_that_is_not_a_catalogue_is_rejected(tmp_path: Path, name: str, content: str, reason: str) -> None:
     (tmp_path / name).write_text(content)
-    with pytest.raises(InputError, match=reason) as refused:
+    with pytest.raises(InputError, match=reason) as error:
         open_catalogue(tmp_path / name)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_missing_catalogue_is_named(tmp_path: Path) -> None:

@@ -30,11 +30,11 @@ def test_a_row_is_cut_out_only_when_it_is_read() -> None:
 
 def test_a_row_without_position_does_not_stop_the_others() -> None:
     table = Table({"ra": [np.nan, 1.0], "dec": [0.0, 0.0]})
-    broken, good = cutout_items(table, lambda _: b"cut-out")
+    bad_item, good_item = cutout_items(table, lambda _: b"cut-out")
     with pytest.raises(ImageError, match="the row has no position"):
-        broken.read()
-    assert broken.name == "row 1"
-    assert good.read() == b"cut-out"
+        bad_item.read()
+    assert bad_item.name == "row 1"
+    assert good_item.read() == b"cut-out"
 
 
 def test_columns_that_the_position_replaces_are_renamed() -> None:
@@ -73,10 +73,10 @@ def test_a_list_of_addresses_keeps_columns_without_a_position() -> None:
 
 def test_a_row_without_address_does_not_stop_the_others() -> None:
     table = Table({"url": MaskedColumn(["x", " https://host/a.png "], mask=[True, False])})
-    broken, good = address_items(table, lambda address: address.encode())
+    bad_item, good_item = address_items(table, lambda address: address.encode())
     with pytest.raises(ImageError, match="the row has no address"):
-        broken.read()
-    assert good.read() == b"https://host/a.png"
+        bad_item.read()
+    assert good_item.read() == b"https://host/a.png"
 
 
 def test_a_list_without_addresses_is_rejected_with_its_columns() -> None:

@@ -175,8 +175,8 @@ def test_a_parquet_file_without_images_gives_one_sentence(
 
 def test_rows_of_a_replaced_file_are_not_read(collection: Collection, rows: Callable[..., str]) -> None:
     (span,) = collection.find(rows(25))
-    for changed in (24, 26):
-        file = rows(changed)
+    for size in (24, 26):
+        file = rows(size)
         with pytest.raises(InputError, match=r"many\.parquet has changed since its rows were counted"):
             read(collection, span)
     with pytest.raises(InputError, match=r"has only 6 of the rows 20 to 29"):

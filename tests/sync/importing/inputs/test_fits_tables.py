@@ -33,8 +33,8 @@ def test_the_objects_of_sextractors_ldac_are_read() -> None:
 
 def test_one_of_several_tables_is_chosen_by_name_or_number(file: Path) -> None:
     image = fits.ImageHDU(np.zeros((4, 4)), name="SCI")
-    compressed = fits.CompImageHDU(np.zeros((40, 40), dtype=np.int16), name="MASK")
-    hdus = [fits.PrimaryHDU(), table_hdu("OBJECTS", 2), image, compressed, table_hdu("STARS", 3), table_hdu("EMPTY", 0)]
+    image_hdu = fits.CompImageHDU(np.zeros((40, 40), dtype=np.int16), name="MASK")
+    hdus = [fits.PrimaryHDU(), table_hdu("OBJECTS", 2), image, image_hdu, table_hdu("STARS", 3), table_hdu("EMPTY", 0)]
     fits.HDUList(hdus).writeto(file)
     with pytest.raises(InputError, match=r"several tables: choose one .*: 1 OBJECTS \(2 rows\), 4 STARS \(3 rows\), 5 EMPTY"):
         open_catalogue(file)
@@ -110,9 +110,9 @@ def test_a_table_that_claims_more_than_the_file_is_rejected(file: Path, card: st
     place = content.index(f"{card:8}= ".encode())
     content[place : place + 30] = f"{card:8}= {value:>20}".encode()
     file.write_bytes(content)
-    with pytest.raises(InputError, match=r"it is damaged, copy it again|has no table") as refused:
+    with pytest.raises(InputError, match=r"it is damaged, copy it again|has no table") as error:
         open_catalogue(file)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_grouping_table_is_a_table_whose_locations_are_only_texts(file: Path, tmp_path: Path) -> None:

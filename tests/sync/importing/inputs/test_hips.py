@@ -54,9 +54,9 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
         def do_GET(self) -> None:
             queries.append({name: values[0] for name, values in parse_qs(urlsplit(self.path).query).items()})
             body = b'{"title": "Bad Request", "description": "no such survey"}'
-            known = queries[-1]["hips"] != "unknown"
-            body = cut_out(queries[-1]) if known else body
-            self.send_response(200 if known else 400)
+            is_known = queries[-1]["hips"] != "unknown"
+            body = cut_out(queries[-1]) if is_known else body
+            self.send_response(200 if is_known else 400)
             self.send_header("Content-Length", str(len(body)))
             self.end_headers()
             self.wfile.write(body)
@@ -76,21 +76,21 @@ def test_the_request_contains_survey_field_of_view_and_size(requests: list[dict[
     assert [query["hips"] for query in requests] == ["some/g", "some/red"]
     assert (requests[0]["width"], requests[0]["height"], requests[0]["format"]) == ("64", "64", "fits")
     assert float(requests[0]["fov"]) == pytest.approx(90 / 3600)
-    displayed = display(content, stretch="asinh")
-    assert displayed.data["bands"] == ["some/g", "some/red"]
-    assert (displayed.data["ra"], displayed.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
-    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(90 / 64, rel=1e-4)
-    assert fits.getdata(io.BytesIO(displayed.science or b"")).shape == (2, 64, 64)
+    picture = display(content, stretch="asinh")
+    assert picture.data["bands"] == ["some/g", "some/red"]
+    assert (picture.data["ra"], picture.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+    assert picture.data["pixel_scale_arcsec"] == pytest.approx(90 / 64, rel=1e-4)
+    assert fits.getdata(io.BytesIO(picture.science or b"")).shape == (2, 64, 64)
 
 
 @pytest.mark.usefixtures("requests")
 def test_a_survey_in_colours_is_displayed_unchanged_and_upright() -> None:
-    displayed = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
-    pixels = np.asarray(Image.open(io.BytesIO(displayed.image)))
+    picture = display(HipsSurvey(("colour",), fov_arcsec=60, side_px=16).cut(PLACE), stretch="zscale")
+    pixels = np.asarray(Image.open(io.BytesIO(picture.image)))
     assert pixels[-1, 0].tolist() == [200, 0, 0]
     assert pixels[0, -1].tolist() == [0, 0, 100]
-    assert displayed.data["bands"] == ["colour red", "colour green", "colour blue"]
-    assert (displayed.data["ra"], displayed.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
+    assert picture.data["bands"] == ["colour red", "colour green", "colour blue"]
+    assert (picture.data["ra"], picture.data["dec"]) == (pytest.approx(PLACE.ra), pytest.approx(PLACE.dec))
 
 
 @pytest.mark.parametrize(
@@ -103,9 +103,9 @@ def test_a_survey_in_colours_is_displayed_unchanged_and_upright() -> None:
 )
 @pytest.mark.usefixtures("requests")
 def test_a_missing_cut_out_gives_one_sentence(surveys: tuple[str, ...], reason: str) -> None:
-    with pytest.raises(ImageError, match=reason) as refused:
+    with pytest.raises(ImageError, match=reason) as error:
         HipsSurvey(surveys, fov_arcsec=60, side_px=16).cut(PLACE)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
 
 
 def test_a_service_that_is_down_gives_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

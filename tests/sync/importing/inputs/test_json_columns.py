@@ -48,7 +48,7 @@ OBJECT_ID = 1237648720693755918
     ids=str,
 )
 def test_a_column_is_converted_to_json(column: Any, expected: list[Any]) -> None:
-    assert travelled(column) == expected
+    assert read_back(column) == expected
 
 
 @pytest.mark.parametrize(
@@ -70,11 +70,11 @@ def test_a_column_is_converted_to_json(column: Any, expected: list[Any]) -> None
 def test_an_object_is_converted_to_json(value: Any, expected: Any) -> None:
     column = np.empty(2, dtype=object)
     column[0], column[1] = value, "other"
-    assert travelled(column) == [expected, "other"]
+    assert read_back(column) == [expected, "other"]
 
 
 def test_other_objects_become_text() -> None:
-    assert all(isinstance(value, str) for value in travelled(CartesianRepresentation([1, 2], [3, 4], [5, 6])))
+    assert all(isinstance(value, str) for value in read_back(CartesianRepresentation([1, 2], [3, 4], [5, 6])))
 
 
 def test_an_id_is_text_in_all_rows_or_in_none() -> None:
@@ -84,7 +84,7 @@ def test_an_id_is_text_in_all_rows_or_in_none() -> None:
     assert values == [*map(str, range(2 * ROWS_AT_ONCE - 1)), str(OBJECT_ID)]
 
 
-def travelled(column: Any) -> list[Any]:
+def read_back(column: Any) -> list[Any]:
     values = [row.columns["value"] for row in rows(QTable({"value": column}))]
     json.dumps(values, allow_nan=False)
     return values

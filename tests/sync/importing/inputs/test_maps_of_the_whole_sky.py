@@ -32,15 +32,15 @@ def header(projection: str, *, first: str = "RA--", second: str = "DEC-", **card
     width, height = round(360 / STEP_DEG), round(180 / STEP_DEG)
     if projection in ("HPX", "XPH"):
         height = width
-    known = {
+    positions = {
         "NAXIS": 2,
         "NAXIS1": width,
         "NAXIS2": height,
         "CTYPE1": f"{first}-{projection}",
         "CTYPE2": f"{second}-{projection}",
     }
-    known |= {"CRVAL1": 0.0, "CRVAL2": 0.0, "CRPIX1": width / 2 + 0.5, "CRPIX2": height / 2 + 0.5, "CDELT1": -STEP_DEG}
-    return fits.Header(known | {"CDELT2": STEP_DEG, "BUNIT": "MJy/sr", **cards})
+    positions |= {"CRVAL1": 0.0, "CRVAL2": 0.0, "CRPIX1": width / 2 + 0.5, "CRPIX2": height / 2 + 0.5, "CDELT1": -STEP_DEG}
+    return fits.Header(positions | {"CDELT2": STEP_DEG, "BUNIT": "MJy/sr", **cards})
 
 
 def whole_sky(file: Path, cards: fits.Header, *, blank: float = np.nan) -> Path:
@@ -109,9 +109,9 @@ def test_positions_and_pixels_are_converted_both_ways(name: str) -> None:
     pixels = sky.pixels(places)
     assert sky.holds(pixels).mean() > 0.99
     back = SkyCoord(sky.positions(*pixels.T), unit="deg")
-    known = np.isfinite(back.ra.deg)
-    assert known.mean() > 0.99
-    assert back[known].separation(SkyCoord(places[known], unit="deg")).arcsec.max() < 1e-6
+    positions = np.isfinite(back.ra.deg)
+    assert positions.mean() > 0.99
+    assert back[positions].separation(SkyCoord(places[positions], unit="deg")).arcsec.max() < 1e-6
     corner = sky.positions(0.0, 0.0)[0]
     assert np.isnan(corner).all() != name.startswith("CAR")
 
@@ -122,6 +122,6 @@ def test_a_map_of_a_part_of_the_sky_does_not_hold_the_rest(tmp_path: Path) -> No
     fits.PrimaryHDU((rows + columns).astype(np.float32), cards).writeto(tmp_path / "part.fits")
     with Mosaics([f"r={tmp_path / 'part.fits'}"]) as mosaics:
         assert fits.getdata(io.BytesIO(mosaics.cut(Position(350.0, 5.0), fov_arcsec=4 * 3600))).shape == (1, 8, 8)
-        for far in (Position(200.0, 0.0), Position(10.0, 80.0)):
+        for position in (Position(200.0, 0.0), Position(10.0, 80.0)):
             with pytest.raises(ImageError, match="no r mosaic covers"):
-                mosaics.cut(far, fov_arcsec=4 * 3600)
+                mosaics.cut(position, fov_arcsec=4 * 3600)

@@ -38,14 +38,14 @@ def test_the_star_is_at_the_coordinates_of_the_cut_out(mosaic: Callable[..., Pat
 
 def test_the_wcs_of_a_task_counts_rows_from_the_bottom_of_the_image(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics:
-        displayed = display(mosaics.cut(Position(star.ra + 0.001, star.dec - 0.0015), fov_arcsec=30), stretch="lupton")
-    x, y = pixel_of(star, Header(displayed.data["wcs"]))
-    pixels = np.asarray(Image.open(io.BytesIO(displayed.image)).convert("L")).astype(float)
+        picture = display(mosaics.cut(Position(star.ra + 0.001, star.dec - 0.0015), fov_arcsec=30), stretch="lupton")
+    x, y = pixel_of(star, Header(picture.data["wcs"]))
+    pixels = np.asarray(Image.open(io.BytesIO(picture.image)).convert("L")).astype(float)
     seen_y, seen_x = np.unravel_index(pixels.argmax(), pixels.shape)
     assert abs(seen_x - x) <= 1
-    assert abs((displayed.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
+    assert abs((picture.data["wcs"]["NAXIS2"] - 1 - seen_y) - y) <= 1
     assert abs(seen_y - y) > 5  # a flipped image would have it elsewhere
-    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
+    assert picture.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-4)
 
 
 @pytest.mark.parametrize("other", [{}, {"shift_px": 30.0}, {"shift_px": 0.4}, {"turned_deg": 25.0}])
@@ -80,9 +80,9 @@ def test_the_same_cut_out_has_the_same_bytes(mosaic: Callable[..., Path], star: 
 
 def test_a_position_that_no_mosaic_covers_is_rejected(mosaic: Callable[..., Path], star: Position) -> None:
     with Mosaics([mosaic("r.fits")]) as mosaics:
-        for far in (Position(star.ra + 1, star.dec), Position(star.ra + 180, -star.dec)):
+        for position in (Position(star.ra + 1, star.dec), Position(star.ra + 180, -star.dec)):
             with pytest.raises(ImageError, match=r"no r mosaic covers the position at ra \d+\.\d+, dec"):
-                mosaics.cut(far, fov_arcsec=10)
+                mosaics.cut(position, fov_arcsec=10)
 
 
 def test_a_cut_out_that_would_fill_the_memory_is_rejected(mosaic: Callable[..., Path], star: Position) -> None:
@@ -91,11 +91,15 @@ def test_a_cut_out_that_would_fill_the_memory_is_rejected(mosaic: Callable[..., 
 
 
 def test_a_mosaic_without_image_or_coordinates_is_named(tmp_path: Path) -> None:
-    flat, empty, text = tmp_path / "flat.fits", tmp_path / "empty.fits", tmp_path / "text.fits"
+    flat, empty_file, text = tmp_path / "flat.fits", tmp_path / "empty.fits", tmp_path / "text.fits"
     fits.PrimaryHDU(np.zeros((5, 5))).writeto(flat)
-    fits.PrimaryHDU().writeto(empty)
+    fits.PrimaryHDU().writeto(empty_file)
     text.write_text("no mosaic")
-    for file, reason in ((flat, "no celestial coordinates"), (empty, "no image of two axes"), (text, "cannot be read as FITS")):
+    for file, reason in (
+        (flat, "no celestial coordinates"),
+        (empty_file, "no image of two axes"),
+        (text, "cannot be read as FITS"),
+    ):
         with pytest.raises(InputError, match=rf"{file.name}.*{reason}"):
             Mosaics([file])
     with pytest.raises(InputError, match="cannot be read as FITS"):

@@ -49,7 +49,7 @@ FORMATS = {
 
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_each_is_read_or_rejected_in_one_sentence() -> None:
-    refused = []
+    problems = []
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for file in FILES:
@@ -58,8 +58,8 @@ def test_each_is_read_or_rejected_in_one_sentence() -> None:
                 json.dumps([row.columns for row in rows(table)], allow_nan=False)
                 assert not has_positions(table) or len(positions(table)) == len(table)
             except InputError as error:
-                refused.append(str(error))
-    assert [sentence for sentence in refused if "\n" in sentence or len(sentence) > 2000] == []
+                problems.append(str(error))
+    assert [sentence for sentence in problems if "\n" in sentence or len(sentence) > 2000] == []
 
 
 @pytest.mark.parametrize(("name", "kind"), FORMATS.items(), ids=str)

@@ -22,13 +22,13 @@ def image_items(*names: str) -> list[Item]:
 
 def reasons(items: list[Item]) -> dict[str, str]:
     """Return the reasons that an import of the items would list."""
-    listed = {}
+    tables = {}
     for item in items:
         try:
             item.read()
         except ImageError as error:
-            listed[item.name] = str(error)
-    return listed
+            tables[item.name] = str(error)
+    return tables
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_the_position_of_a_row_is_that_of_the_task() -> None:
         "catalogue_filename": "a.png", "RA": "10:00:00", "Dec": 2.0, "class": "Spiral", "ra": pytest.approx(150), "dec": 2.0
     }  # fmt: skip
     assert "ra" not in second.data
-    (joined, _) = join_table(image_items("a.png", "b.png"), table, key="filename", file=FILE, columns=["class"])
-    assert joined.data == {"class": "Spiral", "ra": pytest.approx(150), "dec": 2.0}
+    (items, _) = join_table(image_items("a.png", "b.png"), table, key="filename", file=FILE, columns=["class"])
+    assert items.data == {"class": "Spiral", "ra": pytest.approx(150), "dec": 2.0}
 
 
 def test_a_table_of_other_images_is_rejected() -> None:

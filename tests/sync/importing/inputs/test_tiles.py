@@ -29,8 +29,8 @@ def bands(hdu: fits.PrimaryHDU) -> list[str]:
 
 
 def sky(file: Path) -> tuple[Any, fits.Header]:
-    with fits.open(file) as opened:
-        return opened[0].data.copy(), opened[0].header.copy()
+    with fits.open(file) as hdus:
+        return hdus[0].data.copy(), hdus[0].header.copy()
 
 
 def test_each_extension_is_a_band_of_its_name(mosaic: Callable[..., Path], star: Position, tmp_path: Path) -> None:
@@ -73,26 +73,26 @@ def test_scaled_integers_are_read_and_blank_pixels_are_missing(
     fits.PrimaryHDU(data.round().astype(np.uint16), header).writeto(counts)
     assert cut([counts], star).data == pytest.approx(plain, abs=0.5)
     blank = tmp_path / "blank.fits"
-    whole = data.round().astype(np.int16)
-    whole[whole == whole.max()] = -1
-    fits.PrimaryHDU(whole, header).writeto(blank)
+    values = data.round().astype(np.int16)
+    values[values == values.max()] = -1
+    fits.PrimaryHDU(values, header).writeto(blank)
     fits.setval(blank, "BLANK", value=-1)
     assert np.isnan(cut([blank], star).data).sum() == 1
-    with fits.open(counts, mode="update", uint=True) as opened:
-        opened[0].data[opened[0].data == opened[0].data.max()] = 0
-        opened[0].header["BLANK"] = -32768  # the stored value of 0
+    with fits.open(counts, mode="update", uint=True) as hdus:
+        hdus[0].data[hdus[0].data == hdus[0].data.max()] = 0
+        hdus[0].header["BLANK"] = -32768  # the stored value of 0
     assert np.isnan(cut([counts], star).data).sum() == 1
 
 
 def test_the_fuller_of_two_tiles_is_cut_and_the_other_fills_its_gaps(mosaic: Callable[..., Path], star: Position) -> None:
     left, right = mosaic("left.fits", FILTER="r"), mosaic("right.fits", FILTER="r")
-    whole = cut([mosaic("whole.fits", FILTER="r")], star).data
-    for file, lost in ((left, np.s_[:, 222:]), (right, np.s_[:, :222])):
-        with fits.open(file, mode="update") as opened:
-            opened[0].data[lost] = np.nan
+    values = cut([mosaic("whole.fits", FILTER="r")], star).data
+    for file, blank_part in ((left, np.s_[:, 222:]), (right, np.s_[:, :222])):
+        with fits.open(file, mode="update") as hdus:
+            hdus[0].data[blank_part] = np.nan
     assert np.isnan(cut([left], star).data).any()
     for order in ([left, right], [right, left]):
-        assert cut(order, star).data[0] == pytest.approx(whole[0], nan_ok=True)
+        assert cut(order, star).data[0] == pytest.approx(values[0], nan_ok=True)
 
 
 def test_two_files_of_a_place_need_a_name_for_their_bands(mosaic: Callable[..., Path], star: Position) -> None:
@@ -146,13 +146,13 @@ def test_values_keep_their_precision(mosaic: Callable[..., Path], star: Position
 def test_bands_in_different_units_keep_their_own(mosaic: Callable[..., Path], star: Position) -> None:
     files = [mosaic("g.fits", FILTER="g", BUNIT="nJy"), mosaic("r.fits", FILTER="r", BUNIT="adu")]
     with Mosaics(files) as mosaics:
-        displayed = display(mosaics.cut(star, fov_arcsec=10), stretch="lupton")
-    assert (displayed.data["bands"], displayed.data["unit"]) == (["g", "r"], "nJy, adu")
+        picture = display(mosaics.cut(star, fov_arcsec=10), stretch="lupton")
+    assert (picture.data["bands"], picture.data["unit"]) == (["g", "r"], "nJy, adu")
 
 
-@pytest.mark.parametrize(("unit", "conserved"), [("nJy", "sum"), ("MJy/sr", "peak")])
+@pytest.mark.parametrize(("unit", "conserved_quantity"), [("nJy", "sum"), ("MJy/sr", "peak")])
 def test_resampling_conserves_flux_or_surface_brightness(
-    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, conserved: str
+    mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str, conserved_quantity: str
 ) -> None:
     data, header = sky(mosaic("fine.fits"))
     rows, columns = np.indices(data.shape) - np.array(np.unravel_index(data.argmax(), data.shape))[:, None, None]
@@ -167,10 +167,10 @@ def test_resampling_conserves_flux_or_surface_brightness(
     for file, name in ((fine, "r"), (coarse, "g")):
         fits.setval(file, "FILTER", value=name)
         fits.setval(file, "BUNIT", value=unit)
-    resampled = cut([coarse, fine], star, fov_arcsec=90).data[1]
-    assert resampled.shape == (90, 90)
-    expected = {"sum": smooth.sum(), "peak": smooth.max()}[conserved]
-    assert {"sum": resampled.sum(), "peak": resampled.max()}[conserved] == pytest.approx(expected, rel=0.05)
+    pixels = cut([coarse, fine], star, fov_arcsec=90).data[1]
+    assert pixels.shape == (90, 90)
+    expected = {"sum": smooth.sum(), "peak": smooth.max()}[conserved_quantity]
+    assert {"sum": pixels.sum(), "peak": pixels.max()}[conserved_quantity] == pytest.approx(expected, rel=0.05)
 
 
 @pytest.mark.parametrize("unit", ["nJy", "MJy/sr"])
@@ -206,10 +206,10 @@ def test_cut_outs_of_a_distorted_mosaic_keep_the_distortion(
     for name, value in cards.items():
         fits.setval(file, name, value=value)
     with Mosaics([file]) as mosaics:
-        displayed = display(mosaics.cut(star, fov_arcsec=20), stretch="lupton")
-    assert displayed.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-3)
+        picture = display(mosaics.cut(star, fov_arcsec=20), stretch="lupton")
+    assert picture.data["pixel_scale_arcsec"] == pytest.approx(0.5, rel=1e-3)
     card = "A_2_0" if distortion == "SIP" else "PV1_4"
-    assert displayed.data["wcs"][card] == pytest.approx(cards[card])
+    assert picture.data["wcs"][card] == pytest.approx(cards[card])
 
 
 def test_solar_coordinates_are_rejected(mosaic: Callable[..., Path]) -> None:

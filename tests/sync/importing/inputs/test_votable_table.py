@@ -42,11 +42,11 @@ def write(file: Path, fields: str, content: str, *, systems: str = "", more: str
 
 
 @pytest.mark.parametrize(
-    ("right", "declined"),
+    ("right", "answer"),
     [("pos.eq.ra;meta.main", "pos.eq.dec;meta.main"), ("POS_EQ_RA_MAIN", "POS_EQ_DEC_MAIN"), ("pos.eq.ra", "pos.eq.dec")],
 )
-def test_ucds_determine_the_position(file: Path, right: str, declined: str) -> None:
-    fields = field("x", right) + field("y", declined) + field("e_x", "stat.error;pos.eq.ra")
+def test_ucds_determine_the_position(file: Path, right: str, answer: str) -> None:
+    fields = field("x", right) + field("y", answer) + field("e_x", "stat.error;pos.eq.ra")
     assert positions(open_catalogue(write(file, fields, data((10.5, -0.2, 1.0))))) == [Position(10.5, -0.2)]
 
 
@@ -120,9 +120,9 @@ def test_one_of_several_tables_is_chosen_by_name_or_number(file: Path) -> None:
 
 @pytest.fixture
 def listener() -> Iterator[socket.socket]:
-    with socket.create_server(("127.0.0.1", 0)) as opened:
-        opened.settimeout(0.05)
-        yield opened
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(0.05)
+        yield listener
 
 
 @pytest.mark.parametrize("element", ["BINARY", "BINARY2", "FITS", "PARQUET", "TABLEDATA"])
@@ -134,9 +134,9 @@ def test_a_reference_is_rejected_and_nothing_is_opened(
     secret.write_bytes(np.array([1.0, 2.0], dtype=">f8").tobytes())
     address = f"file://{secret}" if scheme == "file" else f"{scheme}://127.0.0.1:{listener.getsockname()[1]}/x"
     write(file, field("ra") + field("dec"), f'<{element}><STREAM href="{address}"/></{element}>')
-    with pytest.raises(InputError, match="references are not followed: save the table with its data") as refused:
+    with pytest.raises(InputError, match="references are not followed: save the table with its data") as error:
         open_catalogue(file)
-    assert "\n" not in str(refused.value)
+    assert "\n" not in str(error.value)
     with pytest.raises(TimeoutError):
         listener.accept()
 
@@ -229,8 +229,8 @@ def test_bad_rows_are_those_of_the_chosen_table(file: Path) -> None:
     second = (
         f'<TABLE name="second">{field("ra")}{field("name", kind="char")}<DATA>{data((1, "a", "b"), (2, "c"))}</DATA></TABLE>'
     )
-    nested = f"<RESOURCE>{second}</RESOURCE>"
-    text = DOCUMENT.format(systems=nested, name="first", fields=field("ra"), data=data((1,), (2, 3)), more="")
+    resource = f"<RESOURCE>{second}</RESOURCE>"
+    text = DOCUMENT.format(systems=resource, name="first", fields=field("ra"), data=data((1,), (2, 3)), more="")
     file.write_text(text)
     assert bad_rows(open_catalogue(file, table="first")) == {2: "line 3 has 2 cells for 1 columns"}
     assert bad_rows(open_catalogue(file, table="second")) == {1: "line 2 has 3 cells for 2 columns"}

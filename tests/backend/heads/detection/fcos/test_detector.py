@@ -30,44 +30,44 @@ SHORT = Schedule(steps=2, rate=1e-3, batch=1)
 def mean_f1(detector: LearnedDetector, pyramids: Pyramids, scenes: list[Any], least: float) -> float:
     """Return the mean F1 of boxes at an overlap of 0.5."""
     scores = []
-    for image, drawn in scenes:
+    for image, drawn_boxes in scenes:
         detections = detector.predict(pyramids.of_pixels(image))
         boxes = detections.boxes[detections.scores >= least].double().numpy()
-        scores.append(f1(box_overlaps(box_edges([box for box, _ in drawn]), boxes) >= 0.5))
+        scores.append(f1(box_overlaps(box_edges([box for box, _ in drawn_boxes]), boxes) >= 0.5))
     return float(np.mean(scores))
 
 
 @pytest.fixture(scope="module")
-def trained(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
+def detectors(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) -> tuple[LearnedDetector, LearnedDetector]:
     """Return an untrained detector, and the same after a training on twelve easy scenes."""
     scenes = [discs(seed) for seed in range(12)]
     blank = LearnedDetector.blank(Pyramids(encoder, None, fingerprint="tiny"), ("red", "blue"))
     schedule = Schedule(steps=40, rate=4e-3, batch=3 * 144**2)
-    return blank, blank.fit([pyramid_of(image) for image, _ in scenes], [drawn for _, drawn in scenes], schedule=schedule)
+    return blank, blank.fit([pyramid_of(image) for image, _ in scenes], [boxes for _, boxes in scenes], schedule=schedule)
 
 
 @pytest.mark.slow
 def test_twelve_easy_scenes_train_a_detector_of_discs(
-    trained: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
+    detectors: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
 ) -> None:
-    blank, detector = trained
-    known, unseen = ([discs(seed) for seed in seeds] for seeds in (range(4), range(100, 106)))
-    detections = [detector.predict(pyramids.of_pixels(image)) for image, _ in known]
-    least = least_score(detections, [drawn for _, drawn in known], classes=detector.classes)
-    assert mean_f1(blank, pyramids, unseen, 0.05) < 0.2
-    assert mean_f1(detector, pyramids, unseen, least) > 0.6
+    blank, detector = detectors
+    training_scenes, unseen_scenes = ([discs(seed) for seed in seeds] for seeds in (range(4), range(100, 106)))
+    detections = [detector.predict(pyramids.of_pixels(image)) for image, _ in training_scenes]
+    least = least_score(detections, [boxes for _, boxes in training_scenes], classes=detector.classes)
+    assert mean_f1(blank, pyramids, unseen_scenes, 0.05) < 0.2
+    assert mean_f1(detector, pyramids, unseen_scenes, least) > 0.6
 
 
 def test_a_saved_head_is_loaded_unchanged(
-    trained: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
+    detectors: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs, tmp_path: Path
 ) -> None:
-    detector = replace(trained[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
+    detector = replace(detectors[1], least_score=0.35, preferred=True, evidence={"f1": 0.7})
     detector.save(tmp_path)
-    again = LearnedDetector.load(tmp_path)
+    copy = LearnedDetector.load(tmp_path)
     pyramid = pyramids.of_pixels(discs(7)[0])
-    assert torch.equal(again.predict(pyramid).boxes, detector.predict(pyramid).boxes)
-    assert torch.equal(again.predict(pyramid).scores, detector.predict(pyramid).scores)
-    assert (again.classes, again.encoder, again.least_score, again.preferred, again.evidence) == (
+    assert torch.equal(copy.predict(pyramid).boxes, detector.predict(pyramid).boxes)
+    assert torch.equal(copy.predict(pyramid).scores, detector.predict(pyramid).scores)
+    assert (copy.classes, copy.encoder, copy.least_score, copy.preferred, copy.evidence) == (
         ("red", "blue"), "tiny", 0.35, True, {"f1": 0.7},
     )  # fmt: skip
 
@@ -75,17 +75,17 @@ def test_a_saved_head_is_loaded_unchanged(
 def test_training_does_not_change_the_original_detector(pyramids: Pyramids, discs: Discs) -> None:
     blank = LearnedDetector.blank(pyramids, ("red",))
     before = {name: value.clone() for name, value in blank.network.state_dict().items()}
-    image, drawn = discs(0)
-    tuned = blank.fit([pyramids.of_pixels(image)], [drawn], schedule=SHORT)
+    image, boxes = discs(0)
+    fine_tuned = blank.fit([pyramids.of_pixels(image)], [boxes], schedule=SHORT)
     assert all(torch.equal(value, before[name]) for name, value in blank.network.state_dict().items())
-    assert not all(torch.equal(value, before[name]) for name, value in tuned.network.state_dict().items())
+    assert not all(torch.equal(value, before[name]) for name, value in fine_tuned.network.state_dict().items())
 
 
 def test_equal_seeds_give_equal_detectors(pyramids: Pyramids, discs: Discs) -> None:
-    image, drawn = discs(0)
+    image, boxes = discs(0)
     pyramid = pyramids.of_pixels(image)
     first, second = (
-        LearnedDetector.blank(pyramids, ("red",)).fit([pyramid], [drawn], schedule=SHORT, seed=3).predict(pyramid)
+        LearnedDetector.blank(pyramids, ("red",)).fit([pyramid], [boxes], schedule=SHORT, seed=3).predict(pyramid)
         for _ in range(2)
     )
     assert torch.equal(first.scores, second.scores)
@@ -94,9 +94,9 @@ def test_equal_seeds_give_equal_detectors(pyramids: Pyramids, discs: Discs) -> N
 def test_with_other_class_names_the_same_objects_are_detected(pyramids: Pyramids, discs: Discs) -> None:
     detector = LearnedDetector.blank(pyramids, ("galaxy",))
     pyramid = pyramids.of_pixels(discs(0)[0])
-    renamed = detector.for_classes(("Spiral", "Elliptical"))
-    assert renamed.classes == ("Spiral", "Elliptical")
-    assert torch.allclose(renamed.predict(pyramid).boxes[:5], detector.predict(pyramid).boxes[:5])
+    renamed_detector = detector.for_classes(("Spiral", "Elliptical"))
+    assert renamed_detector.classes == ("Spiral", "Elliptical")
+    assert torch.allclose(renamed_detector.predict(pyramid).boxes[:5], detector.predict(pyramid).boxes[:5])
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 9), (300, 2), (33, 70)])
@@ -107,9 +107,9 @@ def test_a_tiny_image_can_be_predicted(pyramids: Pyramids, size: tuple[int, int]
 
 
 def test_non_finite_pixels_count_as_dark(pyramids: Pyramids, discs: Discs) -> None:
-    image, drawn = discs(0)
+    image, boxes = discs(0)
     image[40:60, 40:60] = np.nan
-    detector = LearnedDetector.blank(pyramids, ("red",)).fit([pyramids.of_pixels(image)], [drawn], schedule=SHORT)
+    detector = LearnedDetector.blank(pyramids, ("red",)).fit([pyramids.of_pixels(image)], [boxes], schedule=SHORT)
     assert torch.isfinite(detector.predict(pyramids.of_pixels(image)).scores).all()
 
 
@@ -123,13 +123,13 @@ def test_boxes_outside_the_image_or_without_a_size_are_left_out(pyramids: Pyrami
 
 
 def test_another_encoder_is_an_error(encoder: Encoder, pyramids: Pyramids, discs: Discs) -> None:
-    image, drawn = discs(0)
+    image, boxes = discs(0)
     stranger = Pyramids(encoder, None, fingerprint="other").of_pixels(image)
     detector = LearnedDetector.blank(pyramids, ("red",))
     with pytest.raises(HeadError, match="encoder tiny, not on other"):
         detector.predict(stranger)
     with pytest.raises(HeadError, match="encoder tiny, not on other"):
-        detector.fit([stranger], [drawn], schedule=SHORT)
+        detector.fit([stranger], [boxes], schedule=SHORT)
 
 
 @pytest.mark.parametrize(
@@ -143,8 +143,8 @@ def test_another_encoder_is_an_error(encoder: Encoder, pyramids: Pyramids, discs
 )
 def test_a_damaged_detector_is_an_error(pyramids: Pyramids, tmp_path: Path, field: str, value: Any, says: str) -> None:
     LearnedDetector.blank(pyramids, ("red",)).save(tmp_path)
-    stored = json.loads((tmp_path / "head.json").read_text())
-    (tmp_path / "head.json").write_text(json.dumps(stored | {field: value}))
+    record = json.loads((tmp_path / "head.json").read_text())
+    (tmp_path / "head.json").write_text(json.dumps(record | {field: value}))
     with pytest.raises(HeadError, match=says):
         LearnedDetector.load(tmp_path)
 

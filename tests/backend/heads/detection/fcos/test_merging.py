@@ -19,8 +19,8 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 def detect_in_tile(tile: Tile, objects: list[tuple[float, float, float, float]]) -> RawDetections:
     """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
     width, height = tile.shown
-    moved = tile.from_image(torch.tensor(objects).reshape(-1, 4))
-    visible = torch.minimum(moved.clamp(min=0), torch.tensor([width, height, width, height]).float())
+    on_tile = tile.from_image(torch.tensor(objects).reshape(-1, 4))
+    visible = torch.minimum(on_tile.clamp(min=0), torch.tensor([width, height, width, height]).float())
     large = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]
     return RawDetections(visible[large], torch.full((len(large),), 0.5), torch.zeros(len(large), dtype=torch.int64))
 
@@ -46,8 +46,8 @@ def test_of_two_boxes_of_an_object_the_one_with_the_higher_score_is_kept() -> No
     detections = RawDetections(
         torch.tensor([[10.0, 10, 50, 50], [11, 11, 50, 50]]), torch.tensor([0.4, 0.9]), torch.tensor([0, 1])
     )
-    merged = merge([(tile, detections)], (200, 200))
-    assert merged.labels.tolist() == [1]
+    merged_boxes = merge([(tile, detections)], (200, 200))
+    assert merged_boxes.labels.tolist() == [1]
 
 
 def test_no_tiles_give_no_objects() -> None:

@@ -20,24 +20,24 @@ def test_a_box_around_a_source_has_its_outline(sky: Callable[..., Any]) -> None:
     (source,) = extract(sky((80, 80), [(40, 40, 8, 4, 30, 0.8)])).sources
     box = source.box
     looser = np.array([[box.x - 2, box.y - 2, box.x + box.width + 2, box.y + box.height + 2]])
-    (outlined,) = outline_boxes(looser, [source], size=(80, 80))
-    assert (outlined.box.width, outlined.ellipse.rotation) == (box.width + 4, source.ellipse.rotation)
-    assert outlined.ellipse.radius_x > source.ellipse.radius_x
-    assert np.array_equal(outlined.full_mask((80, 80)), source.full_mask((80, 80)))
+    (outline,) = outline_boxes(looser, [source], size=(80, 80))
+    assert (outline.box.width, outline.ellipse.rotation) == (box.width + 4, source.ellipse.rotation)
+    assert outline.ellipse.radius_x > source.ellipse.radius_x
+    assert np.array_equal(outline.full_mask((80, 80)), source.full_mask((80, 80)))
 
 
 def test_a_box_without_a_source_gets_an_ellipse(sky: Callable[..., Any]) -> None:
     sources = extract(sky((80, 80), [(40, 40, 8, 4, 30, 0.8)])).sources
-    (outlined,) = outline_boxes(np.array([[0.0, 60, 10, 80]]), sources, size=(80, 80))
-    assert (outlined.ellipse.x, outlined.ellipse.y, outlined.ellipse.radius_x, outlined.ellipse.radius_y) == (5, 70, 5, 10)
-    assert outlined.full_mask((80, 80)).sum() == pytest.approx(np.pi * 5 * 10, rel=0.1)
+    (outline,) = outline_boxes(np.array([[0.0, 60, 10, 80]]), sources, size=(80, 80))
+    assert (outline.ellipse.x, outline.ellipse.y, outline.ellipse.radius_x, outline.ellipse.radius_y) == (5, 70, 5, 10)
+    assert outline.full_mask((80, 80)).sum() == pytest.approx(np.pi * 5 * 10, rel=0.1)
 
 
 @given(numbers, numbers, st.floats(0.01, 20), st.floats(0.01, 20))
 def test_every_box_has_a_mask_in_the_image(x: float, y: float, width: float, height: float) -> None:
     edges = np.array([[x, y, min(x + width, 64), min(y + height, 64)]])
-    (outlined,) = outline_boxes(edges, (), size=(64, 64))
-    assert outlined.full_mask((64, 64)).any()
+    (outline,) = outline_boxes(edges, (), size=(64, 64))
+    assert outline.full_mask((64, 64)).any()
 
 
 def test_no_boxes_have_no_outlines() -> None:

@@ -52,8 +52,8 @@ def test_an_image_without_objects_is_an_example_of_sky(pyramids: Pyramids) -> No
 
 
 def test_every_step_is_reported_and_the_loss_decreases(pyramids: Pyramids, discs: Callable[..., Any]) -> None:
-    image, drawn = discs(1)
-    boxes = edges(*((box.x, box.y, box.x + box.width, box.y + box.height) for box, _ in drawn))
+    image, drawn_boxes = discs(1)
+    boxes = edges(*((box.x, box.y, box.x + box.width, box.y + box.height) for box, _ in drawn_boxes))
     torch.manual_seed(0)
     network = DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides))
     losses: dict[int, float] = {}

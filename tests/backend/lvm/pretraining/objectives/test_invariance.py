@@ -25,5 +25,5 @@ def test_equal_embeddings_of_all_galaxies_have_a_high_loss() -> None:
         optimizer.zero_grad()
         objective(torch.stack([galaxies, galaxies])).backward()
         optimizer.step()
-    collapsed = torch.zeros(2, 64, 8)
-    assert objective(torch.stack([galaxies, galaxies])) < objective(collapsed)
+    equal_embeddings = torch.zeros(2, 64, 8)
+    assert objective(torch.stack([galaxies, galaxies])) < objective(equal_embeddings)

@@ -10,9 +10,9 @@ from backend.lvm.pretraining.objectives.reconstruction import BLOCK_PX, Reconstr
 
 def test_a_corrupted_image_keeps_its_size_and_range() -> None:
     torch.manual_seed(0)
-    corrupted = corrupt(torch.rand(4, 3, 64, 48))
-    assert corrupted.shape == (4, 3, 64, 48)
-    assert (corrupted.min() >= 0, corrupted.max() <= 1) == (True, True)
+    corrupted_images = corrupt(torch.rand(4, 3, 64, 48))
+    assert corrupted_images.shape == (4, 3, 64, 48)
+    assert (corrupted_images.min() >= 0, corrupted_images.max() <= 1) == (True, True)
 
 
 def test_whole_blocks_are_masked() -> None:
@@ -20,9 +20,9 @@ def test_whole_blocks_are_masked() -> None:
     views = torch.full((64, 3, 64, 64), 0.5)
     off = (corrupt(views) - views).abs().mean(dim=1)
     blocks = off.unfold(1, BLOCK_PX, BLOCK_PX).unfold(2, BLOCK_PX, BLOCK_PX).mean(dim=(-1, -2)).flatten()
-    lost = blocks > 0.15
-    assert 0.2 < lost.float().mean() < 0.5
-    assert blocks[~lost].max() < 0.1
+    is_masked = blocks > 0.15
+    assert 0.2 < is_masked.float().mean() < 0.5
+    assert blocks[~is_masked].max() < 0.1
 
 
 def test_a_perfect_reconstruction_has_no_loss() -> None:
