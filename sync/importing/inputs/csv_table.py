@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path
 
@@ -20,7 +21,9 @@ from sync.importing.inputs.text_lines import (
     NO_DELIMITER,
     find_delimiter,
     find_quote,
+    is_aligned_with_tabs,
     is_spaced,
+    replace_tabs,
     separate_units,
     start_at_header,
 )
@@ -39,6 +42,8 @@ AS_WRITTEN = re.compile(r"0\d+|.*_.*")
 """Identifiers that Python would parse as numbers: 000123, 12_3."""
 LONGEST_NUMBER = 64
 MAX_FIELDS = 100_000
+FEWEST_LINES = 6
+"""Below this number of lines, bad lines are always listed; above it, a file of mostly bad lines is not a table."""
 
 
 def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> Table:
@@ -68,11 +73,13 @@ def read_delimited(text: str, *, as_text: Collection[str] = (), file: Path) -> T
     header = text.partition("\n")[0]
     delimiter = separator or find_delimiter(header)
     quote = find_quote(text, delimiter)
-    if delimiter == " " and not is_spaced(text, quote):
+    if separator is None and is_aligned_with_tabs(text, delimiter):
+        delimiter = " "
+    elif delimiter == " " and not is_spaced(text, quote):
         delimiter = NO_DELIMITER
     text, column_units = separate_units(text, delimiter)
     if delimiter == " ":
-        text = re.sub(r"[ \t]+\n", "\n", re.sub(r"\n[ \t]+", "\n", text.replace("\t", " "))).strip(" ")
+        text = replace_tabs(text)
     columns, faulty_rows = _read_columns(text, delimiter, quote, file=file)
     has_points = delimiter not in ";\t" or DECIMAL_POINT.search(text) is not None
     decimal_commas = delimiter in ";\t" and (
@@ -101,7 +108,7 @@ def _read_columns(text: str, delimiter: str, quote: str, *, file: Path) -> tuple
     while len(names) > 1 and not names[-1].strip():
         names = names[:-1]
     words = " ".join(names).split() if delimiter == NO_DELIMITER else names
-    if len(words) > 1 and 2 * sum(NUMBER.fullmatch(word.strip()) is not None for word in words) > len(words):
+    if words and 2 * sum(NUMBER.fullmatch(word.strip()) is not None for word in words) > len(words):
         raise InputError(f"{file} has no line with the names of its columns: it begins with {', '.join(names)[:100]}")
     if len(names) > MAX_FIELDS:
         raise InputError(f"{file} has {len(names)} columns, more than the {MAX_FIELDS} that are read")
@@ -110,6 +117,7 @@ def _read_columns(text: str, delimiter: str, quote: str, *, file: Path) -> tuple
     columns: list[list[str]] = [[] for _ in names]
     faulty_rows: dict[int, str] = {}
     number = 0
+    widths: Counter[int] = Counter()
     for line, record in records:
         if isinstance(record, str):
             number += 1
@@ -119,12 +127,20 @@ def _read_columns(text: str, delimiter: str, quote: str, *, file: Path) -> tuple
             if _is_ignored(record, width):
                 continue
             number += 1
+            widths[len(record)] += 1
             values = record
-            if len(record) > width and any(value.strip() for value in record[width:]):
+            # Where spaces separate, a missing value shifts all that follow.
+            is_short = delimiter == " " and len(record) < width
+            if is_short or (len(record) > width and any(value.strip() for value in record[width:])):
                 faulty_rows[number] = f"line {line} has {len(record)} values for {width} columns"
                 values = [""] * width
         for index, column in enumerate(columns):
             column.append(values[index].strip() if index < len(values) else "")
+    if number >= FEWEST_LINES and (2 * len(faulty_rows) > number or (faulty_rows and 3 * max(widths.values()) < number)):
+        raise InputError(
+            f"{file} is not a table: most of its {number} lines have another number of values than the line of names, "
+            f"{names[0][:40]!r} and so on ({next(iter(faulty_rows.values()))})"
+        )
     return dict(zip(_make_unique(names), columns, strict=True)), faulty_rows
 
 

@@ -7,7 +7,17 @@ import re
 
 from sync.importing.inputs.sky_names import is_position_name
 
-__all__ = ["NO_DELIMITER", "decode_text", "find_delimiter", "find_quote", "is_spaced", "separate_units", "start_at_header"]
+__all__ = [
+    "NO_DELIMITER",
+    "decode_text",
+    "find_delimiter",
+    "find_quote",
+    "is_aligned_with_tabs",
+    "is_spaced",
+    "replace_tabs",
+    "separate_units",
+    "start_at_header",
+]
 
 DELIMITERS = "\t,;|"
 """Delimiters in descending priority if the header has equal numbers of them."""
@@ -21,6 +31,7 @@ SINGLE_QUOTED = re.compile(r"(?<![^\s])'[^'\n]*[^'\s][ \t]+[^'\s][^'\n]*'(?![^\s
 NUMBER_FIRST = re.compile(r'(?:^|[,;\t|]|\s)\s*"?[+-]?\.?\d')
 DASHES = re.compile(r"-+(?:[\t;,|+]-+)*[\t;,|+]?")
 """Line of dashes below the names and units in VizieR's format, and below the names in psql's."""
+TAB_OR_QUOTED = re.compile(r'"[^"\n]*"|\t')
 HEAD_CHARACTERS = 100_000
 
 
@@ -44,7 +55,7 @@ def start_at_header(text: str, separator: str | None) -> str:
     """Return a text from its header on, without leading comments.
 
     If the first line after the comments contains numbers, the header is a comment with the same number of names: the last one
-    with the name of a coordinate, else the last one.
+    with the names of two coordinates, else the only one with the name of a coordinate, else the last one.
     """
     comments = COMMENTS.match(text)
     assert comments is not None, "the pattern also matches nothing"
@@ -58,8 +69,12 @@ def start_at_header(text: str, separator: str | None) -> str:
     width = len(_split(first, delimiter))
     lines = [line.strip(" \t#") for line in comments[0].split("\n")]
     fitting = [line for line in reversed(lines) if len(_split(line, delimiter)) == width > 1]
-    with_position = [line for line in fitting if any(is_position_name(name) for name in _split(line, delimiter))]
-    return "\n".join([*(with_position or fitting)[:1], body, ""])
+    counts = [sum(is_position_name(name) for name in _split(line, delimiter)) for line in fitting]
+    with_pair = [line for line, count in zip(fitting, counts, strict=True) if count > 1]
+    with_name = [line for line, count in zip(fitting, counts, strict=True) if count == 1]
+    if not with_pair and len(with_name) == 1:  # each of several lines may describe one column
+        with_pair = with_name
+    return "\n".join([*(with_pair or fitting)[:1], body, ""])
 
 
 def _split(line: str, delimiter: str, quote: str = '"') -> list[str]:
@@ -87,6 +102,21 @@ def is_spaced(text: str, quote: str) -> bool:
     lines = [line for line in text[:HEAD_CHARACTERS].split("\n") if line.strip() and not line.lstrip().startswith("#")][:2]
     widths = {len(_split(line, " ", quote)) for line in lines}
     return len(widths) == 1
+
+
+def is_aligned_with_tabs(text: str, delimiter: str) -> bool:
+    """Return whether several tabs in a row, or tabs and spaces, separate the names of the columns, as spaces would."""
+    header = re.sub(r'"[^"]*"', '"', text.lstrip("\n").partition("\n")[0]).strip()
+    return delimiter == "\t" and re.search(r"\t[ ]*\t", header) is not None and is_spaced(text, '"')
+
+
+def replace_tabs(text: str) -> str:
+    """Return a text whose columns are separated by spaces, without tabs outside quotes and without spaces around the lines."""
+    if '"' in text and "\t" in text:
+        text = TAB_OR_QUOTED.sub(lambda match: " " if match[0] == "\t" else match[0], text)
+    else:
+        text = text.replace("\t", " ")
+    return re.sub(r" +\n", "\n", re.sub(r"\n +", "\n", text)).strip(" ")
 
 
 def separate_units(text: str, delimiter: str) -> tuple[str, list[str]]:

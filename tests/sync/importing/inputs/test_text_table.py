@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from astropy.table import Table
 
-from sync.importing.inputs.catalogue import Position, open_catalogue, positions
+from sync.importing.inputs.catalogue import Position, bad_rows, open_catalogue, positions
 from sync.importing.inputs.item import InputError
 
 NAMES = "| ra   | dec | name |\n"
@@ -85,3 +85,53 @@ def test_a_text_without_a_header_has_no_row(tmp_path: Path, content: str) -> Non
     file.write_text(content)
     with pytest.raises(InputError, match=r"has no row|is empty"):
         open_catalogue(file)
+
+
+def test_tabs_in_quotes_belong_to_a_value_where_tabs_and_spaces_separate(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text(' "name\tof it"  ra  \t\t dec\nM51   "150.1"  \t2\n "M\t82"   150.2                    3\n')
+    table = open_catalogue(file)
+    assert (table.colnames, list(table["name\tof it"])) == (["name\tof it", "ra", "dec"], ["M51", "M\t82"])
+    assert positions(table) == [Position(150.1, 2), Position(150.2, 3)]
+
+
+def test_empty_values_between_tabs_remain_missing(tmp_path: Path) -> None:
+    file = tmp_path / "table.tsv"
+    file.write_text("name\tra\t\tdec\nM51\t150.1\t7\t2\nM82\t150.2\t\t3\n")
+    assert positions(open_catalogue(file)) == [Position(150.1, 2), Position(150.2, 3)]
+
+
+def test_a_row_without_a_value_is_bad_where_spaces_separate(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text("name z ra dec\nM51 0.1 150.1 2\nM82 150.2 3\nM83 0.2 4 5\n")
+    table = open_catalogue(file)
+    assert bad_rows(table) == {2: "line 3 has 3 values for 4 columns"}
+    assert positions(table) == [Position(150.1, 2), None, Position(4, 5)]
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "import os\nimport sys\nsys.path.insert(0, os.path.abspath('..'))\nproject = 'manno'\nextensions = [\n    'ext.one',\n    'ext.two', 'and', 'others',\n]\n",
+        "Aql X-1 Tomsick, J., Heindl\n" + "".join(f"Aql X-{n}" + ", Heindl, W." * n + "\n" for n in range(8)),
+    ],
+    ids=["a program", "references"],
+)
+def test_a_text_is_no_table(tmp_path: Path, content: str) -> None:
+    file = tmp_path / "text.dat"
+    file.write_text(content)
+    with pytest.raises(InputError, match="is not a table: most of its"):
+        open_catalogue(file)
+
+
+def test_one_column_of_numbers_without_a_name_is_rejected(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text("-10335.93\n12.5\n13.5\n")
+    with pytest.raises(InputError, match="no line with the names of its columns"):
+        open_catalogue(file)
+
+
+def test_a_comment_with_one_name_of_a_coordinate_is_not_the_header(tmp_path: Path) -> None:
+    file = tmp_path / "table.dat"
+    file.write_text("# ra double deg\n# dec double deg\n# comment of three\n12 150.0 2.5\n13 151.0 2.6\n")
+    assert open_catalogue(file).colnames == ["comment", "of", "three"]
