@@ -175,12 +175,9 @@ def _place(
     centre, radius = sky.centre, 0.0
     galaxies = np.zeros((0, 2)) if centre is None else np.array([centre])
     if size is not None and sky.celestial is not None:
-        middle = np.array([[size[0] / 2, size[1] / 2]])
-        centre_of_image = sky.positions(middle, size)[0]
-        steps = sky.steps(middle, size)[0]
-        if np.isfinite(steps).all():
-            centre = (float(centre_of_image[0]), float(centre_of_image[1]))
-            radius = max(float(np.hypot(*(steps @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
+        circle = sky.circle(size)
+        if circle is not None:
+            centre, radius = circle
             positions = [(obj.ra, obj.dec) for annotation in annotations for obj in measure(annotation.objects, sky)]
             finite_positions = np.array([place for place in positions if np.isfinite(place).all()]).reshape(-1, 2)
             galaxies = (

@@ -25,6 +25,13 @@ __all__ = ["NOWHERE", "Sky", "SkyError"]
 STEP_PX = 0.5
 """Half the step of the central differences for the Jacobian of the WCS, pixels."""
 
+FLAT_DEG = 5.0
+"""Largest radius of an image of which the steps at its centre hold for the whole image, degrees."""
+WIDE_DEG = 45.0
+"""Radius above which an image counts as a map of the whole sky, degrees."""
+GRID_POINTS = 33
+"""Points per side of the grid on which a wide image is measured."""
+
 ARCSEC = 180 / np.pi * 3600
 """Arcseconds per radian."""
 
@@ -138,6 +145,31 @@ class Sky:
         north = np.stack([-np.sin(dec) * np.cos(ra), -np.sin(dec) * np.sin(ra), np.cos(dec)], axis=-1)
         ahead = (vectors[:, 1:3] - vectors[:, 3:5]) * (ARCSEC / (2 * STEP_PX))
         return np.stack([np.einsum("nki,ni->nk", ahead, axis) for axis in (east, north)], axis=1)
+
+    def circle(self, size: Size) -> tuple[tuple[float, float], float] | None:
+        """Return the centre (ra, dec), degrees, and the radius, arcsec, of a circle on the sky that contains an image.
+
+        A circle of more than `WIDE_DEG` is that of the whole sky. None without a WCS, or if no pixel has a position.
+        """
+        middle = np.array([[size[0] / 2, size[1] / 2]])
+        (centre,) = self.positions(middle, size)
+        (step,) = self.steps(middle, size)
+        radius = max(float(np.hypot(*(step @ (size[0] / 2, sign * size[1] / 2)))) for sign in (1, -1))
+        if np.isfinite([*centre, radius]).all() and radius < FLAT_DEG * 3600:
+            return (float(centre[0]), float(centre[1])), radius
+        # The steps at the centre do not hold for the whole of a wide image, and its centre may lie off the map.
+        x, y = np.meshgrid(np.linspace(0, size[0], GRID_POINTS), np.linspace(0, size[1], GRID_POINTS))
+        places = self.positions(np.stack([x.ravel(), y.ravel()], axis=1), size)
+        places = np.radians(places[np.isfinite(places).all(axis=1)])
+        if not len(places):
+            return None
+        longitude, latitude = places.T
+        vectors = np.stack([np.cos(latitude) * np.cos(longitude), np.cos(latitude) * np.sin(longitude), np.sin(latitude)])
+        ra, dec = np.degrees(places[0] if not np.isfinite(centre).all() else np.radians(centre)).tolist()
+        towards = np.radians((ra, dec))
+        axis = (np.cos(towards[1]) * np.cos(towards[0]), np.cos(towards[1]) * np.sin(towards[0]), np.sin(towards[1]))
+        largest = float(np.degrees(np.arccos(np.clip(axis @ vectors, -1, 1)).max()))
+        return (ra, dec), (180.0 if largest > WIDE_DEG else largest * (1 + 4 / GRID_POINTS)) * 3600
 
     def header(self, size: Size) -> Header | None:
         """Return the WCS cards for an image of `size` (width, height); None if it has no WCS."""

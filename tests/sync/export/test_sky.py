@@ -200,3 +200,36 @@ def test_invalid_sky_coordinates_give_one_sentence(data: dict[str, Any]) -> None
     with pytest.raises(SkyError) as error:
         Sky.of_task(data)
     assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("code", ["CAR", "AIT", "MOL", "HPX", "TSC", "CSC", "QSC", "ZEA", "SIN", "STG"])
+@pytest.mark.parametrize("ra", [0.0, 180.0])
+def test_the_circle_around_a_map_contains_each_position_of_it(code: str, ra: float) -> None:
+    size = (240, 200)
+    scale = 3.0 if code in ("ZEA", "STG", "HPX", "TSC", "CSC", "QSC") else 1.8
+    shift = 0.5 if code != "TSC" else 70.5  # the middle of the image lies off the faces of the cube
+    cards = {"CTYPE1": f"RA---{code}", "CTYPE2": f"DEC--{code}", "CRVAL1": ra, "CRVAL2": 0.0, "CRPIX1": 120 + shift}
+    cards |= {"CRPIX2": 100 + shift, "CDELT1": -scale, "CDELT2": scale, "NAXIS1": size[0], "NAXIS2": size[1]}
+    sky = Sky.of_task({"wcs": cards})
+    circle = sky.circle(size)
+    assert circle is not None
+    x, y = np.random.default_rng(0).uniform(0, size, (5000, 2)).T
+    places = sky.positions(np.stack([x, y], axis=1), size)
+    places = places[np.isfinite(places).all(axis=1)]
+    distances = SkyCoord(*circle[0], unit="deg").separation(SkyCoord(places, unit="deg"))
+    assert len(places) > 300
+    assert distances.arcsec.max() <= circle[1]
+
+
+@pytest.mark.parametrize("scale", [0.3 / 3600, 0.05])
+@pytest.mark.parametrize("dec", [0.0, 89.0, -60.0])
+def test_the_circle_around_an_image_is_that_of_its_corners(scale: float, dec: float) -> None:
+    size = (240, 200)
+    place = {"CTYPE1": "RA---TAN", "CTYPE2": "DEC--TAN", "CRVAL1": 0.0, "CRVAL2": dec, "CRPIX1": 120.5, "CRPIX2": 100.5}
+    sky = Sky.of_task({"wcs": {**place, "CDELT1": -scale, "CDELT2": scale, "NAXIS1": size[0], "NAXIS2": size[1]}})
+    circle = sky.circle(size)
+    assert circle is not None
+    assert circle[1] == pytest.approx(np.hypot(120, 100) * scale * 3600, rel=0.15)
+    corners = sky.positions(np.array([[0.0, 0.0], [240.0, 200.0]]), size)
+    distances = SkyCoord(*circle[0], unit="deg").separation(SkyCoord(corners, unit="deg"))
+    assert distances.arcsec.max() <= circle[1] * (1 + 1e-6)

@@ -112,7 +112,8 @@ def test_a_row_without_a_value_is_bad_where_spaces_separate(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "content",
     [
-        "import os\nimport sys\nsys.path.insert(0, os.path.abspath('..'))\nproject = 'manno'\nextensions = [\n    'ext.one',\n    'ext.two', 'and', 'others',\n]\n",
+        "import os\nimport sys\nsys.path.insert(0, os.path.abspath('..'))\nproject = 'manno'\nextensions = [\n"
+        "    'ext.one',\n    'ext.two', 'and', 'others',\n]\n",
         "Aql X-1 Tomsick, J., Heindl\n" + "".join(f"Aql X-{n}" + ", Heindl, W." * n + "\n" for n in range(8)),
     ],
     ids=["a program", "references"],
