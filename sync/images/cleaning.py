@@ -108,7 +108,10 @@ def _is_sentinel(band: Plane, value: float, share: float, other_values: Plane, l
         # Saturated stars are bright too, but lie among bright pixels, cover less of the frame and are less bright.
         is_absurd = value > ABSURD * max(abs(high), spread)
         return is_absurd or (share >= BLOCK_SHARE and not _lies_in_light(band, value, middle, spread))
-    return share >= BLOCK_SHARE and len(levels) > CONTINUOUS * other_values.size and _is_block(band, value)
+    # A negative value among counts, such as -1, is one step below their smallest.
+    is_negative = value < 0 <= float(other_values[0])
+    is_possible = is_negative or len(levels) > CONTINUOUS * other_values.size
+    return share >= BLOCK_SHARE and is_possible and _is_block(band, value)
 
 
 def _is_block(band: Plane, value: float) -> bool:

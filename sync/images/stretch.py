@@ -12,12 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from sync.images.background import MAX_SAMPLE, Background, Sample, clipped_background, sorted_sample
+from sync.images.background import MAX_SAMPLE, Background, Sample, clipped_background, quantile, sorted_sample
 from sync.images.cleaning import clean_with_sample
 
 __all__ = ["FIRST_STRETCH_VERSION", "STRETCH_VERSION", "asinh", "in_colour", "lupton", "three_bands"]
 
-STRETCH_VERSION = "asinh-sky-3"  # part of cache keys: change it with every change below that affects pixels
+STRETCH_VERSION = "asinh-sky-4"  # part of cache keys: change it with every change below that affects pixels
 FIRST_STRETCH_VERSION = "asinh-sky-2"
 """Part of identifiers that do not change with the stretch: content ids, to avoid duplicates, and cache keys of PNG and JPEG."""
 
@@ -27,6 +27,7 @@ WHITE_SIGMA = 182.0  # lower limit of the white point; in brighter images it is 
 WHITE_PERCENTILE = 99.8
 COMMON_PERCENTILE = 95.0  # only a small part of the frame is brighter
 STAR_RATIO = 1000.0  # limits the white point relative to COMMON_PERCENTILE, so that galaxies near a bright star stay visible
+POINT_RATIO = 20.0  # limits the range of an image without noise, relative to COMMON_PERCENTILE of its light
 SOURCE_SIGMA = 5.0  # pixels above it belong to sources
 
 
@@ -195,9 +196,12 @@ def _sky(image: NDArray[np.floating], sample: Sample) -> Background:
     sky = clipped_background(sample)
     smallest = np.finfo(np.float64).tiny
     if not np.isfinite(sky.level) or not smallest < sky.noise < np.inf:
-        # For a model without noise, or a frame that is mostly padding, the full range is displayed.
+        # For a model without noise, or a frame that is mostly padding, the full range is displayed. Among sparse photons, a
+        # bright point source does not determine the range.
         valid = image[np.isfinite(image)]
         low, high = float(valid.min()), float(valid.max())
+        if (light := sample[sample > low]).size:
+            high = min(high, low + POINT_RATIO * (quantile(light, COMMON_PERCENTILE / 100) - low))
         sky = Background(low, (high / 2 - low / 2) / WHITE_SIGMA * 2)
     return sky if sky.noise > smallest else Background(0.0, 0.0)
 

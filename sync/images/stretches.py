@@ -22,6 +22,9 @@ COMMON_PERCENTILE = 80.0
 STAR_RATIO = 180.0
 """Limit of the white point above the median, in units of the distance of `COMMON_PERCENTILE` from the median."""
 
+LIGHT_PERCENTILE, POINT_RATIO = 95.0, 5.0
+"""Limit of the white point of an image of photon counts, in units of this percentile of its light."""
+
 Stretch = Callable[[NDArray[np.floating], Sequence[float] | None], NDArray[np.float32]]
 
 
@@ -59,8 +62,10 @@ def _between(band: NDArray[np.float64], interval: BaseInterval) -> NDArray[np.fl
     middle, common, bright = (float(level) for level in np.percentile(valid, (50, COMMON_PERCENTILE, WHITE_PERCENTILE)))
     if common > middle:
         high = min(high, middle + STAR_RATIO * (common - middle))
-    if not low < high:  # most pixels are equal, for example in an image of photon counts
+    if not low < high or middle == valid.min():  # most pixels are equal, for example in an image of photon counts
         low, high = float(valid.min()), bright if bright > valid.min() else float(valid.max())
+        if (light := valid[valid > low]).size:  # a bright point source does not determine the range
+            high = min(high, low + POINT_RATIO * (float(np.percentile(light, LIGHT_PERCENTILE)) - low))
     if not low < high:
         return np.zeros(band.shape)
     return np.nan_to_num((np.clip(band, low, high) - low) / (high - low))

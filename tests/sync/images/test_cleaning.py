@@ -76,6 +76,10 @@ HARD: dict[str, Callable[[], Frame]] = {
     "photons, 0.3 a pixel": lambda: photons(0.3),
     "photons, 3 a pixel": lambda: photons(3, peak=20),
     "photons in a padded frame": lambda: pad_frame(photons(0.05), 0.4),
+    "photons around a bright source": lambda: (
+        photons(0.1) + np.rint(1e4 * np.exp(-((COLUMNS - 30) ** 2 + (ROWS - 120) ** 2) / 4))
+    ),
+    "-1 around photons": lambda: pad_frame(photons(0.05), 0.4, -1),
     "photons a second": lambda: photons(0.05) / 3333.3,
     "a negative sky": lambda: galaxy(sky=-50),
     "a slope": lambda: galaxy() + 50 * COLUMNS / SIDE,
