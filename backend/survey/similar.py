@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,9 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
 from backend.survey.columns import EMBEDDING
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, read_begun_run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 __all__ = ["most_similar"]
 
@@ -67,18 +71,44 @@ def most_similar(
     first = (next(_chunks(part, rows=SAMPLED_ROWS), None) for part in sample)
     axes = Axes.of(np.concatenate([vector, *(chunk[1] for chunk in first if chunk is not None)]))
     query = axes.project(vector)
-    ids: NDArray[np.object_] = np.empty(0, object)
-    best_scores: NDArray[np.float32] = np.empty(0, np.float32)
+    best = _Best(limit)
     for part in show(parts):
-        for names, rows in _chunks(part, rows=CHUNK):
-            ids = np.concatenate([ids, names])
-            best_scores = np.concatenate([best_scores, similarity_to(axes.project(rows), query)])
-            order = np.argsort(-best_scores, kind="stable")[:limit]
-            ids, best_scores = ids[order], best_scores[order]
-    return list(zip(ids.tolist(), best_scores.tolist(), strict=True))
+        for ids, rows in _chunks(part, rows=CHUNK):
+            best.add(ids, similarity_to(axes.project(rows), query))
+    return best.in_order()
 
 
-def _chunks(part: Path, *, rows: int) -> Iterator[tuple[NDArray[np.object_], NDArray[np.float32]]]:
+class _Best:
+    """The most similar images so far.
+
+    The ids of a chunk stay in Arrow: text objects are made for the few images that may be among the most similar ones.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._ids: NDArray[np.object_] = np.empty(0, object)
+        self._scores: NDArray[np.float32] = np.empty(0, np.float32)
+
+    def add(self, ids: pa.Array, scores: NDArray[np.float32]) -> None:
+        """Add images with their similarities, shape (n,)."""
+        is_full = len(self._scores) == self._limit
+        rows = np.flatnonzero(scores > (self._scores.min() if is_full else -np.inf))
+        if not len(rows):
+            return
+        if len(rows) > self._limit:
+            rows = rows[np.argpartition(-scores[rows], self._limit - 1)[: self._limit]]
+        self._scores = np.concatenate([self._scores, scores[rows]])
+        self._ids = np.concatenate([self._ids, np.array(ids.take(rows).to_pylist(), object)])
+        if len(self._scores) > self._limit:
+            best = np.argpartition(-self._scores, self._limit - 1)[: self._limit]
+            self._ids, self._scores = self._ids[best], self._scores[best]
+
+    def in_order(self) -> list[tuple[str, float]]:
+        """Return ids and similarities, the most similar first; images of equal similarity in the order of their ids."""
+        return sorted(zip(self._ids.tolist(), self._scores.tolist(), strict=True), key=lambda image: (-image[1], image[0]))
+
+
+def _chunks(part: Path, *, rows: int) -> Iterator[tuple[pa.Array, NDArray[np.float32]]]:
     """Yield ids and embeddings of the images of a part that could be read."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -86,10 +116,9 @@ def _chunks(part: Path, *, rows: int) -> Iterator[tuple[NDArray[np.object_], NDA
     try:
         with pq.ParquetFile(part) as file:
             for batch in file.iter_batches(rows, columns=["id", EMBEDDING]):
-                table = pa.Table.from_batches([batch]).filter(batch.column(EMBEDDING).is_valid())
-                for piece in table.to_batches():
-                    column = piece.column(EMBEDDING)
-                    embeddings = column.flatten().to_numpy(zero_copy_only=False).astype(np.float32)
-                    yield piece.column("id").to_numpy(zero_copy_only=False), embeddings.reshape(len(column), -1)
+                column = batch.column(EMBEDDING)
+                ids = batch.column("id").filter(column.is_valid()) if column.null_count else batch.column("id")
+                embeddings = column.flatten().to_numpy(zero_copy_only=False)  # without the rows of unreadable images
+                yield ids, embeddings.astype(np.float32).reshape(len(ids), column.type.list_size)
     except (pa.ArrowException, OSError, KeyError) as error:
         raise SurveyError(f"{part} cannot be read: {str(error).splitlines()[0]}") from error

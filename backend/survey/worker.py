@@ -21,7 +21,7 @@ from backend.prediction.control_models.training_data import embedding_of
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import EMPTY_SCORE
 from backend.prediction.rows import ImageRows, predict_rows
-from backend.survey.columns import column_of, make_batch, make_schema
+from backend.survey.columns import WRITE_OPTIONS, column_of, make_batch, make_schema
 from backend.survey.description import check_build
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -125,7 +125,7 @@ class SurveyWorker:
         self._collection.check(self._input)
         content = io.BytesIO()
         images = unreadable = denied_count = 0
-        with parquet.ParquetWriter(content, self._schema, compression="zstd") as writer:
+        with parquet.ParquetWriter(content, self._schema, **WRITE_OPTIONS) as writer:
             batches = []
             for batch in _prefetch_one(self._batches(job.spans)):
                 rows, embeddings = self._rows(batch)

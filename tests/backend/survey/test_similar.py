@@ -77,3 +77,12 @@ def test_a_damaged_part_is_named(tmp_path: Path, embeddings: np.ndarray) -> None
     (tmp_path / "out" / "part-000001.parquet").write_bytes(b"PAR1 no longer")
     with pytest.raises(SurveyError, match=r"part-000001\.parquet cannot be read"):
         most_similar(tmp_path / "out", embeddings[:1], limit=3)
+
+
+@pytest.mark.parametrize("limit", [1, 3, 30, 59, 60])
+def test_images_are_those_of_a_full_sort(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: int) -> None:
+    monkeypatch.setattr(similar, "CHUNK", 7)
+    embeddings = np.random.default_rng(3).standard_normal((60, DIMENSION)).astype(np.float32)
+    write_survey(tmp_path / "out", embeddings)
+    complete = most_similar(tmp_path / "out", embeddings[[5, 9]], limit=1000)
+    assert most_similar(tmp_path / "out", embeddings[[5, 9]], limit=limit) == complete[:limit]
