@@ -10,12 +10,14 @@ bins of equal numbers.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from backend.reports.report import ReliabilityBin
 
-__all__ = ["reliability_bins"]
+__all__ = ["calibration_error", "reliability_bins"]
 
 MOST_BINS = 10
 LEAST_IN_BIN = 10
@@ -40,3 +42,9 @@ def reliability_bins(confidence: NDArray[np.float64], right: NDArray[np.float64]
         ReliabilityBin(confidence=float(confidence[part].mean()), accuracy=float(right[part].mean()), count=len(part))
         for part in np.array_split(order, count)
     ]
+
+
+def calibration_error(bins: Sequence[ReliabilityBin]) -> float | None:
+    """Return the mean difference of confidence and share of correct predictions; None without predictions."""
+    total = sum(bin_.count for bin_ in bins)
+    return sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / total if total else None

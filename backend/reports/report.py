@@ -120,6 +120,15 @@ class Forecast(_Part):
     may_stop: bool = False
     sentence: str = ""
 
+    @property
+    def advice(self) -> str:
+        """Whether to continue to annotate, in a few words; empty without a forecast."""
+        if self.gain is None:
+            return ""
+        if self.may_stop:
+            return "labelling may stop"
+        return "more labels help" if self.gain.low is not None and self.gain.low > 0 else "more labels may help"
+
 
 class Curve(_Part):
     """The learning curve of one control: `points` in the order in which tasks were labelled, `random` in random order.

@@ -10,13 +10,26 @@ from sqlalchemy import Engine
 from backend.jobs.heartbeat import Process, read_processes
 from backend.jobs.liveness import describe_processes, format_duration, format_time_ago
 from backend.jobs.pending import PendingEvents
-from backend.registry.records import Project, Version
+from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Project, Version, config_hash
 from backend.registry.store import Registry
 from backend.reports.metric_names import METRIC_NAMES, choose_metric, format_estimate
 from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
 from backend.reports.store import ReportStore
 
-__all__ = ["Headline", "Summary", "choose_headline", "live_scores", "read_summaries", "read_summary"]
+__all__ = [
+    "Headline",
+    "Summary",
+    "choose_headline",
+    "describe_verdict",
+    "fits_config",
+    "list_problems",
+    "live_scores",
+    "read_summaries",
+    "read_summary",
+]
+
+VERDICTS = {BASE: "shipped", TRAINED: "not compared yet", LIVE: "retired"}
+"""Names of verdicts for people; that of the live version is "live"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +106,35 @@ def choose_headline(control: ControlReport, live: int) -> Headline | None:
     preferred_metric = control.curve.metric if control.curve is not None else None
     metric = preferred_metric if preferred_metric in scores.metrics else choose_metric(scores.metrics)
     return None if metric is None else Headline(metric, scores.metrics[metric])
+
+
+def list_problems(summary: Summary) -> list[str]:
+    """List the problems of a project, one sentence each."""
+    problems = [*summary.report.problems] if summary.report is not None else []
+    live = summary.live.number
+    for version in summary.versions:
+        if version.verdict == DAMAGED and version.number >= live:
+            problems.append(
+                f"The files of {version.name} are damaged: the last intact version predicts in its place. "
+                f"galaxyloop versions {version.project_id} names the file."
+            )
+    return problems
+
+
+def fits_config(summary: Summary, version: Version) -> bool:
+    """Return whether a version can predict for the current labelling config."""
+    return version.verdict == BASE or version.config_hash == config_hash(summary.project.label_config)
+
+
+def describe_verdict(summary: Summary, version: Version) -> tuple[str, str]:
+    """Return the verdict on a version in a few words, and the evidence for it."""
+    is_live = version.number == summary.project.live_version
+    reason = str(version.evidence.get("reason", ""))
+    if version.verdict == DAMAGED:
+        reason = "its files are damaged"
+    elif not fits_config(summary, version):
+        reason = f"it was made for another labelling config; {reason}"
+    return "live" if is_live else VERDICTS.get(version.verdict, version.verdict), reason
 
 
 def _read(registry: Registry, projects: Sequence[Project]) -> list[Summary]:

@@ -8,7 +8,8 @@ sum of binary entropies of the objects' scores; and *herding*: the product's ord
 pool of embeddings weighted by that uncertainty (`backend/loop/queue`). Scenes of the pool and measured ones share no galaxy.
 
 How the cost grows. Most of the time goes into the scores of all settings on each scene of the pool: seconds a
-scene, once for all runs. A batch takes about a second.
+scene, once for all runs. A batch takes about a second. Scores and runs are stored in .cache and are not computed again, so the
+benchmark can be interrupted.
 
 What it does not show. The learned detector, whose training takes a minute for each batch; labels of more than one class;
 masks; real images.
@@ -18,8 +19,11 @@ from __future__ import annotations
 
 import argparse
 import io
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -29,7 +33,7 @@ from PIL import Image
 from backend.active.pool import Pool, reduce_embeddings
 from backend.active.ranking import select_batch
 from backend.heads.detection.detected import Detected
-from backend.heads.detection.grid_search import Grid, score_grid
+from backend.heads.detection.grid_search import Choice, Grid, score_grid
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
@@ -51,6 +55,7 @@ POOL, MEASURED, SIDE_PX = 120, 80, 160
 BATCH, BATCHES = 5, 8
 CLASS = "Galaxy"
 CACHE = Path(".cache/human-in-the-loop/objects")
+RUNS = Path(".cache/human-in-the-loop/objects-runs")
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.intp]
@@ -95,10 +100,8 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     stage = prepare(options.data)
-    curves = {
-        name: np.array([simulate(stage, strategy, seed) for seed in range(options.seeds)])
-        for name, strategy in STRATEGIES.items()
-    }
+    runs = {(seed, name): _measured(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
+    curves = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
     rows = [[name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1))] for name, values in curves.items()]
     columns = ["order", *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)), "mean of the curve"]
     table = markdown_table(columns, rows, title="AP of boxes (IoU 0.5), mean and standard error over seeds")
@@ -112,12 +115,34 @@ def main() -> None:
 def prepare(data: Path) -> Stage:
     """Draw the scenes, score the settings' grid on them, and embed them."""
     pool, measured = _draw(data, part="train", count=POOL), _draw(data, part="test", count=MEASURED)
-    grids = [score_grid(image, drawn) for image, drawn in zip(pool.images, pool.boxes, strict=True)]
+    grids = [_grid(pool, scene) for scene in range(POOL)]
     encoder = Embeddings(
         load_encoder(SHIPPED_CHECKPOINT), FileCache(CACHE, max_bytes=10**8), fingerprint=fingerprint(SHIPPED_CHECKPOINT)
     )
     embeddings = np.stack([encoder.of([_stored(image, number)])[0] for number, image in enumerate(pool.images)])
     return Stage(pool, grids, embeddings, measured)
+
+
+def _grid(pool: Scenes, scene: int) -> Grid:
+    """Return the scores of all settings on a scene; stored as a list, whose order that of an image without objects gives."""
+    file = RUNS / f"grid-{scene}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(list(score_grid(pool.images[scene], pool.boxes[scene]).values())))
+    return dict(zip(_choices(), json.loads(file.read_text()), strict=True))
+
+
+@cache
+def _choices() -> tuple[Choice, ...]:
+    return tuple(score_grid(np.zeros((SIDE_PX, SIDE_PX, 3), np.float32), []))
+
+
+def _measured(stage: Stage, strategy: str, seed: int) -> list[float]:
+    file = RUNS / f"run-{strategy.split()[0]}-{seed}.json"
+    if not file.exists():
+        file.write_text(json.dumps(simulate(stage, STRATEGIES[strategy], seed)))
+    values: list[float] = json.loads(file.read_text())
+    return values
 
 
 def _draw(data: Path, *, part: Part, count: int) -> Scenes:

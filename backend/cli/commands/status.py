@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Column, Table
-from rich.text import Text
 
+from backend.cli.project_figures import print_project
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import AsJson, console, format_time, print_json, stop_for
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
-    from backend.reports.report import ControlReport
     from backend.reports.summary import Summary
     from backend.services import Services
 
@@ -40,7 +39,7 @@ def status(
     try:
         if project is not None:
             summary = read_summary(services.registry, project)
-            print_json(_record(summary)) if as_json else _print_project(summary)
+            print_json(_record(summary)) if as_json else print_project(summary)
         elif as_json:
             projects = [_record(summary) for summary in read_summaries(services.registry)]
             print_json(_processes(services) | {"projects": projects})
@@ -84,80 +83,6 @@ def _record(summary: Summary) -> dict[str, Any]:
         ],
         "report": summary.report.model_dump(mode="json", exclude=LARGE_FIELDS) if summary.report is not None else None,
     }
-
-
-def _print_project(summary: Summary) -> None:
-    project, report = summary.project, summary.report
-    pinned = ", pinned" if project.pinned else ""
-    _print(f"project {project.id}: {summary.live.name} is live{pinned}")
-    _print(summary.now)
-    _print(f"last result ({format_time(project.status_at)}): {project.status}")
-    if report is None:
-        _print("There is no report yet: the worker makes one when it has finished a cycle.")
-        return
-    _print(
-        f"{report.annotated} of {report.tasks} tasks are annotated: "
-        f"{report.training} for training, {report.held_out} for validation"
-    )
-    for control in report.controls:
-        console.print()
-        _print_control(control, report.live)
-    for problem in report.problems:
-        _print(f"problem: {problem}")
-
-
-def _print_control(control: ControlReport, live: int) -> None:
-    from backend.reports.summary import choose_headline
-
-    headline = choose_headline(control, live)
-    quality = str(headline) if headline is not None else "not scored"
-    heading = Text.assemble((control.name, "bold"), f": {quality}, {control.held_out} held-out images")
-    console.print(heading, highlight=False)
-    if control.problem:
-        _print(control.problem)
-    curve = control.curve
-    if curve is not None and curve.forecast is not None and curve.forecast.sentence:
-        _print(curve.forecast.sentence)
-    if curve is not None and curve.saved is not None:
-        labels_saved = curve.saved
-        interval = (
-            ""
-            if labels_saved.low is None or labels_saved.high is None
-            else f" ({labels_saved.low:.0%} to {labels_saved.high:.0%})"
-        )
-        _print(f"labels saved against random order: {labels_saved.value:.0%}{interval}")
-    if control.versions:
-        console.print(_version_table(control))
-
-
-def _version_table(control: ControlReport) -> Table:
-    from backend.reports.metric_names import METRIC_NAMES, format_estimate
-
-    metrics = [name for name in METRIC_NAMES if any(name in version.metrics for version in control.versions)][:2]
-    names = [METRIC_NAMES[metric] for metric in metrics]
-    table = Table(
-        Column("version", no_wrap=True),
-        "labels",
-        *names,
-        "agreement",
-        "accepted",
-        "s/task",
-        box=None,
-    )
-    for version in control.versions:
-        table.add_row(
-            version.name,
-            str(version.labels),
-            *("" if metric not in version.metrics else format_estimate(version.metrics[metric], metric) for metric in metrics),
-            "" if version.change is None else f"{version.change.value:.2f}",
-            "" if version.accepted is None else f"{version.accepted:.0%}",
-            "" if version.median_seconds is None else f"{version.median_seconds:.0f}",
-        )
-    return table
-
-
-def _print(sentence: str) -> None:
-    console.print(sentence, highlight=False)
 
 
 def _print_loop(services: Services) -> None:

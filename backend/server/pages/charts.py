@@ -15,7 +15,7 @@ from backend.server.pages.axes import Axis, fit_axis
 __all__ = ["HEIGHT", "WIDTH", "Chart", "Point", "Series", "draw_chart"]
 
 WIDTH, HEIGHT = 420, 270
-LEFT, RIGHT, TOP, BOTTOM = 54, 18, 12, 46
+LEFT, RIGHT, TOP, BOTTOM = 64, 18, 12, 46
 """Margins of the plotting area, in the units of the drawing: about a pixel on a phone."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from backend.reports.metric_names import AGREEMENT_NAMES, METRIC_NAMES, METRICS_WITH_UNIT, format_number
+from backend.reports.reliability import calibration_error
 from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric, VersionReport
 from backend.server.pages.charts import Chart, Point, Series, draw_chart
 
@@ -92,8 +93,7 @@ def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
     if not bins:
         return None
     points = [Point(bin_.confidence, bin_.accuracy, note=f"{bin_.count} predictions") for bin_ in bins]
-    total = sum(bin_.count for bin_ in bins)
-    error = sum(bin_.count * abs(bin_.confidence - bin_.accuracy) for bin_ in bins) / total
+    error = calibration_error(bins)
     return draw_chart(
         id_,
         [Series("predictions, in bins of confidence", points, BLUE)],

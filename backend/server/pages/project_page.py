@@ -6,10 +6,18 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Version, config_hash
+from backend.registry.records import DAMAGED, TRAINED, Version
 from backend.reports.metric_names import AGREEMENT_NAMES, CLASS_METRIC_NAMES, METRIC_NAMES
 from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
-from backend.reports.summary import Headline, Summary, choose_headline, live_scores
+from backend.reports.summary import (
+    Headline,
+    Summary,
+    choose_headline,
+    describe_verdict,
+    fits_config,
+    list_problems,
+    live_scores,
+)
 from backend.server.pages.charts import Chart
 from backend.server.pages.confusion import ConfusionTable, tabulate_confusions
 from backend.server.pages.control_charts import (
@@ -21,10 +29,8 @@ from backend.server.pages.control_charts import (
 )
 from backend.server.pages.embedding_map import MapDrawing, draw_map
 
-__all__ = ["ControlView", "ProjectPage", "VersionView", "list_problems", "make_project_page", "remove_folders"]
+__all__ = ["ControlView", "ProjectPage", "VersionView", "make_project_page", "remove_folders"]
 
-VERDICTS = {BASE: "shipped", TRAINED: "not compared yet", LIVE: "retired"}
-"""How a verdict is called on the page; that of the live version is "live"."""
 FOLDERS = re.compile(r"(?<![\w/:.])/(?:[^\s/]+/)+(?=[^\s/])")
 
 
@@ -97,21 +103,8 @@ def make_project_page(summary: Summary) -> ProjectPage:
         [_make_control(control, f"control-{number}", live, share) for number, control in enumerate(controls, start=1)],
         [_make_version(summary, version) for version in reversed(summary.versions)],
         draw_map(report.map) if report is not None and report.map is not None and report.map.points else None,
-        list_problems(summary),
+        [remove_folders(problem) for problem in list_problems(summary)],
     )
-
-
-def list_problems(summary: Summary) -> list[str]:
-    """List the problems of a project, one sentence each."""
-    problems = [remove_folders(problem) for problem in summary.report.problems] if summary.report is not None else []
-    live = summary.live.number
-    for version in summary.versions:
-        if version.verdict == DAMAGED and version.number >= live:
-            problems.append(
-                f"The files of {version.name} are damaged: the last intact version predicts in its place. "
-                f"galaxyloop versions {version.project_id} names the file."
-            )
-    return problems
 
 
 def remove_folders(sentence: str) -> str:
@@ -143,16 +136,6 @@ def _select_metrics(scores: Iterable[Mapping[Metric, Estimate]], names: Mapping[
 
 def _make_version(summary: Summary, version: Version) -> VersionView:
     is_live = version.number == summary.project.live_version
-    fits = version.verdict == BASE or version.config_hash == config_hash(summary.project.label_config)
-    reason = str(version.evidence.get("reason", ""))
-    if version.verdict == DAMAGED:
-        reason = "its files are damaged"
-    elif not fits:
-        reason = f"it was made for another labelling config; {reason}"
-    return VersionView(
-        version,
-        is_live,
-        "live" if is_live else VERDICTS.get(version.verdict, version.verdict),
-        remove_folders(reason),
-        can_go_live=not is_live and fits and version.verdict not in (DAMAGED, TRAINED),
-    )
+    verdict, reason = describe_verdict(summary, version)
+    can_go_live = not is_live and fits_config(summary, version) and version.verdict not in (DAMAGED, TRAINED)
+    return VersionView(version, is_live, verdict, remove_folders(reason), can_go_live)

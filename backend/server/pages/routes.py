@@ -15,10 +15,10 @@ from fastapi.responses import FileResponse, RedirectResponse
 from backend.jobs.liveness import describe_processes
 from backend.registry.records import MAX_ID, RegistryError
 from backend.registry.task_queues import TaskQueues
-from backend.reports.summary import choose_headline, read_summaries, read_summary
+from backend.reports.summary import choose_headline, list_problems, read_summaries, read_summary
 from backend.server.pages.actions import ACTION_ERRORS, ACTIONS
 from backend.server.pages.form_body import read_form
-from backend.server.pages.project_page import list_problems, make_project_page, remove_folders
+from backend.server.pages.project_page import make_project_page, remove_folders
 from backend.server.pages.rendering import STYLE_SHEET, render
 from backend.server.state import State, StateOfServer, require_caller
 
@@ -65,7 +65,8 @@ def _render_list(state: State) -> Response:
     for summary in read_summaries(services.registry):
         report = summary.report
         scores = [(control.name, choose_headline(control, report.live)) for control in report.controls] if report else []
-        rows.append({"summary": summary, "report": report, "scores": scores, "problems": list_problems(summary)})
+        problems = [remove_folders(problem) for problem in list_problems(summary)]
+        rows.append({"summary": summary, "report": report, "scores": scores, "problems": problems})
     return render("projects.html", rows=rows, worker=describe_processes(services.engine, "worker"))
 
 

@@ -11,7 +11,8 @@ import pytest
 from sqlalchemy import update
 from typer.testing import Result
 
-from backend.registry.tables import ReportRow
+from backend.registry.records import DAMAGED
+from backend.registry.tables import ReportRow, VersionRow
 from backend.reports.report import ControlReport
 from backend.reports.store import ReportStore
 from backend.services import Services
@@ -48,6 +49,28 @@ def test_the_figures_of_a_project_fit_in_80_columns(project_with_report: Service
     assert "The next 100 labels would bring +0.008 ± 0.006 macro AUC" in text
     assert "labels saved against random order: 41% (22% to 55%)" in text
     assert "problem: Tasks 3 and 9 show the same image." in text
+
+
+def test_the_terminal_has_the_figures_of_the_page(project_with_report: Services, run: Callable[..., Result]) -> None:
+    text = " ".join(run("status", 7).stdout.split())
+    assert "more labels help" in text
+    assert "calibration error: 0." in text
+    assert f"other scores of {project_with_report.registry.project(7).live_name}: Cohen's kappa 0." in text
+    assert "label AUC share correct Elliptical 0.970 (0.950 to 0.990) 0.930" in text
+    assert "Elliptical predicted as Spiral" in text
+    assert "Least certain: tasks 1, 2, 3, 4, 5, 6, 7, 8" in text
+    assert "Annotators disagree: tasks 11, 12," in text
+    base, live = (version.name for version in project_with_report.registry.versions(7))
+    assert f"{base} shipped the shipped heads, before any annotation" in text
+    assert f"{live} live" in text
+
+
+def test_damaged_files_of_the_live_version_are_a_problem(project_with_report: Services, run: Callable[..., Result]) -> None:
+    with project_with_report.engine.begin() as connection:
+        connection.execute(update(VersionRow).where(VersionRow.number == 2).values(verdict=DAMAGED))
+    text = " ".join(run("status", 7).stdout.split())
+    assert "problem: The files of" in text
+    assert "are damaged: the last intact version predicts in its place" in text
 
 
 def test_the_json_of_a_project_has_stable_keys(project_with_report: Services, run: Callable[..., Result]) -> None:
