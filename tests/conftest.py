@@ -23,8 +23,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url
 
-# No deadline: two processes of tests run at the same time, so the duration of an example depends on the load.
-hypothesis.settings.register_profile("galaxyloop", deadline=None)
+# No deadline and no check of durations: several processes of tests run at the same time, so they depend on the load.
+hypothesis.settings.register_profile("galaxyloop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("galaxyloop")
 
 SERVICES = {"postgresql", "redis", "ray_cluster"}

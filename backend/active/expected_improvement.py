@@ -11,7 +11,7 @@ import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
-from scipy.stats import norm
+from scipy.special import ndtr
 
 from backend.active.pool import Floats, Indices, Pool
 from backend.active.uncertainty_herding import select as select_by_herding
@@ -50,7 +50,8 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
         mean, deviation = process.predict(pool.features[rows], return_std=True)
         deviation = np.maximum(deviation, LEAST_DEVIATION)
         gain = (mean - best_prediction) / deviation
-        improvement[rows] = deviation * (gain * norm.cdf(gain) + norm.pdf(gain))
+        density = np.exp(-(gain**2) / 2) / np.sqrt(2 * np.pi)
+        improvement[rows] = deviation * (gain * ndtr(gain) + density)
     order: Indices = np.argsort(-improvement, kind="stable")
     return order[:count]
 

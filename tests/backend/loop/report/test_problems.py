@@ -10,6 +10,7 @@ import pytest
 
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.report.task_sample import MOST_TASKS
+from backend.prediction.records import PredictionRecord
 from backend.registry.unreadable import Unreadable, UnreadableList
 from sync.controls import choices
 from sync.label_studio.tasks import Task
@@ -73,7 +74,13 @@ def test_annotations_that_cannot_be_read_are_counted(make_project: Make) -> None
 def test_an_unreadable_image_in_the_queue_ends_nothing(make_project: Make) -> None:
     project = make_project(CLASSES)
     project.tasks[79] = Task(80, {"image": "/data/upload/700/missing.png"}, False, 0, "")
+    failed = PredictionRecord("hash", failed_at=time.time())
+    project.services.prediction_records.write(project.id, project.current.live_version, {80: failed})
     report = project.report(project.annotate(range(1, 31)))
+    assert report.problems[-1] == (
+        "Tasks without a prediction, because their image cannot be read or a head failed: 1 (tasks 80); "
+        "the log of the worker has the reasons."
+    )
     assert report.map is not None
     assert {point.task for point in report.map.points} == set(range(1, 80))
 
