@@ -1,20 +1,91 @@
-"""The image files that the arguments of a command name: files, folders and patterns."""
+"""The images that the arguments of a command name: files, folders, patterns, Parquet files and objects of a bucket."""
 
 from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Iterable
+from collections.abc import Collection as Group
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-from backend.cli.terminal import notices
+import typer
+
+from backend.cli.terminal import notices, wrong_call
 from sync.files.find import find_files
 from sync.images.decode import IMAGE_SUFFIXES
 
-__all__ = ["find_images"]
+if TYPE_CHECKING:
+    from sync.importing.inputs.collection import Span
+    from sync.importing.inputs.images import InputImages
+
+__all__ = ["IMAGES_HELP", "ImagePaths", "find_images", "open_images"]
+
+IMAGES_HELP = "Images, folders, patterns, Parquet files or s3://bucket/prefix/*.fits."
+ImagePaths = Annotated[list[str], typer.Argument(metavar="PATHS...", help=IMAGES_HELP)]
 
 
-def find_images(words: Iterable[str]) -> list[str]:
+def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> InputImages:
+    """Return the images that arguments name, each once, in the order of the arguments; they are read later.
+
+    End the command with a wrong call if there is no image, or a named Parquet file or bucket cannot be used.
+
+    Parameters
+    ----------
+    words : sequence of str
+        As for `find_images`; also Parquet files with a column `image`, and `s3://bucket/prefix` or patterns of objects.
+    limit : int or None
+        Number of images that are taken.
+    max_bytes : int
+        Largest image, bytes.
+    """
+    from sync.importing.inputs.images import InputImages
+    from sync.importing.inputs.item import InputError
+
+    try:
+        spans = list(islice(_unique(_find_spans(words, max_bytes)), limit))
+    except InputError as error:
+        wrong_call(str(error))
+    images = InputImages(spans, max_bytes=max_bytes).limit(limit)
+    if not len(images):
+        wrong_call(f"there is no image in {', '.join(words)}")
+    return images
+
+
+def _unique(spans: Iterable[Span]) -> Iterator[Span]:
+    seen: set[Span] = set()
+    for span in spans:
+        if span not in seen:
+            seen.add(span)
+            yield span
+
+
+def _find_spans(words: Iterable[str], max_bytes: int) -> Iterator[Span]:
+    from sync.importing.inputs.collection import SUFFIXES, Collection, Span, count_parquet_rows, is_parquet
+    from sync.importing.inputs.item import InputError
+    from sync.importing.s3_client import SCHEME
+
+    for word in words:
+        if word.startswith(SCHEME):
+            yield from Collection(max_bytes=max_bytes).find(word)
+            continue
+        for path in find_images([word], SUFFIXES):
+            if not is_parquet(path) or not os.path.isfile(path):
+                yield Span(path)
+                continue
+            try:
+                rows = count_parquet_rows(path)
+            except InputError as error:
+                if path == word:
+                    raise
+                notices.print(f"{error}: the file is left out", highlight=False, soft_wrap=True)
+                continue
+            if rows:
+                yield rows
+
+
+def find_images(words: Iterable[str], suffixes: Group[str] = IMAGE_SUFFIXES) -> list[str]:
     """List the files that arguments name, each once, in the order of the arguments.
 
     Parameters
@@ -22,24 +93,26 @@ def find_images(words: Iterable[str]) -> list[str]:
     words : iterable of str
         Files, folders (all images in them and in their subfolders, sorted) and patterns, with `**` for any folders. A path
         that does not exist is kept: the attempt to read it reports the error.
+    suffixes : collection of str
+        Suffixes of the files that are taken from folders.
     """
     files: dict[str, None] = {}
     for word in words:
         if os.path.isdir(word):
-            paths = _list_images(word)
+            paths = _list_images(word, suffixes)
         elif not os.path.lexists(word) and glob.has_magic(word):
             matches = sorted(glob.glob(word, recursive=True)) or [word]
-            paths = [file for match in matches for file in (_list_images(match) if os.path.isdir(match) else [match])]
+            paths = [file for match in matches for file in (_list_images(match, suffixes) if os.path.isdir(match) else [match])]
         else:
             paths = [word]
         files |= dict.fromkeys(paths)
     return list(files)
 
 
-def _list_images(folder: str) -> list[str]:
+def _list_images(folder: str, suffixes: Group[str]) -> list[str]:
     """List a folder's images, without hidden files and folders; a symbolic link counts if its target is in the folder."""
     root = os.path.realpath(folder)
-    images = list(find_files(folder, IMAGE_SUFFIXES))
+    images = list(find_files(folder, suffixes))
     outside = [path for path in images if os.path.islink(path) and not Path(os.path.realpath(path)).is_relative_to(root)]
     if outside:
         example = f"{len(outside)} symbolic links in {folder} point outside of it and are left out, such as {min(outside)}"

@@ -11,11 +11,12 @@ from rich.text import Text
 
 from backend.cli.terminal import notices
 
-__all__ = ["track_rate"]
+__all__ = ["track_images", "track_rate"]
 
 LINE_EVERY_S = 60.0
 
 Batch = TypeVar("Batch", bound=Sized)
+Item = TypeVar("Item")
 
 
 class _RateColumn(ProgressColumn):
@@ -24,6 +25,12 @@ class _RateColumn(ProgressColumn):
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
         return Text(f"{speed:.3g} images/s" if speed else "")
+
+
+def track_images(images: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
+    """Yield images one by one, and show their progress as `track_rate` does."""
+    for (image,) in track_rate(((image,) for image in images), title, total=total):
+        yield image
 
 
 def track_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0) -> Iterator[Batch]:

@@ -11,7 +11,8 @@ from typing import Annotated, Any, get_type_hints
 import typer
 from rich.logging import RichHandler
 
-from backend.cli.terminal import notices
+from backend.cli.terminal import notices, stop_for
+from sync.errors.failures import RunError
 
 __all__ = ["add_verbosity"]
 
@@ -28,7 +29,10 @@ def add_verbosity(command: Callable[..., None]) -> Callable[..., None]:
         if verbose:
             logging.basicConfig(level=logging.WARNING, format="%(name)s: %(message)s", handlers=[RichHandler(console=notices)])
             logging.getLogger("galaxyloop").setLevel(logging.DEBUG)
-        command(**options)
+        try:
+            command(**options)
+        except RunError as error:  # of an input that can no longer be read, such as a bucket
+            stop_for(error)
 
     signature = inspect.signature(command)
     types = get_type_hints(command, include_extras=True) | {"quiet": Quiet, "verbose": Verbose}

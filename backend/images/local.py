@@ -14,18 +14,23 @@ from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.files.prefetch import prefetch
 from sync.images.fits_extraction import pick_extension
+from sync.importing.inputs.files import read_file
 
-__all__ = ["LocalImageStore", "prefetch_files", "read_file"]
+__all__ = ["LocalImageStore", "prefetch_files"]
 
 Read = TypeVar("Read")
+Place = TypeVar("Place")
 
 
-def prefetch_files(paths: Iterable[str], read: Callable[[str], Read], *, ahead: int) -> Iterator[tuple[str, Read | ImageError]]:
+def prefetch_files(
+    paths: Iterable[Place], read: Callable[[Place], Read], *, ahead: int
+) -> Iterator[tuple[Place, Read | ImageError]]:
     """Read files in another thread, at most `ahead` files before the consumer needs them.
 
     Parameters
     ----------
-    paths : iterable of str
+    paths : iterable
+        Paths, or items of an input.
     read : callable
         Reads the file at a path.
     ahead : int
@@ -82,26 +87,21 @@ class LocalImageStore:
         """Keep these decoded images in memory for `open`, in place of the previous ones."""
         self._held = images
 
+    def decode(self, content: bytes) -> StoredImage:
+        """Decode the image in the content of a file.
+
+        Raises
+        ------
+        ImageError
+            If the content is not an image.
+        """
+        image = self._store(content)
+        _ = image.pixels  # decodes; the property caches the pixels
+        return image
+
     def _read(self, path: str) -> StoredImage:
-        content = pick_extension(read_file(path, max_bytes=self._max_bytes), self._extension)
-        return StoredImage(image_key(content), lambda: content, self._max_pixels)
+        return self._store(read_file(Path(path), self._max_bytes))
 
-
-def read_file(path: str, *, max_bytes: int) -> bytes:
-    """Read a file.
-
-    Raises
-    ------
-    ImageError
-        If the path does not exist, is not a file, cannot be read, or the file has more than `max_bytes` bytes.
-    """
-    file = Path(path)
-    try:
-        if not file.is_file():
-            raise ImageError("there is no such file" if not file.exists() else "this is not a file")
-        size = file.stat().st_size
-        if size > max_bytes:
-            raise ImageError(f"the file has {size} bytes, more than the {max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")
-        return file.read_bytes()
-    except OSError as error:
-        raise ImageError(f"the file cannot be read: {error}") from error
+    def _store(self, content: bytes) -> StoredImage:
+        picked = pick_extension(content, self._extension)
+        return StoredImage(image_key(picked), lambda: picked, self._max_pixels)

@@ -21,6 +21,7 @@ from backend.loop.cycle import run_cycle
 from backend.loop.session import ProjectSession
 from backend.projects.presence import check_presence, forget_unknown_projects, record_detached
 from backend.registry.connection import is_unusable, reason_of
+from backend.registry.worker_figures import WorkerFiguresStore
 from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.attach import NotAttachedError
@@ -140,17 +141,21 @@ def _handle(services: Services, session: ProjectSession, pending: EventTimes) ->
 def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -> bool:
     """Run a cycle and record its outcome; return whether the events are handled, and need no retry."""
     project_id = session.project_id
+    figures, start_s, failed = WorkerFiguresStore(services.engine), time.monotonic(), True
     try:
         absence = check_presence(services, project_id)
         _set_status(services, project_id, absence or run_cycle(services, session, lease))
+        failed = False
     except LabelStudioUnavailable as error:
         lease.expire_if_unanswered(error)
         log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
         services.registry.set_status(project_id, f"waiting for Label Studio: {error}")
+        figures.add_cycle(project_id, seconds=time.monotonic() - start_s, failed=True)
         services.schedule(project_id, delay_s=RETRY_S)
         return False
     except NotAttachedError:
         _set_status(services, project_id, record_detached(services, project_id))
+        failed = False
     except LabelStudioError as error:
         # Label Studio refused the request: an immediate retry would fail too. The next event or reconciliation retries.
         if _set_status(services, project_id, f"stopped: {error}"):
@@ -168,6 +173,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
             return False
         log.exception("event=cycle_failed project=%d", project_id)
         services.registry.set_status(project_id, "the last cycle failed; the worker's log has the error")
+    figures.add_cycle(project_id, seconds=time.monotonic() - start_s, failed=failed)
     return True
 
 

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from backend.images.local import LocalImageStore
 from backend.measurement.catalogue import CatalogueRow
 from backend.measurement.measure_image import measure_objects
 from backend.measurement.measured_object import MeasuredObject
@@ -18,9 +17,9 @@ from backend.measurement.stamps import stamp_file
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
-from sync.images.fits_extraction import split_images
+from sync.images.fits_extraction import pick_extension, split_images
 
-__all__ = ["FileResult", "MeasureOptions", "MeasureWorker", "MeasuredStamp"]
+__all__ = ["FileResult", "Job", "MeasureOptions", "MeasureWorker", "MeasuredStamp"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +37,7 @@ class MeasureOptions:
         Whether only the object in the middle of each image is measured.
     with_models : bool
         Whether to return the model and the residual of each object.
-    max_bytes, max_pixels : int
-    folder : Path
-        Absolute path of the folder in which relative paths start.
+    max_pixels : int
     """
 
     psf: PsfOptions
@@ -50,9 +47,16 @@ class MeasureOptions:
     zero_point: float | None
     only_central: bool
     with_models: bool
-    max_bytes: int
     max_pixels: int
-    folder: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A file to measure: its number, its name, and its content or the reason why it cannot be read."""
+
+    number: int
+    name: str
+    content: bytes | ImageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +74,8 @@ class FileResult:
 
     Attributes
     ----------
-    path : str
+    number : int
+        Number of the job.
     rows : list of CatalogueRow
     stamps : list of MeasuredStamp
         Empty unless models were asked for.
@@ -80,7 +85,7 @@ class FileResult:
         Sentences about parts of the file that are not used.
     """
 
-    path: str
+    number: int
     rows: list[CatalogueRow] = field(default_factory=list)
     stamps: list[MeasuredStamp] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -96,20 +101,25 @@ class MeasureWorker:
 
     def __init__(self, options: MeasureOptions) -> None:
         self._options = options
-        self._store = LocalImageStore(max_bytes=options.max_bytes, max_pixels=options.max_pixels, extension=options.extension)
 
-    def work(self, job: str) -> FileResult:
-        """Measure the objects of the file at a path."""
-        result = FileResult(job)
-        images = attempt(lambda: split_images(self._store.open(str(self._options.folder / job)).read()))
+    def work(self, job: Job) -> FileResult:
+        """Measure the objects of a file."""
+        result = FileResult(job.number)
+        images = attempt(lambda: split_images(self._pick(job.content)))
         for extension, content in [] if isinstance(images, ImageError) else images:
-            name = f"{job}[{extension}]" if extension else job
-            outcome = attempt(partial(self._measure, job, extension, content, result))
+            name = f"{job.name}[{extension}]" if extension else job.name
+            outcome = attempt(partial(self._measure, job.name, extension, content, result))
             if isinstance(outcome, ImageError):
                 result.left_out[name] = str(outcome)
         if isinstance(images, ImageError):
-            result.left_out[job] = str(images)
+            result.left_out[job.name] = str(images)
         return result
+
+    def _pick(self, content: bytes | ImageError) -> bytes:
+        """Return the selected image of a file; raise the reason why it cannot be read."""
+        if isinstance(content, ImageError):
+            raise content
+        return pick_extension(content, self._options.extension)
 
     def _measure(self, path: str, extension: str, content: bytes, result: FileResult) -> None:
         options = self._options

@@ -23,6 +23,7 @@ __all__ = [
     "ReportRow",
     "UnreadableRow",
     "VersionRow",
+    "WorkerFiguresRow",
     "insert_of",
 ]
 
@@ -173,6 +174,20 @@ class QueueRow(Base):
     project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
     request: Mapped[dict[str, Any]] = mapped_column(default=dict)
     front: Mapped[dict[str, Any]] = mapped_column(default=dict)
+
+
+class WorkerFiguresRow(Base):
+    """Counts and times of all cycles and trainings of a project (`worker_figures.py`); times are seconds."""
+
+    __tablename__ = "worker_figures"
+
+    project_id: Mapped[int] = mapped_column(ForeignKey("projects.id"), primary_key=True)
+    cycles: Mapped[int] = mapped_column(default=0)
+    cycle_seconds: Mapped[float] = mapped_column(default=0.0)
+    failed_cycles: Mapped[int] = mapped_column(default=0)
+    trainings: Mapped[int] = mapped_column(default=0)
+    training_seconds: Mapped[float] = mapped_column(default=0.0)
+    last_training_seconds: Mapped[float | None]
 
 
 def insert_of(engine: Engine) -> Any:

@@ -14,6 +14,7 @@ from backend.jobs.pending import PendingEvents
 from backend.registry.store import Registry
 from backend.server.coverage import Coverage
 from backend.server.report_metrics import ReportMetrics
+from backend.server.worker_metrics import WorkerMetrics
 
 __all__ = ["Metrics"]
 
@@ -28,6 +29,7 @@ class Metrics:
         self.exposed.register(_Projects(registry, pending_events, coverage))
         self.exposed.register(_Processes(registry.engine))
         self.exposed.register(ReportMetrics(registry))
+        self.exposed.register(WorkerMetrics(registry))
         self.events = Counter("galaxyloop_events", "Events received, by action.", ["action"], registry=self.exposed)
         self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.exposed)
         self.prompts = Counter("galaxyloop_prompts", "Prompts answered.", registry=self.exposed)

@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
+from backend.cli.progress import track_images
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -22,7 +24,6 @@ from backend.cli.terminal import (
     print_json,
     stop,
     stop_for,
-    track_progress,
     wrong_call,
 )
 
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
     from backend.lvm.encoder import Encoder
     from sync.errors.images import ImageError
+    from sync.importing.inputs.item import Item
 
     Read = NDArray[np.float32] | ImageError
 
@@ -41,8 +43,8 @@ BATCH = 32
 
 
 def embed(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
-    output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the paths, `embedding` one row per image.")],
+    paths: ImagePaths,
+    output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the names, `embedding` one row per image.")],
     checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: the shipped one.")] = None,
     limit: Limit = None,
     extension: Extension = "",
@@ -54,26 +56,27 @@ def embed(
     settings = read_settings()
     import numpy as np
 
-    from backend.cli.image_files import find_images
     from backend.images.local import LocalImageStore, prefetch_files
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
 
-    files = find_images(paths)[:limit]
-    if not files:
-        wrong_call(f"there is no image in {', '.join(paths)}")
+    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     try:
         encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
     except CheckpointError as error:
         stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
-    frames_of_files = prefetch_files(files, lambda path: frame(image_store.open(path).pixels, side=side), ahead=2 * BATCH)
+
+    def read_frame(item: Item) -> NDArray[np.float32]:
+        return frame(image_store.decode(item.read()).pixels, side=side)
+
+    frames = ((item.name, read) for item, read in prefetch_files(images, read_frame, ahead=2 * BATCH))
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embed(encoder, track_progress(frames_of_files, "embedding", total=len(files))):
+        for path, embedding in _embed(encoder, track_images(frames, "embedding", total=len(images))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:
@@ -81,7 +84,7 @@ def embed(
                 rows.write(embedding.tobytes())
         if not ids:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(files)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
         rows.flush()
         embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)

@@ -13,6 +13,7 @@ import typer
 
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
 from backend.cli.commands.restore import open_companion
+from backend.cli.image_files import IMAGES_HELP
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
@@ -41,9 +42,7 @@ STORAGES = ("uploads", "local", "s3")
 
 def import_(
     project: ProjectId,
-    paths: Annotated[
-        list[str] | None, typer.Argument(metavar="[PATHS]...", help="PNG, JPEG, TIFF and FITS files, folders or patterns.")
-    ] = None,
+    paths: Annotated[list[str] | None, typer.Argument(metavar="[PATHS]...", help=IMAGES_HELP)] = None,
     catalogue: Annotated[
         Path | None, typer.Option(help="Table of positions to cut out: CSV, ECSV, VOTable, FITS or Parquet.")
     ] = None,
@@ -152,7 +151,7 @@ def import_(
             lock_imports(project, settings, stack)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             stack.enter_context(client)
-            total, all_items = open_inputs(options, settings, client, stack)
+            total, all_items = open_inputs(options, settings, client, stack, limit=limit)
             items: Iterator[Item] = islice(all_items, limit)
             if spectra is not None:
                 items = attach_spectra(items, spectra)

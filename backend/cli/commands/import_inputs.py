@@ -83,7 +83,7 @@ class InputOptions:
 
 
 def open_inputs(
-    options: InputOptions, settings: Settings, client: LabelStudioClient, stack: ExitStack
+    options: InputOptions, settings: Settings, client: LabelStudioClient, stack: ExitStack, *, limit: int | None
 ) -> tuple[int, Iterator[Item]]:
     """Return the number of items of the selected input, and the items.
 
@@ -95,25 +95,23 @@ def open_inputs(
         Supplies the authorization for images on Label Studio's host.
     stack : ExitStack
         Closes mosaics and connections.
+    limit : int or None
+        Number of images that are taken; the caller takes no more of the items.
     """
     from sync.importing.inputs.catalogue import open_catalogue
     from sync.importing.inputs.catalogue_items import address_items, cutout_items
-    from sync.importing.inputs.files import file_items
 
     if options.paths:
-        from backend.cli.image_files import find_images
+        from backend.cli.image_files import open_images
 
-        paths = find_images(options.paths)
-        if not paths:
-            wrong_call(f"there is no image in {', '.join(options.paths)}")
-        files = list(file_items(paths, max_bytes=settings.image_max_bytes))
+        files = open_images(options.paths, limit=limit if options.table is None else None, max_bytes=settings.image_max_bytes)
         if options.table is None:
             return len(files), iter(files)
         from sync.importing.inputs.table_join import join_table
 
         table = open_catalogue(options.table, table=options.catalogue_table, as_text=[options.key])
         rows = join_table(
-            files, table, key=options.key, file=options.table, ra=options.ra, dec=options.dec, columns=options.columns
+            list(files), table, key=options.key, file=options.table, ra=options.ra, dec=options.dec, columns=options.columns
         )
         return len(rows), iter(rows)
     if options.urls is not None:

@@ -41,6 +41,8 @@ def inspect(
 
     The exit code is 1 if a file cannot be read.
     """
+    if picture is not None and picture.suffix.lower() != ".png":
+        wrong_call(f"--picture {picture} must end in .png")
     settings = read_settings()
     from backend.cli.image_files import find_images
     from sync.images.stretches import STRETCHES

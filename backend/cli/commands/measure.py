@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
+from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.progress import track_rate
 from backend.cli.startup import read_settings
@@ -29,11 +30,15 @@ from backend.cli.terminal import (
 if TYPE_CHECKING:
     from backend.heads.structure.psf import Psf
     from backend.measurement.model_folder import ModelFolder
-    from backend.measurement.worker import FileResult, MeasureOptions
+    from backend.measurement.worker import FileResult, Job, MeasureOptions
+    from sync.importing.inputs.images import InputImages
 
-    Run = Callable[[Iterable[str]], Iterator[FileResult]]
+    Run = Callable[[Iterable[Job]], Iterator[FileResult]]
 
 __all__ = ["measure"]
+
+PREFETCH = 4
+"""Images that are read before they are measured."""
 
 
 class Objects(StrEnum):
@@ -44,7 +49,7 @@ class Objects(StrEnum):
 
 
 def measure(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="FITS files or other images, folders, or patterns.")],
+    paths: ImagePaths,
     catalogue: Annotated[Path, typer.Option(help="File to write: .ecsv, .fits, .vot, .xml (VOTable) or .csv.")],
     psf: Annotated[Path | None, typer.Option(help="FITS file with the PSF of all images; default: header, stars.")] = None,
     seeing_arcsec: Annotated[
@@ -71,7 +76,6 @@ def measure(
     check_engine(engine, ray_address)
     suffix = catalogue.suffix.lower()
     settings = read_settings()
-    from backend.cli.image_files import find_images
     from backend.measurement.catalogue import FORMATS, make_table, write_catalogue
     from backend.measurement.model_folder import ModelFolder
     from backend.measurement.psf_choice import PsfOptions
@@ -79,9 +83,7 @@ def measure(
 
     if suffix not in FORMATS:
         wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(FORMATS)}")
-    files = find_images(paths)[:limit]
-    if not files:
-        wrong_call(f"there is no image in {', '.join(paths)}")
+    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     if models is not None and models.exists() and not models.is_dir():
         wrong_call(f"{models} is a file: name a folder for --models")
     options = MeasureOptions(
@@ -92,47 +94,49 @@ def measure(
         zero_point=zero_point,
         only_central=objects is Objects.central,
         with_models=models is not None,
-        max_bytes=settings.image_max_bytes,
         max_pixels=settings.image_max_pixels,
-        folder=Path.cwd(),
     )
     with open_output(catalogue) as file:
         folder = None if models is None else ModelFolder(models)
-        results = _measure_files(files, options, folder, engine=engine, ray_address=ray_address)
-        rows = [row for path in files for row in results[path].rows]
-        left_out = {name: reason for path in files for name, reason in results[path].left_out.items()}
+        results = _measure_images(images, options, folder, engine=engine, ray_address=ray_address)
+        rows = [row for result in results for row in result.rows]
+        left_out = {name: reason for result in results for name, reason in result.left_out.items()}
         if not rows:
             list_left_out(left_out)
-            stop(f"no object of {len(files)} files could be measured")
+            stop(f"no object of {len(images)} images could be measured")
         write_catalogue(make_table(rows), file, suffix)
-    for problem in (problem for path in files for problem in results[path].problems):
+    for problem in (problem for result in results for problem in result.problems):
         notices.print(problem, highlight=False, soft_wrap=True)
-    measured = sum(bool(results[path].rows) for path in files)
+    measured = sum(bool(result.rows) for result in results)
     console.print(f"{catalogue}: {len(rows):,} objects of {measured:,} files", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 
-def _measure_files(
-    files: list[str], options: MeasureOptions, folder: ModelFolder | None, *, engine: Engine, ray_address: str | None
-) -> dict[str, FileResult]:
-    """Measure files, and write the models of their objects as they are finished."""
+def _measure_images(
+    images: InputImages, options: MeasureOptions, folder: ModelFolder | None, *, engine: Engine, ray_address: str | None
+) -> list[FileResult]:
+    """Measure images, and write the models of their objects as they are finished; return the results in order."""
     from backend.cluster.ray_cluster import ClusterError
+    from backend.images.local import prefetch_files
+    from backend.measurement.worker import Job
 
-    results = {}
+    results = []
+    contents = prefetch_files(images, lambda item: item.read(), ahead=PREFETCH)
+    jobs = (Job(number, item.name, content) for number, (item, content) in enumerate(contents))
     try:
         with _open_engine(engine, ray_address, options) as run:
-            for result in track_rate(run(files), "measuring", total=len(files)):
+            for result in track_rate(run(jobs), "measuring", total=len(images)):
                 if folder is not None:
                     folder.add(result.stamps)
                     result.stamps.clear()
-                results[result.path] = result
+                results.append(result)
         if folder is not None:
             folder.close()
     except ClusterError as error:
         stop_for(error)
     except OSError as error:
         stop(f"the models cannot be written: {error.strerror or error}")
-    return results
+    return sorted(results, key=lambda result: result.number)
 
 
 @contextmanager
@@ -141,12 +145,12 @@ def _open_engine(engine: Engine, ray_address: str | None, options: MeasureOption
 
     if engine is Engine.local:
         worker = MeasureWorker(options)
-        yield lambda files: map(worker.work, files)
+        yield lambda jobs: map(worker.work, jobs)
         return
     from backend.cluster.ray_cluster import open_cluster
 
     with open_cluster(ray_address) as cluster:
-        yield lambda files: cluster.map(MeasureWorker, options, files)
+        yield lambda jobs: cluster.map(MeasureWorker, options, jobs)
 
 
 def _read_psf(path: Path) -> Psf:

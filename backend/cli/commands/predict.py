@@ -12,8 +12,10 @@ from urllib.parse import quote
 import typer
 
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
+from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
+from backend.cli.progress import track_images
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -23,7 +25,6 @@ from backend.cli.terminal import (
     print_json,
     stop,
     stop_for,
-    track_progress,
     wrong_call,
 )
 
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from backend.prediction.predictor import Predictor
     from backend.settings import Settings
     from sync.errors.images import ImageError
+    from sync.importing.inputs.images import InputImages
+    from sync.importing.inputs.item import Item
 
     WriteBatch = Callable[[Sequence[str]], dict[str, str]]
 
@@ -43,7 +46,7 @@ BATCH = 8
 
 
 def predict(
-    paths: Annotated[list[str], typer.Argument(metavar="PATHS...", help="Images, folders of images, or patterns.")],
+    paths: ImagePaths,
     output: Annotated[
         Path, typer.Option(help="File to write: .json, tasks with predictions for Label Studio; .csv, a row per image.")
     ],
@@ -65,13 +68,11 @@ def predict(
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
     settings = read_settings()
-    from backend.cli.image_files import find_images
     from backend.images.local import LocalImageStore, prefetch_files
 
-    files = find_images(paths)[:limit]
-    if not files:
-        wrong_call(f"there is no image in {', '.join(paths)}")
-    addresses = {path: _address(path, url_prefix) for path in files}
+    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    if output.suffix == ".json":
+        _check_addresses(images, url_prefix)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     predictor = _open_predictor(heads, image_store, settings)
     try:
@@ -85,35 +86,47 @@ def predict(
         if output.suffix == ".csv":
             write, end = _write_table(file, predictor)
         else:
-            write, end = _write_tasks(file, predictor, key, addresses)
-        read = track_progress(prefetch_files(files, image_store.open_decoded, ahead=BATCH), "predicting", total=len(files))
-        for batch in _readable_batches(read, left_out):
-            image_store.hold(batch)
-            problems = write(list(batch))
+            write, end = _write_tasks(file, predictor, key, url_prefix)
+        decoded = prefetch_files(images, lambda item: image_store.decode(item.read()), ahead=BATCH)
+        for batch in _readable_batches(track_images(decoded, "predicting", total=len(images)), left_out):
+            # By number: rows of two files may have the same name.
+            image_store.hold({str(number): image for number, (_, image) in enumerate(batch)})
+            problems = write([name for name, _ in batch])
             left_out |= problems
             predicted += len(batch) - len(problems)
         if not predicted:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(files)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
         end()
     if as_json:
         print_json({"output": str(output), "version": predictor.version, "images": predicted, "left_out": left_out})
     end_with_left_out(left_out)
 
 
-def _address(path: str, url_prefix: str) -> str:
-    """Return what a task has as the address of its image: the path, or the URL prefix and the path from the current folder."""
+def _check_addresses(images: InputImages, url_prefix: str) -> None:
+    """End with a wrong call if Label Studio could not open an image by the address that its task would have."""
+    from sync.importing.s3_client import SCHEME
+
+    for span in images.spans:
+        if span.first is not None and not url_prefix:
+            wrong_call(f"{span.source} has rows, which have no address: write a .csv file, or name --url-prefix for their ids")
+        if url_prefix and span.source.startswith(SCHEME):
+            wrong_call(f"{span.source} is an address that Label Studio opens with its storage: leave out --url-prefix")
+        if span.first is None and not span.source.startswith(SCHEME):
+            _address(span.source, url_prefix)
+
+
+def _address(name: str, url_prefix: str) -> str:
+    """Return what a task has as the address of its image: the name, or the URL prefix and the path from the current folder."""
     if not url_prefix:
-        return path
-    relative = os.path.relpath(path)
+        return name
+    relative = os.path.relpath(name)
     if relative.startswith(os.pardir):
-        wrong_call(f"{path} is outside the current folder: run the command in the folder that {url_prefix} stands for")
+        wrong_call(f"{name} is outside the current folder: run the command in the folder that {url_prefix} stands for")
     return url_prefix + quote(relative)
 
 
-def _write_tasks(
-    file: IO[bytes], predictor: Predictor, key: str, addresses: dict[str, str]
-) -> tuple[WriteBatch, Callable[[], None]]:
+def _write_tasks(file: IO[bytes], predictor: Predictor, key: str, url_prefix: str) -> tuple[WriteBatch, Callable[[], None]]:
     """Return functions that write a batch of images as tasks and return what is left out, and that end the file."""
     from backend.prediction.predictor import Task
 
@@ -122,12 +135,12 @@ def _write_tasks(
     def write(batch: Sequence[str]) -> dict[str, str]:
         nonlocal count
         problems: dict[str, str] = {}
-        predictions = predictor.predict([Task(id=number, data={key: path}) for number, path in enumerate(batch)])
+        predictions = predictor.predict([Task(id=number, data={key: str(number)}) for number in range(len(batch))])
         for path, prediction in zip(batch, predictions, strict=True):
             if prediction.problem:
                 problems[path] = prediction.problem
                 continue
-            task = {"data": {key: addresses[path]}, "predictions": [prediction.as_json()]}
+            task = {"data": {key: _address(path, url_prefix)}, "predictions": [prediction.as_json()]}
             file.write((",\n" if count else "[\n").encode() + json.dumps(task).encode())
             count += 1
         return problems
@@ -147,7 +160,8 @@ def _write_table(file: IO[bytes], predictor: Predictor) -> tuple[WriteBatch, Cal
 
     def write(batch: Sequence[str]) -> dict[str, str]:
         problems: dict[str, str] = {}
-        rows_of_images = predict_rows(batch, predictor.models, predictor.extractor, measurer=predictor.measurer)
+        references = [str(number) for number in range(len(batch))]
+        rows_of_images = predict_rows(references, predictor.models, predictor.extractor, measurer=predictor.measurer)
         for path, rows in zip(batch, rows_of_images, strict=True):
             if isinstance(rows, ImageError):
                 problems[path] = str(rows)
@@ -175,19 +189,19 @@ def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: 
 
 
 def _readable_batches(
-    read: Iterable[tuple[str, StoredImage | ImageError]], left_out: dict[str, str]
-) -> Iterator[dict[str, StoredImage]]:
-    """Yield batches of images by path; add the errors of unreadable ones to `left_out`."""
+    read: Iterable[tuple[Item, StoredImage | ImageError]], left_out: dict[str, str]
+) -> Iterator[list[tuple[str, StoredImage]]]:
+    """Yield batches of names and images; add the errors of unreadable ones to `left_out`."""
     from backend.images.store import StoredImage
 
-    batch: dict[str, StoredImage] = {}
-    for path, image in read:
+    batch: list[tuple[str, StoredImage]] = []
+    for item, image in read:
         if not isinstance(image, StoredImage):
-            left_out[path] = str(image)
+            left_out[item.name] = str(image)
             continue
-        batch[path] = image
+        batch.append((item.name, image))
         if len(batch) == BATCH:
             yield batch
-            batch = {}
+            batch = []
     if batch:
         yield batch

@@ -34,6 +34,8 @@ def pretrain(
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
 ) -> None:
     """Pre-train the vision model; under torchrun, on several GPUs or processes."""
+    if output.suffix != ".safetensors":
+        wrong_call(f"--output {output} must end in .safetensors, the format of checkpoints")
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
     from backend.lvm.pretraining.dataset import DatasetError, read_dataset

@@ -1,30 +1,44 @@
-"""`galaxyloop segment`: segment one object of an image from points, boxes or a mask, without a server."""
+"""`galaxyloop segment`: segment one object of each image from points, boxes or a mask, without a server."""
 
 from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
+from backend.cli.output_names import name_outputs
+from backend.cli.progress import track_images
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, console, stop, wrong_call
+from backend.cli.terminal import Extension, Limit, console, end_with_left_out, stop, wrong_call
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backend.heads.segmentation.prompt import Prompt
     from backend.heads.segmentation.prompted_masks import PromptedMasks
     from backend.heads.segmentation.window_features import CachedWindowEncoder
+    from backend.images.local import LocalImageStore
     from backend.settings import Settings
     from sync.geometry.shapes import Mask
+    from sync.importing.inputs.item import Item
 
 __all__ = ["segment"]
 
 
 def segment(
-    image: Annotated[str, typer.Argument(help="PNG, JPEG, TIFF or FITS file.")],
-    output: Annotated[Path, typer.Option(help="PNG file to write, of the size of the image: 255 on the object, 0 elsewhere.")],
+    paths: ImagePaths,
+    output: Annotated[
+        Path,
+        typer.Option(help="PNG file to write, of the size of the image: 255 on the object, 0 elsewhere; a folder for several."),
+    ],
     point: Annotated[list[str] | None, typer.Option(metavar="X,Y", help="A pixel on the object; may be repeated.")] = None,
     negative: Annotated[
         list[str] | None, typer.Option(metavar="X,Y", help="A pixel outside the object; may be repeated.")
@@ -35,41 +49,80 @@ def segment(
     mask: Annotated[
         Path | None, typer.Option(help="A mask to refine, of the size of the image: every pixel that is not black is inside.")
     ] = None,
+    limit: Limit = None,
     extension: Extension = "",
 ) -> None:
-    """Segment one object of an image from points, boxes or a mask; x increases right, y down, from the top left corner."""
+    """Segment one object of each image from points, boxes or a mask; x increases right, y down, from the top left corner.
+
+    The same points, boxes and mask apply to every image, for example to the middle of cut-outs.
+    """
     points = [(_parse_numbers(text, 2, "--point"), True) for text in point or []]
     points += [(_parse_numbers(text, 2, "--negative"), False) for text in negative or []]
     boxes = [_parse_numbers(text, 4, "--box") for text in box or []]
     if not any(positive for _, positive in points) and not boxes and mask is None:
         wrong_call("give at least one --point, --box or --mask, which select the object")
-    if not Path(image).exists():
-        wrong_call(f"{image}: there is no such file")
     settings = read_settings()
-    from backend.heads.errors import HeadError
-    from backend.heads.segmentation.prompt import Prompt
+    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    targets = name_outputs(images, output, words=paths, suffix=".png", inputs=[mask] if mask is not None else [])
     from backend.images.local import LocalImageStore
+    from sync.errors.failures import attempt
     from sync.errors.images import ImageError
-    from sync.geometry.shapes import Box, Point
 
+    prompts = _Prompts(points, boxes, mask)
     head, window_encoder = _open_segmenter(settings)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    try:
-        pixels = image_store.open_decoded(image).pixels
-        prompt = Prompt.of(
+    left_out: dict[str, str] = {}
+    for item, target in track_images(zip(images, targets, strict=True), "segmenting", total=len(images)):
+        result = attempt(partial(_segment_image, item, image_store, prompts, head, window_encoder))
+        if isinstance(result, ImageError):
+            if len(images) == 1:
+                stop(f"{item.name}: {result}")
+            left_out[item.name] = str(result)
+            continue
+        with open_output(target) as file:
+            file.write(_encode_png(result[0]))
+        if len(images) == 1:
+            quality = "" if result[1] is None else f", expected overlap {result[1]:.2f}"
+            console.print(f"{target}: {int(result[0].sum())} of {result[0].size} pixels{quality}", soft_wrap=True)
+    if len(images) > 1:
+        console.print(f"{output}: {len(images) - len(left_out)} masks, {len(left_out)} left out", highlight=False)
+    end_with_left_out(left_out)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prompts:
+    """What selects the object in each image: points with their signs, boxes as corners, and the file of a mask."""
+
+    points: Sequence[tuple[Sequence[float], bool]]
+    boxes: Sequence[Sequence[float]]
+    mask: Path | None
+
+    def of(self, pixels: NDArray[np.float32]) -> Prompt:
+        """Return the prompt for an image; raise ValueError if a point, box or mask does not fit it."""
+        from backend.heads.segmentation.prompt import Prompt
+        from sync.geometry.shapes import Box, Point
+
+        return Prompt.of(
             (pixels.shape[1], pixels.shape[0]),
-            points=[(Point(x, y), positive) for (x, y), positive in points],
-            boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in boxes],
-            mask=_read_mask(mask) if mask else None,
+            points=[(Point(x, y), positive) for (x, y), positive in self.points],
+            boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in self.boxes],
+            mask=_read_mask(self.mask) if self.mask else None,
         )
-        result = head.predict(window_encoder.of_pixels(pixels), prompt)
-    except (ImageError, HeadError, ValueError) as error:
-        stop(f"{image}: {error}")
-    inside = _empty_mask(pixels.shape[:2]) if result is None else result[0]
-    with open_output(output) as file:
-        file.write(_encode_png(inside))
-    quality = "" if result is None else f", expected overlap {result[1]:.2f}"
-    console.print(f"{output}: {int(inside.sum())} of {inside.size} pixels{quality}")
+
+
+def _segment_image(
+    item: Item, image_store: LocalImageStore, prompts: _Prompts, head: PromptedMasks, window_encoder: CachedWindowEncoder
+) -> tuple[Mask, float | None]:
+    """Return the mask of an image and its expected overlap; None for an empty mask."""
+    from backend.heads.errors import HeadError
+    from sync.errors.images import ImageError
+
+    pixels = image_store.decode(item.read()).pixels
+    try:
+        result = head.predict(window_encoder.of_pixels(pixels), prompts.of(pixels))
+    except (HeadError, ValueError) as error:
+        raise ImageError(str(error)) from error
+    return (_empty_mask(pixels.shape[:2]), None) if result is None else (result[0], result[1])
 
 
 def _parse_numbers(text: str, count: int, option: str) -> Sequence[float]:

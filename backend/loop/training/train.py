@@ -24,6 +24,7 @@ from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.registry.records import Project
+from backend.registry.worker_figures import WorkerFiguresStore
 from backend.services import Services
 from sync.errors.failures import reason_of_item
 from sync.geometry.footprint import Footprint
@@ -101,9 +102,11 @@ def train(
         heads.save(folder, config)
         snapshot.save(folder)
         save_training_labels(folder, examples_by_control)
+    seconds = time.monotonic() - start_s
+    WorkerFiguresStore(services.engine).add_training(project.id, seconds=seconds)
     log.info(
         "event=trained project=%d version=%d annotations=%d heads=%s seconds=%.1f",
-        project.id, number, len(snapshot.training), ",".join(heads.by_control), time.monotonic() - start_s,
+        project.id, number, len(snapshot.training), ",".join(heads.by_control), seconds,
     )  # fmt: skip
     return number
 

@@ -23,12 +23,13 @@ from sync.importing.inputs.files import read_file
 from sync.importing.inputs.item import InputError
 from sync.importing.s3_client import SCHEME, S3Client
 
-__all__ = ["Collection", "Span"]
+__all__ = ["SUFFIXES", "Collection", "Span", "count_parquet_rows", "is_parquet"]
 
 Images = Iterable[tuple[str, bytes | ImageError]]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SUFFIXES = IMAGE_SUFFIXES | set(PARQUET_SUFFIXES)
+"""Suffixes of the files that are taken from folders."""
 CONCURRENT_READS = 8
 """Files that are read concurrently; reads from a bucket mostly wait for the network."""
 PREFETCH = 32
@@ -158,10 +159,29 @@ class Collection:
             raise InputError(f"{word} does not exist")
         for match in matches:
             for file in find_files(match, SUFFIXES, on_error=_raise_unreadable) if os.path.isdir(match) else (match,):
-                if not file.lower().endswith(PARQUET_SUFFIXES):
+                if not is_parquet(file):
                     yield Span(file)
-                elif span := _rows_of(file):
+                elif span := count_parquet_rows(file):
                     yield span
+
+
+def is_parquet(file: str) -> bool:
+    """Return whether the suffix of a file is that of a Parquet file."""
+    return file.lower().endswith(PARQUET_SUFFIXES)
+
+
+def count_parquet_rows(file: str) -> Span | None:
+    """Return the span of the rows of a Parquet file; None if it has none.
+
+    Raises
+    ------
+    InputError
+        If it cannot be read or has no column of images.
+    """
+    from sync.importing.inputs.table_rows import count_rows
+
+    rows = count_rows(Path(file))
+    return Span(file, 0, rows.count, rows.fingerprint) if rows.count else None
 
 
 def _read_file(file: Path, max_bytes: int) -> bytes:
@@ -183,10 +203,3 @@ def _match_pattern(pattern: str) -> Iterator[str]:
 
 def _raise_unreadable(error: OSError) -> None:
     raise InputError(f"the folder {error.filename} cannot be read: {error.strerror}") from error
-
-
-def _rows_of(file: str) -> Span | None:
-    from sync.importing.inputs.table_rows import count_rows
-
-    rows = count_rows(Path(file))
-    return Span(file, 0, rows.count, rows.fingerprint) if rows.count else None

@@ -1,28 +1,12 @@
-"""Local image files."""
+"""Reader of local image files."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from functools import partial
 from pathlib import Path
 
 from sync.errors.images import ImageError
-from sync.importing.inputs.item import Item
 
-__all__ = ["file_items", "read_file"]
-
-
-def file_items(paths: Iterable[str], *, max_bytes: int) -> Iterator[Item]:
-    """Yield one item per file.
-
-    Parameters
-    ----------
-    paths : iterable of str
-    max_bytes : int
-        Largest size of a file, bytes.
-    """
-    for path in paths:
-        yield Item(name=path, read=partial(read_file, Path(path), max_bytes), filename=Path(path).name)
+__all__ = ["read_file"]
 
 
 def read_file(file: Path, max_bytes: int) -> bytes:
@@ -38,7 +22,7 @@ def read_file(file: Path, max_bytes: int) -> bytes:
             raise ImageError("there is no such file" if not file.exists() else "this is not a file")
         size = file.stat().st_size
         if size > max_bytes:
-            raise ImageError(f"the file has {size} bytes, more than the {max_bytes} that are allowed")
+            raise ImageError(f"the file has {size} bytes, more than the {max_bytes} of GALAXYLOOP_IMAGE_MAX_BYTES")
         return file.read_bytes()
     except OSError as error:
         raise ImageError(f"the file cannot be read: {error.strerror or error}") from error

@@ -18,9 +18,10 @@ import pyarrow.parquet as parquet
 from sync.errors.images import ImageError
 from sync.importing.inputs.item import InputError
 
-__all__ = ["Rows", "count_rows", "read_rows"]
+__all__ = ["Rows", "count_rows", "read_names", "read_rows"]
 
 ROWS_AT_ONCE = 64
+NAMES_AT_ONCE = 1024
 BUFFER_BYTES = 2**20
 """Read buffer of a column, bytes; without it, pyarrow reads a whole row group, which may have gigabytes."""
 TAIL_BYTES = 8
@@ -95,6 +96,36 @@ def read_rows(
         raise InputError(f"{file} can no longer be read as Parquet: {_first_line(error)}") from error
     if count_read < count:
         raise InputError(f"{file} has only {count_read} of the rows {first} to {end - 1}: restore it, or start again")
+
+
+def read_names(file: Path, first: int, count: int) -> Iterator[str]:
+    """Yield the names of `count` rows from `first` on, as `read_rows` does, without reading their images.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read.
+    """
+    end = first + count
+    start = 0
+    try:
+        with _open(file) as (parquet_file, _):
+            schema = parquet_file.schema_arrow
+            kind = schema.field("image").type
+            has_path = pa.types.is_struct(kind) and kind.get_field_index("path") >= 0
+            columns = [*(["id"] if "id" in schema.names else []), *(["image.path"] if has_path else [])]
+            if not columns:
+                yield from (f"{file}#{row}" for row in range(first, end))
+                return
+            for batch in parquet_file.iter_batches(NAMES_AT_ONCE, columns=columns):
+                for number, row in enumerate(batch.to_pylist(), start):
+                    if first <= number < end:
+                        yield _name_of_row({"image": None, **row}, str(file), number)
+                start += batch.num_rows
+                if start >= end:
+                    return
+    except (pa.ArrowException, OSError) as error:
+        raise InputError(f"{file} cannot be read as Parquet: {_first_line(error)}") from error
 
 
 @contextmanager

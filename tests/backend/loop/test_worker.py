@@ -9,6 +9,7 @@ import pytest
 from backend.jobs.lease import hold_lease, holder
 from backend.loop.session import ProjectSession
 from backend.loop.worker import handle_events, is_due
+from backend.registry.worker_figures import WorkerFiguresStore
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from tests.small_label_studio import KEY, PROJECT, SmallLabelStudio
@@ -34,6 +35,8 @@ def test_a_cycle_acknowledges_the_events(marked_project: Services) -> None:
     assert handle(marked_project).startswith("0 of 2 changed annotations gathered")
     assert marked_project.pending_events.pending() == {}
     assert holder(marked_project.engine, PROJECT) is None
+    (figures,) = WorkerFiguresStore(marked_project.engine).read()
+    assert (figures.cycles, figures.failed_cycles) == (1, 0)
 
 
 def test_without_events_nothing_is_read(attached_services: Services, label_studio: SmallLabelStudio) -> None:
@@ -72,6 +75,8 @@ def test_a_refusal_is_logged_once(
         assert handle(marked_project).startswith("stopped: Label Studio rejected GET /api/tasks/: forbidden")
     refusals = [record for record in caplog.records if "event=label_studio_refused" in record.getMessage()]
     assert len(refusals) == 1
+    (figures,) = WorkerFiguresStore(marked_project.engine).read()
+    assert (figures.cycles, figures.failed_cycles) == (2, 2)
 
 
 def test_a_detached_project_is_marked(marked_project: Services, label_studio: SmallLabelStudio) -> None:

@@ -14,7 +14,8 @@ import pytest
 from typer.testing import Result
 
 from sync.importing.importer import ingest, read_content_ids
-from sync.importing.inputs.files import file_items
+from sync.importing.inputs.collection import Span
+from sync.importing.inputs.images import InputImages
 from sync.importing.storage.stored import StoredFile
 from sync.importing.storage.uploads import Uploads
 from sync.label_studio.client import LabelStudioClient
@@ -65,7 +66,7 @@ def test_images_without_a_task_are_not_uploaded_again(
             raise KeyboardInterrupt
 
     def import_again(storage: type[Uploads]) -> Any:
-        items = file_items(files, max_bytes=10**6)
+        items = InputImages([Span(file) for file in files], max_bytes=10**6)
         return ingest(items, client=client, project_id=project, storage=storage(client, project, science=tmp_path / "s"))
 
     with pytest.raises(KeyboardInterrupt):
