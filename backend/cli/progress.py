@@ -1,17 +1,27 @@
-"""Progress and speed of a long command: a bar on a terminal, otherwise a line per minute."""
+"""Progress, speed and remaining time of a long command: a bar on a terminal, otherwise a line per minute."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Iterator, Sized
+from contextlib import contextmanager
 from typing import TypeVar
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.text import Text
 
 from backend.cli.terminal import notices
 
-__all__ = ["track_images", "track_rate"]
+__all__ = ["ProgressReport", "show_progress", "track_items", "track_rate"]
 
 LINE_EVERY_S = 60.0
 
@@ -19,43 +29,100 @@ Batch = TypeVar("Batch", bound=Sized)
 Item = TypeVar("Item")
 
 
+class ProgressReport:
+    """Shows how much of a command's work is done.
+
+    Parameters
+    ----------
+    bars : Progress
+    title : str
+    total : int or None
+        Number of all items; None while it is not known.
+    unit : str
+        What is counted, in the plural.
+    done : int
+        Number of items that an earlier run has finished.
+    """
+
+    def __init__(self, bars: Progress, title: str, *, total: int | None, unit: str, done: int = 0) -> None:
+        self._bars, self._title, self._total, self._unit = bars, title, total, unit
+        self._done, self._first = done, done
+        self._started_at = self._printed_at = time.monotonic()
+        self._bar = bars.add_task(title, total=total, completed=done, unit=unit)
+
+    def advance(self, count: int = 1) -> None:
+        """Count items that are done."""
+        self.update(self._done + count, self._total)
+
+    def update(self, done: int, total: int | None) -> None:
+        """Set the number of items that are done, and of all items."""
+        self._done, self._total = done, total
+        self._bars.update(self._bar, completed=done, total=total)
+        clock_s = time.monotonic()
+        if not notices.is_terminal and clock_s - self._printed_at >= LINE_EVERY_S:
+            self._printed_at = clock_s
+            notices.print(self._line(clock_s - self._started_at), highlight=False, soft_wrap=True)
+
+    def _line(self, seconds: float) -> str:
+        """Return the progress as a line, for logs."""
+        rate = (self._done - self._first) / seconds
+        of_all = "" if self._total is None else f" of {self._total:,}"
+        left = "" if self._total is None or not rate else f", {_format_s((self._total - self._done) / rate)} left"
+        return f"{self._title}: {self._done:,}{of_all} {self._unit}, {rate:.3g} {self._unit}/s{left}"
+
+
 class _RateColumn(ProgressColumn):
-    """Shows the speed in images per second."""
+    """Shows the speed in items per second."""
 
     def render(self, task: Task) -> Text:
         speed = task.finished_speed or task.speed
-        return Text(f"{speed:.3g} images/s" if speed else "")
+        return Text(f"{speed:.3g} {task.fields['unit']}/s" if speed else "")
 
 
-def track_images(images: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
-    """Yield images one by one, and show their progress as `track_rate` does."""
-    for (image,) in track_rate(((image,) for image in images), title, total=total):
-        yield image
+@contextmanager
+def show_progress(title: str, *, total: int | None, unit: str = "images", done: int = 0) -> Iterator[ProgressReport]:
+    """Show the progress of a block on standard error."""
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=20),
+        MofNCompleteColumn(),
+        _RateColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=notices, disable=not notices.is_terminal) as bars:
+        yield ProgressReport(bars, title, total=total, unit=unit, done=done)
 
 
-def track_rate(batches: Iterable[Batch], title: str, *, total: int, done: int = 0) -> Iterator[Batch]:
-    """Yield batches of images, and show on standard error their number, the total and the speed.
+def track_items(items: Iterable[Item], title: str, *, total: int | None, unit: str = "images") -> Iterator[Item]:
+    """Yield items, and show on standard error how many of them are done, the speed and the remaining time."""
+    with show_progress(title, total=total, unit=unit) as report:
+        for item in items:
+            yield item
+            report.advance()
+
+
+def track_rate(batches: Iterable[Batch], title: str, *, total: int, unit: str = "images", done: int = 0) -> Iterator[Batch]:
+    """Yield batches, and show the progress of the items in them as `track_items` does.
 
     Parameters
     ----------
     batches : iterable of sized
-    title : str
+    title, unit : str
     total : int
-        Number of all images.
+        Number of all items.
     done : int
-        Number of images that an earlier run has finished.
+        Number of items that an earlier run has finished.
     """
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), _RateColumn(), TimeRemainingColumn())
-    started_at = printed_at = time.monotonic()
-    count = 0
-    with Progress(*columns, console=notices, disable=not notices.is_terminal) as bars:
-        bar = bars.add_task(title, total=total, completed=done)
+    with show_progress(title, total=total, unit=unit, done=done) as report:
         for batch in batches:
             yield batch
-            count += len(batch)
-            bars.advance(bar, len(batch))
-            clock_s = time.monotonic()
-            if not notices.is_terminal and clock_s - printed_at >= LINE_EVERY_S:
-                printed_at = clock_s
-                rate = count / (clock_s - started_at)
-                notices.print(f"{title}: {done + count:,} of {total:,} images, {rate:.3g} images/s", highlight=False)
+            report.advance(len(batch))
+
+
+def _format_s(seconds: float) -> str:
+    """Format a time in its two largest units: `2 h 05 min`, `3 min 20 s`, `40 s`."""
+    whole = round(seconds)
+    if whole >= 3600:
+        return f"{whole // 3600} h {whole % 3600 // 60:02} min"
+    return f"{whole // 60} min {whole % 60:02} s" if whole >= 60 else f"{whole} s"

@@ -5,13 +5,12 @@ from __future__ import annotations
 import datetime
 import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import Annotated, NoReturn, TypeVar
+from typing import Annotated, NoReturn
 
 import typer
 from rich.console import Console
-from rich.progress import track
 
 from backend.registry.records import MAX_ID
 from sync.errors.failures import WrongCallError
@@ -31,11 +30,8 @@ __all__ = [
     "print_json",
     "stop",
     "stop_for",
-    "track_progress",
     "wrong_call",
 ]
-
-Item = TypeVar("Item")
 
 console = Console(markup=False, emoji=False)
 notices = Console(stderr=True, markup=False, emoji=False)
@@ -93,11 +89,6 @@ def name_nearest(name: str, names: Iterable[str]) -> str:
     """Return `: did you mean …?` with the nearest of `names`, for the end of a sentence; empty if none is near."""
     nearest = get_close_matches(name.lower(), list(names), n=1)
     return f": did you mean {nearest[0]}?" if nearest else ""
-
-
-def track_progress(items: Iterable[Item], title: str, *, total: int) -> Iterator[Item]:
-    """Yield `items`, and show a progress bar on standard error if it is a terminal."""
-    yield from track(items, title, total=total, console=notices, disable=not notices.is_terminal)
 
 
 def list_left_out(reasons: Mapping[str, str]) -> None:

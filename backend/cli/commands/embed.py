@@ -14,7 +14,7 @@ import typer
 
 from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
-from backend.cli.progress import track_images
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -76,7 +76,7 @@ def embed(
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embed(encoder, track_images(frames, "embedding", total=len(images))):
+        for path, embedding in _embed(encoder, track_items(frames, "embedding", total=len(images))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:

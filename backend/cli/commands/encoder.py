@@ -12,6 +12,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
+from backend.cli.progress import track_items
 from backend.cli.startup import limit_threads, open_services, read_settings
 from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for, wrong_call
 
@@ -44,7 +45,12 @@ def try_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile 
         encoder, _ = _add(services, project, spec, embeddings)
         if encoder.fingerprint == live_encoder(services, project):
             wrong_call(f"project {project} stands on the encoder {encoder.spec} already: try another one")
-        result = trial.try_encoder(services, project, encoder.fingerprint)
+        result = trial.try_encoder(
+            services,
+            project,
+            encoder.fingerprint,
+            show=lambda controls: track_items(controls, "comparing", total=len(controls), unit="controls"),
+        )
     _print_trial(services, result)
     if not result.controls:
         stop("no control could be compared")

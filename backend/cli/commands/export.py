@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
-from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, track_progress, wrong_call
+from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -125,9 +126,9 @@ def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Setti
 
     with closing(open_fetcher(settings, client.authorization, connections=AHEAD)) as fetcher:
         return export(
-            track_progress(read_annotated(client, plan.project), "reading", total=task_count),
+            track_items(read_annotated(client, plan.project), "reading", total=task_count, unit="tasks"),
             output,
             plan=plan,
             image_files=ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels),
-            watch=lambda records, total: track_progress(records, "writing", total=total),
+            watch=lambda records, total: track_items(records, "writing", total=total, unit="tasks"),
         )

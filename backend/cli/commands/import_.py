@@ -14,6 +14,7 @@ import typer
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
 from backend.cli.commands.restore import open_companion
 from backend.cli.image_files import IMAGES_HELP
+from backend.cli.progress import show_progress
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
@@ -22,7 +23,6 @@ from backend.cli.terminal import (
     ProjectId,
     console,
     list_left_out,
-    notices,
     stop,
     stop_for,
     wrong_call,
@@ -229,13 +229,10 @@ def _run(
     companion: Companion | None,
     settings: Settings,
 ) -> IngestReport:
-    """Run the import; show a progress bar if standard error is a terminal."""
-    from rich.progress import Progress
-
+    """Run the import and show its progress."""
     from sync.importing.importer import ingest
 
-    with Progress(console=notices, disable=not notices.is_terminal) as bars:
-        bar = bars.add_task("importing", total=total)
+    with show_progress("importing", total=total) as report:
         return ingest(
             items,
             client=client,
@@ -247,5 +244,5 @@ def _run(
             max_pixels=settings.image_max_pixels,
             max_bytes=settings.image_max_bytes,
             companion=companion,
-            progress=lambda: bars.advance(bar),
+            progress=report.advance,
         )

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.commands.import_ import lock_imports
+from backend.cli.progress import show_progress
 from backend.cli.startup import read_settings
-from backend.cli.terminal import INCOMPLETE, ProjectId, console, notices, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -183,9 +184,8 @@ def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str],
 
 
 def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, stack: ExitStack) -> Report:
-    """Run the import; show a progress bar if standard error is a terminal."""
+    """Run the import and show its progress."""
     from astropy.utils.exceptions import AstropyWarning
-    from rich.progress import Progress
 
     from backend.images.open import open_fetcher
     from sync.export.image_files import ImageFiles
@@ -196,14 +196,13 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
     stack.enter_context(warnings.catch_warnings())
     warnings.simplefilter("ignore", AstropyWarning)  # about headers and tables that astropy repairs
     image_files = ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels)
-    with Progress(console=notices, disable=not notices.is_terminal) as bars:
-        bar = bars.add_task("importing regions", total=None)
+    with show_progress("importing regions", total=None, unit="tasks") as report:
         return run(
             files,
             plan,
             client=client,
             image_files=image_files,
-            progress=lambda done, total: bars.update(bar, completed=done, total=total),
+            progress=report.update,
         )
 
 

@@ -15,7 +15,7 @@ from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, V
 from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
-from backend.cli.progress import track_images
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -88,7 +88,7 @@ def predict(
         else:
             write, end = _write_tasks(file, predictor, key, url_prefix)
         decoded = prefetch_files(images, lambda item: image_store.decode(item.read()), ahead=BATCH)
-        for batch in _readable_batches(track_images(decoded, "predicting", total=len(images)), left_out):
+        for batch in _readable_batches(track_items(decoded, "predicting", total=len(images)), left_out):
             # By number: rows of two files may have the same name.
             image_store.hold({str(number): image for number, (_, image) in enumerate(batch)})
             problems = write([name for name, _ in batch])

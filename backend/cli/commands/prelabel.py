@@ -17,11 +17,12 @@ from backend.cli.commands.survey import PART_IMAGES, survey
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import INCOMPLETE, console, list_left_out, notices, stop, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, AsJson, console, list_left_out, notices, print_json, stop, stop_for, wrong_call
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.prediction.bulk import Pairs
+    from backend.prelabel.project import Outcome
 
 __all__ = ["prelabel"]
 
@@ -46,6 +47,7 @@ def prelabel(
     order: Annotated[Order, typer.Option(help="Order of the tasks; uncertain predicts all tasks twice.")] = Order.id,
     engine: EngineOption = Engine.local,
     ray_address: RayAddress = None,
+    as_json: AsJson = False,
     input: Annotated[str | None, typer.Option(hidden=True)] = None,
     output: Annotated[Path | None, typer.Option(hidden=True)] = None,
     config: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -72,11 +74,20 @@ def prelabel(
         wrong_call("name the PROJECT of Label Studio; for image files without Label Studio use galaxyloop survey")
     if output or config or project_option or version or extension:
         wrong_call("--output, --config, --project, --version and --extension belong to galaxyloop survey")
-    _prelabel_project(project, only_unlabelled, limit, order, on_ray=engine is Engine.ray, ray_address=ray_address)
+    _prelabel_project(
+        project, only_unlabelled, limit, order, on_ray=engine is Engine.ray, ray_address=ray_address, as_json=as_json
+    )
 
 
 def _prelabel_project(
-    project: int, only_unlabelled: bool, limit: int | None, order: Order, *, on_ray: bool, ray_address: str | None
+    project: int,
+    only_unlabelled: bool,
+    limit: int | None,
+    order: Order,
+    *,
+    on_ray: bool,
+    ray_address: str | None,
+    as_json: bool,
 ) -> None:
     settings = read_settings()
     lower_priority(settings)
@@ -103,8 +114,30 @@ def _prelabel_project(
         stop_for(error)
     except DatabaseError as error:
         stop(f"the database cannot be used any more: {reason_of(error)}; stored predictions are kept: run the command again")
+    if as_json:
+        print_json(
+            {
+                "project": project,
+                "version": outcome.version,
+                "stored": outcome.stored,
+                "known": outcome.known,
+                "replaced": outcome.replaced,
+                "shown": outcome.shown,
+                "left_out": {str(task): reason for task, reason in outcome.left_out.items()},
+                "refused": list(outcome.refused),
+                "duplicates": list(outcome.duplicates),
+            }
+        )
     list_left_out({f"task {task}": reason for task, reason in outcome.left_out.items()})
-    seconds = time.monotonic() - began
+    if not as_json:
+        _print_outcome(outcome, seconds=time.monotonic() - began)
+    if outcome.refused:
+        stop(f"Label Studio refused the predictions of {len(outcome.refused)} tasks ({_format_ids(outcome.refused)})")
+    if outcome.left_out:
+        raise typer.Exit(INCOMPLETE)
+
+
+def _print_outcome(outcome: Outcome, *, seconds: float) -> None:
     rate = f" in {seconds:.0f} s ({outcome.stored / seconds:.3g} images/s)" if outcome.stored else ""
     console.print(
         f"{outcome.stored:,} predictions of {outcome.version} stored{rate}, {outcome.known:,} tasks had one already"
@@ -120,10 +153,6 @@ def _prelabel_project(
             highlight=False,
             soft_wrap=True,
         )
-    if outcome.refused:
-        stop(f"Label Studio refused the predictions of {len(outcome.refused)} tasks ({_format_ids(outcome.refused)})")
-    if outcome.left_out:
-        raise typer.Exit(INCOMPLETE)
 
 
 def _progress(batches: Iterator[Pairs], title: str, total: int) -> Iterator[Pairs]:

@@ -11,7 +11,7 @@ import typer
 from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.output_names import name_outputs
-from backend.cli.progress import track_images
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, Limit, console, end_with_left_out, stop, wrong_call
 
@@ -53,7 +53,7 @@ def restore(
 
     restorer = _open_restorer()
     left_out: dict[str, str] = {}
-    for item, target in track_images(zip(images, targets, strict=True), "restoring", total=len(images)):
+    for item, target in track_items(zip(images, targets, strict=True), "restoring", total=len(images)):
         result = attempt(partial(_restore, item, restorer, given_psf, psf, extension=extension, settings=settings))
         if isinstance(result, ImageError):
             left_out[item.name] = str(result)

@@ -14,7 +14,7 @@ import typer
 from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.output_names import name_outputs
-from backend.cli.progress import track_images
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, Limit, console, end_with_left_out, stop, wrong_call
 
@@ -72,7 +72,7 @@ def segment(
     head, window_encoder = _open_segmenter(settings)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     left_out: dict[str, str] = {}
-    for item, target in track_images(zip(images, targets, strict=True), "segmenting", total=len(images)):
+    for item, target in track_items(zip(images, targets, strict=True), "segmenting", total=len(images)):
         result = attempt(partial(_segment_image, item, image_store, prompts, head, window_encoder))
         if isinstance(result, ImageError):
             if len(images) == 1:

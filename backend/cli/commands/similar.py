@@ -12,8 +12,9 @@ import typer
 from rich.table import Column, Table
 
 from backend.cli.output import open_output
+from backend.cli.progress import track_items
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import ProjectId, console, stop, stop_for, track_progress, wrong_call
+from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -92,7 +93,7 @@ def _search_survey(
     try:
         chosen = embeddings_of_chosen(services, project, tasks)
         matches = most_similar(
-            folder, chosen, limit=limit, show=lambda parts: track_progress(parts, "searching", total=len(parts))
+            folder, chosen, limit=limit, show=lambda parts: track_items(parts, "searching", total=len(parts), unit="parts")
         )
     except (RegistryError, SimilarError, SurveyError, LabelStudioError) as error:
         stop_for(error)

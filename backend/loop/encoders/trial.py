@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -76,7 +76,13 @@ class Trial:
     speeds: Mapping[str, float]
 
 
-def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
+def try_encoder(
+    services: Services,
+    project_id: int,
+    encoder: str,
+    *,
+    show: Callable[[Sequence[Control]], Iterable[Control]] = iter,
+) -> Trial:
     """Compare an encoder with that of the live version; only the annotated tasks are embedded, and nothing is changed.
 
     Parameters
@@ -85,6 +91,8 @@ def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
     project_id : int
     encoder : str
         Fingerprint of an encoder of the store.
+    show : callable
+        Yields the controls that it gets, and shows the progress.
 
     Raises
     ------
@@ -108,7 +116,7 @@ def try_encoder(services: Services, project_id: int, encoder: str) -> Trial:
     sides = replace(snapshot.sides, held_out=frozenset())
     compared: list[ControlTrial] = []
     reasons: dict[str, str] = {}
-    for control in controls:
+    for control in show(controls):
         scored = _compare(predictors, control, truth[control.name], sides, (encoder, current))
         if isinstance(scored, str):
             reasons[control.name] = scored

@@ -106,15 +106,22 @@ def _run(trainer: Trainer, state_file: Path, process: DistributedRank) -> None:
         TextColumn("pre-training"),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
         TimeRemainingColumn(),
         TextColumn("{task.fields[loss]}"),
     )
     with Progress(*columns, disable=process.rank > 0) as bar:
-        task = bar.add_task("", total=trainer.steps, completed=progress.step, loss="")
+        task = bar.add_task("", total=trainer.steps, completed=progress.step, loss="", rate="")
         while progress.step < trainer.steps:
             losses = trainer.step()
             recent.append(losses)
-            bar.update(task, completed=progress.step, loss=" ".join(f"{name} {loss:.3f}" for name, loss in losses.items()))
+            speed = bar.tasks[task].speed
+            bar.update(
+                task,
+                completed=progress.step,
+                loss=" ".join(f"{name} {loss:.3f}" for name, loss in losses.items()),
+                rate=f"{speed:.3g} steps/s" if speed else "",
+            )
             last = progress.step == trainer.steps
             if last or len(recent) == STEPS_PER_POINT:
                 for name in losses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 import pytest
@@ -24,7 +25,8 @@ def test_annotators_see_predictions_without_an_attached_backend(
     run: Callable[..., Result], client: LabelStudioClient, new_project: Callable[..., int]
 ) -> None:
     project = new_project()
-    run(project)
+    summary = json.loads(run(project, "--json").stdout)
+    assert (summary["stored"], summary["known"], summary["shown"], summary["left_out"]) == (TILES, 0, True, {})
     assert is_base(project_state(client, project).model_version)
 
 
