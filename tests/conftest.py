@@ -23,6 +23,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from sqlalchemy import create_engine, make_url
 
+from tests.installed_wheel import install_wheel
+
 # No deadline and no check of durations: several processes of tests run at the same time, so they depend on the load.
 hypothesis.settings.register_profile("galaxyloop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("galaxyloop")
@@ -228,6 +230,12 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
         client = boto3.client("s3")
         client.create_bucket(Bucket="sky")
         yield client
+
+
+@pytest.fixture(scope="session")
+def installed_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the programs of a virtual environment with the wheel of this working copy."""
+    return install_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 def _running(server: Any) -> Iterator[Any]:

@@ -16,9 +16,11 @@ from backend.registry.records import MAX_ID
 from sync.errors.failures import WrongCallError
 
 __all__ = [
+    "IMAGES_HELP",
     "INCOMPLETE",
     "AsJson",
     "Extension",
+    "ImagePaths",
     "Limit",
     "ProjectId",
     "console",
@@ -48,6 +50,8 @@ Extension = Annotated[
     str, typer.Option(metavar="NAME|NUMBER|NAME,VERSION", help="Extension of a FITS file with several images.")
 ]
 
+IMAGES_HELP = "Images, folders, patterns, Parquet files or s3://bucket/prefix/*.fits."
+ImagePaths = Annotated[list[str], typer.Argument(metavar="PATHS...", help=IMAGES_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts (docs/commands.md).")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Largest number of images; default: all.")]
 

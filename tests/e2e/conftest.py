@@ -9,7 +9,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -25,6 +24,7 @@ from backend.demo.processes import port_is_free
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.local_server import DATABASE, LabelStudioServer
 from sync.label_studio.login import login
+from tests.installed_wheel import make_environment
 
 ROOT = Path(__file__).parents[2]
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
@@ -185,10 +185,11 @@ class Demo:
         Content of its file `env` when it was ready.
     """
 
-    def __init__(self, label_studio: Path, data: Path, *, images: Path | None = None) -> None:
+    def __init__(self, python: Path, label_studio: Path, data: Path, *, images: Path | None = None) -> None:
         self.data = data
         self.values: dict[str, str] = {}
         self.ports = (_free_port(), _free_port())
+        self._python = python
         self._label_studio = label_studio
         self._images = images
         self._mark = f"GALAXYLOOP_TEST_MARK={uuid.uuid4().hex}"
@@ -203,7 +204,7 @@ class Demo:
         """Start it without waiting."""
         port, backend_port = self.ports
         command: list[str | Path] = [
-            sys.executable,
+            self._python,
             "-m",
             "backend.cli",
             "demo",
@@ -221,8 +222,8 @@ class Demo:
         with (self.data / "demo.log").open("wb") as log:
             return subprocess.Popen(
                 command,
-                cwd=ROOT,
-                env=os.environ | mine,
+                cwd=self.data,
+                env=make_environment(**mine),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -281,14 +282,20 @@ class Demo:
 
 @pytest.fixture(scope="session")
 def new_demo(
-    label_studio_executable: Path, label_studio_template: Path, tmp_path_factory: pytest.TempPathFactory
+    installed_wheel: Path,
+    label_studio_executable: Path,
+    label_studio_template: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Callable[..., Demo]:
-    """Return a factory of demos that are not started; their Label Studio has a migrated database, which saves half a minute."""
+    """Return a factory of demos of the wheel that are not started.
+
+    Their Label Studio has a migrated database, which saves half a minute.
+    """
 
     def make(images: Path | None = None) -> Demo:
         data = tmp_path_factory.mktemp("demo")
         shutil.copytree(label_studio_template, data / "label-studio")
-        return Demo(label_studio_executable, data, images=images)
+        return Demo(installed_wheel / "python", label_studio_executable, data, images=images)
 
     return make
 

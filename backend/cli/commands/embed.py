@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
     Extension,
+    ImagePaths,
     Limit,
     end_with_left_out,
     print_json,
@@ -56,6 +56,7 @@ def embed(
     settings = read_settings()
     import numpy as np
 
+    from backend.cli.image_files import open_images
     from backend.images.local import LocalImageStore, prefetch_files
     from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
     from backend.lvm.cropping import frame

@@ -13,10 +13,10 @@ import typer
 
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
 from backend.cli.commands.restore import open_companion
-from backend.cli.image_files import IMAGES_HELP
 from backend.cli.progress import show_progress
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
+    IMAGES_HELP,
     INCOMPLETE,
     Extension,
     Limit,

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
-from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.progress import track_rate
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     Extension,
+    ImagePaths,
     Limit,
     console,
     end_with_left_out,
@@ -76,6 +76,7 @@ def measure(
     check_engine(engine, ray_address)
     suffix = catalogue.suffix.lower()
     settings = read_settings()
+    from backend.cli.image_files import open_images
     from backend.measurement.catalogue import FORMATS, make_table, write_catalogue
     from backend.measurement.model_folder import ModelFolder
     from backend.measurement.psf_choice import PsfOptions

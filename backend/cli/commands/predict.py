@@ -12,7 +12,6 @@ from urllib.parse import quote
 import typer
 
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
-from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
 from backend.cli.progress import track_items
@@ -20,6 +19,7 @@ from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
     Extension,
+    ImagePaths,
     Limit,
     end_with_left_out,
     print_json,
@@ -68,6 +68,7 @@ def predict(
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
     settings = read_settings()
+    from backend.cli.image_files import open_images
     from backend.images.local import LocalImageStore, prefetch_files
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)

@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
-from backend.cli.output_names import name_outputs
 from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, Limit, console, end_with_left_out, stop, wrong_call
+from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop, wrong_call
 
 if TYPE_CHECKING:
     from backend.heads.restoration.fits_files import RestoredFile
@@ -45,6 +43,9 @@ def restore(
     if psf is not None and denoise:
         wrong_call("--psf and --denoise exclude each other: --denoise does not use a PSF")
     settings = read_settings()
+    from backend.cli.image_files import open_images
+    from backend.cli.output_names import name_outputs
+
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     targets = name_outputs(images, output, words=paths, suffix=".fits", inputs=[psf] if psf is not None else [])
     given_psf = None if psf is None else _read_psf(psf)

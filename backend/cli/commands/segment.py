@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.image_files import ImagePaths, open_images
 from backend.cli.output import open_output
-from backend.cli.output_names import name_outputs
 from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, Limit, console, end_with_left_out, stop, wrong_call
+from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop, wrong_call
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +60,9 @@ def segment(
     if not any(positive for _, positive in points) and not boxes and mask is None:
         wrong_call("give at least one --point, --box or --mask, which select the object")
     settings = read_settings()
+    from backend.cli.image_files import open_images
+    from backend.cli.output_names import name_outputs
+
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     targets = name_outputs(images, output, words=paths, suffix=".png", inputs=[mask] if mask is not None else [])
     from backend.images.local import LocalImageStore

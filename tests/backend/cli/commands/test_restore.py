@@ -61,7 +61,7 @@ def test_several_images_are_written_into_a_folder_and_a_bad_one_is_listed(run: R
         (("a.fits", "--psf", "nosuch.fits"), "there is no file nosuch.fits"),
         (("a.fits", "--psf", "zero.fits"), "0 in all pixels"),
         (("a.fits", "--psf", "nan.fits"), "NaN or infinite"),
-        (("empty", "--denoise"), "there are no images in empty"),
+        (("empty", "--denoise"), "there is no image in empty"),
     ],
 )
 def test_a_wrong_call_is_one_sentence(run: Run, words: tuple[str, ...], sentence: str) -> None:

@@ -110,7 +110,7 @@ def test_an_unreadable_image_is_replaced_by_its_reason(collection: Collection) -
     assert [name for name, _ in results] == ["in/gone.png", "in/b.png", "in/large.png", "in"]
     assert results[0][1] == "there is no such file"
     assert results[1][1] == b"b.png"
-    assert "more than the 1000 that are allowed" in results[2][1]
+    assert "more than the 1000 of GALAXYLOOP_IMAGE_MAX_BYTES" in results[2][1]
     assert results[3][1] == "this is not a file"
 
 

@@ -1,0 +1,1 @@
+"""Pictures of docs/surveys.md: what the shipped heads predict for one galaxy as several surveys would show it."""
