@@ -11,7 +11,7 @@ RUN useradd --uid 10001 --user-group --no-create-home --home-dir /tmp galaxyloop
 FROM base AS label-studio
 COPY constraints-label-studio.txt /build/
 RUN pip install -c /build/constraints-label-studio.txt label-studio
-COPY deploy/label-studio.sh /deploy/
+COPY deploy/label-studio.sh deploy/banned_subnets.py /deploy/
 RUN install -d -o galaxyloop -g galaxyloop /label-studio
 USER galaxyloop
 ENV LABEL_STUDIO_BASE_DATA_DIR=/label-studio

@@ -24,8 +24,7 @@ __all__ = ["find_images", "open_images"]
 def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> InputImages:
     """Return the images that arguments name, each once, in the order of the arguments; they are read later.
 
-    End the command with a wrong call if there is no image, no named file exists, or a Parquet file or bucket cannot be
-    used.
+    End the command with a wrong call if there is no image, or a named Parquet file or bucket cannot be used.
 
     Parameters
     ----------
@@ -38,7 +37,6 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
     """
     from sync.importing.inputs.images import InputImages
     from sync.importing.inputs.item import InputError
-    from sync.importing.s3_client import SCHEME
 
     try:
         spans = list(islice(_unique(_find_spans(words, max_bytes)), limit))
@@ -47,8 +45,6 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
     images = InputImages(spans, max_bytes=max_bytes).limit(limit)
     if not len(images):
         wrong_call(f"there is no image in {', '.join(words)}")
-    if not any(span.source.startswith(SCHEME) or os.path.lexists(span.source) for span in spans):
-        wrong_call(f"{spans[0].source}: there is no such file")
     return images
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib.util
 import ipaddress
 import os
 import re
@@ -41,9 +42,13 @@ def variables() -> set[str]:
     return names
 
 
-def subnet() -> ipaddress.IPv4Network:
-    (network,) = COMPOSE["networks"]["calls"]["ipam"]["config"]
-    return ipaddress.IPv4Network(network["subnet"])
+def banned_subnets_script() -> Any:
+    specification = importlib.util.spec_from_file_location("banned_subnets", ROOT / "deploy" / "banned_subnets.py")
+    assert specification is not None
+    assert specification.loader is not None
+    module = importlib.util.module_from_spec(specification)
+    specification.loader.exec_module(module)
+    return module
 
 
 # -- Docker's syntax --
@@ -210,16 +215,45 @@ def test_label_studio_may_call_only_the_network_of_the_backends() -> None:
         for node in ast.walk(ast.parse(sources[0].read_text()))
         if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "default_banned_subnets"
     ]
-    its_own: list[Any] = [ipaddress.ip_network(block) for block in ast.literal_eval(lists[0])]
+    assert sorted(ast.literal_eval(lists[0])) == sorted(banned_subnets_script().LABEL_STUDIO_LIST)
     environment = SERVICES["label-studio"]["environment"]
-    ours = [ipaddress.ip_network(block) for block in environment["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")]
-    (gateway,) = (ipaddress.ip_network(block["gateway"]) for block in COMPOSE["networks"]["calls"]["ipam"]["config"])
-    addresses: list[Any] = [gateway]
-    for network in its_own:
-        open_ = network.version == 4 and subnet().subnet_of(network)
-        addresses += network.address_exclude(subnet()) if open_ else [network]
-    assert sorted(map(str, ours)) == sorted(map(str, addresses))
+    assert environment["LABEL_STUDIO_USE_DEFAULT_BANNED_SUBNETS"] == "false"
     assert not {"LABEL_STUDIO_ML_BLOCK_LOCAL_IP", "LABEL_STUDIO_SSRF_PROTECTION_ENABLED"} & set(environment)
+
+
+def test_the_network_of_compose_is_that_of_the_list() -> None:
+    (network,) = COMPOSE["networks"]["calls"]["ipam"]["config"]
+    environment = SERVICES["label-studio"]["environment"]
+    assert network == {"subnet": environment["GALAXYLOOP_SUBNET"], "gateway": environment["GALAXYLOOP_GATEWAY"]}
+
+
+@pytest.mark.parametrize("subnet", ["10.213.57.0/24", "172.30.0.0/16", "192.168.7.0/28"])
+def test_all_private_addresses_but_those_of_the_network_are_forbidden(subnet: str) -> None:
+    network = ipaddress.IPv4Network(subnet)
+    gateway = network[1]
+    banned: list[Any] = [ipaddress.ip_network(text) for text in banned_subnets_script().banned_subnets(subnet, str(gateway))]
+
+    def is_banned(address: Any) -> bool:
+        return any(address in each for each in banned if each.version == address.version)
+
+    assert is_banned(gateway)
+    assert not any(map(is_banned, (network[2], network[5], network[-2])))
+    others = [network[0] - 1, network[-1] + 1, *map(ipaddress.ip_address, ("127.0.0.1", "10.0.0.1", "172.16.0.1", "::1"))]
+    assert all(map(is_banned, others))
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("10.0.0.0/8", "10.0.0.1"), "at most 65,536 addresses"),
+        (("8.8.8.0/24", "8.8.8.1"), "must be a private network"),
+        (("10.1.0.0/24", "10.2.0.1"), "is not in GALAXYLOOP_SUBNET"),
+        (("10.1.0.7/24", "10.1.0.1"), "has host bits set"),
+    ],
+)
+def test_a_network_that_would_open_others_is_refused(words: tuple[str, str], sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        banned_subnets_script().banned_subnets(*words)
 
 
 # -- the images --

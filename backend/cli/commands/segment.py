@@ -59,6 +59,8 @@ def segment(
     boxes = [_parse_numbers(text, 4, "--box") for text in box or []]
     if not any(positive for _, positive in points) and not boxes and mask is None:
         wrong_call("give at least one --point, --box or --mask, which select the object")
+    if not any("*" in word or "://" in word or Path(word).exists() for word in paths):
+        wrong_call(f"{paths[0]}: there is no such file")
     settings = read_settings()
     from backend.cli.image_files import open_images
     from backend.cli.output_names import name_outputs

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import re
 from pathlib import Path
-from typing import Any
 
 import yaml
 
-__all__ = ["BACKEND_URL", "COMPOSE", "ROOT", "all_but", "command_of_stage", "environment_of"]
+__all__ = ["BACKEND_URL", "COMPOSE", "ROOT", "command_of_stage", "environment_of"]
 
 ROOT = Path(__file__).parents[3]
 COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
@@ -33,17 +31,3 @@ def command_of_stage(name: str) -> list[str]:
     text = next(text for text in stages if text.startswith(f"{name}\n"))
     command: list[str] = json.loads(re.findall(r"^CMD (.+)$", text, re.MULTILINE)[0])
     return command
-
-
-def all_but(network: str) -> list[str]:
-    """Return compose's list of networks that Label Studio must not send requests to, without this one."""
-    networks_of_service = COMPOSE["services"]["label-studio"]["environment"][
-        "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"
-    ].split(",")
-    ours: Any = ipaddress.ip_network(network)
-    subnets: list[Any] = [ipaddress.ip_network(text) for text in networks_of_service]
-    networks: list[str] = []
-    for subnet in subnets:
-        inside = subnet.version == ours.version and ours.subnet_of(subnet)
-        networks += map(str, subnet.address_exclude(ours) if inside else [subnet])
-    return networks

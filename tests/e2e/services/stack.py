@@ -24,13 +24,14 @@ from backend.loop.examples.snapshot import SNAPSHOT_FILE
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import project_state
-from tests.e2e.services.compose import BACKEND_URL, COMPOSE, ROOT, all_but, command_of_stage, environment_of
+from tests.e2e.services.compose import BACKEND_URL, COMPOSE, ROOT, command_of_stage, environment_of
 from tests.e2e.services.containers import Name, Process, free_port, healthy, write_names
 
 __all__ = ["BATCH", "PUBLIC_URL", "Stack"]
 
 CALLS = "127.77.77.0/24"
 """Replaces compose's network `calls`; all addresses of 127/8 are on this machine."""
+GATEWAY = "127.77.77.254"
 BACKENDS = ("127.77.77.1", "127.77.77.2")
 NAME = "127.77.77.10"
 """Address of the backends' name, which forwards to each in turn, as with Docker's name service."""
@@ -92,7 +93,8 @@ class Stack:
                 "POSTGRE_HOST": "127.0.0.1",
                 "POSTGRE_PORT": str(postgresql.port),
                 "LABEL_STUDIO_BASE_DATA_DIR": str(folder / "label-studio"),
-                "LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS": ",".join(all_but(CALLS)),
+                "GALAXYLOOP_SUBNET": CALLS,
+                "GALAXYLOOP_GATEWAY": GATEWAY,
             },
             folder,
         )
