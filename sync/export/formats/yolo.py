@@ -71,7 +71,9 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
 
     dataset.write_each(records, write_record)
     for name in sets:
-        _describe(folder / name, dataset, [split for split in dataset.splits if used[name, split]])
+        splits = [split for split in dataset.splits if used[name, split]]
+        if splits or not has_both:  # a data set without an image cannot be opened
+            _describe(folder / name, dataset, splits)
     if rotated_counts["boxes"]:
         dataset.report(
             f"{rotated_counts['boxes']:,} rotated boxes are written as the upright boxes around them, "
@@ -135,9 +137,10 @@ def _place(folder: Path, kind: str, split: str) -> Path:
 def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
     """Write `data.yaml` with the splits that hold a task.
 
-    YOLO requires a validation split: without one, `val` refers to the training split.
+    YOLO requires a training and a validation split: a missing one refers to the first that there is.
     """
-    sides = {"train": "train", "val": "train"} | {FOLDERS[split]: FOLDERS[split] for split in used}
+    first = FOLDERS[used[0]] if used else "train"
+    sides = {"train": first, "val": first} | {FOLDERS[split]: FOLDERS[split] for split in used}
     texts = Texts(UNICODE, format="YOLO", report=dataset.report)
     folders = {side: f"images/{split}" for side, split in sides.items()}
     names = {number: texts(label) for number, label in enumerate(dataset.labels)}

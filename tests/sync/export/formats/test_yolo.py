@@ -195,3 +195,16 @@ def test_splits_have_the_names_of_yolo(run_export: Exported, task: Say, annotati
     settings = yaml.safe_load((folder / "data.yaml").read_text())
     assert [settings[name] for name in ("train", "val", "test")] == ["images/train", "images/val", "images/test"]
     assert [len(list((folder / settings[name]).iterdir())) for name in ("train", "val", "test")] == [8, 1, 1]
+
+
+def test_a_set_without_an_image_is_not_written(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
+    mask = np.zeros((30, 40), dtype=bool)
+    mask[2:9, 3:12] = True
+    regions = [
+        region("masks", mask, label="Galaxy", size=SIZE),
+        region("boxes", Box(20, 10, 9, 9), label="Galaxy", size=SIZE),
+    ]
+    folder, _ = run_export([task(annotation(*regions))], "yolo")
+    assert (folder / "detect" / "data.yaml").is_file()
+    assert not (folder / "segment").exists()
+    assert "1 tasks of train are left out of segment/, where 0 remain" in (folder / "problems.csv").read_text()
