@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -72,28 +72,33 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
     ----------
     Krippendorff (1980), Content Analysis, chapter 12.
     """
-    topics: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
-    numbers: dict[str, int] = {}  # pandas does not accept lone surrogates in labels
+    questions: dict[str, dict[object, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
     for vote in votes:
-        label = numbers.setdefault(vote.label, len(numbers))
-        topics[vote.question[1]].append((ascii(vote.question), vote.annotator, label))
-    if not topics:
-        return []
-    import pandas as pd
-    from crowdkit.metrics.data import alpha_krippendorff
-
+        questions[vote.question[1]][vote.question][vote.label] += 1
     agreements = []
-    for topic, rows in sorted(topics.items()):
-        counts: dict[str, int] = defaultdict(int)
-        for question, _, _ in rows:
-            counts[question] += 1
-        rows_of_several = [row for row in rows if counts[row[0]] > 1]
-        if rows_of_several:
-            # With one label in all votes the expected disagreement is 0 and alpha is undefined; all annotators agree.
-            same = len({label for _, _, label in rows_of_several}) == 1
-            alpha = 1.0 if same else alpha_krippendorff(pd.DataFrame(rows_of_several, columns=["task", "worker", "label"]))
-            agreements.append(ClassAgreement(topic, len({question for question, _, _ in rows_of_several}), alpha))
+    for topic, labels_of in sorted(questions.items()):
+        counts = [labels for labels in labels_of.values() if labels.total() > 1]
+        if counts:
+            agreements.append(ClassAgreement(topic, len(counts), _alpha(counts)))
     return agreements
+
+
+def _alpha(counts: Sequence[Counter[str]]) -> float:
+    """Return Krippendorff's alpha of questions with at least two votes each; each counter has the votes for each label.
+
+    The function computes it itself, because the libraries that do (crowd-kit and NLTK) take a second to import.
+    """
+    totals: Counter[str] = Counter()
+    for labels in counts:
+        totals.update(labels)
+    votes = totals.total()
+    expected = votes**2 - sum(number**2 for number in totals.values())
+    if not expected:
+        return 1.0  # one label in all votes: all annotators agree
+    observed = sum(
+        (labels.total() ** 2 - sum(number**2 for number in labels.values())) / (labels.total() - 1) for labels in counts
+    )
+    return 1 - observed * (votes - 1) / expected
 
 
 @dataclass
