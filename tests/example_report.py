@@ -10,12 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from backend.reports.curve import Curve, CurvePoint, Forecast
+from backend.reports.estimate import Estimate
 from backend.reports.report import (
     ControlReport,
-    Curve,
-    CurvePoint,
-    Estimate,
-    Forecast,
     Gallery,
     Map,
     MapPoint,

@@ -57,6 +57,7 @@ FLOORS = {
 """The folders of each package from the lowest to the highest: a module imports from its own folder and from lower ones."""
 
 ROOT_FILES = {"backend": {"__init__", "services", "settings"}, "sync": {"__init__"}}
+MOST_LINES = 250
 VAGUE_NAMES = {"utils", "util", "helpers", "helper", "common", "misc"}
 
 
@@ -198,3 +199,9 @@ def test_every_folder_of_the_code_has_tests(package: str) -> None:
 def test_no_file_has_a_generic_name() -> None:
     paths = [path for place in (*FLOORS, "benchmarks", "tests") for path in (ROOT / place).rglob("*.py")]
     assert not [path for path in paths if path.stem in VAGUE_NAMES]
+
+
+@pytest.mark.parametrize("package", [*FLOORS, "galaxyloop", "benchmarks"])
+def test_no_file_has_more_than_250_lines(package: str) -> None:
+    lengths = {path: len(path.read_text().splitlines()) for path in (ROOT / package).rglob("*.py")}
+    assert not {str(path): length for path, length in lengths.items() if length > MOST_LINES}

@@ -5,69 +5,41 @@ An encoder is copied here once. Afterwards neither the network nor the folder th
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
 from backend.lvm.embeddings import Embedder, Embeddings, EmbeddingSource
+from backend.lvm.encoder_files import (
+    CHECKPOINT_NAME,
+    IMPORTED,
+    OURS,
+    RECORD_NAME,
+    StoredEncoder,
+    WriteEncoder,
+    hash_files,
+    load_network,
+    read_record,
+    write_checkpoint,
+    write_timm,
+)
 from backend.lvm.encoder_specs import SHIPPED, find_checkpoint, find_timm_folder
-from backend.lvm.timm_encoder import copy_timm_folder, load_timm_encoder
 from backend.lvm.vectors import ImportedVectors, save_vectors
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
 from sync.files.cache import Cache
 
-__all__ = ["EncoderStore", "StoredEncoder"]
+__all__ = ["EncoderStore"]
 
-RECORD_NAME = "encoder.json"
-CHECKPOINT_NAME = "encoder.safetensors"
-FINGERPRINT_DIGITS = 16
 RETRY_S = 600.0
 """Wait before an encoder of the settings is tried again: without a network, the hub's client takes half a minute to fail."""
-IMPORTED, OURS, TIMM = "vectors", "galaxyloop", "timm"
-
-
-@dataclass(frozen=True, slots=True)
-class StoredEncoder:
-    """One encoder of the store.
-
-    Attributes
-    ----------
-    fingerprint : str
-        First 16 hexadecimal digits of a hash of its files.
-    spec : str
-        Specification that it was added by.
-    kind : {"galaxyloop", "timm", "vectors"}
-    dimension : int
-        Length of an embedding.
-    image_px : int
-        Side of its images, pixels; 0 for imported embeddings.
-    added_at : float
-        Unix time.
-    """
-
-    fingerprint: str
-    spec: str
-    kind: str
-    dimension: int
-    image_px: int
-    added_at: float
-
-
-class _Write(Protocol):
-    """Writes the files of an encoder into an empty folder, loads them, and returns kind, dimension and side of its images."""
-
-    def __call__(self, folder: Path) -> tuple[str, int, int]: ...
 
 
 class EncoderStore:
@@ -87,14 +59,14 @@ class EncoderStore:
 
     def encoders(self) -> list[StoredEncoder]:
         """List the added encoders, the oldest first."""
-        records = [self._read(file.parent.name) for file in sorted(self.folder.glob(f"[!.]*/{RECORD_NAME}"))]
+        records = [read_record(file.parent) for file in sorted(self.folder.glob(f"[!.]*/{RECORD_NAME}"))]
         return sorted((record for record in records if record is not None), key=lambda record: record.added_at)
 
     def get(self, name: str) -> StoredEncoder | None:
         """Return an encoder by its fingerprint; None if it is not here."""
         if name == self.shipped:
             return StoredEncoder(name, SHIPPED, OURS, 0, 0, 0.0)
-        return self._read(name)
+        return read_record(self.folder / name)
 
     def find(self, spec: str) -> StoredEncoder | None:
         """Return the encoder that was added last by a specification; None if none was."""
@@ -133,9 +105,9 @@ class EncoderStore:
             return StoredEncoder(self.shipped, SHIPPED, OURS, 0, 0, 0.0)
         checkpoint = find_checkpoint(spec)
         if checkpoint is not None:
-            return self._add(spec, lambda folder: _write_checkpoint(checkpoint, folder))
+            return self._add(spec, lambda folder: write_checkpoint(checkpoint, folder))
         source = find_timm_folder(spec)
-        return self._add(spec, lambda folder: _write_timm(source, folder, spec))
+        return self._add(spec, lambda folder: write_timm(source, folder, spec))
 
     def add_vectors(self, spec: str, references: Sequence[str], vectors: NDArray[np.float32]) -> StoredEncoder:
         """Add embeddings that another program has computed.
@@ -169,15 +141,15 @@ class EncoderStore:
         CheckpointError
             If it is not here, or its files have changed.
         """
-        record = self._read(name)
+        record = read_record(self.folder / name)
         if record is None:
             raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
         folder = self.folder / name
-        if _hash_files(folder) != name:
+        if hash_files(folder) != name:
             raise CheckpointError(f"the files of the encoder {record.spec} in {folder} were changed: add it again")
         if record.kind == IMPORTED:
             return ImportedVectors(folder)
-        return Embeddings(self._load(record, folder), cache, fingerprint=name)
+        return Embeddings(load_network(record, folder), cache, fingerprint=name)
 
     def embedder(self, name: str) -> Embedder | None:
         """Load the network of an encoder, to measure its speed; None for imported embeddings.
@@ -189,63 +161,23 @@ class EncoderStore:
         """
         if name == self.shipped:
             return load_encoder(SHIPPED_CHECKPOINT)
-        record = self._read(name)
+        record = read_record(self.folder / name)
         if record is None:
             raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
-        return None if record.kind == IMPORTED else self._load(record, self.folder / name)
+        return None if record.kind == IMPORTED else load_network(record, self.folder / name)
 
-    def _load(self, record: StoredEncoder, folder: Path) -> Embedder:
-        return load_encoder(folder / CHECKPOINT_NAME) if record.kind == OURS else load_timm_encoder(folder)
-
-    def _read(self, name: str) -> StoredEncoder | None:
-        try:
-            fields = json.loads((self.folder / name / RECORD_NAME).read_bytes())
-            return StoredEncoder(**fields)
-        except (OSError, ValueError, TypeError):
-            return None
-
-    def _add(self, spec: str, write: _Write) -> StoredEncoder:
+    def _add(self, spec: str, write: WriteEncoder) -> StoredEncoder:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.folder) as place:
             unfinished = Path(place) / "encoder"
             unfinished.mkdir()
             kind, dimension, image_px = write(unfinished)
-            name = _hash_files(unfinished)
+            name = hash_files(unfinished)
             record = StoredEncoder(name, spec, kind, dimension, image_px, time.time())
             if kind == OURS and fingerprint(unfinished / CHECKPOINT_NAME) == self.shipped:
                 return StoredEncoder(self.shipped, SHIPPED, OURS, dimension, image_px, 0.0)
-            if self._read(name) is None:
+            if read_record(self.folder / name) is None:
                 (unfinished / RECORD_NAME).write_text(json.dumps(asdict(record)))
                 flush_folder(unfinished)
                 rename_folder(unfinished, self.folder / name)
-        return self._read(name) or record
-
-
-def _write_checkpoint(checkpoint: Path, folder: Path) -> tuple[str, int, int]:
-    encoder = load_encoder(checkpoint)
-    if not all(torch.isfinite(weights).all() for weights in encoder.state_dict().values()):
-        raise CheckpointError(f"the weights in {checkpoint} have values that are not finite")
-    (folder / CHECKPOINT_NAME).write_bytes(checkpoint.read_bytes())
-    return OURS, encoder.dimension, encoder.image_px
-
-
-def _write_timm(source: Path, folder: Path, spec: str) -> tuple[str, int, int]:
-    try:
-        copy_timm_folder(source, folder)
-    except CheckpointError as error:
-        raise CheckpointError(f"the encoder {spec} cannot be used: {error}") from error
-    try:
-        encoder = load_timm_encoder(folder)
-    except CheckpointError as error:
-        raise CheckpointError(str(error).replace(f"in {folder}", spec)) from error
-    return TIMM, encoder.dimension, encoder.image_px
-
-
-def _hash_files(folder: Path) -> str:
-    """Return a hash of the names and contents of the files of an encoder, without its record."""
-    digest = hashlib.sha256()
-    for file in sorted(folder.iterdir()):
-        if file.name != RECORD_NAME:
-            with file.open("rb") as content:
-                digest.update(file.name.encode() + b"\0" + hashlib.file_digest(content, "sha256").digest())
-    return digest.hexdigest()[:FINGERPRINT_DIGITS]
+        return read_record(self.folder / name) or record

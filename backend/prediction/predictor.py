@@ -20,7 +20,8 @@ from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
-from backend.prediction.prediction import EMPTY_SCORE, Draft, ImageName, Prediction, Task
+from backend.prediction.image_groups import group_images
+from backend.prediction.prediction import EMPTY_SCORE, Draft, Prediction, Task
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.prediction.prompts import answer_prompts
 from backend.prediction.task_blocks import TaskBlocks
@@ -197,30 +198,13 @@ class Predictor:
         """Predict tasks image by image; the features of images with the same models are extracted together."""
         drafts = [Draft() for _ in tasks]
         for to_name, models in self._by_image.items():
-            models_of: dict[Place, list[ControlModel]] = {}
-            for index, task in enumerate(tasks):
-                pairs = attempt(partial(self._pair_images, task, to_name, models))
-                if isinstance(pairs, ImageError):
-                    drafts[index].problem = str(pairs)
-                    continue
-                for model, image in pairs:
-                    models_of.setdefault((index, image), []).append(model)
-            groups: dict[tuple[int, ...], list[Place]] = {}
-            for place, models_of_place in models_of.items():
-                groups.setdefault(tuple(map(id, models_of_place)), []).append(place)
-            for places in groups.values():
+            groups, problems = group_images(tasks, self.config, to_name, models)
+            for index, problem in problems.items():
+                drafts[index].problem = problem
+            for places, models_of_places in groups:
                 for start in range(0, len(places), CHUNK):
-                    self._predict_images(tasks, places[start : start + CHUNK], models_of[places[0]], drafts)
+                    self._predict_images(tasks, places[start : start + CHUNK], models_of_places, drafts)
         return [self._finish(task, draft) for task, draft in zip(tasks, drafts, strict=True)]
-
-    def _pair_images(self, task: Task, to_name: str, models: Sequence[ControlModel]) -> list[tuple[ControlModel, ImageName]]:
-        """Pair each model with the images of an Image tag that it predicts."""
-        return [
-            (model, image)
-            for model in models
-            for image in images_of_control(task.data, self.config, model.control)
-            if image[0] == to_name
-        ]
 
     def _predict_images(
         self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel], drafts: Sequence[Draft]

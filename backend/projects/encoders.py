@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.lvm.encoder_store import StoredEncoder
+from backend.lvm.encoder_files import StoredEncoder
 from backend.prediction.factory import read_config
 from backend.prediction.project_heads import controls_to_predict
 from backend.projects.live_version import make_live

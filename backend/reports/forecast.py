@@ -21,8 +21,9 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.reports.curve import CurvePoint
 from backend.reports.curve_families import FAMILIES, fit_family
-from backend.reports.report import CurvePoint, Estimate
+from backend.reports.estimate import Estimate
 
 __all__ = ["FEWEST_POINTS", "LEVEL", "NoForecast", "forecast"]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.reports.report import Estimate
+from backend.reports.estimate import Estimate
 from backend.reports.resampling import estimate_of
 
 __all__ = ["labels_saved"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from backend.reports.report import Estimate, Metric
+from backend.reports.estimate import Estimate, Metric
 
 __all__ = [
     "AGREEMENT_NAMES",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from backend.reports.curve import CurvePoint, Forecast
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.forecast import NoForecast, forecast
 from backend.reports.metric_names import METRIC_NAMES
-from backend.reports.report import CurvePoint, Estimate, Forecast, Metric
 from backend.reports.stopping import may_stop
 
 __all__ = ["MORE_LABELS", "make_forecast"]

@@ -8,57 +8,25 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from backend.reports.curve import Curve
+from backend.reports.estimate import Estimate, Metric, ReportPart
 
 __all__ = [
     "ControlReport",
-    "Curve",
-    "CurvePoint",
-    "Estimate",
-    "Forecast",
     "Gallery",
     "Map",
     "MapPoint",
     "Matrix",
-    "Metric",
     "ReliabilityBin",
     "Report",
     "Thumbnail",
     "VersionReport",
 ]
 
-Metric = Literal[
-    "accuracy",
-    "macro_auc",
-    "kappa",
-    "rmse",
-    "r2",
-    "sigma_nmad",
-    "bias",
-    "outliers",
-    "coverage",
-    "ap50",
-    "f1",
-    "mask_iou",
-    "click_iou",
-]
-"""Names of scores. `ap50` is the average precision of boxes at an IoU of 0.5, `coverage` the share of values in the 68 %
-interval of their predictions."""
 
-
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="ignore", allow_inf_nan=False)
-
-
-class Estimate(_Part):
-    """A value with its 95 % confidence interval; the bounds are None where the interval cannot be estimated."""
-
-    value: float
-    low: float | None = None
-    high: float | None = None
-
-
-class VersionReport(_Part):
+class VersionReport(ReportPart):
     """One version on the current held-out annotations.
 
     Attributes
@@ -86,68 +54,7 @@ class VersionReport(_Part):
     median_seconds: float | None = None
 
 
-class CurvePoint(_Part):
-    """Quality at a number of labels; `spread` is the standard error."""
-
-    labels: int
-    value: float
-    spread: float = 0.0
-
-
-class Forecast(_Part):
-    """What more labels would bring.
-
-    Attributes
-    ----------
-    labels : int
-        Number of additional labels.
-    gain : Estimate
-        Gain of the curve's metric, with a 68 % interval.
-    hours : float or None
-        Time of annotators for these labels, from the median `lead_time`.
-    families : dict
-        Name of each fitted curve family to the gain that it predicts.
-    may_stop : bool
-        Whether the upper bound of the gain is below the smallest useful gain and predictions have stopped to change.
-    sentence : str
-        The forecast in one sentence, or the reason why there is none.
-    """
-
-    labels: int
-    gain: Estimate | None = None
-    hours: float | None = None
-    families: dict[str, float] = Field(default_factory=dict)
-    may_stop: bool = False
-    sentence: str = ""
-
-    @property
-    def advice(self) -> str:
-        """Whether to continue to annotate, in a few words; empty without a forecast."""
-        if self.gain is None:
-            return ""
-        if self.may_stop:
-            return "labelling may stop"
-        return "more labels help" if self.gain.low is not None and self.gain.low > 0 else "more labels may help"
-
-
-class Curve(_Part):
-    """The learning curve of one control: `points` in the order in which tasks were labelled, `random` in random order.
-
-    Attributes
-    ----------
-    saved : Estimate or None
-        Share of labels saved against random order, at the highest quality that both curves reach; negative if random order is
-        better.
-    """
-
-    metric: Metric
-    points: list[CurvePoint] = Field(default_factory=list)
-    random: list[CurvePoint] = Field(default_factory=list)
-    forecast: Forecast | None = None
-    saved: Estimate | None = None
-
-
-class ReliabilityBin(_Part):
+class ReliabilityBin(ReportPart):
     """Predictions with a confidence in one bin: their mean confidence, the share that is right, and their number."""
 
     confidence: float
@@ -155,14 +62,14 @@ class ReliabilityBin(_Part):
     count: int
 
 
-class Matrix(_Part):
+class Matrix(ReportPart):
     """Confusion matrix: `counts[i][j]` held-out images that annotators labelled `labels[i]` and the model `labels[j]`."""
 
     labels: list[str]
     counts: list[list[int]]
 
 
-class ControlReport(_Part):
+class ControlReport(ReportPart):
     """One control.
 
     Attributes
@@ -190,7 +97,7 @@ class ControlReport(_Part):
     problem: str = ""
 
 
-class Thumbnail(_Part):
+class Thumbnail(ReportPart):
     """A small JPEG of a task's image.
 
     Attributes
@@ -206,7 +113,7 @@ class Thumbnail(_Part):
     caption: str
 
 
-class Gallery(_Part):
+class Gallery(ReportPart):
     """Tasks to look at: the least certain ones, disagreements with annotators, or one confusion."""
 
     kind: Literal["uncertain", "disagreement", "confusion"]
@@ -214,7 +121,7 @@ class Gallery(_Part):
     tasks: list[Thumbnail] = Field(default_factory=list)
 
 
-class MapPoint(_Part):
+class MapPoint(ReportPart):
     """One task on the map; `label` is an index into `Map.labels`, and -1 for a task without a label."""
 
     task: int
@@ -223,7 +130,7 @@ class MapPoint(_Part):
     label: int = -1
 
 
-class Map(_Part):
+class Map(ReportPart):
     """Embeddings of tasks along their two principal axes, scaled to -1 to 1, coloured by the annotated class."""
 
     control: str
@@ -231,7 +138,7 @@ class Map(_Part):
     points: list[MapPoint]
 
 
-class Report(_Part):
+class Report(ReportPart):
     """The report of one project.
 
     Attributes

@@ -16,7 +16,7 @@ from collections.abc import Callable, Hashable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.reports.report import Estimate
+from backend.reports.estimate import Estimate
 
 __all__ = ["FEWEST_GROUPS", "Score", "draw_weights", "estimate", "estimate_of"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from backend.reports.report import Estimate
+from backend.reports.estimate import Estimate
 
 __all__ = ["SMALLEST_USEFUL_GAIN", "may_stop"]
 

@@ -12,8 +12,9 @@ from backend.jobs.liveness import describe_processes, format_duration, format_ti
 from backend.jobs.pending import PendingEvents
 from backend.registry.records import BASE, DAMAGED, LIVE, TRAINED, Project, Version, config_hash
 from backend.registry.store import Registry
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.metric_names import METRIC_NAMES, choose_metric, format_estimate
-from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
+from backend.reports.report import ControlReport, Report, VersionReport
 from backend.reports.store import ReportStore
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.reports.curve import CurvePoint
 from backend.reports.forecast import NoForecast, forecast
-from backend.reports.report import CurvePoint
 from benchmarks.human_in_the_loop.sets import SETS
 from benchmarks.human_in_the_loop.simulation import BATCH, Run, Setting
 from benchmarks.label_efficiency.statistics import labels_needed

@@ -18,7 +18,7 @@ from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for
 
 if TYPE_CHECKING:
     from backend.loop.encoders.trial import Trial
-    from backend.lvm.encoder_store import StoredEncoder
+    from backend.lvm.encoder_files import StoredEncoder
     from backend.services import Services
 
 __all__ = ["list_encoders", "rollback_encoder", "try_encoder", "use_encoder"]

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
+from backend.cli.commands.import_storages import check_storage, open_storage
 from backend.cli.commands.restore import open_companion
 from backend.cli.progress import show_progress
 from backend.cli.startup import read_settings
@@ -36,8 +37,6 @@ if TYPE_CHECKING:
     from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["import_", "lock_imports"]
-
-STORAGES = ("uploads", "local", "s3")
 
 
 def import_(
@@ -137,12 +136,7 @@ def import_(
         wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
     if extension and catalogue is not None:
         wrong_call("--extension selects an image of a FITS file: it does not apply to cut-outs of --mosaic or --survey")
-    if storage not in STORAGES:
-        wrong_call(f"unknown storage {storage!r}: choose {', '.join(STORAGES)}")
-    if storage == "s3" and not bucket:
-        wrong_call("--storage s3 needs a --bucket")
-    if restore and storage == "uploads":
-        wrong_call("--restore needs --storage local or s3: Label Studio takes no uploads for a config with two images")
+    check_storage(storage, bucket=bucket, restore=restore)
     companion = open_companion(psf, stretch=stretch, max_pixels=settings.image_max_pixels) if restore else None
     try:
         with ExitStack() as stack:
@@ -155,7 +149,7 @@ def import_(
             items: Iterator[Item] = islice(all_items, limit)
             if spectra is not None:
                 items = attach_spectra(items, spectra)
-            image_storage = _open_storage(storage, bucket, project, settings, client)
+            image_storage = open_storage(storage, project, settings, client, bucket=bucket)
             key = image_key_of(project_state(client, project).label_config, companion=companion)
             total = min(total, limit or total)
             report = _run(
@@ -192,28 +186,6 @@ def lock_imports(project: int, settings: Settings, stack: ExitStack) -> None:
         stop(f"another import into project {project} is running: run this command again when it has ended")
     except OSError as error:
         stop(f"{folder} cannot be written ({error.strerror}): set GALAXYLOOP_DATA_DIR")
-
-
-def _open_storage(name: str, bucket: str | None, project: int, settings: Settings, client: LabelStudioClient) -> Storage:
-    """Return the storage of the option `--storage`."""
-    if name == "local":
-        from sync.importing.storage.local_files import LocalFiles
-
-        root = settings.local_files_document_root
-        if root is None:
-            wrong_call(
-                "--storage local needs LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT, the folder that Label Studio serves files from"
-            )
-        return LocalFiles(client, project, document_root=root)
-    if name == "s3":
-        from sync.importing.storage.s3 import S3, Bucket
-
-        assert bucket, "checked before anything is opened"
-        secret = settings.s3_secret_access_key.get_secret_value()
-        return S3(client, project, bucket=Bucket(bucket, key_id=settings.s3_access_key_id, secret=secret))
-    from sync.importing.storage.uploads import Uploads
-
-    return Uploads(client, project, science=settings.data_dir / "science")
 
 
 def _run(

@@ -11,32 +11,22 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backend.heads.detection.detection import Detection
-from backend.heads.regression import Regression
-from backend.loop.examples.annotated_structure import structure_reader
-from backend.loop.examples.examples import gather_examples
+from backend.loop.examples.project_examples import gather_project_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import read_training_labels
-from backend.loop.gate.candidates import CandidateScores, score_candidates
+from backend.loop.gate.candidates import score_candidates
 from backend.loop.gate.change import ProjectTasks, limit_change
-from backend.loop.gate.decision import Decision, HeadOrigin, Objects, decide
+from backend.loop.gate.control_decision import CANDIDATE, LIVE, SHIPPED, decide_control
+from backend.loop.gate.decision import Decision, HeadOrigin, decide
 from backend.loop.gate.evidence import (
-    NAMES,
     Verdict,
     as_evidence,
     describe_decision,
-    describe_method,
-    measure_calibration,
-    measure_numbers,
 )
-from backend.loop.gate.head_scorer import ComparedHead, switch_encoder
+from backend.loop.gate.head_scorer import ComparedHead
 from backend.loop.gate.known_labels import new_labels
 from backend.loop.scores.clicks import click_scores
-from backend.loop.scores.comparison import Answer, Comparison, compare
-from backend.prediction.control_models import model_class
+from backend.loop.scores.comparison import compare
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.factory import read_config
 from backend.prediction.live import LivePredictors
@@ -47,8 +37,6 @@ from sync.label_studio.tasks import Task
 from sync.labelling.config import Control, LabelConfig
 
 __all__ = ["run_gate"]
-
-CANDIDATE, LIVE, SHIPPED = range(3)
 
 
 @dataclass(frozen=True)
@@ -93,14 +81,7 @@ def run_gate(
     live = services.registry.version(project.id, project.live_version)
     annotations = (*snapshot.training, *snapshot.validation)
     predictors = services.predictors
-    truth = gather_examples(
-        annotations,
-        config,
-        controls,
-        sizes_of=predictors.extractor.sizes,
-        blocks_of=predictors.blocks.read,
-        structure_of=structure_reader(predictors.extractor, predictors.blocks, config),
-    )
+    truth = gather_project_examples(annotations, config, controls, predictors=predictors)
     heads = _read_heads(services, project, config, candidate, live, truth)
     predictors = heads.predictors
     evidence: dict[str, dict[str, Any]] = {}
@@ -112,7 +93,7 @@ def run_gate(
             continue
         scores = score_candidates(predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides)
         new = new_labels(predictors.base, control, *compared_heads)
-        decision, measured = _decide(control, scores, compared_heads, truth[control.name], new)
+        decision, measured = decide_control(control, scores, compared_heads, truth[control.name], new)
         if scores is not None:
             all_tasks = ProjectTasks(project_tasks, config, predictors)
             decision, change = limit_change(
@@ -143,75 +124,6 @@ def _read_heads(
     return _Heads(predictors, candidate, live, trained, training_labels)
 
 
-def _decide(
-    control: Control,
-    candidate_scores: CandidateScores | None,
-    compared_heads: Sequence[ComparedHead],
-    truth: Examples,
-    new: tuple[str, ...],
-) -> tuple[Decision, dict[str, Any]]:
-    """Decide for one control; return the decision and its evidence."""
-    objects = None
-    if candidate_scores is None:
-        agreements: list[NDArray[np.float64]] = [np.zeros((1, 0))] * 3
-        nothing = compare([], [])
-        comparisons = nothing, nothing, nothing
-    else:
-        agreements = [candidate_scores.agreement(index) for index in range(3)]
-        comparisons = _compare_pairs(agreements, candidate_scores)
-        if model_class(control).finds_objects:
-            objects = _count_objects(candidate_scores, truth)
-    if compared_heads[CANDIDATE].head is None:
-        # The candidate has no head for this control: only whether the live head is worse than the shipped one matters.
-        live_is_worse = comparisons[2].answer is Answer.WORSE
-        decision = Decision(HeadOrigin.SHIPPED if live_is_worse else HeadOrigin.LIVE, "has too few labels")
-    else:
-        decision = decide(
-            *comparisons,
-            new_labels=new,
-            objects=objects,
-            has_more_labels=_has_more_labels(compared_heads),
-            switches_encoder=switch_encoder(compared_heads),
-        )
-    measured: dict[str, Any] = as_evidence(decision, comparisons, agreements)
-    if new:
-        measured["new_labels"] = list(new)
-    if candidate_scores is not None:
-        measured["by"] = describe_method(candidate_scores.resampled)
-        if candidate_scores.scores[CANDIDATE][0].probabilities is not None:
-            measured["calibration"] = measure_calibration(control, candidate_scores, truth)
-        if numbers := measure_numbers(control, candidate_scores, truth):
-            measured["numbers"] = numbers
-    candidate = compared_heads[CANDIDATE].head
-    if isinstance(candidate, Regression):
-        measured["inputs"] = {"used": sorted(candidate.blocks), "left_out": list(candidate.table.left_out)}
-    finders = {
-        name: compared.head.found_by
-        for name, compared in zip(NAMES, compared_heads, strict=False)
-        if isinstance(compared.head, Detection)
-    }
-    return decision, measured | ({"found_by": finders} if finders else {})
-
-
-def _has_more_labels(compared_heads: Sequence[ComparedHead]) -> bool:
-    """Return whether the live version has a head of its own and the candidate's was trained on more labels."""
-    candidate, live = (len(compared_heads[index].training_set.labels) for index in (CANDIDATE, LIVE))
-    return candidate > live > 0
-
-
-def _compare_pairs(
-    agreements: Sequence[NDArray[np.float64]], scores: CandidateScores
-) -> tuple[Comparison, Comparison, Comparison]:
-    """Compare the candidate with the live version and the shipped head, and the live version with the shipped head."""
-    resampled = scores.resampled.tolist()
-    folds = scores.plan.folds if any(resampled) else None
-
-    def compare_heads(first: int, second: int) -> Comparison:
-        return compare(agreements[first], agreements[second], groups=scores.groups, cross_validated=resampled, folds=folds)
-
-    return compare_heads(CANDIDATE, LIVE), compare_heads(CANDIDATE, SHIPPED), compare_heads(LIVE, SHIPPED)
-
-
 def _decide_prompts(
     services: Services, controls: Sequence[Control], heads: _Heads, truth: Mapping[str, Examples], snapshot: Snapshot
 ) -> tuple[Decision, dict[str, Any]] | None:
@@ -236,19 +148,6 @@ def _decide_prompts(
 
 def _has_mask(label: object) -> bool:
     return isinstance(label, list) and any(drawn.outline is not None for drawn in label)
-
-
-def _count_objects(scores: CandidateScores, truth: Examples) -> Objects:
-    """Count the objects on the scored images, in the first repetition."""
-    drawn = np.array([len(truth.labels[image]) for image in scores.images])
-    with_objects = drawn > 0
-    candidate, live = scores.scores[CANDIDATE][0], scores.scores[LIVE][0]
-    return Objects(
-        drawn=int(drawn.sum()),
-        predicted=int(candidate.predicted[with_objects].sum()),
-        candidate_hits=int(candidate.hits.sum()),
-        live_hits=int(live.hits.sum()),
-    )
 
 
 def _verdict(

@@ -17,7 +17,7 @@ from backend.loop.scores.clicks import click_scores
 from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.project_heads import PROMPTS
 from backend.registry.records import BASE_NUMBER
-from backend.reports.report import Estimate
+from backend.reports.estimate import Estimate
 from backend.reports.resampling import estimate
 from sync.controls import MASKS
 from sync.labelling.config import Control

@@ -19,8 +19,8 @@ from backend.prediction.control_models.class_targets import leaf_targets
 from backend.prediction.control_models.classes import CHOSEN_ABOVE
 from backend.prediction.live import LivePredictors
 from backend.reports.class_scores import accuracy, class_auc, macro_auc
+from backend.reports.estimate import Metric
 from backend.reports.number_scores import bias, coverage, outlier_share, r2, rmse, scaled_errors, sigma_nmad
-from backend.reports.report import Metric
 from backend.reports.resampling import Score
 from sync.labelling.config import Control
 

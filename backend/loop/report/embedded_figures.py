@@ -19,10 +19,12 @@ from backend.loop.report.version_rows import version_rows
 from backend.loop.report.versions import ShownVersion
 from backend.reports.agreement import cohen_kappa
 from backend.reports.class_scores import count_confusions
+from backend.reports.curve import Curve
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.labels_saved import labels_saved
 from backend.reports.outlook import make_forecast
 from backend.reports.reliability import reliability_bins
-from backend.reports.report import ControlReport, Curve, Estimate, Matrix, Metric, ReliabilityBin
+from backend.reports.report import ControlReport, Matrix, ReliabilityBin
 from backend.reports.resampling import Score, estimate
 
 __all__ = ["EmbeddedFigures", "make_embedded_figures"]

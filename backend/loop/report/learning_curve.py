@@ -18,8 +18,8 @@ from backend.loop.report.embeddings import EmbeddingReader
 from backend.loop.report.inputs import ReportInputs
 from backend.loop.report.scored_images import ScoredImages
 from backend.prediction.control_models import Examples, model_class
+from backend.reports.curve import CurvePoint
 from backend.reports.curve_sizes import curve_sizes
-from backend.reports.report import CurvePoint
 from backend.reports.resampling import draw_weights
 
 __all__ = ["MeasuredCurve", "fit_head", "measure_curve", "measure_random_curve"]

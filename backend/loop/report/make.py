@@ -14,8 +14,7 @@ from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.lease import Lease, LeaseLostError
 from backend.loop.audit import divide_snapshot
-from backend.loop.examples.annotated_structure import structure_reader
-from backend.loop.examples.examples import gather_examples
+from backend.loop.examples.project_examples import gather_project_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.report.cross_validated import predict_out_of_fold
 from backend.loop.report.embedded_control import ClassControl, EmbeddedControl, NumberControl
@@ -150,15 +149,7 @@ def _gather(
     controls = controls_to_predict(config)
     parts = divide_snapshot(services, project, snapshot, tasks=tasks)
     annotations = (*parts.training, *parts.validation)
-    predictors = services.predictors
-    truth = gather_examples(
-        annotations,
-        config,
-        controls,
-        sizes_of=predictors.extractor.sizes,
-        blocks_of=predictors.blocks.read,
-        structure_of=structure_reader(predictors.extractor, predictors.blocks, config),
-    )
+    truth = gather_project_examples(annotations, config, controls, predictors=services.predictors)
     return ReportInputs(services, project, config, controls, tasks, parts, truth, scores, check)
 
 

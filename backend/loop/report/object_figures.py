@@ -27,10 +27,12 @@ from backend.prediction.control_models.drawn_objects import DrawnObject
 from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import PROMPTS
+from backend.reports.curve import Curve, CurvePoint
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.object_scores import ImageMatches, average_precision, f1, mask_iou, match_detections
 from backend.reports.object_stability import object_agreement
 from backend.reports.outlook import make_forecast
-from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric
+from backend.reports.report import ControlReport
 from backend.reports.resampling import Score, estimate
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError

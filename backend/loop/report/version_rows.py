@@ -8,7 +8,8 @@ from backend.loop.effort.store import EffortStore
 from backend.loop.report.inputs import ReportInputs
 from backend.loop.report.versions import ShownVersion
 from backend.registry.records import Effort
-from backend.reports.report import Estimate, Metric, VersionReport
+from backend.reports.estimate import Estimate, Metric
+from backend.reports.report import VersionReport
 from sync.labelling.config import Control
 
 __all__ = ["version_rows"]

@@ -12,8 +12,7 @@ from numpy.typing import NDArray
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.regression import Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.loop.examples.annotated_structure import structure_reader
-from backend.loop.examples.examples import gather_examples
+from backend.loop.examples.project_examples import gather_project_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import save_training_labels
 from backend.loop.scores.clicks import has_enough_masks
@@ -79,14 +78,8 @@ def train(
     log.info("event=training project=%d annotations=%d", project.id, len(snapshot.training))
     config = read_config(project.label_config)
     encoder = encoder or services.predictors.shipped_encoder
-    extractor = services.predictors.extractor
-    examples_by_control = gather_examples(
-        snapshot.training,
-        config,
-        controls_to_predict(config),
-        sizes_of=extractor.sizes,
-        blocks_of=services.predictors.blocks.read,
-        structure_of=structure_reader(extractor, services.predictors.blocks, config),
+    examples_by_control = gather_project_examples(
+        snapshot.training, config, controls_to_predict(config), predictors=services.predictors
     )
     heads, reasons = _fit_all(services.predictors.on(encoder), config, examples_by_control, snapshot, encoder)
     if not heads.by_control and heads.prompted is None and not allow_none:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from backend.reports.curve import Curve, CurvePoint
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.metric_names import AGREEMENT_NAMES, METRIC_NAMES, METRICS_WITH_UNIT, format_number
 from backend.reports.reliability import calibration_error
-from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Metric, VersionReport
+from backend.reports.report import ControlReport, VersionReport
 from backend.server.pages.charts import Chart, Point, Series, draw_chart
 
 __all__ = ["draw_acceptance", "draw_change", "draw_learning_curve", "draw_reliability", "draw_seconds"]

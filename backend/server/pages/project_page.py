@@ -7,8 +7,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from backend.registry.records import DAMAGED, TRAINED, Version
+from backend.reports.estimate import Estimate, Metric
 from backend.reports.metric_names import AGREEMENT_NAMES, CLASS_METRIC_NAMES, METRIC_NAMES
-from backend.reports.report import ControlReport, Estimate, Metric, Report, VersionReport
+from backend.reports.report import ControlReport, Report, VersionReport
 from backend.reports.summary import (
     Headline,
     Summary,

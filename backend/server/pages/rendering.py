@@ -12,8 +12,8 @@ from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from backend.jobs.liveness import format_duration
+from backend.reports.estimate import Estimate
 from backend.reports.metric_names import format_estimate, format_number
-from backend.reports.report import Estimate
 from backend.server.pages.project_page import remove_folders
 
 __all__ = ["STYLE_SHEET", "render", "style_version"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.reports.curve import CurvePoint
 from backend.reports.curve_sizes import curve_sizes
+from backend.reports.estimate import Estimate
 from backend.reports.labels_saved import labels_saved
 from backend.reports.outlook import make_forecast
 from backend.reports.principal_axes import project_to_map
 from backend.reports.reliability import reliability_bins
-from backend.reports.report import CurvePoint, Estimate
 from backend.reports.stopping import may_stop
 
 STABLE = [Estimate(value=0.99)] * 3

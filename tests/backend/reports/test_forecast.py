@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backend.reports.curve import CurvePoint
 from backend.reports.curve_families import FAMILIES, Family, fit_family
+from backend.reports.estimate import Estimate
 from backend.reports.forecast import NoForecast, forecast
-from backend.reports.report import CurvePoint, Estimate
 
 SIZES = np.array([10, 15, 23, 35, 53, 80, 121, 180], np.float64)
 

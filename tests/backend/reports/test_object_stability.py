@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from backend.reports.estimate import Estimate
 from backend.reports.object_scores import ImageMatches
 from backend.reports.object_stability import object_agreement
-from backend.reports.report import Estimate
 from backend.reports.stopping import may_stop
 
 ONES = np.ones((1, 2))

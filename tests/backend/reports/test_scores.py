@@ -8,8 +8,8 @@ from sklearn import metrics
 
 from backend.reports.agreement import cohen_kappa
 from backend.reports.class_scores import accuracy, class_auc, count_confusions, macro_auc
+from backend.reports.estimate import Estimate
 from backend.reports.number_scores import r2, rmse
-from backend.reports.report import Estimate
 from backend.reports.resampling import draw_weights, estimate
 
 

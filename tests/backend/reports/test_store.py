@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 from backend.registry.database import open_database
 from backend.registry.store import Registry
 from backend.registry.tables import ReportRow
-from backend.reports.report import ControlReport, Estimate, Report, VersionReport
+from backend.reports.estimate import Estimate
+from backend.reports.report import ControlReport, Report, VersionReport
 from backend.reports.store import ReportStore
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from backend.reports.report import ControlReport, Curve, Estimate, VersionReport
+from backend.reports.curve import Curve
+from backend.reports.estimate import Estimate
+from backend.reports.report import ControlReport, VersionReport
 from backend.reports.summary import choose_headline
 
 ACCURACY, AUC = Estimate(value=0.9, low=0.85, high=0.94), Estimate(value=0.97)

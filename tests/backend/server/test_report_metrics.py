@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 from prometheus_client import generate_latest
 
-from backend.reports.report import (
-    ControlReport,
-    Curve,
-    Estimate,
-    Forecast,
-    Report,
-    VersionReport,
-)
+from backend.reports.curve import Curve, Forecast
+from backend.reports.estimate import Estimate
+from backend.reports.report import ControlReport, Report, VersionReport
 from backend.reports.store import ReportStore
 from backend.server.coverage import Coverage
 from backend.server.metrics import Metrics

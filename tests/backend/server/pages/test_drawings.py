@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from backend.reports.report import ControlReport, Curve, CurvePoint, Estimate, Forecast, Map, MapPoint, Matrix
+from backend.reports.curve import Curve, CurvePoint, Forecast
+from backend.reports.estimate import Estimate
+from backend.reports.report import ControlReport, Map, MapPoint, Matrix
 from backend.server.pages.charts import Point, Series, draw_chart
 from backend.server.pages.confusion import MAX_LABELS, tabulate_confusions
 from backend.server.pages.control_charts import draw_change, draw_learning_curve, draw_reliability, draw_seconds
