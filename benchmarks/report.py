@@ -52,11 +52,11 @@ def with_section(page: str, name: str, markdown: str) -> str:
     """
     begin, end = f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
     section = f"{begin}\n\n{markdown.strip()}\n\n{end}"
-    before, begun, rest = page.partition(begin)
-    if not begun:
+    before, start_mark, rest = page.partition(begin)
+    if not start_mark:
         return f"{page.rstrip()}\n\n## {name.replace('_', ' ').capitalize()}\n\n{section}\n"
-    _, ended, after = rest.partition(end)
-    if not ended:
+    _, end_mark, after = rest.partition(end)
+    if not end_mark:
         raise ValueError(f"the page has {begin!r} without {end!r}")
     return before + section + after
 

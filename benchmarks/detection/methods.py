@@ -119,7 +119,7 @@ def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
     return _detect_by_network(bench, blank.fit(looks, [_label_boxes(scene) for scene in scenes], schedule=schedule, seed=seed))
 
 
-def _shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
+def _use_shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
     if bench.shipped is None:
         raise LookupError(f"there is no detector in {BASE_DETECTOR} that was trained on the encoder {bench.encoder}")
     return _detect_by_network(bench, bench.shipped)
@@ -138,20 +138,23 @@ def _extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 
 def _fitted_extraction(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
-    images, drawn = [scene.image for scene in scenes], [_label_boxes(scene) for scene in scenes]
-    return _detect_by_extraction(SourceDetector.fit(images, drawn, classes=CLASSES, seed=seed))
+    images, boxes = [scene.image for scene in scenes], [_label_boxes(scene) for scene in scenes]
+    return _detect_by_extraction(SourceDetector.fit(images, boxes, classes=CLASSES, seed=seed))
 
 
 def _detect_by_extraction(detector: SourceDetector) -> Finder:
-    everything = replace(detector, least_score=0.0)  # as for the networks: one later step chooses the threshold of every method
+    base_head = replace(detector, least_score=0.0)  # as for the networks: one later step chooses the threshold of every method
 
     def detect(others: Sequence[Scene]) -> list[Finds]:
         finds = []
         for scene in others:
-            sources = extract(scene.image, settings=everything.settings).sources
-            chosen = everything.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
+            sources = extract(scene.image, settings=base_head.settings).sources
+            detections = base_head.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
             finds.append(
-                (box_edges([detection.source.box for detection in chosen]), np.array([detection.score for detection in chosen]))
+                (
+                    box_edges([detection.source.box for detection in detections]),
+                    np.array([detection.score for detection in detections]),
+                )
             )
         return finds
 
@@ -177,5 +180,5 @@ METHODS = {
     "resnet50": Method("Mask R-CNN, ResNet50 from scratch", _resnet50, uses_encoder=False),
     "lvm": Method("Mask R-CNN, LVM frozen", _lvm),
     "head": Method("the product's head, LVM frozen", _head),
-    "shipped": Method("the product's shipped head", _shipped, learns=False),
+    "shipped": Method("the product's shipped head", _use_shipped, learns=False),
 }

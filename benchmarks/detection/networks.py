@@ -92,8 +92,8 @@ class _Frozen(nn.Module):
     def forward(self, images: Tensor) -> dict[str, Tensor]:
         with torch.no_grad():
             levels = self.encoder.pyramid(images)
-        merged: dict[str, Tensor] = self.fpn(OrderedDict((str(i), level) for i, level in enumerate(levels)))
-        return merged
+        maps: dict[str, Tensor] = self.fpn(OrderedDict((str(i), level) for i, level in enumerate(levels)))
+        return maps
 
 
 def build_resnet50(side: int) -> MaskRCNN:
@@ -167,10 +167,10 @@ def find(network: MaskRCNN, scenes: Sequence[Scene]) -> list[Finds]:
 
 def _rotate(scene: Scene, rng: np.random.Generator) -> tuple[Tensor, dict[str, Tensor]]:
     """Return one of the eight dihedral augmentations of a scene, and its targets."""
-    turns, mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
+    turns, is_mirrored = int(rng.integers(4)), bool(rng.random() < 0.5)
     image = np.rot90(scene.image, turns)
     masks = np.rot90(scene.masks, turns, axes=(1, 2))
-    if mirrored:
+    if is_mirrored:
         image, masks = image[:, ::-1], masks[:, :, ::-1]
     boxes = np.zeros((len(masks), 4), dtype=np.float32)
     for box, mask in zip(boxes, masks, strict=True):

@@ -46,7 +46,7 @@ def write_report(cells: Sequence[Cell], *, sizes: Sequence[int], side: int, scen
         f" {RECIPE.batch} scenes a step (AdamW, {RECIPE.rate:g}). The score threshold of every method was chosen on {scenes[0]}"
         f" validation scenes. Error is 1 - TP/(TP+FP+FN). Machine: {hardware}.",
         table,
-        _missing(cells, sizes),
+        _describe_missing(cells, sizes),
         f"![Accuracy against the number of training scenes](images/{NAME}.png)",
     ]
     write_section(NAME, "\n\n".join(line for line in lines if line))
@@ -74,7 +74,7 @@ def _rows(cells: Sequence[Cell]) -> list[list[str]]:
     return rows
 
 
-def _missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
+def _describe_missing(cells: Sequence[Cell], sizes: Sequence[int]) -> str:
     """Return a sentence that lists the cells of a complete run that were not measured."""
     gaps = []
     for key, method in METHODS.items():
@@ -92,12 +92,12 @@ def _draw(cells: Sequence[Cell], file: Path) -> None:
         for axes, name, label in zip(figure.subplots(1, 2), ("accuracy", "ap"), ("TP/(TP+FP+FN)", "AP"), strict=True):
             axes.set(xscale="log", xlabel="training scenes", ylabel=label)
             for colour, (key, method) in enumerate(METHODS.items()):
-                own = [cell for cell in cells if cell.method == key]
-                known = sorted({cell.scenes for cell in own})
-                values = [_mean([cell for cell in own if cell.scenes == size], name) for size in known]
-                if known and method.learns:
-                    axes.plot(known, values, marker="o", markersize=3.5, label=method.title, color=f"C{colour}")
-                elif known:
+                cells_of_method = [cell for cell in cells if cell.method == key]
+                sizes_present = sorted({cell.scenes for cell in cells_of_method})
+                values = [_mean([cell for cell in cells_of_method if cell.scenes == size], name) for size in sizes_present]
+                if sizes_present and method.learns:
+                    axes.plot(sizes_present, values, marker="o", markersize=3.5, label=method.title, color=f"C{colour}")
+                elif sizes_present:
                     axes.axhline(values[0], linestyle="--", linewidth=1, label=method.title, color=f"C{colour}")
             axes.set_xticks(sizes, [f"{size:,}" for size in sizes])
             axes.minorticks_off()

@@ -49,8 +49,8 @@ def main() -> None:
             for seed in range(options.seeds):
                 method = METHODS[name]
                 key = (name, size, seed) if method.learns else (name, 0, 0)
-                known = {cell.name for cell in cells if cell.setting == method.setting(bench)}
-                if key in known or (name == "shipped" and bench.shipped is None):
+                names = {cell.name for cell in cells if cell.setting == method.setting(bench)}
+                if key in names or (name == "shipped" and bench.shipped is None):
                     continue
                 cell = _measure(key, method, bench)
                 cells = [other for other in cells if other.name != cell.name] + [cell]

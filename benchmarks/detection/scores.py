@@ -60,13 +60,13 @@ def measure(finds: Sequence[Finds], truth: Sequence[Boxes], *, least_score: floa
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     average = float((envelope * hits[order]).sum() / max(total, 1))
     count = scores >= least_score
-    right, made = int(hits[count].sum()), int(count.sum())
+    right, predictions_count = int(hits[count].sum()), int(count.sum())
     return DetectionScores(
         average,
-        right / max(made, 1),
+        right / max(predictions_count, 1),
         right / max(total, 1),
-        2 * right / max(made + total, 1),
-        right / max(made + total - right, 1),
+        2 * right / max(predictions_count + total, 1),
+        right / max(predictions_count + total - right, 1),
     )
 
 
@@ -78,8 +78,8 @@ def _hits(find: Finds, truth: Boxes, overlap: float) -> NDArray[np.float64]:
         return hits
     free = box_overlaps(boxes, truth)
     for row in np.argsort(-scores, kind="stable"):
-        taken = int(free[row].argmax())
-        if free[row, taken] >= overlap:
+        match = int(free[row].argmax())
+        if free[row, match] >= overlap:
             hits[row] = 1
-            free[:, taken] = 0
+            free[:, match] = 0
     return hits

@@ -78,18 +78,18 @@ def draw_labels(targets: NDArray[np.float64], n: int) -> Iterator[tuple[NDArray[
     for seed in range(DRAWS):
         order = np.random.default_rng(seed).permutation(len(targets))
         firsts = [order[targets[order, column] > 0][0] for column in range(targets.shape[1])]
-        chosen = np.array(list(dict.fromkeys([*firsts, *order]))[:n])
-        yield chosen, np.setdiff1d(order, chosen)
+        labelled_rows = np.array(list(dict.fromkeys([*firsts, *order]))[:n])
+        yield labelled_rows, np.setdiff1d(order, labelled_rows)
 
 
-def ladder(embedded: NDArray[np.float32], targets: NDArray[np.float64], rungs: tuple[int, ...]) -> dict[int, float]:
+def ladder(embeddings: NDArray[np.float32], targets: NDArray[np.float64], rungs: tuple[int, ...]) -> dict[int, float]:
     """Return the mean macro AUC at each number of labels."""
     cells = {}
     for n in rungs:
         scores = []
-        for chosen, rest in draw_labels(targets, n):
-            head = Morphology.fit(embedded[chosen], targets[chosen], classes=CLASSES, exclusive=True)
-            scores.append(macro_auc(head.predict(embedded[rest]), targets[rest]))
+        for labelled_rows, rest in draw_labels(targets, n):
+            head = Morphology.fit(embeddings[labelled_rows], targets[labelled_rows], classes=CLASSES, exclusive=True)
+            scores.append(macro_auc(head.predict(embeddings[rest]), targets[rest]))
         cells[n] = float(np.mean(scores))
     return cells
 
@@ -110,9 +110,9 @@ def averages(encoder: Encoder, galaxies: Galaxies) -> dict[str, NDArray[np.float
     side = encoder.config.image_px
     for file in track(galaxies.files, "views", transient=True):
         image = torch.from_numpy(frame(decode(file.read_bytes()), side=side)).permute(2, 0, 1)[None]
-        views.append([encoder(turned)[0] for turned in [*quarter_turns(image), *quarter_turns(image.flip(-1))]])
-    stacked = torch.stack([torch.stack(group) for group in views])
-    return {name: stacked[:, :count].mean(dim=1).numpy() for name, count in AVERAGED.items()}
+        views.append([encoder(view)[0] for view in [*quarter_turns(image), *quarter_turns(image.flip(-1))]])
+    batch = torch.stack([torch.stack(group) for group in views])
+    return {name: batch[:, :count].mean(dim=1).numpy() for name, count in AVERAGED.items()}
 
 
 def random_encoder() -> Encoder:
@@ -133,13 +133,13 @@ def columns(first: str, rungs: dict[str, tuple[int, ...]]) -> list[str]:
 
 def main(
     data: Path,
-    compared: Annotated[list[str], typer.Argument(help="NAME=CHECKPOINT")],
+    encoders: Annotated[list[str], typer.Argument(help="NAME=CHECKPOINT")],
     shipped: Annotated[Path | None, typer.Option(help="Measured on test, once.")] = None,
 ) -> None:
     """Compare the encoders and write the section."""
     sets = {name: read(data, name, test=False) for name in LADDER}
     results = {"random Swin, 64 px": measure(random_encoder(), "random", sets, LADDER)}
-    for argument in compared:
+    for argument in encoders:
         name, _, path = argument.partition("=")
         checkpoint = Path(path)
         results[name] = measure(load_encoder(checkpoint), fingerprint(checkpoint), sets, LADDER)
@@ -147,14 +147,14 @@ def main(
     sizes = ", ".join(f"{len(galaxies.files)} of {name}" for name, galaxies in sets.items())
     text = f"{machine_line()}\n\n**Macro AUC, mean of {DRAWS} draws of labels; {sizes}**\n\n"
     text += markdown_table(columns("encoder", LADDER), [row(name, cells) for name, cells in results.items()])
-    last, _, path = compared[-1].partition("=")
-    encoder, averaged = load_encoder(Path(path)), {name: Cells() for name in AVERAGED}
+    last, _, path = encoders[-1].partition("=")
+    encoder, cells_by_name = load_encoder(Path(path)), {name: Cells() for name in AVERAGED}
     for dataset, galaxies in sets.items():
-        for name, embedded in averages(encoder, galaxies).items():
-            averaged[name][dataset] = ladder(embedded, galaxies.targets, LADDER[dataset])
-    results |= averaged
+        for name, embeddings in averages(encoder, galaxies).items():
+            cells_by_name[name][dataset] = ladder(embeddings, galaxies.targets, LADDER[dataset])
+    results |= cells_by_name
     text += f"\n\n**The same for embeddings of “{last}” averaged over views**\n\n"
-    text += markdown_table(columns("", LADDER), [row(name, cells) for name, cells in averaged.items()])
+    text += markdown_table(columns("", LADDER), [row(name, cells) for name, cells in cells_by_name.items()])
     if shipped is not None:
         tests = {name: read(data, name, test=True) for name in TEST_LADDER}
         results["test"] = measure(load_encoder(shipped), fingerprint(shipped), tests, TEST_LADDER)

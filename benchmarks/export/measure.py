@@ -44,8 +44,8 @@ def _ours(name: str, source: Path, output: Path, consensus: str, split: str) -> 
     fractions = parse_fractions(split) if split else None
     plan = Plan(1, "Galaxies", parse(CONFIG), name, consensus, fractions, 0, "", "")
     image_files = ImageFiles(lambda reference: Path(reference).read_bytes(), max_pixels=10**8)
-    done = export((with_parents(task) for task in _lines(source)), output, plan=plan, image_files=image_files)
-    return {"objects": done.objects, "problems": done.problems}
+    summary = export((with_parents(task) for task in _lines(source)), output, plan=plan, image_files=image_files)
+    return {"objects": summary.objects, "problems": summary.problems}
 
 
 def _encode_whole_images() -> None:
@@ -57,9 +57,9 @@ def _encode_whole_images() -> None:
     from sync.geometry.shapes import Size
 
     def as_rle(footprint: Footprint, size: Size) -> dict[str, Any]:
-        whole = footprint.to_mask(size)
-        rle = coco_mask.encode(np.asfortranarray(whole, dtype=np.uint8))
-        return {"size": list(whole.shape), "counts": rle["counts"].decode("ascii")}
+        full_mask = footprint.to_mask(size)
+        rle = coco_mask.encode(np.asfortranarray(full_mask, dtype=np.uint8))
+        return {"size": list(full_mask.shape), "counts": rle["counts"].decode("ascii")}
 
     for module in (coco, parquet):
         module.__dict__["as_rle"] = as_rle

@@ -81,11 +81,11 @@ def measure(method: tuple[str, ...], folder: Path, count: int) -> Numbers:
             split,
         ]
         environment = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-        done = subprocess.run(command, capture_output=True, check=False, env=environment)
+        process = subprocess.run(command, capture_output=True, check=False, env=environment)
     numbers: Numbers = {"exporter": exporter, "format": name, "consensus": consensus, "split": split, "tasks": count}
-    if done.returncode:
-        return numbers | {"failed": done.stderr.decode(errors="replace").strip().splitlines()[-1]}
-    return numbers | json.loads(done.stdout.splitlines()[-1])
+    if process.returncode:
+        return numbers | {"failed": process.stderr.decode(errors="replace").strip().splitlines()[-1]}
+    return numbers | json.loads(process.stdout.splitlines()[-1])
 
 
 def table_row(run: Numbers) -> list[str]:

@@ -48,12 +48,12 @@ def write_tasks(folder: Path, count: int) -> None:
     random = np.random.default_rng(0)
     for image in images:
         Image.fromarray(random.integers(0, 60, (SIDE, SIDE, 3), dtype=np.uint8)).save(image)
-    with (folder / "tasks.jsonl").open("w") as lines, (folder / "tasks.json").open("w") as whole:
+    with (folder / "tasks.jsonl").open("w") as lines, (folder / "tasks.json").open("w") as json_file:
         for number, task in enumerate(_tasks(count, folder, images, random)):
             text = json.dumps(task)
             lines.write(text + "\n")
-            whole.write(("[" if number == 0 else ",\n") + text)
-        whole.write("]")
+            json_file.write(("[" if number == 0 else ",\n") + text)
+        json_file.write("]")
 
 
 def write_frame(folder: Path) -> None:
@@ -85,15 +85,15 @@ def write_frame(folder: Path) -> None:
 def _tasks(count: int, folder: Path, images: list[Path], random: np.random.Generator) -> Iterator[dict[str, Any]]:
     config = parse(CONFIG)
     masks = [_blob(random) for _ in range(POOL)]
-    drawn = [_draw(mask, config) for mask in masks]
+    objects = [_draw(mask, config) for mask in masks]
     for number in range(1, count + 1):
         people = 2 if number % TWO_PEOPLE_EVERY == 0 else 1
         annotations = []
         for person in range(1, people + 1):
-            picked = [drawn[place] for place in random.choice(POOL, 2, replace=False)]
+            pair = [objects[place] for place in random.choice(POOL, 2, replace=False)]
             label = ("Spiral", "Smooth", "Merger")[random.choice(3, p=(0.5, 0.4, 0.1))]
             regions = [choices.encode([label], control=_control(config, "morphology"))]
-            regions += [region for group in picked for region in group[:2]] + picked[0][2:]
+            regions += [region for group in pair for region in group[:2]] + pair[0][2:]
             result = [{**region, "id": f"r{number}-{person}-{place}"} for place, region in enumerate(regions)]
             result = [{**region, "origin": "manual" if place % 2 else "prediction"} for place, region in enumerate(result)]
             annotations.append(_annotation(10 * number + person, person, result))
@@ -136,8 +136,8 @@ def _blob(random: np.random.Generator) -> Mask:
     cx, cy = random.uniform(80, 176, 2)
     a, b, turn = random.uniform(20, 60), random.uniform(12, 30), random.uniform(0, np.pi)
     u, v = (x - cx) * np.cos(turn) + (y - cy) * np.sin(turn), (y - cy) * np.cos(turn) - (x - cx) * np.sin(turn)
-    ragged = ndimage.gaussian_filter(random.normal(0, 0.7, (SIDE, SIDE)), 1.5)
-    blob: Mask = (u / a) ** 2 + (v / b) ** 2 + ragged < 1
+    edge_noise = ndimage.gaussian_filter(random.normal(0, 0.7, (SIDE, SIDE)), 1.5)
+    blob: Mask = (u / a) ** 2 + (v / b) ** 2 + edge_noise < 1
     return blob
 
 

@@ -94,17 +94,17 @@ def _is_served(fixture: LabelStudioFixture) -> bool:
 
 def _count(fixture: LabelStudioFixture, project: int, kills: int) -> Kills:
     registry, client = fixture.services.registry, fixture.client
-    made = [version for version in registry.versions(project) if version.verdict != "base"]
-    submitted = {note.id for note in read_annotations(client, project)}
-    trained_on = set(read_stamps(registry.path(project, made[-1].number))) if made else set()
+    versions = [version for version in registry.versions(project) if version.verdict != "base"]
+    annotation_ids = {note.id for note in read_annotations(client, project)}
+    trained_on = set(read_stamps(registry.path(project, versions[-1].number))) if versions else set()
     live = registry.project(project).live_name
-    names = Counter(version.name for version in made)
+    names = Counter(version.name for version in versions)
     return Kills(
         kills=kills,
-        annotations=len(submitted),
-        lost=len(submitted - trained_on),
-        versions=len(made),
+        annotations=len(annotation_ids),
+        lost=len(annotation_ids - trained_on),
+        versions=len(versions),
         doubled_versions=sum(count > 1 for count in names.values()),
-        damaged_versions=sum(bool(find_damage(registry.path(project, version.number))) for version in made),
+        damaged_versions=sum(bool(find_damage(registry.path(project, version.number))) for version in versions),
         doubled_predictions=count_predictions(client, project, live) - len(predicted_tasks(client, project, live)),
     )

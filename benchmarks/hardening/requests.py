@@ -87,8 +87,8 @@ def measure_events(fixture: LabelStudioFixture, *, events: int) -> Events:
     gc.unfreeze()
     fixture.rest()
     times = [1000 * seconds for seconds, _ in answers]
-    lost = sum(not fine or seconds > LABEL_STUDIO_GIVES_UP_S for seconds, fine in answers)
-    return Events(events, AT_ONCE, float(np.percentile(times, 50)), float(np.percentile(times, 99)), lost)
+    lost_count = sum(not fine or seconds > LABEL_STUDIO_GIVES_UP_S for seconds, fine in answers)
+    return Events(events, AT_ONCE, float(np.percentile(times, 50)), float(np.percentile(times, 99)), lost_count)
 
 
 def measure_malformed(fixture: LabelStudioFixture, *, requests: int) -> Requests:
@@ -106,8 +106,8 @@ def measure_images(fixture: LabelStudioFixture, *, images: int) -> Requests:
         for start in range(0, images, IMAGES_A_REQUEST)
     ]
     requests = [("/predict", json.dumps(body).encode()) for body in bodies]
-    measured = _measure(fixture, "broken images", requests, warm_up=WARM_UP // IMAGES_A_REQUEST)
-    return Requests("broken images", images, *_fields(measured))
+    measurement = _measure(fixture, "broken images", requests, warm_up=WARM_UP // IMAGES_A_REQUEST)
+    return Requests("broken images", images, *_fields(measurement))
 
 
 def memory_mb(pid: int) -> float:
@@ -116,8 +116,8 @@ def memory_mb(pid: int) -> float:
     return float(next(line for line in lines if line.startswith("VmRSS")).split()[1]) / 1000
 
 
-def _fields(measured: Requests) -> tuple[int, int, float, float]:
-    return measured.refused, measured.failed, measured.memory_before_mb, measured.memory_after_mb
+def _fields(measurement: Requests) -> tuple[int, int, float, float]:
+    return measurement.refused, measurement.failed, measurement.memory_before_mb, measurement.memory_after_mb
 
 
 def _measure(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, bytes]], *, warm_up: int) -> Requests:
@@ -133,9 +133,9 @@ def _measure(fixture: LabelStudioFixture, kind: str, requests: list[tuple[str, b
             client.post(path, content=body, headers={"Content-Type": "application/json"}).status_code for path, body in requests
         )
     time.sleep(SETTLE_S)
-    refused = sum(count for status, count in statuses.items() if 400 <= status < 500)
-    failed = sum(count for status, count in statuses.items() if status >= 500)
-    return Requests(kind, len(requests), refused, failed, before, memory_mb(server.pid))
+    refused_count = sum(count for status, count in statuses.items() if 400 <= status < 500)
+    failed_count = sum(count for status, count in statuses.items() if status >= 500)
+    return Requests(kind, len(requests), refused_count, failed_count, before, memory_mb(server.pid))
 
 
 async def _send_many(port: int, request: bytes, events: int) -> list[tuple[float, bool]]:
@@ -166,9 +166,9 @@ def _make_malformed(dice: random.Random) -> tuple[str, bytes]:
 
 
 def _break_images(dice: random.Random, count: int) -> Iterator[str]:
-    whole = _images()
+    images = _images()
     for _ in range(count):
-        content = bytearray(dice.choice(whole))
+        content = bytearray(dice.choice(images))
         for _ in range(dice.choice((1, 3, 30))):
             content[dice.randrange(len(content))] = dice.randrange(256)
         cut = dice.choice((len(content), len(content), dice.randrange(1, len(content))))

@@ -47,7 +47,7 @@ def main() -> None:
         open_fixture(Path(folder), crops=CROPS // share, console=console) as fixture,
     ):
         events = measure_events(fixture, events=10_000 // share)
-        malformed = measure_malformed(fixture, requests=10_000 // share)
+        malformed_requests = measure_malformed(fixture, requests=10_000 // share)
         images = measure_images(fixture, images=1_000 // share)
         kills = measure_kills(fixture, kills=100 // share, annotations=CROPS // share)
     rows = [
@@ -56,7 +56,7 @@ def main() -> None:
         *(
             [result.kind, f"{result.requests:,}", f"{result.refused:,} refused", f"{result.failed} answers of 500",
              f"{result.memory_before_mb:.0f} → {result.memory_after_mb:.0f} MB"]
-            for result in (malformed, images)
+            for result in (malformed_requests, images)
         ),
         ["kill -9", f"{kills.kills} while {kills.annotations} annotations were submitted",
          f"{kills.versions} versions, {kills.doubled_versions} twice, {kills.damaged_versions} damaged",
@@ -73,7 +73,12 @@ def main() -> None:
             {"machine": machine}
             | {
                 name: asdict(result)
-                for name, result in (("events", events), ("malformed", malformed), ("images", images), ("kills", kills))
+                for name, result in (
+                    ("events", events),
+                    ("malformed", malformed_requests),
+                    ("images", images),
+                    ("kills", kills),
+                )
             },
         )
         write_section("hardening", f"One run on {machine}.\n\n{table}")

@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     stage = prepare(options.data)
-    runs = {(seed, name): _measured(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
+    runs = {(seed, name): _measure(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
     curves = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
     rows = [[name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1))] for name, values in curves.items()]
     columns = ["order", *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)), "mean of the curve"]
@@ -114,13 +114,13 @@ def main() -> None:
 
 def prepare(data: Path) -> Stage:
     """Draw the scenes, score the settings' grid on them, and embed them."""
-    pool, measured = _draw(data, part="train", count=POOL), _draw(data, part="test", count=MEASURED)
+    pool, test_scenes = _draw(data, part="train", count=POOL), _draw(data, part="test", count=MEASURED)
     grids = [_grid(pool, scene) for scene in range(POOL)]
     encoder = Embeddings(
         load_encoder(SHIPPED_CHECKPOINT), FileCache(CACHE, max_bytes=10**8), fingerprint=fingerprint(SHIPPED_CHECKPOINT)
     )
-    embeddings = np.stack([encoder.of([_stored(image, number)])[0] for number, image in enumerate(pool.images)])
-    return Stage(pool, grids, embeddings, measured)
+    embeddings = np.stack([encoder.of([_store_image(image, number)])[0] for number, image in enumerate(pool.images)])
+    return Stage(pool, grids, embeddings, test_scenes)
 
 
 def _grid(pool: Scenes, scene: int) -> Grid:
@@ -137,7 +137,7 @@ def _choices() -> tuple[Choice, ...]:
     return tuple(score_grid(np.zeros((SIDE_PX, SIDE_PX, 3), np.float32), []))
 
 
-def _measured(stage: Stage, strategy: str, seed: int) -> list[float]:
+def _measure(stage: Stage, strategy: str, seed: int) -> list[float]:
     file = RUNS / f"run-{strategy.split()[0]}-{seed}.json"
     if not file.exists():
         file.write_text(json.dumps(simulate(stage, STRATEGIES[strategy], seed)))
@@ -153,30 +153,28 @@ def _draw(data: Path, *, part: Part, count: int) -> Scenes:
 
 def simulate(stage: Stage, strategy: Strategy, seed: int) -> list[float]:
     """Return the average precision on the measured scenes after each batch."""
-    labelled: Indices = np.zeros(0, np.intp)
+    rows: Indices = np.zeros(0, np.intp)
     head, values = SourceDetector.base((CLASS,)), []
     for batch in range(BATCHES):
         generator = np.random.default_rng((seed, batch))
-        open_ = generator.permutation(np.setdiff1d(np.arange(POOL), labelled))
-        labelled = np.concatenate([labelled, strategy(stage, head, open_, labelled, generator)])
-        head = _fit(stage, labelled, head)
+        open_ = generator.permutation(np.setdiff1d(np.arange(POOL), rows))
+        rows = np.concatenate([rows, strategy(stage, head, open_, rows, generator)])
+        head = _fit(stage, rows, head)
         values.append(_measure(stage.measured, head))
     return values
 
 
-def _random(stage: Stage, head: SourceDetector, open_: Indices, labelled: Indices, generator: np.random.Generator) -> Indices:
+def _random(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
     return open_[:BATCH]
 
 
-def _uncertain(
-    stage: Stage, head: SourceDetector, open_: Indices, labelled: Indices, generator: np.random.Generator
-) -> Indices:
+def _uncertain(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
     return open_[np.argsort(-_uncertainty(stage, head, open_), kind="stable")[:BATCH]]
 
 
-def _herding(stage: Stage, head: SourceDetector, open_: Indices, labelled: Indices, generator: np.random.Generator) -> Indices:
-    features, covered = reduce_embeddings(stage.embeddings[open_], stage.embeddings[labelled])
-    pool = Pool(features, covered, np.zeros((len(open_), 0), np.float32), _uncertainty(stage, head, open_))
+def _herding(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
+    features, labelled_features = reduce_embeddings(stage.embeddings[open_], stage.embeddings[rows])
+    pool = Pool(features, labelled_features, np.zeros((len(open_), 0), np.float32), _uncertainty(stage, head, open_))
     return open_[select_batch(pool, "herding", BATCH, source=generator)]
 
 
@@ -189,11 +187,11 @@ def _uncertainty(stage: Stage, head: SourceDetector, scenes: Indices) -> NDArray
     return np.array([1 - acquisition_confidence(entropy) for entropy in entropies], np.float32)
 
 
-def _fit(stage: Stage, labelled: Indices, head: SourceDetector) -> SourceDetector:
-    images = [stage.pool.images[scene] for scene in labelled]
-    boxes = [[(box, CLASS) for box in stage.pool.boxes[scene]] for scene in labelled]
+def _fit(stage: Stage, rows: Indices, head: SourceDetector) -> SourceDetector:
+    images = [stage.pool.images[scene] for scene in rows]
+    boxes = [[(box, CLASS) for box in stage.pool.boxes[scene]] for scene in rows]
     try:
-        return SourceDetector.fit(images, boxes, classes=(CLASS,), grids=[stage.grids[scene] for scene in labelled])
+        return SourceDetector.fit(images, boxes, classes=(CLASS,), grids=[stage.grids[scene] for scene in rows])
     except NotEnoughLabels:
         return head
 
@@ -203,10 +201,10 @@ def _measure(scenes: Scenes, head: SourceDetector) -> float:
     return float(average_precision(matches)(np.ones((1, len(matches))))[0])
 
 
-def _match(objects: Sequence[Detected], drawn: Sequence[Box]) -> ImageMatches:
-    labels, names = (CLASS,) * len(objects), (CLASS,) * len(drawn)
+def _match(objects: Sequence[Detected], boxes: Sequence[Box]) -> ImageMatches:
+    labels, names = (CLASS,) * len(objects), (CLASS,) * len(boxes)
     scores = np.array([each.score for each in objects], np.float64)
-    overlaps = box_overlaps(box_edges([each.source.box for each in objects]), box_edges(drawn))
+    overlaps = box_overlaps(box_edges([each.source.box for each in objects]), box_edges(boxes))
     return ImageMatches(labels, scores, match_detections(overlaps, scores, labels, names), names)
 
 
@@ -214,7 +212,7 @@ def _boxes(scene: Scene) -> list[Box]:
     return [Box(left, top, right - left, bottom - top) for left, top, right, bottom in scene.boxes.tolist()]
 
 
-def _stored(image: NDArray[np.float32], number: int) -> StoredImage:
+def _store_image(image: NDArray[np.float32], number: int) -> StoredImage:
     file = io.BytesIO()
     Image.fromarray((image * 255).round().astype(np.uint8)).save(file, "PNG")
     return StoredImage(f"human-in-the-loop-train-{SIDE_PX}-{number}", file.getvalue, 10**8)

@@ -81,36 +81,36 @@ def main() -> None:
         "outlines of real galaxies": (outlines(options.data, options.part, segmenter.windows), False),
         "scenes": (list(scenes(options.data, options.part, segmenter.windows, count=SCENES)), True),
     }
-    measured = {
+    overlaps = {
         name: [_times(segmenter.base, image, seed, complete=complete) for seed, image in enumerate(images)]
         for name, (images, complete) in groups.items()
     }
-    rows = [_row(name, times) for name, times in measured.items()]
+    rows = [_row(name, times) for name, times in overlaps.items()]
     columns = ["set", "objects", "accepted as predicted", "drawn, s", "clicked, s", "corrected, s", "times faster than drawing"]
     table = markdown_table(columns, rows, title="Seconds per object under the stated costs")
     print(table)
     if options.write:
         write_section("human_in_the_loop_outlining", f"{options.part} part, {machine_line()}.\n\n{table}")
-        numbers = {name: dict(zip(columns[1:], row[1:], strict=True)) for name, row in zip(measured, rows, strict=True)}
+        numbers = {name: dict(zip(columns[1:], row[1:], strict=True)) for name, row in zip(overlaps, rows, strict=True)}
         write_numbers("human_in_the_loop_outlining", {"machine": machine_line(), "part": options.part} | numbers)
 
 
 def _times(head: PromptedMasks, image: StoredImage, seed: int, *, complete: bool) -> Times:
     """Return the times of one image; `complete` if all its objects are known, so that other predictions are wrong."""
     boxes = [source.box for source in extract(image.pixels).sources]
-    predicted = [mask.mask() for mask in head.outline(image.windowed_image, boxes)] if boxes else []
+    masks = [mask.mask() for mask in head.outline(image.windowed_image, boxes)] if boxes else []
     drawing = clicking = correcting = 0.0
-    accepted = 0
+    accepted_count = 0
     for number, mask in enumerate(image.masks):
-        overlap = max((mask_overlap(other, mask) for other in predicted), default=0.0)
+        overlap = max((mask_overlap(other, mask) for other in masks), default=0.0)
         clicks = _clicks_s(head, image, mask, seed=100 * seed + number)
         drawing += DRAW_S
         clicking += clicks
-        accepted += overlap >= ENOUGH
+        accepted_count += overlap >= ENOUGH
         correcting += ACCEPT_S if overlap >= ENOUGH else ACCEPT_S + (DELETE_S if overlap > 0 else 0.0) + clicks
     if complete:
-        correcting += DELETE_S * sum(all(mask_overlap(other, mask) == 0 for mask in image.masks) for other in predicted)
-    return Times(len(image.masks), accepted, drawing, clicking, correcting)
+        correcting += DELETE_S * sum(all(mask_overlap(other, mask) == 0 for mask in image.masks) for other in masks)
+    return Times(len(image.masks), accepted_count, drawing, clicking, correcting)
 
 
 def _clicks_s(head: PromptedMasks, image: StoredImage, mask: Mask, *, seed: int) -> float:
@@ -126,15 +126,15 @@ def _clicks_s(head: PromptedMasks, image: StoredImage, mask: Mask, *, seed: int)
 
 def _row(name: str, times: Sequence[Times]) -> list[str]:
     table = np.array([(entry.objects, entry.accepted, entry.drawing, entry.clicking, entry.correcting) for entry in times])
-    objects, accepted, drawing, clicking, correcting = table.sum(axis=0)
+    objects, accepted_count, drawing, clicking, correcting = table.sum(axis=0)
     generator = np.random.default_rng(0)
-    drawn = table[generator.integers(0, len(table), (SAMPLES, len(table)))].sum(axis=1)
-    low, high = np.quantile(drawn[:, 2] / drawn[:, 4], [0.025, 0.975])
+    samples = table[generator.integers(0, len(table), (SAMPLES, len(table)))].sum(axis=1)
+    low, high = np.quantile(samples[:, 2] / samples[:, 4], [0.025, 0.975])
     seconds = [f"{total / objects:.1f}" for total in (drawing, clicking, correcting)]
     return [
         name,
         f"{objects:.0f}",
-        f"{accepted / objects:.0%}",
+        f"{accepted_count / objects:.0%}",
         *seconds,
         f"{drawing / correcting:.1f} ({low:.1f} to {high:.1f})",
     ]

@@ -49,7 +49,7 @@ def main() -> None:
     galaxies = {name: read_set(options.data, name, part=options.part) for name in SETS}
     settings = list(_settings(options.strategies, options.seeds))
     began = time.process_time()
-    runs = {setting: _measured(galaxies[setting.galaxies], setting) for setting in track(settings, "simulating")}
+    runs = {setting: _measure(galaxies[setting.galaxies], setting) for setting in track(settings, "simulating")}
     tables = "\n\n".join(
         [saved_table(runs), time_table(runs), *(curves_table(runs, name) for name in SETS), forecast_table(runs)]
     )
@@ -64,11 +64,11 @@ def main() -> None:
 
 def _settings(strategies: list[str], seeds: int) -> Iterator[Setting]:
     """Yield all runs, by seed: a benchmark that is ended early compares all strategies on the same seeds."""
-    for seed, wrong, name, strategy in product(range(seeds), WRONG, SETS, strategies):
-        yield Setting(name, strategy, wrong, seed)
+    for seed, wrong_share, name, strategy in product(range(seeds), WRONG, SETS, strategies):
+        yield Setting(name, strategy, wrong_share, seed)
 
 
-def _measured(galaxies: Galaxies, setting: Setting) -> Run:
+def _measure(galaxies: Galaxies, setting: Setting) -> Run:
     file = CACHE / galaxies.name / f"{setting.strategy}-{setting.wrong}-{setting.seed}.json"
     if file.exists():
         return Run(**json.loads(file.read_text()))

@@ -98,13 +98,13 @@ def read_set(data: Path, name: str, *, part: str) -> Galaxies:
     kind = SETS[name]
     frames = read_galaxies(data, side=SIDE) if name == "gz1" else _read_frames(data, kind)
     embeddings = embed(frames, SHIPPED_CHECKPOINT)
-    pool, measured = (frames.rows(split) for split in ("train", part))
+    pool, test_rows = (frames.rows(split) for split in ("train", part))
     return Galaxies(
         f"{frames.pixels}-{fingerprint(SHIPPED_CHECKPOINT)}-{part}",
         embeddings[pool],
         frames.labels[pool],
-        embeddings[measured],
-        frames.labels[measured],
+        embeddings[test_rows],
+        frames.labels[test_rows],
         kind.classes,
     )
 

@@ -57,38 +57,38 @@ class Run:
 def simulate(galaxies: Galaxies, setting: Setting, *, labels: int) -> Run:
     """Label up to a number of galaxies."""
     generator = np.random.default_rng(setting.seed)
-    answers = _answers(galaxies.pool_labels, len(galaxies.classes), wrong=setting.wrong, generator=generator)
+    answers = _answers(galaxies.pool_labels, len(galaxies.classes), wrong_share=setting.wrong, generator=generator)
     features, _ = reduce_embeddings(galaxies.pool, galaxies.pool[:0], seed=setting.seed)
-    labelled = np.zeros(0, np.intp)
+    rows = np.zeros(0, np.intp)
     head: Morphology | None = None
     run = Run([], [])
-    while len(labelled) < min(labels, len(features)):
-        open_ = np.setdiff1d(np.arange(len(features)), labelled)
-        pool = _pool(galaxies.pool[open_], features[open_], features[labelled], head)
-        seed = zlib.crc32(f"{setting.galaxies} {setting.seed} {len(labelled)}".encode())
-        chosen = _choose_batch(pool, setting.strategy, np.random.default_rng(seed))
-        run.accepted.append(_accepted(pool, chosen, answers[open_[chosen]]))
-        labelled = np.concatenate([labelled, open_[chosen]])
-        head = _fit(galaxies.pool[labelled], answers[labelled], galaxies.classes)
+    while len(rows) < min(labels, len(features)):
+        open_ = np.setdiff1d(np.arange(len(features)), rows)
+        pool = _pool(galaxies.pool[open_], features[open_], features[rows], head)
+        seed = zlib.crc32(f"{setting.galaxies} {setting.seed} {len(rows)}".encode())
+        batch = _choose_batch(pool, setting.strategy, np.random.default_rng(seed))
+        run.accepted.append(_accepted_share(pool, batch, answers[open_[batch]]))
+        rows = np.concatenate([rows, open_[batch]])
+        head = _fit(galaxies.pool[rows], answers[rows], galaxies.classes)
         run.auc.append(_macro_auc(head, galaxies))
     return run
 
 
 def _choose_batch(pool: Pool, strategy: str, generator: np.random.Generator) -> Indices:
     """Return a whole batch: where near copies make it shorter, the galaxies with the most information follow."""
-    selected = select_batch(pool, strategy, BATCH, source=generator)
-    rest = np.setdiff1d(np.arange(len(pool)), selected, assume_unique=True)
+    choice = select_batch(pool, strategy, BATCH, source=generator)
+    rest = np.setdiff1d(np.arange(len(pool)), choice, assume_unique=True)
     others = rest[np.lexsort((generator.random(len(rest)), -pool.information[rest]))]
-    return np.concatenate([selected, others])[:BATCH]
+    return np.concatenate([choice, others])[:BATCH]
 
 
-def _accepted(pool: Pool, chosen: Indices, answers: Indices) -> float:
-    return float((pool.probabilities[chosen].argmax(axis=1) == answers).mean()) if pool.is_trained else 0.0
+def _accepted_share(pool: Pool, batch: Indices, answers: Indices) -> float:
+    return float((pool.probabilities[batch].argmax(axis=1) == answers).mean()) if pool.is_trained else 0.0
 
 
-def _answers(labels: Indices, classes: int, *, wrong: float, generator: np.random.Generator) -> Indices:
+def _answers(labels: Indices, classes: int, *, wrong_share: float, generator: np.random.Generator) -> Indices:
     others = (labels + generator.integers(1, classes, len(labels))) % classes
-    return np.where(generator.random(len(labels)) < wrong, others, labels)
+    return np.where(generator.random(len(labels)) < wrong_share, others, labels)
 
 
 def _fit(embeddings: Floats, labels: Indices, classes: tuple[str, ...]) -> Morphology | None:
@@ -98,12 +98,12 @@ def _fit(embeddings: Floats, labels: Indices, classes: tuple[str, ...]) -> Morph
         return None
 
 
-def _pool(embeddings: Floats, features: Floats, labelled: Floats, head: Morphology | None) -> Pool:
+def _pool(embeddings: Floats, features: Floats, rows: Floats, head: Morphology | None) -> Pool:
     if head is None:
-        nothing = np.zeros((len(features), 0), np.float32)
-        return Pool(features, labelled, nothing, np.zeros(len(features), np.float32), embeddings)
+        no_inputs = np.zeros((len(features), 0), np.float32)
+        return Pool(features, rows, no_inputs, np.zeros(len(features), np.float32), embeddings)
     information = head.uncertainty(embeddings).epistemic
-    return Pool(features, labelled, head.predict(embeddings), information, embeddings, head.predict)
+    return Pool(features, rows, head.predict(embeddings), information, embeddings, head.predict)
 
 
 def _macro_auc(head: Morphology | None, galaxies: Galaxies) -> float:

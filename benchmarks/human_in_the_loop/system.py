@@ -63,7 +63,7 @@ def main() -> None:
         galaxies, project, classes = _prepare(fixture, *_choose(options.data), console)
         live, seconds = _annotate(fixture, project, galaxies, classes, options.batches, console)
     labels = options.batches * BATCH
-    simulated = {
+    simulated_runs = {
         strategy: np.mean(
             [simulate(galaxies, Setting("gz1", strategy, 0.0, seed), labels=labels).auc for seed in range(SEEDS)], axis=0
         )
@@ -73,7 +73,7 @@ def main() -> None:
         [
             str((batch + 1) * BATCH),
             f"{live[batch]:.3f}",
-            *(f"{curve[batch]:.3f}" for curve in simulated.values()),
+            *(f"{curve[batch]:.3f}" for curve in simulated_runs.values()),
             f"{seconds[batch]:.0f}",
         ]
         for batch in range(options.batches)
@@ -81,14 +81,14 @@ def main() -> None:
     columns = [
         "labels",
         "system, live version",
-        *(f"simulation, {name}, mean of {SEEDS}" for name in simulated),
+        *(f"simulation, {name}, mean of {SEEDS}" for name in simulated_runs),
         "batch to predictions, s",
     ]
     table = markdown_table(columns, rows, title="Macro AUC on gz1, val part")
     console.print(table, markup=False)
     if options.write:
         write_section("human_in_the_loop_system", f"One run on {machine_line()}.\n\n{table}")
-        numbers = {name: curve.tolist() for name, curve in simulated.items()}
+        numbers = {name: curve.tolist() for name, curve in simulated_runs.items()}
         write_numbers("human_in_the_loop_system", {"machine": machine_line(), "system": live, "seconds": seconds} | numbers)
 
 
@@ -97,18 +97,20 @@ def _choose(data: Path) -> tuple[list[tuple[Path, int]], list[tuple[Path, int]]]
     with (data / KIND.name / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row[KIND.column] in KIND.classes]
     generator = np.random.default_rng(0)
-    chosen = []
+    rows_of_part = []
     for part, count in (("train", POOL), ("val", MEASURED)):
         own = [row for row in rows if row["split"] == part]
-        drawn = generator.choice(len(own), min(count, len(own)), replace=False).tolist()
-        chosen.append([(data / KIND.name / own[place]["file"], KIND.classes.index(own[place][KIND.column])) for place in drawn])
-    return chosen[0], chosen[1]
+        sample = generator.choice(len(own), min(count, len(own)), replace=False).tolist()
+        rows_of_part.append(
+            [(data / KIND.name / own[place]["file"], KIND.classes.index(own[place][KIND.column])) for place in sample]
+        )
+    return rows_of_part[0], rows_of_part[1]
 
 
 def _prepare(
     fixture: LabelStudioFixture,
     pool: Sequence[tuple[Path, int]],
-    measured: Sequence[tuple[Path, int]],
+    test_files: Sequence[tuple[Path, int]],
     console: Console,
 ) -> tuple[Galaxies, int, dict[int, int]]:
     """Upload all galaxies and embed them; return them, the project of the pool, and the class of each of its tasks."""
@@ -116,21 +118,21 @@ def _prepare(
     projects = [create_project(client, name, CONFIG) for name in ("pool", "measured")]
     embeddings, labels = [], []
     classes_of_tasks: dict[int, int] = {}
-    for project, galaxies in zip(projects, (pool, measured), strict=True):
+    for project, galaxies in zip(projects, (pool, test_files), strict=True):
         with console.status(f"uploading and embedding {len(galaxies)} galaxies"):
             upload_images(client, project, [file for file, _ in galaxies])
             tasks = read_tasks(client, project)
-            known = {file.name: label for file, label in galaxies}
-            own = [known[str(task.data["image"]).partition("-")[2]] for task in tasks]
+            label_by_name = {file.name: label for file, label in galaxies}
+            own = [label_by_name[str(task.data["image"]).partition("-")[2]] for task in tasks]
             features = fixture.services.predictors.extractor.extract_features(
                 [str(task.data["image"]) for task in tasks], embed=True
             )
         embeddings.append(
             np.stack(
                 [
-                    extracted.embedding
-                    for extracted in features
-                    if isinstance(extracted, ImageFeatures) and extracted.embedding is not None
+                    features_of_image.embedding
+                    for features_of_image in features
+                    if isinstance(features_of_image, ImageFeatures) and features_of_image.embedding is not None
                 ]
             )
         )
@@ -164,17 +166,18 @@ def _annotate(
         fixture.wait_until(lambda: fixture.is_published(project), "the predictions", every_s=ASK_EVERY_S)
         seconds.append(time.monotonic() - began)
         auc.append(_auc(fixture, project, galaxies))
-        made = len(fixture.services.registry.versions(project)) - count
+        version_count = len(fixture.services.registry.versions(project)) - count
         console.print(
-            f"{(batch + 1) * BATCH} labels: AUC {auc[-1]:.3f}, {made} new version, {seconds[-1]:.0f} s", highlight=False
+            f"{(batch + 1) * BATCH} labels: AUC {auc[-1]:.3f}, {version_count} new version, {seconds[-1]:.0f} s",
+            highlight=False,
         )
     return auc, seconds
 
 
 def _auc(fixture: LabelStudioFixture, project: int, galaxies: Galaxies) -> float:
     """Return the macro AUC of the live version's head on the measured galaxies; 0.5 if it has none."""
-    known = fixture.known(project)
-    heads = fixture.services.predictors.heads_of(project, known.live_version, read_config(known.label_config))
+    label_by_name = fixture.known(project)
+    heads = fixture.services.predictors.heads_of(project, label_by_name.live_version, read_config(label_by_name.label_config))
     head = heads.by_control.get("kind")
     if not isinstance(head, Morphology):
         return 0.5

@@ -33,11 +33,12 @@ def saved_table(runs: Runs) -> str:
     It is one minus the number of labels with which the mean curve first reaches the AUC of random order at the end, over the
     number with which random order reaches it, with a 95 % bootstrap interval over seeds.
     """
-    wrong = sorted({setting.wrong for setting in runs})
+    wrong_share = sorted({setting.wrong for setting in runs})
     rows = [
-        [strategy, *(_saved(runs, name, strategy, share) for name in SETS for share in wrong)] for strategy in _strategies(runs)
+        [strategy, *(_describe_saving(runs, name, strategy, share) for name in SETS for share in wrong_share)]
+        for strategy in _strategies(runs)
     ]
-    columns = ["strategy", *(f"{name}, {share:.0%} wrong" for name in SETS for share in wrong)]
+    columns = ["strategy", *(f"{name}, {share:.0%} wrong" for name in SETS for share in wrong_share)]
     return markdown_table(columns, rows, title="Labels saved at the AUC of random order with all labels")
 
 
@@ -67,10 +68,10 @@ def time_table(runs: Runs) -> str:
             labels, by_random = (
                 min(labels_needed(rungs, curves.mean(axis=0), target=target).high, rungs[-1]) for curves in (scores, random)
             )
-            accepted = np.array(
+            shares = np.array(
                 [run.accepted for key, run in runs.items() if (key.galaxies, key.strategy, key.wrong) == (name, strategy, 0.0)]
             ).mean(axis=0)
-            share = float(np.interp(labels, rungs, np.cumsum(accepted) / np.arange(1, len(rungs) + 1)))
+            share = float(np.interp(labels, rungs, np.cumsum(shares) / np.arange(1, len(rungs) + 1)))
             seconds = LOOK_S + SUBMIT_S + (1 - share) * (CHOOSE_S + UNDO_S)
             cells.append(f"{by_random * (LOOK_S + CHOOSE_S + SUBMIT_S) / (labels * seconds):.1f}")
         rows.append([strategy, *cells])
@@ -82,18 +83,24 @@ def time_table(runs: Runs) -> str:
 def forecast_table(runs: Runs) -> str:
     """Return how often the forecast's interval holds the gain of AUC that is measured `MORE` labels later, on gz1."""
     rows = []
-    for wrong in sorted({setting.wrong for setting in runs}):
+    for wrong_share in sorted({setting.wrong for setting in runs}):
         for at in FORECAST_AT:
             forecasts = [
                 pair
                 for setting, run in runs.items()
-                if setting.galaxies == "gz1" and setting.wrong == wrong and (pair := _forecast(run, at)) is not None
+                if setting.galaxies == "gz1" and setting.wrong == wrong_share and (pair := _forecast(run, at)) is not None
             ]
             low, value, high, gain = np.array(forecasts).T
-            held, error = (low <= gain) & (gain <= high), value - gain
+            is_covered, error = (low <= gain) & (gain <= high), value - gain
             numbers = [error.mean(), np.abs(error).mean(), np.median(high - low), gain.mean()]
             rows.append(
-                [f"{wrong:.0%}", str(at), str(len(held)), f"{held.mean():.0%}", *(f"{value:+.4f}" for value in numbers)]
+                [
+                    f"{wrong_share:.0%}",
+                    str(at),
+                    str(len(is_covered)),
+                    f"{is_covered.mean():.0%}",
+                    *(f"{value:+.4f}" for value in numbers),
+                ]
             )
     columns = ["wrong", "labels", "runs", "held", "mean error", "mean absolute error", "median width", "measured gain"]
     return markdown_table(columns, rows, title=f"The 68 % interval of the gain of AUC from {MORE} more labels, all strategies")
@@ -107,18 +114,20 @@ def _forecast(run: Run, at: int) -> tuple[float, float, float, float] | None:
         estimate, _ = forecast(points, at=at, further_labels=MORE)
     except NoForecast:
         return None
-    known = dict(values)
+    value_by_name = dict(values)
     assert estimate.low is not None
     assert estimate.high is not None
-    return estimate.low, estimate.value, estimate.high, known[at + MORE] - known[at]
+    return estimate.low, estimate.value, estimate.high, value_by_name[at + MORE] - value_by_name[at]
 
 
 def mean_curves(runs: Runs) -> dict[str, str]:
     """Return the mean AUC over seeds after each batch, by set, strategy and share of wrong answers."""
     keys = dict.fromkeys((setting.galaxies, setting.strategy, setting.wrong) for setting in runs)
     return {
-        f"{name} {strategy} {wrong}": " ".join(f"{value:.4f}" for value in _of(runs, name, strategy, wrong).mean(axis=0))
-        for name, strategy, wrong in keys
+        f"{name} {strategy} {wrong_share}": " ".join(
+            f"{value:.4f}" for value in _of(runs, name, strategy, wrong_share).mean(axis=0)
+        )
+        for name, strategy, wrong_share in keys
     }
 
 
@@ -126,10 +135,10 @@ def _strategies(runs: Runs) -> list[str]:
     return list(dict.fromkeys(setting.strategy for setting in runs))
 
 
-def _of(runs: Runs, name: str, strategy: str, wrong: float) -> Floats:
+def _of(runs: Runs, name: str, strategy: str, wrong_share: float) -> Floats:
     """Return the curves of all seeds, shape (seeds, batches)."""
     return np.array(
-        [run.auc for key, run in runs.items() if (key.galaxies, key.strategy, key.wrong) == (name, strategy, wrong)]
+        [run.auc for key, run in runs.items() if (key.galaxies, key.strategy, key.wrong) == (name, strategy, wrong_share)]
     )
 
 
@@ -138,8 +147,8 @@ def _mean(values: Floats) -> str:
     return f"{values.mean():.3f} ± {error:.3f}"
 
 
-def _saved(runs: Runs, name: str, strategy: str, wrong: float) -> str:
-    scores, random = _of(runs, name, strategy, wrong), _of(runs, name, "random", wrong)
+def _describe_saving(runs: Runs, name: str, strategy: str, wrong_share: float) -> str:
+    scores, random = _of(runs, name, strategy, wrong_share), _of(runs, name, "random", wrong_share)
     rungs = [BATCH * (batch + 1) for batch in range(scores.shape[1])]
     generator = np.random.default_rng(0)
     seeds = [np.arange(len(scores)), *generator.integers(0, len(scores), (SAMPLES, len(scores)))]
@@ -150,5 +159,5 @@ def _saved(runs: Runs, name: str, strategy: str, wrong: float) -> str:
 
 def _share(rungs: Sequence[int], scores: Floats, random: Floats) -> float:
     target = float(random[-1])
-    needed, by_random = (labels_needed(rungs, curve, target=target) for curve in (scores, random))
-    return 1 - min(needed.high, rungs[-1]) / min(by_random.high, rungs[-1])
+    labels_of_method, by_random = (labels_needed(rungs, curve, target=target) for curve in (scores, random))
+    return 1 - min(labels_of_method.high, rungs[-1]) / min(by_random.high, rungs[-1])

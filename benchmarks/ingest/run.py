@@ -91,9 +91,9 @@ class Measured:
 def main() -> None:
     """Measure all methods and write the report."""
     quick = "--quick" in sys.argv[1:]
-    with ExitStack() as opened:
-        folder = Path(opened.enter_context(tempfile.TemporaryDirectory(prefix="ingest-")))
-        studio = opened.enter_context(
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="ingest-")))
+        studio = stack.enter_context(
             LabelStudioServer(
                 LABEL_STUDIO, folder / "studio", port=free_port(), user=USER, password=PASSWORD, local_files=folder / "served"
             )
@@ -106,9 +106,9 @@ def main() -> None:
             "GALAXYLOOP_DATA_DIR": str(folder / "data"),
             "GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT": str(folder / "served"),
         }
-        s3 = opened.enter_context(_bucket())
-        client = opened.enter_context(LabelStudioClient(studio.url, environment["LABEL_STUDIO_API_KEY"]))
-        measured = []
+        s3 = stack.enter_context(_bucket())
+        client = stack.enter_context(LabelStudioClient(studio.url, environment["LABEL_STUDIO_API_KEY"]))
+        measurements = []
         for count in (20,) if quick else COUNTS:
             folders = {kind: _write_files(folder / f"{kind}-{count}", kind, count) for kind in ("png", "fits")}
             for method in _methods(with_s3=bool(s3)):
@@ -117,9 +117,9 @@ def main() -> None:
                     f"{result.images} {result.kind}, {result.method}: {result.images / result.seconds:.1f} a second, "
                     f"{result.peak_mib:.0f} MiB"
                 )
-                measured.append(result)
+                measurements.append(result)
     if not quick:
-        _write(measured)
+        _write(measurements)
 
 
 def _methods(*, with_s3: bool) -> list[Method]:
@@ -140,11 +140,11 @@ def _measure(method: Method, count: int, folder: Path, client: LabelStudioClient
     else:
         command = [sys.executable, "-m", "backend.cli", "import", str(project), str(folder), *method.words]
     seconds, cpu, peak = _run(command, environment)
-    made = project_state(client, project).task_count
-    if made != count:
-        raise SystemExit(f"{method.name} made {made} tasks of {count} files")
-    again = None if method.words is None else _run(command, environment)[0]
-    return Measured(method.name, method.kind, count, seconds, cpu, peak, again)
+    task_count = project_state(client, project).task_count
+    if task_count != count:
+        raise SystemExit(f"{method.name} made {task_count} tasks of {count} files")
+    second_run_s = None if method.words is None else _run(command, environment)[0]
+    return Measured(method.name, method.kind, count, seconds, cpu, peak, second_run_s)
 
 
 def _run(command: Sequence[str], environment: dict[str, str]) -> tuple[float, float, float]:
@@ -213,8 +213,8 @@ def _bucket() -> Iterator[dict[str, str]]:
         server.stop()
 
 
-def _write(measured: Sequence[Measured]) -> None:
-    write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(result) for result in measured]})
+def _write(measurements: Sequence[Measured]) -> None:
+    write_numbers("ingest", {"machine": machine_line(), "imports": [asdict(result) for result in measurements]})
     rows = [
         [
             result.method,
@@ -226,7 +226,7 @@ def _write(measured: Sequence[Measured]) -> None:
             f"{result.peak_mib:.0f}",
             "" if result.again_seconds is None else f"{result.again_seconds:.1f}",
         ]
-        for result in measured
+        for result in measurements
     ]
     columns = ["method, storage", "files", "images", "s", "images/s", "CPU, s", "peak memory, MiB", "second run, s"]
     write_section("ingest", f"One run on {machine_line()}.\n\n" + markdown_table(columns, rows))

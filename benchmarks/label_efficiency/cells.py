@@ -66,23 +66,23 @@ class Cell:
 def append(file: Path, cell: Cell) -> None:
     """Append a cell to a file of JSON lines, on a new line even after an incomplete line."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    torn = file.exists() and not file.read_bytes().endswith(b"\n")
+    is_torn = file.exists() and not file.read_bytes().endswith(b"\n")
     with file.open("a") as lines:
-        lines.write(("\n" if torn else "") + json.dumps(asdict(cell)) + "\n")
+        lines.write(("\n" if is_torn else "") + json.dumps(asdict(cell)) + "\n")
 
 
 def read(file: Path, *, settings: Iterable[str]) -> list[Cell]:
     """Read the cells of these settings; skip a line that an interrupted run left incomplete."""
     if not file.exists():
         return []
-    known, cells = set(settings), []
+    names, cells = set(settings), []
     for number, line in enumerate(file.read_text().splitlines(), 1):
         try:
             fields = json.loads(line)
         except json.JSONDecodeError:
             Console(stderr=True).print(f"{file}: line {number} is not whole, its cell will be measured again")
             continue
-        if fields["setting"] in known:
+        if fields["setting"] in names:
             cells.append(Cell(**{**fields, "found": tuple(fields["found"])}))
     return cells
 

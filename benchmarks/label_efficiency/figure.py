@@ -24,8 +24,8 @@ def draw(lines: Sequence[Line], *, targets: Sequence[float], file: Path) -> None
         for target in targets:
             axes.axhline(target, color="0.8", linewidth=0.8, zorder=0)
         for title, rungs, middle, low, high in lines:
-            (drawn,) = axes.plot(rungs, middle, marker="o", markersize=3.5, label=title)
-            axes.fill_between(rungs, low, high, color=drawn.get_color(), alpha=0.15, linewidth=0)
+            (curve,) = axes.plot(rungs, middle, marker="o", markersize=3.5, label=title)
+            axes.fill_between(rungs, low, high, color=curve.get_color(), alpha=0.15, linewidth=0)
         ticks = sorted({rung for line in lines for rung in line[1]})
         axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], rotation=30)
         axes.minorticks_off()

@@ -48,9 +48,9 @@ def embed(galaxies: Galaxies, checkpoint: Path) -> Floats:
             side = encoder.config.image_px
             batches.append(encoder.embed(functional.interpolate(frames, size=(side, side), mode="bicubic").clamp(0, 1)).numpy())
         CACHE.mkdir(parents=True, exist_ok=True)
-        unfinished = file.with_suffix(".unfinished.npy")
-        np.save(unfinished, np.concatenate(batches))
-        unfinished.replace(file)
+        temporary = file.with_suffix(".unfinished.npy")
+        np.save(temporary, np.concatenate(batches))
+        temporary.replace(file)
     embeddings: Floats = np.load(file)
     return embeddings
 
@@ -99,16 +99,16 @@ def queries(
     int, ndarray of int
         A rung, and the galaxies that are labelled at this rung.
     """
-    labelled = order[:FIRST]
+    rows = order[:FIRST]
     for rung in rungs:
-        while len(labelled) < rung:
-            waiting = order[~np.isin(order, labelled)]
-            batch = max(FIRST, round(BATCH_SHARE * len(labelled)))
+        while len(rows) < rung:
+            waiting = order[~np.isin(order, rows)]
+            batch = max(FIRST, round(BATCH_SHARE * len(rows)))
             try:
-                scores = rank(fit(embeddings[labelled], labels[labelled]), embeddings[waiting])
-                chosen = waiting[np.argsort(scores, kind="stable")[:batch]]
+                scores = rank(fit(embeddings[rows], labels[rows]), embeddings[waiting])
+                batch_rows = waiting[np.argsort(scores, kind="stable")[:batch]]
             except NotEnoughLabels:
-                chosen = waiting[:batch]
-            labelled = np.concatenate([labelled, chosen])
+                batch_rows = waiting[:batch]
+            rows = np.concatenate([rows, batch_rows])
         # A batch may cross a rung, so results do not depend on which rungs are requested; each batch is sorted by score.
-        yield rung, labelled[:rung]
+        yield rung, rows[:rung]

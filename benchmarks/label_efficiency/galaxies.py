@@ -81,17 +81,17 @@ def read_galaxies(data: Path, *, side: int) -> Galaxies:
     with (data / "gz1" / "labels.csv").open() as file:
         rows = [row for row in csv.DictReader(file) if row["coarse5"] in CLASSES]
     name = pixels_of(side)
-    cached = CACHE / f"{name}.npy"
-    if not cached.exists():
+    cache_file = CACHE / f"{name}.npy"
+    if not cache_file.exists():
         files = [data / "gz1" / row["file"] for row in rows]
         frames = np.stack([cut_frame(file, side) for file in track(files, f"framing at {side} px", transient=True)])
         CACHE.mkdir(parents=True, exist_ok=True)
-        unfinished = cached.with_suffix(".unfinished.npy")
-        np.save(unfinished, frames)
-        unfinished.replace(cached)
+        temporary = cache_file.with_suffix(".unfinished.npy")
+        np.save(temporary, frames)
+        temporary.replace(cache_file)
     return Galaxies(
         pixels=name,
-        frames=np.load(cached),
+        frames=np.load(cache_file),
         labels=np.array([CLASSES.index(row["coarse5"]) for row in rows]),
         split=np.array([row["split"] for row in rows]),
         apart=np.array([is_for_encoder_choice(row["sdss_dr7_objid"]) for row in rows]),

@@ -99,12 +99,12 @@ class Method:
     def cells(self, name: str, bench: Bench, *, rungs: Sequence[int], seed: int) -> Iterator[Cell]:
         """Measure cells and yield each one."""
         began = time.monotonic()
-        for labelled, probabilities in self.run(bench, rungs, seed):
-            counts = np.bincount(bench.galaxies.labels[labelled], minlength=len(CLASSES))
+        for rows, probabilities in self.run(bench, rungs, seed):
+            counts = np.bincount(bench.galaxies.labels[rows], minlength=len(CLASSES))
             yield Cell(
                 method=name,
                 setting=self.setting(bench),
-                labels=len(labelled),
+                labels=len(rows),
                 seed=seed,
                 found=tuple(counts.tolist()),
                 seconds=round(time.monotonic() - began, 2),
@@ -120,9 +120,9 @@ Build = Callable[[], nn.Sequential]
 def _network(bench: Bench, rungs: Sequence[int], seed: int, *, build: Build, recipe: Recipe) -> Result:
     galaxies = bench.galaxies
     for rung in rungs:
-        labelled = bench.order(seed)[:rung]
-        trained = train(build, galaxies.frames[labelled], galaxies.labels[labelled], recipe=recipe, seed=seed)
-        yield labelled, trained.predict(galaxies.frames[galaxies.rows("test")])
+        rows = bench.order(seed)[:rung]
+        network = train(build, galaxies.frames[rows], galaxies.labels[rows], recipe=recipe, seed=seed)
+        yield rows, network.predict(galaxies.frames[galaxies.rows("test")])
 
 
 def _resnet18(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
@@ -134,7 +134,7 @@ def _scratch(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     return _network(bench, rungs, seed, build=build, recipe=RECIPES[bench.config.family])
 
 
-def _finetuned(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
+def _finetune(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     build = partial(build_finetuned, len(CLASSES), checkpoint=bench.checkpoint, side=bench.galaxies.side)
     return _network(bench, rungs, seed, build=build, recipe=RECIPES[f"{bench.config.family} fine-tuned"])
 
@@ -142,15 +142,15 @@ def _finetuned(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
 def _frozen_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     galaxies, embeddings = bench.galaxies, bench.embeddings
     for rung in rungs:
-        labelled = bench.order(seed)[:rung]
-        yield labelled, fit_and_predict(embeddings[labelled], galaxies.labels[labelled], embeddings[galaxies.rows("test")])
+        rows = bench.order(seed)[:rung]
+        yield rows, fit_and_predict(embeddings[rows], galaxies.labels[rows], embeddings[galaxies.rows("test")])
 
 
 def _frozen_active(rank: Rank, bench: Bench, rungs: Sequence[int], seed: int) -> Result:
     galaxies, order, test = bench.galaxies, bench.order(seed), bench.embeddings[bench.galaxies.rows("test")]
     embeddings, labels = bench.embeddings[order], galaxies.labels[order]
-    for _, chosen in queries(embeddings, labels, order=np.arange(len(order)), rungs=rungs, rank=rank):
-        yield order[chosen], fit_and_predict(embeddings[chosen], labels[chosen], test)
+    for _, query_rows in queries(embeddings, labels, order=np.arange(len(order)), rungs=rungs, rank=rank):
+        yield order[query_rows], fit_and_predict(embeddings[query_rows], labels[query_rows], test)
 
 
 def _voted_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
@@ -162,13 +162,13 @@ def _voted_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
 
 
 def _voted_here_random(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
-    here = bench.on_votes_here()
-    return _frozen_random(here, _limit_rungs(here, rungs), seed)
+    results = bench.on_votes_here()
+    return _frozen_random(results, _limit_rungs(results, rungs), seed)
 
 
 def _voted_here_active(bench: Bench, rungs: Sequence[int], seed: int) -> Result:
-    here = bench.on_votes_here()
-    return _frozen_active(by_information, here, _limit_rungs(here, rungs), seed)
+    results = bench.on_votes_here()
+    return _frozen_active(by_information, results, _limit_rungs(results, rungs), seed)
 
 
 def _limit_rungs(bench: Bench, rungs: Sequence[int]) -> list[int]:
@@ -216,5 +216,5 @@ METHODS = {
     "voted_here_informed": Method(
         "LVM that learned votes of 2,523 other galaxies, active learning", 10, _voted_here_weights, _voted_here_active
     ),
-    "lvm_finetuned": Method("LVM fine-tuned, random queries", 3, _weights, _finetuned, default=False),
+    "lvm_finetuned": Method("LVM fine-tuned, random queries", 3, _weights, _finetune, default=False),
 }

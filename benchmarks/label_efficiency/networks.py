@@ -91,9 +91,9 @@ def build_scratch(classes: int, *, config: EncoderConfig, side: int) -> nn.Seque
 
 def build_finetuned(classes: int, *, checkpoint: Path, side: int) -> nn.Sequential:
     """Build the product's encoder with its pre-trained weights, all of them trainable."""
-    pretrained, _ = load_model(checkpoint)
-    network = build_scratch(classes, config=pretrained.config, side=side)
-    network[0].load_state_dict(pretrained.state_dict())
+    encoder, _ = load_model(checkpoint)
+    network = build_scratch(classes, config=encoder.config, side=side)
+    network[0].load_state_dict(encoder.state_dict())
     return network
 
 
@@ -180,8 +180,8 @@ def train(
 
 def _batches(n: int, steps: int) -> list[Tensor]:
     """Return batches of whole shuffled passes; with few labels a batch holds an image several times, differently augmented."""
-    drawn = torch.cat([torch.randperm(n) for _ in range(math.ceil(steps * BATCH / n))])
-    return list(drawn[: steps * BATCH].view(steps, BATCH))
+    order = torch.cat([torch.randperm(n) for _ in range(math.ceil(steps * BATCH / n))])
+    return list(order[: steps * BATCH].view(steps, BATCH))
 
 
 def _rate(step: int, steps: int) -> float:
@@ -193,8 +193,8 @@ def _rate(step: int, steps: int) -> float:
 def _class_weights(target: Tensor, classes: int) -> Tensor:
     """Return the inverse square root of each class's frequency, with a mean of 1 over the galaxies; 1 for an absent class."""
     share = torch.bincount(target, minlength=classes) / len(target)
-    raised = share.clamp(min=1e-3).rsqrt()
-    return torch.where(share > 0, raised / (raised * share).sum(), torch.ones_like(share))
+    weights = share.clamp(min=1e-3).rsqrt()
+    return torch.where(share > 0, weights / (weights * share).sum(), torch.ones_like(share))
 
 
 def _augment(images: Tensor) -> Tensor:

@@ -119,24 +119,24 @@ def write_report(cells: Sequence[Cell], bench: Bench) -> None:
 
 def _curve(name: str, cells: Sequence[Cell], truth: NDArray[np.int64], weights: Floats, *, seed: int) -> Curve | None:
     """Return a method's curve from the seeds that have all of its rungs; None if no seed has."""
-    measured = {(cell.seed, cell.labels): cell for cell in cells}
+    cell_by_key = {(cell.seed, cell.labels): cell for cell in cells}
     rungs = tuple(sorted({cell.labels for cell in cells}))
-    seeds = tuple(seed for seed in sorted({cell.seed for cell in cells}) if all((seed, rung) in measured for rung in rungs))
+    seeds = tuple(seed for seed in sorted({cell.seed for cell in cells}) if all((seed, rung) in cell_by_key for rung in rungs))
     if not seeds:
         return None
     areas = np.empty((len(seeds), len(rungs), len(CLASSES), len(weights)))
     scores = np.empty((len(seeds), len(rungs), 2))
     for i, seed in enumerate(seeds):
         for j, rung in enumerate(rungs):
-            probabilities = measured[seed, rung].test()
+            probabilities = cell_by_key[seed, rung].test()
             for k in range(len(CLASSES)):
                 areas[i, j, k] = auc_samples(probabilities[:, k], truth == k, weights=weights)
             score = score_of(probabilities, truth)
             scores[i, j] = score.brier, score.ece
     macro = resampled_curves(areas.mean(axis=2), seed=seed)
     brier, ece = scores.mean(axis=0).T
-    needed = {target: [labels_needed(rungs, row, target=target) for row in macro] for target in TARGETS}
-    return Curve(name, rungs, seeds, macro, areas[..., 0].mean(axis=0), brier, ece, needed)
+    bounds_by_target = {target: [labels_needed(rungs, row, target=target) for row in macro] for target in TARGETS}
+    return Curve(name, rungs, seeds, macro, areas[..., 0].mean(axis=0), brier, ece, bounds_by_target)
 
 
 def _auc_table(curves: dict[str, Curve]) -> str:
@@ -220,19 +220,19 @@ def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Gala
             "title": METHODS[name].title,
             "seeds": list(curve.seeds),
             "labels": list(curve.rungs),
-            "macro_auc": _rounded(curve.macro[0]),
-            "macro_auc_low": _rounded(low),
-            "macro_auc_high": _rounded(high),
-            "class_auc": {class_: _rounded(curve.classes[:, k]) for k, class_ in enumerate(CLASSES)},
-            "brier": _rounded(curve.brier),
-            "ece": _rounded(curve.ece),
-            "labels_needed": {str(target): _known(curve.needed[target]) for target in TARGETS},
+            "macro_auc": _round(curve.macro[0]),
+            "macro_auc_low": _round(low),
+            "macro_auc_high": _round(high),
+            "class_auc": {class_: _round(curve.classes[:, k]) for k, class_ in enumerate(CLASSES)},
+            "brier": _round(curve.brier),
+            "ece": _round(curve.ece),
+            "labels_needed": {str(target): _middle_values(curve.needed[target]) for target in TARGETS},
         }
-    ratios = [{"what": title, "auc": target, **_known(samples)} for title, target, samples in factors]
+    ratios = [{"what": title, "auc": target, **_middle_values(samples)} for title, target, samples in factors]
     return {"run": run, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "methods": methods, "ratios": ratios}
 
 
-def _known(samples: Sequence[Bounds]) -> dict[str, list[float | None]]:
+def _middle_values(samples: Sequence[Bounds]) -> dict[str, list[float | None]]:
     spread = interval(samples[1:])
     return {"bounds": _open(samples[0]), "interval": _open(spread)}
 
@@ -242,5 +242,5 @@ def _open(bounds: Bounds) -> list[float | None]:
     return [low, round(bounds.high, 2) if bounds.high < math.inf else None]
 
 
-def _rounded(numbers: Floats) -> list[float]:
+def _round(numbers: Floats) -> list[float]:
     return [round(float(number), 4) for number in numbers]

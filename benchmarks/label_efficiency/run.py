@@ -61,11 +61,11 @@ def main() -> None:
 
 def _measure(name: str, method: Method, bench: Bench, options: argparse.Namespace, seed: int) -> None:
     """Measure the missing cells of one method and seed."""
-    known = {
+    names = {
         cell.labels for cell in cells.read(CELLS, settings=[method.setting(bench)]) if (cell.method, cell.seed) == (name, seed)
     }
     rungs = options.rungs or ladder(len(bench.galaxies.rows("train")))
-    for cell in method.cells(name, bench, rungs=[rung for rung in rungs if rung not in known], seed=seed):
+    for cell in method.cells(name, bench, rungs=[rung for rung in rungs if rung not in names], seed=seed):
         cells.append(CELLS, cell)
         Console().print(f"{name} seed={seed} labels={cell.labels} found={cell.found} seconds={cell.seconds}")
 

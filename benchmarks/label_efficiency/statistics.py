@@ -74,16 +74,16 @@ def labels_needed(rungs: Sequence[int], scores: Sequence[float] | Floats, *, tar
     if any(later <= earlier for earlier, later in itertools.pairwise(rungs)):
         raise ValueError(f"rungs must rise, not {tuple(rungs)}")
     curve = isotonic_regression(np.asarray(scores, np.float64))
-    reached = np.flatnonzero(curve >= target)
-    if not len(reached):
+    hits = np.flatnonzero(curve >= target)
+    if not len(hits):
         return Bounds(float(rungs[-1]), math.inf)
-    after = int(reached[0])
+    after = int(hits[0])
     if after == 0:
         return Bounds(0.0, float(rungs[0]))
     below, above = math.log(rungs[after - 1]), math.log(rungs[after])
     share = (target - curve[after - 1]) / (curve[after] - curve[after - 1])
-    needed = math.exp(below + share * (above - below))
-    return Bounds(needed, needed)
+    count = math.exp(below + share * (above - below))
+    return Bounds(count, count)
 
 
 def ratio(numerator: Bounds, denominator: Bounds) -> Bounds:
@@ -105,8 +105,8 @@ def interval(samples: Sequence[Bounds], *, level: float = 0.95) -> Bounds:
 def resampling_weights(n: int, *, samples: int, seed: int) -> Floats:
     """Return how often each of n galaxies is drawn, shape (1 + samples, n): once each in the first row, else at random."""
     generator = np.random.default_rng(seed)
-    drawn = generator.multinomial(n, np.full(n, 1 / n), size=samples)
-    return np.vstack([np.ones((1, n)), drawn])
+    multiplicities = generator.multinomial(n, np.full(n, 1 / n), size=samples)
+    return np.vstack([np.ones((1, n)), multiplicities])
 
 
 def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, weights: Floats) -> Floats:
@@ -124,16 +124,16 @@ def auc_samples(scores: NDArray[np.floating], positive: NDArray[np.bool_], *, we
         NaN if a row has no weight on the positive or on the negative galaxies.
     """
     order = np.argsort(scores, kind="stable")
-    ranked, yes = scores[order], positive[order]
-    here = weights[:, order].astype(np.float32)  # integers, which float32 represents exactly
+    sorted_scores, yes = scores[order], positive[order]
+    weights_in_order = weights[:, order].astype(np.float32)  # integers, which float32 represents exactly
     no = np.zeros((len(weights), len(scores) + 1), np.float32)
-    np.cumsum(here * ~yes, axis=1, out=no[:, 1:])
+    np.cumsum(weights_in_order * ~yes, axis=1, out=no[:, 1:])
     # Half of the negatives below a positive and half of those up to it: so a tie counts half.
-    below, up_to = (np.searchsorted(ranked, ranked[yes], side=side) for side in ("left", "right"))
-    drawn = here[:, yes]
-    beaten = (drawn * (no[:, below] + no[:, up_to])).sum(axis=1, dtype=np.float64) / 2
+    below, up_to = (np.searchsorted(sorted_scores, sorted_scores[yes], side=side) for side in ("left", "right"))
+    multiplicities = weights_in_order[:, yes]
+    beaten = (multiplicities * (no[:, below] + no[:, up_to])).sum(axis=1, dtype=np.float64) / 2
     with np.errstate(invalid="ignore"):
-        areas: Floats = beaten / (drawn.sum(axis=1, dtype=np.float64) * no[:, -1])
+        areas: Floats = beaten / (multiplicities.sum(axis=1, dtype=np.float64) * no[:, -1])
     return areas
 
 
@@ -152,7 +152,7 @@ def resampled_curves(samples: Floats, *, seed: int) -> Floats:
         The first row is the mean over all seeds on all galaxies.
     """
     runs, _, rows = samples.shape
-    drawn = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=rows) / runs
-    drawn[0] = 1 / runs
-    curves: Floats = np.einsum("bs,srb->br", drawn, samples)
+    multiplicities = np.random.default_rng(seed).multinomial(runs, np.full(runs, 1 / runs), size=rows) / runs
+    multiplicities[0] = 1 / runs
+    curves: Floats = np.einsum("bs,srb->br", multiplicities, samples)
     return curves

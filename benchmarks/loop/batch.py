@@ -12,8 +12,7 @@ Both methods use the same images, labels and seeds. "All fitted" is the previous
 version, whether or not the gate can compare them, and the learned detector is trained for every fold, whether or not the head
 uses it.
 
-Limitations. Label Studio's own storing and listing are not included (batch_label_studio.py includes them), nor a gate with
-held-out groups of hundreds of annotations.
+Limitations: no storing and listing by Label Studio (see batch_label_studio.py), and no hundreds of held-out annotations.
 """
 
 from __future__ import annotations
@@ -54,8 +53,7 @@ GALAXIES = Path("../shared/data/gz2")
 CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
 CONFIG = Path("labeling_configs/everything.xml")
 SIDE_PX, BATCH, PROJECT = 424, 10, 1
-MOVED_EVERY, MOVED_PERCENT = 5, 1.5
-"""One outline in `MOVED_EVERY` is moved by `MOVED_PERCENT` of the image's width."""
+MOVED_EVERY, MOVED_PERCENT = 5, 1.5  # one outline in five is moved by 1.5 % of the image's width
 METHODS = ("all fitted", "what can count")
 T = TypeVar("T")
 
@@ -122,7 +120,7 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
     first = _services(address, folder / "first")
     project = first.registry.register_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
     tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
-    predicted, step = _time("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _count)
+    predictions, step = _time("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _count)
     yield step
     for method in METHODS:
         shutil.copytree(first.settings.data_dir, folder / method)  # copies the image cache; outlines are not cached
@@ -130,7 +128,7 @@ def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches:
             if method == METHODS[0]:
                 undone.enter_context(patch("backend.loop.training.train.has_enough_masks", lambda *_: True))
                 undone.enter_context(patch("backend.loop.training.refit.BY_EXTRACTION", None))
-            yield from _batches(method, _services(address, folder / method), tasks, predicted, classes, batches=batches)
+            yield from _batches(method, _services(address, folder / method), tasks, predictions, classes, batches=batches)
 
 
 def _services(address: str, folder: Path) -> Services:
@@ -143,19 +141,19 @@ def _batches(
     method: str,
     services: Services,
     tasks: list[Task],
-    predicted: dict[int, Prediction],
+    predictions: dict[int, Prediction],
     classes: Mapping[str, str],
     *,
     batches: int,
 ) -> Iterator[Step]:
     project = services.registry.project(PROJECT)
     held_out = choose_held_out({task.id: task.data for task in tasks}, image_keys=["image"], share=0.2)
-    annotated: list[Task] = []
+    annotated_tasks: list[Task] = []
     annotations: list[Annotation] = []
     for batch in range(1, batches + 1):
         new, tasks = tasks[:BATCH], tasks[BATCH:]
-        annotated += new
-        annotations += [_annotate(task, predicted[task.id], classes[task.data["image"]]) for task in new]
+        annotated_tasks += new
+        annotations += [_annotate(task, predictions[task.id], classes[task.data["image"]]) for task in new]
         snapshot = _divide(take_snapshot(annotations), held_out)
         number, step = _time(
             method,
@@ -166,16 +164,16 @@ def _batches(
         )
         yield step
         version = services.registry.version(PROJECT, number)
-        known = [ProjectTask(task.id, dict(task.data), True, 1, "") for task in annotated] + [
+        project_tasks = [ProjectTask(task.id, dict(task.data), True, 1, "") for task in annotated_tasks] + [
             ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
-        judged = partial(run_gate, services, project, version, snapshot, project_tasks=known)
-        verdict, step = _time(method, batch, "gate", judged, lambda outcome: f"goes live: {outcome.goes_live}")
+        judge = partial(run_gate, services, project, version, snapshot, project_tasks=project_tasks)
+        verdict, step = _time(method, batch, "gate", judge, lambda outcome: f"goes live: {outcome.goes_live}")
         yield step
         # The version is promoted with the heads that the gate selected, also if the gate rejected it.
         services.registry.promote(PROJECT, number, evidence=verdict.evidence, heads=verdict.heads)
         project = services.registry.project(PROJECT)
-        predicted, step = _time(method, batch, "predict the other tasks", partial(_predict, services, project, tasks), _count)
+        predictions, step = _time(method, batch, "predict the other tasks", partial(_predict, services, project, tasks), _count)
         yield step
 
 
@@ -185,10 +183,10 @@ def _divide(snapshot: Snapshot, held_out: frozenset[int]) -> Snapshot:
 
 def _time(method: str, batch: int, name: str, work: Callable[[], T], result: Callable[[T], str]) -> tuple[T, Step]:
     began, cpu = time.monotonic(), time.process_time()
-    made = work()
-    step = Step(method, batch, name, time.monotonic() - began, time.process_time() - cpu, result(made))
+    outcome = work()
+    step = Step(method, batch, name, time.monotonic() - began, time.process_time() - cpu, result(outcome))
     print(step, flush=True)
-    return made, step
+    return outcome, step
 
 
 def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[int, Prediction]:
@@ -196,8 +194,8 @@ def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[in
     return dict(zip((task.id for task in tasks), predictor.predict(tasks), strict=True))
 
 
-def _count(predicted: Mapping[int, Prediction]) -> str:
-    return f"{len(predicted)} tasks, {sum(len(prediction.result) for prediction in predicted.values())} regions"
+def _count(predictions: Mapping[int, Prediction]) -> str:
+    return f"{len(predictions)} tasks, {sum(len(prediction.result) for prediction in predictions.values())} regions"
 
 
 def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
@@ -205,12 +203,12 @@ def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
     return Annotation(task.id, task.id, dict(task.data), regions, "2026-01-01T00:00:00Z", 1, False, None, 20.0)
 
 
-def annotated_regions(predicted: Sequence[Mapping[str, Any]], name: str, *, task: int) -> list[dict[str, Any]]:
+def annotated_regions(predictions: Sequence[Mapping[str, Any]], name: str, *, task: int) -> list[dict[str, Any]]:
     """Return the prediction as an annotator submits it: with the right class and some outlines moved."""
-    outlines = [dict(region) for region in predicted if region["type"] == "polygonlabels"]
-    moved = [_move(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
+    outlines = [dict(region) for region in predictions if region["type"] == "polygonlabels"]
+    regions = [_move(region) if place % MOVED_EVERY == 0 else region for place, region in enumerate(outlines, start=task)]
     answer = {"id": "class", "type": "choices", "from_name": "morphology", "to_name": "image", "value": {"choices": [name]}}
-    return [answer, *moved]
+    return [answer, *regions]
 
 
 def _move(region: Mapping[str, Any]) -> dict[str, Any]:
@@ -221,10 +219,10 @@ def _move(region: Mapping[str, Any]) -> dict[str, Any]:
 def _write_images(folder: Path, *, count: int) -> dict[str, str]:
     """Copy images into the served folder; return their references and the class of each."""
     folder.mkdir(parents=True)
-    named = galaxies(folder.parent / "crops", count=count)
-    for path in named:
+    galaxy_files = galaxies(folder.parent / "crops", count=count)
+    for path in galaxy_files:
         (folder / path.name).write_bytes(path.read_bytes())
-    return {f"/data/upload/{PROJECT}/{path.name}": name for path, name in named.items()}
+    return {f"/data/upload/{PROJECT}/{path.name}": name for path, name in galaxy_files.items()}
 
 
 def galaxies(folder: Path, *, count: int) -> dict[Path, str]:

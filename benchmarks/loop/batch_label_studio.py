@@ -93,18 +93,18 @@ def _measure(fixture: LabelStudioFixture, classes: Mapping[Path, str], *, batche
     began = time.monotonic()
     fixture.wait_until(lambda: fixture.is_published(project), "the first predictions to be stored")
     print(f"first predictions: {time.monotonic() - began:.1f} s", flush=True)
-    named = {path.name: name for path, name in classes.items()}
+    name_by_file = {path.name: name for path, name in classes.items()}
     todo = {task.id: task for task in fixture.tasks(project)}
     for batch in range(1, batches + 1):
         fixture.rest()
-        served = _queue(fixture, project, todo)
+        queue_order = _queue(fixture, project, todo)
         number, worker = len(fixture.services.registry.versions(project)) + 1, _worker()
-        bodies = [(task, _annotation(task, prediction, named)) for task, prediction in served[:BATCH]]
+        bodies = [(task, _annotation(task, prediction, name_by_file)) for task, prediction in queue_order[:BATCH]]
         for task, body in bodies:
             fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
             del todo[task.id]
         turn = _watch(
-            fixture, project, number, worker, batch=batch, after=[task.id for task, _ in served[BATCH : BATCH + NEXT]]
+            fixture, project, number, worker, batch=batch, after=[task.id for task, _ in queue_order[BATCH : BATCH + NEXT]]
         )
         print(turn, flush=True)
         yield turn
@@ -118,26 +118,26 @@ def _watch(fixture: LabelStudioFixture, project: int, number: int, worker: Path,
         return next((version for version in fixture.services.registry.versions(project) if version.number == number), None)
 
     def is_decided() -> bool:
-        made = version()
-        return made is not None and made.verdict in ("live", "rejected")
+        results = version()
+        return results is not None and results.verdict in ("live", "rejected")
 
     fixture.wait_until(lambda: version() is not None, f"version {number} to be trained")
     trained_s = time.monotonic() - began
     fixture.wait_until(is_decided, f"version {number} to be judged")
     judged_s = time.monotonic() - began
-    made = version()
-    assert made is not None
+    results = version()
+    assert results is not None
     next_s = all_s = None
-    if made.verdict == "live":
+    if results.verdict == "live":
         name = fixture.name_of(project, number)
-        fixture.wait_until(lambda: _stored(fixture, after, name), "the next predictions to be stored", every_s=ASK_EVERY_S)
+        fixture.wait_until(lambda: _is_stored(fixture, after, name), "the next predictions to be stored", every_s=ASK_EVERY_S)
         next_s = time.monotonic() - began
         fixture.wait_until(lambda: fixture.is_published(project), "all predictions to be stored")
         all_s = time.monotonic() - began
-    return Turn(batch, trained_s, judged_s, next_s, all_s, _cpu_s(worker) - cpu, str(made.evidence.get("reason", "")))
+    return Turn(batch, trained_s, judged_s, next_s, all_s, _cpu_s(worker) - cpu, str(results.evidence.get("reason", "")))
 
 
-def _stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
+def _is_stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
     """Return whether tasks have a prediction of a version; the last task is queried first."""
     return all(
         any(prediction["model_version"] == name for prediction in fixture.client.get("/api/predictions/", task=task))
@@ -148,16 +148,18 @@ def _stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool:
 def _queue(fixture: LabelStudioFixture, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
     """Return the open tasks with the live version's predictions, lowest score first, as uncertainty sampling serves them."""
     live = fixture.known(project).live_name
-    shown = {}
+    counts_by_task = {}
     for task in todo.values():
         for prediction in fixture.client.get("/api/predictions/", task=task.id):
             if prediction["model_version"] == live:
-                shown[task.id] = prediction
-    return sorted(((todo[id_], prediction) for id_, prediction in shown.items()), key=lambda pair: pair[1]["score"] or 0.0)
+                counts_by_task[task.id] = prediction
+    return sorted(
+        ((todo[id_], prediction) for id_, prediction in counts_by_task.items()), key=lambda pair: pair[1]["score"] or 0.0
+    )
 
 
-def _annotation(task: Task, prediction: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, Any]:
-    name = named[str(task.data["image"]).rpartition("/")[2].partition("-")[2]]
+def _annotation(task: Task, prediction: Mapping[str, Any], name_by_file: Mapping[str, str]) -> dict[str, Any]:
+    name = name_by_file[str(task.data["image"]).rpartition("/")[2].partition("-")[2]]
     result = annotated_regions(prediction["result"], name, task=task.id)
     return {"result": result, "lead_time": 20.0, "parent_prediction": prediction["id"]}
 

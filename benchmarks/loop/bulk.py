@@ -82,8 +82,8 @@ def measure_prelabelling(fixture: LabelStudioFixture, config: str, *, tasks: int
         warm.append(_publish(fixture, project, tasks))
         fixture.forget_predictions(project, 1)
         began = time.monotonic()
-        everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
-        fixture.client.send("POST", RETRIEVE.format(project), json=everything)
+        all_tasks = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
+        fixture.client.send("POST", RETRIEVE.format(project), json=all_tasks)
         retrieve.append(time.monotonic() - began)
         _check(fixture, project, tasks)
     return Prelabelling(config, tasks, cold, warm, retrieve)
@@ -102,9 +102,9 @@ def _publish(fixture: LabelStudioFixture, project: int, tasks: int) -> float:
 
 
 def _check(fixture: LabelStudioFixture, project: int, tasks: int) -> None:
-    stored = fixture.stored(project, 1)
-    if stored != tasks:
-        raise RuntimeError(f"{stored} predictions were stored for {tasks} tasks of project {project}")
+    stored_count = fixture.stored(project, 1)
+    if stored_count != tasks:
+        raise RuntimeError(f"{stored_count} predictions were stored for {tasks} tasks of project {project}")
 
 
 def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, batches: int) -> Iterator[Turnaround]:
@@ -117,9 +117,9 @@ def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, 
     for batch in range(1, batches + 1):
         fixture.rest()
         versions, live = len(fixture.services.registry.versions(project)), fixture.known(project).live_name
-        submitted = order[(batch - 1) * BATCH : batch * BATCH]
-        bodies = [_annotation(fixture, task, version=live) for task in submitted]
-        for task, body in zip(submitted, bodies, strict=True):
+        task_ids = order[(batch - 1) * BATCH : batch * BATCH]
+        bodies = [_annotation(fixture, task, version=live) for task in task_ids]
+        for task, body in zip(task_ids, bodies, strict=True):
             fixture.client.send("POST", f"/api/tasks/{task.id}/annotations/", json=body)
         yield _watch(fixture, config, project, tasks=tasks, batch=batch, number=versions + 1)
 
@@ -142,9 +142,11 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
     first_s = time.monotonic() - began
     fixture.wait_until(lambda: fixture.is_published(project), "all predictions to be stored")
     all_s = time.monotonic() - began
-    stored, expected = fixture.stored(project, number), tasks - batch * BATCH
-    if stored != expected or project_state(fixture.client, project).model_version != fixture.name_of(project, number):
-        raise RuntimeError(f"{stored} of {expected} predictions of version {number} were stored, or the backend not renamed")
+    stored_count, expected = fixture.stored(project, number), tasks - batch * BATCH
+    if stored_count != expected or project_state(fixture.client, project).model_version != fixture.name_of(project, number):
+        raise RuntimeError(
+            f"{stored_count} of {expected} predictions of version {number} were stored, or the backend not renamed"
+        )
     return Turnaround(config, tasks, batch, live_s, first_s, all_s)
 
 

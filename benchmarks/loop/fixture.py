@@ -80,12 +80,12 @@ class LabelStudioFixture:
         """Attach the backend, as `galaxyloop project attach` does, without marking the project."""
         settings = self.services.settings
         state = project_state(self.client, project)
-        known = self.services.registry.register_project(project, label_config=state.label_config, extra_params=None)
+        record = self.services.registry.register_project(project, label_config=state.label_config, extra_params=None)
         attach_backend(
             self.client,
             project,
             url=settings.public_url,
-            title=known.live_name,
+            title=record.live_name,
             basic_auth=(settings.basic_auth_user, settings.basic_auth_password.get_secret_value()),
             webhook_secret=settings.webhook_secret.get_secret_value(),
         )
@@ -109,8 +109,8 @@ class LabelStudioFixture:
 
     def is_published(self, project: int) -> bool:
         """Return whether the live version's predictions are stored and the backend is renamed."""
-        known = self.known(project)
-        return known.published_version == known.live_version
+        record = self.known(project)
+        return record.published_version == record.live_version
 
     def forget_predictions(self, project: int, version: int) -> None:
         """Delete a version's predictions from Label Studio."""
@@ -129,9 +129,9 @@ class LabelStudioFixture:
         """Wait until no event is pending."""
         wait_until(lambda: not self.services.pending_events.pending(), "the worker to handle all events", self.children)
 
-    def wait_until(self, reached: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
+    def wait_until(self, condition: Callable[[], bool], what: str, *, every_s: float = LOOK_EVERY_S) -> None:
         """Wait for a condition; raise RuntimeError with the name of a process that has ended."""
-        wait_until(reached, what, self.children, every_s=every_s)
+        wait_until(condition, what, self.children, every_s=every_s)
 
 
 @contextmanager
@@ -176,10 +176,10 @@ def cut_crops(folder: Path, *, count: int, side: int = CROP_PX) -> list[Path]:
     assert len(corners) == count
     crops = []
     for y, x in corners:
-        encoded = io.BytesIO()
-        Image.fromarray(field[y : y + side, x : x + side]).save(encoded, "PNG")
+        buffer = io.BytesIO()
+        Image.fromarray(field[y : y + side, x : x + side]).save(buffer, "PNG")
         crops.append(folder / f"hubble-{y:03d}-{x:03d}.png")
-        crops[-1].write_bytes(encoded.getvalue())
+        crops[-1].write_bytes(buffer.getvalue())
     return crops
 
 
@@ -190,7 +190,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child], *, every_s: float = LOOK_EVERY_S) -> None:
+def wait_until(condition: Callable[[], bool], what: str, children: Sequence[Child], *, every_s: float = LOOK_EVERY_S) -> None:
     """Wait for a condition.
 
     Raises
@@ -199,7 +199,7 @@ def wait_until(reached: Callable[[], bool], what: str, children: Sequence[Child]
         If it is not met within `PATIENCE_S`, or a process has ended.
     """
     deadline = time.monotonic() + PATIENCE_S
-    while not reached():
+    while not condition():
         for child in children:
             if not child.running:
                 raise RuntimeError(f"the {child.name} ended; its log ends:\n{child.last_lines(15)}")

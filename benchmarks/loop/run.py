@@ -70,14 +70,14 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder:
             crops = min(CROPS, max(sizes.prelabelled, *sizes.projects))
             with open_fixture(Path(folder), crops=crops, console=console) as fixture:
-                measured = _measure(fixture, Path(folder), sizes, console)
+                measurements = _measure(fixture, Path(folder), sizes, console)
     except KeyboardInterrupt:
         console.print("interrupted; every process has ended")
         raise SystemExit(130) from None
     machine = machine_line()
     console.print(f"{machine}; {time.monotonic() - began:.0f} s")
     if not quick:
-        _write(machine, *measured)
+        _write(machine, *measurements)
 
 
 Measured = tuple[list[Prelabelling], list[Acknowledgement], list[Turnaround]]
@@ -113,7 +113,7 @@ def _measure(fixture: LabelStudioFixture, folder: Path, sizes: Sizes, console: C
 Cells = tuple[str, list[str], list[list[str]]]
 
 
-def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
+def _prelabelling_table(measurements: Sequence[Prelabelling]) -> Cells:
     columns = ["config", "tasks", "new images, s", "cached images, s", "Retrieve Predictions, s", "speed-up, cached"]
     rows = [
         [
@@ -124,7 +124,7 @@ def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
             _spread(result.retrieve_s),
             f"{result.ratio:.1f}",
         ]
-        for result in measured
+        for result in measurements
     ]
     return (
         "Pre-labelling, compared with Label Studio's Retrieve Predictions action on the same server and version",
@@ -133,7 +133,7 @@ def _prelabelling_table(measured: Sequence[Prelabelling]) -> Cells:
     )
 
 
-def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
+def _acknowledgement_table(measurements: Sequence[Acknowledgement]) -> Cells:
     columns = ["server", "load", "events", "body, kB", "p50, ms", "p99, ms", "not acknowledged in 1 s"]
     rows = [
         [
@@ -145,21 +145,21 @@ def _acknowledgement_table(measured: Sequence[Acknowledgement]) -> Cells:
             f"{result.percentile(99):.0f}",
             str(result.lost),
         ]
-        for result in measured
+        for result in measurements
     ]
     return f"Acknowledgement of webhooks, {AT_ONCE} events at once", columns, rows
 
 
-def _turnaround_table(measured: Sequence[Turnaround]) -> Cells:
+def _turnaround_table(measurements: Sequence[Turnaround]) -> Cells:
     columns = ["config", "tasks", "new version live, s", "first predictions, s", "all predictions, s", "rejected"]
     rows = []
-    for config, tasks in dict.fromkeys((result.config, result.tasks) for result in measured):
-        batches = [result for result in measured if (result.config, result.tasks) == (config, tasks)]
+    for config, tasks in dict.fromkeys((result.config, result.tasks) for result in measurements):
+        batches = [result for result in measurements if (result.config, result.tasks) == (config, tasks)]
         first = [result.first_s for result in batches if result.first_s is not None]
         all_ = [result.all_s for result in batches if result.all_s is not None]
         live = _spread([result.live_s for result in batches])
-        rejected = f"{len(batches) - len(all_)} of {len(batches)}"
-        rows.append([config, str(tasks), live, _spread(first), _spread(all_), rejected])
+        rejected_share = f"{len(batches) - len(all_)} of {len(batches)}"
+        rows.append([config, str(tasks), live, _spread(first), _spread(all_), rejected_share])
     return "Time from the last submission of a batch of 10 to the new version's predictions", columns, rows
 
 
@@ -193,8 +193,8 @@ def _write(
         _prelabelling_table(prelabellings),
         _turnaround_table(turnarounds),
     )
-    written = [markdown_table(columns, rows, title=title) for title, columns, rows in tables]
-    write_section("loop", "\n\n".join([f"One run on {machine}.", *written]))
+    tables_text = [markdown_table(columns, rows, title=title) for title, columns, rows in tables]
+    write_section("loop", "\n\n".join([f"One run on {machine}.", *tables_text]))
 
 
 if __name__ == "__main__":

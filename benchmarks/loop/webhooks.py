@@ -94,9 +94,9 @@ def an_event(fixture: LabelStudioFixture, project: int) -> bytes:
     task = fixture.client.get(f"/api/tasks/{fixture.tasks(project)[0].id}/", project=project)
     result = [dict(region, origin="prediction") for region in task["predictions"][0]["result"]]
     annotation = {"id": 1, "result": result, "was_cancelled": False, "task": task["id"], "project": project}
-    described = fixture.client.get(f"/api/projects/{project}/")
+    project_record = fixture.client.get(f"/api/projects/{project}/")
     bare = {name: value for name, value in task.items() if name not in ("annotations", "predictions")}
-    event = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": described, "task": bare}
+    event = {"action": "ANNOTATION_CREATED", "annotation": annotation, "project": project_record, "task": bare}
     return json.dumps(event).encode()
 
 
@@ -104,42 +104,42 @@ def measure_ours(fixture: LabelStudioFixture, body: bytes, *, project: int, roun
     """Measure our server, idle and while it predicts a whole project."""
     settings = fixture.services.settings
     headers = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}
-    times, lost = asyncio.run(_rounds(settings.port, request_bytes(body, headers), rounds))
-    yield Acknowledgement("galaxyloop", "idle", len(body), times, lost, AT_ONCE * rounds)
+    times, lost_count = asyncio.run(_rounds(settings.port, request_bytes(body, headers), rounds))
+    yield Acknowledgement("galaxyloop", "idle", len(body), times, lost_count, AT_ONCE * rounds)
     fixture.rest()
-    times, lost = asyncio.run(_beside_bulk(fixture, project, request_bytes(body, headers), rounds))
-    yield Acknowledgement("galaxyloop", "predicting in bulk", len(body), times, lost, AT_ONCE * rounds)
+    times, lost_count = asyncio.run(_beside_bulk(fixture, project, request_bytes(body, headers), rounds))
+    yield Acknowledgement("galaxyloop", "predicting in bulk", len(body), times, lost_count, AT_ONCE * rounds)
     fixture.rest()
 
 
 def measure_alternative(folder: Path, body: bytes) -> Acknowledgement:
     """Measure label-studio-ml 1.0.9 with an empty model and few events, because it starts a process for each one."""
     with _label_studio_ml(folder) as port:
-        times, lost = asyncio.run(_rounds(port, request_bytes(body, {}), 1, at_once=ALTERNATIVE_AT_ONCE))
+        times, lost_count = asyncio.run(_rounds(port, request_bytes(body, {}), 1, at_once=ALTERNATIVE_AT_ONCE))
     name = f"label-studio-ml 1.0.9, empty model, {ALTERNATIVE_AT_ONCE} at once"
-    return Acknowledgement(name, "idle", len(body), times, lost, ALTERNATIVE_AT_ONCE)
+    return Acknowledgement(name, "idle", len(body), times, lost_count, ALTERNATIVE_AT_ONCE)
 
 
 async def _beside_bulk(fixture: LabelStudioFixture, project: int, request: bytes, rounds: int) -> tuple[list[float], int]:
     settings = fixture.services.settings
     tasks = [{"id": task.id, "data": task.data} for task in fixture.tasks(project)]
     tasks *= -(-BULK_TASKS // len(tasks))
-    everything = {"tasks": tasks, "project": f"{project}.1", "label_config": fixture.known(project).label_config}
-    body = json.dumps(everything).encode()
+    request_body = {"tasks": tasks, "project": f"{project}.1", "label_config": fixture.known(project).label_config}
+    body = json.dumps(request_body).encode()
     credentials = f"{settings.basic_auth_user}:{settings.basic_auth_password.get_secret_value()}".encode()
     bulk = request_bytes(body, {"Authorization": "Basic " + base64.b64encode(credentials).decode()}, path="/predict")
     times: list[float] = []
-    lost = 0
+    lost_count = 0
     for _ in range(rounds):
         # One bulk request per round, so that every event arrives while the server predicts.
         predicting = asyncio.create_task(post(settings.port, bulk, patience_s=600.0))
         await asyncio.sleep(0.3)
-        new_times, missed = await _rounds(settings.port, request, 1)
+        new_times, lost_in_round = await _rounds(settings.port, request, 1)
         if predicting.done():
             raise RuntimeError("the bulk prediction was over before the events were: take more tasks")
-        times, lost = times + new_times, lost + missed
+        times, lost_count = times + new_times, lost_count + lost_in_round
         assert (await predicting)[1], "the bulk prediction failed"
-    return times, lost
+    return times, lost_count
 
 
 async def _rounds(port: int, request: bytes, rounds: int, *, at_once: int = AT_ONCE) -> tuple[list[float], int]:
@@ -148,8 +148,8 @@ async def _rounds(port: int, request: bytes, rounds: int, *, at_once: int = AT_O
     for _ in range(rounds):
         answers = await asyncio.gather(*(post(port, request, patience_s=GIVE_UP_S) for _ in range(at_once)))
         times += [(1000 * seconds, fine) for seconds, fine in answers]
-    lost = sum(not fine or milliseconds > 1000 * LABEL_STUDIO_GIVES_UP_S for milliseconds, fine in times)
-    return [milliseconds for milliseconds, fine in times if fine], lost
+    lost_count = sum(not fine or milliseconds > 1000 * LABEL_STUDIO_GIVES_UP_S for milliseconds, fine in times)
+    return [milliseconds for milliseconds, fine in times if fine], lost_count
 
 
 async def post(port: int, request: bytes, *, patience_s: float) -> tuple[float, bool]:

@@ -74,8 +74,8 @@ def measure_projects(
                 yield Measured(method, workers, config, tasks, seconds, fixture.stored(project, 1))
             _forget(fixture, project)
             began = time.monotonic()
-            everything = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
-            patient.send("POST", RETRIEVE.format(project), json=everything)
+            all_tasks = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
+            patient.send("POST", RETRIEVE.format(project), json=all_tasks)
             seconds = time.monotonic() - began
             yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, fixture.stored(project, 1))
 
@@ -134,7 +134,7 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
         "RAY_AUTH_MODE": "token",  # as in the clusters of `open_ray`; Ray creates the token
     }
     began = time.monotonic()
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-m", "backend.cli", *words],
         env=environment,
         capture_output=True,
@@ -142,8 +142,8 @@ def _run(fixture: LabelStudioFixture, words: list[str]) -> float:
         check=False,
     )
     seconds = time.monotonic() - began
-    if done.returncode:
-        raise RuntimeError(f"galaxyloop {' '.join(words)} failed: {done.stderr}")
+    if process.returncode:
+        raise RuntimeError(f"galaxyloop {' '.join(words)} failed: {process.stderr}")
     return seconds
 
 

@@ -62,14 +62,17 @@ def main() -> None:
     console = Console()
     machine = f"{machine_line()}; load average {os.getloadavg()[0]:.1f} before"
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    measured: list[Measured] = []
+    measurements: list[Measured] = []
     for result in _measure(QUICK if quick else FULL, console):
         console.print(result, highlight=False)
-        measured.append(result)
-    tables = [markdown_table(COLUMNS, _rows(measured)), markdown_table(GROWTH, _growth(measured), title="Rate after start-up")]
+        measurements.append(result)
+    tables = [
+        markdown_table(COLUMNS, _rows(measurements)),
+        markdown_table(GROWTH, _growth(measurements), title="Rate after start-up"),
+    ]
     console.print(*tables, sep="\n\n", markup=False)
     if not quick:
-        write_numbers("prelabel", {"machine": machine, "measured": [asdict(result) for result in measured]})
+        write_numbers("prelabel", {"machine": machine, "measured": [asdict(result) for result in measurements]})
         write_section("prelabel", "\n\n".join([f"One run on {machine}.", *tables]))
 
 
@@ -90,15 +93,15 @@ def _measure(sizes: Sizes, console: Console) -> Iterator[Measured]:
 Key = tuple[str, int | None, str]
 
 
-def _methods(measured: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
+def _methods(measurements: Sequence[Measured]) -> dict[Key, dict[int, list[Measured]]]:
     """Return the runs of each method and config, by size."""
     methods: dict[Key, dict[int, list[Measured]]] = {}
-    for result in measured:
+    for result in measurements:
         methods.setdefault((result.method, result.workers, result.config), {}).setdefault(result.images, []).append(result)
     return methods
 
 
-def _rows(measured: Sequence[Measured]) -> list[list[str]]:
+def _rows(measurements: Sequence[Measured]) -> list[list[str]]:
     return [
         [
             *_name_method(key),
@@ -107,14 +110,14 @@ def _rows(measured: Sequence[Measured]) -> list[list[str]]:
             _spread([result.images / result.seconds for result in runs]),
             f"{min(result.stored for result in runs):,}",
         ]
-        for key, sizes in _methods(measured).items()
+        for key, sizes in _methods(measurements).items()
         for images, runs in sizes.items()
     ]
 
 
-def _growth(measured: Sequence[Measured]) -> list[list[str]]:
+def _growth(measurements: Sequence[Measured]) -> list[list[str]]:
     rows = []
-    for key, sizes in _methods(measured).items():
+    for key, sizes in _methods(measurements).items():
         if len(sizes) < 2:
             continue
         seconds = {images: median(run.seconds for run in runs) for images, runs in sizes.items()}

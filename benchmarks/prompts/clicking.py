@@ -36,21 +36,21 @@ class Clicked:
 
     def until(self, overlap: float, *, most: int) -> int:
         """Return the clicks until the overlap is reached; `most` if it is not reached."""
-        reached = [number for number, value in enumerate(self.overlaps[:most], start=1) if value >= overlap]
-        return reached[0] if reached else most
+        numbers = [number for number, value in enumerate(self.overlaps[:most], start=1) if value >= overlap]
+        return numbers[0] if numbers else most
 
 
 def click_through(segment: Segment, truth: Mask, *, clicks: int, seed: int, enough: float = 1.0, least: int = 1) -> Clicked:
     """Click at most `clicks` times, or, after `least` clicks, until the overlap is `enough`; `seed` sets the jitter."""
     rng = np.random.default_rng(seed)
-    placed: list[Click] = [first_click(truth, rng, jitter=JITTER)]
+    sequence: list[Click] = [first_click(truth, rng, jitter=JITTER)]
     overlaps: list[float] = []
     best = 0.0
     while True:
-        mask = segment(placed)
+        mask = segment(sequence)
         overlaps.append(mask_overlap(mask, truth))
         best = max(best, overlaps[-1])
         correction = next_click(mask, truth, rng, jitter=JITTER)
         if len(overlaps) == clicks or correction is None or (best >= enough and len(overlaps) >= least):
             return Clicked(tuple(overlaps))
-        placed.append(correction)
+        sequence.append(correction)

@@ -91,12 +91,12 @@ def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Ite
 def objects_of(images: Sequence[StoredImage]) -> list[Object]:
     """Return all objects of images, in order."""
     return [
-        Object(image, number, mask, blended)
+        Object(image, number, mask, is_blended)
         for number, image in enumerate(images)
-        for mask, blended in zip(image.masks, image.blended, strict=True)
+        for mask, is_blended in zip(image.masks, image.blended, strict=True)
     ]
 
 
-def _make_image(pixels: NDArray[np.float32], masks: list[Mask], blended: list[bool], encoder: WindowEncoder) -> StoredImage:
+def _make_image(pixels: NDArray[np.float32], masks: list[Mask], is_blended: list[bool], encoder: WindowEncoder) -> StoredImage:
     windowed_image = CachedWindowEncoder(_Remembered(encoder), None).of_pixels(pixels)
-    return StoredImage(pixels, windowed_image, tuple(masks), tuple(blended))
+    return StoredImage(pixels, windowed_image, tuple(masks), tuple(is_blended))

@@ -75,15 +75,15 @@ def watershed_at_click(pixels: NDArray[np.float32], *, recipe: Recipe) -> Segmen
     nearest = ndimage.distance_transform_edt(segments == 0, return_distances=False, return_indices=True)
 
     def segment(clicks: Sequence[Click]) -> Mask:
-        clicked: dict[int, list[tuple[Place, bool]]] = {}
+        clicks_by_segment: dict[int, list[tuple[Place, bool]]] = {}
         for number, (x, y, positive) in enumerate(clicks):
             place = min(int(y), smooth.shape[0] - 1), min(int(x), smooth.shape[1] - 1)
             if number == 0 or (positive and not segments[place]):
                 place = int(nearest[0][place]), int(nearest[1][place])
             if segments[place]:
-                clicked.setdefault(int(segments[place]), []).append((place, positive))
+                clicks_by_segment.setdefault(int(segments[place]), []).append((place, positive))
         mask = np.zeros(smooth.shape, dtype=bool)
-        for label, places in clicked.items():
+        for label, places in clicks_by_segment.items():
             if all(positive for _, positive in places):
                 mask |= segments == label
             elif any(positive for _, positive in places):
@@ -105,14 +105,14 @@ def source_extraction(pixels: NDArray[np.float32]) -> Segment:
         return lambda clicks: _mask_clicked_pixels(clicks, size[::-1])
 
     def segment(clicks: Sequence[Click]) -> Mask:
-        chosen: dict[int, bool] = {}
+        sign_by_segment: dict[int, bool] = {}
         first = _find_source(outlines, clicks[0])
         for click in clicks:
             number = _find_source(outlines, click) if click[2] else _find_outline(outlines, click)
             if number is not None:
-                chosen[number] = click[2]
-        chosen[first] = True
-        union: Mask = np.logical_or.reduce([outlines[number] for number, inside in chosen.items() if inside])
+                sign_by_segment[number] = click[2]
+        sign_by_segment[first] = True
+        union: Mask = np.logical_or.reduce([outlines[number] for number, inside in sign_by_segment.items() if inside])
         return union
 
     return segment

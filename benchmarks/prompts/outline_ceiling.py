@@ -62,8 +62,8 @@ def by_level(encoder: LvmWindows, galaxy: Outlined, hand: int) -> NDArray[np.flo
     overlaps = []
     for level in LEVELS:
         shift = SETTINGS.slope * np.log(level / SETTINGS.isophote)
-        moved = torch.from_numpy(np.where(guess > least, guess - shift, least))[None, None].float()
-        fine = torch.nn.functional.interpolate(moved, size=(side, side), mode="bilinear")[0, 0, :height, :width] > 0
+        logits = torch.from_numpy(np.where(guess > least, guess - shift, least))[None, None].float()
+        fine = torch.nn.functional.interpolate(logits, size=(side, side), mode="bilinear")[0, 0, :height, :width] > 0
         overlaps.append(mask_overlap(fine.numpy(), galaxy.mask))
     return np.array(overlaps)
 

@@ -47,7 +47,7 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
     per_point = network.config.shown_px / network.config.points
     guess = first_guess.from_clicks(np.array([place]) / per_point)
     prompts = WindowPrompts(torch.tensor([[place]]), torch.ones(1, 1), guesses=guess)
-    begun = [(Point(x, y), True), (Point(x + 3, y), True)]
+    clicks = [(Point(x, y), True), (Point(x + 3, y), True)]
     # The segmenter caches the mask of a first click, so each first click is on another pixel.
     others = (Point(x + right, y + down) for right, down in product(range(-12, 13), repeat=2))
     steps: dict[str, Callable[[], object]] = {
@@ -59,7 +59,7 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
         "whole first click, features cached": lambda: segmenter.base.predict(
             windowed_image, Prompt.of(windowed_image.size, points=[(next(others), True)])
         ),
-        "whole second click": lambda: segmenter.base.predict(windowed_image, Prompt.of(windowed_image.size, points=begun)),
+        "whole second click": lambda: segmenter.base.predict(windowed_image, Prompt.of(windowed_image.size, points=clicks)),
     }
     with torch.no_grad():
         return {name: _milliseconds(step, times) for name, step in steps.items()}
@@ -67,9 +67,9 @@ def time_passes(folder: Path, *, times: int) -> dict[str, float]:
 
 def _milliseconds(step: Callable[[], object], times: int) -> float:
     step()
-    taken = []
+    durations = []
     for _ in range(times):
         began = time.perf_counter()
         step()
-        taken.append(1000 * (time.perf_counter() - began))
-    return median(taken)
+        durations.append(1000 * (time.perf_counter() - began))
+    return median(durations)

@@ -46,15 +46,15 @@ class Scenery:
 
 def sceneries(side: int, count: int) -> list[Scenery]:
     """Return the first `count` scenes of a side with two galaxies of suitable area."""
-    generator, drawn, seed = SceneGenerator(), list[Scenery](), 0
-    while len(drawn) < count:
+    generator, sceneries, seed = SceneGenerator(), list[Scenery](), 0
+    while len(sceneries) < count:
         scene = generator.draw(seed, side)
         seed += 1
         areas = scene.masks.sum(axis=(1, 2))
         fine = [mask for mask, area in zip(scene.masks, areas, strict=True) if LEAST_AREA_PX <= area < LARGEST_SHARE * side**2]
         if len(fine) >= 2:
-            drawn.append(Scenery((scene.image * 255).round().astype(np.uint8), tuple(fine)))
-    return drawn
+            sceneries.append(Scenery((scene.image * 255).round().astype(np.uint8), tuple(fine)))
+    return sceneries
 
 
 def click_on(
@@ -68,14 +68,14 @@ def click_on(
         One for each click, at most `clicks`.
     """
     rng = np.random.default_rng(seed)
-    placed: tuple[Click, ...] = (first_click(truth, rng, jitter=JITTER),)
-    timed: list[tuple[ClickRequest, float]] = []
+    sequence: tuple[Click, ...] = (first_click(truth, rng, jitter=JITTER),)
+    answers: list[tuple[ClickRequest, float]] = []
     while True:
-        request = ClickRequest(reference, scenery.size, placed)
+        request = ClickRequest(reference, scenery.size, sequence)
         answer = server.click(request)
-        timed.append((request, answer.milliseconds))
+        answers.append((request, answer.milliseconds))
         mask = np.zeros_like(truth) if answer.mask is None else answer.mask
         correction = next_click(mask, truth, rng, jitter=JITTER)
-        if len(timed) == clicks or correction is None:
-            return timed
-        placed = (*placed, correction)
+        if len(answers) == clicks or correction is None:
+            return answers
+        sequence = (*sequence, correction)

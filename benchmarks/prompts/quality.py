@@ -98,12 +98,12 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     torch.set_num_threads(1)
     name = fingerprint(SHIPPED_CHECKPOINT)
     segmenter = open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=name, sam_checkpoint=None)
-    encoder, shipped = segmenter.windows, segmenter.base
-    blank = PromptedMasks.blank(shipped.network.config, encoder=name)
+    encoder, base_masks = segmenter.windows, segmenter.base
+    blank = PromptedMasks.blank(base_masks.network.config, encoder=name)
     common = [
         Method(OTHERS[1], lambda image: source_extraction(image.pixels)),
         _head(FIRST_GUESS, blank),
-        _head(SHIPPED, shipped),
+        _head(SHIPPED, base_masks),
     ]
     fits_s: dict[str, float] = {}
     groups: dict[str, list[Judged]] = {}
@@ -112,9 +112,9 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
         ("scenes", plan.laid, _read_training_scenes, _read_test_scenes),
     ):
         methods = [
-            _watershed(RECIPES[group]),
+            _make_watershed(RECIPES[group]),
             *common,
-            *_fine_tune(shipped, teaching(data, plan, encoder), counts, fits_s, group),
+            *_fine_tune(base_masks, teaching(data, plan, encoder), counts, fits_s, group),
         ]
         objects = objects_of(judging(data, plan, encoder))
         groups[group] = []
@@ -125,7 +125,7 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     return Quality(groups, fits_s, common[-1])
 
 
-def _watershed(recipe: Recipe) -> Method:
+def _make_watershed(recipe: Recipe) -> Method:
     return Method(OTHERS[0], lambda image: watershed_at_click(image.pixels, recipe=recipe))
 
 
@@ -149,12 +149,12 @@ def _click_objects(method: Method, objects: Sequence[Object], *, hands: int) -> 
             segment = method.segment(image)
         for hand in range(hands):
             seed = hands * index + hand
-            clicked = click_through(segment, object_.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
-            yield Judged(method.name, object_, hand, seed, clicked)
+            series = click_through(segment, object_.mask, clicks=MOST_CLICKS, seed=seed, enough=ENOUGH, least=LEAST_CLICKS)
+            yield Judged(method.name, object_, hand, seed, series)
 
 
 def _fine_tune(
-    shipped: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
+    base_masks: PromptedMasks, taught: Sequence[StoredImage], counts: Sequence[int], fits_s: dict[str, float], group: str
 ) -> Iterator[Method]:
     """Yield the shipped head after a project's fine-tuning on each number of masks."""
     for count in counts:
@@ -167,7 +167,7 @@ def _fine_tune(
         if left:
             raise ValueError(f"there are {count - left} {group} to fit on, not {count}")
         name, began = f"shipped, fitted on {count} masks", time.monotonic()
-        head = shipped.fit([image.windowed_image for image in images], masks)
+        head = base_masks.fit([image.windowed_image for image in images], masks)
         fits_s[f"{group}: {name}"] = round(time.monotonic() - began, 1)
         yield _head(name, head)
 

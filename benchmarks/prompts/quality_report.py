@@ -55,9 +55,9 @@ Groups = dict[str, list[Judged]]
 def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
     """Draw the images and write the section of the page."""
     sheets = []
-    for group, judged in quality.groups.items():
+    for group, rows in quality.groups.items():
         file = IMAGES / f"prompts_{group}.png"
-        draw_sheet([result for result in judged if result.method == SHIPPED and result.hand == 0], quality.shipped, file)
+        draw_sheet([result for result in rows if result.method == SHIPPED and result.hand == 0], quality.shipped, file)
         sheets.append(f"![Best, median and worst of the {group} after one click](images/{file.name})")
     _draw_curves(_groups(quality), CURVES)
     lines = [
@@ -69,7 +69,7 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
             enough=ENOUGH,
             most=MOST_CLICKS,
             hands=plan.hands,
-            fits="; ".join(f"{name} {taken:.0f} s" for name, taken in quality.fits_s.items()) or "none",
+            fits="; ".join(f"{name} {fit_s:.0f} s" for name, fit_s in quality.fits_s.items()) or "none",
         ).strip(),
         quality_tables(quality, plan),
         LIMITS.strip(),
@@ -87,11 +87,11 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
     if plan.part != "test":
         titles = {group: f"{plan.part.upper()} PART, NOT FOR THE PAGE: {title}" for group, title in titles.items()}
     tables = []
-    for group, judged in _groups(quality).items():
-        objects, pictures = len({id(result.object) for result in judged}), len({result.object.number for result in judged})
+    for group, rows in _groups(quality).items():
+        objects, pictures = len({id(result.object) for result in rows}), len({result.object.number for result in rows})
         title = titles[group].format(f"{objects} in {pictures} images")
         tables.append(
-            markdown_table(COLUMNS, [_row(method, results) for method, results in _by_method(judged).items()], title=title)
+            markdown_table(COLUMNS, [_row(method, results) for method, results in _by_method(rows).items()], title=title)
         )
     tables.append(_differences(quality))
     return "\n\n".join(tables)
@@ -100,7 +100,7 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
 def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
     """Return every figure of the tables with its interval, and the time of each fine-tuning."""
     numbers: dict[str, object] = {"part": plan.part, "fits_s": quality.fits_s}
-    for group, judged in _groups(quality).items():
+    for group, rows in _groups(quality).items():
         numbers[group] = {
             method: {
                 "objects": len({id(result.object) for result in results}),
@@ -108,7 +108,7 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
                 "clicks": {goal: mean_of(results, clicks_until(goal)).rounded() for goal in GOALS},
                 "reached": {goal: mean_of(results, share_reached(goal)).rounded() for goal in GOALS},
             }
-            for method, results in _by_method(judged).items()
+            for method, results in _by_method(rows).items()
         }
     return numbers
 
@@ -119,25 +119,25 @@ def _groups(quality: Quality) -> Groups:
     return {**quality.groups, **({"blends": blends} if blends else {})}
 
 
-def _by_method(judged: Sequence[Judged]) -> dict[str, list[Judged]]:
+def _by_method(rows: Sequence[Judged]) -> dict[str, list[Judged]]:
     return {
-        method: [result for result in judged if result.method == method]
-        for method in dict.fromkeys(result.method for result in judged)
+        method: [result for result in rows if result.method == method]
+        for method in dict.fromkeys(result.method for result in rows)
     }
 
 
-def _row(method: str, judged: Sequence[Judged]) -> list[str]:
-    row = [method, *(mean_of(judged, overlap_after(number)).show(3) for number in CLICKS)]
+def _row(method: str, rows: Sequence[Judged]) -> list[str]:
+    row = [method, *(mean_of(rows, overlap_after(number)).show(3) for number in CLICKS)]
     for goal in GOALS:
-        row += [mean_of(judged, clicks_until(goal)).show(1), f"{mean_of(judged, share_reached(goal)).mean:.0%}"]
+        row += [mean_of(rows, clicks_until(goal)).show(1), f"{mean_of(rows, share_reached(goal)).mean:.0%}"]
     return row
 
 
 def _differences(quality: Quality) -> str:
     """Return a table of the differences between the shipped head and every other method, object by object."""
     rows = []
-    for group, judged in _groups(quality).items():
-        methods = _by_method(judged)
+    for group, judged_rows in _groups(quality).items():
+        methods = _by_method(judged_rows)
         for method, results in methods.items():
             if method != SHIPPED:
                 gains = [difference(methods[SHIPPED], results, overlap_after(number)).show(3) for number in CLICKS]
@@ -150,9 +150,9 @@ def _draw_curves(groups: Groups, file: Path) -> None:
     """Draw mean IoU against clicks, one axis per group, one line per method."""
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(10, 3.8), dpi=110, layout="constrained")
-        for axes, (group, judged) in zip(figure.subplots(1, len(groups), sharey=True), groups.items(), strict=True):
+        for axes, (group, rows) in zip(figure.subplots(1, len(groups), sharey=True), groups.items(), strict=True):
             axes.set(title=group, xlabel="clicks", xticks=[1, 5, 10, 15, 20])
-            for colour, (method, results) in enumerate(_by_method(judged).items()):
+            for colour, (method, results) in enumerate(_by_method(rows).items()):
                 values = [mean_of(results, overlap_after(number)).mean for number in range(1, MOST_CLICKS + 1)]
                 axes.plot(
                     range(1, MOST_CLICKS + 1), values, label=method if "fitted" not in method else None, color=f"C{colour}"

@@ -74,8 +74,8 @@ def quality(data: Path, plan: Plan, console: Console) -> None:
 def _write_part(part: str, numbers: dict[str, Any]) -> None:
     """Write one part's numbers and keep the other's."""
     file = RESULTS / f"{NAME}.json"
-    known = json.loads(file.read_text()) if file.exists() else {}
-    write_numbers(NAME, known | {part: {"machine": machine_line(), **numbers}})
+    results = json.loads(file.read_text()) if file.exists() else {}
+    write_numbers(NAME, results | {part: {"machine": machine_line(), **numbers}})
 
 
 def _options() -> argparse.Namespace:

@@ -28,21 +28,21 @@ COLOURS = 256
 WANTED, FOUND = "#22d3ee", "#ff7a1a"
 
 
-def draw_sheet(judged: Sequence[Judged], method: Method, file: Path) -> None:
+def draw_sheet(judged_rows: Sequence[Judged], method: Method, file: Path) -> None:
     """Draw the best, the middle and the worst `COLUMNS` of objects that one simulated annotator clicked, one row each."""
-    order = sorted(range(len(judged)), key=lambda index: -judged[index].clicked.after(1))
+    order = sorted(range(len(judged_rows)), key=lambda index: -judged_rows[index].clicked.after(1))
     count = min(COLUMNS, len(order))
     middle = (len(order) - count) // 2
     rows = {"best": order[:count], "median": order[middle : middle + count], "worst": order[-count:]}
     figure = Figure(figsize=(2.1 * COLUMNS, 6.9), dpi=80, layout="constrained")
-    for line, (name, chosen) in zip(figure.subplots(len(rows), count, squeeze=False), rows.items(), strict=True):
+    for line, (name, rows_of_line) in zip(figure.subplots(len(rows), count, squeeze=False), rows.items(), strict=True):
         line[0].set_ylabel(name)
-        for axes, index in zip(line, chosen, strict=True):
-            _draw(axes, judged[index], method)
+        for axes, index in zip(line, rows_of_line, strict=True):
+            _draw(axes, judged_rows[index], method)
     file.parent.mkdir(parents=True, exist_ok=True)
-    drawn = io.BytesIO()
-    figure.savefig(drawn)
-    sheet = Image.open(drawn).convert("RGB")
+    buffer = io.BytesIO()
+    figure.savefig(buffer)
+    sheet = Image.open(buffer).convert("RGB")
     sheet.quantize(palette=sheet.quantize(COLOURS), dither=Image.Dither.FLOYDSTEINBERG).save(file, optimize=True)
 
 

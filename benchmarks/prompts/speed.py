@@ -83,8 +83,10 @@ def measure_speed(folder: Path, effort: Effort, console: Console) -> dict[str, o
         sequences = [[request for request, _ in clicks] for clicks in growth]
         at_once = [server.put(scenery.file(4000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
         times += _replay_together(server, sequences, at_once, kind="ten annotators, no pause", pace_s=0.0)
-        paced = [server.put(scenery.file(5000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
-        times += _replay_together(server, sequences, paced, kind=f"ten annotators, a click every {PACE_S:.0f} s", pace_s=PACE_S)
+        references = [server.put(scenery.file(5000)) for scenery in scenes[USUAL_SIDE][: len(sequences)]]
+        times += _replay_together(
+            server, sequences, references, kind=f"ten annotators, a click every {PACE_S:.0f} s", pace_s=PACE_S
+        )
         times += _time_with_regions(server, scenes[1024][0], effort)
         console.print("beside a training")
         with _run_training(folder / "training"):
@@ -110,10 +112,10 @@ def _time_idle(server: Serving, scenes: Sequence[Scenery], side: int, effort: Ef
     for number in range(effort.pictures):
         scenery = scenes[number % len(scenes)]
         reference = server.put(scenery.file(number))
-        timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=number)
-        requests += [request for request, _ in timed]
-        first.append(timed[0][1])
-        later += [milliseconds for _, milliseconds in timed[1:]]
+        answers = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=number)
+        requests += [request for request, _ in answers]
+        first.append(answers[0][1])
+        later += [milliseconds for _, milliseconds in answers[1:]]
         another.append(click_on(server, scenery, reference, scenery.masks[1], clicks=1, seed=number)[0][1])
     kinds = (("first click", first), ("later clicks", later), ("first click on another object", another))
     return [Times(kind, side, tuple(milliseconds)) for kind, milliseconds in kinds], requests
@@ -144,19 +146,24 @@ def _replay_together(
     with ThreadPoolExecutor(len(sequences)) as pool:
         everyone = list(pool.map(annotate, range(len(sequences))))
     first, later = [answers[0] for answers in everyone], [answer for answers in everyone for answer in answers[1:]]
-    for part, timed in (("first", first), ("later", later)):
-        yield Times(f"{kind}, {part}", USUAL_SIDE, tuple(ms for ms, _ in timed), sum(failed for _, failed in timed))
+    for part, client_answers in (("first", first), ("later", later)):
+        yield Times(
+            f"{kind}, {part}",
+            USUAL_SIDE,
+            tuple(ms for ms, _ in client_answers),
+            sum(failures for _, failures in client_answers),
+        )
 
 
 def _time_with_regions(server: Serving, scenery: Scenery, effort: Effort) -> list[Times]:
     """Time later clicks of a task with an annotation of a hundred masks, and the same clicks without it, alternately."""
     reference = server.put(scenery.file(2000))
-    timed = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=0)[1:]
+    answers = click_on(server, scenery, reference, scenery.masks[0], clicks=effort.clicks, seed=0)[1:]
     masks = [scenery.masks[number % len(scenery.masks)] for number in range(REGIONS)]
     regions = [mask_region(mask, number) for number, mask in enumerate(masks)]
     bare, laden = [], []
     for _ in range(max(effort.pictures // 2, 1)):
-        for request, _ in timed:
+        for request, _ in answers:
             bare.append(server.click(request).milliseconds)
             laden.append(server.click(request, regions=regions).milliseconds)
     return [Times("later clicks, no regions", 1024, tuple(bare)), Times(f"later clicks, {REGIONS} regions", 1024, tuple(laden))]
@@ -168,11 +175,11 @@ def _time(server: Serving, kind: str, side: int, requests: Sequence[ClickRequest
 
 
 def _time_first_clicks(server: Serving, scenes: Sequence[Scenery], kind: str, side: int, count: int) -> Times:
-    timed = []
+    answers = []
     for number in range(count):
         scenery = scenes[number % len(scenes)]
-        timed += click_on(server, scenery, server.put(scenery.file(3000 + number)), scenery.masks[0], clicks=1, seed=number)
-    return Times(kind, side, tuple(milliseconds for _, milliseconds in timed))
+        answers += click_on(server, scenery, server.put(scenery.file(3000 + number)), scenery.masks[0], clicks=1, seed=number)
+    return Times(kind, side, tuple(milliseconds for _, milliseconds in answers))
 
 
 @contextmanager
@@ -207,5 +214,5 @@ def _time_vit_b(folder: Path, scenes: dict[int, list[Scenery]], effort: Effort) 
             for side in sides:
                 yield _time_first_clicks(server, scenes[side], f"{name}, encoding", side, effort.vit_b)
                 scenery, reference = scenes[side][0], server.put(scenes[side][0].file(-2))
-                timed = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
-                yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in timed))
+                answers = click_on(server, scenery, reference, scenery.masks[0], clicks=3, seed=0)[1:]
+                yield Times(f"{name}, embedding kept", side, tuple(milliseconds for _, milliseconds in answers))

@@ -83,9 +83,9 @@ def speed_tables(numbers: Mapping[str, Any]) -> str:
         ["", "image", "p50, ms", "p95, ms", "clicks", "failed"], others, title="Ten annotators at once, and 100 regions"
     )
     growth = {entry.kind: entry for entry in times if entry.kind.startswith("click ")}
-    chosen = [kind for kind in ("click 1", "click 2", "click 5", "click 10", f"click {ANNOTATOR_CLICKS}") if kind in growth]
+    kinds = [kind for kind in ("click 1", "click 2", "click 5", "click 10", f"click {ANNOTATOR_CLICKS}") if kind in growth]
     clicks = markdown_table(
-        ["", *chosen], [["p50, ms", *(f"{growth[kind].percentile(50):.0f}" for kind in chosen)]], title="Clicks on one object"
+        ["", *kinds], [["p50, ms", *(f"{growth[kind].percentile(50):.0f}" for kind in kinds)]], title="Clicks on one object"
     )
     steps = [[name, f"{milliseconds:.1f}"] for name, milliseconds in numbers["passes"].items()]
     passes = markdown_table(["step, one thread, without the server", "p50, ms"], steps, title="Where the time goes")
@@ -98,8 +98,8 @@ def _times(numbers: Mapping[str, Any]) -> list[Times]:
 
 
 def _by_side(times: Sequence[Times]) -> list[list[str]]:
-    known = {(entry.kind, entry.side): entry for entry in times}
-    return [[title, *(_format_cell(known.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
+    entry_by_key = {(entry.kind, entry.side): entry for entry in times}
+    return [[title, *(_format_cell(entry_by_key.get((kind, side))) for side in SIDES)] for kind, title in KINDS.items()]
 
 
 def _ratios(times: Sequence[Times]) -> list[list[str]]:
@@ -115,20 +115,20 @@ def _ratios(times: Sequence[Times]) -> list[list[str]]:
 
 def _aims(times: Sequence[Times]) -> list[list[str]]:
     """Return each aim, its measured value at the worst side, and whether it was reached."""
-    known = {(entry.kind, entry.side): entry for entry in times}
-    warm = max(known["later clicks", side].percentile(50) for side in SIDES)
+    entry_by_key = {(entry.kind, entry.side): entry for entry in times}
+    warm = max(entry_by_key["later clicks", side].percentile(50) for side in SIDES)
     faster = min(_ratio(times, "first click", side) for side in SIDES)
-    beside = max(known["later clicks, training", side].percentile(95) for side in SIDES)
-    failed = sum(entry.failed for entry in times if "annotators" in entry.kind)
+    beside = max(entry_by_key["later clicks, training", side].percentile(95) for side in SIDES)
+    failed_count = sum(entry.failed for entry in times if "annotators" in entry.kind)
     bare, laden = (entry.percentile(50) for entry in times if "regions" in entry.kind)
     rows = [
         ("a warm click under 50 ms", f"p50 {warm:.0f} ms at most", warm < 50),
         ("a cold click 20 times faster than ViT-B", f"{faster:.0f} times at least", faster >= 20),
         ("a warm click during a training: p95 under 150 ms", f"{beside:.0f} ms at most", beside < 150),
-        ("ten annotators at once without an error", f"{failed} clicks without a mask", failed == 0),
+        ("ten annotators at once without an error", f"{failed_count} clicks without a mask", failed_count == 0),
         ("100 regions on an image without slowing down", f"{laden / bare:.2f} times as long", laden < SLOWER * bare),
     ]
-    return [[aim, measured, "yes" if met else "no"] for aim, measured, met in rows]
+    return [[aim, value, "yes" if is_met else "no"] for aim, value, is_met in rows]
 
 
 def _ratio(times: Sequence[Times], kind: str, side: int) -> float:
@@ -148,13 +148,15 @@ def _percentiles(times: Times) -> str:
 
 def _draw(times: Sequence[Times]) -> None:
     """Draw the twenty clicks on an object (left), and first and later clicks by side with ViT-B's, logarithmic (right)."""
-    known = {(entry.kind, entry.side): entry for entry in times}
+    entry_by_key = {(entry.kind, entry.side): entry for entry in times}
     with mpl.rc_context({"font.size": 9, "axes.spines.top": False, "axes.spines.right": False}):
         figure = Figure(figsize=(8, 3.4), dpi=120, layout="constrained")
         left, right = figure.subplots(1, 2)
-        numbers = [number for number in range(1, ANNOTATOR_CLICKS + 1) if known[f"click {number}", USUAL_SIDE].milliseconds]
+        numbers = [
+            number for number in range(1, ANNOTATOR_CLICKS + 1) if entry_by_key[f"click {number}", USUAL_SIDE].milliseconds
+        ]
         for q, style in ((50, "-"), (95, ":")):
-            values = [known[f"click {number}", USUAL_SIDE].percentile(q) for number in numbers]
+            values = [entry_by_key[f"click {number}", USUAL_SIDE].percentile(q) for number in numbers]
             left.plot(numbers, values, style, color="C0", label=f"p{q}")
         left.set(
             xlabel="click on the object",
@@ -165,7 +167,7 @@ def _draw(times: Sequence[Times]) -> None:
         )
         left.legend(frameon=False)
         for colour, kind in enumerate(("first click", "later clicks", "later clicks, training", VIT_B)):
-            values = [known[kind, side].percentile(50) for side in SIDES]
+            values = [entry_by_key[kind, side].percentile(50) for side in SIDES]
             right.plot(SIDES, values, marker="o", color=f"C{colour}", label=KINDS[kind])
         right.set(xlabel="side, pixels", yscale="log", xscale="log")
         right.set_xticks(SIDES, [str(side) for side in SIDES])

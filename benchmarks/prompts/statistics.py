@@ -36,26 +36,26 @@ class Interval:
 
 def overlap_after(clicks: int) -> Figure:
     """Return the figure "overlap after `clicks` clicks"."""
-    return lambda clicked: clicked.after(clicks)
+    return lambda series: series.after(clicks)
 
 
 def clicks_until(overlap: float) -> Figure:
     """Return the figure "clicks until an overlap", which is `MOST_CLICKS` if it is not reached."""
-    return lambda clicked: float(clicked.until(overlap, most=MOST_CLICKS))
+    return lambda series: float(series.until(overlap, most=MOST_CLICKS))
 
 
 def share_reached(overlap: float) -> Figure:
     """Return the figure "1 if an overlap was reached, else 0"."""
-    return lambda clicked: float(max(clicked.overlaps) >= overlap)
+    return lambda series: float(max(series.overlaps) >= overlap)
 
 
-def mean_of(judged: Sequence[Judged], figure: Figure) -> Interval:
+def mean_of(rows: Sequence[Judged], figure: Figure) -> Interval:
     """Compute the mean of a figure over objects, and its interval from a bootstrap over images.
 
     The simulated annotators of an object are averaged first. Objects of one image share its sky and its neighbours, so images,
     not objects, are independent.
     """
-    pictures, values = _by_object(judged, figure)
+    pictures, values = _by_object(rows, figure)
     return _interval(pictures, values)
 
 
@@ -74,11 +74,11 @@ def difference(ours: Sequence[Judged], theirs: Sequence[Judged], figure: Figure)
     return _interval(pictures, values - less)
 
 
-def _by_object(judged: Sequence[Judged], figure: Figure) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+def _by_object(rows: Sequence[Judged], figure: Figure) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Return the image's number and the mean over simulated annotators of each object, both of shape (objects,)."""
     hands: dict[int, list[float]] = {}
     pictures: dict[int, int] = {}
-    for result in judged:
+    for result in rows:
         hands.setdefault(id(result.object), []).append(figure(result.clicked))
         pictures[id(result.object)] = result.object.number
     return np.asarray(list(pictures.values())), np.asarray([np.mean(values) for values in hands.values()])
@@ -88,7 +88,7 @@ def _interval(pictures: NDArray[np.int64], values: NDArray[np.float64]) -> Inter
     numbers = np.unique(pictures)
     sums = np.asarray([values[pictures == number].sum() for number in numbers])
     counts = np.asarray([(pictures == number).sum() for number in numbers])
-    drawn = np.random.default_rng(0).integers(len(numbers), size=(DRAWS, len(numbers)))
-    means = sums[drawn].sum(axis=1) / counts[drawn].sum(axis=1)
+    samples = np.random.default_rng(0).integers(len(numbers), size=(DRAWS, len(numbers)))
+    means = sums[samples].sum(axis=1) / counts[samples].sum(axis=1)
     low, high = np.quantile(means, (0.025, 0.975))
     return Interval(float(values.mean()), float(low), float(high))

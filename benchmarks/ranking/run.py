@@ -86,8 +86,8 @@ def main() -> None:
 def measure_apart(strategy: str, sizes: Sequence[int]) -> list[Measurement]:
     """Measure the rows of a strategy in a new process."""
     command = [sys.executable, "-m", "benchmarks.ranking.run", "--one", strategy, *map(str, sizes)]
-    done = subprocess.run(command, check=True, capture_output=True, text=True)
-    return [Measurement(**row) for row in json.loads(done.stdout)]
+    process = subprocess.run(command, check=True, capture_output=True, text=True)
+    return [Measurement(**row) for row in json.loads(process.stdout)]
 
 
 def measure(strategy: str, tasks: int) -> Measurement:
@@ -97,17 +97,17 @@ def measure(strategy: str, tasks: int) -> Measurement:
     dimension = len(base.mean)
     centres = source.normal(0, 1, (CENTRES, dimension)).astype(np.float32)
     candidates = make_embeddings(tasks, centres, source)
-    labelled = make_embeddings(LABELS, centres, source)
+    labelled_rows = make_embeddings(LABELS, centres, source)
     targets = np.eye(3)[source.integers(0, 3, LABELS)]
     (control,) = parse(CONFIG).controls
     classes = [label.value for label in control.labels]
-    head = Morphology.fit(labelled.rows.astype(np.float32), targets, classes=classes, exclusive=True)
+    head = Morphology.fit(labelled_rows.rows.astype(np.float32), targets, classes=classes, exclusive=True)
     model = ClassModel(control, head, BaseClassifier.alone(base))
     wall, cpu = time.perf_counter(), time.process_time()
-    pool = build_pool(model, candidates, labelled, scores={})
-    selected = select(pool, strategy, source)
+    pool = build_pool(model, candidates, labelled_rows, scores={})
+    choice = select(pool, strategy, source)
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    assert len(selected) == front_length(10)
+    assert len(choice) == front_length(10)
     return Measurement(strategy, tasks, wall, cpu, peak_memory_mb() - LIBRARIES_MB)
 
 
@@ -120,8 +120,8 @@ def select(pool: Pool, strategy: str, source: np.random.Generator) -> np.ndarray
     """Return the indices of the front."""
     if strategy == SIMILAR:
         return np.argsort(-similarity_to(pool.features, pool.labelled[:3]))[: front_length(10)]
-    rated = replace(pool, ratings=source.integers(1, 6, LABELS).astype(np.float32))
-    return select_batch(rated, strategy, front_length(10), source=source)
+    pool_with_ratings = replace(pool, ratings=source.integers(1, 6, LABELS).astype(np.float32))
+    return select_batch(pool_with_ratings, strategy, front_length(10), source=source)
 
 
 def make_embeddings(count: int, centres: np.ndarray, source: np.random.Generator) -> TaskEmbeddings:

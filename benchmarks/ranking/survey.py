@@ -102,7 +102,7 @@ def link_survey(folder: Path, distinct: Sequence[Path], images: int) -> Path:
 
 def measure(folder: Path, method: str) -> tuple[int, float, float, float, float]:
     """Return the number of images, seconds, CPU seconds, and the peak memory of this process after and before, MB."""
-    chosen = np.random.default_rng(1).standard_normal((CHOSEN, DIMENSION), np.float32)
+    query_rows = np.random.default_rng(1).standard_normal((CHOSEN, DIMENSION), np.float32)
     before = _peak_mb()
     wall, cpu = time.perf_counter(), time.process_time()
     if method == READ:

@@ -53,8 +53,8 @@ def predict_head(galaxies: GalaxySet, train: NDArray[np.intp], test: NDArray[np.
 
 
 def _standard(table: Floats, train: NDArray[np.intp]) -> Floats:
-    filled = np.where(np.isnan(table), np.nanmedian(table[train], axis=0), table)
-    return (filled - filled[train].mean(axis=0)) / filled[train].std(axis=0)
+    matrix = np.where(np.isnan(table), np.nanmedian(table[train], axis=0), table)
+    return (matrix - matrix[train].mean(axis=0)) / matrix[train].std(axis=0)
 
 
 METHODS: dict[str, Callable[..., Any]] = {
@@ -65,25 +65,27 @@ METHODS: dict[str, Callable[..., Any]] = {
 
 
 def number_scores(
-    predicted: Floats, true: Floats, *, relative: bool, half_widths: Floats | None = None, groups: Sequence[str] | None = None
+    predictions: Floats, true: Floats, *, relative: bool, half_widths: Floats | None = None, groups: Sequence[str] | None = None
 ) -> dict[str, Any]:
     """Return the scores of predictions with 95 % intervals; coverage of the 68 % and 90 % intervals if there are any."""
-    errors = scaled_errors(predicted, true, relative=relative)
-    wanted = {
+    errors = scaled_errors(predictions, true, relative=relative)
+    scores_by_name = {
         "sigma_nmad": sigma_nmad(errors),
         "bias": bias(errors),
         "outliers": outlier_share(errors, relative=relative),
-        "rmse": rmse(predicted, true),
+        "rmse": rmse(predictions, true),
     }
     if half_widths is not None:
-        wanted |= {f"coverage_{level}": coverage(predicted, half_widths[row], true) for row, level in enumerate((68, 90))}
+        scores_by_name |= {
+            f"coverage_{level}": coverage(predictions, half_widths[row], true) for row, level in enumerate((68, 90))
+        }
     names = list(groups) if groups is not None else [str(number) for number in range(len(true))]
-    made = {name: estimate(score, names) for name, score in wanted.items()}
-    return {name: value.model_dump() for name, value in made.items() if value is not None}
+    estimates = {name: estimate(score, names) for name, score in scores_by_name.items()}
+    return {name: value.model_dump() for name, value in estimates.items() if value is not None}
 
 
-def timed(work: Callable[[], Any]) -> tuple[Any, float]:
+def time_work(work: Callable[[], Any]) -> tuple[Any, float]:
     """Return the result of a call and its CPU time, seconds."""
-    started = time.process_time()
+    start_s = time.process_time()
     result = work()
-    return result, time.process_time() - started
+    return result, time.process_time() - start_s

@@ -17,7 +17,7 @@ def write_page(results: Mapping[str, Any]) -> None:
     parts = [machine_line()]
     for name, title in NAMES.items():
         if name in results:
-            measured = results[name]
+            result = results[name]
             rows = [
                 [
                     method,
@@ -28,26 +28,26 @@ def write_page(results: Mapping[str, Any]) -> None:
                     _format(scores, "coverage_90", 3),
                     f"{scores['cpu_seconds']:.0f} s",
                 ]
-                for method, scores in measured.items()
+                for method, scores in result.items()
                 if isinstance(scores, Mapping)
             ]
             columns = ["method", "σ_NMAD", "outliers", "bias", "in the 68 % interval", "in the 90 % interval", "CPU time"]
-            title = f"{title}: {measured['fitted']} galaxies to fit, {measured['reported']} to report"
+            title = f"{title}: {result['fitted']} galaxies to fit, {result['reported']} to report"
             parts.append(markdown_table(columns, rows, title=title))
     if "metallicity" in results:
-        measured = results["metallicity"]
+        result = results["metallicity"]
         rows = [
             [arm, _format(scores, "rmse", 3), _format(scores, "coverage_68", 3), _format(scores, "coverage_90", 3)]
-            for arm, scores in measured.items()
+            for arm, scores in result.items()
             if isinstance(scores, Mapping) and "rmse" in scores
         ]
-        title = f"12 + log(O/H), five-fold cross-validation over {measured['galaxies']} galaxies"
+        title = f"12 + log(O/H), five-fold cross-validation over {result['galaxies']} galaxies"
         columns = ["inputs", "RMSE, dex", "in the 68 % interval", "in the 90 % interval"]
         parts.append(markdown_table(columns, rows, title=title))
         gains = [
             f"columns and image against {key.removeprefix('gain over ').removesuffix(', dex')}: {gain['value']:+.4f} dex "
             f"({gain['low']:+.4f} to {gain['high']:+.4f})"
-            for key, gain in measured.items()
+            for key, gain in result.items()
             if key.startswith("gain over")
         ]
         parts.append(f"Gain in RMSE, {'; '.join(gains)}.")

@@ -18,7 +18,7 @@ import numpy as np
 from backend.heads.feature_blocks import COLUMNS, Block, FeatureBlocks
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
-from benchmarks.redshift.methods import METHODS, number_scores, timed
+from benchmarks.redshift.methods import METHODS, number_scores, time_work
 from benchmarks.redshift.page import write_page
 from benchmarks.redshift.pictures import colours_of, embed
 from benchmarks.redshift.sets import GalaxySet, read_metallicity, read_sdss, read_zcosmos
@@ -31,16 +31,18 @@ def run_redshifts(galaxies: GalaxySet) -> dict[str, Any]:
     """Compare the methods on one set."""
     train, test = galaxies.rows("train", "val"), galaxies.rows("test")
     true = galaxies.values[test]
-    measured: dict[str, Any] = {"fitted": len(train), "reported": len(test)}
+    result: dict[str, Any] = {"fitted": len(train), "reported": len(test)}
     for name, method in METHODS.items():
-        outcome, seconds = timed(lambda method=method: method(galaxies, train, test))  # type: ignore[misc]
-        head, predicted = outcome if isinstance(outcome, tuple) else (None, outcome)
-        values, widths = (predicted, None) if isinstance(predicted, np.ndarray) else (predicted.values, predicted.half_widths)
-        measured[name] = number_scores(values, true, relative=True, half_widths=widths) | {"cpu_seconds": round(seconds, 1)}
+        outcome, seconds = time_work(lambda method=method: method(galaxies, train, test))  # type: ignore[misc]
+        head, predictions = outcome if isinstance(outcome, tuple) else (None, outcome)
+        values, widths = (
+            (predictions, None) if isinstance(predictions, np.ndarray) else (predictions.values, predictions.half_widths)
+        )
+        result[name] = number_scores(values, true, relative=True, half_widths=widths) | {"cpu_seconds": round(seconds, 1)}
         if head is not None:
-            measured[name]["learner"] = [expert.learner for expert in head.fitted.experts if expert.blocks]
-        print(name, json.dumps(measured[name]), flush=True)
-    return measured
+            result[name]["learner"] = [expert.learner for expert in head.fitted.experts if expert.blocks]
+        print(name, json.dumps(result[name]), flush=True)
+    return result
 
 
 def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
@@ -49,34 +51,34 @@ def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
     embeddings = embed(files)
     measured_colours = [colours_of(file) for file in files]
     blocks = tuple({COLUMNS: Block(colours)} for colours in measured_colours)
-    nothing = np.empty((len(files), 0), np.float32)
+    no_embeddings = np.empty((len(files), 0), np.float32)
     empty: tuple[FeatureBlocks, ...] = tuple({} for _ in files)
     arms = {
-        "mean": HeadInputs(nothing, empty),
+        "mean": HeadInputs(no_embeddings, empty),
         "image": HeadInputs(embeddings, empty),
-        "columns": HeadInputs(nothing, blocks),
+        "columns": HeadInputs(no_embeddings, blocks),
         "columns and image": HeadInputs(embeddings, blocks),
     }
     folds = np.random.default_rng(0).permutation(len(files)) % 5
-    measured: dict[str, Any] = {"galaxies": len(files)}
+    result: dict[str, Any] = {"galaxies": len(files)}
     errors = {}
     for name, inputs in arms.items():
         values, widths = np.zeros(len(files)), np.zeros((2, len(files)))
         for fold in range(5):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-            predicted = Regression.fit(inputs.only(train), galaxies.values[train]).predict(inputs.only(test))
-            values[test], widths[:, test] = predicted.values, predicted.half_widths
-        measured[name] = number_scores(values, galaxies.values, relative=False, half_widths=widths)
+            predictions = Regression.fit(inputs.only(train), galaxies.values[train]).predict(inputs.only(test))
+            values[test], widths[:, test] = predictions.values, predictions.half_widths
+        result[name] = number_scores(values, galaxies.values, relative=False, half_widths=widths)
         errors[name] = (values - galaxies.values) ** 2
-        print(name, json.dumps(measured[name]), flush=True)
+        print(name, json.dumps(result[name]), flush=True)
     rng = np.random.default_rng(0)
-    drawn = rng.integers(0, len(files), (2000, len(files)))
+    samples = rng.integers(0, len(files), (2000, len(files)))
     for other in ("image", "columns"):
-        gain = [float(np.sqrt(errors[other][row].mean()) - np.sqrt(errors["columns and image"][row].mean())) for row in drawn]
+        gain = [float(np.sqrt(errors[other][row].mean()) - np.sqrt(errors["columns and image"][row].mean())) for row in samples]
         low, high = np.percentile(gain, [2.5, 97.5])
-        measured[f"gain over {other}, dex"] = {"value": float(np.mean(gain)), "low": float(low), "high": float(high)}
-        print("gain over", other, measured[f"gain over {other}, dex"], flush=True)
-    return measured
+        result[f"gain over {other}, dex"] = {"value": float(np.mean(gain)), "low": float(low), "high": float(high)}
+        print("gain over", other, result[f"gain over {other}, dex"], flush=True)
+    return result
 
 
 def main() -> None:

@@ -33,12 +33,12 @@ def main() -> None:
     network.load_state_dict(torch.load(options.checkpoint, weights_only=True)["network"])
     restorer = Restorer(round_weights(network))
     material = Material(options.data, "val", pool=200)
-    observed = [material.batch(number, BATCH) for number in range(100, 100 + BATCHES)]
+    batches_of_images = [material.batch(number, BATCH) for number in range(100, 100 + BATCHES)]
     rows = []
     for steps in STEPS:
         restorer.steps = steps
         quality, flux, ratios = [], [], []
-        for batch in observed:
+        for batch in batches_of_images:
             mean, std = restorer.restore_tensors(batch.images, batch.psfs, measure_noise(batch.images))
             for image, spread, target in zip(mean.numpy(), std.numpy(), batch.target.numpy(), strict=True):
                 aperture = aperture_of(target)

@@ -40,24 +40,24 @@ Method = Callable[[Observed], Answer]
 def restored_by(restorer: Restorer) -> Method:
     """Return the product's method."""
 
-    def restore(observed: Observed) -> Answer:
-        mean, spread = restorer.restore_tensors(observed.images, observed.psfs, measure_noise(observed.images))
+    def restore(observation: Observed) -> Answer:
+        mean, spread = restorer.restore_tensors(observation.images, observation.psfs, measure_noise(observation.images))
         return Answer(mean.numpy(), spread.numpy())
 
     return restore
 
 
-def tikhonov(observed: Observed) -> Answer:
+def tikhonov(observation: Observed) -> Answer:
     """Deconvolve with the first step of the product alone: a Tikhonov filter whose weight minimises SURE."""
-    return Answer(deconvolve(observed.images, observed.psfs, measure_noise(observed.images)).images[:, 1].numpy())
+    return Answer(deconvolve(observation.images, observation.psfs, measure_noise(observation.images)).images[:, 1].numpy())
 
 
 def wiener_with(balance: float | None) -> Method:
     """Return skimage's Wiener filter with a balance; None is its unsupervised form."""
 
-    def restore(observed: Observed) -> Answer:
-        noise = measure_noise(observed.images).numpy()
-        return Answer(np.stack([_wiener(*each, balance) for each in _pairs(observed, noise)]))
+    def restore(observation: Observed) -> Answer:
+        noise = measure_noise(observation.images).numpy()
+        return Answer(np.stack([_wiener(*each, balance) for each in _pairs(observation, noise)]))
 
     return restore
 
@@ -65,16 +65,16 @@ def wiener_with(balance: float | None) -> Method:
 def richardson_lucy_with(iterations: int) -> Method:
     """Return skimage's Richardson-Lucy deconvolution; a pedestal keeps the brightness positive, as the method requires."""
 
-    def restore(observed: Observed) -> Answer:
-        noise = measure_noise(observed.images).numpy()
-        return Answer(np.stack([_richardson_lucy(*each, iterations) for each in _pairs(observed, noise)]))
+    def restore(observation: Observed) -> Answer:
+        noise = measure_noise(observation.images).numpy()
+        return Answer(np.stack([_richardson_lucy(*each, iterations) for each in _pairs(observation, noise)]))
 
     return restore
 
 
-def _pairs(observed: Observed, noise: NDArray[np.float32]) -> Sequence[tuple[Image, Image, float]]:
-    images = [np.pad(image.numpy().astype(float), PADDING_PX, mode="reflect") for image in observed.images]
-    return list(zip(images, (psf.numpy().astype(float) for psf in observed.psfs), noise.tolist(), strict=True))
+def _pairs(observation: Observed, noise: NDArray[np.float32]) -> Sequence[tuple[Image, Image, float]]:
+    images = [np.pad(image.numpy().astype(float), PADDING_PX, mode="reflect") for image in observation.images]
+    return list(zip(images, (psf.numpy().astype(float) for psf in observation.psfs), noise.tolist(), strict=True))
 
 
 def _wiener(image: Image, psf: Image, noise: float, balance: float | None) -> Image:
@@ -100,5 +100,5 @@ def _richardson_lucy(image: Image, psf: Image, noise: float, iterations: int) ->
 def _at_target(sharp: Image) -> Image:
     """Convolve an image with the target PSF and remove the padding."""
     spectrum = torch.fft.rfft2(torch.from_numpy(sharp)) * target_transfer(sharp.shape)  # type: ignore[arg-type]
-    blurred = torch.fft.irfft2(spectrum, s=sharp.shape).numpy()
-    return np.asarray(blurred[PADDING_PX:-PADDING_PX, PADDING_PX:-PADDING_PX])
+    blurred_image = torch.fft.irfft2(spectrum, s=sharp.shape).numpy()
+    return np.asarray(blurred_image[PADDING_PX:-PADDING_PX, PADDING_PX:-PADDING_PX])

@@ -70,16 +70,16 @@ def observe(
     grid = (CANVAS, CANVAS)
     spectrum = torch.fft.rfft2(torch.from_numpy(scenes))
     cells = torch.from_numpy(psfs)
-    blurred = _pixels(torch.fft.irfft2(spectrum * embed_psfs(cells, grid), s=grid))
+    blurred_cells = _pixels(torch.fft.irfft2(spectrum * embed_psfs(cells, grid), s=grid))
     target = _pixels(torch.fft.irfft2(spectrum * gaussian_transfer(grid, fwhm_px=OVERSAMPLING * TARGET_FWHM_PX), s=grid))
-    noise = (blurred**2).sum(dim=(1, 2)).sqrt() / torch.from_numpy(signal_to_noise.astype(np.float32))
-    grains = rng.normal(size=tuple(blurred.shape)).astype(np.float32)
+    noise = (blurred_cells**2).sum(dim=(1, 2)).sqrt() / torch.from_numpy(signal_to_noise.astype(np.float32))
+    grains = rng.normal(size=tuple(blurred_cells.shape)).astype(np.float32)
     if realistic:
-        grains = _realistic(grains, blurred.numpy(), rng)
-    sampled = cells[:, 1::OVERSAMPLING, 1::OVERSAMPLING]
-    sampled = sampled / sampled.sum(dim=(1, 2), keepdim=True)
-    images = blurred + noise[:, None, None] * torch.from_numpy(grains)
-    return Observed(images, sampled, psf_widths(sampled), target, blurred, noise)
+        grains = _realistic(grains, blurred_cells.numpy(), rng)
+    psf_pixels = cells[:, 1::OVERSAMPLING, 1::OVERSAMPLING]
+    psf_pixels = psf_pixels / psf_pixels.sum(dim=(1, 2), keepdim=True)
+    images = blurred_cells + noise[:, None, None] * torch.from_numpy(grains)
+    return Observed(images, psf_pixels, psf_widths(psf_pixels), target, blurred_cells, noise)
 
 
 def moffat_psf(fwhm_px: float, *, beta: float, ellipticity: float, angle: float) -> NDArray[np.float32]:
@@ -89,12 +89,12 @@ def moffat_psf(fwhm_px: float, *, beta: float, ellipticity: float, angle: float)
     stretch = math.sqrt(1 - ellipticity)
     along = (x * math.cos(angle) + y * math.sin(angle)) * stretch
     across = (-x * math.sin(angle) + y * math.cos(angle)) / stretch
-    squared = along**2 + across**2
+    radius_squared = along**2 + across**2
     if math.isinf(beta):
-        psf = np.exp(-0.5 * squared * (FWHM_PER_SIGMA / fwhm_px) ** 2)
+        psf = np.exp(-0.5 * radius_squared * (FWHM_PER_SIGMA / fwhm_px) ** 2)
     else:
         core = fwhm_px / (2 * math.sqrt(2 ** (1 / beta) - 1))
-        psf = (1 + squared / core**2) ** -beta
+        psf = (1 + radius_squared / core**2) ** -beta
     return (psf / psf.sum()).astype(np.float32)
 
 
@@ -102,8 +102,8 @@ def random_psf(rng: np.random.Generator, real: Sequence[NDArray[np.float32]]) ->
     """Return a real PSF in a third of the cases, otherwise a Moffat or Gaussian of 2.2 to 7 pixels."""
     if rng.random() < 0.33:
         psf = real[int(rng.integers(len(real)))]
-        turned = np.rot90(psf, int(rng.integers(4)))
-        return np.ascontiguousarray(turned if rng.random() < 0.5 else turned[:, ::-1])
+        rotated_psf = np.rot90(psf, int(rng.integers(4)))
+        return np.ascontiguousarray(rotated_psf if rng.random() < 0.5 else rotated_psf[:, ::-1])
     beta = math.inf if rng.random() < 0.2 else rng.uniform(2.5, 5)
     fwhm = math.exp(rng.uniform(math.log(2.2), math.log(7)))
     return moffat_psf(fwhm, beta=beta, ellipticity=rng.beta(1, 8), angle=rng.uniform(0, math.pi))

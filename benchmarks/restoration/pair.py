@@ -28,10 +28,10 @@ def correlations(data: Path, restorer: Restorer) -> dict[str, float]:
     psf = make_psf(fits.getdata(folder / "PSF_HSC.fits")[I_BAND])
     with fits.open(folder / "Cut_HST.fits") as file:
         space, space_sky = file[0].data.astype(float), WCS(file[0].header).celestial
-    truth, seen = _on_grid(space, space_sky, ground.shape, ground_sky)
-    restored = restorer.restore(ground, psf).image
-    planes = {"observed": ground, "restored": restored}
-    return {name: float(np.corrcoef(plane[seen], truth[seen])[0, 1]) for name, plane in planes.items()}
+    truth, ground_image = _on_grid(space, space_sky, ground.shape, ground_sky)
+    restoration = restorer.restore(ground, psf).image
+    planes = {"observed": ground, "restored": restoration}
+    return {name: float(np.corrcoef(plane[ground_image], truth[ground_image])[0, 1]) for name, plane in planes.items()}
 
 
 def _on_grid(
@@ -39,9 +39,9 @@ def _on_grid(
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """Return an image at the target resolution on another grid, and where it has light of the whole PSF."""
     ratio = float(np.sqrt(abs(np.linalg.det(grid.pixel_scale_matrix) / np.linalg.det(sky.pixel_scale_matrix))))
-    blurred = ndimage.gaussian_filter(image, TARGET_FWHM_PX * ratio / FWHM_PER_SIGMA)
+    target_image = ndimage.gaussian_filter(image, TARGET_FWHM_PX * ratio / FWHM_PER_SIGMA)
     rows, columns = np.indices(shape)
     x, y = sky.world_to_pixel(grid.pixel_to_world(columns, rows))
     margin = EDGE_PX * ratio / 2
     inside = (x > margin) & (y > margin) & (x < image.shape[1] - 1 - margin) & (y < image.shape[0] - 1 - margin)
-    return ndimage.map_coordinates(blurred, [y, x], order=1, mode="nearest"), inside
+    return ndimage.map_coordinates(target_image, [y, x], order=1, mode="nearest"), inside

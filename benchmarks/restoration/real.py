@@ -50,8 +50,8 @@ def real_scenes(data: Path, part: str, *, shrink: float) -> dict[str, NDArray[np
 def real_psfs(data: Path, part: str, *, width: float) -> list[NDArray[np.float32]]:
     """Return the HST PSFs of a part on the grid of half pixels, each `width` times as wide as on HST's pixels."""
     with fits.open(data / "structure_priors" / "hst_acs_f814w_psfs_100.fits") as file:
-        stored = [(number, hdu.data.astype(float)) for number, hdu in enumerate(file) if part_of(f"psf{number}") == part]
-    return [_resample(psf, OVERSAMPLING * width) for _, psf in stored]
+        planes = [(number, hdu.data.astype(float)) for number, hdu in enumerate(file) if part_of(f"psf{number}") == part]
+    return [_resample(psf, OVERSAMPLING * width) for _, psf in planes]
 
 
 def _scene(image: NDArray[np.float64], shrink: float) -> NDArray[np.float32]:
@@ -67,11 +67,11 @@ def _scene(image: NDArray[np.float64], shrink: float) -> NDArray[np.float32]:
 def _significant(image: NDArray[np.float64]) -> NDArray[np.float64]:
     """Return an image with its significant starlet coefficients only, by the noise measured on each scale."""
     *details, rest = (plane[0].numpy() for plane in starlet(torch.from_numpy(image)[None].double(), SCALES))
-    kept = rest - np.median(rest)
+    residual = rest - np.median(rest)
     for plane in details:
         noise = 1.4826 * np.median(np.abs(plane))
-        kept = kept + np.where(np.abs(plane) > LEAST_SN * noise, plane, 0)
-    return ndimage.gaussian_filter((kept > 0).astype(float), EDGE_CELLS) * kept.clip(min=0)
+        residual = residual + np.where(np.abs(plane) > LEAST_SN * noise, plane, 0)
+    return ndimage.gaussian_filter((residual > 0).astype(float), EDGE_CELLS) * residual.clip(min=0)
 
 
 def _resample(psf: NDArray[np.float64], factor: float) -> NDArray[np.float32]:

@@ -54,10 +54,10 @@ def main() -> None:
     val, test = (Material(options.data, part, pool=300) for part in ("val", "test"))
     results: dict[str, Any] = {"machine": machine_line(), "chosen": {}, "sets": {}}
     for ratio in RATIOS:
-        methods, chosen = _methods(restorer, _observed(val, "simulated", ratio, VAL_IMAGES))
-        results["chosen"][f"{ratio:g}"] = chosen
+        methods, settings = _methods(restorer, _observe_all(val, "simulated", ratio, VAL_IMAGES))
+        results["chosen"][f"{ratio:g}"] = settings
         for kind in ("simulated", "real"):
-            figures = {name: _measure(method, _observed(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
+            figures = {name: _measure(method, _observe_all(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
             results["sets"][f"{kind} {ratio:g}"] = figures
             print(kind, ratio, {name: (figure["psnr"][0], figure["ssim"][0]) for name, figure in figures.items()}, flush=True)
     results["pair"] = correlations(options.data, restorer)
@@ -67,14 +67,14 @@ def main() -> None:
     write_section(NAME, _report(results))
 
 
-def _observed(material: Material, kind: str, ratio: float, count: int) -> Iterator[Observed]:
+def _observe_all(material: Material, kind: str, ratio: float, count: int) -> Iterator[Observed]:
     """Yield batches of images with white noise; the same ones in each call."""
     rng = np.random.default_rng([material.seed, round(ratio), 7])
     scenes = material.real if kind == "real" else material.pool
     for _ in range(0, count, BATCH):
-        chosen = np.stack([np.rot90(scenes[rng.integers(len(scenes))], int(rng.integers(4))) for _ in range(BATCH)])
+        settings = np.stack([np.rot90(scenes[rng.integers(len(scenes))], int(rng.integers(4))) for _ in range(BATCH)])
         psfs = np.stack([random_psf(rng, material.psfs) for _ in range(BATCH)])
-        yield observe(chosen, psfs, np.full(BATCH, ratio), rng, realistic=False)
+        yield observe(settings, psfs, np.full(BATCH, ratio), rng, realistic=False)
 
 
 def _methods(restorer: Restorer, val: Iterator[Observed]) -> tuple[dict[str, Method], dict[str, float]]:
@@ -129,14 +129,14 @@ def _interval(values: np.ndarray[Any, np.dtype[np.float64]], name: str) -> list[
     """Return the mean, or the median for errors with outliers, and its 95 % interval."""
     middle = np.nanmedian if name in ("flux", "ellipticity") else np.nanmean
     rng = np.random.default_rng(0)
-    resampled = [middle(values[rng.integers(len(values), size=len(values))]) for _ in range(RESAMPLES)]
-    return [round(float(value), 5) for value in (middle(values), *np.percentile(resampled, (2.5, 97.5)))]
+    middles = [middle(values[rng.integers(len(values), size=len(values))]) for _ in range(RESAMPLES)]
+    return [round(float(value), 5) for value in (middle(values), *np.percentile(middles, (2.5, 97.5)))]
 
 
 def _speed(restorer: Restorer, test: Material) -> float:
     """Return stamps of 96 px per second of CPU time, each restored alone as from its file; other work uses the cores, too."""
     rng = np.random.default_rng(5)
-    psf = make_psf(next(_observed(test, "simulated", RATIOS[0], BATCH)).psfs[0].numpy())
+    psf = make_psf(next(_observe_all(test, "simulated", RATIOS[0], BATCH)).psfs[0].numpy())
     stamps = rng.normal(size=(STAMPS, STAMP_PX, STAMP_PX))
     restorer.restore(stamps[0], psf)
     began = time.process_time()
@@ -156,8 +156,8 @@ def _report(results: dict[str, Any]) -> str:
         for ratio in RATIOS:
             for name, figure in results["sets"][f"{kind} {ratio:g}"].items():
                 flux = [f"{100 * value:+.2f}" for value in figure["flux"]]
-                shown = (("psnr", 1), ("ssim", 3), ("error", 3))
-                quality = [_with_interval(figure[key], digits) for key, digits in shown]
+                columns_shown = (("psnr", 1), ("ssim", 3), ("error", 3))
+                quality = [_with_interval(figure[key], digits) for key, digits in columns_shown]
                 shape = _with_interval(figure["ellipticity"], 3)
                 rows.append([f"{ratio:g}", name, *quality, f"{flux[0]} [{flux[1]}, {flux[2]}]", shape])
         title = "Simulated galaxies" if kind == "simulated" else "Galaxies of HST, degraded"

@@ -72,11 +72,11 @@ class Material:
             scene = np.roll(self.real[rng.integers(len(self.real))], rng.integers(-3, 4, 2), axis=(0, 1))
         else:
             scene = self.pool[rng.integers(len(self.pool))]
-        turned = np.rot90(scene, int(rng.integers(4)))
-        return np.ascontiguousarray(turned if rng.random() < 0.5 else turned[:, ::-1])
+        rotated_scene = np.rot90(scene, int(rng.integers(4)))
+        return np.ascontiguousarray(rotated_scene if rng.random() < 0.5 else rotated_scene[:, ::-1])
 
 
-def restore_observed(network: Restoring, observed: Observed, *, blind: bool) -> tuple[Restored, Tensor]:
+def restore_observed(network: Restoring, observation: Observed, *, blind: bool) -> tuple[Restored, Tensor]:
     """Return the restored images, and the Tikhonov solution from which the network starts.
 
     Parameters
@@ -84,46 +84,46 @@ def restore_observed(network: Restoring, observed: Observed, *, blind: bool) -> 
     blind : bool
         Whether the PSF is not used, so that only noise is removed.
     """
-    noise = measure_noise(observed.images)
-    filtered = deconvolve(observed.images, None if blind else observed.psfs, noise)
-    width = torch.zeros_like(observed.widths) if blind else observed.widths
-    return network(observed.images, filtered, noise, width), filtered.images[:, MEDIUM]
+    noise = measure_noise(observation.images)
+    filter_result = deconvolve(observation.images, None if blind else observation.psfs, noise)
+    width = torch.zeros_like(observation.widths) if blind else observation.widths
+    return network(observation.images, filter_result, noise, width), filter_result.images[:, MEDIUM]
 
 
-def loss_of(network: Restoring, observed: Observed, rng: np.random.Generator) -> Tensor:
+def loss_of(network: Restoring, observation: Observed, rng: np.random.Generator) -> Tensor:
     """Return the loss: squared error relative to the Tikhonov solution's, of pixels and of means of 4x4 pixels, and the spread.
 
     The relative error weighs images of all brightnesses equally. The spread is fitted by its likelihood given the mean image,
     which its gradient does not change.
     """
     blind = bool(rng.random() < DENOISED_SHARE)
-    target = observed.clean if blind else observed.target
+    target = observation.clean if blind else observation.target
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        restored, start = restore_observed(network, observed, blind=blind)
-    error, error_before = restored.mean - target, start - target
+        restoration, start = restore_observed(network, observation, blind=blind)
+    error, error_before = restoration.mean - target, start - target
     fine = _energy(error) / _energy(error_before)
-    smooth = _energy(_pooled(error)) / (_energy(_pooled(error_before)) + 1e-2 * _energy(error_before) / POOLING_PX**2)
-    spread = torch.log(restored.std) + 0.5 * (error.detach() / restored.std) ** 2
-    spread = spread - torch.log(measure_noise(observed.images))[:, None, None]
+    smooth = _energy(_pool(error)) / (_energy(_pool(error_before)) + 1e-2 * _energy(error_before) / POOLING_PX**2)
+    spread = torch.log(restoration.std) + 0.5 * (error.detach() / restoration.std) ** 2
+    spread = spread - torch.log(measure_noise(observation.images))[:, None, None]
     loss: Tensor = fine.mean() + SMOOTH_SHARE * smooth.mean() + SPREAD_SHARE * spread.clamp(max=50).mean()
     return loss
 
 
 def gain_db(network: Restoring, batches: list[Observed]) -> tuple[float, float]:
     """Return the mean improvement of the PSNR over the Tikhonov solution in dB, and the coverage of one standard deviation."""
-    gains, covered = [], []
+    gains, coverages = [], []
     with torch.no_grad():
-        for observed in batches:
-            restored, start = restore_observed(network, observed, blind=False)
-            error = restored.mean - observed.target
-            gains.append(10 * torch.log10(_energy(start - observed.target) / _energy(error)))
-            covered.append((error.abs() < restored.std).float().mean())
-    return float(torch.cat(gains).mean()), float(torch.stack(covered).mean())
+        for observation in batches:
+            restoration, start = restore_observed(network, observation, blind=False)
+            error = restoration.mean - observation.target
+            gains.append(10 * torch.log10(_energy(start - observation.target) / _energy(error)))
+            coverages.append((error.abs() < restoration.std).float().mean())
+    return float(torch.cat(gains).mean()), float(torch.stack(coverages).mean())
 
 
 def _energy(error: Tensor) -> Tensor:
     return (error**2).mean(dim=(1, 2))
 
 
-def _pooled(error: Tensor) -> Tensor:
+def _pool(error: Tensor) -> Tensor:
     return torch.nn.functional.avg_pool2d(error[:, None], POOLING_PX)[:, 0]

@@ -141,11 +141,11 @@ def read_outlines(data: Path) -> tuple[list[Image_], list[Boxes]]:
 
 def select_at_the_galaxy(finds: Sequence[Finds], truth: Sequence[Boxes]) -> list[Finds]:
     """Return only the detections that overlap the marked galaxy."""
-    selected = []
+    choices = []
     for (boxes, scores), galaxy in zip(finds, truth, strict=True):
         near = box_overlaps(boxes, galaxy)[:, 0] >= AT_THE_GALAXY if len(boxes) else np.zeros(0, bool)
-        selected.append((boxes[near], scores[near]))
-    return selected
+        choices.append((boxes[near], scores[near]))
+    return choices
 
 
 def main(data: Path, scenes: int, schedule: Schedule, *, again: bool) -> None:
@@ -179,9 +179,9 @@ def fit_detector(
     learning: Sequence[LazyScene], choosing: Sequence[LazyScene], pyramids: Pyramids, schedule: Schedule
 ) -> LearnedDetector:
     """Return a detector trained on scenes, with its score threshold chosen on other scenes."""
-    started = time.monotonic()
+    start_s = time.monotonic()
     compute_feature_maps([*learning, *choosing], pyramids, "scenes")
-    looked = time.monotonic()
+    look_s = time.monotonic()
     with Progress() as progress:
         task = progress.add_task("learning", total=schedule.steps)
         detector = LearnedDetector.blank(pyramids, CLASSES).fit(
@@ -190,9 +190,9 @@ def fit_detector(
             schedule=schedule,
             report=lambda step, loss: progress.update(task, completed=step, description=f"learning, loss {loss:.3f}"),
         )
-    trained = time.monotonic()
+    end_s = time.monotonic()
     chosen_on = [detector.predict(pyramids.of(scene, size=(SIDE, SIDE))) for scene in choosing]  # type: ignore[arg-type]
-    print(f"{looked - started:.0f} s for feature maps, {trained - looked:.0f} s for {schedule.steps} steps, one thread")
+    print(f"{look_s - start_s:.0f} s for feature maps, {end_s - look_s:.0f} s for {schedule.steps} steps, one thread")
     return replace(
         detector, least_score=least_score(chosen_on, [label_boxes(scene.boxes) for scene in choosing], classes=CLASSES)
     )
@@ -204,7 +204,7 @@ def validate(
     """Return the metrics of the detector and of source extraction on scenes and outlined galaxies of the `val` part."""
     compute_feature_maps(judging, pyramids, "val scenes")
     truth, images_of_scenes = [scene.boxes for scene in judging], [scene.pixels for scene in judging]
-    galaxies, marked = read_outlines(data)
+    galaxies, outlines = read_outlines(data)
     rivals = {
         "source extraction": SourceDetector.base(CLASSES),
         "source extraction, fitted": SourceDetector.fit(
@@ -214,12 +214,12 @@ def validate(
     scores: dict[str, dict[str, DetectionScores]] = {"scenes": {}, "outlines": {}}
     for name, rival in rivals.items():
         scores["scenes"][name] = measure(detect_by_extraction(rival, images_of_scenes), truth, least_score=0)
-        near = select_at_the_galaxy(detect_by_extraction(rival, galaxies), marked)
-        scores["outlines"][name] = measure(near, marked, least_score=0)
+        near = select_at_the_galaxy(detect_by_extraction(rival, galaxies), outlines)
+        scores["outlines"][name] = measure(near, outlines, least_score=0)
     least = detector.least_score
     scores["scenes"]["learned"] = measure(detect_by_network(detector, judging, pyramids), truth, least_score=least)
-    near = select_at_the_galaxy(detect_by_network(detector, galaxies, pyramids), marked)
-    scores["outlines"]["learned"] = measure(near, marked, least_score=least)
+    near = select_at_the_galaxy(detect_by_network(detector, galaxies, pyramids), outlines)
+    scores["outlines"]["learned"] = measure(near, outlines, least_score=least)
     return scores
 
 

@@ -82,17 +82,17 @@ def main(data: Path) -> None:
     generator = np.random.default_rng(0)
     for name, rows in sets.items():
         for part in ("val", "test"):
-            chosen = [row for row in rows if row["split"] == part]
-            probabilities, truth = head.predict(embed(chosen, embeddings)), targets(chosen)
+            rows_of_part = [row for row in rows if row["split"] == part]
+            probabilities, truth = head.predict(embed(rows_of_part, embeddings)), targets(rows_of_part)
             samples = []
             for _ in range(RESAMPLES):
-                drawn = generator.integers(len(chosen), size=len(chosen))
-                samples.append(macro_auc(probabilities[drawn], truth[drawn]))
+                sample = generator.integers(len(rows_of_part), size=len(rows_of_part))
+                samples.append(macro_auc(probabilities[sample], truth[sample]))
             low, high = np.percentile(samples, [2.5, 97.5])
             brier = brier_score(probabilities, truth)
             ece = expected_calibration_error(probabilities, truth)
             auc = f"{macro_auc(probabilities, truth):.3f} ({low:.3f}-{high:.3f})"
-            table.add_row(name, part, str(len(chosen)), auc, f"{brier:.3f}", f"{ece:.3f}")
+            table.add_row(name, part, str(len(rows_of_part)), auc, f"{brier:.3f}", f"{ece:.3f}")
     Console().print(table)
 
 

@@ -38,9 +38,9 @@ def main() -> None:
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, weights_only=True))
     val = Material(options.data, "val", pool=100)
-    scored = [val.batch(number, options.batch) for number in range(VAL_BATCHES)]
+    val_batches = [val.batch(number, options.batch) for number in range(VAL_BATCHES)]
     batches = Material(options.data, "train").batches(options.batch, start=training.done)
-    started, losses = time.process_time(), []
+    start_s, losses = time.process_time(), []
     while training.done < schedule.steps:
         losses.append(training.step([next(batches)]))
         last = training.done == schedule.steps
@@ -48,9 +48,9 @@ def main() -> None:
             with atomic_write(checkpoint) as file:
                 torch.save(training.state(), file)
         if training.done % SCORED_EVERY == 0 or last:
-            gain, coverage = gain_db(network.eval(), scored)
+            gain, coverage = gain_db(network.eval(), val_batches)
             network.train()
-            seconds = time.process_time() - started
+            seconds = time.process_time() - start_s
             loss = sum(losses[-SCORED_EVERY:]) / len(losses[-SCORED_EVERY:])
             print(f"{training.done} loss {loss:.3f} val +{gain:.2f} dB, coverage {coverage:.3f}, {seconds:.0f} s", flush=True)
 

@@ -65,8 +65,8 @@ def main(data: Path, *, onward: bool) -> None:
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, objects in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
-        for name, compared in (("first guess", blank), ("learned", head)):
-            overlaps = np.mean([overlaps_of(compared, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
+        for name, each_head in (("first guess", blank), ("learned", head)):
+            overlaps = np.mean([overlaps_of(each_head, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
             table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 
@@ -76,7 +76,7 @@ def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: 
     training = begin_training(head.network, schedule)
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, weights_only=True))
-    started, losses = time.monotonic(), []
+    start_s, losses = time.monotonic(), []
     while training.done < schedule.steps:
         examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
         losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
@@ -85,7 +85,7 @@ def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: 
             with atomic_write(checkpoint) as file:
                 torch.save(training.state(), file)
             print(
-                f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - started:.0f} s", flush=True
+                f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - start_s:.0f} s", flush=True
             )
     return replace(head, network=round_weights(training.network))
 
@@ -116,8 +116,8 @@ def overlaps_of(
         result = head.predict(windowed_image, prompt_of_clicks(windowed_image, clicks))
         return np.zeros_like(truth) if result is None else result[0]
 
-    clicked = click_through(segment, truth, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
-    return [clicked.after(number) for number in range(1, CLICKS + 1)]
+    series = click_through(segment, truth, clicks=CLICKS, seed=0)  # type: ignore[arg-type]
+    return [series.after(number) for number in range(1, CLICKS + 1)]
 
 
 if __name__ == "__main__":

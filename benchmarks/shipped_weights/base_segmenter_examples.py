@@ -69,17 +69,17 @@ class Windows:
         footprints = [Footprint.of_mask(mask) for mask in masks if mask.any()]
         if not footprints:
             return None
-        chosen = int(rng.integers(len(footprints)))
-        return example_of(self._window_encoder.of_pixels(pixels), footprints, chosen, config=self._config, rng=rng)
+        index = int(rng.integers(len(footprints)))
+        return example_of(self._window_encoder.of_pixels(pixels), footprints, index, config=self._config, rng=rng)
 
 
 def rotate(galaxy: Outlined, rng: np.random.Generator) -> Outlined:
     """Return a galaxy and its outline in one of eight orientations with a random brightness; pixels are not resampled."""
-    turns, mirrored = int(rng.integers(4)), bool(rng.integers(2))
+    turns, is_mirrored = int(rng.integers(4)), bool(rng.integers(2))
 
     def place(array: NDArray[Any]) -> NDArray[Any]:
         quarter = np.rot90(array, turns)
-        return np.ascontiguousarray(quarter[:, ::-1] if mirrored else quarter)
+        return np.ascontiguousarray(quarter[:, ::-1] if is_mirrored else quarter)
 
     relit = place(galaxy.pixels) * np.float32(10 ** rng.uniform(-0.15, 0.1)) * np.exp(rng.normal(0, 0.05, 3)).astype(np.float32)
     mask: Mask = place(galaxy.mask)

@@ -50,9 +50,9 @@ def galaxy_zoo_2(row: dict[str, str]) -> Votes:
     """Return shares of all volunteers: each question's shares times the share of volunteers who were asked it."""
     votes: Votes = {}
     for column, value in row.items():
-        named = COLUMN.fullmatch(column)
-        if named is not None:
-            question, answer = named.groups()
+        match = COLUMN.fullmatch(column)
+        if match is not None:
+            question, answer = match.groups()
             led_here = votes.get(ASKED_AFTER[question[:3]], 0.0) if question[:3] in ASKED_AFTER else 1.0
             votes[f"{question}/{answer}"] = led_here * float(value or 0)
     return votes
@@ -61,9 +61,9 @@ def galaxy_zoo_2(row: dict[str, str]) -> Votes:
 def rings(row: dict[str, str]) -> Votes:
     """Return the ring class, and three shares of Galaxy Zoo DECaLS."""
     votes = {f"ring/{'yes' if row['ring'] == '1' else 'no'}": 1.0}
-    for column, (question, named, other) in RING_QUESTIONS.items():
+    for column, (question, match, other) in RING_QUESTIONS.items():
         if row[column]:
-            votes |= {f"{question}/{named}": float(row[column]), f"{question}/{other}": 1 - float(row[column])}
+            votes |= {f"{question}/{match}": float(row[column]), f"{question}/{other}": 1 - float(row[column])}
     return votes
 
 

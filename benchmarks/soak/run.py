@@ -52,10 +52,17 @@ def main() -> None:
         memory_mb_of, requests = _soak(fixture, 60 * minutes, console)
     rows = []
     for name, memory in memory_mb_of.items():
-        settled = memory[int(SETTLED * len(memory)) :]
-        growth = settled[-1] - settled[0]
+        late_memory = memory[int(SETTLED * len(memory)) :]
+        growth = late_memory[-1] - late_memory[0]
         rows.append(
-            [name, f"{memory[0]:.0f}", f"{settled[0]:.0f}", f"{settled[-1]:.0f}", f"{max(memory):.0f}", f"{growth:+.0f}"]
+            [
+                name,
+                f"{memory[0]:.0f}",
+                f"{late_memory[0]:.0f}",
+                f"{late_memory[-1]:.0f}",
+                f"{max(memory):.0f}",
+                f"{growth:+.0f}",
+            ]
         )
     columns = ["process", "at the start, MB", "after a quarter", "at the end", "most", "growth after the first quarter"]
     table = markdown_table(columns, rows, title=f"Resident memory in {minutes:g} minutes of mixed load, {requests:,} requests")
@@ -100,12 +107,12 @@ def _request(fixture: LabelStudioFixture, project: int, over: threading.Event, c
         "type": "keypointlabels", "from_name": "click", "to_name": "image", "original_width": 124, "original_height": 124,
         "is_positive": True, "id": "p", "value": {"x": 50.0, "y": 50.0, "width": 1.0, "keypointlabels": ["Galaxy"]},
     }  # fmt: skip
-    everything = {"project": f"{project}.1", "label_config": label_config}
-    bodies: list[tuple[str, Any]] = [("/predict", everything | {"tasks": tasks[:64]})]
+    request_body = {"project": f"{project}.1", "label_config": label_config}
+    bodies: list[tuple[str, Any]] = [("/predict", request_body | {"tasks": tasks[:64]})]
     for task in tasks[:20]:
-        bodies.append(("/predict", everything | {"tasks": [task], "params": {"context": {"result": [prompt]}}}))
+        bodies.append(("/predict", request_body | {"tasks": [task], "params": {"context": {"result": [prompt]}}}))
         bodies += [("/webhook", {"action": "ANNOTATION_CREATED", "project": {"id": project}})] * 5
-        bodies += [("/predict", everything | {"tasks": "none"}), ("/setup", {"project": "x"})]
+        bodies += [("/predict", request_body | {"tasks": "none"}), ("/setup", {"project": "x"})]
     with httpx.Client(base_url=settings.public_url, auth=credentials, timeout=120, trust_env=False) as client:
         for path, body in cycle(bodies):
             if over.is_set():

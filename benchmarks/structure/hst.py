@@ -38,8 +38,8 @@ def hst_table(folder: Path) -> tuple[list[list[str]], list[dict[str, Any]]]:
         pairs = np.array([record[name][:2] for record in records if name in record])
         is_relative = name in ("re_px", "sersic_n")
         difference = pairs[:, 1] / pairs[:, 0] - 1 if is_relative else pairs[:, 1] - pairs[:, 0]
-        shown = "{:+.1%}" if is_relative else "{:+.3f}"
-        texts = (shown.format(np.median(difference)), shown.format(np.median(np.abs(difference))).lstrip("+"))
+        number_format = "{:+.1%}" if is_relative else "{:+.3f}"
+        texts = (number_format.format(np.median(difference)), number_format.format(np.median(np.abs(difference))).lstrip("+"))
         rows.append([name, f"{len(pairs)} of {len(labels)}", *texts])
     return rows, records
 

@@ -58,14 +58,14 @@ def by_petrofit(galaxy: Simulated) -> Answer:
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            fitted, _ = fit_model(
+            fit, _ = fit_model(
                 np.where(keep, image, np.nan),
                 PsfConvolved(model, psf=galaxy.psf.pixels, oversample=4),
                 maxiter=PETROFIT_EVALUATIONS,
             )
     except Exception:  # PetroFit and astropy raise undocumented exceptions where a fit fails
         return {}
-    parameters = (fitted.amplitude, fitted.r_eff, fitted.n, fitted.ellip)
+    parameters = (fit.amplitude, fit.r_eff, fit.n, fit.ellip)
     return _sersic_answer(*(float(np.ravel(parameter.value)[0]) for parameter in parameters))
 
 

@@ -32,7 +32,7 @@ from backend.heads.structure.simulation import Simulated, simulate
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from benchmarks.structure.hst import hst_table
 from benchmarks.structure.methods import METHODS, QUANTITIES, ZERO_POINT
-from benchmarks.structure.tables import Run, accuracy_row, coverage_row, growth_row, pooled
+from benchmarks.structure.tables import Run, accuracy_row, coverage_row, growth_row, pool_runs
 
 NAME = "structure"
 RANGES = ((3, 10), (10, 20), (20, 50), (50, 150), (150, 500))
@@ -77,9 +77,9 @@ def tables_of(runs: Sequence[Run], slow: int) -> tuple[list[list[str]], list[lis
             coverage.append(coverage_row(run))
     for method in METHODS:
         bright = [run for run in runs if run.method == method and run.limits[0] >= BRIGHT]
-        rows.append(accuracy_row(pooled(bright)))
+        rows.append(accuracy_row(pool_runs(bright)))
         if method.startswith("galaxyloop"):
-            coverage.append(coverage_row(pooled(bright)))
+            coverage.append(coverage_row(pool_runs(bright)))
     return rows, coverage
 
 

@@ -13,7 +13,7 @@ from backend.heads.structure.measurement import PROFILE
 from backend.heads.structure.simulation import Simulated
 from benchmarks.structure.methods import QUANTITIES, Answer, cutout_of
 
-__all__ = ["Run", "accuracy_row", "coverage_row", "growth_row", "pooled"]
+__all__ = ["Run", "accuracy_row", "coverage_row", "growth_row", "pool_runs"]
 
 RELATIVE = ("re_px", "sersic_n")
 FORMATS = {"re_px": "{:.1f}", "sersic_n": "{:.1f}", "axis_ratio": "{:.3f}", "mag": "{:.3f}"}
@@ -34,7 +34,7 @@ class Run:
         return replace(self, method=f"{self.method}, first {count}", answers=self.answers[:count], true=self.true[:count])
 
 
-def pooled(runs: Sequence[Run]) -> Run:
+def pool_runs(runs: Sequence[Run]) -> Run:
     """Return the answers of several ranges as one."""
     answers, true = ([item for run in runs for item in getattr(run, name)] for name in ("answers", "true"))
     limits = (runs[0].limits[0], runs[-1].limits[1])

@@ -29,8 +29,7 @@ ROUNDS = 5
 COUNTS = (1, 8, 32, 128)
 FILES = 32
 FILE_PX = 256
-CLOSE = 0.97
-"""The smallest batch with at least this share of the highest rate is used, since it needs less memory."""
+CLOSE = 0.97  # the smallest batch with at least this share of the highest rate is used: it needs less memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +43,7 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """Network, image side, threads and device.
-
-    If `setting` is None, the fastest settings are measured; otherwise only the peak memory of this setting.
-    """
+    """Network, image side, threads and device; with a `setting`, only its peak memory is measured."""
 
     network: str
     side: int
@@ -148,9 +144,9 @@ def measure(method: Method) -> Measured:
 def _fastest(settings: Sequence[Setting], rate: Callable[[Setting, float], float]) -> Setting:
     for setting in settings:
         rate(setting, 0)  # the first call with a new shape is slower
-    tried = [(setting, rate(setting, TRIAL_S)) for setting in settings]
-    limit = CLOSE * max(speed for _, speed in tried)
-    return min((setting for setting, speed in tried if speed >= limit), key=lambda setting: setting.batch)
+    trials = [(setting, rate(setting, TRIAL_S)) for setting in settings]
+    limit = CLOSE * max(speed for _, speed in trials)
+    return min((setting for setting, speed in trials if speed >= limit), key=lambda setting: setting.batch)
 
 
 def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], Any]) -> dict[str, Any]:
@@ -167,8 +163,8 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
     def prepare(name: str) -> Any:
         return frame(decode(files[name]), side=method.side)
 
-    def embed(prepared: Sequence[Any]) -> None:
-        run(setting, torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).to(method.device))
+    def embed(pixels: Sequence[Any]) -> None:
+        run(setting, torch.from_numpy(np.stack(pixels)).permute(0, 3, 1, 2).to(method.device))
 
     def run_sequentially() -> None:
         names = list(files)
@@ -177,8 +173,8 @@ def _from_files(method: Method, setting: Setting, run: Callable[[Setting, Any], 
 
     def run_with_prefetch() -> None:
         batch = []
-        for _, prepared in prefetch_files(files, prepare, ahead=2 * setting.batch):
-            batch.append(prepared)
+        for _, pixels in prefetch_files(files, prepare, ahead=2 * setting.batch):
+            batch.append(pixels)
             if len(batch) == setting.batch:
                 embed(batch)
                 batch = []
@@ -208,9 +204,9 @@ def _files() -> list[bytes]:
     files = []
     for _ in range(FILES):
         top, left = (int(rng.integers(0, length - FILE_PX)) for length in field.shape[:2])
-        encoded = io.BytesIO()
-        Image.fromarray(field[top : top + FILE_PX, left : left + FILE_PX]).save(encoded, "JPEG", quality=90)
-        files.append(encoded.getvalue())
+        buffer = io.BytesIO()
+        Image.fromarray(field[top : top + FILE_PX, left : left + FILE_PX]).save(buffer, "JPEG", quality=90)
+        files.append(buffer.getvalue())
     return files
 
 
@@ -224,21 +220,21 @@ def _seconds(count: int, run: Callable[[Any], Any], frames: Any) -> float:
 
 def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
     """Return images per second over at least `seconds` and one call."""
-    began, done = time.perf_counter(), 0
+    began, count = time.perf_counter(), 0
     while True:
         work()
-        done += images
-        passed = time.perf_counter() - began
-        if passed >= seconds:
-            return done / passed
+        count += images
+        elapsed_s = time.perf_counter() - began
+        if elapsed_s >= seconds:
+            return count / elapsed_s
 
 
 def _result(method: Method, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
-    nothing: dict[str, Any] = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
+    no_rates: dict[str, Any] = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
     parameters = sum(weights.numel() for weights in network.parameters())
     peak_mb = _peak_mb(method.device)
     return Measured(
-        method=method, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(nothing | measured)
+        method=method, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(no_rates | measured)
     )
 
 

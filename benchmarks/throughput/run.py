@@ -76,17 +76,17 @@ def main() -> None:
     methods = (
         [Method(OURS_AVERAGED, own_px, 1, "cpu"), Method("resnet18", own_px, 1, "cpu")] if quick else list(_methods(own_px))
     )
-    measured = [_measure(method, console) for method in methods]
-    peaks = [_peak_mb(result, console) for result in measured]
+    results = [_measure(method, console) for method in methods]
+    peaks = [_peak_mb(result, console) for result in results]
     growth = [] if quick else [_measure(Method(OURS, side, 1, "cpu"), console) for side in SIDES]
-    speeds = markdown_table(COLUMNS, [_row(result, peak) for result, peak in zip(measured, peaks, strict=True)])
-    grows = _growth_table(measured[0], growth)
+    speeds = markdown_table(COLUMNS, [_row(result, peak) for result, peak in zip(results, peaks, strict=True)])
+    grows = _growth_table(results[0], growth)
     console.print(speeds, grows, sep="\n\n", markup=False)
     if not quick:
-        write_numbers("throughput", {"machine": machine, "measured": measured, "peaks_mb": peaks, "growth": growth})
-        _plot(measured)
+        write_numbers("throughput", {"machine": machine, "measured": results, "peaks_mb": peaks, "growth": growth})
+        _plot(results)
         image = f"![Images per second of each network]({PLOT.relative_to(PAGE.parent)})"
-        bare = f"The process without a network takes {measured[0]['bare_mb']:.0f} MB of the peak memory."
+        bare = f"The process without a network takes {results[0]['bare_mb']:.0f} MB of the peak memory."
         write_section("throughput", f"One run on {machine}. {bare}\n\n{speeds}\n\n{grows}\n\n{image}")
 
 
@@ -105,45 +105,45 @@ def _measure(method: Method, console: Console) -> Numbers:
     with console.status(f"{method.network}, {method.side} px, {method.threads} threads, {method.device}"):
         command = [sys.executable, "-m", MEASURE_MODULE, json.dumps(asdict(method))]
         environment = os.environ | {"OMP_NUM_THREADS": str(method.threads)}
-        done = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
-    numbers: Numbers = json.loads(done.stdout.splitlines()[-1])
+        process = subprocess.run(command, stdout=subprocess.PIPE, check=True, env=environment)
+    numbers: Numbers = json.loads(process.stdout.splitlines()[-1])
     return numbers
 
 
-def _peak_mb(measured: Numbers, console: Console) -> float:
+def _peak_mb(results: Numbers, console: Console) -> float:
     """Return the peak memory of a process that only runs a method's fastest setting, MB."""
-    setting = Setting(**measured["settings"][_fastest(measured)])
-    return float(_measure(replace(Method(**measured["method"]), setting=setting), console)["peak_mb"])
+    setting = Setting(**results["settings"][_fastest(results)])
+    return float(_measure(replace(Method(**results["method"]), setting=setting), console)["peak_mb"])
 
 
-def _fastest(measured: Numbers) -> int:
+def _fastest(results: Numbers) -> int:
     """Return the index of a method's fastest setting."""
-    return int(np.argmax([median(rates) for rates in measured["rates"]]))
+    return int(np.argmax([median(rates) for rates in results["rates"]]))
 
 
-def _row(measured: Numbers, peak_mb: float) -> list[str]:
-    method, best = Method(**measured["method"]), _fastest(measured)
-    rates = {setting["precision"]: rate for setting, rate in zip(measured["settings"], measured["rates"], strict=True)}
+def _row(results: Numbers, peak_mb: float) -> list[str]:
+    method, best = Method(**results["method"]), _fastest(results)
+    rates = {setting["precision"]: rate for setting, rate in zip(results["settings"], results["rates"], strict=True)}
     return [
         method.network,
-        f"{measured['parameters'] / 1e6:.1f}",
+        f"{results['parameters'] / 1e6:.1f}",
         str(method.side),
         f"{method.threads} thread{'s' * (method.threads > 1)}" if method.device == "cpu" else "GPU",
-        str(measured["settings"][best]["batch"]),
-        _spread(measured["rates"][best]),
+        str(results["settings"][best]["batch"]),
+        _spread(results["rates"][best]),
         _spread(rates.get("fp32", [])),
         _spread(rates.get("bf16", [])),
-        _spread(measured["from_files"]),
-        _spread(measured["from_files_ahead"]),
+        _spread(results["from_files"]),
+        _spread(results["from_files_ahead"]),
         f"{peak_mb:.0f}",
     ]
 
 
-def _growth_table(averaged: Numbers, by_side: Sequence[Numbers]) -> str:
+def _growth_table(average_result: Numbers, by_side: Sequence[Numbers]) -> str:
     columns = ["variable", "value", "milliseconds per image"]
     rows = [
         ["batch size, four views", count, f"{1000 * seconds / int(count):.1f}"]
-        for count, seconds in averaged["seconds_for"].items()
+        for count, seconds in average_result["seconds_for"].items()
     ]
     for result in by_side:
         side = result["method"]["side"]
@@ -156,13 +156,13 @@ def _spread(rates: Sequence[float]) -> str:
     return f"{median(rates):.3g} ({min(rates):.3g}-{max(rates):.3g})" if rates else ""
 
 
-def _plot(measured: Sequence[Numbers]) -> None:
+def _plot(results: Sequence[Numbers]) -> None:
     """Draw the fastest rate of every network at its own side and at the usual one, on one thread and in memory."""
-    shown = [result for result in measured if (result["method"]["device"], result["method"]["threads"]) == ("cpu", 1)]
-    names = [f"{result['method']['network']}, {result['method']['side']} px" for result in shown]
-    rates = [median(result["rates"][_fastest(result)]) for result in shown]
+    results_shown = [result for result in results if (result["method"]["device"], result["method"]["threads"]) == ("cpu", 1)]
+    names = [f"{result['method']['network']}, {result['method']['side']} px" for result in results_shown]
+    rates = [median(result["rates"][_fastest(result)]) for result in results_shown]
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    colours = ["#e8590c" if result["method"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for result in shown]
+    colours = ["#e8590c" if result["method"]["network"] in (OURS, OURS_AVERAGED) else "#868e96" for result in results_shown]
     bars = axes.barh(names, rates, color=colours)
     axes.bar_label(bars, fmt="%.3g", padding=3)
     axes.invert_yaxis()

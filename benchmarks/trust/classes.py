@@ -87,9 +87,9 @@ class Loop:
         """Return the annotated tasks that are held out."""
         return np.array(sorted(set(self.labelled) & self.audit), np.intp)
 
-    def fit(self, learned: Sequence[int]) -> Morphology | None:
+    def fit(self, tasks_learned: Sequence[int]) -> Morphology | None:
         """Return a head fitted as in the product's training; None if there are too few labels."""
-        key = tuple(learned)
+        key = tuple(tasks_learned)
         if key not in self._fitted:
             rows, control = np.array(key, np.intp), self.galaxies.control
             classes = [label.value for label in control.labels]
@@ -139,22 +139,22 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int, holds_o
     order = rng.permutation(len(galaxies.targets))
     held_out = rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN] if holds_out else order[:0]
     loop = Loop(galaxies, frozenset(held_out.tolist()))
-    steps, trained = [], 0
+    steps, trained_count = [], 0
     right = [_accuracy(loop, order)]
     for _ in range(batches):
         loop.labelled += loop.next_batch(order)
         candidate = loop.fit(loop.training)
         if candidate is not None:
-            trained += 1
-            taken = rule(loop, candidate)
-            if taken is not HeadOrigin.LIVE:
-                head = candidate if taken is HeadOrigin.CANDIDATE else None
+            trained_count += 1
+            answer = rule(loop, candidate)
+            if answer is not HeadOrigin.LIVE:
+                head = candidate if answer is HeadOrigin.CANDIDATE else None
                 rest = loop.unlabelled(order)
                 steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()
         right.append(_accuracy(loop, order))
     rest = loop.unlabelled(order)
-    return Run(steps, trained, float(loop.scores(None, rest).mean()), float(loop.scores(loop.live, rest).mean()), right)
+    return Run(steps, trained_count, float(loop.scores(None, rest).mean()), float(loop.scores(loop.live, rest).mean()), right)
 
 
 def read_galaxies(
@@ -180,8 +180,8 @@ def read_galaxies(
         Largest number of galaxies, chosen at random.
     """
     labels = list(dict.fromkeys(classes.values()))
-    written = "".join(f'<Choice value="{label}"/>' for label in labels)
-    config = f'<View><Image name="image" value="$image"/><Choices name="class" toName="image">{written}</Choices></View>'
+    choices_xml = "".join(f'<Choice value="{label}"/>' for label in labels)
+    config = f'<View><Image name="image" value="$image"/><Choices name="class" toName="image">{choices_xml}</Choices></View>'
     with (folder / "labels.csv").open() as lines:
         rows = [row for row in csv.DictReader(lines) if row[column] in classes and row["split"] in splits]
     if most is not None:

@@ -58,19 +58,21 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
     strata = loop.galaxies.targets[training].argmax(axis=1).tolist()
     compared_heads = [(candidate, loop.training), (loop.live, loop.live_learned), (None, ())]
     scores: list[NDArray[np.float64]] = []
-    for head, learned in compared_heads:
+    for head, training_tasks in compared_heads:
         rows = []
         for seed in range(plan.repeats):
             fold = assign_folds(training.tolist(), strata, folds=plan.folds, seed=seed)
-            resampled = np.zeros(len(training))
+            resampled_scores = np.zeros(len(training))
             for number in range(plan.folds):
                 inside = training[fold == number]
-                touched = set(inside.tolist()) & set(learned)
-                refitted = loop.fit([task for task in learned if task not in set(inside.tolist())]) if touched else head
+                overlap = set(inside.tolist()) & set(training_tasks)
+                refit_head = (
+                    loop.fit([task for task in training_tasks if task not in set(inside.tolist())]) if overlap else head
+                )
                 # A task that the head was not trained on is scored by the head itself, without refitting.
-                alone = np.array([task not in touched for task in inside.tolist()], bool)
-                resampled[fold == number] = np.where(alone, loop.scores(head, inside), loop.scores(refitted, inside))
-            rows.append(np.concatenate([loop.scores(head, judging), resampled]))
+                alone = np.array([task not in overlap for task in inside.tolist()], bool)
+                resampled_scores[fold == number] = np.where(alone, loop.scores(head, inside), loop.scores(refit_head, inside))
+            rows.append(np.concatenate([loop.scores(head, judging), resampled_scores]))
         scores.append(np.stack(rows))
     marks = [False] * len(judging) + [True] * len(training)
 
@@ -80,9 +82,9 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
     def limit(decision: Decision) -> Decision:
         place = PLACES[decision.origin]
         held_out = compare(*(scores[index][:, : len(judging)] for index in (place, 1)))
-        everything = np.arange(len(loop.galaxies.targets))
-        annotated = np.array(loop.training, np.intp)
-        change = [_change(loop, compared_heads[place][0], tasks) for tasks in (loop.unlabelled(everything), annotated)]
+        all_rows = np.arange(len(loop.galaxies.targets))
+        annotated_rows = np.array(loop.training, np.intp)
+        change = [_change(loop, compared_heads[place][0], tasks) for tasks in (loop.unlabelled(all_rows), annotated_rows)]
         return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out)
 
     return Evidence(
@@ -132,16 +134,16 @@ def _decide(evidence: Evidence, *, has_more_labels: bool) -> Decision:
 def _new_labels(loop: Loop) -> tuple[str, ...]:
     """Return the classes of the candidate's labels that neither the live nor the shipped head can predict."""
     classes = [
-        set(loop.galaxies.targets[list(learned)].argmax(axis=1).tolist()) if learned else set[int]()
-        for learned in (loop.training, loop.live_learned)
+        set(loop.galaxies.targets[list(training_tasks)].argmax(axis=1).tolist()) if training_tasks else set[int]()
+        for training_tasks in (loop.training, loop.live_learned)
     ]
     offset = base_offset(loop.galaxies.embeddings[:1], loop.galaxies.control, BASE)
-    shipped = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
-    return tuple(loop.galaxies.control.labels[index].value for index in sorted(classes[0] - classes[1] - shipped))
+    shipped_classes = set() if offset is None else set(np.flatnonzero(~np.isnan(offset[0])).tolist())
+    return tuple(loop.galaxies.control.labels[index].value for index in sorted(classes[0] - classes[1] - shipped_classes))
 
 
 def _change(loop: Loop, head: Morphology | None, tasks: NDArray[np.intp]) -> float:
     """Return how much a head changes the predictions of some tasks, as `change_of_classes`; 0 without previous predictions."""
-    drawn = np.random.default_rng(0).permutation(tasks)[:MOST_TASKS]
-    new, live = loop.probabilities(head, drawn), loop.probabilities(loop.live, drawn)
+    sample = np.random.default_rng(0).permutation(tasks)[:MOST_TASKS]
+    new, live = loop.probabilities(head, sample), loop.probabilities(loop.live, sample)
     return 0.0 if new is None or live is None else float(1 - class_agreement(new, live, exclusive=True).mean())

@@ -68,14 +68,14 @@ def main() -> None:
 
 def _make_runner(name: str) -> Callable[[str, int], Run]:
     """Return a function that runs a set with a rule and a seed; it reads images on its first call."""
-    loaded: list[Any] = []
+    rows: list[Any] = []
 
     def make(rule: str, seed: int) -> Run:
-        if not loaded:
-            loaded.append(draw_scenes(DATA) if name == "boxes of scenes" else _galaxies(name))
-        if isinstance(loaded[0], Scenes):
-            return run_scenes(loaded[0], rule=rule, seed=seed, batches=SCENE_BATCHES)
-        galaxies, batches = loaded[0], BATCHES
+        if not rows:
+            rows.append(draw_scenes(DATA) if name == "boxes of scenes" else _galaxies(name))
+        if isinstance(rows[0], Scenes):
+            return run_scenes(rows[0], rule=rule, seed=seed, batches=SCENE_BATCHES)
+        galaxies, batches = rows[0], BATCHES
         if name == "default config, 120 galaxies":
             galaxies, batches = _sample(galaxies, DEFAULT_GALAXIES, seed=seed), DEFAULT_BATCHES
         return run_loop(galaxies, RULES[rule], seed=seed, batches=batches)
@@ -126,7 +126,7 @@ def _run_or_read(name: str, rule: str, seed: int, make: Callable[[str, int], Run
 
 def _summary(runs: list[Run]) -> Summary:
     ends = [(run.first, run.last) for run in runs]
-    return summarise([run.steps for run in runs], trained=sum(run.trained for run in runs), ends=ends)
+    return summarise([run.steps for run in runs], trained_count=sum(run.trained for run in runs), ends=ends)
 
 
 def _summarise_in_a_line(runs: list[Run]) -> str:

@@ -52,7 +52,9 @@ def draw_scenes(data: Path) -> Scenes:
         [Box(left, top, right - left, bottom - top) for left, top, right, bottom in scene.boxes.tolist()] for scene in scenes
     ]
     images = [scene.image for scene in scenes]
-    return Scenes(images, boxes, [score_grid(image, drawn) for image, drawn in zip(images, boxes, strict=True)])
+    return Scenes(
+        images, boxes, [score_grid(image, boxes_of_image) for image, boxes_of_image in zip(images, boxes, strict=True)]
+    )
 
 
 @dataclass(eq=False)
@@ -63,34 +65,34 @@ class _Heads:
     fitted: dict[tuple[int, ...], Detection] = field(default_factory=dict)
     known: dict[tuple[tuple[int, ...], int], tuple[float, float, int]] = field(default_factory=dict)
 
-    def fit(self, learned: tuple[int, ...]) -> Detection:
-        if learned not in self.fitted:
+    def fit(self, training_rows: tuple[int, ...]) -> Detection:
+        if training_rows not in self.fitted:
             scenes = self.scenes
             try:
                 head = SourceDetector.fit(
-                    [scenes.images[i] for i in learned],
-                    [[(box, CLASS) for box in scenes.boxes[i]] for i in learned],
+                    [scenes.images[i] for i in training_rows],
+                    [[(box, CLASS) for box in scenes.boxes[i]] for i in training_rows],
                     classes=(CLASS,),
-                    grids=[scenes.grids[i] for i in learned],
+                    grids=[scenes.grids[i] for i in training_rows],
                 )
-                self.fitted[learned] = Detection(head)
+                self.fitted[training_rows] = Detection(head)
             except NotEnoughLabels:
-                self.fitted[learned] = Detection.base((CLASS,))
-        return self.fitted[learned]
+                self.fitted[training_rows] = Detection.base((CLASS,))
+        return self.fitted[training_rows]
 
-    def judge(self, learned: tuple[int, ...], scene: int) -> tuple[float, float, int]:
-        """Return F1, mean score of the detections, and their number; of the shipped head if `learned` is empty."""
-        if (learned, scene) not in self.known:
-            detections = self._find(self.fit(learned) if learned else Detection.base((CLASS,)), scene)
+    def judge(self, training_rows: tuple[int, ...], scene: int) -> tuple[float, float, int]:
+        """Return F1, mean score of the detections, and their number; of the shipped head if `training_rows` is empty."""
+        if (training_rows, scene) not in self.known:
+            detections = self._find(self.fit(training_rows) if training_rows else Detection.base((CLASS,)), scene)
             overlaps = box_overlaps(
                 box_edges(self.scenes.boxes[scene]), box_edges([detection.source.box for detection in detections])
             )
             sure = float(np.mean([detection.score for detection in detections])) if detections else 1.0
-            self.known[learned, scene] = (f1(overlaps >= 0.5), sure, len(detections))
-        return self.known[learned, scene]
+            self.known[training_rows, scene] = (f1(overlaps >= 0.5), sure, len(detections))
+        return self.known[training_rows, scene]
 
-    def scores(self, learned: tuple[int, ...], rows: Sequence[int]) -> NDArray[np.float64]:
-        return np.array([self.judge(learned, row)[0] for row in rows])
+    def scores(self, training_rows: tuple[int, ...], rows: Sequence[int]) -> NDArray[np.float64]:
+        return np.array([self.judge(training_rows, row)[0] for row in rows])
 
     def _find(self, head: Detection, scene: int) -> tuple[Detected, ...]:
         image = self.scenes.images[scene]
@@ -103,28 +105,28 @@ def run_scenes(scenes: Scenes, *, rule: str, seed: int, batches: int) -> Run:
     rng = np.random.default_rng(seed)
     order = rng.permutation(len(scenes.images)).tolist()
     audit = set(rng.permutation(order)[: len(order) // HELD_OUT_ONE_IN].tolist())
-    heads, labelled = _Heads(scenes), list[int]()
+    heads, rows = _Heads(scenes), list[int]()
     live: tuple[int, ...] = ()
     steps, means = [], [float(heads.scores((), order).mean())]
     for _ in range(batches):
-        rest = [row for row in order if row not in labelled]
+        rest = [row for row in order if row not in rows]
         held_out = [row for row in rest if row in audit][: BATCH // HELD_OUT_ONE_IN]
         queue = sorted((row for row in rest if row not in audit), key=lambda row: heads.judge(live, row)[1])
-        labelled += held_out + queue[: BATCH - len(held_out)]
-        training, judging = sorted(set(labelled) - audit)[-MOST_IMAGES:], sorted(set(labelled) & audit)
+        rows += held_out + queue[: BATCH - len(held_out)]
+        training, judging = sorted(set(rows) - audit)[-MOST_IMAGES:], sorted(set(rows) & audit)
         candidate = tuple(training)
         if rule == "point estimate":
-            taken = _by_point_estimate(heads, candidate, live, judging)
+            answer = _by_point_estimate(heads, candidate, live, judging)
         else:
             has_more_labels = rule == "gate" and len(candidate) > len(live) > 0
-            taken = _by_gate(heads, candidate, live, judging, has_more_labels=has_more_labels)
-        if taken is not HeadOrigin.LIVE:
-            after = candidate if taken is HeadOrigin.CANDIDATE else ()
-            rest = [row for row in order if row not in labelled]
-            steps.append(measure_step(heads.scores(live, rest), heads.scores(after, rest), labels=len(labelled)))
+            answer = _by_gate(heads, candidate, live, judging, has_more_labels=has_more_labels)
+        if answer is not HeadOrigin.LIVE:
+            after = candidate if answer is HeadOrigin.CANDIDATE else ()
+            rest = [row for row in order if row not in rows]
+            steps.append(measure_step(heads.scores(live, rest), heads.scores(after, rest), labels=len(rows)))
             live = after
-        means.append(float(heads.scores(live, [row for row in order if row not in labelled]).mean()))
-    rest = [row for row in order if row not in labelled]
+        means.append(float(heads.scores(live, [row for row in order if row not in rows]).mean()))
+    rest = [row for row in order if row not in rows]
     return Run(steps, batches, float(heads.scores((), rest).mean()), float(heads.scores(live, rest).mean()), means)
 
 
@@ -135,14 +137,14 @@ def _by_gate(
     assert plan is not None
     fold = assign_folds(candidate, [CLASS] * len(candidate), folds=plan.folds, seed=0)
     scores = []
-    for learned in (candidate, live, ()):
-        resampled = [
-            heads.scores(tuple(task for task in learned if fold_of != _fold(candidate, fold, task)), [row])[0]
-            if row in learned
-            else heads.scores(learned, [row])[0]
+    for training_rows in (candidate, live, ()):
+        resampled_scores = [
+            heads.scores(tuple(task for task in training_rows if fold_of != _fold(candidate, fold, task)), [row])[0]
+            if row in training_rows
+            else heads.scores(training_rows, [row])[0]
             for row, fold_of in zip(candidate, fold.tolist(), strict=True)
         ]
-        scores.append(np.concatenate([heads.scores(learned, judging), resampled]))
+        scores.append(np.concatenate([heads.scores(training_rows, judging), resampled_scores]))
     marks = [False] * len(judging) + [True] * len(candidate)
 
     def against(first: int, other: int) -> Comparison:

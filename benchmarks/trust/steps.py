@@ -84,14 +84,14 @@ def measure_step(before: NDArray[np.floating], after: NDArray[np.floating], *, l
     return Step(labels, float(before.mean()), float(after.mean()), mean - half, mean + half, bool(falls and mean < 0))
 
 
-def summarise(runs: Sequence[Sequence[Step]], *, trained: int, ends: Sequence[tuple[float, float]]) -> Summary:
+def summarise(runs: Sequence[Sequence[Step]], *, trained_count: int, ends: Sequence[tuple[float, float]]) -> Summary:
     """Summarise the steps of several runs.
 
     Parameters
     ----------
     runs : sequence of sequence of Step
         Steps of each run.
-    trained : int
+    trained_count : int
         Versions that were trained in all runs.
     ends : sequence of (first, last)
         First and last score of each run.
@@ -101,4 +101,4 @@ def summarise(runs: Sequence[Sequence[Step]], *, trained: int, ends: Sequence[tu
     p_value = float(stats.binom.sf(falls - 1, len(steps), CHANCE)) if steps else 1.0
     worst = min(steps, key=lambda step: step.after - step.before, default=None)
     first, last = (float(np.mean(values)) for values in zip(*ends, strict=True))
-    return Summary(len(runs), trained, len(steps), falls, CHANCE * len(steps), p_value, worst, first, last)
+    return Summary(len(runs), trained_count, len(steps), falls, CHANCE * len(steps), p_value, worst, first, last)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from benchmarks.structure.tables import Run, accuracy_row, coverage_row, pooled
+from benchmarks.structure.tables import Run, accuracy_row, coverage_row, pool_runs
 
 TRUE = [{"re_px": 10.0, "sersic_n": 2.0, "axis_ratio": 0.5, "mag": 20.0}] * 3
 ANSWERS = [
@@ -31,6 +31,6 @@ def test_coverage_and_bias_are_in_units_of_the_error() -> None:
 
 
 def test_pooled_ranges_have_the_answers_of_all() -> None:
-    pool_of_runs = pooled([RUN.first(1), Run("m", (50, 500), ANSWERS[1:], TRUE[1:], 0.04)])
+    pool_of_runs = pool_runs([RUN.first(1), Run("m", (50, 500), ANSWERS[1:], TRUE[1:], 0.04)])
     assert pool_of_runs.limits == (20, 500)
     assert accuracy_row(pool_of_runs)[2:4] == ["2 of 3", "10.0"]

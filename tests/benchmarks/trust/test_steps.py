@@ -32,7 +32,7 @@ def test_one_in_twenty_steps_without_a_change_is_a_decrease() -> None:
 def test_the_summary_contains_the_worst_step_and_the_chance_level() -> None:
     flat = measure_step(np.zeros(40), np.tile([0.01, -0.01], 20), labels=10)
     down = measure_step(np.ones(40), np.tile([0.8, 0.7], 20), labels=20)
-    summary = summarise([[flat] * 10, [flat] * 9 + [down]], trained=30, ends=[(0.5, 0.7), (0.5, 0.8)])
+    summary = summarise([[flat] * 10, [flat] * 9 + [down]], trained_count=30, ends=[(0.5, 0.7), (0.5, 0.8)])
     assert (summary.runs, summary.trained, summary.live, summary.falls) == (2, 30, 20, 1)
     assert summary.expected == pytest.approx(1)
     assert summary.p_value > 0.5
@@ -41,4 +41,4 @@ def test_the_summary_contains_the_worst_step_and_the_chance_level() -> None:
 
 
 def test_a_rule_without_live_versions_has_no_worst_step() -> None:
-    assert summarise([[], []], trained=4, ends=[(0.5, 0.5), (0.5, 0.5)]).worst is None
+    assert summarise([[], []], trained_count=4, ends=[(0.5, 0.5), (0.5, 0.5)]).worst is None
