@@ -119,8 +119,8 @@ def load_image(source: Source, *, header: Header | None = None, extension: str =
     else:
         content = source if isinstance(source, bytes) else Path(source).read_bytes()
     content = pick_extension(unpack(content), extension)
-    displayed = display(content, stretch=stretch)
-    return Image(decode(displayed.image), content, displayed.data)
+    picture = display(content, stretch=stretch)
+    return Image(decode(picture.image), content, picture.data)
 
 
 def _encode(array: NDArray[Any], header: Header | None) -> bytes:

@@ -79,8 +79,8 @@ def measure(
     indices = [central] if only_central else list(range(len(objects)))
     options = PsfOptions(None if psf is None else make_psf(psf), seeing_arcsec)
     rows = [
-        CatalogueRow("", "", index + 1, index == central, objects[index].area, measured)
-        for index, (measured, _) in zip(indices, measure_objects(science, objects, indices, psf=options), strict=True)
+        CatalogueRow("", "", index + 1, index == central, objects[index].area, measurement)
+        for index, (measurement, _) in zip(indices, measure_objects(science, objects, indices, psf=options), strict=True)
     ]
     table = make_table(rows)
     table.remove_columns(["file", "extension"])

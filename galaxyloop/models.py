@@ -176,12 +176,12 @@ def _predict(images: Image | Sequence[Image], config: str) -> Iterable[ImageRows
     from backend.prediction.rows import predict_rows
     from sync.errors.images import ImageError
 
-    listed = [images] if isinstance(images, Image) else list(images)
+    image_list = [images] if isinstance(images, Image) else list(images)
     with _lock:
         predictor = _open_predictor(config)
         factory, source = _open_factory()
-        source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in listed]
-        rows = predict_rows([str(number) for number in range(len(listed))], predictor.models, factory.extractor)
+        source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in image_list]
+        rows = predict_rows([str(number) for number in range(len(image_list))], predictor.models, factory.extractor)
     for row in rows:
         if isinstance(row, ImageError):
             raise row

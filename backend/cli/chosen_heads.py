@@ -67,10 +67,10 @@ class ChosenHeads:
         from backend.registry.records import RegistryError
 
         xml = read_label_config(self.config) if self.config is not None else None
-        sent = without_secrets(settings)
+        settings_to_send = without_secrets(settings)
         if self.project is None:
             assert xml is not None, "checked before"
-            return bundle_version(None, name=SHIPPED_VERSION, label_config=xml, settings=sent)
+            return bundle_version(None, name=SHIPPED_VERSION, label_config=xml, settings=settings_to_send)
         registry = open_services(settings).registry
         try:
             project = registry.project(self.project)
@@ -83,6 +83,6 @@ class ChosenHeads:
             registry.path(project.id, version.number),
             name=version.name,
             label_config=xml or label_config or project.label_config,
-            settings=sent,
+            settings=settings_to_send,
             head_folders=registry.find_taken_heads(project.id, version.number),
         )

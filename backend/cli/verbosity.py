@@ -36,8 +36,10 @@ def add_verbosity(command: Callable[..., None]) -> Callable[..., None]:
 
     signature = inspect.signature(command)
     types = get_type_hints(command, include_extras=True) | {"quiet": Quiet, "verbose": Verbose}
-    named = (inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False) for name in ("quiet", "verbose"))
-    parameters = [parameter.replace(annotation=types[parameter.name]) for parameter in (*signature.parameters.values(), *named)]
+    new_parameters = (inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False) for name in ("quiet", "verbose"))
+    parameters = [
+        parameter.replace(annotation=types[parameter.name]) for parameter in (*signature.parameters.values(), *new_parameters)
+    ]
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = types
     return run

@@ -56,14 +56,14 @@ class Calibration:
 
     @classmethod
     def fit(
-        cls, quantity: Quantity, measured: NDArray[np.float64], errors: NDArray[np.float64], labels: NDArray[np.float64]
+        cls, quantity: Quantity, values: NDArray[np.float64], errors: NDArray[np.float64], labels: NDArray[np.float64]
     ) -> Self:
         """Fit a calibration.
 
         Parameters
         ----------
         quantity : Quantity
-        measured, errors, labels : ndarray, shape (n,)
+        values, errors, labels : ndarray, shape (n,)
             Measurements with their errors, and the values that annotators gave, in the unit of the quantity; an error is NaN
             if it is unknown.
 
@@ -72,44 +72,44 @@ class Calibration:
         NotEnoughLabels
             With fewer than `MINIMUM_LABELS` usable labels.
         """
-        usable = np.isfinite(measured) & np.isfinite(labels)
+        usable = np.isfinite(values) & np.isfinite(labels)
         if quantity.is_positive:
-            usable &= (measured > 0) & (labels > 0)
+            usable &= (values > 0) & (labels > 0)
         if usable.sum() < MINIMUM_LABELS:
             raise NotEnoughLabels(
                 f"{int(usable.sum())} images have a value and a measurement of {quantity.name}, and at least {MINIMUM_LABELS} "
                 "are needed to calibrate it"
             )
-        x, sigma = _scaled(quantity, measured[usable], errors[usable])
-        y, _ = _scaled(quantity, labels[usable], np.zeros(int(usable.sum())))
+        x, sigma = _scale(quantity, values[usable], errors[usable])
+        y, _ = _scale(quantity, labels[usable], np.zeros(int(usable.sum())))
         difference = _wrap(quantity, y - x)
         centre = float(np.median(x))
         fits_scale = len(x) >= LABELS_FOR_A_SCALE and quantity.name not in ANGLES and float(np.ptp(x)) > 0
         offset, slope, weights = _fit_line(x - centre, difference, fits_scale=fits_scale)
         residuals = _wrap(quantity, difference - offset - slope * (x - centre))
-        known = np.nan_to_num(sigma * (1 + slope)) ** 2
-        excess = float(np.average(residuals**2 - known, weights=weights))
+        variance = np.nan_to_num(sigma * (1 + slope)) ** 2
+        excess = float(np.average(residuals**2 - variance, weights=weights))
         return cls(quantity, offset, 1 + slope, centre, math.sqrt(max(excess, 0.0)), len(x))
 
     def predict(
-        self, measured: NDArray[np.float64], errors: NDArray[np.float64]
+        self, measurements: NDArray[np.float64], errors: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return calibrated values and their standard deviations, shape (n,); NaN stays NaN.
 
         Parameters
         ----------
-        measured, errors : ndarray, shape (n,)
+        measurements, errors : ndarray, shape (n,)
             As for `fit`.
         """
-        x, sigma = _scaled(self.quantity, measured, errors)
-        calibrated = self.centre + self.offset + self.scale * (x - self.centre)
+        x, sigma = _scale(self.quantity, measurements, errors)
+        centre = self.centre + self.offset + self.scale * (x - self.centre)
         spread = np.hypot(self.scale * np.nan_to_num(sigma), self.scatter)
         if self.quantity.is_positive:
-            values = np.exp(calibrated)
+            values = np.exp(centre)
             return values, values * spread
         if self.quantity.name in ANGLES:
-            calibrated = calibrated % HALF_TURN_DEG
-        return calibrated, np.where(np.isfinite(calibrated), spread, np.nan)
+            centre = centre % HALF_TURN_DEG
+        return centre, np.where(np.isfinite(centre), spread, np.nan)
 
     def save(self, folder: Path) -> None:
         """Write JSON into `folder`."""
@@ -119,18 +119,18 @@ class Calibration:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
-        name = stored.field("quantity", str)
+        record = storage.read(folder, head=NAME)
+        name = record.field("quantity", str)
         if name not in QUANTITIES:
-            raise HeadError(f"the head in {stored.folder} calibrates the unknown quantity {name!r}")
-        numbers = [stored.field(key, float) for key in ("offset", "scale", "centre", "scatter")]
+            raise HeadError(f"the head in {record.folder} calibrates the unknown quantity {name!r}")
+        numbers = [record.field(key, float) for key in ("offset", "scale", "centre", "scatter")]
         if not all(map(math.isfinite, numbers)):
-            raise HeadError(f"the head in {stored.folder} has numbers that are not finite: {numbers}")
+            raise HeadError(f"the head in {record.folder} has numbers that are not finite: {numbers}")
         offset, scale, centre, scatter = numbers
-        return cls(QUANTITIES[name], offset, scale, centre, scatter, stored.field("labels", int))
+        return cls(QUANTITIES[name], offset, scale, centre, scatter, record.field("labels", int))
 
 
-def _scaled(
+def _scale(
     quantity: Quantity, values: NDArray[np.float64], errors: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return values and errors in the scale of the calibration: logarithms where the quantity is positive."""
@@ -159,8 +159,8 @@ def _fit_line(
     weights = np.ones_like(x)
     solution = np.zeros(2)
     for _ in range(ROUNDS):
-        weighted = design * weights[:, None]
-        solution = np.linalg.solve(weighted.T @ design + prior, weighted.T @ difference)
+        weighted_design = design * weights[:, None]
+        solution = np.linalg.solve(weighted_design.T @ design + prior, weighted_design.T @ difference)
         residuals = np.abs(difference - design @ solution)
         sigma = 1.4826 * float(np.median(residuals))
         if sigma <= 0:

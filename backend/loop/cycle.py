@@ -104,7 +104,7 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     predictions = session.stored[project.live_version]
     outcomes.append(order_queue(services, Queue(project, tasks, snapshot, predictions, batch, lease)))
     scores: Mapping[int, float | None] = predictions.scores
-    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, finished=session.prefetched, lease=lease)
+    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done_pairs=session.prefetched, lease=lease)
     prune_old(services, registry.project(project_id), annotations, lease)
     scores = own_scores(services, project, scores)
     update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)

@@ -100,8 +100,8 @@ def trained_versions(versions: Sequence[Version]) -> list[Version]:
 
 def _is_of(version: Version, state: State) -> bool:
     """Return whether a version was trained on this snapshot for this labelling config, on this encoder."""
-    wanted = (state.config_hash, state.fingerprint, state.encoder)
-    return (version.config_hash, version.fingerprint, version.encoder) == wanted
+    state_of_config = (state.config_hash, state.fingerprint, state.encoder)
+    return (version.config_hash, version.fingerprint, version.encoder) == state_of_config
 
 
 def _newest_fitting(state: State) -> Version | None:

@@ -169,15 +169,15 @@ class EncoderStore:
     def _add(self, spec: str, write: WriteEncoder) -> StoredEncoder:
         self.folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=self.folder) as place:
-            unfinished = Path(place) / "encoder"
-            unfinished.mkdir()
-            kind, dimension, image_px = write(unfinished)
-            name = hash_files(unfinished)
+            temporary = Path(place) / "encoder"
+            temporary.mkdir()
+            kind, dimension, image_px = write(temporary)
+            name = hash_files(temporary)
             record = StoredEncoder(name, spec, kind, dimension, image_px, time.time())
-            if kind == OURS and fingerprint(unfinished / CHECKPOINT_NAME) == self.shipped:
+            if kind == OURS and fingerprint(temporary / CHECKPOINT_NAME) == self.shipped:
                 return StoredEncoder(self.shipped, SHIPPED, OURS, dimension, image_px, 0.0)
             if read_record(self.folder / name) is None:
-                (unfinished / RECORD_NAME).write_text(json.dumps(asdict(record)))
-                flush_folder(unfinished)
-                rename_folder(unfinished, self.folder / name)
+                (temporary / RECORD_NAME).write_text(json.dumps(asdict(record)))
+                flush_folder(temporary)
+                rename_folder(temporary, self.folder / name)
         return read_record(self.folder / name) or record

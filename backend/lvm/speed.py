@@ -24,8 +24,8 @@ def measure_speed(encoder: Embedder, *, seconds: float = MEASURED_S) -> float:
     """
     images = torch.rand(BATCH, 3, encoder.image_px, encoder.image_px, generator=torch.Generator().manual_seed(0))
     encoder.embed(images)
-    batches, started = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - started) < seconds:
+    batches, start_s = 0, time.perf_counter()
+    while (elapsed_s := time.perf_counter() - start_s) < seconds:
         encoder.embed(images)
         batches += 1
-    return batches * BATCH / elapsed
+    return batches * BATCH / elapsed_s

@@ -86,10 +86,10 @@ class TimmEncoder:
         -------
         Tensor, shape (n, dimension), float32, on the CPU
         """
-        moved = images.to(self._device)
-        chosen = moved.mean(dim=1, keepdim=True) if self.channels == 1 else moved
-        embedded: Tensor = self._network((chosen - self._mean) / self._deviation)
-        return embedded.float().cpu()
+        images_on_device = images.to(self._device)
+        channels = images_on_device.mean(dim=1, keepdim=True) if self.channels == 1 else images_on_device
+        embedding: Tensor = self._network((channels - self._mean) / self._deviation)
+        return embedding.float().cpu()
 
     def _measure_dimension(self) -> int:
         """Embed a grey image; a network that has loaded, but has another form than an encoder, fails here."""
@@ -148,19 +148,19 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
             return load_file(folder / WEIGHTS_NAME)
         except (OSError, SafetensorError) as error:
             raise CheckpointError(f"its {WEIGHTS_NAME} cannot be read as safetensors: {error}") from error
-    pickled = next((folder / name for name in PICKLED_NAMES if (folder / name).is_file()), None)
-    if pickled is None:
+    pickle_file = next((folder / name for name in PICKLED_NAMES if (folder / name).is_file()), None)
+    if pickle_file is None:
         raise CheckpointError(f"there are no weights: {WEIGHTS_NAME} is missing")
     try:
-        read = torch.load(pickled, map_location="cpu", weights_only=True)
+        read = torch.load(pickle_file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(
-            f"its {pickled.name} is a pickle of more than weights, which could run code, or is damaged: "
+            f"its {pickle_file.name} is a pickle of more than weights, which could run code, or is damaged: "
             "use an encoder with safetensors"
         ) from error
     weights = read.get("state_dict", read) if isinstance(read, Mapping) else None
     if not isinstance(weights, Mapping) or not all(isinstance(tensor, Tensor) for tensor in weights.values()):
-        raise CheckpointError(f"its {pickled.name} does not hold the weights of a network")
+        raise CheckpointError(f"its {pickle_file.name} does not hold the weights of a network")
     return dict(weights)
 
 
@@ -170,7 +170,7 @@ def _load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     if bad is not None:
         raise CheckpointError(f"its weights {bad!r} have values that are not finite")
     convert: Any = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-    loaded = network.load_state_dict(convert(weights, network) if convert else weights, strict=False)
-    if loaded.missing_keys:
-        names = ", ".join(map(repr, loaded.missing_keys[:3]))
-        raise CheckpointError(f"its weights lack {len(loaded.missing_keys)} tensors of the network, such as {names}")
+    load_result = network.load_state_dict(convert(weights, network) if convert else weights, strict=False)
+    if load_result.missing_keys:
+        names = ", ".join(map(repr, load_result.missing_keys[:3]))
+        raise CheckpointError(f"its weights lack {len(load_result.missing_keys)} tensors of the network, such as {names}")

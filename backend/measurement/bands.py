@@ -40,9 +40,9 @@ def select_band(data: bytes, band: str, *, max_pixels: int) -> bytes:
     names = read_bands(data, max_pixels=max_pixels)
     if names.is_rgb:
         return data
-    own = [read_bands(file, max_pixels=max_pixels).names for file in files]
-    called = [name[0] if name else part.name for name, part in zip(own, parts, strict=True)]
-    return files[choose_band(called, len(parts), band)]
+    own_names = [read_bands(file, max_pixels=max_pixels).names for file in files]
+    band_names = [name[0] if name else part.name for name, part in zip(own_names, parts, strict=True)]
+    return files[choose_band(band_names, len(parts), band)]
 
 
 def choose_band(names: Sequence[str], count: int, band: str) -> int:
@@ -62,13 +62,13 @@ def choose_band(names: Sequence[str], count: int, band: str) -> int:
     ImageError
         If there is no such band.
     """
-    known = [name.strip().casefold() for name in names]
+    folded_names = [name.strip().casefold() for name in names]
     if not band:
-        return next((known.index(name) for name in USUAL if name in known), count // 2)
-    asked = band.strip().casefold()
-    if asked in known:
-        return known.index(asked)
-    if not known and asked.isdecimal() and 1 <= int(asked) <= count:
-        return int(asked) - 1
-    listed = ", ".join(names) if names else f"{count} without names, called 1 to {count}"
-    raise ImageError(f"the file has no band {band!r}: it has {listed}")
+        return next((folded_names.index(name) for name in USUAL if name in folded_names), count // 2)
+    folded_band = band.strip().casefold()
+    if folded_band in folded_names:
+        return folded_names.index(folded_band)
+    if not folded_names and folded_band.isdecimal() and 1 <= int(folded_band) <= count:
+        return int(folded_band) - 1
+    name_list = ", ".join(names) if names else f"{count} without names, called 1 to {count}"
+    raise ImageError(f"the file has no band {band!r}: it has {name_list}")

@@ -54,25 +54,27 @@ class CatalogueRow:
 
 def make_table(rows: Sequence[CatalogueRow]) -> Table:
     """Return the catalogue: a column and a column `_err` for each quantity; missing values are masked."""
-    measured = [row.measured for row in rows]
+    measurements = [row.measured for row in rows]
     table = Table()
     _add(table, "file", [row.file for row in rows], "", _TEXTS["file"], "file of the image")
     _add(table, "extension", [row.extension for row in rows], "", _TEXTS["extension"], "image of a FITS file with several")
     _add(table, "object", [row.number for row in rows], "", "meta.id;meta.main", "number in the image, brightest first")
     _add(table, "is_central", [row.is_central for row in rows], "", "meta.code", "whether it is in the middle of the image")
-    _add(table, "ra", [each.ra for each in measured], "deg", "pos.eq.ra;meta.main", "right ascension of the model, ICRS")
-    _add(table, "dec", [each.dec for each in measured], "deg", "pos.eq.dec;meta.main", "declination of the model, ICRS")
+    _add(table, "ra", [each.ra for each in measurements], "deg", "pos.eq.ra;meta.main", "right ascension of the model, ICRS")
+    _add(table, "dec", [each.dec for each in measurements], "deg", "pos.eq.dec;meta.main", "declination of the model, ICRS")
     for quantity in _MEASURED:
-        values = [each.values.get(quantity.name) for each in measured]
+        values = [each.values.get(quantity.name) for each in measurements]
         numbers = [None if value is None else value.value for value in values]
         errors = [None if value is None else value.error for value in values]
         _add(table, quantity.name, numbers, quantity.unit, quantity.ucd, quantity.description)
         about = f"standard deviation of {quantity.name}"
         _add(table, f"{quantity.name}_err", errors, quantity.unit, f"stat.error;{quantity.ucd}", about)
     _add(table, "area_px", [row.area_px for row in rows], "pix", "phys.area;instr.pixel", "pixels of the mask of the object")
-    _add(table, "band", [each.band for each in measured], "", _TEXTS["band"], "band; display: brightness of a display image")
-    _add(table, "psf", [each.psf_source for each in measured], "", _TEXTS["psf"], "source of the PSF; none: not corrected")
-    missing = [_join_reasons(each) for each in measured]
+    _add(
+        table, "band", [each.band for each in measurements], "", _TEXTS["band"], "band; display: brightness of a display image"
+    )
+    _add(table, "psf", [each.psf_source for each in measurements], "", _TEXTS["psf"], "source of the PSF; none: not corrected")
+    missing = [_join_reasons(each) for each in measurements]
     _add(table, "missing", missing, "", _TEXTS["missing"], "why values are missing")
     return table
 
@@ -115,9 +117,9 @@ def _add(table: Table, name: str, values: Sequence[Any], unit: str, ucd: str, de
     table[name].meta["ucd"] = ucd
 
 
-def _join_reasons(measured: MeasuredObject) -> str:
+def _join_reasons(measurement: MeasuredObject) -> str:
     """Return the reasons for missing values, each once with the quantities that it concerns."""
     quantities: dict[str, list[str]] = {}
-    for name, reason in measured.reasons.items():
+    for name, reason in measurement.reasons.items():
         quantities.setdefault(reason, []).append(name)
     return "; ".join(f"{', '.join(names)}: {reason}" for reason, names in quantities.items())

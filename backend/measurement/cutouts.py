@@ -104,8 +104,8 @@ def _grow(neighbours: Mask, segments: NDArray[np.int32]) -> Mask:
     distance, nearest = ndimage.distance_transform_edt(~neighbours, return_indices=True)
     areas = np.bincount(np.where(neighbours, segments, 0).ravel(), minlength=int(segments.max()) + 1)
     reach = np.clip(GROWTH * np.sqrt(areas / np.pi), LEAST_GROWTH_PX, MOST_GROWTH_PX)
-    grown: Mask = distance <= reach[segments[tuple(nearest)]]
-    return grown
+    grown_mask: Mask = distance <= reach[segments[tuple(nearest)]]
+    return grown_mask
 
 
 def _noise_of(plane: NDArray[np.float32]) -> float | None:

@@ -64,12 +64,12 @@ def measure_objects(
     ImageError
         If the given PSF does not fit the image.
     """
-    chosen, _ = choose_psf(image, psf)
-    maker = CutoutMaker(image, objects, psf=chosen)
+    psf_of_image, _ = choose_psf(image, psf)
+    maker = CutoutMaker(image, objects, psf=psf_of_image)
     for start in range(0, len(indices), OBJECTS_AT_ONCE):
         cut = [maker.cut(index) for index in indices[start : start + OBJECTS_AT_ONCE]]
-        measured = measure_structure([cutout for cutout, _ in cut])
-        for (cutout, window), structure in zip(cut, measured, strict=True):
+        measurements = measure_structure([cutout for cutout, _ in cut])
+        for (cutout, window), structure in zip(cut, measurements, strict=True):
             stamp = None
             if structure.model is not None:
                 stamp = ModelStamp(window, cutout.image, structure.model, cutout.neighbour_mask)

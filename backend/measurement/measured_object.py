@@ -52,31 +52,31 @@ class MeasuredObject:
 
     def to_json(self) -> bytes:
         """Return the measurement as JSON."""
-        values = {name: [measured.value, measured.error] for name, measured in self.values.items()}
+        values = {name: [quantity.value, quantity.error] for name, quantity in self.values.items()}
         fields = {"reasons": dict(self.reasons), "psf_source": self.psf_source, "band": self.band}
         return json.dumps({"values": values, **fields, "ra": self.ra, "dec": self.dec}).encode()
 
     def as_block(self) -> Block:
         """Return the values and errors as a feature block."""
-        values = {name: measured.value for name, measured in self.values.items()}
+        values = {name: quantity.value for name, quantity in self.values.items()}
         errors = {f"{name}{ERROR}": each.error for name, each in self.values.items() if each.error is not None}
         return Block(values | errors, dict(self.reasons))
 
     @classmethod
     def from_json(cls, content: bytes) -> Self:
         """Read a measurement that `to_json` wrote."""
-        stored: dict[str, Any] = json.loads(content)
-        values = {name: Measured(value, error) for name, (value, error) in stored.pop("values").items()}
-        return cls(values=values, **stored)
+        fields: dict[str, Any] = json.loads(content)
+        values = {name: Measured(value, error) for name, (value, error) in fields.pop("values").items()}
+        return cls(values=values, **fields)
 
 
-def place_on_image(measured: StructureMeasurement, image: ScienceImage, window: Window) -> MeasuredObject:
+def place_on_image(measurement: StructureMeasurement, image: ScienceImage, window: Window) -> MeasuredObject:
     """Convert the measurement of a cut-out to the coordinates of its image.
 
     The position angle becomes that on the sky, from north through east, where the image has coordinates.
     """
-    values = {name: value for name, value in measured.values.items() if name in QUANTITIES}
-    reasons = {name: reason for name, reason in measured.reasons.items() if name in QUANTITIES}
+    values = {name: value for name, value in measurement.values.items() if name in QUANTITIES}
+    reasons = {name: reason for name, reason in measurement.reasons.items() if name in QUANTITIES}
     if not image.is_linear:
         light = (name for name in QUANTITIES if QUANTITIES[name].is_measured and name not in WITHOUT_LIGHT)
         reasons = {name: reasons[name] for name in WITHOUT_LIGHT if name in reasons} | dict.fromkeys(light, STRETCHED)
@@ -91,10 +91,10 @@ def place_on_image(measured: StructureMeasurement, image: ScienceImage, window: 
         ra, dec = (float(number) for number in image.sky.positions(x, y)[0])
         angle = values.get("position_angle_deg")
         if angle is not None:
-            turned = position_angle_on_sky(image.sky, x, y, angle.value)
-            values["position_angle_deg"] = Measured(turned, angle.error)
+            angle_on_sky = position_angle_on_sky(image.sky, x, y, angle.value)
+            values["position_angle_deg"] = Measured(angle_on_sky, angle.error)
         if not (math.isfinite(ra) and math.isfinite(dec)):
             ra = dec = None
             if values.pop("position_angle_deg", None) is not None:
                 reasons["position_angle_deg"] = "the object lies outside the map of the sky coordinates"
-    return MeasuredObject(values, reasons, measured.psf_source, image.band, ra, dec)
+    return MeasuredObject(values, reasons, measurement.psf_source, image.band, ra, dec)

@@ -119,8 +119,8 @@ def read_science(content: bytes, *, max_pixels: int, band: str = "") -> ScienceI
             problems=problems,
         )
     index = choose_band(bands.names, len(bands.planes), band)
-    with fits.open(io.BytesIO(file), memmap=False) as opened:
-        primary = opened[0].header.copy()
+    with fits.open(io.BytesIO(file), memmap=False) as hdus:
+        primary = hdus[0].header.copy()
     unit = _unit_of_band(bands, index)
     zero_point, _ = find_zero_point(_with_unit(bands, unit), primary)
     plane, pixel_problems = _valid_pixels(bands.planes[index], bands.header, primary)
@@ -182,19 +182,19 @@ def _valid_pixels(plane: NDArray[np.floating], *headers: fits.Header) -> tuple[N
     values[np.isnan(clean(plane))] = np.nan  # padding; the values that `clean` changes are kept
     levels = (header.get("SATURATE") for header in headers)
     level = next((float(value) for value in levels if _is_positive(value)), None)
-    saturated = np.zeros(values.shape, bool) if level is None else values >= level
-    values[saturated] = np.nan
+    is_saturated = np.zeros(values.shape, bool) if level is None else values >= level
+    values[is_saturated] = np.nan
     if np.isnan(values).all():
         raise ImageError("the image has no valid pixel: all are missing, padding or saturated")
-    count = int(saturated.sum())
+    count = int(is_saturated.sum())
     return values, (f"{count} pixels reach the saturation level of {level:g} and are not used",) if count else ()
 
 
 def _merge(primary: fits.Header, header: fits.Header) -> fits.Header:
     """Return the cards of a band, then those of the primary header that it does not have."""
-    merged = header.copy()
-    merged.extend(primary, unique=True, strip=True)
-    return merged
+    merged_header = header.copy()
+    merged_header.extend(primary, unique=True, strip=True)
+    return merged_header
 
 
 def _is_positive(value: object) -> bool:

@@ -52,9 +52,9 @@ def draw_row(data: NDArray[np.float32], model: NDArray[np.float32], text: str, *
     sky = float(np.nanmin(model))
     top = max(float(np.nanmax(model)) - sky, noise)
     scale = np.arcsinh(top / (SOFTENING * noise))
-    shown = [np.arcsinh((plane - sky) / (SOFTENING * noise)) / scale for plane in (data, model)]
-    shown.append(0.5 + (residual - level) / (2 * RESIDUAL_SIGMA * noise))
-    panels = [_panel(plane, from_bottom=from_bottom) for plane in shown]
+    scaled_planes = [np.arcsinh((plane - sky) / (SOFTENING * noise)) / scale for plane in (data, model)]
+    scaled_planes.append(0.5 + (residual - level) / (2 * RESIDUAL_SIGMA * noise))
+    panels = [_panel(plane, from_bottom=from_bottom) for plane in scaled_planes]
     return SheetRow(np.stack(panels), text)
 
 

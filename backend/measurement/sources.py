@@ -82,17 +82,17 @@ def _extract_linear(plane: NDArray[np.float32]) -> list[Footprint]:
         raise ImageError("the sky of the image has no noise, and sources cannot be told from it: it is not a measured image")
     sep.set_extract_pixstack(max(300_000, plane.size // 4))
     try:
-        found, segments = sep.extract(
+        objects, segments = sep.extract(
             level, DETECTION_SIGMA, err=noise, mask=missing, minarea=LEAST_AREA_PX, segmentation_map=True
         )
     except Exception as error:  # sep raises a bare Exception when a buffer is full
         raise ImageError(f"source extraction failed: {error}") from error
-    if len(found) > MOST_SOURCES:
-        raise ImageError(f"the image has {len(found)} sources, and at most {MOST_SOURCES} are measured")
-    bright = found["flux"] > LEAST_SIGNAL_TO_NOISE * noise * np.sqrt(found["npix"])
+    if len(objects) > MOST_SOURCES:
+        raise ImageError(f"the image has {len(objects)} sources, and at most {MOST_SOURCES} are measured")
+    bright = objects["flux"] > LEAST_SIGNAL_TO_NOISE * noise * np.sqrt(objects["npix"])
     windows = ndimage.find_objects(segments)
     return [
         Footprint.of_mask(segments[windows[index]] == index + 1, x=windows[index][1].start, y=windows[index][0].start)
-        for index in np.argsort(-found["flux"])
+        for index in np.argsort(-objects["flux"])
         if bright[index] and windows[index] is not None
     ]

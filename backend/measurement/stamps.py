@@ -25,16 +25,16 @@ _CARDS = {
 }
 
 
-def stamp_file(image: ScienceImage, measured: MeasuredObject, stamp: ModelStamp) -> bytes:
+def stamp_file(image: ScienceImage, measurement: MeasuredObject, stamp: ModelStamp) -> bytes:
     """Return a FITS file with the extensions DATA, MODEL, RESIDUAL (data minus model) and MASK (1: left out of the fit).
 
     The extensions have the coordinates of the image and its unit; the primary header has the parameters of the model.
     """
     primary = fits.PrimaryHDU()
     for name, (card, comment) in _CARDS.items():
-        if name in measured.values:
-            primary.header[card] = (measured.values[name].value, comment)
-    primary.header["PSFFROM"] = (measured.psf_source, "source of the point spread function")
+        if name in measurement.values:
+            primary.header[card] = (measurement.values[name].value, comment)
+    primary.header["PSFFROM"] = (measurement.psf_source, "source of the point spread function")
     header = _header(image, stamp)
     planes = {"DATA": stamp.data, "MODEL": stamp.model, "RESIDUAL": stamp.data - stamp.model}
     parts = [fits.ImageHDU(plane.astype(np.float32), header, name=name) for name, plane in planes.items()]

@@ -82,22 +82,22 @@ class TaskMeasurer:
             If the science file or the PSF cannot be read, or no object is found.
         """
         reference = data.get(SCIENCE)
-        stored = self._open_reference(reference, image.max_pixels) if isinstance(reference, str) and reference else image
-        own = {name: data.get(name) for name in sorted(TASK_KEYS - {SCIENCE})}
-        key = key_of("structure", VERSION, stored.key, repr(own), *_shapes(objects))
-        cached = self._cache.get(key)
-        if cached is not None:
-            return MeasuredObject.from_json(cached)
-        measured = self._measure(stored, data, objects or (), size)
-        self._cache.put(key, measured.to_json())
-        return measured
+        image_file = self._open_reference(reference, image.max_pixels) if isinstance(reference, str) and reference else image
+        own_data = {name: data.get(name) for name in sorted(TASK_KEYS - {SCIENCE})}
+        key = key_of("structure", VERSION, image_file.key, repr(own_data), *_shapes(objects))
+        cached_block = self._cache.get(key)
+        if cached_block is not None:
+            return MeasuredObject.from_json(cached_block)
+        measurement = self._measure(image_file, data, objects or (), size)
+        self._cache.put(key, measurement.to_json())
+        return measurement
 
     def _measure(
-        self, stored: StoredImage, data: Mapping[str, Any], objects: Sequence[Footprint], size: Size | None
+        self, image_file: StoredImage, data: Mapping[str, Any], objects: Sequence[Footprint], size: Size | None
     ) -> MeasuredObject:
         from backend.measurement.measure_image import measure_objects  # loads torch
 
-        science = read_science(stored.read(), max_pixels=stored.max_pixels)
+        science = read_science(image_file.read(), max_pixels=image_file.max_pixels)
         science = replace(
             science,
             pixel_scale_arcsec=science.pixel_scale_arcsec or _positive(data.get(SCALE)),
@@ -109,12 +109,12 @@ class TaskMeasurer:
             raise ImageError(
                 f"the displayed image has {size} pixels and the science file {science.size}: outlines cannot be used on it"
             )
-        placed = [_flip(footprint, science) for footprint in objects] or extract_objects(science)
-        central = central_object(placed, science.size)
+        footprints = [_flip(footprint, science) for footprint in objects] or extract_objects(science)
+        central = central_object(footprints, science.size)
         if central is None:
             raise ImageError("no object stands out of the noise of the image")
-        ((measured, _),) = measure_objects(science, placed, [central], psf=self._psf(data))
-        return _as_displayed(measured, science)
+        ((measurement, _),) = measure_objects(science, footprints, [central], psf=self._psf(data))
+        return _as_displayed(measurement, science)
 
     def _psf(self, data: Mapping[str, Any]) -> PsfOptions:
         reference = data.get(PSF)
@@ -151,15 +151,15 @@ def _flip(footprint: Footprint, science: ScienceImage) -> Footprint:
     return Footprint(footprint.x, science.size[1] - footprint.y - rows, np.ascontiguousarray(footprint.pixels[::-1]))
 
 
-def _as_displayed(measured: MeasuredObject, science: ScienceImage) -> MeasuredObject:
+def _as_displayed(measurement: MeasuredObject, science: ScienceImage) -> MeasuredObject:
     if not science.from_bottom:
-        return measured
-    values = dict(measured.values)
+        return measurement
+    values = dict(measurement.values)
     if "y" in values:
         values["y"] = replace(values["y"], value=science.size[1] - 1 - values["y"].value)
     if science.sky is None and "position_angle_deg" in values:
         values["position_angle_deg"] = replace(values["position_angle_deg"], value=-values["position_angle_deg"].value % 180.0)
-    return replace(measured, values=values)
+    return replace(measurement, values=values)
 
 
 def _shapes(objects: Sequence[Footprint] | None) -> list[bytes]:

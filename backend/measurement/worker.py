@@ -137,12 +137,12 @@ class MeasureWorker:
         result.problems.extend(f"{path}: {problem}" for problem in image.problems)
         word = extension or options.extension
         measured_objects = list(measure_objects(image, objects, indices, psf=options.psf))
-        for index, (measured, stamp) in zip(indices, measured_objects, strict=True):
-            result.rows.append(CatalogueRow(path, word, index + 1, index == central, objects[index].area, measured))
+        for index, (measurement, stamp) in zip(indices, measured_objects, strict=True):
+            result.rows.append(CatalogueRow(path, word, index + 1, index == central, objects[index].area, measurement))
             if stamp is not None and options.with_models:
                 name = "_".join(filter(None, [_stem(path), word.replace(",", "-"), str(index + 1)]))
-                row = draw_row(stamp.data, stamp.model, f"{name}\n{_describe(measured)}", from_bottom=image.from_bottom)
-                result.stamps.append(MeasuredStamp(name, stamp_file(image, measured, stamp), row))
+                row = draw_row(stamp.data, stamp.model, f"{name}\n{_describe(measurement)}", from_bottom=image.from_bottom)
+                result.stamps.append(MeasuredStamp(name, stamp_file(image, measurement, stamp), row))
 
 
 def _stem(path: str) -> str:
@@ -153,6 +153,6 @@ def _stem(path: str) -> str:
     return file.name
 
 
-def _describe(measured: MeasuredObject) -> str:
+def _describe(measurement: MeasuredObject) -> str:
     texts = {"re_px": "Re {:.2f} px", "sersic_n": "n {:.2f}", "axis_ratio": "q {:.2f}", "mag": "mag {:.2f}"}
-    return "  ".join(text.format(measured.values[name].value) for name, text in texts.items() if name in measured.values)
+    return "  ".join(text.format(measurement.values[name].value) for name, text in texts.items() if name in measurement.values)

@@ -82,11 +82,11 @@ class PredictorFactory:
         *encoders : str
             Fingerprints; one that cannot be opened is left out and logged, and the heads on it are not usable.
         """
-        added = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
-        if added == self._added:
+        names = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
+        if names == self._added:
             return self
         other = copy.copy(self)  # with the same shipped parts and opened encoders
-        other._added = added
+        other._added = names
         other.__dict__.pop("extractor", None)
         return other
 
@@ -103,11 +103,11 @@ class PredictorFactory:
     @cached_property
     def extractor(self) -> FeatureExtractor:
         """The feature extractor; to load the encoder takes a second."""
-        extractor, shipped, _ = self._shipped.networks
+        extractor, shipped_classifier, _ = self._shipped.networks
         if not self._added:
             return extractor
         sources: dict[str, EmbeddingSource] = {name: self._sources[name] for name in self._added}
-        return extractor.with_embeddings(JoinedEmbeddings(sources | {self.shipped_encoder: shipped}))
+        return extractor.with_embeddings(JoinedEmbeddings(sources | {self.shipped_encoder: shipped_classifier}))
 
     def open(self, reference: str) -> StoredImage:
         """Open one image; this does not load the encoder.
@@ -181,11 +181,11 @@ class PredictorFactory:
                 log.warning("event=head_not_used control=%s trained_on=%s encoders=%s", name, head.encoder, ",".join(columns))
             else:
                 usable[name] = head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
-        prompted = heads.prompted
-        if prompted is not None and prompted.encoder != self.base_masks.encoder:
-            log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted.encoder, self.base_masks.encoder)
-            prompted = None
-        return replace(heads, by_control=usable, prompted=prompted)
+        prompted_masks = heads.prompted
+        if prompted_masks is not None and prompted_masks.encoder != self.base_masks.encoder:
+            log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted_masks.encoder, self.base_masks.encoder)
+            prompted_masks = None
+        return replace(heads, by_control=usable, prompted=prompted_masks)
 
 
 def read_config(label_config: str) -> LabelConfig:

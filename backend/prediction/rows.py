@@ -44,26 +44,27 @@ def predict_rows(
     """
     if not references:
         return []
-    extracted: list[ImageFeatures | ImageError] = extractor.extract_features(
+    features_of_images: list[ImageFeatures | ImageError] = extractor.extract_features(
         list(references),
         embed=True,
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )
     if measurer is not None and any(STRUCTURE in model.needs_blocks for model in models):
-        extracted = [
+        features_of_images = [
             add_structure(result, {}, models, measurer=measurer) if isinstance(result, ImageFeatures) else result
-            for result in extracted
+            for result in features_of_images
         ]
     values: list[dict[str, Row]] = [{} for _ in references]
     for model in models:
-        features = {index: result for index, result in enumerate(extracted) if isinstance(result, ImageFeatures)}
+        features = {index: result for index, result in enumerate(features_of_images) if isinstance(result, ImageFeatures)}
         answers = attempt_together(model.rows, list(features.values()))
         for index, answer in zip(features, answers, strict=True):
             if isinstance(answer, ImageError):
-                extracted[index] = answer
+                features_of_images[index] = answer
             else:
                 values[index][model.control.name] = answer
     return [
-        (result, rows) if isinstance(result, ImageFeatures) else result for result, rows in zip(extracted, values, strict=True)
+        (result, rows) if isinstance(result, ImageFeatures) else result
+        for result, rows in zip(features_of_images, values, strict=True)
     ]

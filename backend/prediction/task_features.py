@@ -70,12 +70,12 @@ def extract_task_features(
         extractions=[settings for model in models if (settings := model.needs_sources)],
         pyramid=any(model.needs_pyramid for model in models),
     )
-    needed = frozenset().union(*(model.needs_blocks for model in models))
+    block_names = frozenset().union(*(model.needs_blocks for model in models))
     for number, features in zip(references, features_of_images, strict=True):
-        if needed and isinstance(features, ImageFeatures):
+        if block_names and isinstance(features, ImageFeatures):
             index, image = places[number]
-            features = replace(features, blocks=blocks.read(tasks[index].data, only=needed))
-            if STRUCTURE in needed and blocks.structure is not None:
+            features = replace(features, blocks=blocks.read(tasks[index].data, only=block_names))
+            if STRUCTURE in block_names and blocks.structure is not None:
                 data = data_of_image(tasks[index].data, image, config)
                 features = add_structure(features, data, models, measurer=blocks.structure)
         outcomes[number] = features

@@ -43,9 +43,9 @@ class SpectrumReader:
             return Block(missing={"": "the task has none"})
         redshift = _known_redshift(data)
         key = key_of("spectrum", VERSION, reference, repr(redshift))
-        cached = self._cache.get(key)
-        if cached is not None:
-            return Block(json.loads(cached))
+        cached_block = self._cache.get(key)
+        if cached_block is not None:
+            return Block(json.loads(cached_block))
         from sync.spectra.features import measure_spectrum  # astropy's tables take time to import
         from sync.spectra.reading import read_spectrum
 

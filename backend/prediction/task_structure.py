@@ -38,11 +38,11 @@ def add_structure(
         Models of the image; the first one that outlines objects decides which pixels are the galaxy and its neighbours.
     measurer : TaskMeasurer
     """
-    measured = attempt(partial(_measure, features, data, models, measurer))
-    if isinstance(measured, ImageError):
-        log.info("event=not_measured image=%s reason=%r", features.image.key, str(measured))
-        return replace(features, blocks={**features.blocks, STRUCTURE: Block(missing={"": str(measured)})})
-    return replace(features, blocks={**features.blocks, STRUCTURE: measured.as_block()}, structure=measured)
+    block = attempt(partial(_measure, features, data, models, measurer))
+    if isinstance(block, ImageError):
+        log.info("event=not_measured image=%s reason=%r", features.image.key, str(block))
+        return replace(features, blocks={**features.blocks, STRUCTURE: Block(missing={"": str(block)})})
+    return replace(features, blocks={**features.blocks, STRUCTURE: block.as_block()}, structure=block)
 
 
 def data_of_image(data: Mapping[str, Any], image: ImageName, config: LabelConfig) -> Mapping[str, Any]:
@@ -61,5 +61,5 @@ def _outlines(features: ImageFeatures, models: Sequence[ControlModel]) -> list[F
     model = next((each for each in models if isinstance(each, ObjectModel) and each.control.tag in MASKS), None)
     if model is None or features.size is None:
         return None
-    sources = [detected.source for detected in model.objects(features)]
+    sources = [detection.source for detection in model.objects(features)]
     return [Footprint.of_mask(source.crop, x=source.corner[0], y=source.corner[1]) for source in sources if source.crop.any()]

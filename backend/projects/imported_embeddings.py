@@ -69,7 +69,7 @@ def read_embeddings_file(file: Path, tasks: Sequence[Task], config: LabelConfig)
     if len(rows) < len(ids):
         twice = next(identity for row, identity in enumerate(ids) if rows[identity] != row)
         raise EmbeddingsError(f"the embeddings in {file} have the id {twice!r} twice")
-    matched: dict[str, int] = {}
+    row_by_reference: dict[str, int] = {}
     references: dict[str, None] = {}
     for task in tasks:
         images = [reference for name in config.image_key for reference in references_of(task.data, config, name) if reference]
@@ -78,13 +78,15 @@ def read_embeddings_file(file: Path, tasks: Sequence[Task], config: LabelConfig)
             names: list[Any] = [reference, _file_name(reference), *([task.id] if len(images) == 1 else [])]
             row = next((rows[name] for name in names if name in rows), None)
             if row is not None:
-                matched[reference] = row
-    if not matched:
+                row_by_reference[reference] = row
+    if not row_by_reference:
         raise EmbeddingsError(
             f"no id in {file} matches an image of the project, such as {ids[0]!r}: an id is the number of a task, the "
             "reference of its image, or the name of the image's file"
         )
-    return MatchedEmbeddings(list(matched), vectors[list(matched.values())], len(references) - len(matched))
+    return MatchedEmbeddings(
+        list(row_by_reference), vectors[list(row_by_reference.values())], len(references) - len(row_by_reference)
+    )
 
 
 def _read(file: Path) -> tuple[list[Any], NDArray[np.float32]]:

@@ -46,9 +46,9 @@ def r2(predictions: Floats, truth: Floats) -> Score:
     return compute
 
 
-def scaled_errors(predicted: Floats, true: Floats, *, relative: bool) -> Floats:
+def scaled_errors(predictions: Floats, true: Floats, *, relative: bool) -> Floats:
     """Return the errors of predictions, shape (n,); of redshifts (`relative`), each divided by one plus the true value."""
-    return np.asarray((predicted - true) / (1 + np.maximum(true, 0) if relative else 1), np.float64)
+    return np.asarray((predictions - true) / (1 + np.maximum(true, 0) if relative else 1), np.float64)
 
 
 def sigma_nmad(errors: Floats) -> Score:
@@ -81,9 +81,9 @@ def outlier_share(errors: Floats, *, relative: bool) -> Score:
     return lambda weights: weights @ outlying / weights.sum(axis=1)
 
 
-def coverage(predicted: Floats, half_widths: Floats, true: Floats) -> Score:
+def coverage(predictions: Floats, half_widths: Floats, true: Floats) -> Score:
     """Return the score that computes the share of values inside the intervals of their predictions."""
-    inside = (np.abs(predicted - true) <= half_widths).astype(np.float64)
+    inside = (np.abs(predictions - true) <= half_widths).astype(np.float64)
     return lambda weights: weights @ inside / weights.sum(axis=1)
 
 

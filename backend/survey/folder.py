@@ -53,9 +53,9 @@ class SurveyFolder:
         """Return the path of a part."""
         return self.path / f"part-{number:06d}.parquet"
 
-    def missing_parts(self, finished: set[int]) -> Iterator[tuple[int, list[Span]]]:
-        """Yield number and images of each part that is not in `finished`."""
-        return read_plan(self.path / PLAN, parts=self.parts, without=finished)
+    def missing_parts(self, finished_parts: set[int]) -> Iterator[tuple[int, list[Span]]]:
+        """Yield number and images of each part that is not in `finished_parts`."""
+        return read_plan(self.path / PLAN, parts=self.parts, without=finished_parts)
 
     def write_part(self, number: int, content: bytes) -> None:
         """Write a part atomically.

@@ -125,10 +125,12 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
     spans = limit_images(Collection(max_bytes=version.settings.image_max_bytes).find(survey.input), survey.limit)
     predicted_count = unreadable = 0
     with open_folder(survey.output, run, divide_into_parts(spans, images=part_images), state=state) as folder:
-        finished = folder.finished_parts()
-        known_images = min(len(finished) * part_images, folder.images)  # only the last part is smaller, and it is computed last
-        if len(finished) < folder.parts:
-            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(finished))
+        finished_parts = folder.finished_parts()
+        known_images = min(
+            len(finished_parts) * part_images, folder.images
+        )  # only the last part is smaller, and it is computed last
+        if len(finished_parts) < folder.parts:
+            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(finished_parts))
             with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:
                 for part in progress(make_parts(jobs), folder, known_images):
                     planned_images = min(part_images, folder.images - part.number * part_images)

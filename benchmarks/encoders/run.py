@@ -50,7 +50,7 @@ class Galaxies:
     files: list[Path]
     targets: NDArray[np.float64]
 
-    def embedded(self, embeddings: Embeddings) -> NDArray[np.float32]:
+    def embed(self, embeddings: Embeddings) -> NDArray[np.float32]:
         """Return the embeddings, shape (n, d)."""
         parts = [self.files[start : start + BATCH] for start in range(0, len(self.files), BATCH)]
         batches = ([StoredImage(key_of(file.read_bytes()), file.read_bytes, 10**8) for file in part] for part in parts)
@@ -98,9 +98,7 @@ def measure(encoder: Encoder, name: str, sets: dict[str, Galaxies], rungs: dict[
     """Measure all cells of one encoder."""
     cache = FileCache(Path(".cache/encoders"), max_bytes=2**32)
     embeddings = Embeddings(encoder, cache, fingerprint=name)
-    return {
-        dataset: ladder(galaxies.embedded(embeddings), galaxies.targets, rungs[dataset]) for dataset, galaxies in sets.items()
-    }
+    return {dataset: ladder(galaxies.embed(embeddings), galaxies.targets, rungs[dataset]) for dataset, galaxies in sets.items()}
 
 
 @torch.inference_mode()

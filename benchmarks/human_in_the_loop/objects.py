@@ -100,7 +100,7 @@ def main() -> None:
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     stage = prepare(options.data)
-    runs = {(seed, name): _measure(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
+    runs = {(seed, name): _read_or_run(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
     curves = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
     rows = [[name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1))] for name, values in curves.items()]
     columns = ["order", *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)), "mean of the curve"]
@@ -137,7 +137,7 @@ def _choices() -> tuple[Choice, ...]:
     return tuple(score_grid(np.zeros((SIDE_PX, SIDE_PX, 3), np.float32), []))
 
 
-def _measure(stage: Stage, strategy: str, seed: int) -> list[float]:
+def _read_or_run(stage: Stage, strategy: str, seed: int) -> list[float]:
     file = RUNS / f"run-{strategy.split()[0]}-{seed}.json"
     if not file.exists():
         file.write_text(json.dumps(simulate(stage, STRATEGIES[strategy], seed)))

@@ -176,8 +176,8 @@ def _annotate(
 
 def _auc(fixture: LabelStudioFixture, project: int, galaxies: Galaxies) -> float:
     """Return the macro AUC of the live version's head on the measured galaxies; 0.5 if it has none."""
-    label_by_name = fixture.known(project)
-    heads = fixture.services.predictors.heads_of(project, label_by_name.live_version, read_config(label_by_name.label_config))
+    record = fixture.find_project(project)
+    heads = fixture.services.predictors.heads_of(project, record.live_version, read_config(record.label_config))
     head = heads.by_control.get("kind")
     if not isinstance(head, Morphology):
         return 0.5

@@ -147,7 +147,7 @@ def _is_stored(fixture: LabelStudioFixture, tasks: list[int], name: str) -> bool
 
 def _queue(fixture: LabelStudioFixture, project: int, todo: Mapping[int, Task]) -> list[tuple[Task, dict[str, Any]]]:
     """Return the open tasks with the live version's predictions, lowest score first, as uncertainty sampling serves them."""
-    live = fixture.known(project).live_name
+    live = fixture.find_project(project).live_name
     counts_by_task = {}
     for task in todo.values():
         for prediction in fixture.client.get("/api/predictions/", task=task.id):

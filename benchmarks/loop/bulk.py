@@ -102,7 +102,7 @@ def _publish(fixture: LabelStudioFixture, project: int, tasks: int) -> float:
 
 
 def _check(fixture: LabelStudioFixture, project: int, tasks: int) -> None:
-    stored_count = fixture.stored(project, 1)
+    stored_count = fixture.count_stored(project, 1)
     if stored_count != tasks:
         raise RuntimeError(f"{stored_count} predictions were stored for {tasks} tasks of project {project}")
 
@@ -116,7 +116,7 @@ def measure_turnaround(fixture: LabelStudioFixture, config: str, *, tasks: int, 
     order = np.random.default_rng(0).permutation(np.array(fixture.tasks(project), dtype=object)).tolist()
     for batch in range(1, batches + 1):
         fixture.rest()
-        versions, live = len(fixture.services.registry.versions(project)), fixture.known(project).live_name
+        versions, live = len(fixture.services.registry.versions(project)), fixture.find_project(project).live_name
         task_ids = order[(batch - 1) * BATCH : batch * BATCH]
         bodies = [_annotation(fixture, task, version=live) for task in task_ids]
         for task, body in zip(task_ids, bodies, strict=True):
@@ -138,11 +138,13 @@ def _watch(fixture: LabelStudioFixture, config: str, project: int, *, tasks: int
     live_s = time.monotonic() - began
     if registry.version(project, number).verdict == "rejected":
         return Turnaround(config, tasks, batch, live_s, None, None)
-    fixture.wait_until(lambda: fixture.stored(project, number) > 0, "the first predictions to be stored", every_s=ASK_EVERY_S)
+    fixture.wait_until(
+        lambda: fixture.count_stored(project, number) > 0, "the first predictions to be stored", every_s=ASK_EVERY_S
+    )
     first_s = time.monotonic() - began
     fixture.wait_until(lambda: fixture.is_published(project), "all predictions to be stored")
     all_s = time.monotonic() - began
-    stored_count, expected = fixture.stored(project, number), tasks - batch * BATCH
+    stored_count, expected = fixture.count_stored(project, number), tasks - batch * BATCH
     if stored_count != expected or project_state(fixture.client, project).model_version != fixture.name_of(project, number):
         raise RuntimeError(
             f"{stored_count} of {expected} predictions of version {number} were stored, or the backend not renamed"

@@ -94,7 +94,7 @@ class LabelStudioFixture:
         """Return the project's tasks."""
         return read_tasks(self.client, project)
 
-    def known(self, project: int) -> Project:
+    def find_project(self, project: int) -> Project:
         """Return the project's record in the registry."""
         return self.services.registry.project(project)
 
@@ -102,14 +102,14 @@ class LabelStudioFixture:
         """Return the name of a version, which its predictions have as `model_version`."""
         return self.services.registry.version(project, version).name
 
-    def stored(self, project: int, version: int) -> int:
+    def count_stored(self, project: int, version: int) -> int:
         """Return how many predictions of a version Label Studio has."""
         counts = self.client.get(f"/api/projects/{project}/model-versions/")
         return int(counts.get(self.name_of(project, version), 0))
 
     def is_published(self, project: int) -> bool:
         """Return whether the live version's predictions are stored and the backend is renamed."""
-        record = self.known(project)
+        record = self.find_project(project)
         return record.published_version == record.live_version
 
     def forget_predictions(self, project: int, version: int) -> None:
@@ -117,7 +117,7 @@ class LabelStudioFixture:
         name = self.name_of(project, version)
         self.client.send("DELETE", f"/api/projects/{project}/model-versions/", json={"model_version": name}, repeatable=True)
         self.client.send("PATCH", f"/api/projects/{project}/", json={"model_version": name}, repeatable=True)
-        assert self.stored(project, version) == 0
+        assert self.count_stored(project, version) == 0
         self.rest()
 
     def forget_images(self) -> None:

@@ -124,7 +124,7 @@ async def _beside_bulk(fixture: LabelStudioFixture, project: int, request: bytes
     settings = fixture.services.settings
     tasks = [{"id": task.id, "data": task.data} for task in fixture.tasks(project)]
     tasks *= -(-BULK_TASKS // len(tasks))
-    request_body = {"tasks": tasks, "project": f"{project}.1", "label_config": fixture.known(project).label_config}
+    request_body = {"tasks": tasks, "project": f"{project}.1", "label_config": fixture.find_project(project).label_config}
     body = json.dumps(request_body).encode()
     credentials = f"{settings.basic_auth_user}:{settings.basic_auth_password.get_secret_value()}".encode()
     bulk = request_bytes(body, {"Authorization": "Basic " + base64.b64encode(credentials).decode()}, path="/predict")

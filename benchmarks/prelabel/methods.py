@@ -71,13 +71,13 @@ def measure_projects(
                 words = [str(project), *_engine(clusters, workers)]
                 seconds = _run(fixture, ["prelabel", *words])
                 method = LOCAL if workers is None else RAY
-                yield Measured(method, workers, config, tasks, seconds, fixture.stored(project, 1))
+                yield Measured(method, workers, config, tasks, seconds, fixture.count_stored(project, 1))
             _forget(fixture, project)
             began = time.monotonic()
             all_tasks = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
             patient.send("POST", RETRIEVE.format(project), json=all_tasks)
             seconds = time.monotonic() - began
-            yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, fixture.stored(project, 1))
+            yield Measured(RETRIEVE_ACTION, None, config, tasks, seconds, fixture.count_stored(project, 1))
 
 
 def measure_surveys(
@@ -151,7 +151,7 @@ def _forget(fixture: LabelStudioFixture, project: int) -> None:
     """Delete the project's predictions and the cached data of its images."""
     for folder in (fixture.services.settings.cache_dir, fixture.services.settings.data_dir / "maps"):
         shutil.rmtree(folder, ignore_errors=True)
-    if fixture.stored(project, 1):
+    if fixture.count_stored(project, 1):
         body = {"model_version": fixture.name_of(project, 1)}
         fixture.client.send("DELETE", f"/api/projects/{project}/model-versions/", json=body, repeatable=True)
         fixture.client.send("PATCH", f"/api/projects/{project}/", json=body, repeatable=True)

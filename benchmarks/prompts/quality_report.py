@@ -104,9 +104,9 @@ def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
         numbers[group] = {
             method: {
                 "objects": len({id(result.object) for result in results}),
-                "iou": {n: mean_of(results, overlap_after(n)).rounded() for n in range(1, MOST_CLICKS + 1)},
-                "clicks": {goal: mean_of(results, clicks_until(goal)).rounded() for goal in GOALS},
-                "reached": {goal: mean_of(results, share_reached(goal)).rounded() for goal in GOALS},
+                "iou": {n: mean_of(results, overlap_after(n)).as_rounded() for n in range(1, MOST_CLICKS + 1)},
+                "clicks": {goal: mean_of(results, clicks_until(goal)).as_rounded() for goal in GOALS},
+                "reached": {goal: mean_of(results, share_reached(goal)).as_rounded() for goal in GOALS},
             }
             for method, results in _by_method(rows).items()
         }

@@ -25,7 +25,7 @@ class Interval:
     low: float
     high: float
 
-    def rounded(self) -> list[float]:
+    def as_rounded(self) -> list[float]:
         """Return mean, low and high, rounded for JSON."""
         return [round(value, 4) for value in (self.mean, self.low, self.high)]
 

@@ -109,7 +109,7 @@ def measure(folder: Path, method: str) -> tuple[int, float, float, float, float]
         for file in sorted(folder.glob("*.parquet")):
             pq.read_table(file, columns=["id", EMBEDDING])
     else:
-        assert len(most_similar(folder, chosen, limit=LIMIT)) == LIMIT
+        assert len(most_similar(folder, query_rows, limit=LIMIT)) == LIMIT
     images = json.loads((folder / "_run.json").read_text())["images"]
     return images, time.perf_counter() - wall, time.process_time() - cpu, _peak_mb(), before
 

@@ -99,7 +99,7 @@ def _soak(fixture: LabelStudioFixture, seconds: float, console: Console) -> tupl
 
 def _request(fixture: LabelStudioFixture, project: int, over: threading.Event, counts: dict[str, int]) -> None:
     settings = fixture.services.settings
-    label_config = fixture.known(project).label_config
+    label_config = fixture.find_project(project).label_config
     tasks = [{"id": task.id, "data": task.data} for task in fixture.tasks(project)]
     credentials = settings.basic_auth_user, settings.basic_auth_password.get_secret_value()
     secret = {WEBHOOK_SECRET_HEADER: settings.webhook_secret.get_secret_value()}

@@ -115,13 +115,13 @@ class Loop:
             return None
         return ClassModel(self.galaxies.control, head, BASE).probabilities(embeddings)
 
-    def unlabelled(self, order: Indices) -> Indices:
+    def list_unlabelled(self, order: Indices) -> Indices:
         """Return the galaxies of an order that have no label."""
         return order[~np.isin(order, self.labelled)]
 
     def next_batch(self, order: Indices) -> list[int]:
         """Return the next tasks of the queue: one in five held out, in random order, and the least certain ones."""
-        open_tasks = self.unlabelled(order)
+        open_tasks = self.list_unlabelled(order)
         held_out = [int(task) for task in open_tasks if int(task) in self.audit][: BATCH // HELD_OUT_ONE_IN]
         others = np.array([task for task in open_tasks if int(task) not in self.audit], np.intp)
         probabilities = self.probabilities(self.live, others) if len(others) else None
@@ -149,11 +149,11 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int, holds_o
             answer = rule(loop, candidate)
             if answer is not HeadOrigin.LIVE:
                 head = candidate if answer is HeadOrigin.CANDIDATE else None
-                rest = loop.unlabelled(order)
+                rest = loop.list_unlabelled(order)
                 steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()
         right.append(_accuracy(loop, order))
-    rest = loop.unlabelled(order)
+    rest = loop.list_unlabelled(order)
     return Run(steps, trained_count, float(loop.scores(None, rest).mean()), float(loop.scores(loop.live, rest).mean()), right)
 
 
@@ -192,7 +192,7 @@ def read_galaxies(
 
 
 def _accuracy(loop: Loop, order: Indices) -> float:
-    rest = loop.unlabelled(order)
+    rest = loop.list_unlabelled(order)
     probabilities = loop.probabilities(loop.live, rest)
     if probabilities is None:
         return 0.0

@@ -84,8 +84,8 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
         held_out = compare(*(scores[index][:, : len(judging)] for index in (place, 1)))
         all_rows = np.arange(len(loop.galaxies.targets))
         annotated_rows = np.array(loop.training, np.intp)
-        change = [_change(loop, compared_heads[place][0], tasks) for tasks in (loop.unlabelled(all_rows), annotated_rows)]
-        return decide_on_change(decision, change=change[0], compared=change[1], held_out=held_out)
+        change = [_change(loop, compared_heads[place][0], tasks) for tasks in (loop.list_unlabelled(all_rows), annotated_rows)]
+        return decide_on_change(decision, change=change[0], annotated_change=change[1], held_out=held_out)
 
     return Evidence(
         against(0, 1), against(0, 2), against(1, 2), _new_labels(loop), len(loop.training), len(loop.live_learned), limit

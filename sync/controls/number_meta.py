@@ -33,8 +33,8 @@ def add_number_meta(region: Region, *, error: float | None, text: str, origin: M
         JSON values with the origin of the number, such as the source of the PSF.
     """
     (number,) = region["value"].values()
-    known = {} if error is None else {"error": error}
-    return region | {"meta": {"text": [text], "predicted": number, **known, **(origin or {})}}
+    error_fields = {} if error is None else {"error": error}
+    return region | {"meta": {"text": [text], "predicted": number, **error_fields, **(origin or {})}}
 
 
 def predicted_error(region: Mapping[str, Any]) -> float | None:
@@ -42,10 +42,12 @@ def predicted_error(region: Mapping[str, Any]) -> float | None:
     meta, value = region.get("meta"), region.get("value")
     if not isinstance(meta, Mapping) or not isinstance(value, Mapping):
         return None
-    error, predicted, number = (_number(item) for item in (meta.get("error"), meta.get("predicted"), value.get("number")))
-    if error is None or error < 0 or predicted is None or number is None:
+    error, predicted_number, number = (
+        _number(item) for item in (meta.get("error"), meta.get("predicted"), value.get("number"))
+    )
+    if error is None or error < 0 or predicted_number is None or number is None:
         return None
-    return error if math.isclose(predicted, number, rel_tol=SAME, abs_tol=SAME) else None
+    return error if math.isclose(predicted_number, number, rel_tol=SAME, abs_tol=SAME) else None
 
 
 def _number(value: object) -> float | None:

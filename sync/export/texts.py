@@ -60,19 +60,19 @@ class Texts:
         """Return a text with escapes for the characters that the format cannot represent; report it if it has any."""
         if not self._pattern.search(text):
             return text
-        escaped = escape_text(text, self._pattern)
+        escaped_text = escape_text(text, self._pattern)
         self._report_once(
-            escaped, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {escaped[:200]!r}", task
+            escaped_text, f"{self._format} cannot hold the text {text[:80]!r}: it is written as {escaped_text[:200]!r}", task
         )
-        return escaped
+        return escaped_text
 
     def cut(self, text: str, *, task: object = None, length: int) -> str:
         """Return a text with escapes, cut to `length` characters; report it if it changes."""
-        escaped = self(text, task=task)
-        if len(escaped) > length:
-            reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(escaped):,} is cut"
-            self._report_once(f"cut {escaped}", reason, task)
-        return escaped[:length]
+        escaped_text = self(text, task=task)
+        if len(escaped_text) > length:
+            reason = f"{self._format} holds {length:,} characters of a text: {text[:80]!r}… of {len(escaped_text):,} is cut"
+            self._report_once(f"cut {escaped_text}", reason, task)
+        return escaped_text[:length]
 
     def _report_once(self, key: str, reason: str, task: object) -> None:
         if key in self._reported or len(self._reported) > MOST_REPORTED:

@@ -65,6 +65,6 @@ def _half(points: NDArray[np.float64], axis: int, border: float, sign: float) ->
     crossings = points + share[:, None] * (following - points)
     crossings[:, axis] = border
     # Each retained corner precedes the crossing of the edge that starts at it.
-    interleaved = np.stack([points, crossings], axis=1).reshape(-1, 2)
-    corners: NDArray[np.float64] = interleaved[np.stack([inside, crossing], axis=1).ravel()]
+    points_with_crossings = np.stack([points, crossings], axis=1).reshape(-1, 2)
+    corners: NDArray[np.float64] = points_with_crossings[np.stack([inside, crossing], axis=1).ravel()]
     return corners

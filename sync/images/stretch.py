@@ -111,10 +111,10 @@ def in_colour(
         weighted_planes = [plane * weight for plane, weight in zip(planes, band_weights, strict=True)]
     if len(planes) != 3:
         rgb = three_bands(weighted_planes)
-        measured = rgb
+        reference_rgb = rgb
         if reference is not None:
-            measured = three_bands([band * weight for band, weight in zip(reference, band_weights, strict=True)])
-        return _compose(rgb, [_sky(plane, sorted_sample(plane)) for plane in measured])
+            reference_rgb = three_bands([band * weight for band, weight in zip(reference, band_weights, strict=True)])
+        return _compose(rgb, [_sky(plane, sorted_sample(plane)) for plane in reference_rgb])
     # Measuring the sky takes most of the time; the measured values of three bands are only rescaled.
     weighted_skies = [
         Background(sky.level * weight, sky.noise * weight) for sky, weight in zip(skies, band_weights, strict=True)

@@ -115,13 +115,13 @@ class Drawer:
         if size > self.max_bytes:
             raise ImageError(f"the image has {size} bytes, more than the {self.max_bytes} that can be stored and read back")
         companion = None if self.draw_companion is None else self.draw_companion(content)
-        drawn = DrawnImage(item, name, display_image, extension, companion)
+        drawn_image = DrawnImage(item, name, display_image, extension, companion)
         if item.read_spectrum is None:
-            return drawn
+            return drawn_image
         outcome = attempt(partial(draw_spectrum_of, item))
         if isinstance(outcome, ImageError):
-            return replace(drawn, plot=draw_reason(str(outcome)), spectrum_problem=str(outcome))
-        return replace(drawn, spectrum=outcome[0], plot=outcome[1])
+            return replace(drawn_image, plot=draw_reason(str(outcome)), spectrum_problem=str(outcome))
+        return replace(drawn_image, spectrum=outcome[0], plot=outcome[1])
 
 
 def draw_items(items: Iterable[Item], drawer: Drawer) -> Iterator[list[tuple[str, Outcome]]]:

@@ -98,9 +98,9 @@ def draw_spectrum_of(item: Item) -> tuple[SpectrumFile, SpectrumPlot]:
     spectrum = read_spectrum(content)
     redshift = _known_redshift(item)
     plot = draw_spectrum(spectrum, title=item.filename, redshift=spectrum.redshift if redshift is None else redshift)
-    packed = content.startswith(b"\x1f\x8b")
-    kind = ".fits" if content.startswith(b"SIMPLE") or packed else ".txt"
-    return SpectrumFile(_hash(content), content, kind + (".gz" if packed else "")), SpectrumPlot(_hash(plot), plot)
+    is_packed = content.startswith(b"\x1f\x8b")
+    kind = ".fits" if content.startswith(b"SIMPLE") or is_packed else ".txt"
+    return SpectrumFile(_hash(content), content, kind + (".gz" if is_packed else "")), SpectrumPlot(_hash(plot), plot)
 
 
 def draw_reason(reason: str) -> SpectrumPlot:

@@ -53,14 +53,14 @@ def read_region(region: Mapping[str, Any], control: Control, *, size: Size | Non
     """
     decode = partial(CONTROLS[control.tag].decode, **({"size": size} if control.tag in SHAPES else {}))
     try:
-        decoded = decode(region)
+        result = decode(region)
     except ControlError:  # tidied only here, because a copy of each region makes an export slower by a third
-        decoded = decode(_tidy(region, control))
+        result = decode(_tidy(region, control))
     if control.tag in SHAPES:
-        return _check_on_image(replace(decoded, labels=_match_labels(decoded.labels, control)))
-    if isinstance(decoded, float):
-        return check_bounds(decoded, control)
-    return tuple(dict.fromkeys(_match_name(name, control) for name in decoded))
+        return _check_on_image(replace(result, labels=_match_labels(result.labels, control)))
+    if isinstance(result, float):
+        return check_bounds(result, control)
+    return tuple(dict.fromkeys(_match_name(name, control) for name in result))
 
 
 def _tidy(region: Mapping[str, Any], control: Control) -> Region:

@@ -52,10 +52,10 @@ def measure_spectrum(spectrum: Spectrum, *, redshift: float | None = None) -> di
         - ``break_log_wavelength`` and ``break_strength``: the largest step of the continuum;
         - ``rest_d4000``, ``rest_ew_LINE`` (Angstrom, positive in emission) and ``rest_log_RATIO``.
     """
-    measured = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
+    values = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
     if redshift is not None and math.isfinite(redshift) and redshift > -0.1:
-        measured |= {f"{REST}{name}": value for name, value in _rest_frame(spectrum, redshift).items()}
-    return {name: float(value) for name, value in measured.items() if math.isfinite(value)}
+        values |= {f"{REST}{name}": value for name, value in _rest_frame(spectrum, redshift).items()}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def _continuum(spectrum: Spectrum) -> dict[str, float]:
@@ -63,12 +63,12 @@ def _continuum(spectrum: Spectrum) -> dict[str, float]:
     scale = float(np.median(spectrum.flux))
     if scale <= 0:
         return {}
-    measured = {}
+    values = {}
     for number, (low, high) in enumerate(pairwise(edges)):
         inside = spectrum.flux[(spectrum.wavelength >= low) & (spectrum.wavelength < high)]
         if len(inside) >= FEWEST_IN_BIN:
-            measured[f"continuum_{number:02d}"] = math.log10(max(float(np.median(inside)) / scale, 1e-2))
-    return measured
+            values[f"continuum_{number:02d}"] = math.log10(max(float(np.median(inside)) / scale, 1e-2))
+    return values
 
 
 def _observed_lines(spectrum: Spectrum) -> dict[str, float]:
@@ -80,15 +80,15 @@ def _observed_lines(spectrum: Spectrum) -> dict[str, float]:
     weights = 1 / np.maximum(noise, 1e-30) ** 2
     signal = gaussian_filter1d(residual * weights, LINE_PX) / np.sqrt(np.maximum(gaussian_filter1d(weights, LINE_PX), 1e-60))
     signal *= math.sqrt(2 * math.sqrt(math.pi) * LINE_PX)  # of a Gaussian filter on white noise
-    measured = {}
+    values = {}
     for name in ("line_log_wavelength", "second_line_log_wavelength"):
         peak = int(signal.argmax())
         if signal[peak] < PEAK_SNR:
             break
-        measured[name] = math.log10(spectrum.wavelength[peak])
+        values[name] = math.log10(spectrum.wavelength[peak])
         distance = np.abs(spectrum.wavelength / spectrum.wavelength[peak] - 1)
         signal[distance < 0.02] = -np.inf  # [NII] beside Halpha, and [OIII] 4959 beside 5007, are not second lines
-    return measured
+    return values
 
 
 def _largest_break(spectrum: Spectrum) -> dict[str, float]:
@@ -112,10 +112,10 @@ def _largest_break(spectrum: Spectrum) -> dict[str, float]:
 
 def _rest_frame(spectrum: Spectrum, redshift: float) -> dict[str, float]:
     wavelength, flux = spectrum.wavelength / (1 + redshift), spectrum.flux
-    measured: dict[str, float] = {}
+    values: dict[str, float] = {}
     blue, red = ((wavelength >= low) & (wavelength <= high) for low, high in D4000)
     if min(blue.sum(), red.sum()) >= FEWEST_IN_BIN and flux[blue].mean() > 0:
-        measured["d4000"] = float(flux[red].mean() / flux[blue].mean())
+        values["d4000"] = float(flux[red].mean() / flux[blue].mean())
     fluxes: dict[str, tuple[float, float]] = {}
     steps = np.gradient(wavelength)
     for name, centre in LINES.items():
@@ -128,9 +128,9 @@ def _rest_frame(spectrum: Spectrum, redshift: float) -> dict[str, float]:
         error = scatter * float(np.sqrt((steps[line] ** 2).sum()))
         fluxes[name] = total, error
         if level > 0:
-            measured[f"ew_{name}"] = float(np.clip(total / level, -50, 500))
+            values[f"ew_{name}"] = float(np.clip(total / level, -50, 500))
     for name, (upper, lower) in RATIOS.items():
         pair = [fluxes[line] for line in (upper, lower) if line in fluxes]
         if len(pair) == 2 and all(total > LEAST_SNR * error > 0 for total, error in pair):
-            measured[f"log_{name}"] = math.log10(pair[0][0] / pair[1][0])
-    return measured
+            values[f"log_{name}"] = math.log10(pair[0][0] / pair[1][0])
+    return values

@@ -62,10 +62,10 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
         draw.line([(LEFT, y_of(tick)), (WIDTH - RIGHT, y_of(tick))], fill=GRID)
         draw.text((LEFT - 8, y_of(tick)), f"{tick:.3g}", fill=INK, font=font, anchor="rm")
     for name, centre in LINES.items():
-        observed = centre * (1 + redshift) if redshift is not None else math.inf
-        if name in NAMES and first < observed < last:
-            draw.line([(x_of(observed), TOP), (x_of(observed), HEIGHT - BOTTOM)], fill=MARK)
-            draw.text((x_of(observed), TOP - 4), NAMES[name], fill=MARK, font=font, anchor="ms")
+        observed_angstrom = centre * (1 + redshift) if redshift is not None else math.inf
+        if name in NAMES and first < observed_angstrom < last:
+            draw.line([(x_of(observed_angstrom), TOP), (x_of(observed_angstrom), HEIGHT - BOTTOM)], fill=MARK)
+            draw.text((x_of(observed_angstrom), TOP - 4), NAMES[name], fill=MARK, font=font, anchor="ms")
     if spectrum.noise is not None:
         _draw_curve(draw, spectrum.wavelength, spectrum.noise, x_of, y_of, colour=NOISE)
     _draw_curve(draw, spectrum.wavelength, flux, x_of, y_of, colour=FLUX)

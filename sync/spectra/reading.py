@@ -129,13 +129,15 @@ def _name_bare_columns(table: Table) -> Table:
 
 
 def _read_columns(table: Table, *, redshift: float | None) -> Spectrum:
-    listed = ", ".join(table.colnames[:12])
+    column_names = ", ".join(table.colnames[:12])
     flux_name = _match(table.colnames, FLUXES)
     if flux_name is None:
-        raise SpectrumError(f"the table has no column of flux, such as flux: its columns are {listed}")
+        raise SpectrumError(f"the table has no column of flux, such as flux: its columns are {column_names}")
     log_name, linear_name = _match(table.colnames, LOG_WAVELENGTHS), _match(table.colnames, WAVELENGTHS)
     if log_name is None and linear_name is None:
-        raise SpectrumError(f"the spectrum has no wavelengths, such as a column wavelength or loglam: its columns are {listed}")
+        raise SpectrumError(
+            f"the spectrum has no wavelengths, such as a column wavelength or loglam: its columns are {column_names}"
+        )
     wavelength = 10 ** _numbers(table, log_name) if log_name else _angstrom(table, str(linear_name))
     variance_name, error_name = _match(table.colnames, INVERSE_VARIANCES), _match(table.colnames, ERRORS)
     variance = _numbers(table, variance_name) if variance_name else None
@@ -153,23 +155,23 @@ def _angstrom(table: Table, name: str) -> Floats:
             return np.asarray((values * units.Unit(unit)).to_value("Angstrom", equivalencies=units.spectral()), np.float64)
         except (units.UnitConversionError, ValueError, TypeError) as error:
             raise SpectrumError(f"the wavelengths have the unit {str(unit)!r}, which is no unit of wavelength") from error
-    known = values[np.isfinite(values)]
-    median = float(np.median(known)) if len(known) else 0.0
+    finite_values = values[np.isfinite(values)]
+    median = float(np.median(finite_values)) if len(finite_values) else 0.0
     return values * (1e4 if median < MICRON_BELOW else 10 if median < NANOMETRE_BELOW else 1)
 
 
 def _numbers(table: Table, name: str | None) -> Floats:
     column = table[name]
-    filled = column.filled(np.nan) if hasattr(column, "filled") and column.dtype.kind == "f" else column
+    filled_column = column.filled(np.nan) if hasattr(column, "filled") and column.dtype.kind == "f" else column
     try:
-        return np.asarray(filled, np.float64)
+        return np.asarray(filled_column, np.float64)
     except (TypeError, ValueError) as error:
         raise SpectrumError(f"the column {name!r} of the spectrum holds text") from error
 
 
-def _match(names: Iterable[str], known: tuple[str, ...]) -> str | None:
+def _match(names: Iterable[str], known_names: tuple[str, ...]) -> str | None:
     by_name = {re.sub(r"[^a-z0-9]+", "_", name.lower()).strip("_"): name for name in names}
-    return next((by_name[name] for name in known if name in by_name), None)
+    return next((by_name[name] for name in known_names if name in by_name), None)
 
 
 def _redshift_in(file: fits.HDUList) -> float | None:

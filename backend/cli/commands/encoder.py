@@ -65,8 +65,10 @@ def use_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile 
     with _stop_for_errors():
         encoder, missing = _add(services, project, spec, embeddings)
         choose_encoder(services, project, encoder)
-    then = describe_next_work(services.engine, "embeds its images, and then trains a version and compares it with the live one")
-    console.print(f"the encoder of project {project} is {encoder.spec} ({encoder.fingerprint}); {then}", soft_wrap=True)
+    next_work = describe_next_work(
+        services.engine, "embeds its images, and then trains a version and compares it with the live one"
+    )
+    console.print(f"the encoder of project {project} is {encoder.spec} ({encoder.fingerprint}); {next_work}", soft_wrap=True)
     if missing:
         stop(f"{missing} images of project {project} have no vector, and cannot be predicted")
 
@@ -77,10 +79,10 @@ def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Num
     from backend.projects.encoders import live_encoder
     from backend.registry.records import RegistryError
 
-    versions, live, chosen = [], "", ""
+    versions, live, encoder_of_settings = [], "", ""
     if project is not None:
         try:
-            live, chosen = live_encoder(services, project), services.registry.project(project).encoder
+            live, encoder_of_settings = live_encoder(services, project), services.registry.project(project).encoder
         except RegistryError as error:
             stop_for(error)
         versions = services.registry.versions(project)
@@ -88,7 +90,7 @@ def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Num
     shipped = services.encoders.add("shipped")
     for encoder in [shipped, *services.encoders.encoders()]:
         names = [version.name for version in versions if (version.encoder or shipped.fingerprint) == encoder.fingerprint]
-        marks = ["live"] * (encoder.fingerprint == live) + ["chosen"] * (encoder.fingerprint == chosen != live)
+        marks = ["live"] * (encoder.fingerprint == live) + ["chosen"] * (encoder.fingerprint == encoder_of_settings != live)
         table.add_row(
             Text(encoder.fingerprint, "bold" if marks else ""),
             encoder.spec,
@@ -132,9 +134,9 @@ def _add(services: Services, project: int, spec: str, embeddings: Path | None) -
     from sync.label_studio.tasks import read_tasks
 
     config = read_config(services.registry.project(project).label_config)
-    matched = read_embeddings_file(embeddings, read_tasks(services.label_studio, project), config)
-    stored = services.encoders.add_vectors(str(embeddings), matched.references, matched.vectors)
-    return stored, matched.missing
+    rows = read_embeddings_file(embeddings, read_tasks(services.label_studio, project), config)
+    entry = services.encoders.add_vectors(str(embeddings), rows.references, rows.vectors)
+    return entry, rows.missing
 
 
 @contextmanager
@@ -157,13 +159,13 @@ def _print_trial(services: Services, trial: Trial) -> None:
     names = [encoder.spec if (encoder := services.encoders.get(name)) else name for name in (trial.current, trial.tried)]
     console.print(f"live encoder: {names[0]}; tried encoder: {names[1]}", soft_wrap=True)
     for row in trial.controls:
-        compared = row.comparison
-        undecided = compared.answer == "cannot tell"
-        answer = "no significant difference" if undecided else f"the tried encoder is {compared.answer}"
-        interval = f"{compared.difference:+.3f}, 90 % interval {compared.low:+.3f} to {compared.high:+.3f}"
+        comparison = row.comparison
+        is_undecided = comparison.answer == "cannot tell"
+        answer = "no significant difference" if is_undecided else f"the tried encoder is {comparison.answer}"
+        interval = f"{comparison.difference:+.3f}, 90 % interval {comparison.low:+.3f} to {comparison.high:+.3f}"
         console.print(
             f"{row.control}: {answer} ({interval}); agreement with the annotators {row.current:.3f} on the live encoder and "
-            f"{row.tried:.3f} on the tried one, {compared.tasks} tasks, {row.by}",
+            f"{row.tried:.3f} on the tried one, {comparison.tasks} tasks, {row.by}",
             soft_wrap=True,
         )
     for control, reason in trial.not_compared.items():

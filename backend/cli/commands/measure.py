@@ -108,8 +108,8 @@ def measure(
         write_catalogue(make_table(rows), file, suffix)
     for problem in (problem for result in results for problem in result.problems):
         notices.print(problem, highlight=False, soft_wrap=True)
-    measured = sum(bool(result.rows) for result in results)
-    console.print(f"{catalogue}: {len(rows):,} objects of {measured:,} files", highlight=False, soft_wrap=True)
+    measured_count = sum(bool(result.rows) for result in results)
+    console.print(f"{catalogue}: {len(rows):,} objects of {measured_count:,} files", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 

@@ -81,7 +81,7 @@ def predict(
     except ValueError as error:
         wrong_call(str(error))
     left_out: dict[str, str] = {}
-    predicted = 0
+    row_count = 0
     with open_output(output) as file:
         write: WriteBatch
         if output.suffix == ".csv":
@@ -94,13 +94,13 @@ def predict(
             image_store.hold({str(number): image for number, (_, image) in enumerate(batch)})
             problems = write([name for name, _ in batch])
             left_out |= problems
-            predicted += len(batch) - len(problems)
-        if not predicted:
+            row_count += len(batch) - len(problems)
+        if not row_count:
             path, reason = next(iter(left_out.items()))
             stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
         end()
     if as_json:
-        print_json({"output": str(output), "version": predictor.version, "images": predicted, "left_out": left_out})
+        print_json({"output": str(output), "version": predictor.version, "images": row_count, "left_out": left_out})
     end_with_left_out(left_out)
 
 

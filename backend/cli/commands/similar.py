@@ -91,9 +91,9 @@ def _search_survey(
     from sync.label_studio.client import LabelStudioError
 
     try:
-        chosen = embeddings_of_chosen(services, project, tasks)
+        embeddings = embeddings_of_chosen(services, project, tasks)
         matches = most_similar(
-            folder, chosen, limit=limit, show=lambda parts: track_items(parts, "searching", total=len(parts), unit="parts")
+            folder, embeddings, limit=limit, show=lambda parts: track_items(parts, "searching", total=len(parts), unit="parts")
         )
     except (RegistryError, SimilarError, SurveyError, LabelStudioError) as error:
         stop_for(error)

@@ -92,10 +92,10 @@ def _progress(parts: Iterator[Part], folder: SurveyFolder, first_count: int) -> 
 
 def _bundle_version(settings: Settings, heads: ChosenHeads, output: Path) -> VersionBundle:
     """Bundle the version that predicts; for a continued survey, the version that computed its parts."""
-    begun = _read_begun(output, heads.project) if heads.project is not None else {}
-    chosen = replace(heads, version=heads.version or begun.get("version"))
-    bundle = chosen.bundle(settings, label_config=begun.get("labelling_config_xml"))
-    if heads.project is not None and heads.version is None and begun:
+    run_record = _read_begun(output, heads.project) if heads.project is not None else {}
+    heads_of_run = replace(heads, version=heads.version or run_record.get("version"))
+    bundle = heads_of_run.bundle(settings, label_config=run_record.get("labelling_config_xml"))
+    if heads.project is not None and heads.version is None and run_record:
         live = open_services(settings).registry.project(heads.project).live_name
         if bundle.name != live:
             notices.print(

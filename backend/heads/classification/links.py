@@ -63,24 +63,26 @@ class Multinomial:
         return cast(Floats, (targets * weights[0] * importance[:, None]).sum(axis=1, keepdims=True))
 
     def loss(self, logits: Floats, *, pull: Floats, mass: Floats) -> tuple[float, Floats]:
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        raised = np.exp(shifted)
-        total = raised.sum(axis=1, keepdims=True)
-        return float((mass * np.log(total)).sum() - np.vdot(pull, shifted)), mass * (raised / total) - pull
+        exponents = logits - logits.max(axis=1, keepdims=True)
+        powers = np.exp(exponents)
+        total = powers.sum(axis=1, keepdims=True)
+        return float((mass * np.log(total)).sum() - np.vdot(pull, exponents)), mass * (powers / total) - pull
 
     def probabilities(self, logits: Floats) -> Floats:
         unknown = np.isnan(logits)
         floor, count = _unknown_floor(unknown)
         finite = np.where(unknown, np.float32(-1e9), logits)  # not -inf, since a row without known classes must stay finite
-        mixed = np.where(unknown, floor, softmax(finite, axis=1) * (1 - floor * count)).clip(LEAST_PROBABILITY, None)
-        return cast(Floats, (mixed / mixed.sum(axis=1, keepdims=True)).astype(np.float32))
+        probabilities = np.where(unknown, floor, softmax(finite, axis=1) * (1 - floor * count)).clip(LEAST_PROBABILITY, None)
+        return cast(Floats, (probabilities / probabilities.sum(axis=1, keepdims=True)).astype(np.float32))
 
     def log_loss(self, probabilities: Floats, targets: Floats) -> Floats:
         return cast(Floats, -(targets * np.log(probabilities)).sum(axis=1))
 
     def curvature(self, probabilities: NDArray[np.floating], mass: Floats) -> NDArray[np.floating]:
-        weighted = mass * probabilities
-        return cast(NDArray[np.floating], np.diag(weighted.mean(axis=0)) - weighted.T @ probabilities / len(probabilities))
+        weighted_mass = mass * probabilities
+        return cast(
+            NDArray[np.floating], np.diag(weighted_mass.mean(axis=0)) - weighted_mass.T @ probabilities / len(probabilities)
+        )
 
     def entropy(self, probabilities: Floats) -> Floats:
         return cast(Floats, _nats(probabilities).sum(axis=1))
@@ -157,8 +159,10 @@ class Independent:
 
     def probabilities(self, logits: Floats) -> Floats:
         unknown = np.isnan(logits)
-        clipped = np.where(unknown, _unknown_floor(unknown)[0], expit(logits)).clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY)
-        return cast(Floats, clipped.astype(np.float32))
+        probabilities = np.where(unknown, _unknown_floor(unknown)[0], expit(logits)).clip(
+            LEAST_PROBABILITY, 1 - LEAST_PROBABILITY
+        )
+        return cast(Floats, probabilities.astype(np.float32))
 
     def log_loss(self, probabilities: Floats, targets: Floats) -> Floats:
         losses = targets * np.log(probabilities) + (1 - targets) * np.log(1 - probabilities)

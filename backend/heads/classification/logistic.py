@@ -53,7 +53,7 @@ def solve(
     *,
     prior: Floats | None,
     plan: Plan,
-    known: NDArray[np.bool_],
+    known_targets: NDArray[np.bool_],
     link: Link,
     start: tuple[Floats, Floats] | None = None,
 ) -> tuple[Floats, Floats]:
@@ -69,7 +69,7 @@ def solve(
         Weight of each galaxy, 1 on average.
     prior : ndarray, shape (n, k), optional
         Logits to which the weighted features are added.
-    known : ndarray of bool, shape (k,)
+    known_targets : ndarray of bool, shape (k,)
         The columns to fit; the others have weights of 0 and, without a prior, the base logits of the link as their bias.
     plan : Plan
         Hyperparameters.
@@ -82,11 +82,11 @@ def solve(
     has_offset = prior is not None and plan.offset_weight > 0
     weights, bias = np.zeros((d, k), np.float32), np.zeros(k, np.float32)
     if not has_offset:
-        bias[~known] = link.base_logits(targets, importance)[~known]
-    if plan.strength == 0 or not known.any():
+        bias[~known_targets] = link.base_logits(targets, importance)[~known_targets]
+    if plan.strength == 0 or not known_targets.any():
         return weights, bias
-    active = link.active(known, has_offset=has_offset)
-    learned, target = known[active], targets[:, active]
+    active = link.active(known_targets, has_offset=has_offset)
+    known_rows, target = known_targets[active], targets[:, active]
     positive, negative = link.weights(target, importance)
     # A constant feature for the bias.
     design = np.concatenate([features, np.ones((len(features), 1), np.float32)], axis=1)
@@ -96,19 +96,19 @@ def solve(
         offset=np.float32(plan.offset_weight) * prior[:, active] if prior is not None else np.zeros_like(target),
         pull=target * positive * importance[:, None],
         mass=link.mass(target, importance, (positive, negative)),
-        learned=learned,
+        learned=known_rows,
         ridge=ridge,
         # Preconditioning: the curvature of the loss is close to a diagonal matrix that is known in advance (Böhning 1992).
         step=1 / np.sqrt(CURVATURE * np.square(design).mean(axis=0) + ridge)[:, None],
         link=link,
     )
     shift = np.log(positive / negative)  # subtracted from the fitted bias (King & Zeng 2001)
-    first = np.zeros((d + 1, len(learned)), np.float32)
+    first = np.zeros((d + 1, len(known_rows)), np.float32)
     if start is not None:
-        first = np.vstack([start[0][:, active], np.where(learned, start[1][active] + shift, 0)])
+        first = np.vstack([start[0][:, active], np.where(known_rows, start[1][active] + shift, 0)])
     solution = objective.minimise(first)
-    weights[:, active] = solution[:d] * learned
-    bias[active] = np.where(learned, solution[d] - shift, 0)
+    weights[:, active] = solution[:d] * known_rows
+    bias[active] = np.where(known_rows, solution[d] - shift, 0)
     return weights, bias
 
 
@@ -146,7 +146,7 @@ def logits_of(
     weights: Floats,
     bias: Floats,
     plan: Plan,
-    known: NDArray[np.bool_],
+    known_targets: NDArray[np.bool_],
     link: Link,
 ) -> Floats:
     """Return logits, shape (n, k): NaN for classes that compete but have neither labels nor an offset."""
@@ -154,5 +154,5 @@ def logits_of(
     if prior is not None and plan.offset_weight > 0:
         logits = logits + np.float32(plan.offset_weight) * prior
     else:
-        logits = link.without_offset(logits, known)
+        logits = link.without_offset(logits, known_targets)
     return cast(Floats, logits / np.float32(plan.temperature))

@@ -131,7 +131,7 @@ class Morphology:
         mean, scale = features.mean(axis=0), features.std(axis=0)
         # Also divided by sqrt(d), so that the strength of the regularisation is independent of the length of embeddings.
         scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
-        standard, known = (features - mean) / scale, link.learnable(targets)
+        standard, known_targets = (features - mean) / scale, link.learnable(targets)
         rates = label_rates(targets, counts, offset=offset, link=link)
         prior = None if offset is None else prior_logits(offset, targets.shape, rates=rates, link=link)
         # One thread: on two busy cores, the many small matrix products took fifty times as long with two threads.
@@ -139,11 +139,13 @@ class Morphology:
             axes = principal_axes(standard)
             short = standard @ axes
             plan = choose_plan(short, targets, counts, prior=prior, link=link, caution=caution, seed=seed)
-            weights, bias = solve(short, targets, counts, prior=prior, plan=plan, known=known, link=link)
-            uncalibrated = replace(plan, temperature=1.0)
-            logits = logits_of(short, prior, weights=weights, bias=bias, plan=uncalibrated, known=known, link=link)
-            posterior = Posterior.of(short, axes, targets, counts, logits=logits, known=known, link=link)
-        return cls(tuple(classes), exclusive, mean, scale, axes @ weights, bias, known, rates, plan, posterior)
+            weights, bias = solve(short, targets, counts, prior=prior, plan=plan, known_targets=known_targets, link=link)
+            plan_without_temperature = replace(plan, temperature=1.0)
+            logits = logits_of(
+                short, prior, weights=weights, bias=bias, plan=plan_without_temperature, known_targets=known_targets, link=link
+            )
+            posterior = Posterior.of(short, axes, targets, counts, logits=logits, known_targets=known_targets, link=link)
+        return cls(tuple(classes), exclusive, mean, scale, axes @ weights, bias, known_targets, rates, plan, posterior)
 
     def predict(self, embeddings: NDArray[np.floating], *, offset: NDArray[np.floating] | None = None) -> Floats:
         """Return probabilities of the classes, shape (n, k), for embeddings of shape (n, d).
@@ -175,7 +177,7 @@ class Morphology:
         prior = None if offset is None else prior_logits(offset, shape, rates=self.rates, link=self.link)
         standard = cast(Floats, (features - self.mean) / self.scale)
         logits = logits_of(
-            standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known=self.known, link=self.link
+            standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known_targets=self.known, link=self.link
         )
         return standard, logits
 
@@ -205,19 +207,19 @@ class Morphology:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
-        classes, mean = stored.names("classes"), stored.array("mean", -1)
+        record = storage.read(folder, head=NAME)
+        classes, mean = record.names("classes"), record.array("mean", -1)
         d, k = len(mean), len(classes)
         return cls(
             classes=classes,
-            exclusive=stored.field("exclusive", bool),
+            exclusive=record.field("exclusive", bool),
             mean=mean,
-            scale=stored.array("scale", d),
-            weights=stored.array("weights", d, k),
-            bias=stored.array("bias", k),
-            known=stored.array("known", k).astype(bool),
-            rates=stored.array("rates", k) if "rates" in stored.arrays else np.full(k, np.nan, np.float32),
-            plan=stored.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
-            posterior=Posterior.from_record(stored, d, k),
-            encoder=stored.encoder,
+            scale=record.array("scale", d),
+            weights=record.array("weights", d, k),
+            bias=record.array("bias", k),
+            known=record.array("known", k).astype(bool),
+            rates=record.array("rates", k) if "rates" in record.arrays else np.full(k, np.nan, np.float32),
+            plan=record.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
+            posterior=Posterior.from_record(record, d, k),
+            encoder=record.encoder,
         )

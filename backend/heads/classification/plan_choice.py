@@ -44,9 +44,9 @@ def choose_plan(
     """
     caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
     folds = _Folds(features, targets, importance, prior, _assign_folds(targets, link=link, seed=seed), link)
-    tried: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
+    trials: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
     if prior is not None:
-        tried.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
+        trials.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
     for share in (0.0,) if prior is None else OFFSET_WEIGHTS:
         starts: dict[int, tuple[Floats, Floats]] = {}
         best: Floats | None = None
@@ -54,12 +54,12 @@ def choose_plan(
         for plan in (Plan(strength, share) for strength in STRENGTHS if strength <= len(targets)):
             logits = folds.held_out_logits(plan, starts)
             losses = folds.losses(logits)
-            tried.append((plan, logits, losses))
+            trials.append((plan, logits, losses))
             if best is not None and _clearly_worse(losses, best, caution):
                 break  # weaker regularisation would be even worse, and takes longest
             best = losses if best is None or losses.mean() < best.mean() else best
-    least = min((losses for _, _, losses in tried), key=lambda losses: float(losses.mean()))
-    plan, logits = next((plan, logits) for plan, logits, losses in tried if not _clearly_worse(losses, least, caution))
+    least = min((losses for _, _, losses in trials), key=lambda losses: float(losses.mean()))
+    plan, logits = next((plan, logits) for plan, logits, losses in trials if not _clearly_worse(losses, least, caution))
     return replace(plan, temperature=folds.temperature(logits))
 
 
@@ -89,13 +89,25 @@ class _Folds:
             test, train = self.folds == fold, self.folds != fold
             targets = self.targets[train]
             train_prior, test_prior = (None, None) if self.prior is None else (self.prior[train], self.prior[test])
-            known = self.link.learnable(targets)
+            known_targets = self.link.learnable(targets)
             weights, bias = starts[fold] = solve(
-                self.features[train], targets, self.importance[train], prior=train_prior, plan=plan, known=known,
-                link=self.link, start=starts.get(fold),
-            )  # fmt: skip
+                self.features[train],
+                targets,
+                self.importance[train],
+                prior=train_prior,
+                plan=plan,
+                known_targets=known_targets,
+                link=self.link,
+                start=starts.get(fold),
+            )
             held_out[test] = logits_of(
-                self.features[test], test_prior, weights=weights, bias=bias, plan=plan, known=known, link=self.link
+                self.features[test],
+                test_prior,
+                weights=weights,
+                bias=bias,
+                plan=plan,
+                known_targets=known_targets,
+                link=self.link,
             )
         return held_out
 
@@ -103,8 +115,8 @@ class _Folds:
         """Return the temperature that calibrates held-out logits, regularised towards 1 (Guo et al. 2017)."""
 
         def cost(log_temperature: float) -> float:
-            scaled = logits / np.float32(np.exp(log_temperature))
-            return float(self.losses(scaled).sum()) + (log_temperature / LOG_TEMPERATURE_SPREAD) ** 2 / 2
+            scaled_logits = logits / np.float32(np.exp(log_temperature))
+            return float(self.losses(scaled_logits).sum()) + (log_temperature / LOG_TEMPERATURE_SPREAD) ** 2 / 2
 
         return float(np.exp(minimize_scalar(cost, bounds=(-1.5, 1.5), method="bounded").x))
 

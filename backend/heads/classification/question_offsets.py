@@ -22,10 +22,10 @@ def question_offsets(tree: QuestionTree, offset: NDArray[np.floating], *, link: 
     """
     unknown = np.isnan(offset)
     nodes = tree.gather(np.where(unknown, 0, np.exp(np.asarray(offset, np.float64).clip(None, 0))))
-    known = tree.gather(~unknown)
+    known_nodes = tree.gather(~unknown)
     for question in tree.questions:
         answers = nodes[:, question.answers]
         parent = np.ones(len(nodes)) if question.asked_at is None else nodes[:, question.asked_at]
         conditional = answers / link.asked_share(answers, parent)[:, None].clip(LEAST_PROBABILITY, None)
         logs = np.log(conditional.clip(LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-        yield cast(NDArray[np.float32], np.where(known[:, question.answers] > 0, logs, np.nan).astype(np.float32))
+        yield cast(NDArray[np.float32], np.where(known_nodes[:, question.answers] > 0, logs, np.nan).astype(np.float32))

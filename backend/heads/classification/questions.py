@@ -58,11 +58,11 @@ class QuestionTree:
         ValueError
             If there is no path, an empty path, or a duplicate path.
         """
-        picked = tuple(tuple(path) for path in paths)
-        if not picked or () in picked or len(set(picked)) < len(picked):
+        path_tuples = tuple(tuple(path) for path in paths)
+        if not path_tuples or () in path_tuples or len(set(path_tuples)) < len(path_tuples):
             raise ValueError(f"a tree needs different paths of at least one name each, not {list(paths)}")
-        inner = {path[:depth] for path in picked for depth in range(len(path))}
-        ends = [(*path, STOP) if path in inner else path for path in picked]
+        inner = {path[:depth] for path in path_tuples for depth in range(len(path))}
+        ends = [(*path, STOP) if path in inner else path for path in path_tuples]
         position: dict[Path, int] = {}
         for end in ends:
             for depth in range(1, len(end) + 1):
@@ -71,7 +71,7 @@ class QuestionTree:
         for node, index in position.items():
             answers.setdefault(node[:-1], []).append(index)
         questions = tuple(Question(position.get(node), tuple(below)) for node, below in answers.items())
-        return cls(picked, tuple(position), tuple(position[end] for end in ends), questions)
+        return cls(path_tuples, tuple(position), tuple(position[end] for end in ends), questions)
 
     @property
     def depth(self) -> int:
@@ -92,12 +92,12 @@ class QuestionTree:
         ends = dict(zip(self.paths, self.ends, strict=True))
         position = {node: index for index, node in enumerate(self.nodes)}
         for paths in choices:
-            known = [self.nodes[ends[path]] for path in paths if path in ends]
+            ends_of_paths = [self.nodes[ends[path]] for path in paths if path in ends]
             vote = np.zeros(len(self.nodes))
-            for end in known:
+            for end in ends_of_paths:
                 through = [position[end[:depth]] for depth in range(1, len(end) + 1)]
-                vote[through] = vote[through] + 1 / len(known) if exclusive else 1
-            if known:
+                vote[through] = vote[through] + 1 / len(ends_of_paths) if exclusive else 1
+            if ends_of_paths:
                 votes.append(vote)
         return cast(NDArray[np.float64], np.mean(votes, axis=0)) if votes else np.zeros(len(self.nodes))
 

@@ -84,7 +84,7 @@ class Posterior:
         importance: Floats,
         *,
         logits: Floats,
-        known: NDArray[np.bool_],
+        known_targets: NDArray[np.bool_],
         link: Link,
     ) -> Self:
         """Return the posterior around fitted weights.
@@ -93,36 +93,36 @@ class Posterior:
         ----------
         short, feature_axes : ndarray, shape (n, r) and (d, r)
             Features along their principal axes, and these axes.
-        targets, importance, known : as for `solve`
+        targets, importance, known_targets : as for `solve`
         logits : ndarray, shape (n, k)
             Fitted logits, before the temperature; NaN for classes without an estimate.
         link : Link
             Link function of the classes.
         """
-        probabilities = np.where(known, link.probabilities(logits), 0)
+        probabilities = np.where(known_targets, link.probabilities(logits), 0)
         mass = link.mass(targets, importance, link.weights(targets, importance))
         curvature, axes = np.linalg.eigh(link.curvature(probabilities, mass).astype(np.float64))
-        curvature, axes = curvature.clip(0, None), axes * known[:, None]
+        curvature, axes = curvature.clip(0, None), axes * known_targets[:, None]
         information = np.square(short).sum(axis=0)
-        learned = information * curvature.max() * PRIOR_VARIANCE > LEAST_LEARNED
+        is_learned = information * curvature.max() * PRIOR_VARIANCE > LEAST_LEARNED
         return cls(
-            feature_axes=np.ascontiguousarray(feature_axes[:, learned]),
-            information=information[learned],
+            feature_axes=np.ascontiguousarray(feature_axes[:, is_learned]),
+            information=information[is_learned],
             axes=axes.astype(np.float32),
             curvature=curvature.astype(np.float32),
             count=float(len(short)),
         )
 
     @classmethod
-    def from_record(cls, stored: StoredHead, d: int, k: int) -> Self:
+    def from_record(cls, record: StoredHead, d: int, k: int) -> Self:
         """Read the posterior of a stored head on embeddings of d numbers with k classes."""
-        information = stored.array("information", -1)
+        information = record.array("information", -1)
         return cls(
-            feature_axes=stored.array("turn", d, len(information)),
+            feature_axes=record.array("turn", d, len(information)),
             information=information,
-            axes=stored.array("axes", k, k),
-            curvature=stored.array("curvature", k),
-            count=float(stored.field("count", float)),
+            axes=record.array("axes", k, k),
+            curvature=record.array("curvature", k),
+            count=float(record.field("count", float)),
         )
 
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -137,18 +137,18 @@ class Posterior:
     def deviations(self, standard: Floats) -> Floats:
         """Return the standard deviation of the logits along each of `axes`, shape (n, k), for standardised features (n, d)."""
         along = np.square(standard @ self.feature_axes)
-        learned = self.information[:, None] * self.curvature * np.float32(PRIOR_VARIANCE)
+        is_learned = self.information[:, None] * self.curvature * np.float32(PRIOR_VARIANCE)
         learned_bias = np.float32(self.count * PRIOR_VARIANCE) * self.curvature
         length = np.square(standard).sum(axis=1, keepdims=True)
         # Outside the stored axes, where embeddings unlike all labelled ones lie, the prior variance is unchanged.
-        variance = (length - along @ (learned / (1 + learned))).clip(0, None) + 1 / (1 + learned_bias)
+        variance = (length - along @ (is_learned / (1 + is_learned))).clip(0, None) + 1 / (1 + learned_bias)
         return cast(Floats, np.sqrt(np.float32(PRIOR_VARIANCE) * variance))
 
     def draw(self, logits: Floats, deviations: Floats, *, link: Link) -> Iterator[Floats]:
         """Yield probabilities, shape (n, k), of `DRAWS` random sets of weights; every call uses the same random numbers."""
         half = np.random.default_rng(0).standard_normal((DRAWS // 2, len(self.curvature))).astype(np.float32)
-        for drawn in np.concatenate([half, -half]):
-            yield link.probabilities(logits + (deviations * drawn) @ self.axes.T)
+        for deviation in np.concatenate([half, -half]):
+            yield link.probabilities(logits + (deviations * deviation) @ self.axes.T)
 
 
 def split_entropy(draws: Iterator[Floats], *, link: Link) -> Uncertainty:

@@ -108,16 +108,16 @@ class Detection:
             raise ValueError(
                 f"there are {len(images)} images but boxes for {len(boxes)} and feature maps for {len(feature_pyramids)}"
             )
-        unknown_labels = {label for drawn in boxes for _, label in drawn} - set(classes)
+        unknown_labels = {label for drawn_boxes in boxes for _, label in drawn_boxes} - set(classes)
         if unknown_labels:
             raise ValueError(f"the labels {sorted(unknown_labels)} are not among the classes {list(classes)}")
         if len(images) < MINIMUM_IMAGES or not any(boxes):
-            count = sum(len(drawn) for drawn in boxes)
+            count = sum(len(drawn_boxes) for drawn_boxes in boxes)
             raise NotEnoughLabels(
                 f"{len(images)} annotated images with {count} boxes are too few: "
                 f"at least {MINIMUM_IMAGES} images and one box are needed to train"
             )
-        grids = [score_grid(image, [box for box, _ in drawn]) for image, drawn in zip(images, boxes, strict=True)]
+        grids = [score_grid(image, [box for box, _ in drawn_boxes]) for image, drawn_boxes in zip(images, boxes, strict=True)]
         head = cls(SourceDetector.fit(images, boxes, classes=classes, grids=grids, seed=seed))
         if detector is None:
             return head

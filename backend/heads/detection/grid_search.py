@@ -91,14 +91,14 @@ def choose(grids: Sequence[Grid]) -> Choice:
     return best_choice if clearly_better(scores[best_choice], scores[Choice()]) else Choice()
 
 
-@cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn: (content_of(image), tuple(drawn)), lock=threading.Lock())
-def score_grid(image: NDArray[np.float32], drawn: Sequence[Box]) -> Grid:
+@cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn_boxes: (content_of(image), tuple(drawn_boxes)), lock=threading.Lock())
+def score_grid(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Grid:
     """Return the F1 of one image, shape (height, width, 3), at each point of the grid; the defaults come first."""
-    return dict(_scores(image, drawn))
+    return dict(_scores(image, drawn_boxes))
 
 
-def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
-    size, target = (image.shape[1], image.shape[0]), box_edges(drawn)
+def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
+    size, target = (image.shape[1], image.shape[0]), box_edges(drawn_boxes)
     for peak_sigma in PEAK_SIGMAS:
         maps = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
         windows = [(n, window) for n, window in enumerate(ndimage.find_objects(maps.segments), start=1) if window]
@@ -115,14 +115,14 @@ def _scores(image: NDArray[np.float32], drawn: Sequence[Box]) -> Iterator[tuple[
                     yield Choice(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
 
 
-def gather(image: NDArray[np.float32], drawn: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
+def gather(image: NDArray[np.float32], drawn_boxes: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
     """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
     sources_of_image = sources_of(image, choice.settings)
     sources = tuple(source for source in sources_of_image if source.snr >= choice.least_snr)
-    labels = tuple(label for _, label in drawn)
+    labels = tuple(label for _, label in drawn_boxes)
     matches = np.full(len(sources), -1, dtype=np.intp)
-    if sources and drawn:
+    if sources and drawn_boxes:
         edges = grow(box_edges([source.box for source in sources]), choice.box_scale, (image.shape[1], image.shape[0]))
-        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), edges)
+        overlaps = box_overlaps(box_edges([box for box, _ in drawn_boxes]), edges)
         matches[:] = np.where(overlaps.max(axis=0) >= MATCH_AT, overlaps.argmax(axis=0), -1)
     return Examples(sources, matches, labels)

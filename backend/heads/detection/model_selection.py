@@ -82,7 +82,7 @@ def cross_validate_detectors(
     seed : int
         Random seed of the trainings.
     """
-    halves = _halves([len(drawn) for drawn in boxes])
+    halves = _halves([len(drawn_boxes) for drawn_boxes in boxes])
     if not all(any(boxes[i] for i in half) for half in halves):
         return None
     rounds = (halves, halves[::-1])
@@ -92,25 +92,25 @@ def cross_validate_detectors(
             images, boxes, grids, validation, training, classes=detector.classes, seed=seed
         )
     detections: dict[int, RawDetections] = {}
-    saturated = not detector.preferred and extraction.mean() >= NEXT_TO_ALL
+    is_saturated = not detector.preferred and extraction.mean() >= NEXT_TO_ALL
     for validation, training in rounds:
-        tuned = detector
-        if not saturated:
-            tuned = detector.fit([feature_pyramids[i] for i in training], [boxes[i] for i in training], seed=seed)
-        detections |= {i: tuned.predict(feature_pyramids[i]) for i in validation}
+        tuned_detector = detector
+        if not is_saturated:
+            tuned_detector = detector.fit([feature_pyramids[i] for i in training], [boxes[i] for i in training], seed=seed)
+        detections |= {i: tuned_detector.predict(feature_pyramids[i]) for i in validation}
         if not detector.preferred and _extraction_wins(detections, boxes, extraction, classes=detector.classes):
             break
-    learned = np.full(len(images), np.nan)
+    learned_f1 = np.full(len(images), np.nan)
     for validation, training in rounds:
-        known = [i for i in training if i in detections] or list(detections)
-        least = least_score([detections[i] for i in known], [boxes[i] for i in known], classes=detector.classes)
+        indices = [i for i in training if i in detections] or list(detections)
+        least = least_score([detections[i] for i in indices], [boxes[i] for i in indices], classes=detector.classes)
         for i in detections.keys() & set(validation):
-            learned[i] = detections_f1(detections[i], boxes[i], least, detector.classes)
-    compared = sorted(detections)
-    ordered, drawn = [detections[i] for i in compared], [boxes[i] for i in compared]
-    least = least_score(ordered, drawn, classes=detector.classes)
-    calibration = _calibrate(ordered, drawn, least, detector.classes)
-    return ModelSelection(learned[compared], extraction[compared], least, calibration)
+            learned_f1[i] = detections_f1(detections[i], boxes[i], least, detector.classes)
+    places = sorted(detections)
+    ordered_detections, drawn_boxes = [detections[i] for i in places], [boxes[i] for i in places]
+    least = least_score(ordered_detections, drawn_boxes, classes=detector.classes)
+    calibration = _calibrate(ordered_detections, drawn_boxes, least, detector.classes)
+    return ModelSelection(learned_f1[places], extraction[places], least, calibration)
 
 
 def _score_extraction(
@@ -134,8 +134,8 @@ def _score_extraction(
     scores = []
     for i in validation:
         size = (images[i].shape[1], images[i].shape[0])
-        detected = head.select(sources_of(images[i], head.settings), size=size)
-        scores.append(_f1(box_edges([each.source.box for each in detected]), [each.label for each in detected], boxes[i]))
+        objects = head.select(sources_of(images[i], head.settings), size=size)
+        scores.append(_f1(box_edges([each.source.box for each in objects]), [each.label for each in objects], boxes[i]))
     return scores
 
 
@@ -143,13 +143,13 @@ def _extraction_wins(
     detections: Mapping[int, RawDetections], boxes: Sequence[Drawn], extraction: NDArray[np.float64], *, classes: Sequence[str]
 ) -> bool:
     """Return whether source extraction is clearly better than the learned detector with its best threshold, on `detections`."""
-    compared = sorted(detections)
-    if len(compared) < ENOUGH_COMPARED:
+    places = sorted(detections)
+    if len(places) < ENOUGH_COMPARED:
         return False
-    drawn = [boxes[i] for i in compared]
-    best = least_score([detections[i] for i in compared], drawn, classes=classes)
-    learned = np.asarray([detections_f1(detections[i], boxes[i], best, classes) for i in compared])
-    return clearly_better(extraction[compared], learned)
+    drawn_boxes = [boxes[i] for i in places]
+    best = least_score([detections[i] for i in places], drawn_boxes, classes=classes)
+    learned_f1 = np.asarray([detections_f1(detections[i], boxes[i], best, classes) for i in places])
+    return clearly_better(extraction[places], learned_f1)
 
 
 def _calibrate(
@@ -157,22 +157,29 @@ def _calibrate(
 ) -> ScoreCalibration:
     """Fit a calibration to the scores of the objects above the threshold."""
     scores: list[NDArray[np.float64]] = [np.empty(0)]
-    matched: list[NDArray[np.bool_]] = [np.empty(0, bool)]
+    match_flags: list[NDArray[np.bool_]] = [np.empty(0, bool)]
     counts = []
-    for of_image, drawn in zip(detections, boxes, strict=True):
+    for of_image, drawn_boxes in zip(detections, boxes, strict=True):
         above = of_image.scores >= least
-        same_label = _labels_match([classes[i] for i in of_image.labels[above].tolist()], drawn)
-        overlaps = box_overlaps(box_edges([box for box, _ in drawn]), of_image.boxes[above].double().numpy().reshape(-1, 4))
+        same_label = _labels_match([classes[i] for i in of_image.labels[above].tolist()], drawn_boxes)
+        overlaps = box_overlaps(
+            box_edges([box for box, _ in drawn_boxes]), of_image.boxes[above].double().numpy().reshape(-1, 4)
+        )
         scores.append(of_image.scores[above].double().numpy())
-        matched.append(np.any((overlaps >= MATCH_AT) & same_label.reshape(overlaps.shape), axis=0))
+        match_flags.append(np.any((overlaps >= MATCH_AT) & same_label.reshape(overlaps.shape), axis=0))
         counts.append(int(above.sum()))
-    return ScoreCalibration.fit(np.concatenate(scores), np.concatenate(matched), weigh_by_image(counts))
+    return ScoreCalibration.fit(np.concatenate(scores), np.concatenate(match_flags), weigh_by_image(counts))
 
 
 def least_score(detections: Sequence[RawDetections], boxes: Sequence[Drawn], *, classes: Sequence[str]) -> float:
     """Return the score threshold with the best mean F1; the middle one of several equally good thresholds."""
     means = [
-        np.mean([detections_f1(of_image, drawn, least, classes) for of_image, drawn in zip(detections, boxes, strict=True)])
+        np.mean(
+            [
+                detections_f1(of_image, drawn_boxes, least, classes)
+                for of_image, drawn_boxes in zip(detections, boxes, strict=True)
+            ]
+        )
         for least in LEAST_SCORES
     ]
     best = np.flatnonzero(np.asarray(means) >= max(means) - 1e-9)
@@ -185,18 +192,18 @@ def _halves(counts: Sequence[int]) -> tuple[list[int], list[int]]:
     return sorted(order[0::4] + order[3::4]), sorted(order[1::4] + order[2::4])
 
 
-def detections_f1(detections: RawDetections, drawn: Drawn, least: float, classes: Sequence[str]) -> float:
+def detections_f1(detections: RawDetections, drawn_boxes: Drawn, least: float, classes: Sequence[str]) -> float:
     """Return the F1 of the detections of one image with a score of at least `least`."""
     above = detections.scores >= least
-    return _f1(detections.boxes[above].double().numpy(), [classes[i] for i in detections.labels[above].tolist()], drawn)
+    return _f1(detections.boxes[above].double().numpy(), [classes[i] for i in detections.labels[above].tolist()], drawn_boxes)
 
 
-def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn: Drawn) -> float:
-    same_label = _labels_match(labels, drawn)
-    overlaps = box_overlaps(box_edges([box for box, _ in drawn]), edges.reshape(-1, 4))
+def _f1(edges: NDArray[np.float64], labels: Sequence[str], drawn_boxes: Drawn) -> float:
+    same_label = _labels_match(labels, drawn_boxes)
+    overlaps = box_overlaps(box_edges([box for box, _ in drawn_boxes]), edges.reshape(-1, 4))
     return f1((overlaps >= MATCH_AT) & same_label.reshape(overlaps.shape))
 
 
-def _labels_match(labels: Sequence[str], drawn: Drawn) -> NDArray[np.bool_]:
+def _labels_match(labels: Sequence[str], drawn_boxes: Drawn) -> NDArray[np.bool_]:
     """Return whether the labels of drawn and predicted objects are equal, shape (drawn, predicted) if there are both."""
-    return np.asarray([[label == drawn_label for label in labels] for _, drawn_label in drawn], dtype=bool)
+    return np.asarray([[label == drawn_label for label in labels] for _, drawn_label in drawn_boxes], dtype=bool)

@@ -68,17 +68,17 @@ def fit_keep_classifier(
     sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
 ) -> Morphology | None:
     """Fit a classifier of kept sources, if enough sources were deleted."""
-    deleted = [int((example.matches < 0).sum()) for example in examples]
-    if sum(deleted) < ENOUGH_DELETED or np.count_nonzero(deleted) < IN_IMAGES:
+    deletions = [int((example.matches < 0).sum()) for example in examples]
+    if sum(deletions) < ENOUGH_DELETED or np.count_nonzero(deletions) < IN_IMAGES:
         return None
-    kept = _match_flags(examples)
+    match_flags = _match_flags(examples)
     offset = log_probabilities(calibration.apply(raw_scores(sources)))
-    return _fit_classifier(sources, np.stack([~kept, kept], axis=1), DECISIONS, seed, offset=offset)
+    return _fit_classifier(sources, np.stack([~match_flags, match_flags], axis=1), DECISIONS, seed, offset=offset)
 
 
 def _match_flags(examples: Sequence[Examples]) -> NDArray[np.bool_]:
-    matched: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
-    return matched
+    flags: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
+    return flags
 
 
 def fit_label_classifier(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:

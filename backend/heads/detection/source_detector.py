@@ -111,10 +111,12 @@ class SourceDetector:
         if not any(boxes):
             raise NotEnoughLabels(f"none of the {len(images)} images has a box: at least one is needed to train")
         if grids is None:
-            grids = [score_grid(image, [box for box, _ in drawn]) for image, drawn in zip(images, boxes, strict=True)]
+            grids = [
+                score_grid(image, [box for box, _ in drawn_boxes]) for image, drawn_boxes in zip(images, boxes, strict=True)
+            ]
         choice = choose(grids)
-        examples = [gather(image, drawn, choice) for image, drawn in zip(images, boxes, strict=True)]
-        labels = [label for drawn in boxes for _, label in drawn]
+        examples = [gather(image, drawn_boxes, choice) for image, drawn_boxes in zip(images, boxes, strict=True)]
+        labels = [label for drawn_boxes in boxes for _, label in drawn_boxes]
         default = max(classes, key=labels.count)
         sources = [source for example in examples for source in example.sources]
         calibration = calibrate_scores(sources, examples)
@@ -122,8 +124,8 @@ class SourceDetector:
         head = cls(
             tuple(classes), choice, fit_keep_classifier(sources, examples, calibration, seed), kind, default, 0.0, calibration
         )
-        drawn = sum(len(example.labels) for example in examples)
-        return replace(head, least_score=best_least_score(head._scores(sources), drawn) if sources else 0.0)
+        drawn_boxes = sum(len(example.labels) for example in examples)
+        return replace(head, least_score=best_least_score(head._scores(sources), drawn_boxes) if sources else 0.0)
 
     @property
     def settings(self) -> ExtractionSettings:

@@ -24,7 +24,7 @@ MAXIMUM_PEAKS = 20_000
 
 
 def divide(
-    brightness: NDArray[np.float32], detected: NDArray[np.bool_], *, floor: float, saddle: float, rise: float
+    brightness: NDArray[np.float32], is_detected: NDArray[np.bool_], *, floor: float, saddle: float, rise: float
 ) -> NDArray[np.int32]:
     """Assign each detected pixel to a source.
 
@@ -32,7 +32,7 @@ def divide(
     ----------
     brightness : ndarray, shape (height, width)
         Smoothed and sky-subtracted.
-    detected : ndarray of bool, shape (height, width)
+    is_detected : ndarray of bool, shape (height, width)
         The pixels to assign.
     floor : float
         Smallest peak of a source, in units of `brightness`; detected pixels around lower peaks belong to no source.
@@ -45,12 +45,12 @@ def divide(
     ndarray of int32, shape (height, width)
         0 outside all sources; 1 for the source with the highest peak, 2 for the next one, and so on.
     """
-    rows, columns = _local_maxima(brightness, detected, floor)
+    rows, columns = _local_maxima(brightness, is_detected, floor)
     basins = np.zeros(brightness.shape, dtype=np.int32)
     if not len(rows):
         return basins
     basins[rows, columns] = np.arange(1, len(rows) + 1)
-    basins = watershed(-brightness, basins, mask=detected).astype(np.int32, copy=False)
+    basins = watershed(-brightness, basins, mask=is_detected).astype(np.int32, copy=False)
     peaks = brightness[rows, columns].astype(np.float64)
     owner = _merge(peaks, _saddles(brightness, basins), saddle=saddle, rise=rise)
     _, numbers = np.unique(owner, return_inverse=True)
@@ -59,10 +59,10 @@ def divide(
 
 
 def _local_maxima(
-    brightness: NDArray[np.float32], detected: NDArray[np.bool_], floor: float
+    brightness: NDArray[np.float32], is_detected: NDArray[np.bool_], floor: float
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     """Return rows and columns of the local maxima, highest first; a plateau (a saturated star) has one maximum."""
-    maxima = detected & (brightness >= floor) & (brightness == ndimage.maximum_filter(brightness, size=3))
+    maxima = is_detected & (brightness >= floor) & (brightness == ndimage.maximum_filter(brightness, size=3))
     labels, count = ndimage.label(maxima, structure=np.ones((3, 3)))
     if not count:
         return np.empty(0, np.intp), np.empty(0, np.intp)

@@ -53,10 +53,10 @@ class Blend:
         return {f"{part}.{name}": array for part, fit in parts.items() for name, array in fit.arrays().items()}
 
     @classmethod
-    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build all three from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
 
         def part(prefix: str) -> Callable[..., NDArray[Any]]:
-            return lambda name, *shape: stored(f"{prefix}.{name}", *shape)
+            return lambda name, *shape: read_array(f"{prefix}.{name}", *shape)
 
         return cls(TreeSum.of_arrays(part("boosting")), TreeSum.of_arrays(part("forest")), LocalFit.of_arrays(part("local")))

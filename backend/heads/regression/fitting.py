@@ -70,9 +70,9 @@ class _Labelled:
         """Return the ridge on embeddings without a fold, and its leave-one-out predictions of the others, shape (n,)."""
         if fold not in self.image_of_fold:
             others = np.flatnonzero(self.folds != fold)
-            ridge, predicted = fit_ridge(self.inputs.embeddings[others], self.values[others])
+            ridge, predictions = fit_ridge(self.inputs.embeddings[others], self.values[others])
             all_rows = np.full(len(self.values), np.nan)
-            all_rows[others] = predicted
+            all_rows[others] = predictions
             self.image_of_fold[fold] = ridge, all_rows
         return self.image_of_fold[fold]
 
@@ -100,22 +100,22 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     weights = 1 / (1 + np.maximum(values, 0)) if relative else np.ones(n)
     with_image = inputs.embeddings.shape[1] > 0
     image = fit_ridge(inputs.embeddings, values) if with_image else None
-    labelled = _Labelled(table, inputs, values, weights, _assign_folds(table, inputs), image)
-    trials = [_mean_trial(labelled)]
+    data = _Labelled(table, inputs, values, weights, _assign_folds(table, inputs), image)
+    trials = [_mean_trial(data)]
     if image is not None:
-        trials.append(_image_trial(labelled, *image))
+        trials.append(_image_trial(data, *image))
     present = {block: table.present(inputs.blocks, block) for block in table.blocks}
     for blocks in _subsets(table.blocks):
         rows = np.flatnonzero(np.logical_and.reduce([present[block] for block in blocks]))
         for names in [blocks, (IMAGE, *blocks)] if with_image else [blocks]:
-            trial = _best_trial(labelled, names, rows)
+            trial = _best_trial(data, names, rows)
             if trial is not None:
                 trials.append(trial)
-    choices = _choose(trials, labelled, present, with_image=with_image)
+    choices = _choose(trials, data, present, with_image=with_image)
     noise = _typical_width(trials[choices[max(choices, key=len)]])
-    chosen = sorted(set(choices.values()))  # the others are not stored: a forest has megabytes
-    experts = tuple(trials[index].expert for index in chosen)
-    choices = {blocks: chosen.index(index) for blocks, index in choices.items()}
+    choice_indices = sorted(set(choices.values()))  # the others are not stored: a forest has megabytes
+    experts = tuple(trials[index].expert for index in choice_indices)
+    choices = {blocks: choice_indices.index(index) for blocks, index in choices.items()}
     return FittedExperts(None if image is None else image[0], experts, choices, noise)
 
 
@@ -133,84 +133,84 @@ def _subsets(blocks: Sequence[str]) -> list[tuple[str, ...]]:
     return [subset for size in range(1, len(blocks) + 1) for subset in combinations(blocks, size)]
 
 
-def _mean_trial(labelled: _Labelled) -> _Trial:
-    values = labelled.values
+def _mean_trial(data: _Labelled) -> _Trial:
+    values = data.values
     n = len(values)
-    return _make_trial(labelled, (), MEAN, None, np.arange(n), np.full(n, values.mean()), np.ones(n))
+    return _make_trial(data, (), MEAN, None, np.arange(n), np.full(n, values.mean()), np.ones(n))
 
 
-def _image_trial(labelled: _Labelled, ridge: Parameters, predicted: Floats) -> _Trial:
-    deviations = ridge.predict(labelled.inputs.embeddings)[1].astype(np.float64)
-    relative = deviations / ridge.noise if ridge.noise > 0 else np.ones(len(predicted))
-    return _make_trial(labelled, (IMAGE,), IMAGE_RIDGE, None, np.arange(len(predicted)), predicted, relative)
+def _image_trial(data: _Labelled, ridge: Parameters, predictions: Floats) -> _Trial:
+    deviations = ridge.predict(data.inputs.embeddings)[1].astype(np.float64)
+    relative = deviations / ridge.noise if ridge.noise > 0 else np.ones(len(predictions))
+    return _make_trial(data, (IMAGE,), IMAGE_RIDGE, None, np.arange(len(predictions)), predictions, relative)
 
 
-def _best_trial(labelled: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Trial | None:
+def _best_trial(data: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Trial | None:
     """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
-    folds, values = labelled.folds[rows], labelled.values
-    matrix = _matrix(labelled, blocks, rows)
-    compact = labelled.table.compact(blocks)
+    folds, values = data.folds[rows], data.values
+    matrix = _matrix(data, blocks, rows)
+    compact = data.table.compact(blocks)
     best: tuple[float, str, Floats, Floats] | None = None
     for name, learner in LEARNERS.items():
         if not learner.fewest <= len(rows) <= learner.most or len(np.unique(folds)) < 2:
             continue
-        predicted: Floats = np.zeros(len(rows))
+        predictions: Floats = np.zeros(len(rows))
         relative: Floats = np.ones(len(rows))
         for fold in np.unique(folds):
             inside = folds == fold
-            train, test = _fold_matrices(labelled, blocks, rows, matrix, int(fold))
+            train, test = _fold_matrices(data, blocks, rows, matrix, int(fold))
             fit = learner.fit(train, values[rows[~inside]], compact=compact)
-            predicted[inside], relative[inside] = fit.predict(test)
-        loss = float((np.abs(predicted - values[rows]) * labelled.weights[rows]).mean())
+            predictions[inside], relative[inside] = fit.predict(test)
+        loss = float((np.abs(predictions - values[rows]) * data.weights[rows]).mean())
         if best is None or loss < best[0]:
-            best = loss, name, predicted, relative
+            best = loss, name, predictions, relative
     if best is None:
         return None
-    _, name, predicted, relative = best
+    _, name, predictions, relative = best
     return _make_trial(
-        labelled, blocks, name, LEARNERS[name].fit(matrix, values[rows], compact=compact), rows, predicted, relative
+        data, blocks, name, LEARNERS[name].fit(matrix, values[rows], compact=compact), rows, predictions, relative
     )
 
 
-def _matrix(labelled: _Labelled, blocks: Sequence[str], rows: Rows) -> Floats:
-    chosen = [labelled.inputs.blocks[row] for row in rows]
-    parts = [labelled.table.read(chosen, block) for block in blocks if block != IMAGE]
+def _matrix(data: _Labelled, blocks: Sequence[str], rows: Rows) -> Floats:
+    choice_indices = [data.inputs.blocks[row] for row in rows]
+    parts = [data.table.read(choice_indices, block) for block in blocks if block != IMAGE]
     if IMAGE in blocks:
-        assert labelled.image is not None
-        parts.insert(0, labelled.image[1][rows, None])
+        assert data.image is not None
+        parts.insert(0, data.image[1][rows, None])
     return np.column_stack(parts)
 
 
-def _fold_matrices(labelled: _Labelled, blocks: Sequence[str], rows: Rows, matrix: Floats, fold: int) -> tuple[Floats, Floats]:
+def _fold_matrices(data: _Labelled, blocks: Sequence[str], rows: Rows, matrix: Floats, fold: int) -> tuple[Floats, Floats]:
     """Return the matrix of the galaxies outside a fold and of those in it; the latter are not in the fit of the embeddings."""
-    inside = labelled.folds[rows] == fold
+    inside = data.folds[rows] == fold
     train, test = matrix[~inside].copy(), matrix[inside].copy()
     if IMAGE in blocks:
-        ridge, predicted = labelled.image_without(fold)
-        train[:, 0] = predicted[rows[~inside]]
-        test[:, 0] = ridge.predict(labelled.inputs.embeddings[rows[inside]])[0]
+        ridge, predictions = data.image_without(fold)
+        train[:, 0] = predictions[rows[~inside]]
+        test[:, 0] = ridge.predict(data.inputs.embeddings[rows[inside]])[0]
     return train, test
 
 
 def _make_trial(
-    labelled: _Labelled,
+    data: _Labelled,
     blocks: tuple[str, ...],
     learner: str,
     fit: object,
     rows: Rows,
-    predicted: Floats,
+    predictions: Floats,
     relative: Floats,
 ) -> _Trial:
-    errors = labelled.values[rows] - predicted
-    loss = float((np.abs(errors) * labelled.weights[rows]).mean())
-    all_rows = np.full(len(labelled.values), np.nan)
-    all_rows[rows] = predicted
-    intervals = Intervals.calibrate(predicted, errors, relative)
+    errors = data.values[rows] - predictions
+    loss = float((np.abs(errors) * data.weights[rows]).mean())
+    all_rows = np.full(len(data.values), np.nan)
+    all_rows[rows] = predictions
+    intervals = Intervals.calibrate(predictions, errors, relative)
     return _Trial(Expert(blocks, learner, fit, intervals, loss, len(rows)), all_rows)  # type: ignore[arg-type]
 
 
 def _choose(
-    trials: Sequence[_Trial], labelled: _Labelled, present: Mapping[str, NDArray[np.bool_]], *, with_image: bool
+    trials: Sequence[_Trial], data: _Labelled, present: Mapping[str, NDArray[np.bool_]], *, with_image: bool
 ) -> dict[frozenset[str], int]:
     """Choose, for each set of blocks, the expert with the least error on the labelled galaxies that have all of them.
 
@@ -219,9 +219,9 @@ def _choose(
     """
     choices: dict[frozenset[str], int] = {}
     blocks = tuple(present)
-    errors = [np.abs(trial.predicted - labelled.values) * labelled.weights for trial in trials]
+    errors = [np.abs(trial.predicted - data.values) * data.weights for trial in trials]
     for subset in [(), *_subsets(blocks)]:
-        rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(labelled.values), bool)
+        rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(data.values), bool)
         available = frozenset((IMAGE, *subset) if with_image else subset)
         usable = [index for index, trial in enumerate(trials) if available.issuperset(trial.expert.blocks)]
         losses = {
@@ -234,5 +234,5 @@ def _choose(
 
 def _typical_width(fullest: _Trial) -> float:
     """Return the median half-width of the 68 % interval of the labelled galaxies by the expert for most of their blocks."""
-    known = fullest.predicted[np.isfinite(fullest.predicted)]
-    return float(np.median(fullest.expert.intervals.half_widths(known, np.ones(len(known)))[0]))
+    finite_predictions = fullest.predicted[np.isfinite(fullest.predicted)]
+    return float(np.median(fullest.expert.intervals.half_widths(finite_predictions, np.ones(len(finite_predictions)))[0]))

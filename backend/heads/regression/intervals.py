@@ -47,30 +47,30 @@ class Intervals:
     factors: Floats
 
     @classmethod
-    def calibrate(cls, predicted: Floats, errors: Floats, relative: Floats) -> Self:
+    def calibrate(cls, predictions: Floats, errors: Floats, relative: Floats) -> Self:
         """Calibrate on n galaxies that the predictions were not fitted to.
 
         Parameters
         ----------
-        predicted, errors : ndarray, shape (n,)
+        predictions, errors : ndarray, shape (n,)
             Predictions, and the values minus them.
         relative : ndarray, shape (n,)
             Relative error that the fit itself expects of each prediction; ones if it expects none.
         """
-        bins = max(1, min(MOST_BINS, len(predicted) // IN_A_BIN))
-        scaled = np.abs(errors) / relative
-        order = np.argsort(predicted, kind="stable")
+        bins = max(1, min(MOST_BINS, len(predictions) // IN_A_BIN))
+        scaled_errors = np.abs(errors) / relative
+        order = np.argsort(predictions, kind="stable")
         parts = np.array_split(order, bins)
-        floor = max(LEAST_SHARE * float(np.median(scaled)), 1e-12)
-        places = np.array([np.median(predicted[part]) for part in parts])
-        typical = np.array([max(float(np.median(scaled[part])), floor) for part in parts])
-        ratios = np.sort(scaled / np.interp(predicted, places, typical))
+        floor = max(LEAST_SHARE * float(np.median(scaled_errors)), 1e-12)
+        places = np.array([np.median(predictions[part]) for part in parts])
+        typical = np.array([max(float(np.median(scaled_errors[part])), floor) for part in parts])
+        ratios = np.sort(scaled_errors / np.interp(predictions, places, typical))
         n = len(ratios)
         # The (n + 1)-th part above the share: with few galaxies the largest error is the quantile.
         factors = np.array([ratios[min(math.ceil((n + 1) * level), n) - 1] for level in LEVELS])
         return cls(places, typical, factors)
 
-    def half_widths(self, predicted: Floats, relative: Floats) -> Floats:
+    def half_widths(self, predictions: Floats, relative: Floats) -> Floats:
         """Return the half-widths of the intervals of n predictions, shape (2, n): one row for each of `LEVELS`."""
-        expected = np.interp(predicted, self.places, self.typical) * relative
+        expected = np.interp(predictions, self.places, self.typical) * relative
         return np.asarray(self.factors[:, None] * expected, np.float64)

@@ -54,6 +54,6 @@ class LinearFit:
         return {"columns": self.columns, "medians": self.medians, **self.ridge.arrays()}
 
     @classmethod
-    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build the fit from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
-        return cls(stored("columns", -1), stored("medians", -1), Parameters.of_arrays(stored))
+        return cls(read_array("columns", -1), read_array("medians", -1), Parameters.of_arrays(read_array))

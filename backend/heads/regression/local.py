@@ -59,9 +59,9 @@ class LocalFit:
         columns = np.flatnonzero(compact).astype(np.int32)
         matrix = matrix[:, columns]
         middle = np.array([np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in matrix.T])
-        filled = np.where(np.isnan(matrix), middle, matrix)
-        scale = np.maximum(filled.std(axis=0), LEAST_SCALE)
-        return cls(columns, middle, scale, ((filled - middle) / scale).astype(np.float32), values.astype(np.float64))
+        filled_matrix = np.where(np.isnan(matrix), middle, matrix)
+        scale = np.maximum(filled_matrix.std(axis=0), LEAST_SCALE)
+        return cls(columns, middle, scale, ((filled_matrix - middle) / scale).astype(np.float32), values.astype(np.float64))
 
     def predict(self, matrix: Floats) -> tuple[Floats, Floats]:
         """Return values and relative errors (ones), shape (n,) each, for a matrix with NaN for missing values."""
@@ -84,9 +84,9 @@ class LocalFit:
         weights: Floats = near
         line: Floats = np.zeros((len(points), design.shape[2]))
         for _ in range(PASSES):
-            weighted = design * weights[:, :, None]
-            normal = np.einsum("nki,nkj->nij", weighted, design, optimize=True) + penalty
-            line = np.linalg.solve(normal, np.einsum("nki,nk->ni", weighted, values)[:, :, None])[:, :, 0]
+            weighted_design = design * weights[:, :, None]
+            normal = np.einsum("nki,nkj->nij", weighted_design, design, optimize=True) + penalty
+            line = np.linalg.solve(normal, np.einsum("nki,nk->ni", weighted_design, values)[:, :, None])[:, :, 0]
             residual = np.abs(values - np.einsum("nki,ni->nk", design, line))
             scatter = np.maximum(1.4826 * np.median(residual, axis=1, keepdims=True), LEAST_SCALE)
             weights = near / (1 + (residual / (SCATTER * scatter)) ** 2)
@@ -104,8 +104,8 @@ class LocalFit:
         }
 
     @classmethod
-    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build the fit from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
-        columns, values = stored("columns", -1), stored("values", -1)
+        columns, values = read_array("columns", -1), read_array("values", -1)
         p = len(columns)
-        return cls(columns, stored("middle", p), stored("scale", p), stored("points", len(values), p), values)
+        return cls(columns, read_array("middle", p), read_array("scale", p), read_array("points", len(values), p), values)

@@ -22,8 +22,8 @@ def is_magnitude(name: str) -> bool:
     words = words_of(name)
     if is_magnitude_error(name):
         return False
-    named = any(_MAGNITUDE.fullmatch(word) for word in words) or name.lower().startswith("mag")
-    return named or (len(words) == 1 and _BAND.fullmatch(words[0]) is not None)
+    is_named = any(_MAGNITUDE.fullmatch(word) for word in words) or name.lower().startswith("mag")
+    return is_named or (len(words) == 1 and _BAND.fullmatch(words[0]) is not None)
 
 
 def is_magnitude_error(name: str) -> bool:

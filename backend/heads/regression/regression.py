@@ -109,8 +109,8 @@ class Regression:
     @property
     def blocks(self) -> frozenset[str]:
         """Names of the blocks that any prediction uses, without the image."""
-        chosen = {self.fitted.experts[index] for index in self.fitted.choices.values()}
-        return frozenset(block for expert in chosen for block in expert.blocks if block != IMAGE)
+        experts = {self.fitted.experts[index] for index in self.fitted.choices.values()}
+        return frozenset(block for expert in experts for block in expert.blocks if block != IMAGE)
 
     @property
     def columns(self) -> Mapping[str, tuple[str, ...]]:
@@ -136,8 +136,8 @@ class Regression:
         for pattern in dict.fromkeys(patterns):
             rows = np.array([row for row in range(n) if patterns[row] == pattern], np.intp)
             expert = self.fitted.experts[self.fitted.choices[pattern]]
-            predicted, relative = self._predict(expert, inputs.only(rows))
-            values[rows], half_widths[:, rows] = predicted, expert.intervals.half_widths(predicted, relative)
+            predictions, relative = self._predict(expert, inputs.only(rows))
+            values[rows], half_widths[:, rows] = predictions, expert.intervals.half_widths(predictions, relative)
             for row in rows.tolist():
                 used[row] = expert.blocks
         return NumberPredictions(values, half_widths, tuple(used))
@@ -167,8 +167,8 @@ class Regression:
         for index, expert in enumerate(self.fitted.experts):
             ranges = expert.intervals
             parts = {"places": ranges.places, "typical": ranges.typical, "factors": ranges.factors}
-            fitted = {} if expert.fit is None else expert.fit.arrays()
-            arrays |= {f"{index}.{name}": array for name, array in {**parts, **fitted}.items()}
+            arrays_of_fit = {} if expert.fit is None else expert.fit.arrays()
+            arrays |= {f"{index}.{name}": array for name, array in {**parts, **arrays_of_fit}.items()}
             rows.append({"blocks": expert.blocks, "learner": expert.learner, "loss": expert.loss, "galaxies": expert.galaxies})
         if self.fitted.image is not None:
             arrays |= {f"image.{name}": array for name, array in self.fitted.image.arrays().items()}
@@ -187,26 +187,26 @@ class Regression:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
+        record = storage.read(folder, head=NAME)
         try:
-            return cls._of(stored)
+            return cls._of(record)
         except HeadError:
             raise
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise HeadError(f"the head in {folder} is damaged: {error}") from error
 
     @classmethod
-    def _of(cls, stored: StoredHead) -> Self:
-        names = {block: tuple(map(str, columns)) for block, columns in stored.field("features", dict).items()}
-        experts = tuple(_read_expert(stored, index, row) for index, row in enumerate(stored.field("experts", list)))
-        choices = {frozenset(blocks): int(index) for blocks, index in stored.field("expert_of_blocks", list)}
+    def _of(cls, record: StoredHead) -> Self:
+        names = {block: tuple(map(str, columns)) for block, columns in record.field("features", dict).items()}
+        experts = tuple(_read_expert(record, index, row) for index, row in enumerate(record.field("experts", list)))
+        choices = {frozenset(blocks): int(index) for blocks, index in record.field("expert_of_blocks", list)}
         if not choices or not all(0 <= index < len(experts) for index in choices.values()):
             raise ValueError("its choices name an expert that it does not have")
-        dimension = stored.field("dimension", int)
-        image = Parameters.of_arrays(_reader(stored, "image")) if dimension else None
-        fitted = FittedExperts(image, experts, choices, stored.field("noise", float))
-        table = FeatureTable(names, stored.names("left_out"))
-        return cls(table, fitted, stored.field("relative", bool), dimension, stored.encoder)
+        dimension = record.field("dimension", int)
+        image = Parameters.of_arrays(_reader(record, "image")) if dimension else None
+        experts_and_choices = FittedExperts(image, experts, choices, record.field("noise", float))
+        table = FeatureTable(names, record.names("left_out"))
+        return cls(table, experts_and_choices, record.field("relative", bool), dimension, record.encoder)
 
 
 def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> NumberPredictions:
@@ -218,12 +218,12 @@ def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> Number
     return NumberPredictions(values.astype(np.float64), half_widths, ((IMAGE,),) * len(values))
 
 
-def _reader(stored: StoredHead, prefix: str) -> Any:
-    return lambda name, *shape: stored.array(f"{prefix}.{name}", *shape)
+def _reader(record: StoredHead, prefix: str) -> Any:
+    return lambda name, *shape: record.array(f"{prefix}.{name}", *shape)
 
 
-def _read_expert(stored: StoredHead, index: int, row: Mapping[str, Any]) -> Expert:
-    read, learner = _reader(stored, str(index)), str(row["learner"])
+def _read_expert(record: StoredHead, index: int, row: Mapping[str, Any]) -> Expert:
+    read, learner = _reader(record, str(index)), str(row["learner"])
     places = read("places", -1)
     intervals = Intervals(places, read("typical", len(places)), read("factors", len(LEVELS)))
     fit = None if learner in (MEAN, IMAGE_RIDGE) else LEARNERS[learner].of_arrays(read)

@@ -99,12 +99,12 @@ class Parameters:
         }
 
     @classmethod
-    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build the regression from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
-        mean, line = stored("mean", -1), stored("line", 2)
+        mean, line = read_array("mean", -1), read_array("line", 2)
         d = len(mean)
         intercept, noise = float(line[0]), float(line[1])
-        return cls(mean, stored("scale", d), stored("weights", d), intercept, noise, stored("covariance", d, d))
+        return cls(mean, read_array("scale", d), read_array("weights", d), intercept, noise, read_array("covariance", d, d))
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""
@@ -163,17 +163,17 @@ def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) ->
     mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
     scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
     intercept = float(values.mean())
-    centred = np.asarray(values - intercept, np.float64)
+    centred_values = np.asarray(values - intercept, np.float64)
     # One thread: on a busy machine, two threads spend most of the time waiting for each other.
     with threadpool_limits(limits=1, user_api="blas"):
         u, s, vt = np.linalg.svd((embeddings - mean) / scale, full_matrices=False)
-        projected: NDArray[np.float64] = u.T @ centred
-        strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projected, centred, x * n).std())
+        projection: NDArray[np.float64] = u.T @ centred_values
+        strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projection, centred_values, x * n).std())
         penalty = strength * n
-        weights = vt.T @ (s / (s**2 + penalty) * projected)
+        weights = vt.T @ (s / (s**2 + penalty) * projection)
         # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
         covariance = (vt.T / (s**2 + penalty)) @ vt
-    errors = _leave_one_out_errors(u, s, projected, centred, penalty)
+    errors = _leave_one_out_errors(u, s, projection, centred_values, penalty)
     leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
     noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
     single = np.float32

@@ -65,8 +65,8 @@ class FeatureTable:
         values = np.full((len(rows), len(names)), np.nan)
         for index, blocks in enumerate(rows):
             if block in blocks:
-                known = blocks[block].values
-                values[index] = [known.get(name, np.nan) for name in names]
+                column_values = blocks[block].values
+                values[index] = [column_values.get(name, np.nan) for name in names]
         colours = [values[:, first] - values[:, second] for first, second in self._pairs(block)]
         return np.column_stack([values, *colours]) if colours else values
 
@@ -128,21 +128,21 @@ def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: s
             for name in _values(blocks, block):
                 if not (relative and block == SPECTRUM and name.startswith(REST)):
                     counts[name] = counts.get(name, 0) + 1
-        chosen = []
+        names_of_table = []
         for name, count in counts.items():
             column = np.array([_values(blocks, block).get(name, np.nan) for blocks in rows])
             reason = _reason_to_leave_out(name, column, values, control=control, block=block, count=count)
             if reason:
                 left_out.append(reason)
             else:
-                chosen.append(name)
+                names_of_table.append(name)
         # A column that few galaxies have does not decide whether a galaxy has the block.
-        most = max((counts[name] for name in chosen), default=0)
-        names[block] = tuple(name for name in chosen if counts[name] >= PRESENT_SHARE * most)
+        most = max((counts[name] for name in names_of_table), default=0)
+        names[block] = tuple(name for name in names_of_table if counts[name] >= PRESENT_SHARE * most)
         left_out += [
             f"{block[:-1] if block == COLUMNS else block} {name!r} is not used: only {counts[name]} of {len(rows)} labelled "
             f"galaxies have it"
-            for name in chosen
+            for name in names_of_table
             if name not in names[block]
         ]
     return FeatureTable(names, tuple(left_out))
@@ -155,16 +155,16 @@ def _values(blocks: FeatureBlocks, block: str) -> Mapping[str, float]:
 def _reason_to_leave_out(name: str, column: Floats, values: Floats, *, control: str, block: str, count: int) -> str:
     """Return why a value is not a feature, in one sentence; empty if it is one."""
     kind = "column" if block == COLUMNS else block
-    known = np.isfinite(column)
+    column_values = np.isfinite(column)
     if count < FEWEST_VALUES:
         return f"{kind} {name!r} is not used: only {count} of {len(values)} labelled galaxies have it"
-    if np.ptp(column[known]) == 0:
-        return f"{kind} {name!r} is not used: it is {column[known][0]:g} for all labelled galaxies"
+    if np.ptp(column[column_values]) == 0:
+        return f"{kind} {name!r} is not used: it is {column[column_values][0]:g} for all labelled galaxies"
     if block != COLUMNS:
         return ""  # measured from the image or the spectrum of every galaxy: it may equal the labels, and still is no answer
     if _is_named_like(name, control):
         return f"column {name!r} is not used: it has the name of the control {control!r}, so it may hold the answer"
-    if known.sum() >= FEWEST_EQUAL and _holds_answer(column[known], values[known]):
+    if column_values.sum() >= FEWEST_EQUAL and _holds_answer(column[column_values], values[column_values]):
         return f"column {name!r} is not used: it equals the labels of {control!r}, so it holds the answer"
     return ""
 

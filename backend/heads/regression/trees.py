@@ -125,8 +125,8 @@ class TreeSum:
             leaf = feature < 0
             totals += np.bincount(row[leaf], weights=self.value[node[leaf]], minlength=n)
             row, node, feature = row[~leaf], node[~leaf], feature[~leaf]
-            observed = matrix[row, feature]
-            left = np.where(np.isnan(observed), self.missing_left[node] > 0, observed <= self.threshold[node])
+            value = matrix[row, feature]
+            left = np.where(np.isnan(value), self.missing_left[node] > 0, value <= self.threshold[node])
             node = self.children[node, np.where(left, 0, 1)]
         return totals
 
@@ -143,7 +143,7 @@ class TreeSum:
         }
 
     @classmethod
-    def of_arrays(cls, stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build trees from stored arrays; `stored(name, *shape)` returns one after checking its shape.
 
         Raises
@@ -151,16 +151,16 @@ class TreeSum:
         ValueError
             If a node has no valid children, so that a walk would not end.
         """
-        feature = stored("feature", -1)
+        feature = read_array("feature", -1)
         m = len(feature)
         trees = cls(
-            float(stored("baseline", 1)[0]),
-            stored("roots", -1),
+            float(read_array("baseline", 1)[0]),
+            read_array("roots", -1),
             feature,
-            stored("threshold", m),
-            stored("children", m, 2),
-            stored("missing_left", m),
-            stored("value", m),
+            read_array("threshold", m),
+            read_array("children", m, 2),
+            read_array("missing_left", m),
+            read_array("value", m),
         )
         inner = np.flatnonzero(feature >= 0)
         # A child has a higher number than its parent, so no walk is endless.

@@ -41,8 +41,8 @@ class ResidualBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """Return features of the same shape, (n, channels, h, w)."""
-        changed: Tensor = self.second(functional.gelu(self.first(features)))
-        return features + changed
+        change: Tensor = self.second(functional.gelu(self.first(features)))
+        return features + change
 
 
 class ConvolutionalUNet(nn.Module):

@@ -80,11 +80,11 @@ def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_nam
             header = _header_of(image, results, psf_name=psf_name, primary=file[0].header if image is not file[0] else None)
             shape = image.shape
             exact = np.float64 if image.data.dtype.itemsize > np.dtype(np.float32).itemsize else np.float32
-            restored = np.stack([result.image for result in results]).reshape(shape).astype(exact)
+            pixels = np.stack([result.image for result in results]).reshape(shape).astype(exact)
             spread = np.stack([result.uncertainty for result in results]).reshape(shape).astype(np.float32)
             name = UNCERTAINTY if len(images) == 1 else f"{UNCERTAINTY}_{image.name or number}"
             alone = len(images) == 1
-            parts.append(fits.PrimaryHDU(restored, header) if alone else fits.ImageHDU(restored, header, name=image.name))
+            parts.append(fits.PrimaryHDU(pixels, header) if alone else fits.ImageHDU(pixels, header, name=image.name))
             parts.append(fits.ImageHDU(spread, _bare(header), name=name))
         if len(images) > 1:
             parts.insert(0, fits.PrimaryHDU(header=_bare(file[0].header)))
@@ -115,7 +115,7 @@ def _header_of(image: Any, results: list[Restoration], *, psf_name: str, primary
     header = _bare(image.header)
     if primary is not None:
         header.extend(_bare(primary), unique=True, strip=True)
-    missing, saturated = sum(result.missing for result in results), sum(result.saturated for result in results)
+    missing, saturated_count = sum(result.missing for result in results), sum(result.saturated for result in results)
     noise = ", ".join(f"{result.noise:.4g}" for result in results)
     width = results[0].psf_fwhm_px
     if width is None:
@@ -127,7 +127,7 @@ def _header_of(image: Any, results: list[Restoration], *, psf_name: str, primary
         header["FWHM"] = (TARGET_FWHM_PX, "[pix] FWHM of the restored image")
     header.add_history(f"galaxyloop {version('galaxyloop')}: {work}; noise of the input {noise}")
     if missing:
-        header.add_history(f"galaxyloop: {missing} pixels without a value are NaN, {saturated} of them were saturated")
+        header.add_history(f"galaxyloop: {missing} pixels without a value are NaN, {saturated_count} of them were saturated")
     return header
 
 

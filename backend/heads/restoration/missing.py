@@ -46,17 +46,17 @@ def fill_missing(image: NDArray[np.floating], *, sky: float, noise: float, satur
         Brightness from which pixels are saturated, if the header has it.
     """
     valid = np.isfinite(image)
-    saturated = _saturated(np.where(valid, image, -np.inf), sky=sky, noise=noise, saturation=saturation)
-    missing = ~valid | saturated
+    is_saturated = _find_saturated(np.where(valid, image, -np.inf), sky=sky, noise=noise, saturation=saturation)
+    missing = ~valid | is_saturated
     if not missing.any():
         return FilledImage(image.astype(np.float64), missing, 0)
     weight = ndimage.gaussian_filter((~missing).astype(np.float64), FILL_SIGMA_PX)
     light = ndimage.gaussian_filter(np.where(missing, 0.0, image - sky), FILL_SIGMA_PX)
-    filled = np.where(missing, sky + np.where(weight > 0.05, light / np.maximum(weight, 0.05), 0.0), image)
-    return FilledImage(filled, missing, int(np.count_nonzero(saturated)))
+    image_without_gaps = np.where(missing, sky + np.where(weight > 0.05, light / np.maximum(weight, 0.05), 0.0), image)
+    return FilledImage(image_without_gaps, missing, int(np.count_nonzero(is_saturated)))
 
 
-def _saturated(image: NDArray[np.floating], *, sky: float, noise: float, saturation: float | None) -> NDArray[np.bool_]:
+def _find_saturated(image: NDArray[np.floating], *, sky: float, noise: float, saturation: float | None) -> NDArray[np.bool_]:
     top = float(image.max())
     if saturation is not None and np.isfinite(saturation) and saturation > sky:
         level = saturation

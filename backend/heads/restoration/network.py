@@ -56,33 +56,35 @@ class Restoring(nn.Module):
         self.body: nn.Module = network(config, CHANNELS_IN, CHANNELS_OUT)  # type: ignore[arg-type]
         self.stride = 2 ** len(config.widths)
 
-    def forward(self, images: Tensor, filtered: Filtered, noise: Tensor, width: Tensor) -> Restored:
+    def forward(self, images: Tensor, filter_result: Filtered, noise: Tensor, width: Tensor) -> Restored:
         """Restore images.
 
         Parameters
         ----------
         images : Tensor, shape (n, h, w)
             Observed images without sky.
-        filtered : Filtered
+        filter_result : Filtered
         noise : Tensor, shape (n,)
             Standard deviation of the noise of a pixel.
         width : Tensor, shape (n,)
             FWHM of the PSF, pixels; 0 where only noise is removed.
         """
-        inputs = _channels(images, filtered, noise, width)
+        inputs = _channels(images, filter_result, noise, width)
         height, breadth = images.shape[1:]
         down, right = -height % self.stride, -breadth % self.stride
         outputs = self.body(functional.pad(inputs, (0, right, 0, down), mode="replicate"))[:, :, :height, :breadth].float()
-        unit = filtered.noise[:, MEDIUM, None, None]
-        correction = unit * outputs[:, 0] + filtered.images[:, SMOOTH] * outputs[:, 1]
+        unit = filter_result.noise[:, MEDIUM, None, None]
+        correction = unit * outputs[:, 0] + filter_result.images[:, SMOOTH] * outputs[:, 1]
         std = unit * torch.exp(outputs[:, 2].clamp(-MOST_LOG_STD, MOST_LOG_STD))
-        return Restored(filtered.images[:, MEDIUM] + correction, std)
+        return Restored(filter_result.images[:, MEDIUM] + correction, std)
 
 
-def _channels(images: Tensor, filtered: Filtered, noise: Tensor, width: Tensor) -> Tensor:
+def _channels(images: Tensor, filter_result: Filtered, noise: Tensor, width: Tensor) -> Tensor:
     """Return the inputs of the network, shape (n, CHANNELS_IN, h, w): asinh keeps faint and bright structures in range."""
-    scaled = torch.cat([filtered.images / filtered.noise[:, :, None, None], (images / noise[:, None, None])[:, None]], dim=1)
-    planes = torch.stack(
-        [torch.log(filtered.noise[:, MEDIUM] / noise), torch.log(filtered.noise[:, SMOOTH] / noise), width / 4], dim=1
+    inputs = torch.cat(
+        [filter_result.images / filter_result.noise[:, :, None, None], (images / noise[:, None, None])[:, None]], dim=1
     )
-    return torch.cat([torch.asinh(scaled), planes[:, :, None, None].expand(-1, -1, *images.shape[1:])], dim=1)
+    planes = torch.stack(
+        [torch.log(filter_result.noise[:, MEDIUM] / noise), torch.log(filter_result.noise[:, SMOOTH] / noise), width / 4], dim=1
+    )
+    return torch.cat([torch.asinh(inputs), planes[:, :, None, None].expand(-1, -1, *images.shape[1:])], dim=1)

@@ -62,12 +62,12 @@ def _smooth(images: Tensor, step: int) -> Tensor:
     reach = 2 * step
     kernel = images.new_tensor(SPLINE)
     height, width = images.shape[2:]
-    rows, columns = _reflected(height, reach), _reflected(width, reach)
+    rows, columns = _reflect(height, reach), _reflect(width, reach)
     down = functional.conv2d(images[:, :, rows], kernel.view(1, 1, 5, 1), dilation=(step, 1))
     return functional.conv2d(down[:, :, :, columns], kernel.view(1, 1, 1, 5), dilation=(1, step))
 
 
-def _reflected(side: int, reach: int) -> Tensor:
+def _reflect(side: int, reach: int) -> Tensor:
     """Return indices that extend an axis by reflection, also if it is shorter than `reach`."""
     period = max(1, 2 * (side - 1))
     index = torch.arange(-reach, side + reach).remainder(period)

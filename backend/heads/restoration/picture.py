@@ -60,11 +60,11 @@ class RestoredPicture:
             raise ImageError("the FITS file holds an 8-bit colour image, which is displayed brightness and cannot be restored")
         try:
             with self.one_at_a_time:
-                restored = np.stack([self.restorer.restore(plane, self.psf).image for plane in bands.planes])
+                planes = np.stack([self.restorer.restore(plane, self.psf).image for plane in bands.planes])
         except PsfError as error:
             raise ImageError(str(error)) from error
         if self.stretch == DEFAULT_STRETCH:
-            pixels = in_colour(restored, weights=bands.weights, reference=bands.planes)
+            pixels = in_colour(planes, weights=bands.weights, reference=bands.planes)
         else:
-            pixels = STRETCHES[self.stretch](restored, bands.weights)
+            pixels = STRETCHES[self.stretch](planes, bands.weights)
         return to_png(np.ascontiguousarray(pixels[::-1]))

@@ -104,10 +104,10 @@ class Restorer:
         noise : Tensor, shape (n,)
         """
         width = torch.zeros(len(images)) if psfs is None else psf_widths(psfs)
-        trained = torch.maximum(noise, torch.linalg.vector_norm(images, dim=(1, 2)) / BRIGHTEST)
-        filtered = deconvolve(images, psfs, trained)
-        restored = self.network(images, filtered, trained, width)
-        return unbias_flux(restored.mean, images, psfs, noise, steps=self.steps), self.spread * restored.std
+        noise_for_network = torch.maximum(noise, torch.linalg.vector_norm(images, dim=(1, 2)) / BRIGHTEST)
+        filter_result = deconvolve(images, psfs, noise_for_network)
+        restoration = self.network(images, filter_result, noise_for_network, width)
+        return unbias_flux(restoration.mean, images, psfs, noise, steps=self.steps), self.spread * restoration.std
 
     def restore(self, image: NDArray[np.floating], psf: Psf | None, *, saturation: float | None = None) -> Restoration:
         """Restore an image; without a PSF, only remove its noise.
@@ -131,25 +131,25 @@ class Restorer:
             height, width = image.shape
             raise ImageError(f"the image has {width}x{height} pixels: each side must have at least {FEWEST_PX} to be restored")
         kernel = None if psf is None else _checked_kernel(psf, image.shape)
-        prepared = _prepare(image, saturation=saturation)
-        windows = tiles_of(prepared.pixels.shape)
-        restored, spread = [], []
+        preparation = _prepare(image, saturation=saturation)
+        windows = tiles_of(preparation.pixels.shape)
+        restoration, spread = [], []
         for first in range(0, len(windows), BATCH):
-            batch = torch.from_numpy(np.stack([prepared.pixels[window] for window in windows[first : first + BATCH]]))
+            batch = torch.from_numpy(np.stack([preparation.pixels[window] for window in windows[first : first + BATCH]]))
             psfs = None if kernel is None else kernel.expand(len(batch), -1, -1)
-            mean, std = self.restore_tensors(batch, psfs, _noise_of_tiles(batch, prepared, windows[first : first + BATCH]))
-            restored += list(mean.numpy())
+            mean, std = self.restore_tensors(batch, psfs, _noise_of_tiles(batch, preparation, windows[first : first + BATCH]))
+            restoration += list(mean.numpy())
             spread += list(std.numpy())
-        brightness, uncertainty = (blend(prepared.pixels.shape, windows, results) for results in (restored, spread))
-        brightness, uncertainty = prepared.unit * brightness + prepared.sky, prepared.unit * uncertainty
-        brightness[prepared.missing] = uncertainty[prepared.missing] = np.nan
+        brightness, uncertainty = (blend(preparation.pixels.shape, windows, results) for results in (restoration, spread))
+        brightness, uncertainty = preparation.unit * brightness + preparation.sky, preparation.unit * uncertainty
+        brightness[preparation.missing] = uncertainty[preparation.missing] = np.nan
         return Restoration(
             brightness,
             uncertainty,
-            noise=prepared.unit * prepared.noise,
+            noise=preparation.unit * preparation.noise,
             psf_fwhm_px=None if kernel is None else float(psf_widths(kernel)),
-            missing=int(np.count_nonzero(prepared.missing)),
-            saturated=prepared.saturated,
+            missing=int(np.count_nonzero(preparation.missing)),
+            saturated=preparation.saturated,
         )
 
     def save(self, folder: Path) -> None:
@@ -173,20 +173,20 @@ class Restorer:
         HeadError
             If a file is missing or damaged.
         """
-        stored = read(folder, head="restoration")
-        form, spread, steps = stored.field("form", str), stored.field("spread", float), stored.field("steps", int)
-        if form not in FORMS or stored.field("target_fwhm_px", float) != TARGET_FWHM_PX:
+        record = read(folder, head="restoration")
+        form, spread, steps = record.field("form", str), record.field("spread", float), record.field("steps", int)
+        if form not in FORMS or record.field("target_fwhm_px", float) != TARGET_FWHM_PX:
             raise HeadError(f"the restorer in {folder} has an unknown form {form!r} or another target than {TARGET_FWHM_PX} px")
         make, _ = FORMS[form]
-        config = stored.build("config", lambda fields: make(**{name: _frozen(value) for name, value in fields.items()}))
-        return cls(restore(Restoring(config), stored), spread=spread, steps=steps)
+        config = record.build("config", lambda fields: make(**{name: _frozen(value) for name, value in fields.items()}))
+        return cls(restore(Restoring(config), record), spread=spread, steps=steps)
 
 
-def _noise_of_tiles(tiles: Tensor, prepared: _Prepared, windows: list[Window]) -> Tensor:
+def _noise_of_tiles(tiles: Tensor, preparation: _Prepared, windows: list[Window]) -> Tensor:
     """Return the noise of each tile, since it differs within a mosaic; that of the image if a tile has few valid pixels."""
-    valid = torch.from_numpy(np.stack([~prepared.missing[window] for window in windows]))
+    valid = torch.from_numpy(np.stack([~preparation.missing[window] for window in windows]))
     noise = measure_noise(tiles, valid=valid)
-    return torch.where(torch.isfinite(noise) & (noise > 0), noise, prepared.noise)
+    return torch.where(torch.isfinite(noise) & (noise > 0), noise, preparation.noise)
 
 
 def _frozen(value: Any) -> Any:
@@ -218,16 +218,16 @@ def _prepare(image: NDArray[np.floating], *, saturation: float | None) -> _Prepa
     if not valid.any():
         raise ImageError("the image has no valid pixel: all are NaN or infinite")
     sky = clipped_background(sorted_sample(image))
-    filled = fill_missing(image, sky=sky.level, noise=sky.noise, saturation=saturation)
+    image_without_gaps = fill_missing(image, sky=sky.level, noise=sky.noise, saturation=saturation)
     # In units of the noise: squares of values such as 1e25 or 1e-30 are outside the range of 32-bit floats.
     unit = sky.noise if 0 < sky.noise < np.inf else 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        pixels = ((filled.pixels - sky.level) / unit).astype(np.float32)
+        pixels = ((image_without_gaps.pixels - sky.level) / unit).astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         in_range = bool(np.isfinite(np.square(pixels).sum()))
     if not in_range:
         raise ImageError("the image has values beyond the range of 32-bit floats, in units of its noise")
-    noise = float(measure_noise(torch.from_numpy(pixels)[None], valid=torch.from_numpy(~filled.missing)[None]))
+    noise = float(measure_noise(torch.from_numpy(pixels)[None], valid=torch.from_numpy(~image_without_gaps.missing)[None]))
     if not np.isfinite(noise) or noise <= 0:
         raise ImageError("the noise of the image cannot be measured: most of its pixels are equal or missing")
-    return _Prepared(pixels, sky.level, unit, noise, filled.missing, filled.saturated)
+    return _Prepared(pixels, sky.level, unit, noise, image_without_gaps.missing, image_without_gaps.saturated)

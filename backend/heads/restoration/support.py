@@ -28,12 +28,12 @@ WELL_SAMPLED = 1e-2
 """Transfer of the target PSF below which a frequency is not compared: the observation has no light there."""
 
 
-def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Tensor, *, steps: int = STEPS) -> Tensor:
+def unbias_flux(restoration: Tensor, images: Tensor, psfs: Tensor | None, noise: Tensor, *, steps: int = STEPS) -> Tensor:
     """Return restored images whose significant structure agrees with the observation.
 
     Parameters
     ----------
-    restored, images : Tensor, shape (n, h, w)
+    restoration, images : Tensor, shape (n, h, w)
         Without sky.
     psfs : Tensor, shape (n, k, l), or None
         None where only noise was removed.
@@ -48,20 +48,22 @@ def unbias_flux(restored: Tensor, images: Tensor, psfs: Tensor | None, noise: Te
     blur = _blur(psfs, shape)
 
     def convolve(planes: Tensor, kernel: Tensor) -> Tensor:
-        padded = planes[:, rows][:, :, columns]
-        convolved: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded) * kernel, s=shape)
-        return convolved[:, in_rows, in_columns]
+        padded_planes = planes[:, rows][:, :, columns]
+        convolution: Tensor = torch.fft.irfft2(torch.fft.rfft2(padded_planes) * kernel, s=shape)
+        return convolution[:, in_rows, in_columns]
 
     levels = [LEAST_RESIDUAL * std * noise[:, None, None] for std in SCALE_STD]
     for step in range(steps + FURTHER_STEPS):
-        residual = starlet(images - convolve(restored, blur), SCALES)
-        moved = [mask * plane for mask, plane in zip(masks, residual, strict=True)]
+        residual = starlet(images - convolve(restoration, blur), SCALES)
+        steps_of_planes = [mask * plane for mask, plane in zip(masks, residual, strict=True)]
         if step >= steps:  # only what noise cannot explain: very bright sources need many steps
-            moved = [torch.where(plane.abs() > level, plane, 0.0) for plane, level in zip(moved, levels, strict=True)]
-            if not any(plane.any() for plane in moved):
+            steps_of_planes = [
+                torch.where(plane.abs() > level, plane, 0.0) for plane, level in zip(steps_of_planes, levels, strict=True)
+            ]
+            if not any(plane.any() for plane in steps_of_planes):
                 break
-        restored = restored + convolve(torch.stack(moved).sum(dim=0), blur.conj())
-    return restored
+        restoration = restoration + convolve(torch.stack(steps_of_planes).sum(dim=0), blur.conj())
+    return restoration
 
 
 def _support(images: Tensor, noise: Tensor) -> list[Tensor]:

@@ -70,8 +70,8 @@ class SwinUNet(nn.Module):
             features = _apply(stage, merge(features))
             levels.append(features)
         for level in range(len(levels) - 2, -1, -1):
-            joined = self.join[level](torch.cat([levels[level], self.grow[level](features)], dim=1))
-            features = _apply(self.up[level], joined)
+            features_of_level = self.join[level](torch.cat([levels[level], self.grow[level](features)], dim=1))
+            features = _apply(self.up[level], features_of_level)
         outputs: Tensor = functional.pixel_shuffle(self.leave(features), 2)
         return outputs
 
@@ -92,5 +92,5 @@ def _stage(width: int, level: int, config: SwinUNetConfig) -> nn.Module:
 
 
 def _apply(stage: nn.Module, features: Tensor) -> Tensor:
-    mixed: Tensor = stage(features.permute(0, 2, 3, 1))
-    return mixed.permute(0, 3, 1, 2)
+    tokens: Tensor = stage(features.permute(0, 2, 3, 1))
+    return tokens.permute(0, 3, 1, 2)

@@ -68,26 +68,26 @@ def deconvolve(images: Tensor, psfs: Tensor | None, noise: Tensor) -> Filtered:
     Stein (1981), Annals of Statistics 9, 1135; Pesquet, Benazza-Benyahia & Chaux (2009), IEEE Trans. Signal Process. 57, 4616.
     """
     (rows, in_rows), (columns, in_columns) = padding_of(images.shape[1]), padding_of(images.shape[2])
-    padded = images[:, rows][:, :, columns]
+    padded_images = images[:, rows][:, :, columns]
     shape = (len(rows), len(columns))
-    observed = torch.fft.rfft2(padded)
+    spectrum = torch.fft.rfft2(padded_images)
     if psfs is None:
-        transfer, target = torch.ones(1, *observed.shape[1:], dtype=observed.dtype), torch.ones(observed.shape[1:])
+        transfer, target = torch.ones(1, *spectrum.shape[1:], dtype=spectrum.dtype), torch.ones(spectrum.shape[1:])
     else:
         transfer, target = embed_psfs(psfs, shape), target_transfer(shape)
     power, roughness, count = transfer.abs() ** 2, _laplacian_power(shape), _multiplicity(shape)
-    weight = _select_weight(observed, power, roughness, noise, count)
+    weight = _select_weight(spectrum, power, roughness, noise, count)
     factors = weight[:, None] * torch.tensor(STRENGTHS)
     filters = transfer.conj()[:, None] * target / (power[:, None] + factors[:, :, None, None] * roughness)
-    filtered = torch.fft.irfft2(filters * observed[:, None], s=shape)[:, :, in_rows, in_columns]
+    images_filtered = torch.fft.irfft2(filters * spectrum[:, None], s=shape)[:, :, in_rows, in_columns]
     gain = ((filters.abs() ** 2 * count).sum(dim=(2, 3)) / (shape[0] * shape[1])).sqrt()
-    return Filtered(filtered, noise[:, None] * gain, weight)
+    return Filtered(images_filtered, noise[:, None] * gain, weight)
 
 
-def _select_weight(observed: Tensor, power: Tensor, roughness: Tensor, noise: Tensor, count: Tensor) -> Tensor:
+def _select_weight(spectrum: Tensor, power: Tensor, roughness: Tensor, noise: Tensor, count: Tensor) -> Tensor:
     """Return the weight of the penalty with the lowest SURE, shape (n,)."""
     pixels = float(count.sum())
-    energy = observed.abs() ** 2 / pixels * count
+    energy = spectrum.abs() ** 2 / pixels * count
     risks = []
     for weight in WEIGHTS:
         shrunk = power / (power + weight * roughness)

@@ -44,8 +44,8 @@ class MobileEncoder(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Encode images."""
-        embedded: Tensor = self.neck(self.stages(self.patch_embed(images)))
-        return embedded
+        embedding: Tensor = self.neck(self.stages(self.patch_embed(images)))
+        return embedding
 
 
 def is_mobile_sam(weights: Mapping[str, Tensor]) -> bool:
@@ -56,9 +56,11 @@ def is_mobile_sam(weights: Mapping[str, Tensor]) -> bool:
 
 def mobile_weights(weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Return the weights of a `MobileEncoder` from a checkpoint of MobileSAM."""
-    own = {name.removeprefix(PREFIX): tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
+    own_weights = {name.removeprefix(PREFIX): tensor for name, tensor in weights.items() if name.startswith(PREFIX)}
     return {
-        _translate(name): tensor for name, tensor in own.items() if not name.startswith(UNUSED) and not name.endswith(TABLES)
+        _translate(name): tensor
+        for name, tensor in own_weights.items()
+        if not name.startswith(UNUSED) and not name.endswith(TABLES)
     }
 
 

@@ -90,9 +90,9 @@ class SegmenterNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.neck = Neck(config) if config.channels else None
-        side, shown = (config.cells, config.cells), (config.shown_px, config.shown_px)
+        side, window_size = (config.cells, config.cells), (config.shown_px, config.shown_px)
         self.prompt_encoder = PromptEncoder(
-            embed_dim=config.width, image_embedding_size=side, input_image_size=shown, mask_in_chans=16
+            embed_dim=config.width, image_embedding_size=side, input_image_size=window_size, mask_in_chans=16
         )
         self.mask_decoder = MaskDecoder(
             num_multimask_outputs=3,

@@ -33,10 +33,10 @@ def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: 
     ImageError
         If the image is needed and cannot be read.
     """
-    masks = head.outline(image, [detected.source.box for detected in objects])
+    masks = head.outline(image, [each.source.box for each in objects])
     return tuple(
-        detected if part is None else replace(detected, source=replace(detected.source, crop=part[0], corner=part[1]))
-        for detected, part in zip(objects, resolve_overlaps(masks), strict=True)
+        each if part is None else replace(each, source=replace(each.source, crop=part[0], corner=part[1]))
+        for each, part in zip(objects, resolve_overlaps(masks), strict=True)
     )
 
 

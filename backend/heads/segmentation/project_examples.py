@@ -43,7 +43,7 @@ def endless_examples(
         If no mask covers a point of the decoder's grid.
     """
     rng = np.random.default_rng(seed)
-    pairs = [(image, mask) for image, drawn in enumerate(masks) for mask in range(len(drawn))]
+    pairs = [(image, mask) for image, masks_of_image in enumerate(masks) for mask in range(len(masks_of_image))]
     has_example = True
     while has_example:
         has_example = False

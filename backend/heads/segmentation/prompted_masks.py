@@ -111,10 +111,10 @@ class PromptedMasks:
             If a mask has another size than its image.
         """
         footprints = []
-        for image, drawn in zip(images, masks, strict=True):
+        for image, masks_of_image in zip(images, masks, strict=True):
             self._check(image)
-            footprints.append([cut for mask in drawn if (cut := _footprint(mask, image.size)) is not None])
-        count = sum(len(drawn) for drawn in footprints)
+            footprints.append([cut for mask in masks_of_image if (cut := _footprint(mask, image.size)) is not None])
+        count = sum(len(masks_of_image) for masks_of_image in footprints)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
         agreement = self._agreement(images, footprints)

@@ -55,9 +55,11 @@ def fit_prepared(galaxies: Sequence[Prepared]) -> list[Fitted]:
 
 def _with_network(fits: Sequence[Fitted], galaxies: Sequence[Prepared]) -> list[Fitted]:
     """Replace fits that did not converge by the network's answer, where that describes the image as well."""
-    diverged = [number for number, fit in enumerate(fits) if fit.problem == DIVERGED]
+    diverged_numbers = [number for number, fit in enumerate(fits) if fit.problem == DIVERGED]
     results = list(fits)
-    for number, estimate in zip(diverged, estimate_prepared([galaxies[number] for number in diverged]), strict=True):
+    for number, estimate in zip(
+        diverged_numbers, estimate_prepared([galaxies[number] for number in diverged_numbers]), strict=True
+    ):
         if not estimate.problem and estimate.reduced_chi2 < NETWORK_CHI2 * max(fits[number].reduced_chi2, 1.0):
             results[number] = estimate
     return results
@@ -65,12 +67,12 @@ def _with_network(fits: Sequence[Fitted], galaxies: Sequence[Prepared]) -> list[
 
 def model_on_cutout(parameters: NDArray[np.float64], galaxy: Prepared, shape: tuple[int, int]) -> NDArray[np.float32]:
     """Draw the model of a fitted galaxy on its cut-out of `shape` (height, width), in units of the noise above the level."""
-    shifted = parameters.copy()
-    shifted[:2] += galaxy.origin
+    shifted_parameters = parameters.copy()
+    shifted_parameters[:2] += galaxy.origin
     radius = math.exp(parameters[RADIUS] + math.hypot(*parameters[SHAPE]))
     canvas = make_canvas(grid_side(shape, radius), shape)
     psf = psf_transform(galaxy.psf.pixels, canvas.side)
-    model: NDArray[np.float32] = render(torch.from_numpy(shifted).float()[None], psf[None], canvas)[0].numpy()
+    model: NDArray[np.float32] = render(torch.from_numpy(shifted_parameters).float()[None], psf[None], canvas)[0].numpy()
     return model
 
 
@@ -87,9 +89,9 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
     at_limit = fit.parameters[:, INDEX].abs() > INDEX_NEAR_LIMIT
     poor = torch.nonzero(~fit.converged | at_limit | (scatter > POOR_CHI2))[:, 0]
     for index in OTHER_STARTS if len(poor) else ():
-        again = start[poor].clone()
-        again[:, INDEX] = logit_of_index(index)
-        other = fit_models(images[poor], weights[poor], psfs[poor], start=again, canvas=canvas)
+        restart = start[poor].clone()
+        restart[:, INDEX] = logit_of_index(index)
+        other = fit_models(images[poor], weights[poor], psfs[poor], start=restart, canvas=canvas)
         margin = torch.where(other.converged & ~fit.converged[poor], 1.0, -1.0)
         better = other.chi2 < fit.chi2[poor] + margin
         for ours, theirs in zip(_fields(fit), _fields(other), strict=True):

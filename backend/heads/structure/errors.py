@@ -90,11 +90,11 @@ def covariance_of_fit(
     inverse = torch.linalg.inv(hessian).numpy()
     covariance = inverse
     if correlation is not None:
-        scaled = derivatives * weights.sqrt()
-        kernel = torch.from_numpy(correlation).to(scaled.dtype)[None, None]
-        spread = torch.nn.functional.conv2d(scaled[:, None], kernel, padding=LAGS)[:, 0]
-        noise = (scaled.flatten(1) @ spread.flatten(1).T).double()
-        white = (scaled.flatten(1) @ scaled.flatten(1).T).double()
+        scaled_derivatives = derivatives * weights.sqrt()
+        kernel = torch.from_numpy(correlation).to(scaled_derivatives.dtype)[None, None]
+        spread = torch.nn.functional.conv2d(scaled_derivatives[:, None], kernel, padding=LAGS)[:, 0]
+        noise = (scaled_derivatives.flatten(1) @ spread.flatten(1).T).double()
+        white = (scaled_derivatives.flatten(1) @ scaled_derivatives.flatten(1).T).double()
         full = inverse @ (noise + hessian - white).numpy() @ inverse
         if (np.diag(full) >= 0.5 * np.diag(inverse)).all():
             covariance = (full + full.T) / 2
@@ -105,10 +105,10 @@ def quantities_with_errors(mean: NDArray[np.float64], covariance: NDArray[np.flo
     """Return the quantities of `to_quantities` at `mean`, with half the width of the 68 % interval of the posterior."""
     values, vectors = np.linalg.eigh(covariance)
     root = vectors * np.sqrt(values.clip(0))
-    measured = measure_draws(mean, mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T)
+    measurements = measure_draws(mean, mean + np.random.default_rng(0).normal(size=(DRAWS, len(mean))) @ root.T)
     return {
         name: replace(value, error=None if value.error is None else CALIBRATION[name] * value.error)
-        for name, value in measured.items()
+        for name, value in measurements.items()
     }
 
 

@@ -63,39 +63,39 @@ def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, 
     parameters = start.clone()
     mean, precision = _priors(start)
     damping = torch.full((len(start),), FIRST_DAMPING, dtype=torch.float64)
-    converged = torch.zeros(len(start), dtype=torch.bool)
+    is_converged = torch.zeros(len(start), dtype=torch.bool)
     gradient, hessian, objective = _normal_equations(parameters, images, weights, psfs, canvas, mean, precision)
     active = torch.arange(len(start))
     for _ in range(MOST_STEPS):
         step = _solve(hessian[active], gradient[active], damping[active])
         expected = (gradient[active] * step).sum(1)
-        finished = expected < CONVERGED
-        converged[active[finished]] = True
-        active, step = active[~finished], step[~finished]
+        is_finished = expected < CONVERGED
+        is_converged[active[is_finished]] = True
+        active, step = active[~is_finished], step[~is_finished]
         if not len(active):
             break
-        trial = _bounded(parameters[active] + step.float(), images.shape[-1])
+        trial = _bound(parameters[active] + step.float(), images.shape[-1])
         slope, curvature, value = _normal_equations(
             trial, images[active], weights[active], psfs[active], canvas, mean[active], precision
         )
         step = (trial - parameters[active]).double()
-        predicted = 2 * (gradient[active] * step).sum(1) - ((hessian[active] @ step[..., None])[..., 0] * step).sum(1)
+        predicted_change = 2 * (gradient[active] * step).sum(1) - ((hessian[active] @ step[..., None])[..., 0] * step).sum(1)
         better = value < objective[active]  # False for NaN
         # Nielsen (1999): damping falls only as far as the model of the curvature predicts the decrease; otherwise steps along
         # the valley of radius and index overshoot again and again.
-        gain = ((objective[active] - value) / predicted.clamp(min=1e-9)).nan_to_num(-1.0)
+        gain = ((objective[active] - value) / predicted_change.clamp(min=1e-9)).nan_to_num(-1.0)
         factor = torch.where(better, (1 - (2 * gain - 1) ** 3).clamp(1 / 5, 3), torch.full_like(gain, 6))
         damping[active] = (damping[active] * factor).clamp(min=LOWEST_DAMPING)
-        improved = active[better]
-        parameters[improved], objective[improved] = trial[better], value[better]
-        gradient[improved], hessian[improved] = slope[better], curvature[better]
+        improved_rows = active[better]
+        parameters[improved_rows], objective[improved_rows] = trial[better], value[better]
+        gradient[improved_rows], hessian[improved_rows] = slope[better], curvature[better]
         # No smaller value within the precision of the numbers: the fit is at its minimum.
         stuck = damping[active] > HIGHEST_DAMPING
         active = active[~stuck]
         if not len(active):
             break
     prior = (precision * (parameters.double() - mean) ** 2).sum(1)
-    return Fit(parameters, hessian, objective - prior, converged)
+    return Fit(parameters, hessian, objective - prior, is_converged)
 
 
 def _priors(start: Tensor) -> tuple[Tensor, Tensor]:
@@ -117,31 +117,31 @@ def _normal_equations(
     models, derivatives = render_with_derivatives(parameters, psfs, canvas)
     residual = images - models
     flat = derivatives.flatten(2)
-    weighted = flat * weights.flatten(1)[:, None]
+    weighted_jacobian = flat * weights.flatten(1)[:, None]
     distance = parameters.double() - mean
-    gradient = (weighted @ residual.flatten(1)[..., None])[..., 0].double() - precision * distance
-    hessian = (weighted @ flat.mT).double() + torch.diag(precision)
+    gradient = (weighted_jacobian @ residual.flatten(1)[..., None])[..., 0].double() - precision * distance
+    hessian = (weighted_jacobian @ flat.mT).double() + torch.diag(precision)
     return gradient, hessian, (weights * residual**2).sum((1, 2), dtype=torch.float64) + (precision * distance**2).sum(1)
 
 
 def _solve(hessian: Tensor, gradient: Tensor, damping: Tensor) -> Tensor:
     """Return the step of each galaxy, shape (galaxies, 8); the damping is relative to the curvature of each parameter."""
     scale = torch.diagonal(hessian, dim1=1, dim2=2).clamp(min=1e-12).rsqrt()
-    scaled = hessian * scale[:, :, None] * scale[:, None]
-    scaled = scaled + torch.diag_embed((damping[:, None] + 1e-9).expand(-1, hessian.shape[1]))
-    step: Tensor = torch.linalg.solve(scaled, (gradient * scale)[..., None])[..., 0] * scale
+    scaled_hessian = hessian * scale[:, :, None] * scale[:, None]
+    scaled_hessian = scaled_hessian + torch.diag_embed((damping[:, None] + 1e-9).expand(-1, hessian.shape[1]))
+    step: Tensor = torch.linalg.solve(scaled_hessian, (gradient * scale)[..., None])[..., 0] * scale
     longest = step[:, RADIUS : INDEX + 1].abs().amax(1, keepdim=True)
     return step * (LONGEST_STEP / longest.clamp(min=LONGEST_STEP))
 
 
-def _bounded(parameters: Tensor, side: int) -> Tensor:
+def _bound(parameters: Tensor, side: int) -> Tensor:
     """Keep the centre in the window, and radius, shape and flux where the model can be drawn."""
-    bounded = parameters.clone()
-    bounded[:, :RADIUS] = bounded[:, :RADIUS].clamp(0, side - 1)
-    bounded[:, RADIUS] = bounded[:, RADIUS].clamp(-3, float(torch.log(torch.tensor(2.0 * side))))
-    size = bounded[:, SHAPE].norm(dim=1, keepdim=True)
-    bounded[:, SHAPE] *= (1.6 / size.clamp(min=1e-6)).clamp(max=1)
-    bounded[:, INDEX] = bounded[:, INDEX].clamp(-6, 6)
-    bounded[:, FLUX] = bounded[:, FLUX].clamp(min=1e-3)
-    bounded[:, SKY] = bounded[:, SKY].clamp(-1e4, 1e4)
-    return bounded
+    bounded_parameters = parameters.clone()
+    bounded_parameters[:, :RADIUS] = bounded_parameters[:, :RADIUS].clamp(0, side - 1)
+    bounded_parameters[:, RADIUS] = bounded_parameters[:, RADIUS].clamp(-3, float(torch.log(torch.tensor(2.0 * side))))
+    size = bounded_parameters[:, SHAPE].norm(dim=1, keepdim=True)
+    bounded_parameters[:, SHAPE] *= (1.6 / size.clamp(min=1e-6)).clamp(max=1)
+    bounded_parameters[:, INDEX] = bounded_parameters[:, INDEX].clamp(-6, 6)
+    bounded_parameters[:, FLUX] = bounded_parameters[:, FLUX].clamp(min=1e-3)
+    bounded_parameters[:, SKY] = bounded_parameters[:, SKY].clamp(-1e4, 1e4)
+    return bounded_parameters

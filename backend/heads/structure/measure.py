@@ -62,29 +62,29 @@ def estimate_structure(cutouts: Iterable[Cutout], *, quantities: Collection[str]
     return list(_measure(cutouts, frozenset(quantities), estimate_prepared))
 
 
-def _measure(cutouts: Iterable[Cutout], wanted: frozenset[str], model: Model) -> Iterator[StructureMeasurement]:
+def _measure(cutouts: Iterable[Cutout], names: frozenset[str], model: Model) -> Iterator[StructureMeasurement]:
     remaining = iter(cutouts)
     while batch := list(islice(remaining, BATCH)):
-        yield from _measure_batch(batch, wanted, model)
+        yield from _measure_batch(batch, names, model)
 
 
-def _measure_batch(cutouts: Sequence[Cutout], wanted: frozenset[str], model: Model) -> list[StructureMeasurement]:
-    prepared = [attempt(partial(prepare, cutout)) for cutout in cutouts]
-    fits = iter(attempt_together(model, [item for item in prepared if isinstance(item, Prepared)]))
+def _measure_batch(cutouts: Sequence[Cutout], names: frozenset[str], model: Model) -> list[StructureMeasurement]:
+    preparation = [attempt(partial(prepare, cutout)) for cutout in cutouts]
+    fits = iter(attempt_together(model, [item for item in preparation if isinstance(item, Prepared)]))
     measurements = []
-    for cutout, item in zip(cutouts, prepared, strict=True):
-        fitted = next(fits) if isinstance(item, Prepared) else item
-        if isinstance(item, Prepared) and isinstance(fitted, Fitted):
-            result = attempt(partial(_measurement, cutout, item, fitted, wanted=wanted))
+    for cutout, item in zip(cutouts, preparation, strict=True):
+        fit = next(fits) if isinstance(item, Prepared) else item
+        if isinstance(item, Prepared) and isinstance(fit, Fitted):
+            result = attempt(partial(_measurement, cutout, item, fit, names=names))
         else:
-            result = ImageError(str(fitted))
+            result = ImageError(str(fit))
         if isinstance(result, ImageError):
             result = missing(str(result), _source(cutout))
         measurements.append(
             replace(
                 result,
-                values={name: value for name, value in result.values.items() if name in wanted},
-                reasons={name: reason for name, reason in result.reasons.items() if name in wanted},
+                values={name: value for name, value in result.values.items() if name in names},
+                reasons={name: reason for name, reason in result.reasons.items() if name in names},
             )
         )
     return measurements
@@ -94,59 +94,59 @@ def _source(cutout: Cutout) -> str:
     return cutout.psf.source if cutout.psf is not None else NO_PSF
 
 
-def _measurement(cutout: Cutout, prepared: Prepared, fitted: Fitted, *, wanted: frozenset[str]) -> StructureMeasurement:
+def _measurement(cutout: Cutout, preparation: Prepared, fit: Fitted, *, names: frozenset[str]) -> StructureMeasurement:
     """Combine the fit and the indices of one galaxy."""
-    problem = fitted.problem
+    problem = fit.problem
     values: dict[str, Measured] = {}
     reasons = dict.fromkeys(PROFILE, problem)
     if not problem:
-        values, reasons = _profile_values(cutout, prepared, fitted)
-    if not wanted.isdisjoint(INDICES):
-        sky = 0.0 if problem else fitted.parameters[SKY]
-        indices, reason = measure_indices(prepared.image - sky, prepared.object_mask, prepared.weight == 0)
+        values, reasons = _profile_values(cutout, preparation, fit)
+    if not names.isdisjoint(INDICES):
+        sky = 0.0 if problem else fit.parameters[SKY]
+        indices, reason = measure_indices(preparation.image - sky, preparation.object_mask, preparation.weight == 0)
         values |= indices
         reasons |= dict.fromkeys(INDICES, reason) if reason else {}
     return StructureMeasurement(
         values,
         reasons,
         _source(cutout),
-        None if problem else _model(cutout.image.shape, prepared, fitted),
-        fitted.signal_to_noise,
-        fitted.reduced_chi2,
-        "none" if problem else fitted.method,
+        None if problem else _model(cutout.image.shape, preparation, fit),
+        fit.signal_to_noise,
+        fit.reduced_chi2,
+        "none" if problem else fit.method,
     )
 
 
-def _profile_values(cutout: Cutout, prepared: Prepared, fitted: Fitted) -> tuple[dict[str, Measured], dict[str, str]]:
+def _profile_values(cutout: Cutout, preparation: Prepared, fit_of_galaxy: Fitted) -> tuple[dict[str, Measured], dict[str, str]]:
     """Return the values of the model in the units of the cut-out, and reasons for those that are missing."""
-    fit = fitted.quantities
-    offset = prepared.psf.centre_offset_px
+    fit = fit_of_galaxy.quantities
+    offset = preparation.psf.centre_offset_px
     values = {name: fit[name] for name in ("re_px", "sersic_n", "axis_ratio", "position_angle_deg")}
     for axis, name in enumerate(("x", "y")):
-        values[name] = _scaled(fit[name], 1.0, prepared.origin[axis] + offset[axis])
-    values["sky"] = _scaled(fit["sky"], prepared.noise, prepared.level)
+        values[name] = _scale(fit[name], 1.0, preparation.origin[axis] + offset[axis])
+    values["sky"] = _scale(fit["sky"], preparation.noise, preparation.level)
     reasons = {}
     scale, zero_point, flux = cutout.pixel_scale_arcsec, cutout.zero_point, fit["flux"]
     if scale is not None and math.isfinite(scale) and scale > 0:
-        values["re_arcsec"] = _scaled(fit["re_px"], scale, 0.0)
+        values["re_arcsec"] = _scale(fit["re_px"], scale, 0.0)
     else:
         reasons["re_arcsec"] = "the pixel scale of the image is unknown"
     if zero_point is None or not math.isfinite(zero_point):
         reasons["mag"] = "the image has no zero point"
     else:
-        magnitude = zero_point - 2.5 * math.log10(flux.value * prepared.noise)
+        magnitude = zero_point - 2.5 * math.log10(flux.value * preparation.noise)
         values["mag"] = Measured(magnitude, MAGNITUDES_PER_FLUX * (flux.error or 0.0) / flux.value)
-    for name, reason in fitted.unconstrained.items():
+    for name, reason in fit_of_galaxy.unconstrained.items():
         values.pop(name, None)
         reasons[name] = reason
     return values, reasons
 
 
-def _scaled(measured: Measured, factor: float, shift: float) -> Measured:
-    return Measured(measured.value * factor + shift, None if measured.error is None else measured.error * factor)
+def _scale(quantity: Measured, factor: float, shift: float) -> Measured:
+    return Measured(quantity.value * factor + shift, None if quantity.error is None else quantity.error * factor)
 
 
-def _model(shape: tuple[int, ...], prepared: Prepared, fitted: Fitted) -> NDArray[np.float32]:
+def _model(shape: tuple[int, ...], preparation: Prepared, fit: Fitted) -> NDArray[np.float32]:
     """Return the model in the unit of the image."""
-    model = model_on_cutout(fitted.parameters, prepared, (shape[0], shape[1]))
-    return (model * prepared.noise + prepared.level).astype(np.float32)
+    model = model_on_cutout(fit.parameters, preparation, (shape[0], shape[1]))
+    return (model * preparation.noise + preparation.level).astype(np.float32)

@@ -50,9 +50,9 @@ class PosteriorNetwork(nn.Module):
     def forward(self, images: Tensor, numbers: Tensor) -> tuple[Tensor, Tensor]:
         """Return means (n, 8), and the lower triangular roots (n, 8, 8) of the inverse covariances."""
         features = torch.cat((self.convolutions(images), numbers), 1)
-        hidden = nn.functional.gelu(self.first(features))
-        hidden = hidden + nn.functional.gelu(self.second(torch.cat((hidden, numbers), 1)))
-        values = self.last(hidden)
+        activations = nn.functional.gelu(self.first(features))
+        activations = activations + nn.functional.gelu(self.second(torch.cat((activations, numbers), 1)))
+        values = self.last(activations)
         root = values.new_zeros(len(values), OUTPUTS, OUTPUTS)
         root[:, ROWS, COLUMNS] = values[:, OUTPUTS:]
         diagonal = torch.diagonal(root, dim1=1, dim2=2)
@@ -112,6 +112,6 @@ class AmortisedPosterior:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read what `save` wrote; raise HeadError if files are missing or damaged."""
-        stored = storage.read(folder, head=NAME)
-        temperatures = np.asarray(stored.field("temperatures", list), float)
-        return cls(restore(PosteriorNetwork(), stored), temperatures)
+        record = storage.read(folder, head=NAME)
+        temperatures = np.asarray(record.field("temperatures", list), float)
+        return cls(restore(PosteriorNetwork(), record), temperatures)

@@ -42,14 +42,14 @@ def inputs_of(galaxy: Prepared) -> Inputs:
     side = galaxy.image.shape[0]
     factor = -(-side // IMAGE_PX)
     valid = (galaxy.weight > 0).astype(np.float32)
-    light = _binned(galaxy.image * valid, factor) / factor
-    peak = max(float(light[_binned(galaxy.object_mask * valid, factor) > 0].max(initial=0.0)), 1.0)
+    light = _bin(galaxy.image * valid, factor) / factor
+    peak = max(float(light[_bin(galaxy.object_mask * valid, factor) > 0].max(initial=0.0)), 1.0)
     image = np.stack(
         (
             np.arcsinh(light) / 3,
             np.arcsinh(10 * light / peak) / 3,
-            _binned(valid, factor) / factor**2,
-            _binned(galaxy.object_mask.astype(np.float32), factor) / factor**2,
+            _bin(valid, factor) / factor**2,
+            _bin(galaxy.object_mask.astype(np.float32), factor) / factor**2,
         )
     ).astype(np.float32)
     start, psf = galaxy.start, galaxy.psf
@@ -103,10 +103,10 @@ def _unit(galaxy: Prepared) -> float:
     return math.hypot(math.exp(galaxy.start[RADIUS]), galaxy.psf.fwhm_px / 2)
 
 
-def _binned(pixels: NDArray[np.floating], factor: int) -> NDArray[np.floating]:
+def _bin(pixels: NDArray[np.floating], factor: int) -> NDArray[np.floating]:
     """Return the sums over squares of `factor` pixels, in the middle of an image of `IMAGE_PX` pixels."""
     side = pixels.shape[0]
     missing = IMAGE_PX * factor - side
-    padded = np.pad(pixels, (missing // 2, missing - missing // 2))
-    sums: NDArray[np.floating] = padded.reshape(IMAGE_PX, factor, IMAGE_PX, factor).sum((1, 3))
+    square = np.pad(pixels, (missing // 2, missing - missing // 2))
+    sums: NDArray[np.floating] = square.reshape(IMAGE_PX, factor, IMAGE_PX, factor).sum((1, 3))
     return sums

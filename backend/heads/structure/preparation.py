@@ -96,8 +96,8 @@ def prepare(cutout: Cutout) -> Prepared:
         raise CutoutError("the image has no valid pixel outside its neighbours")
     if np.ptp(image[valid]) == 0:
         raise CutoutError(f"the image has the same value, {image[valid][0]:.6g}, in all valid pixels")
-    saturated = _saturated(image, valid, cutout.saturation)
-    valid &= ~saturated
+    is_saturated = _find_saturated(image, valid, cutout.saturation)
+    valid &= ~is_saturated
     if (mask & valid).sum() < max(FEWEST_PIXELS, mask.sum() / 3):
         raise CutoutError(
             f"only {(mask & valid).sum()} of {mask.sum()} pixels of the galaxy are usable; others have no data, are saturated "
@@ -136,7 +136,7 @@ def prepare(cutout: Cutout) -> Prepared:
     )
 
 
-def _saturated(image: NDArray[np.float64], valid: NDArray[np.bool_], saturation: float | None) -> NDArray[np.bool_]:
+def _find_saturated(image: NDArray[np.float64], valid: NDArray[np.bool_], saturation: float | None) -> NDArray[np.bool_]:
     """Return the mask of saturated pixels: above the limit, or a plateau of touching pixels that all have the largest value."""
     highest = float(image[valid].max())
     bright = valid & (image >= highest)

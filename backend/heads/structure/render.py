@@ -131,10 +131,10 @@ class _Frequencies:
         ratio_slope = torch.where(size < 0.05, torch.full_like(size, 8 / 3), (2 * size * cosh - sinh) / size**3)
         length = canvas.kx**2 + canvas.ky**2
         plus, cross = canvas.kx**2 - canvas.ky**2, 2 * canvas.kx * canvas.ky
-        turned = u1 * plus + u2 * cross
-        square = (cosh * length + ratio * turned).clamp(min=1e-12)
+        rotated_axis = u1 * plus + u2 * cross
+        square = (cosh * length + ratio * rotated_axis).clamp(min=1e-12)
         log_length = torch.log(square) / 2 + parameters[:, RADIUS, None]
-        common = 2 * ratio * length + ratio_slope * turned
+        common = 2 * ratio * length + ratio_slope * rotated_axis
         return cls(log_length, (u1 * common + ratio * plus) / (2 * square), (u2 * common + ratio * cross) / (2 * square))
 
 

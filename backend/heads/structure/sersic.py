@@ -74,8 +74,8 @@ def evaluate_transform(log_frequency: Tensor, log_index: Tensor) -> Transform:
     row = place.floor().clamp(1, INDICES - 3)
     rows = table[row.long()[:, None] + torch.arange(-1, 3)]
     weights, slopes = _cubic(place - row)
-    value = _weighted(weights, rows)
-    slope = _weighted(slopes, rows) / step
+    value = _weigh(weights, rows)
+    slope = _weigh(slopes, rows) / step
     pace = (np.log(HIGHEST_FREQUENCY) - np.log(LOWEST_FREQUENCY)) / (FREQUENCIES - 1)
     column = ((log_frequency - float(np.log(LOWEST_FREQUENCY))) / pace).clamp(0, FREQUENCIES - 1)
     first = column.floor().clamp(1, FREQUENCIES - 3)
@@ -107,7 +107,7 @@ def _cubic(t: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
     )
 
 
-def _weighted(weights: tuple[Tensor, ...], rows: Tensor) -> Tensor:
+def _weigh(weights: tuple[Tensor, ...], rows: Tensor) -> Tensor:
     return (torch.stack(weights, 1)[..., None] * rows).sum(1)
 
 
@@ -118,11 +118,11 @@ def _table() -> Tensor:
     radius, step = np.exp(log_radius), log_radius[1] - log_radius[0]
     offset = fft.fhtoffset(step, mu=0, initial=0, bias=HANKEL_BIAS)
     log_frequency = offset - log_radius[::-1]
-    wanted = np.linspace(np.log(LOWEST_FREQUENCY), np.log(HIGHEST_FREQUENCY), FREQUENCIES)
+    log_frequencies = np.linspace(np.log(LOWEST_FREQUENCY), np.log(HIGHEST_FREQUENCY), FREQUENCIES)
     rows = []
     for index in np.geomspace(LOWEST_INDEX, HIGHEST_INDEX, INDICES):
         with np.errstate(over="ignore"):  # far outside a steep profile, the exponent is -infinity and the light 0
             light = intensity_scale(index) * np.exp(-light_scale(index) * radius ** (1 / index))
         transform = fft.fht(2 * np.pi * radius * light, step, mu=0, offset=offset, bias=HANKEL_BIAS) / np.exp(log_frequency)
-        rows.append(np.interp(wanted, log_frequency, transform))
+        rows.append(np.interp(log_frequencies, log_frequency, transform))
     return torch.from_numpy(np.array(rows)).float()

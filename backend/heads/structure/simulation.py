@@ -105,16 +105,18 @@ def simulate(
 
 def draw_library(priors: Priors, count: int, *, side: int, rng: np.random.Generator) -> Library:
     """Draw parameters and PSFs, and the galaxies without noise."""
-    drawn = [_draw(priors, side, rng) for _ in range(count)]
-    parameters = np.stack([own for own, _ in drawn])
+    galaxies = [_draw(priors, side, rng) for _ in range(count)]
+    parameters = np.stack([parameters_of_galaxy for parameters_of_galaxy, _ in galaxies])
     light, peaks = np.empty((count, side, side), np.float16), np.empty(count)
-    for number, (own, psf) in enumerate(drawn):
-        radius = math.exp(own[2] + math.hypot(own[3], own[4]))
+    for number, (parameters_of_galaxy, psf) in enumerate(galaxies):
+        radius = math.exp(parameters_of_galaxy[2] + math.hypot(parameters_of_galaxy[3], parameters_of_galaxy[4]))
         canvas = make_canvas(grid_side((side, side), radius), (side, side))
-        model = render(torch.from_numpy(own).float()[None], psf_transform(psf.pixels, canvas.side)[None], canvas)[0].numpy()
+        model = render(
+            torch.from_numpy(parameters_of_galaxy).float()[None], psf_transform(psf.pixels, canvas.side)[None], canvas
+        )[0].numpy()
         peaks[number] = model.max()
         light[number] = model / peaks[number]
-    return Library(light, peaks, parameters, tuple(psf for _, psf in drawn), priors.noise)
+    return Library(light, peaks, parameters, tuple(psf for _, psf in galaxies), priors.noise)
 
 
 def _draw(priors: Priors, side: int, rng: np.random.Generator) -> tuple[NDArray[np.float64], Psf]:
@@ -128,8 +130,8 @@ def _draw(priors: Priors, side: int, rng: np.random.Generator) -> tuple[NDArray[
     ratio = min(ratio, 0.99)
     centre = (side - 1) / 2 + rng.uniform(-2, 2, 2)
     shape = shape_of(ratio, rng.uniform(0, 180))
-    own = np.array([*centre, math.log(radius * math.sqrt(ratio)), *shape, logit_of_index(index), 1.0, 0.0])
-    return own, psf
+    parameters_of_galaxy = np.array([*centre, math.log(radius * math.sqrt(ratio)), *shape, logit_of_index(index), 1.0, 0.0])
+    return parameters_of_galaxy, psf
 
 
 def observe(
@@ -152,11 +154,14 @@ def observe(
     """
     is_mirrored = number is None and rng.random() < 0.5
     number = int(rng.integers(len(library.light))) if number is None else number
-    light, own = library.light[number].astype(np.float32) * np.float32(library.peaks[number]), library.parameters[number].copy()
+    light, parameters_of_galaxy = (
+        library.light[number].astype(np.float32) * np.float32(library.peaks[number]),
+        library.parameters[number].copy(),
+    )
     psf, side = library.psfs[number], library.light.shape[1]
     if is_mirrored:
         light, psf = light[:, ::-1], Psf(psf.pixels[:, ::-1], psf.source)
-        own[0], own[4] = side - 1 - own[0], -own[4]
+        parameters_of_galaxy[0], parameters_of_galaxy[4] = side - 1 - parameters_of_galaxy[0], -parameters_of_galaxy[4]
     ratio = math.exp(rng.uniform(*np.log(signal_to_noise)))
     flux = ratio / math.sqrt(float((light**2).sum()))
     image = flux * light
@@ -164,20 +169,28 @@ def observe(
     noise = rng.normal(size=(side + 12, side + 12))
     if is_correlated:
         noise = np.fft.irfft2(np.fft.rfft2(noise) * np.fft.rfft2(library.noise, noise.shape), noise.shape)
-    object_mask = _outline(image, own, psf)
+    object_mask = _outline(image, parameters_of_galaxy, psf)
     others, neighbour_mask = _neighbours(side, int(rng.integers(MOST_NEIGHBOURS + 1)), object_mask, flux, rng)
-    own[6:] = flux, rng.normal(0, 1)
-    observed = image + others + noise[12:, 12:] + own[7]
+    parameters_of_galaxy[6:] = flux, rng.normal(0, 1)
+    observation = image + others + noise[12:, 12:] + parameters_of_galaxy[7]
     # A pixel of both belongs to the brighter one.
     neighbour_mask &= ~object_mask | (others > image)
-    return Simulated(observed.astype(np.float32), object_mask & ~neighbour_mask, neighbour_mask, psf, own, ratio, is_correlated)
+    return Simulated(
+        observation.astype(np.float32),
+        object_mask & ~neighbour_mask,
+        neighbour_mask,
+        psf,
+        parameters_of_galaxy,
+        ratio,
+        is_correlated,
+    )
 
 
-def _outline(image: NDArray[np.float32], own: NDArray[np.float64], psf: Psf) -> NDArray[np.bool_]:
+def _outline(image: NDArray[np.float32], parameters_of_galaxy: NDArray[np.float64], psf: Psf) -> NDArray[np.bool_]:
     """Return the mask that an annotator would draw: the isophote of the noise, but at least two widths of the PSF wide."""
     y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-    distance = np.hypot(x - own[0], y - own[1])
-    core = distance < max(1.0 * psf.fwhm_px, 2.5, 0.7 * math.exp(own[2]))
+    distance = np.hypot(x - parameters_of_galaxy[0], y - parameters_of_galaxy[1])
+    core = distance < max(1.0 * psf.fwhm_px, 2.5, 0.7 * math.exp(parameters_of_galaxy[2]))
     return np.asarray((image > 0.7) | core)
 
 

@@ -67,15 +67,15 @@ def _stars(level: NDArray[np.float32], invalid: NDArray[np.bool_], noise: float)
     radii, flags = sep.flux_radius(level, sources["x"], sources["y"], 6 * sources["a"], 0.5, normflux=None, subpix=5)
     usable = (flags == 0) & np.isfinite(radii) & (radii > 0)
     # Stars have the smallest size; galaxies are larger and have no common one. The densest narrow range of sizes is the stars'.
-    ordered = np.sort(radii[usable])
-    counts = np.searchsorted(ordered, ordered * (1 + 2 * SAME_SIZE), "right") - np.arange(len(ordered))
+    sorted_radii = np.sort(radii[usable])
+    counts = np.searchsorted(sorted_radii, sorted_radii * (1 + 2 * SAME_SIZE), "right") - np.arange(len(sorted_radii))
     if not len(counts) or counts.max() < FEWEST_STARS:
         raise PsfError(f"the bright, round sources of the image have no common size: no {FEWEST_STARS} of them are stars")
     first = int(counts.argmax())
-    radius = float(np.median(ordered[first : first + int(counts[first])]))
-    chosen = usable & (np.abs(radii / radius - 1) < SAME_SIZE)
-    bright = np.argsort(-sources["flux"][chosen])
-    return np.stack([sources["x"][chosen], sources["y"][chosen]], axis=1)[bright], radius
+    radius = float(np.median(sorted_radii[first : first + int(counts[first])]))
+    is_star = usable & (np.abs(radii / radius - 1) < SAME_SIZE)
+    bright = np.argsort(-sources["flux"][is_star])
+    return np.stack([sources["x"][is_star], sources["y"][is_star]], axis=1)[bright], radius
 
 
 def _effective_psf(level: NDArray[np.floating], places: NDArray[np.float64], side: int) -> NDArray[np.float64]:

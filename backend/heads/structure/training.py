@@ -70,12 +70,12 @@ def training_batches(
         Number of different batches; they are kept and repeated, since a simulation costs more than a step.
     seed : int
     """
-    stored: dict[int, Batch] = {}
+    batch_by_step: dict[int, Batch] = {}
     step = first_step
     while True:
-        if step % different not in stored:
-            stored[step % different] = _draw_batch(libraries, size, np.random.default_rng([seed, step % different]))
-        yield [stored[step % different]]
+        if step % different not in batch_by_step:
+            batch_by_step[step % different] = _draw_batch(libraries, size, np.random.default_rng([seed, step % different]))
+        yield [batch_by_step[step % different]]
         step += 1
 
 
@@ -92,24 +92,24 @@ def prepare_simulated(galaxies: Sequence[Simulated]) -> list[tuple[Prepared, NDA
     for galaxy in galaxies:
         cutout = Cutout(galaxy.image, galaxy.object_mask, galaxy.neighbour_mask, galaxy.psf)
         try:
-            prepared = prepare(cutout)
+            preparation = prepare(cutout)
         except CutoutError:
             continue
         true = galaxy.parameters.copy()
-        true[:2] -= prepared.origin
-        true[6] /= prepared.noise
-        true[7] = (true[7] - prepared.level) / prepared.noise
-        if np.abs(outputs_of(true, prepared)).max() < LARGEST_OUTPUT:
-            rows.append((prepared, true))
+        true[:2] -= preparation.origin
+        true[6] /= preparation.noise
+        true[7] = (true[7] - preparation.level) / preparation.noise
+        if np.abs(outputs_of(true, preparation)).max() < LARGEST_OUTPUT:
+            rows.append((preparation, true))
     return rows
 
 
 def _stack(rows: Sequence[tuple[Prepared, NDArray[np.float64]]]) -> Batch:
-    inputs = [inputs_of(prepared) for prepared, _ in rows]
+    inputs = [inputs_of(preparation) for preparation, _ in rows]
     return Batch(
         torch.from_numpy(np.stack([item.image for item in inputs])),
         torch.from_numpy(np.stack([item.numbers for item in inputs])),
-        torch.from_numpy(np.stack([outputs_of(true, prepared) for prepared, true in rows])).float(),
+        torch.from_numpy(np.stack([outputs_of(true, preparation) for preparation, true in rows])).float(),
     )
 
 

@@ -51,21 +51,21 @@ def find_target(services: Services, project: Project) -> Target:
     predictors, store = services.predictors, services.encoders
     live = services.registry.version(project.id, project.live_version)
     spec = services.settings.encoder or SHIPPED
-    problem, chosen = "", project.encoder
+    problem, name = "", project.encoder
     if not reads_embeddings(project.label_config):
-        spec, chosen = SHIPPED, predictors.shipped_encoder
-    elif not chosen:
+        spec, name = SHIPPED, predictors.shipped_encoder
+    elif not name:
         try:
-            chosen = store.resolve(spec).fingerprint
+            name = store.resolve(spec).fingerprint
         except CheckpointError as error:
             problem = str(error)
-    elif (known := store.get(chosen)) is not None:
-        spec = known.spec
-    if chosen and not predictors.has(chosen):
-        problem = f"the encoder {chosen} of project {project.id} cannot be used: choose one with galaxyloop encoder use"
+    elif (entry := store.get(name)) is not None:
+        spec = entry.spec
+    if name and not predictors.has(name):
+        problem = f"the encoder {name} of project {project.id} cannot be used: choose one with galaxyloop encoder use"
     # The shipped heads of a base version read the shipped encoder, whatever the project's own heads are trained on.
     fallback = live.encoder if live.encoder and predictors.has(live.encoder) else predictors.shipped_encoder
     if problem:
         log.error("event=encoder_not_used project=%d encoder=%s reason=%r", project.id, spec, problem)
         return Target(fallback, fallback, spec, problem)
-    return Target(chosen if live.verdict == BASE else fallback, chosen, spec)
+    return Target(name if live.verdict == BASE else fallback, name, spec)

@@ -114,15 +114,15 @@ def try_encoder(
     truth = gather((*snapshot.training, *snapshot.validation), config, controls)
     # Nothing goes live, so that held-out tasks are trained on as well: more tasks make the interval narrower.
     sides = replace(snapshot.sides, held_out=frozenset())
-    compared: list[ControlTrial] = []
+    trials: list[ControlTrial] = []
     reasons: dict[str, str] = {}
     for control in show(controls):
-        scored = _compare(predictors, control, truth[control.name], sides, (encoder, current))
-        if isinstance(scored, str):
-            reasons[control.name] = scored
+        scores_of_control = _compare(predictors, control, truth[control.name], sides, (encoder, current))
+        if isinstance(scores_of_control, str):
+            reasons[control.name] = scores_of_control
         else:
-            compared.append(scored)
-    return Trial(current, encoder, tuple(compared), reasons, _measure(services, (current, encoder)))
+            trials.append(scores_of_control)
+    return Trial(current, encoder, tuple(trials), reasons, _measure(services, (current, encoder)))
 
 
 def _compare(
@@ -139,16 +139,18 @@ def _compare(
     scores = score_candidates(predictors, control, heads, truth, sides)
     if scores is None:
         return "no annotated image could be scored on both encoders"
-    tried, current = scores.agreement(0), scores.agreement(1)
-    resampled: Sequence[bool] = scores.resampled.tolist()
+    trial_agreement, current = scores.agreement(0), scores.agreement(1)
+    is_resampled: Sequence[bool] = scores.resampled.tolist()
     comparison = compare(
-        tried,
+        trial_agreement,
         current,
         groups=scores.groups,
-        cross_validated=resampled,
-        folds=scores.plan.folds if any(resampled) else None,
+        cross_validated=is_resampled,
+        folds=scores.plan.folds if any(is_resampled) else None,
     )
-    return ControlTrial(control.name, float(current.mean()), float(tried.mean()), comparison, describe_method(scores.resampled))
+    return ControlTrial(
+        control.name, float(current.mean()), float(trial_agreement.mean()), comparison, describe_method(scores.resampled)
+    )
 
 
 def _measure(services: Services, encoders: Sequence[str]) -> dict[str, float]:

@@ -77,7 +77,11 @@ def _outlines(
     for control in config.controls:
         if control.tag in MASKS and image[0] in control.to_names:
             regions = regions_of(annotation, control, config).get(image, [])
-            outlines = [drawn.outline.footprint() for drawn in draw_objects(regions, control, size=size) if drawn.outline]
+            outlines = [
+                drawn_object.outline.footprint()
+                for drawn_object in draw_objects(regions, control, size=size)
+                if drawn_object.outline
+            ]
             if outlines:
                 return outlines
     return None

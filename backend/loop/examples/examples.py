@@ -106,7 +106,7 @@ def _add_blocks(
     """Read the feature blocks of each labelled task once, and add them to the examples of the controls that use blocks."""
     newest = {annotation.task_id: annotation for annotation in sorted(annotations, key=lambda each: each.updated_at)}
     read: dict[int, FeatureBlocks] = {}
-    measured: dict[ImageOfTask, Block] = {}
+    structure_blocks: dict[ImageOfTask, Block] = {}
     for control in controls:
         if model_class(control).uses_blocks:
             examples = examples_by_control[control.name]
@@ -115,9 +115,9 @@ def _add_blocks(
                     read[image.task] = blocks_of(newest[image.task].data)
                 examples.blocks[image] = read[image.task]
                 if structure_of is not None:
-                    if image not in measured:
-                        measured[image] = structure_of(newest[image.task], image, reference)
-                    examples.blocks[image] = {**read[image.task], STRUCTURE: measured[image]}
+                    if image not in structure_blocks:
+                        structure_blocks[image] = structure_of(newest[image.task], image, reference)
+                    examples.blocks[image] = {**read[image.task], STRUCTURE: structure_blocks[image]}
 
 
 def _sizes(

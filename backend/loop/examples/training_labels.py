@@ -83,7 +83,10 @@ def _row(examples: Examples, image: ImageOfTask) -> dict[str, Any]:
     elif isinstance(label, float):
         row["value"] = label
     elif label is not None:
-        row["objects"] = [[drawn.label, drawn.box.x, drawn.box.y, drawn.box.width, drawn.box.height] for drawn in label]
+        row["objects"] = [
+            [drawn_object.label, drawn_object.box.x, drawn_object.box.y, drawn_object.box.width, drawn_object.box.height]
+            for drawn_object in label
+        ]
     blocks = {name: dict(block.values) for name, block in examples.blocks.get(image, {}).items() if block.values}
     return row | ({"blocks": blocks} if blocks else {})
 
@@ -104,8 +107,8 @@ def _examples(rows: list[dict[str, Any]]) -> Examples:
     return examples
 
 
-def _blocks(stored: Mapping[str, Mapping[str, float]]) -> FeatureBlocks:
+def _blocks(record: Mapping[str, Mapping[str, float]]) -> FeatureBlocks:
     return {
         name: Block({key: float(value) for key, value in values.items() if math.isfinite(value)})
-        for name, values in stored.items()
+        for name, values in record.items()
     }

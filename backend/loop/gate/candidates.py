@@ -87,37 +87,37 @@ def score_candidates(
     images = scorer.select_readable(_select_images(truth, sides, objects=model_class(control).finds_objects))
     if not images:
         return None
-    trained = [scorer.find_training_images(head, images) for head in compared_heads]
-    resampled = np.any(trained, axis=0)
-    left_out = len({scorer.group(image) for image, refitted in zip(images, resampled, strict=True) if refitted})
+    is_trained = [scorer.find_training_images(head, images) for head in compared_heads]
+    is_resampled = np.any(is_trained, axis=0)
+    left_out = len({scorer.group(image) for image, is_refitted in zip(images, is_resampled, strict=True) if is_refitted})
     plan = (plan_of_objects if model_class(control).finds_objects else plan_of_classes)(left_out)
     if plan is None:  # at most one group needs refits, and cannot be divided into folds: score only the other images
-        plan, images = Plan(1, 1), [image for image, refitted in zip(images, resampled, strict=True) if not refitted]
-        trained = [scorer.find_training_images(head, images) for head in compared_heads]
-        resampled = np.zeros(len(images), bool)
+        plan, images = Plan(1, 1), [image for image, is_refitted in zip(images, is_resampled, strict=True) if not is_refitted]
+        is_trained = [scorer.find_training_images(head, images) for head in compared_heads]
+        is_resampled = np.zeros(len(images), bool)
         if not images:
             return None
     groups = tuple(scorer.group(image) for image in images)
-    folds = [scorer.assign_folds(images, groups, resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
+    folds = [scorer.assign_folds(images, groups, is_resampled, plan, seed=repeat) for repeat in range(plan.repeats)]
     scores = tuple(
         tuple(scorer.score(head, images, trained_images, fold) for fold in folds)
-        for head, trained_images in zip(compared_heads, trained, strict=True)
+        for head, trained_images in zip(compared_heads, is_trained, strict=True)
     )
-    scored = [index for index, image in enumerate(images) if image not in scorer.not_fitted]
-    if not scored:
+    places = [index for index, image in enumerate(images) if image not in scorer.not_fitted]
+    if not places:
         return None
-    scores = tuple(tuple(repetition.of(scored) for repetition in repeated) for repeated in scores)
-    images, groups, resampled = [images[i] for i in scored], tuple(groups[i] for i in scored), resampled[scored]
-    return CandidateScores(tuple(images), groups, resampled, plan, scores)
+    scores = tuple(tuple(repetition.of(places) for repetition in repetitions) for repetitions in scores)
+    images, groups, is_resampled = [images[i] for i in places], tuple(groups[i] for i in places), is_resampled[places]
+    return CandidateScores(tuple(images), groups, is_resampled, plan, scores)
 
 
 def _select_images(truth: Examples, sides: Sides, *, objects: bool) -> list[ImageOfTask]:
     """Select the images to score on: held-out ones and, if these are fewer than `ENOUGH_HELD_OUT` groups, others too."""
-    answered = truth.labels
+    labels_of_images = truth.labels
     most = MOST_OBJECT_IMAGES if objects else MOST_IMAGES
-    held_out = sorted(image for image in answered if image.task in sides.held_out)
+    held_out = sorted(image for image in labels_of_images if image.task in sides.held_out)
     groups = {sides.galaxies.get(image.task, str(image.task)) for image in held_out}
     if len(groups) >= ENOUGH_HELD_OUT:
         return held_out[-max(most, ENOUGH_HELD_OUT) :]
-    others = sorted(image for image in answered if image.task not in sides.held_out | sides.set_aside)
+    others = sorted(image for image in labels_of_images if image.task not in sides.held_out | sides.set_aside)
     return held_out[-most:] + others[-most:]

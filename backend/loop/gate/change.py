@@ -81,19 +81,21 @@ def limit_change(
     new, live = (model_of(project.predictors, control, each) for each in (head, live_head))
     if not isinstance(new, ClassModel) or not isinstance(live, ClassModel):
         return decision, None
-    change, compared = (change_of_classes(new, live, project, annotated=annotated) for annotated in (False, True))
+    change, annotated_change = (
+        change_of_classes(new, live, project, only_annotated=only_annotated) for only_annotated in (False, True)
+    )
     alone = _score_held_out(scores, decision.origin, held_out)
-    return decide_on_change(decision, change=change, compared=compared, held_out=alone), change
+    return decide_on_change(decision, change=change, annotated_change=annotated_change, held_out=alone), change
 
 
-def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, *, annotated: bool) -> float:
+def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, *, only_annotated: bool) -> float:
     """Return the agreement that the new head would lose if the live head's probabilities were true, from 0 to 1.
 
     Parameters
     ----------
     new, live : ClassModel
     project : ProjectTasks
-    annotated : bool
+    only_annotated : bool
         Whether to measure on the tasks with an annotation or on those without; at most `MOST_TASKS` of them, sampled by a hash
         of their ids.
 
@@ -103,12 +105,16 @@ def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, 
         0 if no image of these tasks can be read.
     """
     control, config = live.control, project.config
-    tasks = (task for task in project.tasks if bool(task.annotations) is annotated)
-    drawn = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
-    references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in drawn]
-    extracted = project.predictors.extractor.extract_features([reference for reference in references if reference], embed=True)
+    tasks = (task for task in project.tasks if bool(task.annotations) is only_annotated)
+    sample = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
+    references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in sample]
+    features_of_images = project.predictors.extractor.extract_features(
+        [reference for reference in references if reference], embed=True
+    )
     embeddings = [
-        features.embedding for features in extracted if isinstance(features, ImageFeatures) and features.embedding is not None
+        features.embedding
+        for features in features_of_images
+        if isinstance(features, ImageFeatures) and features.embedding is not None
     ]
     if not embeddings:
         return 0.0
@@ -121,8 +127,8 @@ def _score_held_out(scores: CandidateScores, origin: HeadOrigin, held_out: Colle
     """Compare the chosen head with the live head on held-out tasks only."""
     alone = [
         place
-        for place, (image, refitted) in enumerate(zip(scores.images, scores.resampled, strict=True))
-        if image.task in held_out and not refitted
+        for place, (image, is_refitted) in enumerate(zip(scores.images, scores.resampled, strict=True))
+        if image.task in held_out and not is_refitted
     ]
     agreements = [scores.agreement(PLACES[head])[:, alone] for head in (origin, HeadOrigin.LIVE)]
     return compare(*agreements, groups=[scores.groups[place] for place in alone])

@@ -54,8 +54,8 @@ def decide_control(
     objects = None
     if candidate_scores is None:
         agreements: list[NDArray[np.float64]] = [np.zeros((1, 0))] * 3
-        nothing = compare([], [])
-        comparisons = nothing, nothing, nothing
+        no_comparison = compare([], [])
+        comparisons = no_comparison, no_comparison, no_comparison
     else:
         agreements = [candidate_scores.agreement(index) for index in range(3)]
         comparisons = _compare_pairs(agreements, candidate_scores)
@@ -73,24 +73,24 @@ def decide_control(
             has_more_labels=_has_more_labels(compared_heads),
             switches_encoder=switch_encoder(compared_heads),
         )
-    measured: dict[str, Any] = as_evidence(decision, comparisons, agreements)
+    evidence: dict[str, Any] = as_evidence(decision, comparisons, agreements)
     if new:
-        measured["new_labels"] = list(new)
+        evidence["new_labels"] = list(new)
     if candidate_scores is not None:
-        measured["by"] = describe_method(candidate_scores.resampled)
+        evidence["by"] = describe_method(candidate_scores.resampled)
         if candidate_scores.scores[CANDIDATE][0].probabilities is not None:
-            measured["calibration"] = measure_calibration(control, candidate_scores, truth)
+            evidence["calibration"] = measure_calibration(control, candidate_scores, truth)
         if numbers := measure_numbers(control, candidate_scores, truth):
-            measured["numbers"] = numbers
+            evidence["numbers"] = numbers
     candidate = compared_heads[CANDIDATE].head
     if isinstance(candidate, Regression):
-        measured["inputs"] = {"used": sorted(candidate.blocks), "left_out": list(candidate.table.left_out)}
+        evidence["inputs"] = {"used": sorted(candidate.blocks), "left_out": list(candidate.table.left_out)}
     finders = {
-        name: compared.head.found_by
-        for name, compared in zip(NAMES, compared_heads, strict=False)
-        if isinstance(compared.head, Detection)
+        name: compared_head.head.found_by
+        for name, compared_head in zip(NAMES, compared_heads, strict=False)
+        if isinstance(compared_head.head, Detection)
     }
-    return decision, measured | ({"found_by": finders} if finders else {})
+    return decision, evidence | ({"found_by": finders} if finders else {})
 
 
 def _has_more_labels(compared_heads: Sequence[ComparedHead]) -> bool:
@@ -114,11 +114,11 @@ def _compare_pairs(
 
 def _count_objects(scores: CandidateScores, truth: Examples) -> Objects:
     """Count the objects on the scored images, in the first repetition."""
-    drawn = np.array([len(truth.labels[image]) for image in scores.images])
-    with_objects = drawn > 0
+    object_counts = np.array([len(truth.labels[image]) for image in scores.images])
+    with_objects = object_counts > 0
     candidate, live = scores.scores[CANDIDATE][0], scores.scores[LIVE][0]
     return Objects(
-        drawn=int(drawn.sum()),
+        drawn=int(object_counts.sum()),
         predicted=int(candidate.predicted[with_objects].sum()),
         candidate_hits=int(candidate.hits.sum()),
         live_hits=int(live.hits.sum()),

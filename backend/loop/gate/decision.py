@@ -131,14 +131,14 @@ def decide(
     return Decision(fallback, "does not differ significantly from the live one")
 
 
-def decide_on_change(decision: Decision, *, change: float, compared: float, held_out: Comparison) -> Decision:
+def decide_on_change(decision: Decision, *, change: float, annotated_change: float, held_out: Comparison) -> Decision:
     """Keep the live head if another head changes the predictions of tasks without an annotation too much.
 
     Parameters
     ----------
     decision : Decision
         From `decide`.
-    change, compared : float
+    change, annotated_change : float
         Change of the live head's predictions on tasks without an annotation, and on the annotated ones (`change_of_classes`).
     held_out : Comparison
         The same heads on held-out tasks only, which are a random sample of all tasks.
@@ -146,14 +146,18 @@ def decide_on_change(decision: Decision, *, change: float, compared: float, held
     Returns
     -------
     Decision
-        `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `compared`, and the other head
-        is not significantly better on the held-out tasks.
+        `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `annotated_change`, and the
+        other head is not significantly better on the held-out tasks.
     """
-    if decision.origin is HeadOrigin.LIVE or change <= max(MARGIN, REACH * compared) or held_out.answer is Answer.BETTER:
+    if (
+        decision.origin is HeadOrigin.LIVE
+        or change <= max(MARGIN, REACH * annotated_change)
+        or held_out.answer is Answer.BETTER
+    ):
         return decision
     reason = (
-        f"{decision.reason} on the annotated tasks, whose predictions it changes by {compared:.2f}, but changes the others by "
-        f"{change:.2f}, and the held-out tasks do not yet show that this is better"
+        f"{decision.reason} on the annotated tasks, whose predictions it changes by {annotated_change:.2f}, "
+        f"but changes the others by {change:.2f}, and the held-out tasks do not yet show that this is better"
     )
     return Decision(HeadOrigin.LIVE, reason)
 

@@ -62,11 +62,17 @@ def as_evidence(
     """
     means = {name: float(agreement.mean()) for name, agreement in zip(NAMES, scores, strict=True) if agreement.size}
     names = ("versus_live", "versus_shipped", "live_versus_shipped")
-    compared = {
+    comparison_fields = {
         name: {**asdict(comparison), "answer": str(comparison.answer)}
         for name, comparison in zip(names, comparisons, strict=True)
     }
-    return {"taken": str(decision.origin), "reason": decision.reason, "judged_on": comparisons[0].tasks, **means, **compared}
+    return {
+        "taken": str(decision.origin),
+        "reason": decision.reason,
+        "judged_on": comparisons[0].tasks,
+        **means,
+        **comparison_fields,
+    }
 
 
 def measure_calibration(control: Control, candidate_scores: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
@@ -74,7 +80,9 @@ def measure_calibration(control: Control, candidate_scores: CandidateScores, tru
     targets = np.stack([truth.labels[image] for image in candidate_scores.images])
     probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, candidate_scores.scores, strict=True)}
     return {
-        name: calibration_of(control, predicted, targets) for name, predicted in probabilities.items() if predicted is not None
+        name: calibration_of(control, probability_rows, targets)
+        for name, probability_rows in probabilities.items()
+        if probability_rows is not None
     }
 
 
@@ -89,29 +97,29 @@ def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: 
         intervals.
     """
     relative = is_redshift(control)
-    measured = {}
+    calibration = {}
     for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
         numbers = scores[0].numbers
         if numbers is None or not np.isfinite(numbers).all():
             continue
         true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
-        predicted, narrow, wide = numbers.T
-        errors = scaled_errors(predicted, true, relative=relative)
-        wanted = {
+        probability_rows, narrow, wide = numbers.T
+        errors = scaled_errors(probability_rows, true, relative=relative)
+        control_names = {
             "sigma_nmad": sigma_nmad(errors),
             "bias": bias(errors),
             "outliers": outlier_share(errors, relative=relative),
-            "coverage_68": coverage(predicted, narrow, true),
-            "coverage_90": coverage(predicted, wide, true),
+            "coverage_68": coverage(probability_rows, narrow, true),
+            "coverage_90": coverage(probability_rows, wide, true),
         }
-        measured[name] = {key: float(score(np.ones((1, len(true))))[0]) for key, score in wanted.items()}
-    return measured
+        calibration[name] = {key: float(score(np.ones((1, len(true))))[0]) for key, score in control_names.items()}
+    return calibration
 
 
-def describe_method(resampled: NDArray[np.bool_]) -> str:
+def describe_method(is_resampled: NDArray[np.bool_]) -> str:
     """Name the images that heads were scored on: held-out tasks, cross-validation or both."""
-    refitted, held_out = int(resampled.sum()), int((~resampled).sum())
-    if not refitted:
+    refitted_count, held_out = int(is_resampled.sum()), int((~is_resampled).sum())
+    if not refitted_count:
         return "held-out tasks"
     return f"cross-validation and {held_out} held-out tasks" if held_out else "cross-validation"
 

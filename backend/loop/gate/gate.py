@@ -93,15 +93,15 @@ def run_gate(
             continue
         scores = score_candidates(predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides)
         new = new_labels(predictors.base, control, *compared_heads)
-        decision, measured = decide_control(control, scores, compared_heads, truth[control.name], new)
+        decision, control_evidence = decide_control(control, scores, compared_heads, truth[control.name], new)
         if scores is not None:
             all_tasks = ProjectTasks(project_tasks, config, predictors)
             decision, change = limit_change(
                 decision, scores, compared_heads, control, all_tasks, held_out=snapshot.sides.held_out
             )
             if change is not None:
-                measured |= {"change": change, "taken": str(decision.origin), "reason": decision.reason}
-        decisions[control.name], evidence[control.name] = decision, measured
+                control_evidence |= {"change": change, "taken": str(decision.origin), "reason": decision.reason}
+        decisions[control.name], evidence[control.name] = decision, control_evidence
         tasks |= {image.task for image in scores.images} if scores else set()
     prompts = _decide_prompts(services, controls, heads, truth, snapshot)
     if prompts is not None:
@@ -112,16 +112,16 @@ def run_gate(
 def _read_heads(
     services: Services, project: Project, config: LabelConfig, candidate: Version, live: Version, truth: Mapping[str, Examples]
 ) -> _Heads:
-    registry, trained, training_labels = services.registry, {}, {}
+    registry, heads_of_origin, training_labels = services.registry, {}, {}
     versions = {HeadOrigin.CANDIDATE: candidate, HeadOrigin.LIVE: live}
-    stored = {origin: services.predictors.heads_of(project.id, each.number, config) for origin, each in versions.items()}
-    predictors = services.predictors.on(*(encoder for heads in stored.values() for encoder in heads.encoders))
+    stored_heads = {origin: services.predictors.heads_of(project.id, each.number, config) for origin, each in versions.items()}
+    predictors = services.predictors.on(*(encoder for heads in stored_heads.values() for encoder in heads.encoders))
     for origin, version in versions.items():
-        trained[origin] = predictors.usable(stored[origin])
-        sources = {name: version.head_from(name) for name in trained[origin].by_control}
+        heads_of_origin[origin] = predictors.usable(stored_heads[origin])
+        sources = {name: version.head_from(name) for name in heads_of_origin[origin].by_control}
         read = {number: read_training_labels(registry.path(project.id, number), truth) for number in set(sources.values())}
         training_labels[origin] = {name: read[number].get(name, Examples()) for name, number in sources.items()}
-    return _Heads(predictors, candidate, live, trained, training_labels)
+    return _Heads(predictors, candidate, live, heads_of_origin, training_labels)
 
 
 def _decide_prompts(
@@ -129,25 +129,25 @@ def _decide_prompts(
 ) -> tuple[Decision, dict[str, Any]] | None:
     """Decide on the head that answers clicks, on held-out masks only: refitting it for each fold would take too long."""
     base = services.predictors.base_masks
-    compared = [heads.trained[origin].prompted or base for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE)]
-    if compared[CANDIDATE] is base and compared[LIVE] is base:
+    compared_masks = [heads.trained[origin].prompted or base for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE)]
+    if compared_masks[CANDIDATE] is base and compared_masks[LIVE] is base:
         return None
     control = next((each for each in controls if any(map(_has_mask, truth[each.name].labels.values()))), None)
     examples = truth[control.name] if control is not None else Examples()
     images = [image for image in examples.labels if image.task in snapshot.sides.held_out]
-    scored, scores = click_scores(services.predictors.extractor, images, examples, [*compared, base])
-    groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in scored]
+    scored_images, scores = click_scores(services.predictors.extractor, images, examples, [*compared_masks, base])
+    groups = [snapshot.sides.galaxies.get(image.task, str(image.task)) for image in scored_images]
     versus_live, versus_shipped, live_versus_shipped = (
         compare(scores[first], scores[second], groups=groups)
         for first, second in ((CANDIDATE, LIVE), (CANDIDATE, SHIPPED), (LIVE, SHIPPED))
     )
     decision = decide(versus_live, versus_shipped, live_versus_shipped)
-    measured = as_evidence(decision, (versus_live, versus_shipped, live_versus_shipped), [*scores])
-    return decision, measured | {"by": "held-out tasks"}
+    control_evidence = as_evidence(decision, (versus_live, versus_shipped, live_versus_shipped), [*scores])
+    return decision, control_evidence | {"by": "held-out tasks"}
 
 
 def _has_mask(label: object) -> bool:
-    return isinstance(label, list) and any(drawn.outline is not None for drawn in label)
+    return isinstance(label, list) and any(drawn_object.outline is not None for drawn_object in label)
 
 
 def _verdict(
@@ -155,13 +155,13 @@ def _verdict(
 ) -> Verdict:
     candidate, live = heads.candidate, heads.live
     versions = {name: heads.version_of(decision.origin, name) for name, decision in decisions.items()}
-    changed = {name for name, number in versions.items() if number != live.head_from(name)}
-    outdated = live.config_hash != candidate.config_hash
+    changed_names = {name for name, number in versions.items() if number != live.head_from(name)}
+    is_outdated = live.config_hash != candidate.config_hash
     reasons = [describe_decision(name, decision, evidence[name]) for name, decision in decisions.items()]
-    if outdated:
+    if is_outdated:
         reasons.append(f"the labelling config has changed since {live.name}, whose predictions no longer fit")
     return Verdict(
-        bool(changed) or outdated,
+        bool(changed_names) or is_outdated,
         versions,
         {
             "reason": "; ".join(reasons) or "there is nothing to compare",

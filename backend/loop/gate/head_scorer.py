@@ -71,38 +71,40 @@ class HeadScorer:
         return np.array([not tasks.isdisjoint({image.task} | self._neighbours(image.task)) for image in images], bool)
 
     def assign_folds(
-        self, images: Sequence[ImageOfTask], groups: Sequence[str], resampled: NDArray[np.bool_], plan: Plan, *, seed: int
+        self, images: Sequence[ImageOfTask], groups: Sequence[str], is_resampled: NDArray[np.bool_], plan: Plan, *, seed: int
     ) -> NDArray[np.intp]:
         """Return the fold of each image, shape (n,); -1 for an image that is in no head's training set."""
         fold = np.full(len(images), -1, np.intp)
-        refitted = np.flatnonzero(resampled)
-        if len(refitted):
-            strata = [self._stratum(images[index]) for index in refitted]
-            fold[refitted] = assign_folds([groups[index] for index in refitted], strata, folds=plan.folds, seed=seed)
+        refitted_places = np.flatnonzero(is_resampled)
+        if len(refitted_places):
+            strata = [self._stratum(images[index]) for index in refitted_places]
+            fold[refitted_places] = assign_folds(
+                [groups[index] for index in refitted_places], strata, folds=plan.folds, seed=seed
+            )
         return fold
 
     def score(
-        self, compared_head: ComparedHead, images: Sequence[ImageOfTask], trained: NDArray[np.bool_], fold: NDArray[np.intp]
+        self, compared_head: ComparedHead, images: Sequence[ImageOfTask], is_trained: NDArray[np.bool_], fold: NDArray[np.intp]
     ) -> Scores:
-        parts: list[tuple[NDArray[np.intp], Head | None]] = [(np.flatnonzero(~trained), compared_head.head)]
-        for number in np.unique(fold[trained]):
-            inside = np.flatnonzero(trained & (fold == number))
+        parts: list[tuple[NDArray[np.intp], Head | None]] = [(np.flatnonzero(~is_trained), compared_head.head)]
+        for number in np.unique(fold[is_trained]):
+            inside = np.flatnonzero(is_trained & (fold == number))
             left_out = {images[index].task for index in np.flatnonzero(fold == number)}
             left_out |= {other for task in left_out for other in self._neighbours(task)}
             head = self.refits.fit(compared_head.training_set.without_tasks(left_out), like=compared_head.head)
             if head is None:
                 self.not_fitted |= {images[index] for index in inside}
             parts.append((inside, head))
-        agreement, predicted, hits = np.zeros(len(images)), np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
+        agreement, object_counts, hits = np.zeros(len(images)), np.zeros(len(images), np.int64), np.zeros(len(images), np.int64)
         probabilities: NDArray[np.float64] | None = None
         numbers: NDArray[np.float64] | None = None
         for inside, head in parts:
             if not len(inside):
                 continue
-            scored = [images[index] for index in inside]
+            scored_images = [images[index] for index in inside]
             model = model_of(self._predictors, self._control, head)
-            scores = score_model(model, scored, self._features(model, scored), self._truth)
-            agreement[inside], predicted[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
+            scores = score_model(model, scored_images, self._features(model, scored_images), self._truth)
+            agreement[inside], object_counts[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
             if scores.probabilities is not None:
                 if probabilities is None:
                     probabilities = np.zeros((len(images), scores.probabilities.shape[1]))
@@ -110,7 +112,7 @@ class HeadScorer:
             if scores.numbers is not None:
                 numbers = np.full((len(images), scores.numbers.shape[1]), np.nan) if numbers is None else numbers
                 numbers[inside] = scores.numbers
-        return Scores(agreement, predicted, hits, probabilities, numbers)
+        return Scores(agreement, object_counts, hits, probabilities, numbers)
 
     def _neighbours(self, task: int) -> frozenset[int]:
         return self._sides.neighbours.get(task, frozenset())

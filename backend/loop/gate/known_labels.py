@@ -23,9 +23,9 @@ def new_labels(base: BaseClassifier, control: Control, candidate: ComparedHead, 
     if candidate.head is None:
         return ()
     model = model_class(control)
-    known = _labels(control, live) | model.shipped_names(control, base)
-    trained = _labels(control, candidate) - known
-    return tuple(label for label in model.label_names(control) if label in trained)
+    known_names = _labels(control, live) | model.shipped_names(control, base)
+    new_names = _labels(control, candidate) - known_names
+    return tuple(label for label in model.label_names(control) if label in new_names)
 
 
 def _labels(control: Control, compared_head: ComparedHead) -> set[str]:

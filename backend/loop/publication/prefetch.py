@@ -30,7 +30,7 @@ def prefetch(
     *,
     sampling: str,
     scores: Mapping[int, float | None],
-    finished: set[tuple[int, str]],
+    done_pairs: set[tuple[int, str]],
     lease: threading.Event,
 ) -> int:
     """Compute the window features of the next open tasks in the queue; stop when an event arrives.
@@ -43,7 +43,7 @@ def prefetch(
         Of the project in Label Studio; by uncertainty the lowest score comes first.
     scores : mapping
         Task id to the score of its prediction, as far as known.
-    finished : set of (int, str)
+    done_pairs : set of (int, str)
         Tasks, and hashes of their data, that were prefetched before; those of this call are added.
     lease : threading.Event
         Set once the lease is lost.
@@ -67,14 +67,14 @@ def prefetch(
         queue.sort(key=lambda task: (EMPTY_SCORE if (score := scores.get(task.id)) is None else score, task.id))
     keys = predictor.config.image_key.values()
     marks = [(task.id, data_hash(task.data, keys)) for task in queue[:PREFETCH_TASKS]]
-    waiting = [(task, mark) for task, mark in zip(queue, marks, strict=False) if mark not in finished]
+    waiting = [(task, mark) for task, mark in zip(queue, marks, strict=False) if mark not in done_pairs]
     for count, (task, mark) in enumerate(waiting):
         if lease.is_set():
             raise LeaseLostError(f"project {project.id} was taken over by another worker")
         if services.pending_events.pending() != pending:
             return count
         predictor.prefetch(PredictorTask(id=task.id, data=task.data))
-        finished.add(mark)
+        done_pairs.add(mark)
     if waiting:
         log.info("event=prefetched project=%d tasks=%d", project.id, len(waiting))
     return len(waiting)

@@ -49,34 +49,34 @@ def score_clicks(
     """
     if control.tag not in MASKS:
         return {}
-    heads = {_number_of(shown): shown for shown in versions}
+    heads = {_number_of(shown_version): shown_version for shown_version in versions}
     for key in [key for key in memory if key[0] == control.name and not (key[1] in heads and key[2] in set(images))]:
         del memory[key]
     until = time.monotonic() + LONGEST_S
     scores = {number: _score_head(inputs, control, heads[number], images, memory, until) for number in sorted(heads)[::-1]}
     by_head = {number: _estimate(inputs, images, values) for number, values in scores.items() if values is not None}
-    found = {shown.version.number: by_head.get(_number_of(shown)) for shown in versions}
-    return {number: value for number, value in found.items() if value is not None}
+    scores_by_number = {shown_version.version.number: by_head.get(_number_of(shown_version)) for shown_version in versions}
+    return {number: value for number, value in scores_by_number.items() if value is not None}
 
 
-def _number_of(shown: ShownVersion) -> int:
+def _number_of(shown_version: ShownVersion) -> int:
     """Return the number of the version whose folder has the head for clicks; that of the shipped head without one."""
-    return shown.version.head_from(PROMPTS) if shown.heads.prompted is not None else BASE_NUMBER
+    return shown_version.version.head_from(PROMPTS) if shown_version.heads.prompted is not None else BASE_NUMBER
 
 
 def _score_head(
     inputs: ReportInputs,
     control: Control,
-    shown: ShownVersion,
+    shown_version: ShownVersion,
     images: Sequence[ImageOfTask],
     memory: ClickMemory,
     until: float,
 ) -> list[float | None] | None:
     """Return the mean IoU on each image, None for one without an outline; None if there is no time."""
-    head = shown.heads.prompted or inputs.predictors.base_masks
+    head = shown_version.heads.prompted or inputs.predictors.base_masks
     scores = []
     for image in images:
-        key = (control.name, _number_of(shown), image, inputs.labelled_at.get(image.task, ""))
+        key = (control.name, _number_of(shown_version), image, inputs.labelled_at.get(image.task, ""))
         if key not in memory:
             inputs.check()
             if time.monotonic() > until:
@@ -88,10 +88,10 @@ def _score_head(
 
 
 def _estimate(inputs: ReportInputs, images: Sequence[ImageOfTask], scores: Sequence[float | None]) -> Estimate | None:
-    known = [(inputs.galaxy(image), score) for image, score in zip(images, scores, strict=True) if score is not None]
-    values = np.array([score for _, score in known], np.float64)
+    finite_scores = [(inputs.galaxy(image), score) for image, score in zip(images, scores, strict=True) if score is not None]
+    values = np.array([score for _, score in finite_scores], np.float64)
 
     def mean(weights: NDArray[np.float64]) -> NDArray[np.float64]:
         return np.asarray(weights @ values / weights.sum(axis=1), np.float64)
 
-    return estimate(mean, [galaxy for galaxy, _ in known]) if known else None
+    return estimate(mean, [galaxy for galaxy, _ in finite_scores]) if finite_scores else None

@@ -128,11 +128,11 @@ class NumberControl(EmbeddedControl):
         if not len(inputs):
             return None
         if not isinstance(head, Regression | Parameters):
-            return self._measured(head, inputs)
-        predicted = predict_numbers(head, self.predictors.base.read_inputs(inputs, head.encoder))
-        return np.column_stack([predicted.values, predicted.half_widths[0]])
+            return self._measure(head, inputs)
+        numbers = predict_numbers(head, self.predictors.base.read_inputs(inputs, head.encoder))
+        return np.column_stack([numbers.values, numbers.half_widths[0]])
 
-    def _measured(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
+    def _measure(self, head: Head | None, inputs: HeadInputs) -> Floats | None:
         """Return measured quantities; None for another control, and if a galaxy could not be measured."""
         model = model_of(self.predictors, self.control, head)
         if not isinstance(model, StructureModel):

@@ -88,7 +88,7 @@ def make_object_figures(
             label: _estimates({"ap50": average_precision(live, label=label), "f1": f1(live, label=label)}, groups)
             for label in labels
         },
-        curve=_make_curve(inputs, versions, metrics, [changes.get(shown.version.number) for shown in versions]),
+        curve=_make_curve(inputs, versions, metrics, [changes.get(shown_version.version.number) for shown_version in versions]),
         problem="" if images else "No held-out image has been annotated yet, so no version can be scored.",
     )
     return ObjectFigures(report, images if live else [], live)
@@ -180,11 +180,14 @@ def _mask_overlaps(pairs: Sequence[tuple[Detected, DrawnObject]], size: Size | N
     return overlaps
 
 
-def _changes(matched: Mapping[int, Sequence[ImageMatches]], groups: Sequence[str]) -> dict[int, Estimate]:
+def _changes(matches_by_version: Mapping[int, Sequence[ImageMatches]], groups: Sequence[str]) -> dict[int, Estimate]:
     """Return the agreement of each version with the version before it that has scores."""
-    pairs = pairwise(sorted(matched))
-    made = {after: estimate(object_agreement(matched[before], matched[after]), groups) for before, after in pairs}
-    return {number: value for number, value in made.items() if value is not None}
+    pairs = pairwise(sorted(matches_by_version))
+    changes_by_version = {
+        after: estimate(object_agreement(matches_by_version[before], matches_by_version[after]), groups)
+        for before, after in pairs
+    }
+    return {number: value for number, value in changes_by_version.items() if value is not None}
 
 
 def _scores(matches: Sequence[ImageMatches]) -> dict[Metric, Score]:

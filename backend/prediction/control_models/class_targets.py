@@ -61,12 +61,14 @@ def fit_classes(
     NotEnoughLabels
     """
     offset = base_offset(embeddings, control, base)
-    exclusive, own = not control.multiple, base.read(embeddings, encoder)
+    exclusive, own_embeddings = not control.multiple, base.read(embeddings, encoder)
     if control.paths:
-        tree = DecisionTree.fit(own, targets, paths=control.paths, exclusive=exclusive, offset=offset)
+        tree = DecisionTree.fit(own_embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
         return replace(tree, encoder=encoder)
     classes = [label.value for label in control.labels]
-    return replace(Morphology.fit(own, targets, classes=classes, exclusive=exclusive, offset=offset), encoder=encoder)
+    return replace(
+        Morphology.fit(own_embeddings, targets, classes=classes, exclusive=exclusive, offset=offset), encoder=encoder
+    )
 
 
 def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:

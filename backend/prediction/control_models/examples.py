@@ -50,9 +50,9 @@ class Examples:
 
     def only(self, images: Iterable[ImageOfTask]) -> Examples:
         """Return the examples of some images, in their order."""
-        chosen = list(images)
+        image_list = list(images)
         return Examples(
-            {image: self.references[image] for image in chosen},
-            {image: self.labels[image] for image in chosen if image in self.labels},
-            {image: self.blocks[image] for image in chosen if image in self.blocks},
+            {image: self.references[image] for image in image_list},
+            {image: self.labels[image] for image in image_list if image in self.labels},
+            {image: self.blocks[image] for image in image_list if image in self.blocks},
         )

@@ -61,8 +61,8 @@ class NumberModel(ControlModel):
     @classmethod
     def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Regression:
         values, inputs = read_inputs(examples, data)
-        own = data.base.read_inputs(inputs, data.encoder) if values else inputs
-        head = Regression.fit(own, np.array(values), control=control.name, relative=is_redshift(control))
+        own_inputs = data.base.read_inputs(inputs, data.encoder) if values else inputs
+        head = Regression.fit(own_inputs, np.array(values), control=control.name, relative=is_redshift(control))
         return replace(head, encoder=data.encoder)
 
     @classmethod
@@ -86,12 +86,12 @@ class NumberModel(ControlModel):
         if not features_of_images:
             return []
         encode = ANSWERS[self.control.tag].encode
-        predicted = self.predict(features_of_images)
-        confidences = self.acquisition_confidence(predicted.half_widths[0]).tolist()
+        predictions = self.predict(features_of_images)
+        confidences = self.acquisition_confidence(predictions.half_widths[0]).tolist()
         regions = []
         for place, confidence in enumerate(confidences):
-            error, used = float(predicted.half_widths[0, place]), predicted.used[place]
-            region = encode(float(predicted.values[place]), control=self.control, score=confidence)
+            error, used = float(predictions.half_widths[0, place]), predictions.used[place]
+            region = encode(float(predictions.values[place]), control=self.control, score=confidence)
             blocks = features_of_images[place].blocks
             text = _describe(error, used, blocks)
             region = add_number_meta(region, error=error, text=text, origin={"used": list(used)})
@@ -99,10 +99,10 @@ class NumberModel(ControlModel):
         return regions
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
-        predicted = self.predict(features_of_images)
+        predictions = self.predict(features_of_images)
         relative = is_redshift(self.control)
-        agreement = number_agreement(predicted.values, np.array(labels), spread=float(np.std(all_labels)), relative=relative)
-        return Scores.of_numbers(agreement, np.column_stack([predicted.values, predicted.half_widths.T]))
+        agreement = number_agreement(predictions.values, np.array(labels), spread=float(np.std(all_labels)), relative=relative)
+        return Scores.of_numbers(agreement, np.column_stack([predictions.values, predictions.half_widths.T]))
 
     def column_type(self) -> pa.DataType:
         import pyarrow as pa  # of the extra `survey`; without it tasks are predicted all the same
@@ -110,12 +110,12 @@ class NumberModel(ControlModel):
         return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
 
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
-        predicted = self.predict(features_of_images)
-        deviations = predicted.half_widths[0]
+        predictions = self.predict(features_of_images)
+        deviations = predictions.half_widths[0]
         confidences = self.acquisition_confidence(deviations).tolist()
         return [
             ({"value": value, "deviation": deviation}, confidence)
-            for value, deviation, confidence in zip(predicted.values.tolist(), deviations.tolist(), confidences, strict=True)
+            for value, deviation, confidence in zip(predictions.values.tolist(), deviations.tolist(), confidences, strict=True)
         ]
 
 

@@ -78,8 +78,8 @@ class StructureModel(ControlModel):
         numbers = np.array([values[0] for _, values in answers], np.float64)
         quantity = measured_quantity(control)
         if quantity is not None and quantity.name == ANGLE:
-            doubled = np.radians(2 * numbers)  # 179 and 1 degree have the mean 0, not 90
-            return float(np.degrees(np.arctan2(np.sin(doubled).sum(), np.cos(doubled).sum())) / 2 % HALF_TURN_DEG)
+            double_angles = np.radians(2 * numbers)  # 179 and 1 degree have the mean 0, not 90
+            return float(np.degrees(np.arctan2(np.sin(double_angles).sum(), np.cos(double_angles).sum())) / 2 % HALF_TURN_DEG)
         return float(numbers.mean())
 
     @classmethod
@@ -131,7 +131,7 @@ class StructureModel(ControlModel):
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
         values, errors = self.predict(features_of_images)
         return [
-            ({"value": _known(value), "deviation": _known(error)}, self._confidence(value, error))
+            ({"value": _finite_or_none(value), "deviation": _finite_or_none(error)}, self._confidence(value, error))
             for value, error in zip(values.tolist(), errors.tolist(), strict=True)
         ]
 
@@ -158,17 +158,17 @@ class StructureModel(ControlModel):
 
     def _describe(self, features: ImageFeatures, error: float | None) -> tuple[str, dict[str, Any]]:
         """Return a sentence about the origin of a number, and its facts."""
-        quantity, measured = self._quantity, features.structure
+        quantity, measurement = self._quantity, features.structure
         spread = "" if error is None else f"± {error:.2g} {quantity.unit}".rstrip() + " (68 %), "
-        calibrated = "" if self._calibration is None else f", calibrated with {self._calibration.labels} labels"
+        calibration_note = "" if self._calibration is None else f", calibrated with {self._calibration.labels} labels"
         facts: dict[str, Any] = {"quantity": quantity.name, "unit": quantity.unit}
-        if measured is None:
-            return f"{spread}measured{calibrated}", facts
-        facts |= {"psf": measured.psf_source, "band": measured.band}
-        psf = "no PSF: not corrected for the seeing" if measured.psf_source == "none" else f"PSF: {measured.psf_source}"
-        band = "" if measured.band in ("", DISPLAY_BAND) else f" in band {measured.band}"
-        stretched = f"; {STRETCHED}" if measured.band == DISPLAY_BAND else ""
-        return f"{spread}measured{band}, {psf}{calibrated}{stretched}", facts
+        if measurement is None:
+            return f"{spread}measured{calibration_note}", facts
+        facts |= {"psf": measurement.psf_source, "band": measurement.band}
+        psf = "no PSF: not corrected for the seeing" if measurement.psf_source == "none" else f"PSF: {measurement.psf_source}"
+        band = "" if measurement.band in ("", DISPLAY_BAND) else f" in band {measurement.band}"
+        stretch_note = f"; {STRETCHED}" if measurement.band == DISPLAY_BAND else ""
+        return f"{spread}measured{band}, {psf}{calibration_note}{stretch_note}", facts
 
 
 def _read_blocks(blocks: Sequence[Block], quantity: Quantity) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -179,7 +179,7 @@ def _read_blocks(blocks: Sequence[Block], quantity: Quantity) -> tuple[NDArray[n
     return np.array(values, np.float64), np.array(errors, np.float64)
 
 
-def _known(number: float) -> float | None:
+def _finite_or_none(number: float) -> float | None:
     return number if math.isfinite(number) else None
 
 

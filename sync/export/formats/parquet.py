@@ -91,8 +91,10 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     (folder / "data").mkdir()
     texts = Texts(UNICODE, format="Parquet", report=dataset.report)
     quantities = [name for column in dataset.quantities for name in (column.name, column.error_name)]
-    own = [*_ROW, *quantities]
-    extra = name_columns(_without_own(dataset.data_columns), reserved_names=own, clean=partial(escape_text, pattern=UNICODE))
+    own_columns = [*_ROW, *quantities]
+    extra = name_columns(
+        _without_own(dataset.data_columns), reserved_names=own_columns, clean=partial(escape_text, pattern=UNICODE)
+    )
     fields = _ROW | dict.fromkeys(quantities, pa.float64()) | {name: _TYPES[column.dtype] for name, column in extra.items()}
     with ExitStack() as stack:
         files = {split: stack.enter_context(_Split(folder / "data", split, fields)) for split in dataset.splits}

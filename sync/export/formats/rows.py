@@ -119,8 +119,8 @@ def extra_columns(dataset: Dataset, *, clean: Callable[[str], str] = lambda name
         Maps the name of a column in the catalogue to the column of the tasks' data.
     """
     columns = [column for column in dataset.data_columns if column.key not in LEFT_OUT]
-    own = [*COLUMNS, *_columns_of_quantities(dataset.quantities)]
-    return name_columns(columns, reserved_names=[column.name for column in own], clean=clean)
+    own_columns = [*COLUMNS, *_columns_of_quantities(dataset.quantities)]
+    return name_columns(columns, reserved_names=[column.name for column in own_columns], clean=clean)
 
 
 def columns_of(dataset: Dataset, extra: Mapping[str, DataColumn]) -> tuple[Column, ...]:
@@ -164,9 +164,9 @@ def rows_of(record: Record, dataset: Dataset, extra: Mapping[str, DataColumn]) -
         for answer in record.answers
     ]
     central = central_object(record) if quantities else None
-    for obj, measured in zip(objects, measures, strict=True):
+    for obj, measure_of_object in zip(objects, measures, strict=True):
         cells = quantity_cells(quantities, record.answers if obj is central else ())
-        rows.append((*_row_of_object(obj, measured, record), *names, *cells, *further))
+        rows.append((*_row_of_object(obj, measure_of_object, record), *names, *cells, *further))
     for row in rows:
         _check_types(row)
     return rows

@@ -131,9 +131,9 @@ class LearnedDetector:
             If the feature maps are from another encoder.
         """
         examples: list[Example] = []
-        for pyramid, drawn in zip(feature_pyramids, boxes, strict=True):
+        for pyramid, drawn_boxes in zip(feature_pyramids, boxes, strict=True):
             self._check(pyramid)
-            examples += examples_of(pyramid, *targets(drawn, self.classes))
+            examples += examples_of(pyramid, *targets(drawn_boxes, self.classes))
         if not any(len(example.boxes) for example in examples):
             raise NotEnoughLabels(
                 f"no box lies in any of the {len(feature_pyramids)} annotated images: at least one is needed to train"
@@ -196,10 +196,10 @@ class LearnedDetector:
         )
 
 
-def targets(drawn: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[Tensor, Tensor]:
+def targets(drawn_boxes: Sequence[tuple[Box, str]], classes: Sequence[str]) -> tuple[Tensor, Tensor]:
     """Return the edges of boxes, shape (n, 4), and the indices of their labels, shape (n,), without invalid boxes."""
-    edges = torch.from_numpy(box_edges([box for box, _ in drawn])).float()
-    labels = torch.tensor([list(classes).index(label) for _, label in drawn], dtype=torch.int64)
+    edges = torch.from_numpy(box_edges([box for box, _ in drawn_boxes])).float()
+    labels = torch.tensor([list(classes).index(label) for _, label in drawn_boxes], dtype=torch.int64)
     valid = torch.isfinite(edges).all(dim=1) & (edges[:, 2:] > edges[:, :2]).all(dim=1)
     return edges[valid], labels[valid]
 

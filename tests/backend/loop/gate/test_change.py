@@ -54,13 +54,13 @@ def galaxies(predicting: Services, files: Any, png: Callable[..., bytes]) -> Gal
 
 def test_an_equal_head_changes_nothing(galaxies: Galaxies) -> None:
     head = galaxies.model(wild_large=0, wild_small=1)
-    assert [change_of_classes(head, head, galaxies.project, annotated=each) for each in (False, True)] == [0, 0]
+    assert [change_of_classes(head, head, galaxies.project, only_annotated=each) for each in (False, True)] == [0, 0]
 
 
 def test_a_head_that_differs_on_small_galaxies_changes_their_tasks(galaxies: Galaxies) -> None:
     live, new = galaxies.model(wild_large=0, wild_small=1), galaxies.model(wild_large=0, wild_small=0.3)
-    other_change = change_of_classes(new, live, galaxies.project, annotated=False)
-    annotated_change = change_of_classes(new, live, galaxies.project, annotated=True)
+    other_change = change_of_classes(new, live, galaxies.project, only_annotated=False)
+    annotated_change = change_of_classes(new, live, galaxies.project, only_annotated=True)
     assert other_change > 2 * annotated_change
     difference = new.probabilities(galaxies.embeddings[8:]) - live.probabilities(galaxies.embeddings[8:])
     assert other_change == pytest.approx((difference**2).sum(axis=1).mean() / 2)
@@ -69,4 +69,4 @@ def test_a_head_that_differs_on_small_galaxies_changes_their_tasks(galaxies: Gal
 def test_without_readable_tasks_the_change_is_zero(galaxies: Galaxies) -> None:
     project = ProjectTasks(galaxies.project.tasks[-2:], CONFIG, galaxies.project.predictors)
     live, new = galaxies.model(wild_large=0, wild_small=1), galaxies.model(wild_large=1, wild_small=0)
-    assert change_of_classes(new, live, project, annotated=False) == 0
+    assert change_of_classes(new, live, project, only_annotated=False) == 0

@@ -141,5 +141,7 @@ def test_without_a_gain_only_a_new_label_within_the_margin_is_accepted(
 def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
     origin: HeadOrigin, change: float, annotated_change: float, held_out: Comparison, expected: HeadOrigin
 ) -> None:
-    decision = decide_on_change(Decision(origin, "is better"), change=change, compared=annotated_change, held_out=held_out)
+    decision = decide_on_change(
+        Decision(origin, "is better"), change=change, annotated_change=annotated_change, held_out=held_out
+    )
     assert decision.origin is expected

@@ -40,7 +40,7 @@ class Queue:
             self.tasks,
             sampling=sampling,
             scores=self.scores,
-            finished=self.done,
+            done_pairs=self.done,
             lease=lease or threading.Event(),
         )
 
