@@ -28,6 +28,7 @@ from sync.geometry.raster import rasterise
 from sync.geometry.shapes import Mask
 from sync.label_studio.projects import project_state
 from sync.label_studio.tasks import read_tasks
+from tests.e2e.animation import Animation
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -54,6 +55,15 @@ GREEN = (47, 158, 68)
 CLICK, BOX = ("8", "k"), ("9", "r")
 """Keys of the labels for prompts, and of their smart tools."""
 LARGEST_BYTES = 300_000
+CAPTIONS = [
+    "A task opens with a class and outlines",
+    "Select Click (keys 8 and K), and click a galaxy",
+    "The model returns its outline",
+    "Accept it, and submit",
+    "Ten tasks later the worker trains a new version, in seconds",
+    "It is better on held-out tasks and goes live: open tasks show its predictions",
+]
+"""Captions of the animation, in the order of the tests."""
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +81,19 @@ def page(demo: Any) -> Iterator[Page]:
         browser_page.click("button[type=submit]", no_wait_after=True)
         browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # Label Studio opens the home page
         yield browser_page
+
+
+@pytest.fixture(scope="module")
+def animation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Animation]:
+    """Collect screenshots of the tests; write the animation of the README if all of them have run."""
+    frames = Animation()
+    yield frames
+    if frames.captions != CAPTIONS:
+        return
+    folder = IMAGES if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" else tmp_path_factory.mktemp("animation")
+    frames.save(folder / "click-and-retrain.webp")
+    assert 15 < frames.seconds < 25
+    assert (folder / "click-and-retrain.webp").stat().st_size < 3_000_000
 
 
 @pytest.fixture
@@ -212,6 +235,13 @@ def on_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
     return left + width * place[0] / 100, top + height * place[1] / 100
 
 
+def centre_of(shown: Locator) -> tuple[float, float]:
+    """Return the position on the page of the centre of an element."""
+    box = shown.bounding_box()
+    assert box is not None
+    return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+
+
 def switch_on_auto_annotation(page: Page) -> None:
     """Switch auto-annotation on; Label Studio stores the switch, and ignores keys while it has the focus."""
     if not page.evaluate("Htx.autoAnnotation"):
@@ -294,7 +324,7 @@ def test_a_task_opens_with_its_class_and_outlines(
 
 
 def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
-    page: Page, demo: Any, save_screenshot: Callable[[Page, str], None]
+    page: Page, demo: Any, save_screenshot: Callable[[Page, str], None], animation: Animation
 ) -> None:
     task, prediction = list(waiting_tasks(demo, live_version(demo)).items())[1]
     outline = whole_outlines(prediction)[0]
@@ -302,6 +332,9 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     before = len(regions(page, "polygonlabels"))
     switch_on_auto_annotation(page)
     middle = middle_of(outline)
+    editor = page.locator(".lsf-editor")
+    animation.add(editor, CAPTIONS[0], 3.0)
+    animation.add(editor, CAPTIONS[1], 3.0, pointer=on_page(page, middle))
     body, (first,) = draw_prompt(page, CLICK, middle)
     assert [(prompt["from_name"], prompt["type"]) for prompt in body] == [("click", "keypointlabels")]
     assert (first["from_name"], first["value"]["polygonlabels"]) == ("outline", ["Galaxy"])
@@ -309,6 +342,7 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     new, old = mask_of(first), mask_of(outline)
     assert (new & old).sum() > 0.5 * (new | old).sum()
     save_screenshot(page, "prompt")
+    animation.add(editor, CAPTIONS[2], 3.5)
     row = int(middle[1] * new.shape[0] / 100)
     edge = ((np.flatnonzero(new[row]).max() - 1.5) / new.shape[1] * 100, middle[1])  # just within its right edge
     body, (second,) = draw_prompt(page, CLICK[:1], edge, holding=("Control", "Alt"))
@@ -316,6 +350,7 @@ def test_clicks_with_ctrl_and_alt_refine_an_outlined_galaxy(
     assert (contains(first, edge), contains(second, edge)) == (True, False)
     assert contains(second, middle)
     accept(page)
+    animation.add(editor, CAPTIONS[3], 3.0, pointer=centre_of(page.get_by_test_id("bottombar-submit-button")))
     remaining = regions(page, "polygonlabels")
     assert before <= len(remaining) <= before + 1
     assert {region["from_name"] for region in page.evaluate(REGIONS)} == {"outline", "morphology"}
@@ -375,7 +410,9 @@ def test_the_instructions_are_shown_before_labelling(page: Page, demo: Any) -> N
         assert words in image.inner_text()
 
 
-def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wait: Callable[..., Any]) -> None:
+def test_after_a_batch_open_tasks_show_the_new_version(
+    page: Page, demo: Any, wait: Callable[..., Any], animation: Animation
+) -> None:
     old = live_version(demo)
     tasks = waiting_tasks(demo, old)
     truth = classes_by_colour(demo, tasks)
@@ -388,6 +425,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
     batch = judges + [task for task in usable if task not in held_out][: BATCH - len(judges)]
     first = next((task for task in batch if read_choice(tasks[task]) != truth[task]), batch[0])
     submit_on_the_page(page, demo, first, truth[first])
+    animation.add(page.locator(".lsf-editor"), CAPTIONS[4], 3.5)
     with demo.client() as client:
         for task in batch:
             if task != first:
@@ -408,6 +446,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(page: Page, demo: Any, wa
         assert page.locator(".lsf-annotation-button").filter(has_text=new).count() == 1
         assert {region["id"] for region in page.evaluate(REGIONS)} == {region["id"] for region in after[task]["result"]}
     wait(lambda: count_pixels_of_colour(page, GREEN) > 200, "outlines are drawn")
+    animation.add(page.locator(".lsf-editor"), CAPTIONS[5], 4.0)
 
 
 def read_choice(prediction: dict[str, Any]) -> str:

@@ -1,4 +1,7 @@
-"""The page of a project in a browser: a server process, and a registry with a report of a project after some batches."""
+"""The page of a project in a browser: a server process, and a registry with a report of a project after some batches.
+
+`GALAXYLOOP_SCREENSHOTS=1` makes these tests write the page of the README, `docs/images/page.png`.
+"""
 
 from __future__ import annotations
 
@@ -29,6 +32,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(300)]
 
 CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking")
 READY_WITHIN_S = 120.0
+PICTURE = Path(__file__).parents[2] / "docs" / "images" / "page.png"
 VERSIONS = 7
 STUDIO = "http://127.0.0.1:8080"
 
@@ -116,6 +120,8 @@ def test_a_page_fits_the_screen_in_both_schemes(
 ) -> None:
     page, errors = open_page(browser, address + path, width=width, scheme=scheme)
     page.screenshot(path=tmp_path / f"{'list' if path == '/' else 'project'}-{width}-{scheme}.png", full_page=True)
+    if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" and (path, width, scheme) == (f"/projects/{PROJECT}", 1280, "light"):
+        page.screenshot(path=PICTURE)
     assert not errors
     size = page.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
     assert size[0] <= size[1] == width
