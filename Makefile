@@ -86,7 +86,7 @@ no_network = { echo "pip could not install $(1): see its message above; it needs
 
 $(VENV)/.product: pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
-	@echo "installing galaxyloop into $(VENV): a few minutes the first time"
+	@echo "installing galaxyloop into $(VENV): 7 GB of disk, a few minutes the first time"
 	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e . || $(call no_network,galaxyloop)
 	@touch $@
 
@@ -97,7 +97,7 @@ $(VENV)/.developer: $(VENV)/.product
 
 $(STUDIO)/.ready: constraints-label-studio.txt
 	$(call new_venv,$(STUDIO))
-	@echo "installing Label Studio into $(STUDIO): a few minutes the first time"
+	@echo "installing Label Studio into $(STUDIO): 1 GB of disk, a few minutes the first time"
 	@$(STUDIO)/bin/python $(PIP_INSTALL) -c constraints-label-studio.txt label-studio || $(call no_network,Label Studio)
 	@touch $@
 

@@ -8,9 +8,12 @@ from pathlib import Path
 
 from backend.demo.processes import port_is_free
 
-__all__ = ["DemoError", "DemoOptions", "check_machine"]
+__all__ = ["DemoError", "DemoOptions", "check_machine", "describe_cost"]
 
 NEEDED_BYTES = 500 * 2**20
+MEMORY_BYTES = 3 * 2**30
+"""Memory of Label Studio, server and worker together, while the worker trains."""
+MEMORY_FILE = Path("/proc/meminfo")
 
 
 class DemoError(RuntimeError):
@@ -64,3 +67,22 @@ def check_machine(options: DemoOptions) -> None:
     free = shutil.disk_usage(options.data_dir).free
     if free < NEEDED_BYTES:
         raise DemoError(f"{options.data_dir} has {free // 2**20} MiB free, the demo needs {NEEDED_BYTES // 2**20} MiB")
+
+
+def describe_cost(options: DemoOptions) -> str:
+    """Return what the demo needs and what this machine has, in one sentence."""
+    free = shutil.disk_usage(options.data_dir).free
+    need = f"{NEEDED_BYTES / 1e9:.1f} GB of disk in {options.data_dir} and {MEMORY_BYTES / 2**30:.0f} GB of memory"
+    available = _available_memory()
+    has = f"{free / 1e9:.0f} GB of disk" + ("" if available is None else f" and {available / 2**30:.1f} GB of memory")
+    little = available is not None and available < MEMORY_BYTES
+    return f"the demo needs {need}; this machine has {has} free" + (": end other programs if it becomes slow" if little else "")
+
+
+def _available_memory() -> int | None:
+    """Return the available memory in bytes; None where Linux's file about it is missing."""
+    try:
+        lines = MEMORY_FILE.read_text().splitlines()
+    except OSError:
+        return None
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")), None)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.text import Text
 
-from backend.demo.options import DemoError, DemoOptions
+from backend.demo.options import DemoError, DemoOptions, describe_cost
 from backend.demo.processes import Child, create_children
 from backend.demo.state import (
     BACKEND_PASSWORD,
@@ -63,6 +63,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         If the demo cannot start or continue.
     """
     (options.data_dir / "env").unlink(missing_ok=True)
+    console.print(describe_cost(options), highlight=False, soft_wrap=True)
     _set_signal_action(signal.default_int_handler)
     state_file = options.data_dir / "demo.json"
     state = load_state(state_file)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from backend.demo.options import DemoError, DemoOptions, check_machine
+from backend.demo import options as demo_options
+from backend.demo.options import DemoError, DemoOptions, check_machine, describe_cost
 from backend.demo.state import STUDIO_PASSWORD, password_hint
 
 
@@ -43,3 +44,22 @@ def test_the_password_is_printed_on_a_terminal_only(terminal: bool, expected: st
     hint = password_hint(STUDIO_PASSWORD, "secret", tmp_path / "env", Console(file=io.StringIO(), force_terminal=terminal))
     assert hint.startswith(expected)
     assert ("secret" in hint) == terminal
+
+
+@pytest.mark.parametrize(("free_kb", "advised"), [(8_000_000, False), (1_000_000, True)])
+def test_the_cost_is_said_before_the_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_kb: int, advised: bool
+) -> None:
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "meminfo").write_text(f"MemTotal: 9000000 kB\nMemAvailable: {free_kb} kB\n")
+    monkeypatch.setattr(demo_options, "MEMORY_FILE", tmp_path / "meminfo")
+    sentence = describe_cost(options(tmp_path))
+    assert f"needs 0.5 GB of disk in {tmp_path / 'demo'} and 3 GB of memory; this machine has" in sentence
+    assert f"{free_kb / 2**20:.1f} GB of memory free" in sentence
+    assert ("end other programs" in sentence) == advised
+
+
+def test_a_system_without_a_file_about_memory_gets_the_disk_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "demo").mkdir()
+    monkeypatch.setattr(demo_options, "MEMORY_FILE", tmp_path / "missing")
+    assert describe_cost(options(tmp_path)).endswith("GB of disk free")
