@@ -121,7 +121,7 @@ def test_a_page_fits_the_screen_in_both_schemes(
     page, errors = open_page(browser, address + path, width=width, scheme=scheme)
     page.screenshot(path=tmp_path / f"{'list' if path == '/' else 'project'}-{width}-{scheme}.png", full_page=True)
     if os.environ.get("GALAXYLOOP_SCREENSHOTS") == "1" and (path, width, scheme) == (f"/projects/{PROJECT}", 1280, "light"):
-        page.screenshot(path=PICTURE)
+        page.screenshot(path=PICTURE, full_page=True, clip={"x": 0, "y": 0, "width": width, "height": 1180})
     assert not errors
     size = page.locator("html").evaluate("html => [html.scrollWidth, html.clientWidth]")
     assert size[0] <= size[1] == width

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.cli.startup import read_settings
-from backend.cli.terminal import console
+from backend.cli.tables import print_table
 
 if TYPE_CHECKING:
     from backend.doctor.report import Check
@@ -28,7 +28,7 @@ def doctor() -> None:
     table = Table("check", "result", "state, or what to do")
     for check in checks:
         table.add_row(check.name, Text("ok", "green") if check.ok else Text("failed", "red"), check.message)
-    console.print(table)
+    print_table(table)
     if not all(check.ok for check in checks):
         raise typer.Exit(1)
 

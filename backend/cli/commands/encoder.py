@@ -14,6 +14,7 @@ from rich.text import Text
 
 from backend.cli.progress import track_items
 from backend.cli.startup import limit_threads, open_services, read_settings
+from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Num
             format_time(encoder.added_at) if encoder.added_at else "",
             "; ".join([*marks, *names]),
         )
-    console.print(table)
+    print_table(table)
 
 
 def rollback_encoder(project: ProjectId) -> None:

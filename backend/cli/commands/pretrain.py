@@ -23,7 +23,7 @@ def pretrain(
     epochs: Annotated[int, typer.Option(min=1, help="Passes over the images.")] = 40,
     batch: Annotated[int, typer.Option(min=2, help="Images per step, of all processes together.")] = 128,
     objectives: Annotated[
-        str, typer.Option(help="Comma-separated: invariance, reconstruction, votes.")
+        str, typer.Option(help="Comma-separated: invariance, reconstruction, votes.", show_default="the first two")
     ] = "invariance,reconstruction",
     start: Annotated[Path | None, typer.Option(help="Checkpoint to start from; default: random weights.")] = None,
     network: Annotated[

@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table
 
 from backend.cli.startup import open_services, read_settings
+from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, stop_for
 
 __all__ = ["problems"]
@@ -29,6 +30,6 @@ def problems(project: ProjectId) -> None:
     for item in items:
         left_out = "yes" if item.left_out else "no: another annotation is used"
         table.add_row(str(item.task), str(item.annotation), item.control, left_out, item.reason)
-    console.print(table)
+    print_table(table)
     tasks = unreadable.tasks_left_out(project)
     console.print(f"tasks left out of training and validation for these controls: {tasks}; their other controls are used")

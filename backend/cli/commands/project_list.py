@@ -7,7 +7,8 @@ from typing import Any
 from rich.table import Column, Table
 
 from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import AsJson, console, print_json, stop_for
+from backend.cli.tables import print_table
+from backend.cli.terminal import AsJson, print_json, stop_for
 
 __all__ = ["list_projects"]
 
@@ -48,7 +49,7 @@ def list_projects(as_json: AsJson = False) -> None:
     table = Table("project", "title", "tasks", "annotated", "backend", Column("live", no_wrap=True), "last status")
     for row in rows:
         table.add_row(*("" if value is None else str(value) for value in row.values()))
-    console.print(table)
+    print_table(table)
 
 
 def _attachment(backend: bool, events: bool) -> str:

@@ -14,6 +14,7 @@ from rich.table import Column, Table
 from backend.cli.output import open_output
 from backend.cli.progress import track_items
 from backend.cli.startup import open_services, read_settings
+from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def _search_survey(
         table = Table("image", Column("similarity", justify="right"))
         for path, similarity in matches:
             table.add_row(path, f"{similarity:.4f}")
-        console.print(table)
+        print_table(table)
         return
     with open_output(output) as file:
         text = io.TextIOWrapper(file, "utf-8", newline="")

@@ -9,6 +9,7 @@ from rich.table import Column, Table
 
 from backend.cli.project_figures import print_project
 from backend.cli.startup import open_services, read_settings
+from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, console, format_time, print_json, stop_for
 from backend.registry.records import MAX_ID
 
@@ -117,6 +118,6 @@ def _print_loop(services: Services) -> None:
         sentences += describe_damage(services.registry, project.id)
         unsupported_tags = find_unsupported(project.label_config)
         sentences += [f"not supported in project {project.id}: {sentence}" for sentence in unsupported_tags]
-    console.print(table)
+    print_table(table)
     for sentence in sentences:
         console.print(sentence, soft_wrap=True, highlight=False)

@@ -10,6 +10,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from backend.cli.startup import open_services, read_settings
+from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, ProjectId, console, format_time, print_json, stop_for
 from backend.registry.records import BASE_NUMBER
 
@@ -44,11 +45,13 @@ def versions(project: ProjectId, as_json: AsJson = False) -> None:
             str(evidence.get("judged_on", "")),
             str(evidence.get("reason", "")),
         )
-    console.print(table)
+    print_table(table)
     if any(_read_comparisons(version) for version in history):
-        console.print(_make_comparison_table(history))
+        console.print()
+        print_table(_make_comparison_table(history))
     if any(version.effort for version in history):
-        console.print(_make_effort_table(history))
+        console.print()
+        print_table(_make_effort_table(history))
     if unknown := EffortStore(services.engine).unknown(project):
         console.print(f"not measured, because their predictions were deleted or come from another model: {unknown} annotations")
 
@@ -77,9 +80,9 @@ def _make_effort_table(versions: Sequence[Version]) -> Table:
         Column("version", no_wrap=True),
         "control",
         "predicted",
-        "accepted unedited",
+        "unedited",
         "edited",
-        "IoU of edited",
+        "IoU",
         "rejected",
         "added",
     )

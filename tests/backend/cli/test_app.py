@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -169,7 +170,7 @@ def test_problems_are_listed_by_task_and_reason(services: Services, project: int
     left_out = Unreadable(31, 77, "boxes", "the label 'Nebula' is not in the labelling config", True)
     UnreadableList(services.engine).replace(7, [left_out, Unreadable(32, 78, "boxes", "x must be a number", False)])
     output = run("project", "problems", "7").output
-    rows = [[cell.strip() for cell in line.split("│")][1:-1] for line in output.splitlines()]
+    rows = [re.split(r"  +", line.strip()) for line in output.splitlines()]
     assert ["31", "77", "boxes", "yes", left_out.reason] in rows
     assert ["32", "78", "boxes", "no: another annotation is used", "x must be a number"] in rows
     assert "for these controls: 1;" in output
