@@ -17,7 +17,10 @@ from backend.active import (
 from backend.active.core_set import nearest_similarity
 from backend.active.pool import Indices, Pool, Strategy
 
-__all__ = ["DEFAULT_STRATEGY", "STRATEGIES", "WEIGHTED_STRATEGIES", "select_batch", "without_copies"]
+__all__ = ["DEFAULT_STRATEGY", "INTEREST", "STRATEGIES", "WEIGHTED_STRATEGIES", "select_batch", "without_copies"]
+
+INTEREST = "interest"
+"""The strategy of projects with a Rating."""
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random_sampling.select,
@@ -30,7 +33,7 @@ STRATEGIES: dict[str, Strategy] = {
     "coreset": core_set.select,
     "dropquery": drop_query.select,
     "herding": uncertainty_herding.select,
-    "interest": expected_improvement.select,
+    INTEREST: expected_improvement.select,
 }
 
 DEFAULT_STRATEGY = "dropquery"

@@ -15,7 +15,7 @@ from sync.geometry.shapes import Size
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import LabelConfig
 
-__all__ = ["count_classes", "read_ratings"]
+__all__ = ["count_classes", "rating_of", "read_ratings"]
 
 
 def count_classes(annotations: Sequence[Annotation], config: LabelConfig, control: Control) -> NDArray[np.float64]:
@@ -44,11 +44,17 @@ def read_ratings(annotations: Sequence[Annotation], config: LabelConfig) -> dict
         Of the training tasks.
     config : LabelConfig
     """
-    ratings = [control for control in config.controls if control.tag in NUMBERS and NUMBERS[control.tag].RATES_INTEREST]
-    if not ratings:
+    control = rating_of(config)
+    if control is None:
         return {}
-    examples = gather_examples(annotations, config, ratings[:1], sizes_of=_no_sizes)[ratings[0].name]
+    examples = gather_examples(annotations, config, [control], sizes_of=_no_sizes)[control.name]
     return {image.task: label for image, label in examples.labels.items()}
+
+
+def rating_of(config: LabelConfig) -> Control | None:
+    """Return the first Rating of a config; None without one."""
+    ratings = (control for control in config.controls if control.tag in NUMBERS and NUMBERS[control.tag].RATES_INTEREST)
+    return next(ratings, None)
 
 
 def _no_sizes(references: Sequence[str]) -> Sequence[Size | None]:

@@ -32,8 +32,14 @@ class QueueOptions:
         return f"{self.strategy}, rare classes first" if self.rare_first else self.strategy
 
 
-def read_queue_options(extra_params: Mapping[str, Any]) -> QueueOptions:
+def read_queue_options(extra_params: Mapping[str, Any], *, default: str = DEFAULT_STRATEGY) -> QueueOptions:
     """Read ``{"strategy": "badge", "rare_first": true}`` from a backend's extra params; both may be missing.
+
+    Parameters
+    ----------
+    extra_params : mapping
+    default : str
+        The strategy of the project if no parameter selects one.
 
     Raises
     ------
@@ -42,7 +48,7 @@ def read_queue_options(extra_params: Mapping[str, Any]) -> QueueOptions:
         uncertainty, which `rare_first` changes.
     """
     rare_first = extra_params.get("rare_first", False)
-    strategy = extra_params.get("strategy", WEIGHTED_STRATEGIES[0] if rare_first is True else DEFAULT_STRATEGY)
+    strategy = extra_params.get("strategy", WEIGHTED_STRATEGIES[0] if rare_first is True else default)
     if not isinstance(strategy, str) or strategy not in STRATEGIES:
         raise ValueError(f"the extra param strategy is one of {', '.join(STRATEGIES)}, not {strategy!r:.40}")
     if not isinstance(rare_first, bool):

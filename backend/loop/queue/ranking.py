@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.active.pool import Indices, Pool
-from backend.active.ranking import select_batch, without_copies
+from backend.active.ranking import DEFAULT_STRATEGY, INTEREST, select_batch, without_copies
 from backend.active.similarity import similarity_to
 from backend.loop.queue.front import front_length
-from backend.loop.queue.labels import count_classes, read_ratings
+from backend.loop.queue.labels import count_classes, rating_of, read_ratings
 from backend.loop.queue.options import QueueOptions, read_queue_options
 from backend.loop.queue.pool import build_pool, rarity_of_classes
 from backend.prediction.control_models import ClassModel
@@ -24,6 +24,7 @@ from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.annotations import Annotation
 from sync.label_studio.tasks import Task
+from sync.labelling.config import LabelConfigError, parse
 
 __all__ = ["Ranking", "rank_tasks", "read_ranking"]
 
@@ -71,12 +72,22 @@ def read_ranking(project: Project, request: SimilarRequest | None, *, batch: int
     batch : int
         Number of annotations that start a training.
     """
+    default = _default_strategy(project)
     try:
-        options = read_queue_options(project.extra_params)
+        options = read_queue_options(project.extra_params, default=default)
     except ValueError as error:  # /setup refuses these
         log.warning("event=queue_options_ignored project=%d reason=%r", project.id, str(error))
-        options = QueueOptions()
+        options = QueueOptions(default)
     return Ranking(options, request, front_length(batch) if request is None else request.limit)
+
+
+def _default_strategy(project: Project) -> str:
+    """Return the order by interest for a project with a Rating; a config that cannot be read has no Rating."""
+    try:
+        config = parse(project.label_config)
+    except LabelConfigError:
+        return DEFAULT_STRATEGY
+    return DEFAULT_STRATEGY if rating_of(config) is None else INTEREST
 
 
 def rank_tasks(

@@ -8,6 +8,10 @@ import pytest
 
 from backend.active.ranking import DEFAULT_STRATEGY
 from backend.loop.queue.options import QueueOptions, read_queue_options
+from backend.loop.queue.ranking import read_ranking
+from backend.registry.records import Project
+
+RATING = '<Rating name="interest" toName="image" maxRating="5"/>'
 
 
 @pytest.mark.parametrize(
@@ -20,6 +24,27 @@ from backend.loop.queue.options import QueueOptions, read_queue_options
 )
 def test_options_are_read(params: dict[str, Any], options: QueueOptions) -> None:
     assert read_queue_options(params) == options
+
+
+def test_a_selected_strategy_replaces_the_default_of_the_project() -> None:
+    assert read_queue_options({}, default="interest") == QueueOptions("interest")
+    assert read_queue_options({"strategy": "random"}, default="interest") == QueueOptions("random")
+    assert read_queue_options({"rare_first": True}, default="interest") == QueueOptions("herding", rare_first=True)
+
+
+@pytest.mark.parametrize(
+    ("config", "params", "name"),
+    [
+        (f'<View><Image name="image" value="$image"/>{RATING}</View>', {}, "interest"),
+        (f'<View><Image name="image" value="$image"/>{RATING}</View>', {"strategy": "typiclust"}, "typiclust"),
+        (f'<View><Image name="image" value="$image"/>{RATING}</View>', {"strategy": "best"}, "interest"),
+        ('<View><Image name="image" value="$image"/></View>', {}, DEFAULT_STRATEGY),
+        ("not a config", {}, DEFAULT_STRATEGY),
+    ],
+)
+def test_a_rating_turns_the_order_by_interest_on(config: str, params: dict[str, Any], name: str) -> None:
+    project = Project(7, config, params, 1, "v0001", None, 0, training_requested=False, status="", status_at=0.0)
+    assert read_ranking(project, None, batch=10).name == name
 
 
 @pytest.mark.parametrize("strategy", ["best", "", None, 3, ["badge"]])
