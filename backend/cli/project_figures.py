@@ -52,7 +52,8 @@ def _print_report(report: Report) -> None:
     if report.galleries:
         console.print()
     for gallery in report.galleries:
-        _print(f"{gallery.title}: tasks {', '.join(str(thumbnail.task) for thumbnail in gallery.tasks)}")
+        several = "s" if len(gallery.tasks) > 1 else ""
+        _print(f"{gallery.title}: task{several} {', '.join(str(thumbnail.task) for thumbnail in gallery.tasks)}")
 
 
 def _print_control(control: ControlReport, live: int) -> None:

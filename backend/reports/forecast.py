@@ -86,7 +86,7 @@ def _arrays(points: Sequence[CurvePoint]) -> tuple[Floats, Floats, Floats]:
     points_by_size = sorted((point for point in points if point.labels > 0), key=lambda point: point.labels)
     sizes = {point.labels for point in points_by_size}
     if len(sizes) < FEWEST_POINTS:
-        raise NoForecast(f"A forecast needs {FEWEST_POINTS} points of the learning curve; there are {len(sizes)}.")
+        raise NoForecast(f"A forecast needs {FEWEST_POINTS} points of the learning curve, which has {len(sizes)}.")
     if points_by_size[-1].labels < LEAST_RANGE * points_by_size[0].labels:
         raise NoForecast(
             f"A forecast needs points at numbers of labels that differ by a factor of {LEAST_RANGE:g}; "

@@ -84,10 +84,9 @@ def _contradictions(inputs: ReportInputs, control: Control) -> list[str]:
     names = sorted(key for key, labels in answers.items() if len(labels) > 1)
     if not names:
         return []
-    examples = sorted(task for key in names for task in tasks[key])[:3]
-    examples_text = ", ".join(str(task) for task in examples)
+    examples_text = _list_tasks(sorted(task for key in names for task in tasks[key]))
     count = f"{len(names)} galaxies have" if len(names) > 1 else "1 galaxy has"
-    return [f"{count} contradictory labels of {control.name!r} (tasks {examples_text}): compare their annotations."]
+    return [f"{count} contradictory labels of {control.name!r} ({examples_text}): compare their annotations."]
 
 
 def _answers(label: Sequence[float], control: Control) -> set[int]:
@@ -129,9 +128,13 @@ def _unreadable(inputs: ReportInputs) -> list[str]:
     ids = {task.id for task in inputs.tasks}
     unreadable = sorted(task for task, record in records.items() if record.failed_at is not None and task in ids)
     if unreadable:
-        examples_text = ", ".join(str(task) for task in unreadable[:3])
         problems.append(
             f"Tasks without a prediction, because their image cannot be read or a head failed: {len(unreadable)} "
-            f"(tasks {examples_text}); the log of the worker has the reasons."
+            f"({_list_tasks(unreadable)}); the log of the worker has the reasons."
         )
     return problems
+
+
+def _list_tasks(tasks: Sequence[int]) -> str:
+    """Return the first tasks in words: "task 3" or "tasks 3, 8, 9"."""
+    return f"task{'s' if len(tasks) > 1 else ''} {', '.join(map(str, tasks[:3]))}"

@@ -15,6 +15,8 @@ __all__ = ["draw_acceptance", "draw_change", "draw_learning_curve", "draw_reliab
 
 NORMAL_95 = 1.96
 """Half-width of a 95 % interval in standard errors."""
+LEAST_LABELS = 10.0
+"""Smallest upper end of an axis of labels: the shipped version has none."""
 BLUE, VERMILLION, GREEN = 1, 2, 3
 
 
@@ -167,6 +169,6 @@ def _draw_by_version(
         summary=summary,
         x_title="labels of the version",
         y_title=y_title,
-        x_range=(0.0, max(point.x for point in points)),
+        x_range=(0.0, max(LEAST_LABELS, *(point.x for point in points))),
         y_range=y_range,
     )

@@ -119,7 +119,7 @@ def test_a_finished_project_may_stop() -> None:
 def test_too_few_points_have_a_reason_and_no_gain() -> None:
     forecast = make_forecast(curve()[:2], metric="macro_auc", at=20, seconds=None, changes=STABLE)
     assert (forecast.gain, forecast.may_stop) == (None, False)
-    assert forecast.sentence == "A forecast needs 4 points of the learning curve; there are 2."
+    assert forecast.sentence == "A forecast needs 4 points of the learning curve, which has 2."
 
 
 def test_held_out_labels_bring_no_gain() -> None:

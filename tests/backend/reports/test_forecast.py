@@ -93,12 +93,12 @@ def test_the_forecast_is_repeatable() -> None:
 
 
 def test_three_points_give_no_forecast() -> None:
-    with pytest.raises(NoForecast, match="needs 4 points of the learning curve; there are 3"):
+    with pytest.raises(NoForecast, match="needs 4 points of the learning curve, which has 3"):
         forecast(points(np.array([0.5, 0.6, 0.7]), np.array([10, 20, 30])), at=30, further_labels=100)
 
 
 def test_repeated_sizes_count_once() -> None:
-    with pytest.raises(NoForecast, match="there are 2"):
+    with pytest.raises(NoForecast, match="which has 2"):
         forecast(points(np.full(6, 0.5), np.array([10, 10, 10, 30, 30, 30])), at=30, further_labels=100)
 
 

@@ -29,7 +29,7 @@ def test_contradictory_labels_are_named(make_project: Make) -> None:
     other = choices.encode(["Calm" if "Wild" in str(first.result) else "Wild"], control=control)
     second = replace(first, id=99, completed_by=2, result=[other])
     problems = project.report(take_snapshot([*snapshot.annotations, second])).problems
-    assert "1 galaxy has contradictory labels of 'mood' (tasks 1): compare their annotations." in problems
+    assert "1 galaxy has contradictory labels of 'mood' (task 1): compare their annotations." in problems
 
 
 def test_few_held_out_galaxies_are_named(make_project: Make) -> None:
@@ -78,7 +78,7 @@ def test_an_unreadable_image_in_the_queue_ends_nothing(make_project: Make) -> No
     project.services.prediction_records.write(project.id, project.current.live_version, {80: failed})
     report = project.report(project.annotate(range(1, 31)))
     assert report.problems[-1] == (
-        "Tasks without a prediction, because their image cannot be read or a head failed: 1 (tasks 80); "
+        "Tasks without a prediction, because their image cannot be read or a head failed: 1 (task 80); "
         "the log of the worker has the reasons."
     )
     assert report.map is not None

@@ -6,7 +6,7 @@ import pytest
 
 from backend.reports.curve import Curve, CurvePoint, Forecast
 from backend.reports.estimate import Estimate
-from backend.reports.report import ControlReport, Map, MapPoint, Matrix
+from backend.reports.report import ControlReport, Map, MapPoint, Matrix, VersionReport
 from backend.server.pages.charts import Point, Series, draw_chart
 from backend.server.pages.confusion import MAX_LABELS, tabulate_confusions
 from backend.server.pages.control_charts import draw_change, draw_learning_curve, draw_reliability, draw_seconds
@@ -61,6 +61,13 @@ def test_a_control_without_figures_has_no_charts() -> None:
     control_report = ControlReport(name="c", kind="classes", curve=Curve(metric="accuracy"))
     for draw in (draw_learning_curve, draw_change, draw_seconds, draw_reliability):
         assert draw(control_report, "c") is None
+
+
+def test_an_axis_of_labels_starts_at_none_with_the_shipped_version_alone() -> None:
+    version = VersionReport(number=1, name="v0001", created_at=0.0, labels=0, median_seconds=8.0)
+    chart = draw_seconds(ControlReport(name="mood", kind="classes", versions=[version]), "seconds")
+    assert chart is not None
+    assert (chart.x.low, chart.x.high) == (0, 10)
 
 
 def test_a_map_has_one_path_per_label_whatever_the_number_of_tasks() -> None:

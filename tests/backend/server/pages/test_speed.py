@@ -42,9 +42,9 @@ def test_a_page_of_ten_thousand_tasks_is_ready_in_time(large: Report, client: Te
     client.get(path)
     times = []
     for _ in range(5):
-        start = time.perf_counter()
+        start = time.process_time()  # of server and client, so that other programs do not count
         answer = client.get(path)
-        times.append(time.perf_counter() - start)
+        times.append(time.process_time() - start)
         assert answer.status_code == 200
     print(f"{path}: {min(times):.3f} s, {len(answer.content)} bytes")  # noqa: T201
     assert min(times) < LIMIT_S
