@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
-from astropy.io.fits import Header
+from astropy.io.fits import Header, VerifyError
 
 from sync.errors.images import ImageError
 
@@ -69,7 +69,7 @@ def walk(data: bytes) -> list[StoredPart]:
         size = _size(header)
         if end + size > len(data):
             raise ImageError(f"the FITS file is truncated: part {len(parts)} needs {end + size} bytes of {len(data)}")
-        if header.get("ZIMAGE", False):
+        if _value(header, "ZIMAGE", False):
             _check_tiling(header)
         following = end + -(-size // BLOCK) * BLOCK
         parts.append(StoredPart(header, start, end, following))
@@ -96,13 +96,14 @@ def _size(header: Header) -> int:
     """Return the number of bytes of data after a header, without padding."""
     axes = _count(header, "NAXIS", largest=MAX_AXES)
     lengths = [_count(header, f"NAXIS{axis + 1}", largest=MAX_LENGTH) for axis in range(axes)]
-    if header.get("BITPIX") not in BITPIX:
-        raise ImageError(f"the FITS file has BITPIX = {header.get('BITPIX')!r} in a header; it must be one of {BITPIX}")
-    if header.get("GROUPS", False) or _count(header, "GCOUNT", largest=MAX_LENGTH, default=1) != 1:
+    depth = _value(header, "BITPIX")
+    if not isinstance(depth, int) or depth not in BITPIX:
+        raise ImageError(f"the FITS file has BITPIX = {depth!r} in a header; it must be one of {BITPIX}")
+    if _value(header, "GROUPS", False) or _count(header, "GCOUNT", largest=MAX_LENGTH, default=1) != 1:
         raise ImageError("the FITS file holds random groups, not an image")
     _count(header, "TFIELDS", largest=999, default=0)
     extra = _count(header, "PCOUNT", largest=MAX_LENGTH, default=0)
-    return abs(header["BITPIX"]) // 8 * (extra + prod(lengths)) if axes else 0
+    return abs(depth) // 8 * (extra + prod(lengths)) if axes else 0
 
 
 def check_compression(header: Header) -> None:
@@ -118,7 +119,7 @@ def check_compression(header: Header) -> None:
     ImageError
         If the codec is not in `SAFE_COMPRESSIONS`.
     """
-    compression = str(header.get("ZCMPTYPE", "")).strip().upper()
+    compression = str(_value(header, "ZCMPTYPE", "")).strip().upper()
     if compression not in SAFE_COMPRESSIONS:
         raise ImageError(
             f"the FITS image is compressed with {compression or 'nothing known'}, which cannot be opened safely; "
@@ -132,14 +133,21 @@ def _check_tiling(header: Header) -> None:
         length = _count(header, f"ZNAXIS{axis + 1}", largest=MAX_LENGTH)
         _count(header, f"ZTILE{axis + 1}", smallest=1, largest=MAX_LENGTH, default=length if axis == 0 else 1)
     for number in range(1, 10):
-        allowed_values = RICE_SETTINGS.get(str(header.get(f"ZNAME{number}", "")).strip().upper())
-        value = header.get(f"ZVAL{number}")
+        allowed_values = RICE_SETTINGS.get(str(_value(header, f"ZNAME{number}", "")).strip().upper())
+        value = _value(header, f"ZVAL{number}")
         if allowed_values and value not in allowed_values:
             raise ImageError(f"the FITS image has ZVAL{number} = {value!r} in its header; it must be one of {allowed_values}")
 
 
+def _value(header: Header, key: str, default: object = None) -> object:
+    try:
+        return header.get(key, default)
+    except VerifyError:
+        raise ImageError(f"the FITS file has a card {key} that cannot be read") from None
+
+
 def _count(header: Header, key: str, *, largest: int, smallest: int = 0, default: int | None = None) -> int:
-    value = header.get(key, default)
+    value = _value(header, key, default)
     if type(value) is not int or not smallest <= value <= largest:
         raise ImageError(f"the FITS file has {key} = {value!r} in a header; it must be a number from {smallest} to {largest}")
     return value

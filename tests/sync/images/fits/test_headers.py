@@ -62,6 +62,12 @@ def test_a_count_out_of_range_is_named(key: str, value: str) -> None:
         read_headers(header(**{key: value}) + bytes(2880))
 
 
+@pytest.mark.parametrize("key", ["NAXIS", "NAXIS1", "BITPIX", "GCOUNT"])
+def test_a_card_that_cannot_be_read_is_named(key: str) -> None:
+    with pytest.raises(ImageError, match=f"has a card {key} that cannot be read"):
+        read_headers(header(**{key: "'\x01'"}) + bytes(2880))
+
+
 @pytest.mark.parametrize(
     ("key", "value"),
     [("ZNAXIS", "99999999999"), ("ZNAXIS1", "-1"), ("ZTILE1", "0"), ("ZTILE2", "-5"), ("NAXIS2", "200000")],
