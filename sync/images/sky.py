@@ -42,6 +42,8 @@ def sky_of(header: fits.Header, content: bytes | None = None) -> dict[str, Any]:
         return {}
     except SkyError as error:
         return {"sky_problem": str(error)}
+    except DAMAGE as error:  # of numpy and astropy, for senseless numbers in the header
+        return {"sky_problem": f"the coordinates of the header cannot be computed ({type(error).__name__})"}
     problem = {"sky_problem": "; ".join(problems)} if problems else {}
     width, height = cards["NAXIS1"], cards["NAXIS2"]
     (place,) = sky.positions((width - 1) / 2, (height - 1) / 2)

@@ -40,7 +40,7 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     Raises
     ------
     SkyError
-        If pixels of the image are outside the projection.
+        If pixels of the image are outside the projection, or have no area.
     """
     middle = (np.array(size) - 1) / 2
     (centre,) = sky.positions(*(middle + corner))
@@ -53,6 +53,8 @@ def fit_cards(sky: CelestialSky, size: tuple[int, int], corner: tuple[int, int] 
     residual = float(np.hypot(*(fitted_sky - expected_sky).T).max()) * ARCSEC_A_DEGREE
     terms = {power: value / np.prod(reach ** np.array(power)) for power, value in zip(powers, coefficients, strict=True)}
     matrix = np.stack([terms[1, 0], terms[0, 1]], axis=1)
+    if not abs(np.linalg.det(matrix)) > 0:
+        raise SkyError("the distortion cannot be fitted: the middle pixel of the image has no area on the sky")
     cards: dict[str, Any] = {"WCSAXES": 2, "CTYPE1": "RA---TAN-SIP", "CTYPE2": "DEC--TAN-SIP", "RADESYS": "ICRS"}
     for axis in range(2):
         cards |= {

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -25,6 +26,9 @@ from sync.sky.tables import check_tables
 
 __all__ = ["find_sky", "read_sky"]
 
+PLAIN_TYPE = re.compile(r"[A-Z]+-+([A-Z]{3})")
+"""A coordinate type without the suffix of a distortion, such as ``RA---TAN``."""
+WITH_OWN_DISTORTION = ("TPV", "TPD", "TNX", "ZPX", "TAB")
 _LOOKUP_KEYS = ("CPDIS", "DP", "CPERR", "D2IM", "AXISCORR")
 
 
@@ -122,7 +126,8 @@ def _wcs(plane: Mapping[str, Value], file: HDUList | None, size: tuple[int, int]
     header["WCSAXES"] = 2
     for key, value in plane.items():
         header[key] = value
-    if "A_ORDER" in plane and str(plane["CTYPE1"]).endswith("-TAN") and str(plane["CTYPE2"]).endswith("-TAN"):
+    codes = {PLAIN_TYPE.sub(r"\1", str(plane[key])) for key in ("CTYPE1", "CTYPE2")}
+    if "A_ORDER" in plane and len(codes) == 1 and len(code := codes.pop()) == 3 and code not in WITH_OWN_DISTORTION:
         # Without the suffix astropy also applies the polynomial, but logs a long message for every image.
         header["CTYPE1"], header["CTYPE2"] = f"{plane['CTYPE1']}-SIP", f"{plane['CTYPE2']}-SIP"
     with warnings.catch_warnings():

@@ -118,7 +118,7 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
     name = path.stem if path.suffix.lower() in PACKING_SUFFIXES else path.name
     if not is_fits and not name.lower().endswith(TABLE_SUFFIXES):
         return None
-    from sync.importing.inputs.catalogue import bad_rows, open_catalogue
+    from sync.importing.inputs.catalogue import bad_rows, has_positions, open_catalogue, positions
     from sync.importing.inputs.item import InputError
 
     try:
@@ -132,7 +132,14 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
     problems = [f"row {number}: {reason}" for number, reason in list(faulty_rows.items())[:LISTED_ROWS]]
     if len(faulty_rows) > LISTED_ROWS:
         problems.append(f"{len(faulty_rows) - LISTED_ROWS} more rows cannot be read")
-    return {**NOTHING, "format": "catalogue", "rows": len(table), "columns": list(table.colnames), "problems": problems}, True
+    places = 0
+    try:
+        places = sum(place is not None for place in positions(table)) if has_positions(table) else 0
+    except InputError as error:
+        problems.append(str(error))
+    columns = list(table.colnames)
+    answer = {"format": "catalogue", "rows": len(table), "positions": places, "columns": columns, "problems": problems}
+    return {**NOTHING, **answer}, True
 
 
 def _format_description(path: str, answer: Mapping[str, Any]) -> str:
@@ -144,7 +151,12 @@ def _format_description(path: str, answer: Mapping[str, Any]) -> str:
     for description in answer.get("pictures", [answer] if answer["shape"] else []):
         lines += _format_image(description)
     if "rows" in answer:
-        lines.append(f"  {answer['rows']} rows with the columns {', '.join(answer['columns'])}: import it with --catalogue")
+        advice = (
+            f"{answer['positions']} of them with a position: import it with --catalogue"
+            if answer["positions"]
+            else "none with a known position: join it with --table, or name the columns with --ra and --dec"
+        )
+        lines.append(f"  {answer['rows']} rows with the columns {', '.join(answer['columns'])}; {advice}")
     lines += [f"  note: {problem}" for problem in answer["problems"]]
     return "\n".join(lines)
 

@@ -91,7 +91,10 @@ def parts_of(headers: Iterable[Header]) -> list[Part]:
     parts = []
     for number, header in enumerate(headers):
         name = text_of(header, "EXTNAME").upper() or ("" if number else "PRIMARY")
-        version = header.get("EXTVER", 1) if "EXTVER" in header else 1
+        try:
+            version = header.get("EXTVER", 1) if "EXTVER" in header else 1
+        except VerifyError:
+            version = 1
         parts.append(Part(number, name, version if type(version) is int else 1, header))
     return parts
 

@@ -180,3 +180,14 @@ def test_the_projections_of_wcslib_are_read_as_astropy_reads_them() -> None:
         places = SkyCoord(read_sky(header).positions(columns.ravel(), rows.ravel()), unit="deg")
         expected = reference.pixel_to_world(columns.ravel(), rows.ravel()).icrs
         assert places.separation(expected).arcsec.max() < 1e-6, file.name
+
+
+@pytest.mark.parametrize("code", ["TAN", "SIN", "STG", "ZEA"])
+def test_a_polynomial_without_its_suffix_is_applied_and_logged_nowhere(code: str, caplog: pytest.LogCaptureFixture) -> None:
+    cards: dict[str, Any] = {"CTYPE1": f"RA---{code}", "CTYPE2": f"DEC--{code}", "CRVAL1": 150.0, "CRVAL2": 2.0}
+    cards |= {"CRPIX1": 50.0, "CRPIX2": 40.0, "CD1_1": -1e-3, "CD2_2": 1e-3, "CD1_2": 0.0, "CD2_1": 0.0}
+    cards |= {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 2e-4, "NAXIS": 2, "NAXIS1": 100, "NAXIS2": 80}
+    (place,) = read_sky(cards).positions(10, 70)
+    assert not caplog.records
+    suffixed = {"CTYPE1": f"RA---{code}-SIP", "CTYPE2": f"DEC--{code}-SIP"}
+    assert place == pytest.approx(WCS(fits.Header(cards | suffixed)).all_pix2world([[10, 70]], 0)[0], abs=1e-9)

@@ -141,8 +141,11 @@ def test_a_catalogue_is_reported_as_a_catalogue(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ra,dec\n1,2\n3,4\n")
     description = answer(tmp_path / "a.csv")
     assert (description["format"], description["rows"], description["columns"]) == ("catalogue", 2, ["ra", "dec"])
+    assert description["positions"] == 2
     write_fits(tmp_path / "t.fits", fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=np.ones(3))]))
-    assert answer(tmp_path / "t.fits")["rows"] == 3
+    description = answer(tmp_path / "t.fits")
+    assert (description["rows"], description["positions"]) == (3, 0)
+    assert "none with a known position" in run(tmp_path / "t.fits").stdout
 
 
 def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
@@ -150,7 +153,7 @@ def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
     (problem,) = answer(write_fits(tmp_path / "c.fits", *tables), code=1)["problems"]
     assert problem.endswith("by name or number: 1 STARS (1 rows), 2 GALAXIES (1 rows)")
     file = tmp_path / "c.csv"
-    file.write_text("ra,dec\n" + "1,2,3\n" * 22 + "1,2\n")
+    file.write_text("ra,dec\n" + "1,2,3\n" * 22 + "1,2\n" * 30)
     problems = answer(file)["problems"]
     assert (problems[0], problems[-1]) == ("row 1: line 2 has 3 values for 2 columns", "2 more rows cannot be read")
 

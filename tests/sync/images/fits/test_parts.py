@@ -202,3 +202,11 @@ def test_a_single_image_is_displayed_under_any_name() -> None:
 def test_a_file_that_is_not_fits_has_no_extensions() -> None:
     assert pick_extension(b"\x89PNG\r\n\x1a\n...", "SCI") == b"\x89PNG\r\n\x1a\n..."
     assert split_images(b"no image") == [("", b"no image")]
+
+
+def test_a_version_that_cannot_be_read_costs_nothing() -> None:
+    card = b"EXTVER  =                    3"
+    data = file_of(image("SCI", 3)).replace(card, b"EXTVER  = '\x01'".ljust(len(card)))
+    (part,) = (part for part in parts_of(read_headers(data)) if part.is_image)
+    assert (part.name, part.version) == ("SCI", 1)
+    assert decode(data, max_pixels=10**6).shape == (16, 16, 3)
