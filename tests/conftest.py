@@ -26,7 +26,9 @@ from sqlalchemy import create_engine, make_url
 from tests.installed_wheel import install_wheel
 
 # No deadline and no check of durations: several processes of tests run at the same time, so they depend on the load.
-hypothesis.settings.register_profile("galaxyloop", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesis.HealthCheck.too_slow]}
+hypothesis.settings.register_profile("galaxyloop", **PATIENT)
+hypothesis.settings.register_profile("fast", max_examples=15, **PATIENT)  # of make test-fast
 hypothesis.settings.load_profile("galaxyloop")
 
 SERVICES = {"postgresql", "redis", "ray_cluster"}

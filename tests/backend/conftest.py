@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -19,11 +20,14 @@ from backend.settings import Settings
 Spot = tuple[float, float, float]
 """x, y, radius (standard deviation), pixels."""
 
+DATABASE_NAME = "galaxyloop.db"
+"""Name of the SQLite file in a data folder."""
+
 
 class FileServer(ThreadingHTTPServer):
     """Serves the entries of `files` by path and query, as Label Studio serves uploads; other paths get 404.
 
-    A path in `held` is answered after its event is set.
+    A path in `blocked_paths` is answered after its event is set.
     """
 
     daemon_threads = True
@@ -61,13 +65,18 @@ class Answer(BaseHTTPRequestHandler):
 
 def draw(size: tuple[int, int] = (200, 100), spots: tuple[Spot, ...] = ((150, 50, 6), (60, 50, 5)), *, seed: int = 0) -> bytes:
     """Return a PNG of `size` (width, height) with round galaxies on a noisy sky."""
+    return _draw(size, tuple(spots), seed)
+
+
+@lru_cache(maxsize=1000)
+def _draw(size: tuple[int, int], spots: tuple[Spot, ...], seed: int) -> bytes:
     rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
     light = np.full((size[1], size[0]), 0.03)
     for x, y, radius in spots:
         light += 0.8 * np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / (2 * radius**2))
     noisy = light[..., None] + np.random.default_rng(seed).normal(0, 0.01, (size[1], size[0], 3))
     content = io.BytesIO()
-    Image.fromarray((noisy.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG")
+    Image.fromarray((noisy.clip(0, 1) * 255).round().astype(np.uint8)).save(content, "PNG", compress_level=1)
     return content.getvalue()
 
 
@@ -99,12 +108,24 @@ def database(request: pytest.FixtureRequest) -> str:
     return url
 
 
+@pytest.fixture(scope="session")
+def new_database(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Return the file of a registry without projects: copying it takes a tenth of the time of the migrations."""
+    folder = tmp_path_factory.mktemp("registry")
+    Services(Settings(data_dir=folder)).engine.dispose()
+    return (folder / DATABASE_NAME).read_bytes()
+
+
 @pytest.fixture
-def open_services(tmp_path: Path, files: FileServer, database: str) -> Iterator[Callable[..., Services]]:
+def open_services(tmp_path: Path, files: FileServer, database: str, new_database: bytes) -> Iterator[Callable[..., Services]]:
     """Return a function that opens services on this test's folder and database; keywords are settings."""
     open_ones: list[Services] = []
 
     def open_(**changes: Any) -> Services:
+        folder = Path(changes.get("data_dir", tmp_path))
+        if not database and "database_url" not in changes and not (folder / DATABASE_NAME).exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            (folder / DATABASE_NAME).write_bytes(new_database)
         open_ones.append(_open(tmp_path, files, **{"database_url": database} | changes))
         return open_ones[-1]
 

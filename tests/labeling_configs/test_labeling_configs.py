@@ -163,6 +163,7 @@ def test_detected_galaxies_get_the_label_galaxy(name: str) -> None:
         assert match_labels(["galaxy"], control) == {"galaxy": "Galaxy"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name in SHIPPED if name != "redshift.xml"])  # learned from the first batch
 def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))

@@ -1,0 +1,79 @@
+"""Names in the code: functions are named by verbs, and variables, arguments and attributes by nouns, not by bare participles."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+IRREGULAR = frozenset(
+    """begun bound brought built caught chosen done drawn felt found given gone held hidden kept known laid learnt lost made meant
+    met said seen sent shown sold spent spoken stolen stood struck taken thrown told understood woken won worn written""".split()
+)
+"""Participles that do not end in -ed. `left`, `put`, `read`, `run`, `set`, `split` and `fit` are also a side or a verb's stem."""
+VAGUE = frozenset("one ones some there here then again something nothing everything somebody whoever".split())
+NOUNS = frozenset("bed embed exceed feed need proceed red seed shed speed succeed unused weed expected".split())
+"""Words in -ed that are no participles, and `expected`, the usual name of the right value in a test."""
+
+
+def is_participle(name: str) -> bool:
+    """Return whether a name is one bare participle or a word without content; `drawn_boxes` and `is_known` are neither."""
+    word = name.strip("_")
+    if "_" in word or not word.islower() or word in NOUNS:
+        return False
+    return word in IRREGULAR | VAGUE or word.endswith("ed")
+
+
+def is_boolean(annotation: ast.expr | None) -> bool:
+    return annotation is not None and ast.unparse(annotation).startswith("bool")
+
+
+def is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
+
+
+def named(tree: ast.AST) -> Iterator[tuple[int, str]]:
+    """Yield the names that a module gives to functions, arguments and variables, except to booleans, with their lines."""
+    fields = {
+        statement.target
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for statement in node.body
+        if isinstance(statement, ast.AnnAssign)
+    }
+    booleans = {
+        node.target.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and is_boolean(node.annotation)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and not is_property(node):
+            yield node.lineno, node.name
+        elif isinstance(node, ast.arg) and not is_boolean(node.annotation):
+            yield node.lineno, node.arg
+        elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store) and node not in fields and node.id not in booleans:
+            yield node.lineno, node.id
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.lineno, node.name
+
+
+@pytest.mark.parametrize("package", ["backend", "sync", "galaxyloop", "benchmarks", "tests", "examples"])
+def test_no_name_is_a_bare_participle(package: str) -> None:
+    problems = [
+        f"{path.relative_to(ROOT)}:{line} {name}"
+        for path in sorted((ROOT / package).rglob("*.py"))
+        for line, name in named(ast.parse(path.read_text()))
+        if is_participle(name)
+    ]
+    assert not problems, "name what it holds or does: " + ", ".join(problems)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("said", True), ("_drawn", True), ("one", True), ("drawn_boxes", False), ("seed", False)]
+)
+def test_participles_are_recognised(name: str, expected: bool) -> None:
+    assert is_participle(name) is expected
