@@ -23,10 +23,10 @@ def join(labels: Table, catalogue: Table) -> Table:
     """Return the catalogue with the columns `class` and `task` of the nearest label."""
     labels = labels[np.isfinite(np.ma.masked_invalid(labels["ra"]).filled(np.nan))]
     nearest, distance, _ = _positions(catalogue).match_to_catalog_sky(_positions(labels))
-    joined = catalogue.copy()
+    table = catalogue.copy()
     for name in ("class", "task"):
-        joined[name] = MaskedColumn(labels[name][nearest], mask=distance > LARGEST_DISTANCE)
-    return joined
+        table[name] = MaskedColumn(labels[name][nearest], mask=distance > LARGEST_DISTANCE)
+    return table
 
 
 def _positions(table: Table) -> SkyCoord:

@@ -158,8 +158,8 @@ def test_imports_between_modules_have_no_cycle() -> None:
 def test_imports_between_folders_have_no_cycle() -> None:
     folders = {(folder_of(edge.importer), folder_of(edge.imported)) for package in FLOORS for edge in imports(package)}
     # A folder's __init__ may import from its subfolders, and these may import from the files of the folder.
-    apart = {(importer, imported) for importer, imported in folders if not f"{importer}.".startswith(f"{imported}.")}
-    apart = {(importer, imported) for importer, imported in apart if not f"{imported}.".startswith(f"{importer}.")}
+    apart = {(importer, target) for importer, target in folders if not f"{importer}.".startswith(f"{target}.")}
+    apart = {(importer, target) for importer, target in apart if not f"{target}.".startswith(f"{importer}.")}
     assert not nodes_on_circles(apart)
 
 

@@ -1,8 +1,9 @@
-"""Names in the code: functions are named by verbs, and variables, arguments and attributes by nouns, not by bare participles."""
+"""Names in the code: functions are named by verbs, and variables and arguments by nouns, not by bare participles."""
 
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,22 +11,20 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-IRREGULAR = frozenset(
-    """begun bound brought built caught chosen done drawn felt found given gone held hidden kept known laid learnt lost made meant
-    met said seen sent shown sold spent spoken stolen stood struck taken thrown told understood woken won worn written""".split()
+IRREGULAR = re.compile(
+    "begun|brought|built|caught|chosen|done|drawn|felt|found|given|gone|held|hidden|kept|known|laid|learnt|lost|made|meant|met|said|"
+    "seen|sent|shown|sold|spent|spoken|stolen|stood|struck|taken|thrown|told|understood|woken|won|worn|written|[a-z]+ed"
 )
-"""Participles that do not end in -ed. `left`, `put`, `read`, `run`, `set`, `split` and `fit` are also a side or a verb's stem."""
-VAGUE = frozenset("one ones some there here then again something nothing everything somebody whoever".split())
-NOUNS = frozenset("bed embed exceed feed need proceed red seed shed speed succeed unused weed expected".split())
-"""Words in -ed that are no participles, and `expected`, the usual name of the right value in a test."""
+"""Participles, except those that are also a verb's stem or a side: put, read, bound, left."""
+VAGUE = re.compile("one|some|there|here|then|again|something|nothing|everything|somebody|whoever")
+NOUNS = re.compile("bed|embed|exceed|expected|feed|need|proceed|red|seed|shed|speed|succeed|unused|weed")
+"""Words in -ed that are not participles, and `expected`, the usual name of the right value in a test."""
 
 
 def is_participle(name: str) -> bool:
     """Return whether a name is one bare participle or a word without content; `drawn_boxes` and `is_known` are neither."""
     word = name.strip("_")
-    if "_" in word or not word.islower() or word in NOUNS:
-        return False
-    return word in IRREGULAR | VAGUE or word.endswith("ed")
+    return any(pattern.fullmatch(word) for pattern in (IRREGULAR, VAGUE)) and not NOUNS.fullmatch(word)
 
 
 def is_boolean(annotation: ast.expr | None) -> bool:
@@ -36,14 +35,15 @@ def is_property(function: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     return any("property" in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
-def named(tree: ast.AST) -> Iterator[tuple[int, str]]:
+def iterate_names(tree: ast.AST) -> Iterator[tuple[int, str]]:
     """Yield the names that a module gives to functions, arguments and variables, except to booleans, with their lines."""
     fields = {
-        statement.target
+        target
         for node in ast.walk(tree)
         if isinstance(node, ast.ClassDef)
         for statement in node.body
-        if isinstance(statement, ast.AnnAssign)
+        if isinstance(statement, ast.AnnAssign | ast.Assign)
+        for target in ([statement.target] if isinstance(statement, ast.AnnAssign) else statement.targets)
     }
     booleans = {
         node.target.id
@@ -66,7 +66,7 @@ def test_no_name_is_a_bare_participle(package: str) -> None:
     problems = [
         f"{path.relative_to(ROOT)}:{line} {name}"
         for path in sorted((ROOT / package).rglob("*.py"))
-        for line, name in named(ast.parse(path.read_text()))
+        for line, name in iterate_names(ast.parse(path.read_text()))
         if is_participle(name)
     ]
     assert not problems, "name what it holds or does: " + ", ".join(problems)

@@ -47,22 +47,22 @@ def run(installed_wheel: Path, tmp_path: Path) -> Run:
 @pytest.mark.slow
 def test_the_installed_package_is_that_of_the_wheel(installed_wheel: Path, tmp_path: Path, run: Run) -> None:
     code = "import galaxyloop, backend, sync; print(galaxyloop.__file__, backend.__file__, sync.__file__, sep='\\n')"
-    done = subprocess.run(
+    process = subprocess.run(
         [str(installed_wheel / "python"), "-c", code],
         cwd=tmp_path, env=make_environment(), capture_output=True, text=True, check=True, timeout=60,
     )  # fmt: skip
-    assert all(Path(file).is_relative_to(installed_wheel.parent) for file in done.stdout.split())
+    assert all(Path(file).is_relative_to(installed_wheel.parent) for file in process.stdout.split())
     assert run("--version").stdout == f"galaxyloop {galaxyloop.__version__}\n"
 
 
 @pytest.mark.slow
 def test_the_installed_commands_work(run: Run, tmp_path: Path) -> None:
-    predicted = run("predict", "galaxy.png", "--config", "everything", "--output", "tasks.json")
-    assert predicted.returncode == 0, predicted.stderr
+    result = run("predict", "galaxy.png", "--config", "everything", "--output", "tasks.json")
+    assert result.returncode == 0, result.stderr
     (task,) = json.loads((tmp_path / "tasks.json").read_text())
     assert task["predictions"][0]["result"]
-    segmented = run("segment", "galaxy.png", "--point", "64,64", "--output", "mask.png")
-    assert segmented.returncode == 0, segmented.stderr
+    result = run("segment", "galaxy.png", "--point", "64,64", "--output", "mask.png")
+    assert result.returncode == 0, result.stderr
     with Image.open(tmp_path / "mask.png") as mask:
         assert np.asarray(mask).any()
     status = run("status", "--json")

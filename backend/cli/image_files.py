@@ -49,10 +49,10 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
 
 
 def _unique(spans: Iterable[Span]) -> Iterator[Span]:
-    seen: set[Span] = set()
+    known_spans: set[Span] = set()
     for span in spans:
-        if span not in seen:
-            seen.add(span)
+        if span not in known_spans:
+            known_spans.add(span)
             yield span
 
 

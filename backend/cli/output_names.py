@@ -49,13 +49,13 @@ def name_outputs(
 
 def _unique_names(names: Iterable[str], suffix: str) -> list[str]:
     """Return a file name for each name; equal names of different folders get a number."""
-    used: dict[str, None] = {}
+    names_used: dict[str, None] = {}
     for name in names:
         stem = PurePosixPath(name).name
         while PurePosixPath(stem).suffix.lower() in IMAGE_SUFFIXES:
             stem = PurePosixPath(stem).stem
         candidate, number = f"{stem}{suffix}", 2
-        while candidate in used:
+        while candidate in names_used:
             candidate, number = f"{stem}-{number}{suffix}", number + 1
-        used[candidate] = None
-    return list(used)
+        names_used[candidate] = None
+    return list(names_used)

@@ -44,20 +44,20 @@ class ProgressReport:
         Number of items that an earlier run has finished.
     """
 
-    def __init__(self, bars: Progress, title: str, *, total: int | None, unit: str, done: int = 0) -> None:
+    def __init__(self, bars: Progress, title: str, *, total: int | None, unit: str, count_done: int = 0) -> None:
         self._bars, self._title, self._total, self._unit = bars, title, total, unit
-        self._done, self._first = done, done
+        self._done, self._first = count_done, count_done
         self._started_at = self._printed_at = time.monotonic()
-        self._bar = bars.add_task(title, total=total, completed=done, unit=unit)
+        self._bar = bars.add_task(title, total=total, completed=count_done, unit=unit)
 
     def advance(self, count: int = 1) -> None:
         """Count items that are done."""
         self.update(self._done + count, self._total)
 
-    def update(self, done: int, total: int | None) -> None:
+    def update(self, count_done: int, total: int | None) -> None:
         """Set the number of items that are done, and of all items."""
-        self._done, self._total = done, total
-        self._bars.update(self._bar, completed=done, total=total)
+        self._done, self._total = count_done, total
+        self._bars.update(self._bar, completed=count_done, total=total)
         clock_s = time.monotonic()
         if not notices.is_terminal and clock_s - self._printed_at >= LINE_EVERY_S:
             self._printed_at = clock_s
@@ -80,7 +80,7 @@ class _RateColumn(ProgressColumn):
 
 
 @contextmanager
-def show_progress(title: str, *, total: int | None, unit: str = "images", done: int = 0) -> Iterator[ProgressReport]:
+def show_progress(title: str, *, total: int | None, unit: str = "images", count_done: int = 0) -> Iterator[ProgressReport]:
     """Show the progress of a block on standard error."""
     columns = (
         SpinnerColumn(),
@@ -91,7 +91,7 @@ def show_progress(title: str, *, total: int | None, unit: str = "images", done: 
         TimeRemainingColumn(),
     )
     with Progress(*columns, console=notices, disable=not notices.is_terminal) as bars:
-        yield ProgressReport(bars, title, total=total, unit=unit, done=done)
+        yield ProgressReport(bars, title, total=total, unit=unit, count_done=count_done)
 
 
 def track_items(items: Iterable[Item], title: str, *, total: int | None, unit: str = "images") -> Iterator[Item]:
@@ -102,7 +102,9 @@ def track_items(items: Iterable[Item], title: str, *, total: int | None, unit: s
             report.advance()
 
 
-def track_rate(batches: Iterable[Batch], title: str, *, total: int, unit: str = "images", done: int = 0) -> Iterator[Batch]:
+def track_rate(
+    batches: Iterable[Batch], title: str, *, total: int, unit: str = "images", count_done: int = 0
+) -> Iterator[Batch]:
     """Yield batches, and show the progress of the items in them as `track_items` does.
 
     Parameters
@@ -111,10 +113,10 @@ def track_rate(batches: Iterable[Batch], title: str, *, total: int, unit: str = 
     title, unit : str
     total : int
         Number of all items.
-    done : int
+    count_done : int
         Number of items that an earlier run has finished.
     """
-    with show_progress(title, total=total, unit=unit, done=done) as report:
+    with show_progress(title, total=total, unit=unit, count_done=count_done) as report:
         for batch in batches:
             yield batch
             report.advance(len(batch))

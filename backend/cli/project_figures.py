@@ -27,8 +27,8 @@ def print_project(summary: Summary) -> None:
     from backend.reports.summary import list_problems
 
     project, report = summary.project, summary.report
-    pinned = ", pinned" if project.pinned else ""
-    _print(f"project {project.id}: {summary.live.name} is live{pinned}")
+    pin_note = ", pinned" if project.pinned else ""
+    _print(f"project {project.id}: {summary.live.name} is live{pin_note}")
     _print(summary.now)
     _print(f"last result ({format_time(project.status_at)}): {project.status}")
     if report is None:
@@ -141,13 +141,13 @@ def _largest_confusions(control: ControlReport) -> list[str]:
         return []
     labels = control.confusion.labels
     counts = [
-        (count, annotated, predicted)
-        for annotated, row in zip(labels, control.confusion.counts, strict=True)
-        for predicted, count in zip(labels, row, strict=True)
-        if count and annotated != predicted
+        (count, true_label, predicted_label)
+        for true_label, row in zip(labels, control.confusion.counts, strict=True)
+        for predicted_label, count in zip(labels, row, strict=True)
+        if count and true_label != predicted_label
     ]
     largest = sorted(counts, key=lambda confusion: -confusion[0])[:MOST_CONFUSIONS]
-    return [f"{count} {annotated} predicted as {predicted}" for count, annotated, predicted in largest]
+    return [f"{count} {true_label} predicted as {predicted_label}" for count, true_label, predicted_label in largest]
 
 
 def _evidence_table(summary: Summary) -> Table:

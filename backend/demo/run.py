@@ -163,7 +163,7 @@ def _prepare_project(
             images = _prepare_images(options, console)
         with Progress(console=console) as progress:
             bar = progress.add_task("uploading the images", total=len(images))
-            upload_images(client, state.project_id, images, progress=lambda done, _: progress.update(bar, completed=done))
+            upload_images(client, state.project_id, images, progress=lambda count, _: progress.update(bar, completed=count))
         set_uncertainty_sampling(client, state.project_id)
         state.images_uploaded = True
         save_state(state_file, state)

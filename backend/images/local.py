@@ -103,5 +103,5 @@ class LocalImageStore:
         return self._store(read_file(Path(path), self._max_bytes))
 
     def _store(self, content: bytes) -> StoredImage:
-        picked = pick_extension(content, self._extension)
-        return StoredImage(image_key(picked), lambda: picked, self._max_pixels)
+        extension = pick_extension(content, self._extension)
+        return StoredImage(image_key(extension), lambda: extension, self._max_pixels)

@@ -87,7 +87,7 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     left_out = note_problems(services, project, snapshot.annotations, readings=session.readings)
     outcomes = [replace_damaged(registry, project_id, holder=lease.name)]
     target = find_target(services, registry.project(project_id))
-    embed = partial(embed_ahead, services, project, tasks, target.chosen, done=session.embedded, lease=lease)
+    embed = partial(embed_ahead, services, project, tasks, target.chosen, pairs_done=session.embedded, lease=lease)
     is_ready = not target.is_switch or embed(seconds=0).is_complete
     encoder = target.chosen if is_ready else target.current
     outcomes += [target.problem, _do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease, encoder))]

@@ -141,11 +141,11 @@ def _handle(services: Services, session: ProjectSession, pending: EventTimes) ->
 def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -> bool:
     """Run a cycle and record its outcome; return whether the events are handled, and need no retry."""
     project_id = session.project_id
-    figures, start_s, failed = WorkerFiguresStore(services.engine), time.monotonic(), True
+    figures, start_s, has_failed = WorkerFiguresStore(services.engine), time.monotonic(), True
     try:
         absence = check_presence(services, project_id)
         _set_status(services, project_id, absence or run_cycle(services, session, lease))
-        failed = False
+        has_failed = False
     except LabelStudioUnavailable as error:
         lease.expire_if_unanswered(error)
         log.warning("event=label_studio_unavailable project=%d error=%r", project_id, str(error))
@@ -155,7 +155,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
         return False
     except NotAttachedError:
         _set_status(services, project_id, record_detached(services, project_id))
-        failed = False
+        has_failed = False
     except LabelStudioError as error:
         # Label Studio refused the request: an immediate retry would fail too. The next event or reconciliation retries.
         if _set_status(services, project_id, f"stopped: {error}"):
@@ -173,7 +173,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
             return False
         log.exception("event=cycle_failed project=%d", project_id)
         services.registry.set_status(project_id, "the last cycle failed; the worker's log has the error")
-    figures.add_cycle(project_id, seconds=time.monotonic() - start_s, failed=failed)
+    figures.add_cycle(project_id, seconds=time.monotonic() - start_s, failed=has_failed)
     return True
 
 

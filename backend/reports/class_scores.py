@@ -50,13 +50,13 @@ def macro_auc(probabilities: Floats, targets: NDArray[np.bool_]) -> Score:
     ----------
     probabilities, targets : ndarray, shape (n, k)
     """
-    used = [column for column in range(targets.shape[1]) if 0 < targets[:, column].sum() < len(targets)]
+    columns_used = [column for column in range(targets.shape[1]) if 0 < targets[:, column].sum() < len(targets)]
 
     def compute(weights: Floats) -> Floats:
-        if not used:
+        if not columns_used:
             return np.full(len(weights), np.nan)
         # A resample without a class has no AUC: the mean over other classes would be another score.
-        aucs = [_auc(probabilities[:, column], targets[:, column], weights) for column in used]
+        aucs = [_auc(probabilities[:, column], targets[:, column], weights) for column in columns_used]
         return np.asarray(np.mean(aucs, axis=0), np.float64)
 
     return compute

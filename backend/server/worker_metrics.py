@@ -34,7 +34,7 @@ class WorkerMetrics(Collector):
 def _work_metrics(figures: list[WorkerFigures]) -> Iterator[Metric]:
     cycles = CounterMetricFamily("galaxyloop_cycles", "Cycles of the worker.", labels=["project"])
     cycle_s = CounterMetricFamily("galaxyloop_cycle_seconds", "Time of all cycles.", labels=["project"])
-    failed = CounterMetricFamily("galaxyloop_cycle_errors", "Cycles that ended with an error.", labels=["project"])
+    errors = CounterMetricFamily("galaxyloop_cycle_errors", "Cycles that ended with an error.", labels=["project"])
     trainings = CounterMetricFamily("galaxyloop_trainings", "Trained versions.", labels=["project"])
     training_s = CounterMetricFamily("galaxyloop_training_seconds", "Time of all trainings.", labels=["project"])
     last_s = GaugeMetricFamily("galaxyloop_last_training_seconds", "Time of the newest training.", labels=["project"])
@@ -42,12 +42,12 @@ def _work_metrics(figures: list[WorkerFigures]) -> Iterator[Metric]:
         labels = [str(project.project_id)]
         cycles.add_metric(labels, project.cycles)
         cycle_s.add_metric(labels, project.cycle_seconds)
-        failed.add_metric(labels, project.failed_cycles)
+        errors.add_metric(labels, project.failed_cycles)
         trainings.add_metric(labels, project.trainings)
         training_s.add_metric(labels, project.training_seconds)
         if project.last_training_seconds is not None:
             last_s.add_metric(labels, project.last_training_seconds)
-    yield from (cycles, cycle_s, failed, trainings, training_s, last_s)
+    yield from (cycles, cycle_s, errors, trainings, training_s, last_s)
 
 
 def _gate_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
@@ -56,19 +56,19 @@ def _gate_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
         "Mean agreement with annotators of the heads that the newest gate compared.",
         labels=["project", "control", "head"],
     )
-    judged = GaugeMetricFamily("galaxyloop_gate_tasks", "Tasks on which the newest gate compared.", labels=["project"])
+    gate_tasks = GaugeMetricFamily("galaxyloop_gate_tasks", "Tasks on which the newest gate compared.", labels=["project"])
     number = GaugeMetricFamily("galaxyloop_gate_version", "Number of the newest compared version.", labels=["project"])
     for project, versions in versions_of.items():
-        compared = next((version for version in reversed(versions) if "judged_on" in version.evidence), None)
-        if compared is None:
+        newest = next((version for version in reversed(versions) if "judged_on" in version.evidence), None)
+        if newest is None:
             continue
-        number.add_metric([str(project)], compared.number)
-        judged.add_metric([str(project)], compared.evidence["judged_on"])
-        for control, measured in compared.evidence.get("controls", {}).items():
+        number.add_metric([str(project)], newest.number)
+        gate_tasks.add_metric([str(project)], newest.evidence["judged_on"])
+        for control, control_evidence in newest.evidence.get("controls", {}).items():
             for head in HEADS:
-                if isinstance(value := measured.get(head), int | float):
+                if isinstance(value := control_evidence.get(head), int | float):
                     score.add_metric([str(project), control, head], value)
-    yield from (score, judged, number)
+    yield from (score, gate_tasks, number)
 
 
 def _effort_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
@@ -77,7 +77,7 @@ def _effort_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
         "Regions of the newest version with annotations, by what annotators did with them.",
         labels=["project", "control", "action"],
     )
-    edited = GaugeMetricFamily(
+    edits = GaugeMetricFamily(
         "galaxyloop_edited_share",
         "Share of predicted regions that annotators edited or rejected, of the newest version with annotations.",
         labels=["project", "control"],
@@ -88,7 +88,7 @@ def _effort_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
             newest |= {control: effort for control, effort in version.effort.items() if effort.predicted}
         for control, effort in newest.items():
             labels = [str(project), control]
-            edited.add_metric(labels, 1 - effort.accepted / effort.predicted)
+            edits.add_metric(labels, 1 - effort.accepted / effort.predicted)
             for action in ("accepted", "edited", "rejected", "added"):
                 regions.add_metric([*labels, action], getattr(effort, action))
-    yield from (regions, edited)
+    yield from (regions, edits)

@@ -132,7 +132,7 @@ def columns(first: str, rungs: dict[str, tuple[int, ...]]) -> list[str]:
 def main(
     data: Path,
     encoders: Annotated[list[str], typer.Argument(help="NAME=CHECKPOINT")],
-    shipped: Annotated[Path | None, typer.Option(help="Measured on test, once.")] = None,
+    shipped_checkpoint: Annotated[Path | None, typer.Option("--shipped", help="Measured on test, once.")] = None,
 ) -> None:
     """Compare the encoders and write the section."""
     sets = {name: read(data, name, test=False) for name in LADDER}
@@ -153,9 +153,9 @@ def main(
     results |= cells_by_name
     text += f"\n\n**The same for embeddings of “{last}” averaged over views**\n\n"
     text += markdown_table(columns("", LADDER), [row(name, cells) for name, cells in cells_by_name.items()])
-    if shipped is not None:
+    if shipped_checkpoint is not None:
         tests = {name: read(data, name, test=True) for name in TEST_LADDER}
-        results["test"] = measure(load_encoder(shipped), fingerprint(shipped), tests, TEST_LADDER)
+        results["test"] = measure(load_encoder(shipped_checkpoint), fingerprint(shipped_checkpoint), tests, TEST_LADDER)
         text += "\n\n**The shipped encoder on the test parts: labels drawn from them, scored on the rest**\n\n"
         text += markdown_table(columns("", TEST_LADDER), [row("shipped", results["test"])])
     write_numbers("encoders", results)

@@ -60,8 +60,8 @@ def main() -> None:
         surveys = [link_survey(options.folder / str(images), distinct, images) for images in options.images]
         for method, survey in [(READ, surveys[:2][-1]), *((SEARCH, survey) for survey in surveys)]:
             command = [sys.executable, "-m", "benchmarks.ranking.survey", str(survey), "--one", method]
-            done = subprocess.run(command, check=True, capture_output=True, text=True)
-            images, seconds, cpu_seconds, memory, base = json.loads(done.stdout)
+            process = subprocess.run(command, check=True, capture_output=True, text=True)
+            images, seconds, cpu_seconds, memory, base = json.loads(process.stdout)
             numbers = [f"{images:,}", f"{seconds:.1f}", f"{cpu_seconds:.1f}", f"{memory:.0f}", f"{memory - base:.0f}"]
             rows.append([method, *numbers])
             print(rows[-1], flush=True)

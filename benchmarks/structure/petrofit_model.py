@@ -12,7 +12,7 @@ __all__ = ["PsfConvolved", "Sersic2D", "fit_model"]
 
 for name in ("update_default_config", "ConfigurationDefaultMissingError", "ConfigurationDefaultMissingWarning"):
     if not hasattr(configuration, name):
-        setattr(configuration, name, Exception if name.startswith("Conf") else lambda *options, **named: None)
+        setattr(configuration, name, Exception if name.startswith("Conf") else lambda *options, **keywords: None)
 
 from petrofit import PSFConvolvedModel2D, fit_model  # noqa: E402 - after the names that it imports
 

@@ -72,10 +72,10 @@ def observe(pixels: Pixels, survey: Survey, *, galaxy_arcsec: float, seed: int =
     """
     source_arcsec = galaxy_arcsec / GALAXY_PX
     sigma = survey.fwhm_arcsec / 2.355 / source_arcsec
-    blurred = ndimage.gaussian_filter(pixels.astype(np.float64), (sigma, sigma, 0))
+    blurred_pixels = ndimage.gaussian_filter(pixels.astype(np.float64), (sigma, sigma, 0))
     factor = min(source_arcsec / survey.pixel_arcsec, 1.0)
-    sampled = ndimage.zoom(blurred, (factor, factor, 1), order=1, grid_mode=True, mode="nearest")
-    noisy = sampled + np.random.default_rng(seed).normal(0, survey.noise, sampled.shape)
+    resampled_pixels = ndimage.zoom(blurred_pixels, (factor, factor, 1), order=1, grid_mode=True, mode="nearest")
+    noisy = resampled_pixels + np.random.default_rng(seed).normal(0, survey.noise, resampled_pixels.shape)
     return noisy.clip(0, 255).astype(np.uint8)
 
 

@@ -229,12 +229,12 @@ def _rate(work: Callable[[], object], images: int, seconds: float) -> float:
             return count / elapsed_s
 
 
-def _result(method: Method, network: Any, settings: list[Setting], *, bare_mb: float, **measured: Any) -> Measured:
+def _result(method: Method, network: Any, settings: list[Setting], *, bare_mb: float, **numbers: Any) -> Measured:
     no_rates: dict[str, Any] = {"rates": [], "from_files": [], "from_files_ahead": [], "preparing_ms": 0.0, "seconds_for": {}}
     parameters = sum(weights.numel() for weights in network.parameters())
     peak_mb = _peak_mb(method.device)
     return Measured(
-        method=method, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(no_rates | measured)
+        method=method, parameters=parameters, settings=settings, bare_mb=bare_mb, peak_mb=peak_mb, **(no_rates | numbers)
     )
 
 

@@ -152,7 +152,7 @@ def name_columns(
     used_names = {name.casefold() for name in reserved_names}
     keys = {clean(column.key).casefold() for column in columns}
     columns_by_name: dict[str, DataColumn] = {}
-    used = set(used_names)
+    known_names = set(used_names)
     for column in columns:
         first = clean(column.key) or "catalogue_"
         if first.casefold() in used_names and f"catalogue_{first}".casefold() in keys:
@@ -161,9 +161,9 @@ def name_columns(
         name = next(
             name
             for name in chain([first], candidates)
-            if name.casefold() not in used and (name == first or name.casefold() not in keys)
+            if name.casefold() not in known_names and (name == first or name.casefold() not in keys)
         )
-        used.add(name.casefold())
+        known_names.add(name.casefold())
         columns_by_name[name] = column
     return columns_by_name
 

@@ -161,8 +161,8 @@ def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, first_pass:
         names = [name for name in value[control.tag.lower()] if isinstance(name, str)]
         labels = [label for name in names if (label := read_label(name, control)) is not None]
         for label in labels if not control.labels else ():
-            used = (number if isinstance(number, int) else 0, place)
-            first_pass.extra_labels[label] = min(first_pass.extra_labels.get(label, used), used)
+            sort_key = (number if isinstance(number, int) else 0, place)
+            first_pass.extra_labels[label] = min(first_pass.extra_labels.get(label, sort_key), sort_key)
         if kind in OUTLINES:
             first_pass.outlined.update(labels)
 

@@ -45,13 +45,13 @@ class QuantityColumn:
         return self.name + ERROR
 
 
-def quantity_columns(config: LabelConfig, *, reserved: Collection[str]) -> tuple[QuantityColumn, ...]:
+def quantity_columns(config: LabelConfig, *, reserved_names: Collection[str]) -> tuple[QuantityColumn, ...]:
     """Return the columns of a labelling config: of several controls with the same quantity, the first has the column.
 
     Parameters
     ----------
     config : LabelConfig
-    reserved : collection of str
+    reserved_names : collection of str
         Names of the catalogue's own columns, such as `axis_ratio` of the drawn shape; a quantity with such a name is called
         `measured_<name>`.
     """
@@ -59,7 +59,7 @@ def quantity_columns(config: LabelConfig, *, reserved: Collection[str]) -> tuple
     for control in config.controls:
         quantity = quantity_of(control)
         if quantity is not None:
-            name = f"measured_{quantity.name}" if quantity.name in reserved else quantity.name
+            name = f"measured_{quantity.name}" if quantity.name in reserved_names else quantity.name
             columns.setdefault(name, QuantityColumn(name, control.name, quantity))
     return tuple(columns.values())
 

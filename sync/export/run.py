@@ -109,7 +109,7 @@ def export(
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             report=problems.add,
             on_written=note_written,
-            quantities=quantity_columns(plan.config, reserved=[column.name for column in COLUMNS]),
+            quantities=quantity_columns(plan.config, reserved_names=[column.name for column in COLUMNS]),
         )
         _check_something_fits(plan, dataset)
         if first_pass.data_columns.dropped:

@@ -112,16 +112,16 @@ def _check_scale(cards: dict[str, Value], numbers: Mapping[str, str]) -> None:
     matrix = [key for key in cards if key.startswith("CD") and "_" in key]
     scales = [key for key in ("CDELT1", "CDELT2") if key in cards]
     turns = [key for key in cards if key.startswith(("PC", "CROTA"))]
-    used = matrix + [key for key in turns if key.startswith("PC")] if matrix else scales + turns
+    keys_used = matrix + [key for key in turns if key.startswith("PC")] if matrix else scales + turns
     if not matrix:
         if any(key.startswith("PC") for key in turns):
-            used = [key for key in used if not key.startswith("CROTA")]
+            keys_used = [key for key in keys_used if not key.startswith("CROTA")]
         elif not scales:
             raise SkyError("the WCS gives a pixel no size: CD1_1 to CD2_2, or CDELT1 and CDELT2, are missing")
-    for key in {*matrix, *scales, *turns} - set(used):
+    for key in {*matrix, *scales, *turns} - set(keys_used):
         if not is_number(cards[key]):
             del cards[key]
-    for key in used:
+    for key in keys_used:
         if not is_number(cards[key]):
             raise SkyError(f"the WCS card {_original_name(key, numbers)} must be a number, not {_quote(cards[key])}")
 

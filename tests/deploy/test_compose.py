@@ -112,9 +112,11 @@ def test_backends_and_workers_have_the_same_settings_files_and_secrets() -> None
 
 
 def test_every_secret_is_declared_as_a_file_and_used() -> None:
-    used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
-    assert used == set(COMPOSE["secrets"])
-    assert {name: secret["file"] for name, secret in COMPOSE["secrets"].items()} == {name: f"./secrets/{name}" for name in used}
+    secrets_used = {secret for service in SERVICES.values() for secret in service.get("secrets", [])}
+    assert secrets_used == set(COMPOSE["secrets"])
+    assert {name: secret["file"] for name, secret in COMPOSE["secrets"].items()} == {
+        name: f"./secrets/{name}" for name in secrets_used
+    }
 
 
 def test_a_secret_of_galaxyloop_is_named_after_its_setting() -> None:
@@ -231,10 +233,12 @@ def test_the_network_of_compose_is_that_of_the_list() -> None:
 def test_all_private_addresses_but_those_of_the_network_are_forbidden(subnet: str) -> None:
     network = ipaddress.IPv4Network(subnet)
     gateway = network[1]
-    banned: list[Any] = [ipaddress.ip_network(text) for text in banned_subnets_script().banned_subnets(subnet, str(gateway))]
+    networks_of_script: list[Any] = [
+        ipaddress.ip_network(text) for text in banned_subnets_script().banned_subnets(subnet, str(gateway))
+    ]
 
     def is_banned(address: Any) -> bool:
-        return any(address in each for each in banned if each.version == address.version)
+        return any(address in each for each in networks_of_script if each.version == address.version)
 
     assert is_banned(gateway)
     assert not any(map(is_banned, (network[2], network[5], network[-2])))

@@ -88,9 +88,11 @@ def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Num
             stop_for(error)
         versions = services.registry.versions(project)
     table = Table(Column("encoder", no_wrap=True), "specification", "numbers", "image", "added", "versions")
-    shipped = services.encoders.add("shipped")
-    for encoder in [shipped, *services.encoders.encoders()]:
-        names = [version.name for version in versions if (version.encoder or shipped.fingerprint) == encoder.fingerprint]
+    shipped_encoder = services.encoders.add("shipped")
+    for encoder in [shipped_encoder, *services.encoders.encoders()]:
+        names = [
+            version.name for version in versions if (version.encoder or shipped_encoder.fingerprint) == encoder.fingerprint
+        ]
         marks = ["live"] * (encoder.fingerprint == live) + ["chosen"] * (encoder.fingerprint == encoder_of_settings != live)
         table.add_row(
             Text(encoder.fingerprint, "bold" if marks else ""),

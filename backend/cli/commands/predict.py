@@ -88,8 +88,8 @@ def predict(
             write, end = _write_table(file, predictor)
         else:
             write, end = _write_tasks(file, predictor, key, url_prefix)
-        decoded = prefetch_files(images, lambda item: image_store.decode(item.read()), ahead=BATCH)
-        for batch in _readable_batches(track_items(decoded, "predicting", total=len(images)), left_out):
+        pictures = prefetch_files(images, lambda item: image_store.decode(item.read()), ahead=BATCH)
+        for batch in _readable_batches(track_items(pictures, "predicting", total=len(images)), left_out):
             # By number: rows of two files may have the same name.
             image_store.hold({str(number): image for number, (_, image) in enumerate(batch)})
             problems = write([name for name, _ in batch])

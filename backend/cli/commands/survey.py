@@ -87,7 +87,7 @@ def survey(
 
 
 def _progress(parts: Iterator[Part], folder: SurveyFolder, first_count: int) -> Iterator[Part]:
-    return track_rate(parts, "surveying", total=folder.images, done=first_count)
+    return track_rate(parts, "surveying", total=folder.images, count_done=first_count)
 
 
 def _bundle_version(settings: Settings, heads: ChosenHeads, output: Path) -> VersionBundle:

@@ -130,7 +130,7 @@ class Regression:
             raise ValueError(f"embeddings must be finite and of shape (n, {self.dimension}), not {shape}")
         n = len(inputs)
         values, half_widths = np.zeros(n), np.zeros((len(LEVELS), n))
-        used: list[tuple[str, ...]] = [()] * n
+        blocks_used: list[tuple[str, ...]] = [()] * n
         present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
         patterns = [self._available(present, row) for row in range(n)]
         for pattern in dict.fromkeys(patterns):
@@ -139,8 +139,8 @@ class Regression:
             predictions, relative = self._predict(expert, inputs.only(rows))
             values[rows], half_widths[:, rows] = predictions, expert.intervals.half_widths(predictions, relative)
             for row in rows.tolist():
-                used[row] = expert.blocks
-        return NumberPredictions(values, half_widths, tuple(used))
+                blocks_used[row] = expert.blocks
+        return NumberPredictions(values, half_widths, tuple(blocks_used))
 
     def _available(self, present: Mapping[str, NDArray[np.bool_]], row: int) -> frozenset[str]:
         blocks = {block for block, has in present.items() if has[row]}

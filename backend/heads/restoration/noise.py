@@ -48,10 +48,10 @@ def measure_noise(images: Tensor, *, valid: Tensor | None = None) -> Tensor:
     valid : Tensor of bool, shape (n, h, w), optional
         False for filled pixels, which have no noise; their neighbours are left out, too.
     """
-    used = torch.ones_like(images) if valid is None else -functional.max_pool2d(-valid.float(), 5, stride=1, padding=2)
+    is_used = torch.ones_like(images) if valid is None else -functional.max_pool2d(-valid.float(), 5, stride=1, padding=2)
     estimates = []
     for details, std in zip(starlet(images, 2)[:2], SCALE_STD[:2], strict=True):
-        values = torch.where(used > 0, details, torch.nan).flatten(1)
+        values = torch.where(is_used > 0, details, torch.nan).flatten(1)
         deviation = (values - values.nanmedian(dim=1, keepdim=True).values).abs().nanmedian(dim=1).values
         estimates.append(SIGMA_PER_DEVIATION * deviation / std)
     return torch.maximum(*estimates)

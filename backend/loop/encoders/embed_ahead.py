@@ -44,7 +44,7 @@ def embed_ahead(
     tasks: Sequence[Task],
     encoder: str,
     *,
-    done: set[tuple[str, str]],
+    pairs_done: set[tuple[str, str]],
     lease: Lease,
     seconds: float = EMBED_FOR_S,
 ) -> Progress:
@@ -56,7 +56,7 @@ def embed_ahead(
         All tasks of the project.
     encoder : str
         Fingerprint of the encoder.
-    done : set of (str, str)
+    pairs_done : set of (str, str)
         Encoders and references of images that earlier calls have embedded, or found unreadable; updated.
     lease : Lease
     seconds : float
@@ -71,11 +71,11 @@ def embed_ahead(
     references = _references(tasks, read_config(project.label_config))
     waiting = []
     for reference in references:
-        if (encoder, reference) not in done:
+        if (encoder, reference) not in pairs_done:
             if predictors.cached_embedding(reference) is None:
                 waiting.append(reference)
             else:
-                done.add((encoder, reference))
+                pairs_done.add((encoder, reference))
     pending, until = services.pending_events.pending(), time.monotonic() + seconds
     for start in range(0, len(waiting), CHUNK):
         if lease.is_set():
@@ -84,8 +84,8 @@ def embed_ahead(
             break
         part = waiting[start : start + CHUNK]
         predictors.extractor.extract_features(part, embed=True)
-        done.update((encoder, reference) for reference in part)
-    progress = Progress(sum((encoder, reference) in done for reference in references), len(references))
+        pairs_done.update((encoder, reference) for reference in part)
+    progress = Progress(sum((encoder, reference) in pairs_done for reference in references), len(references))
     if waiting and seconds:
         log.info(
             "event=embedded_ahead project=%d encoder=%s images=%d of=%d", project.id, encoder, progress.done, progress.total

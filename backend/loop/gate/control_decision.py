@@ -103,11 +103,11 @@ def _compare_pairs(
     agreements: Sequence[NDArray[np.float64]], scores: CandidateScores
 ) -> tuple[Comparison, Comparison, Comparison]:
     """Compare the candidate with the live version and the shipped head, and the live version with the shipped head."""
-    resampled = scores.resampled.tolist()
-    folds = scores.plan.folds if any(resampled) else None
+    is_resampled = scores.resampled.tolist()
+    folds = scores.plan.folds if any(is_resampled) else None
 
     def compare_heads(first: int, second: int) -> Comparison:
-        return compare(agreements[first], agreements[second], groups=scores.groups, cross_validated=resampled, folds=folds)
+        return compare(agreements[first], agreements[second], groups=scores.groups, cross_validated=is_resampled, folds=folds)
 
     return compare_heads(CANDIDATE, LIVE), compare_heads(CANDIDATE, SHIPPED), compare_heads(LIVE, SHIPPED)
 

@@ -90,11 +90,11 @@ class NumberModel(ControlModel):
         confidences = self.acquisition_confidence(predictions.half_widths[0]).tolist()
         regions = []
         for place, confidence in enumerate(confidences):
-            error, used = float(predictions.half_widths[0, place]), predictions.used[place]
+            error, blocks_used = float(predictions.half_widths[0, place]), predictions.used[place]
             region = encode(float(predictions.values[place]), control=self.control, score=confidence)
             blocks = features_of_images[place].blocks
-            text = _describe(error, used, blocks)
-            region = add_number_meta(region, error=error, text=text, origin={"used": list(used)})
+            text = _describe(error, blocks_used, blocks)
+            region = add_number_meta(region, error=error, text=text, origin={"used": list(blocks_used)})
             regions.append(RegionPredictions([region], confidence))
         return regions
 
@@ -119,9 +119,11 @@ class NumberModel(ControlModel):
         ]
 
 
-def _describe(error: float, used: Sequence[str], blocks: FeatureBlocks) -> str:
+def _describe(error: float, blocks_used: Sequence[str], blocks: FeatureBlocks) -> str:
     """Return the error of a prediction and its inputs in a sentence, with the reason why a block is missing."""
-    names = ["catalogue columns" if name == COLUMNS else name for name in used]
+    names = ["catalogue columns" if name == COLUMNS else name for name in blocks_used]
     source = f"predicted from {' and '.join(names)}" if names else "the mean of the labels, since no input predicts it better"
-    missing = [f"{name}: {block.missing['']}" for name, block in blocks.items() if name not in used and "" in block.missing]
+    missing = [
+        f"{name}: {block.missing['']}" for name, block in blocks.items() if name not in blocks_used and "" in block.missing
+    ]
     return f"± {error:.2g} (68 %), {source}{'; not used: ' if missing else ''}{'; '.join(missing)}"

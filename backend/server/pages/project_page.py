@@ -96,8 +96,8 @@ def make_project_page(summary: Summary) -> ProjectPage:
     report = summary.report
     controls = report.controls if report is not None else []
     live = report.live if report is not None else 0
-    used = report.training + report.held_out if report is not None else 0
-    share = report.training / used if report is not None and used else 1.0
+    count_used = report.training + report.held_out if report is not None else 0
+    share = report.training / count_used if report is not None and count_used else 1.0
     return ProjectPage(
         summary,
         report,

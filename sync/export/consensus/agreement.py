@@ -95,10 +95,10 @@ def _alpha(counts: Sequence[Counter[str]]) -> float:
     expected = votes**2 - sum(number**2 for number in totals.values())
     if not expected:
         return 1.0  # one label in all votes: all annotators agree
-    observed = sum(
+    observed_sum = sum(
         (labels.total() ** 2 - sum(number**2 for number in labels.values())) / (labels.total() - 1) for labels in counts
     )
-    return 1 - observed * (votes - 1) / expected
+    return 1 - observed_sum * (votes - 1) / expected
 
 
 @dataclass
@@ -125,6 +125,6 @@ class Overlaps:
     def agreement(self) -> list[ShapeAgreement]:
         """Return the agreement of each control with a shape, ordered by name."""
         return [
-            ShapeAgreement(control, int(pairs), shared / pairs if pairs else 0.0, 2 * pairs / shapes)
-            for control, (pairs, shared, shapes) in sorted(self._sums.items())
+            ShapeAgreement(control, int(pairs), shared_objects / pairs if pairs else 0.0, 2 * pairs / shapes)
+            for control, (pairs, shared_objects, shapes) in sorted(self._sums.items())
         ]

@@ -46,7 +46,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     """Write one data set, or two if the project has both boxes and outlines; tasks without an image file are left out."""
     has_both = "box" in dataset.kinds and bool(dataset.kinds & OUTLINES)
     sets = {"detect": _boxes, "segment": _segments} if has_both else {"": _segments if dataset.kinds & OUTLINES else _boxes}
-    used: Counter[tuple[str, str]] = Counter()
+    label_counts: Counter[tuple[str, str]] = Counter()
     rotated_counts: Counter[str] = Counter()
 
     def write_record(record: Record) -> None:
@@ -65,13 +65,13 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
                 _repeat(first, file)
             labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
             labels.write_text(text, encoding="ascii")
-            used[name, record.split] += 1
+            label_counts[name, record.split] += 1
         shapes = [(obj.boxed or obj).shape for obj in record.objects]
         rotated_counts["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in shapes)
 
     dataset.write_each(records, write_record)
     for name in sets:
-        splits = [split for split in dataset.splits if used[name, split]]
+        splits = [split for split in dataset.splits if label_counts[name, split]]
         if splits or not has_both:  # a data set without an image cannot be opened
             _describe(folder / name, dataset, splits)
     if rotated_counts["boxes"]:
@@ -81,7 +81,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             task=None,
         )
     if has_both:
-        _report_segments(used, dataset)
+        _report_segments(label_counts, dataset)
 
 
 def _boxes(record: Record, dataset: Dataset) -> list[str]:
@@ -108,14 +108,14 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
     return bool(boxes) and (not outlined_objects or any(box.label in dataset.outlined for box in bare))
 
 
-def _report_segments(used: Counter[tuple[str, str]], dataset: Dataset) -> None:
+def _report_segments(label_counts: Counter[tuple[str, str]], dataset: Dataset) -> None:
     """Report, for each split, how many tasks of `detect/` are missing in `segment/`."""
     for split in dataset.splits:
-        missing_names = used["detect", split] - used["segment", split]
+        missing_names = label_counts["detect", split] - label_counts["segment", split]
         if missing_names:
             dataset.report(
-                f"{missing_names:,} tasks of {split} are left out of segment/, where {used['segment', split]:,} remain: "
-                "a model would learn objects with a box only as background",
+                f"{missing_names:,} tasks of {split} are left out of segment/, where {label_counts['segment', split]:,} "
+                "remain: a model would learn objects with a box only as background",
                 task=None,
             )
 
@@ -134,13 +134,13 @@ def _place(folder: Path, kind: str, split: str) -> Path:
     return place
 
 
-def _describe(folder: Path, dataset: Dataset, used: list[str]) -> None:
+def _describe(folder: Path, dataset: Dataset, label_counts: list[str]) -> None:
     """Write `data.yaml` with the splits that hold a task.
 
     YOLO requires a training and a validation split: a missing one refers to the first that there is.
     """
-    first = FOLDERS[used[0]] if used else "train"
-    sides = {"train": first, "val": first} | {FOLDERS[split]: FOLDERS[split] for split in used}
+    first = FOLDERS[label_counts[0]] if label_counts else "train"
+    sides = {"train": first, "val": first} | {FOLDERS[split]: FOLDERS[split] for split in label_counts}
     texts = Texts(UNICODE, format="YOLO", report=dataset.report)
     folders = {side: f"images/{split}" for side, split in sides.items()}
     names = {number: texts(label) for number, label in enumerate(dataset.labels)}

@@ -67,5 +67,5 @@ class RowReader:
                 raise InputError(f"{self._file} has no row {row}: restore it, or start again")
             self._skipped[self._next] = item[1]
             self._next += 1
-        for outdated in [number for number in self._skipped if number < row - MOST_SKIPPED]:
-            del self._skipped[outdated]
+        for old_number in [number for number in self._skipped if number < row - MOST_SKIPPED]:
+            del self._skipped[old_number]

@@ -75,8 +75,8 @@ def join_table(
     needed_rows = sorted({index for match in matches for index in match})
     data = dict(zip(needed_rows, _rows(table, needed_rows, ra=ra, dec=dec, columns=columns), strict=True))
     joined_items = [_join(item, match, data, file=file) for item, match in zip(items, matches, strict=True)]
-    used = set(needed_rows)
-    left_over = (index for index, value in enumerate(values) if index not in used or index + 1 in unreadable)
+    rows_used = set(needed_rows)
+    left_over = (index for index, value in enumerate(values) if index not in rows_used or index + 1 in unreadable)
     listed_items = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
     further_count = sum(1 for _ in left_over)
     if further_count:  # for example a large catalogue with images of some of its objects

@@ -166,8 +166,8 @@ def test_a_hidden_control_is_not_predicted(
     predictor: Callable[[str], Predictor], upload: Callable[..., str], hiding: str
 ) -> None:
     task = tasks(upload())
-    (chosen,) = predictor(SIMPLE).predict(task)[0].result
-    (label,) = chosen["value"]["choices"]
+    (region_of_class,) = predictor(SIMPLE).predict(task)[0].result
+    (label,) = region_of_class["value"]["choices"]
     other = {"Spiral": "Elliptical", "Elliptical": "Spiral"}[label]
     boxes = BOXES.format("image")
     for value, is_predicted in ((label, True), (other, False), (f"{other},{label}", True)):

@@ -17,26 +17,26 @@ EVIDENCE = {"judged_on": 12, "controls": {"mood": {"candidate": 0.9, "live": 0.8
 
 
 @pytest.fixture
-def registered(services: Services) -> Services:
+def services_with_project(services: Services) -> Services:
     services.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
     return services
 
 
-def exposed(services: Services) -> dict[str, float]:
+def read_metrics(services: Services) -> dict[str, float]:
     metrics = Metrics(services.registry, services.pending_events, Coverage(services.settings))
     lines = (line for line in generate_latest(metrics.exposed).decode().splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
-def test_cycles_and_trainings_are_counted(registered: Services) -> None:
-    figures = WorkerFiguresStore(registered.engine)
+def test_cycles_and_trainings_are_counted(services_with_project: Services) -> None:
+    figures = WorkerFiguresStore(services_with_project.engine)
     assert figures.read() == []
     figures.add_cycle(PROJECT, seconds=2.0, failed=False)
     figures.add_cycle(PROJECT, seconds=3.0, failed=True)
     assert figures.read() == [WorkerFigures(PROJECT, 2, 5.0, 1, 0, 0.0, None)]
     figures.add_training(PROJECT, seconds=4.0)
     figures.add_training(PROJECT, seconds=6.0)
-    values = exposed(registered)
+    values = read_metrics(services_with_project)
     expected = {
         "cycles_total": 2,
         "cycle_seconds_total": 5,
@@ -48,26 +48,26 @@ def test_cycles_and_trainings_are_counted(registered: Services) -> None:
     assert {name: values[f'galaxyloop_{name}{{project="{PROJECT}"}}'] for name in expected} == expected
 
 
-def test_the_scores_of_the_newest_gate_are_exposed(registered: Services) -> None:
-    registry = registered.registry
+def test_the_scores_of_the_newest_gate_are_exposed(services_with_project: Services) -> None:
+    registry = services_with_project.registry
     for evidence in (EVIDENCE, None):  # the second version has not been compared yet
         with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (_, number):
             pass
         if evidence is not None:
             registry.reject(PROJECT, number, evidence=evidence)
-    values = exposed(registered)
+    values = read_metrics(services_with_project)
     assert values['galaxyloop_gate_score{control="mood",head="candidate",project="7"}'] == 0.9
     assert values['galaxyloop_gate_score{control="mood",head="live",project="7"}'] == 0.8
     assert values['galaxyloop_gate_version{project="7"}'] == 2
     assert values['galaxyloop_gate_tasks{project="7"}'] == 12
 
 
-def test_the_edited_share_is_that_of_the_newest_version_with_annotations(registered: Services) -> None:
-    with registered.registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20):
+def test_the_edited_share_is_that_of_the_newest_version_with_annotations(services_with_project: Services) -> None:
+    with services_with_project.registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20):
         pass
-    EffortStore(registered.engine).write(
+    EffortStore(services_with_project.engine).write(
         PROJECT, [Entry(1, "now", 1, {"box": Effort(accepted=3, edited=1, rejected=1, added=2)})]
     )
-    values = exposed(registered)
+    values = read_metrics(services_with_project)
     assert values['galaxyloop_edited_share{control="box",project="7"}'] == pytest.approx(0.4)
     assert values['galaxyloop_regions{action="added",control="box",project="7"}'] == 2

@@ -53,11 +53,11 @@ def test_an_encoder_is_tried_used_and_given_up(loop: Loop, tmp_path: Path) -> No
     loop.wait_until(is_switched, "version 3 is live on the other encoder", project)
     assert polls > 1
     live = project.wait_for_version(3)
-    (used,) = [encoder for encoder in loop.services.encoders.encoders() if encoder.spec == checkpoint]
-    assert live.encoder == used.fingerprint != before.encoder
+    (encoder_used,) = [encoder for encoder in loop.services.encoders.encoders() if encoder.spec == checkpoint]
+    assert live.encoder == encoder_used.fingerprint != before.encoder
     assert live.learned_from == before.learned_from
     index = json.loads((loop.services.registry.path(project.id, 3) / INDEX).read_text())
-    assert index["morphology"]["encoder"] == used.fingerprint
+    assert index["morphology"]["encoder"] == encoder_used.fingerprint
     assert "live; v0003" in loop.command("encoder", "list", number)
     assert_all_open_tasks_are_predicted(project)
 

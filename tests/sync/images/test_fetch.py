@@ -123,11 +123,13 @@ def offline() -> Iterator[Fetcher]:
     fetcher.close()
 
 
-def make(label_studio: Server, *allowed: str, public_url: str | None = None, limits: FetchLimits | None = None) -> Fetcher:
+def make(
+    label_studio: Server, *allowed_hosts: str, public_url: str | None = None, limits: FetchLimits | None = None
+) -> Fetcher:
     return Fetcher(
         label_studio_url=label_studio.url,
         authorization=lambda: TOKEN,
-        allowed_hosts=frozenset(allowed),
+        allowed_hosts=frozenset(allowed_hosts),
         public_url=public_url,
         limits=limits,
     )

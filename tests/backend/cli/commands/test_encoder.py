@@ -119,9 +119,9 @@ def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Resul
 
 def test_file_names_are_ids_and_missing_vectors_are_counted(run: Callable[..., Result], project: Services) -> None:
     names = [f"galaxy-{task}.png" for task in TASKS]
-    used = run("encoder", "use", PROJECT, "--embeddings", write_vectors("some.parquet", signal(1)[:38], names[:38]))
-    assert used.exit_code == 1
-    assert used.stderr == f"galaxyloop: 2 images of project {PROJECT} have no vector, and cannot be predicted\n"
+    result = run("encoder", "use", PROJECT, "--embeddings", write_vectors("some.parquet", signal(1)[:38], names[:38]))
+    assert result.exit_code == 1
+    assert result.stderr == f"galaxyloop: 2 images of project {PROJECT} have no vector, and cannot be predicted\n"
     assert [encoder.dimension for encoder in project.encoders.encoders()] == [6]
 
 

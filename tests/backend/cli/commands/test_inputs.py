@@ -58,8 +58,8 @@ def written_names(command: str) -> list[str]:
 
 @pytest.mark.parametrize("command", OPTIONS)
 def test_a_command_reads_every_kind_of_input_up_to_the_limit(run: Run, command: str) -> None:
-    done = run(command, *WORDS, *OPTIONS[command], "--limit", 8)
-    assert done.exit_code == 0, done.output
+    result = run(command, *WORDS, *OPTIONS[command], "--limit", 8)
+    assert result.exit_code == 0, result.output
     assert written_names(command) == ["b", "a", "c", "a", "b", "c", "a", "b"]
 
 
@@ -76,10 +76,10 @@ def test_an_input_without_images_is_named_in_one_sentence(
 def test_a_table_in_a_folder_is_left_out_with_a_notice(run: Run, tmp_path: Path) -> None:
     parquet.write_table(pa.table({"ra": [1.0]}), tmp_path / "in" / "catalogue.parquet")
     parquet.write_table(pa.table({"image": [b"no image"]}), tmp_path / "in" / "more.parquet")
-    done = run("embed", "in", "--output", "out.npz")
-    assert done.exit_code == 1
-    assert "in/catalogue.parquet has no column `image`" in done.stderr
-    assert "in/more.parquet#0: the image starts with" in done.stderr
+    result = run("embed", "in", "--output", "out.npz")
+    assert result.exit_code == 1
+    assert "in/catalogue.parquet has no column `image`" in result.stderr
+    assert "in/more.parquet#0: the image starts with" in result.stderr
     assert written_names("embed") == list(NAMES)
 
 

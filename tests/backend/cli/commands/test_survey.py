@@ -81,10 +81,10 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
     run_rejected = run(*words, "--version", "v0001", "--config", "morphology")
     assert run_rejected.exit_code == 1, run_rejected.output  # one file is not an image
     assert {row["version"] for row in rows() if row["error"] is None} == {trained_project.registry.version(7, 1).name}
-    again = run(*words, "--version", "v0002", "--config", "morphology")
-    assert again.exit_code == 1
+    third = run(*words, "--version", "v0002", "--config", "morphology")
+    assert third.exit_code == 1
     base, second = (version.name for version in trained_project.registry.versions(7))
-    assert f"out holds the parts of another run: its version is {base!r} and not {second!r}" in again.stderr
+    assert f"out holds the parts of another run: its version is {base!r} and not {second!r}" in third.stderr
 
 
 @pytest.mark.usefixtures("image_folder")

@@ -48,8 +48,8 @@ def test_the_intervals_contain_the_stated_share_of_new_galaxies(head: Regression
     inputs, values = galaxies(600, seed=2, with_columns=0.5)
     predictions = head.predict(inputs)
     inside = np.abs(predictions.values - values) <= predictions.half_widths
-    for used in set(predictions.used):
-        rows = [row for row, blocks in enumerate(predictions.used) if blocks == used]
+    for block_names in set(predictions.used):
+        rows = [row for row, blocks in enumerate(predictions.used) if blocks == block_names]
         assert inside[0, rows].mean() == pytest.approx(0.68, abs=0.12)
         assert inside[1, rows].mean() == pytest.approx(0.9, abs=0.08)
 

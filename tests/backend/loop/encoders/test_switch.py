@@ -127,14 +127,16 @@ def test_images_are_embedded_ahead_until_all_are(switched_project: Switched, tmp
     embedded_pairs: set[tuple[str, str]] = set()
     tasks = [*switched_project.tasks, Task(99, {"image": "/data/upload/970/missing.png"}, False, 0, "")]
     before = embed_ahead(
-        services, switched_project.project, tasks, encoder, done=embedded_pairs, lease=Lease("test", None), seconds=0
+        services, switched_project.project, tasks, encoder, pairs_done=embedded_pairs, lease=Lease("test", None), seconds=0
     )
     assert (before.done, before.total, before.is_complete) == (0, 25, False)
     assert embed_ahead(
-        services, switched_project.project, tasks, encoder, done=embedded_pairs, lease=Lease("test", None)
+        services, switched_project.project, tasks, encoder, pairs_done=embedded_pairs, lease=Lease("test", None)
     ).is_complete
     assert (
-        embed_ahead(services, switched_project.project, tasks, encoder, done=set(), lease=Lease("test", None), seconds=0).done
+        embed_ahead(
+            services, switched_project.project, tasks, encoder, pairs_done=set(), lease=Lease("test", None), seconds=0
+        ).done
         == 24
     )
 
@@ -145,7 +147,7 @@ def test_an_event_stops_embedding_ahead(switched_project: Switched, tmp_path: Pa
     answers = iter([{}, {ID: 1}])
     monkeypatch.setattr(services.pending_events, "pending", lambda: next(answers))
     progress = embed_ahead(
-        services, switched_project.project, switched_project.tasks, encoder, done=set(), lease=Lease("test", None)
+        services, switched_project.project, switched_project.tasks, encoder, pairs_done=set(), lease=Lease("test", None)
     )
     assert progress.done == 0
 

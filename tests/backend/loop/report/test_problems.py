@@ -74,8 +74,8 @@ def test_annotations_that_cannot_be_read_are_counted(make_project: Make) -> None
 def test_an_unreadable_image_in_the_queue_ends_nothing(make_project: Make) -> None:
     project = make_project(CLASSES)
     project.tasks[79] = Task(80, {"image": "/data/upload/700/missing.png"}, False, 0, "")
-    failed = PredictionRecord("hash", failed_at=time.time())
-    project.services.prediction_records.write(project.id, project.current.live_version, {80: failed})
+    failed_record = PredictionRecord("hash", failed_at=time.time())
+    project.services.prediction_records.write(project.id, project.current.live_version, {80: failed_record})
     report = project.report(project.annotate(range(1, 31)))
     assert report.problems[-1] == (
         "Tasks without a prediction, because their image cannot be read or a head failed: 1 (task 80); "

@@ -44,7 +44,11 @@ def test_krippendorffs_alpha_of_a_known_table(config: LabelConfig, read: Any, an
 @settings(max_examples=30, deadline=None)
 @given(st.lists(st.dictionaries(st.sampled_from("pqrs"), st.sampled_from("abc"), max_size=4), min_size=1, max_size=12))
 def test_alpha_is_that_of_crowd_kit(answers: list[dict[str, str]]) -> None:
-    votes = [Vote((n, "x", ""), person, label) for n, given in enumerate(answers) for person, label in given.items()]
+    votes = [
+        Vote((n, "x", ""), person, label)
+        for n, labels_by_person in enumerate(answers)
+        for person, label in labels_by_person.items()
+    ]
     paired_votes = [vote for vote in votes if len(answers[vote.question[0]]) > 1]
     agreements = class_agreement(votes)
     assert len(agreements) == bool(paired_votes)
