@@ -77,7 +77,7 @@ def measure(
     if central is None:
         raise ImageError("no object stands out of the noise of the image")
     indices = [central] if only_central else list(range(len(objects)))
-    options = PsfOptions(None if psf is None else make_psf(psf), seeing_arcsec)
+    options = PsfOptions(() if psf is None else (make_psf(psf),), seeing_arcsec)
     rows = [
         CatalogueRow("", "", index + 1, index == central, objects[index].area, measurement)
         for index, (measurement, _) in zip(indices, measure_objects(science, objects, indices, psf=options), strict=True)

@@ -17,8 +17,10 @@ USUAL = ("r", "i")
 """Bands in which galaxies are usually measured, the best first."""
 
 
-def select_band(data: bytes, band: str, *, max_pixels: int) -> bytes:
+def select_band(data: bytes, band: str, *, max_pixels: int) -> tuple[bytes, int, int]:
     """Return a file with the extension of a band, if the bands are extensions with headers of their own.
+
+    The other two values are the index of the band and the number of bands; 0 and 1 for all other files, as they are.
 
     Parameters
     ----------
@@ -35,14 +37,15 @@ def select_band(data: bytes, band: str, *, max_pixels: int) -> bytes:
     """
     parts = only_image(parts_of(read_headers(data)))
     if len(parts) == 1:
-        return data
+        return data, 0, 1
     files = [pick_extension(data, str(part.number)) for part in parts]
     names = read_bands(data, max_pixels=max_pixels)
     if names.is_rgb:
-        return data
+        return data, 0, 1
     own_names = [read_bands(file, max_pixels=max_pixels).names for file in files]
     band_names = [name[0] if name else part.name for name, part in zip(own_names, parts, strict=True)]
-    return files[choose_band(band_names, len(parts), band)]
+    index = choose_band(band_names, len(parts), band)
+    return files[index], index, len(parts)
 
 
 def choose_band(names: Sequence[str], count: int, band: str) -> int:

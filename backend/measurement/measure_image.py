@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.structure.measure import measure_structure
+from backend.heads.structure.measurement import PROFILE, QUANTITIES
 from backend.measurement.cutouts import CutoutMaker, Window
 from backend.measurement.measured_object import MeasuredObject, place_on_image
 from backend.measurement.psf_choice import PsfOptions, choose_psf
@@ -41,7 +42,7 @@ class ModelStamp:
 
 
 def measure_objects(
-    image: ScienceImage, objects: Sequence[Footprint], indices: Sequence[int], *, psf: PsfOptions
+    image: ScienceImage, objects: Sequence[Footprint], indices: Sequence[int], *, psf: PsfOptions, with_indices: bool = True
 ) -> Iterator[tuple[MeasuredObject, ModelStamp | None]]:
     """Measure objects of an image.
 
@@ -53,6 +54,8 @@ def measure_objects(
     indices : sequence of int
         The objects to measure.
     psf : PsfOptions
+    with_indices : bool
+        Whether to measure the indices of structure too, which take most of the time.
 
     Yields
     ------
@@ -65,10 +68,11 @@ def measure_objects(
         If the given PSF does not fit the image.
     """
     psf_of_image, _ = choose_psf(image, psf)
+    quantities = tuple(QUANTITIES) if with_indices else PROFILE
     maker = CutoutMaker(image, objects, psf=psf_of_image)
     for start in range(0, len(indices), OBJECTS_AT_ONCE):
         cut = [maker.cut(index) for index in indices[start : start + OBJECTS_AT_ONCE]]
-        measurements = measure_structure([cutout for cutout, _ in cut])
+        measurements = measure_structure([cutout for cutout, _ in cut], quantities=quantities)
         for (cutout, window), structure in zip(cut, measurements, strict=True):
             stamp = None
             if structure.model is not None:

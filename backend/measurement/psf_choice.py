@@ -20,13 +20,13 @@ class PsfOptions:
 
     Attributes
     ----------
-    given : Psf or None
-        Replaces the PSF of the header and of the stars.
+    given : tuple of Psf
+        Replace the PSF of the header and of the stars: one PSF, or one for each band; empty if none is given.
     seeing_arcsec : float or None
         FWHM of a star, used where neither the header nor the stars give a PSF.
     """
 
-    given: Psf | None = None
+    given: tuple[Psf, ...] = ()
     seeing_arcsec: float | None = None
 
 
@@ -36,14 +36,20 @@ def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, st
     Raises
     ------
     ImageError
-        If the given PSF is larger than the image.
+        If the given PSF is larger than the image, or the number of PSFs is not that of the bands.
     """
-    if options.given is not None:
+    if options.given:
+        if len(options.given) not in (1, image.bands):
+            raise ImageError(
+                f"the file of the PSF has {len(options.given)} PSFs, and the image {image.bands} bands: give one PSF, or one "
+                "for each band"
+            )
+        psf = options.given[image.place if len(options.given) > 1 else 0]
         try:
-            require_fit(options.given, image.plane.shape)
+            require_fit(psf, image.plane.shape)
         except PsfError as error:
             raise ImageError(str(error)) from error
-        return options.given, ""
+        return psf, ""
     if not image.is_linear:
         return None, "the pixels are display brightness, and a PSF is the image of a star in measured values"
     reasons = []

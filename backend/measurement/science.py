@@ -29,6 +29,8 @@ __all__ = ["DISPLAY_BAND", "ScienceImage", "flip_rows", "read_science"]
 
 DISPLAY_BAND = "display"
 """Band of an image whose pixels are display brightness."""
+LARGEST_PIXEL_ARCSEC = 600.0
+"""Larger pixels show no galaxy; a header whose matrix is 0 or missing has pixels of one degree."""
 COUNTS = frozenset({"adu", "count", "counts", "ct", "dn"})
 ELECTRONS = frozenset({"electron", "electrons", "e-", "e"})
 
@@ -59,6 +61,8 @@ class ScienceImage:
         Header of the band, with the cards of a PSF; None for a display image.
     problems : tuple of str
         One sentence for each part of the file that is not used.
+    place, bands : int
+        Index of the band in the file, and the number of bands of the file.
     """
 
     plane: NDArray[np.float32]
@@ -72,6 +76,8 @@ class ScienceImage:
     sky: CelestialSky | None = None
     header: fits.Header | None = None
     problems: tuple[str, ...] = ()
+    place: int = 0
+    bands: int = 1
 
     @property
     def size(self) -> Size:
@@ -102,7 +108,7 @@ def read_science(content: bytes, *, max_pixels: int, band: str = "") -> ScienceI
             raise ImageError(f"a band {band!r} is asked for, and the file is a display image without bands")
         pixels = decode(data, max_pixels=max_pixels)
         return ScienceImage(pixels.mean(axis=2), DISPLAY_BAND, is_linear=False, from_bottom=False)
-    file = select_band(data, band, max_pixels=max_pixels)
+    file, place, count = select_band(data, band, max_pixels=max_pixels)
     bands = read_bands(file, max_pixels=max_pixels)
     sky, problems = _find_sky(bands, file)
     if bands.is_rgb:
@@ -134,6 +140,8 @@ def read_science(content: bytes, *, max_pixels: int, band: str = "") -> ScienceI
         sky=sky,
         header=_merge(primary, bands.header),
         problems=(*problems, *pixel_problems),
+        place=index if len(bands.planes) > 1 else place,
+        bands=max(count, len(bands.planes)),
     )
 
 
@@ -148,7 +156,10 @@ def _scale(sky: CelestialSky | None) -> float | None:
 
 def _find_sky(bands: FitsBands, file: bytes) -> tuple[CelestialSky | None, tuple[str, ...]]:
     try:
-        return sky_in_file(bands.header, file), ()
+        sky = sky_in_file(bands.header, file)
+        if sky.pixel_scale_arcsec > LARGEST_PIXEL_ARCSEC:
+            raise SkyError(f"a pixel would be {sky.pixel_scale_arcsec:.0f} arcsec wide")
+        return sky, ()
     except NoSkyError:
         return None, ()
     except SkyError as error:

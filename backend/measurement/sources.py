@@ -13,7 +13,7 @@ from backend.heads.extraction.extract import extract
 from backend.measurement.science import ScienceImage
 from sync.errors.images import ImageError
 from sync.geometry.footprint import Footprint
-from sync.geometry.shapes import Size
+from sync.geometry.shapes import Mask, Size
 from sync.images.background import clipped_background, sorted_sample
 
 __all__ = ["central_object", "extract_objects"]
@@ -25,6 +25,8 @@ LEAST_SIGNAL_TO_NOISE = 7.0
 """Smallest isophotal signal-to-noise ratio of a source that is measured: the fit of a fainter one says nothing."""
 MESH_PX = 128
 """Mesh of the sky background; smaller images have one level."""
+LARGEST_HOLE_PX = 400
+"""Missing pixels of smaller areas have the value of the nearest pixel while objects are searched."""
 MOST_SOURCES = 100_000
 
 
@@ -70,10 +72,24 @@ def _distance(footprint: Footprint, column: int, row: int) -> float:
     return float(np.hypot(columns + footprint.x - column, rows + footprint.y - row).min())
 
 
+def _holes(missing: Mask) -> Mask:
+    """Return the missing pixels of small areas, such as a saturated core or a bad column, which divide no object."""
+    numbers, _ = ndimage.label(missing)
+    small = np.bincount(numbers.ravel()) <= LARGEST_HOLE_PX
+    small[0] = False
+    holes: Mask = small[numbers]
+    return holes
+
+
 def _extract_linear(plane: NDArray[np.float32]) -> list[Footprint]:
     missing = np.isnan(plane)
     sky = clipped_background(sorted_sample(plane))
     pixels = np.ascontiguousarray(np.where(missing, sky.level, plane), np.float32)
+    holes = _holes(missing)
+    if holes.any():
+        nearest = ndimage.distance_transform_edt(missing, return_distances=False, return_indices=True)
+        pixels[holes] = pixels[tuple(nearest[:, holes])]
+        missing &= ~holes
     level, noise = pixels - np.float32(sky.level), sky.noise
     if min(plane.shape) >= 2 * MESH_PX:
         background = sep.Background(pixels, mask=missing, bw=MESH_PX, bh=MESH_PX)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from astropy.io import fits
 
 from backend.images.store import StoredImage
 from backend.measurement.measured_object import MeasuredObject
@@ -25,14 +24,17 @@ from sync.files.cache import Cache, key_of
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Size
 from sync.images.decode import unpack
+from sync.images.zero_point import is_zero_point
 
 __all__ = ["TASK_KEYS", "TaskMeasurer"]
 
-VERSION = "1"
+VERSION = "2"
 """Part of the cache keys; change it when measurements change."""
 SCIENCE, PSF, SEEING, SCALE, ZERO_POINT = "science", "psf", "psf_fwhm_arcsec", "pixel_scale_arcsec", "zero_point"
 TASK_KEYS = frozenset({SCIENCE, PSF, SEEING, SCALE, ZERO_POINT})
 """Keys of a task's data that a measurement depends on, besides the image."""
+PARTS = ("with indices", "model")
+"""What a cached measurement holds."""
 STORED = "science/"
 """Start of the references of science files that are stored beside the registry."""
 
@@ -55,7 +57,13 @@ class TaskMeasurer:
         self._data_dir = data_dir
 
     def measure(
-        self, image: StoredImage, data: Mapping[str, Any], objects: Sequence[Footprint] | None, *, size: Size | None
+        self,
+        image: StoredImage,
+        data: Mapping[str, Any],
+        objects: Sequence[Footprint] | None,
+        *,
+        size: Size | None,
+        with_indices: bool = True,
     ) -> MeasuredObject:
         """Measure the galaxy of one image.
 
@@ -70,6 +78,8 @@ class TaskMeasurer:
             empty: the objects are found by source extraction on the measured values.
         size : (width, height) or None
             Size of the displayed image that `objects` refer to, pixels.
+        with_indices : bool
+            Whether to measure the indices of structure too, which take most of the time.
 
         Returns
         -------
@@ -84,16 +94,23 @@ class TaskMeasurer:
         reference = data.get(SCIENCE)
         image_file = self._open_reference(reference, image.max_pixels) if isinstance(reference, str) and reference else image
         own_data = {name: data.get(name) for name in sorted(TASK_KEYS - {SCIENCE})}
-        key = key_of("structure", VERSION, image_file.key, repr(own_data), *_shapes(objects))
-        cached_block = self._cache.get(key)
-        if cached_block is not None:
-            return MeasuredObject.from_json(cached_block)
-        measurement = self._measure(image_file, data, objects or (), size)
-        self._cache.put(key, measurement.to_json())
+        keys = [key_of("structure", VERSION, image_file.key, repr(own_data), *_shapes(objects), part) for part in PARTS]
+        for key in keys[:1] if with_indices else keys:
+            cached_block = self._cache.get(key)
+            if cached_block is not None:
+                return MeasuredObject.from_json(cached_block)
+        measurement = self._measure(image_file, data, objects or (), size, with_indices=with_indices)
+        self._cache.put(keys[0 if with_indices else 1], measurement.to_json())
         return measurement
 
     def _measure(
-        self, image_file: StoredImage, data: Mapping[str, Any], objects: Sequence[Footprint], size: Size | None
+        self,
+        image_file: StoredImage,
+        data: Mapping[str, Any],
+        objects: Sequence[Footprint],
+        size: Size | None,
+        *,
+        with_indices: bool,
     ) -> MeasuredObject:
         from backend.measurement.measure_image import measure_objects  # loads torch
 
@@ -101,9 +118,7 @@ class TaskMeasurer:
         science = replace(
             science,
             pixel_scale_arcsec=science.pixel_scale_arcsec or _positive(data.get(SCALE)),
-            zero_point=_number(data.get(ZERO_POINT))
-            if science.zero_point is None and science.is_linear
-            else science.zero_point,
+            zero_point=_zero_point(data) if science.zero_point is None and science.is_linear else science.zero_point,
         )
         if objects and size != science.size:
             raise ImageError(
@@ -113,20 +128,18 @@ class TaskMeasurer:
         central = central_object(footprints, science.size)
         if central is None:
             raise ImageError("no object stands out of the noise of the image")
-        ((measurement, _),) = measure_objects(science, footprints, [central], psf=self._psf(data))
+        ((measurement, _),) = measure_objects(science, footprints, [central], psf=self._psf(data), with_indices=with_indices)
         return _as_displayed(measurement, science)
 
     def _psf(self, data: Mapping[str, Any]) -> PsfOptions:
         reference = data.get(PSF)
         if not isinstance(reference, str) or not reference:
             return PsfOptions(seeing_arcsec=_positive(data.get(SEEING)))
-        from backend.heads.structure.psf import PsfError, make_psf
+        from backend.heads.structure.psf import PsfError, read_psfs
 
         try:
-            with fits.open(io.BytesIO(unpack(self._open_reference(reference, 0).read())), memmap=False) as file:
-                planes = [part.data for part in file if part.is_image and part.data is not None]
-            return PsfOptions(make_psf(np.squeeze(planes[0])))
-        except (PsfError, OSError, IndexError, ValueError) as error:
+            return PsfOptions(read_psfs(io.BytesIO(unpack(self._open_reference(reference, 0).read()))))
+        except PsfError as error:
             raise ImageError(f"the PSF {reference} of the task cannot be used: {error}") from error
 
     def _open_reference(self, reference: str, max_pixels: int) -> StoredImage:
@@ -178,6 +191,11 @@ def _number(value: object) -> float | None:
     except (OverflowError, ValueError):
         return None
     return number if math.isfinite(number) else None
+
+
+def _zero_point(data: Mapping[str, Any]) -> float | None:
+    number = _number(data.get(ZERO_POINT))
+    return number if number is not None and is_zero_point(number) else None
 
 
 def _positive(value: object) -> float | None:

@@ -33,6 +33,8 @@ class MeasureOptions:
         Which band, and which image of a FITS file with several; empty for the default.
     pixel_scale_arcsec, zero_point : float or None
         Used for files whose header does not give them.
+    with_indices : bool
+        Whether to measure the indices of structure too.
     only_central : bool
         Whether only the object in the middle of each image is measured.
     with_models : bool
@@ -45,6 +47,7 @@ class MeasureOptions:
     extension: str
     pixel_scale_arcsec: float | None
     zero_point: float | None
+    with_indices: bool
     only_central: bool
     with_models: bool
     max_pixels: int
@@ -136,7 +139,7 @@ class MeasureWorker:
         indices = [central] if options.only_central else range(len(objects))
         result.problems.extend(f"{path}: {problem}" for problem in image.problems)
         word = extension or options.extension
-        measured_objects = list(measure_objects(image, objects, indices, psf=options.psf))
+        measured_objects = list(measure_objects(image, objects, indices, psf=options.psf, with_indices=options.with_indices))
         for index, (measurement, stamp) in zip(indices, measured_objects, strict=True):
             result.rows.append(CatalogueRow(path, word, index + 1, index == central, objects[index].area, measurement))
             if stamp is not None and options.with_models:

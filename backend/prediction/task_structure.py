@@ -53,7 +53,8 @@ def data_of_image(data: Mapping[str, Any], image: ImageName, config: LabelConfig
 
 
 def _measure(features: ImageFeatures, data: Mapping[str, Any], models: Sequence[ControlModel], measurer: TaskMeasurer) -> Any:
-    return measurer.measure(features.image, data, _outlines(features, models), size=features.size)
+    with_indices = any(model.needs_indices for model in models)
+    return measurer.measure(features.image, data, _outlines(features, models), size=features.size, with_indices=with_indices)
 
 
 def _outlines(features: ImageFeatures, models: Sequence[ControlModel]) -> list[Footprint] | None:

@@ -23,10 +23,10 @@ from backend.heads.training import Schedule
 from sync.files.atomic import atomic_write
 
 OUTPUT = Path(__file__).parents[2] / "backend" / "heads" / "weights" / "structure"
-GALAXIES_PER_SIZE = 1500
+GALAXIES_PER_SIZE = 800
 BATCH = 64
-DIFFERENT = 800
-"""Different batches; the training repeats them."""
+DIFFERENT = 300
+"""Different batches; the training repeats them, mirrored at random."""
 VALIDATION = 1000
 SAVE_EVERY = 25
 
@@ -36,6 +36,8 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     training = new_training(Schedule(options.steps, options.rate, BATCH))
+    if options.start is not None:
+        training.network.load_state_dict(AmortisedPosterior.load(options.start).network.state_dict())
     if options.checkpoint.exists():
         training.restore(torch.load(options.checkpoint, weights_only=True))
         print(f"continues after step {training.done}", flush=True)
@@ -54,7 +56,7 @@ def main() -> None:
     held_out = draw_libraries(read_priors(options.priors, held_out=True), VALIDATION // 5, seed=2)
     (validation,) = next(training_batches(held_out, VALIDATION, first_step=0, different=1, seed=3))
     with torch.inference_mode():
-        means, roots = network(validation.images, validation.numbers)
+        means, roots = network(validation.images.float(), validation.numbers)
     loss = float(negative_log_density(means, roots, validation.outputs).mean())
     posterior = AmortisedPosterior.of(network, temperatures_of(network, validation))
     posterior.save(options.output)
@@ -65,8 +67,9 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the network of structural parameters.")
     parser.add_argument("priors", type=Path)
     parser.add_argument("--checkpoint", type=Path, required=True, help="state of the training, to continue from")
+    parser.add_argument("--start", type=Path, help="folder of weights to begin with; by default they are random")
     parser.add_argument("--output", type=Path, default=OUTPUT)
-    parser.add_argument("--steps", type=int, default=1200)
+    parser.add_argument("--steps", type=int, default=2600)
     parser.add_argument("--rate", type=float, default=1.5e-3, help="peak learning rate")
     return parser.parse_args()
 

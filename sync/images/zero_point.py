@@ -8,12 +8,20 @@ from astropy.io import fits
 
 from sync.images.fits.reader import FitsBands
 
-__all__ = ["find_zero_point"]
+__all__ = ["find_zero_point", "is_zero_point"]
 
 ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZPT", "ABMAG0", "ZEROPNT")
 """Header cards with the magnitude of one unit."""
 UNIT_ZERO_POINTS = {"nanomaggy": 22.5, "nmgy": 22.5, "maggy": 0.0, "jy": 8.9, "ujy": 23.9, "mjy": 16.4, "njy": 31.4}
 """Units and their AB magnitudes."""
+
+LARGEST = 90.0
+"""Numbers from here on (99, -99, 999) are placeholders for a missing zero point."""
+
+
+def is_zero_point(value: float) -> bool:
+    """Return whether a number can be a zero point: finite, and no placeholder for a missing one."""
+    return math.isfinite(value) and abs(value) < LARGEST
 
 
 def find_zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | None, str]:
@@ -21,7 +29,7 @@ def find_zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | Non
     for header in (bands.header, primary):
         for name in ZERO_POINTS:
             value = _number(header, name)
-            if value is not None:
+            if value is not None and is_zero_point(value):
                 return value, name
         flux, pivot = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
         if flux and pivot and flux > 0 and pivot > 0:  # HST: erg/s/cm2/Angstrom per unit/s, and the pivot wavelength

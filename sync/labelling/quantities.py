@@ -34,6 +34,8 @@ class Quantity:
     description : str
     names : tuple of str
         Normalised names of controls that mean it.
+    is_index : bool
+        Whether it is an index of the pixels, without a model and without an error.
     is_measured : bool
         Whether it is measured on the pixels of the image, so that a control has a value before any annotation.
     is_positive : bool
@@ -45,6 +47,7 @@ class Quantity:
     ucd: str
     description: str
     names: tuple[str, ...]
+    is_index: bool = False
     is_measured: bool = True
     is_positive: bool = False
 
@@ -113,11 +116,18 @@ _LISTED = (
         ("mag", "magnitude", "total magnitude", "mag ab", "ab mag", "ab magnitude", "mag total"),
     ),
     Quantity("sky", "", "instr.skyLevel", "sky level under the object, in the unit of the image", ("sky", "sky level")),
-    Quantity("concentration", "", "src.morph.param", "concentration of CAS", ("concentration",)),
-    Quantity("asymmetry", "", "src.morph.param", "asymmetry of CAS", ("asymmetry",)),
-    Quantity("smoothness", "", "src.morph.param", "smoothness (clumpiness) of CAS", ("smoothness", "clumpiness")),
-    Quantity("gini", "", "src.morph.param", "Gini coefficient of the light", ("gini", "gini coefficient")),
-    Quantity("m20", "", "src.morph.param", "second moment of the brightest 20 per cent of the light", ("m20", "m 20")),
+    *(
+        Quantity(name, "", "src.morph.param", description, names, is_index=True)
+        for name, description, names in (
+            ("concentration", "concentration of CAS", ("concentration",)),
+            ("asymmetry", "asymmetry of CAS", ("asymmetry",)),
+            ("outer_asymmetry", "asymmetry of the outer half of the light", ("outer asymmetry",)),
+            ("shape_asymmetry", "asymmetry of the outline at low brightness", ("shape asymmetry",)),
+            ("smoothness", "smoothness (clumpiness) of CAS", ("smoothness", "clumpiness")),
+            ("gini", "Gini coefficient of the light", ("gini", "gini coefficient")),
+            ("m20", "second moment of the brightest 20 per cent of the light", ("m20", "m 20")),
+        )
+    ),
     Quantity(
         "z_phot",
         "",

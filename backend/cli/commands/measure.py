@@ -51,7 +51,9 @@ class Objects(StrEnum):
 def measure(
     paths: ImagePaths,
     catalogue: Annotated[Path, typer.Option(help="File to write: .ecsv, .fits, .vot, .xml (VOTable) or .csv.")],
-    psf: Annotated[Path | None, typer.Option(help="FITS file with the PSF of all images; default: header, stars.")] = None,
+    psf: Annotated[
+        Path | None, typer.Option(help="FITS file with the PSF, or one for each band; default: header, stars.")
+    ] = None,
     seeing_arcsec: Annotated[
         float | None, typer.Option(min=0.01, help="FWHM of a star, where neither the header nor stars give a PSF.")
     ] = None,
@@ -59,6 +61,9 @@ def measure(
         Path | None, typer.Option(help="Folder for the model and the residual of each object: FITS files and PNG sheets.")
     ] = None,
     objects: Annotated[Objects, typer.Option(help="Measure all objects of an image, or the one in its middle.")] = Objects.all,
+    indices: Annotated[
+        bool, typer.Option(help="Measure concentration, asymmetries, smoothness, Gini and M20: most of the time.")
+    ] = True,
     band: Annotated[str, typer.Option(help="Band of FITS files with several; default: r, else i, else the middle one.")] = "",
     zero_point: Annotated[float | None, typer.Option(help="AB magnitude of one unit, for files without it.")] = None,
     pixel_scale_arcsec: Annotated[
@@ -77,22 +82,28 @@ def measure(
     suffix = catalogue.suffix.lower()
     settings = read_settings()
     from backend.cli.image_files import open_images
+    from backend.heads.structure.measurement import NO_PSF
     from backend.measurement.catalogue import FORMATS, make_table, write_catalogue
     from backend.measurement.model_folder import ModelFolder
     from backend.measurement.psf_choice import PsfOptions
+    from backend.measurement.science import DISPLAY_BAND
     from backend.measurement.worker import MeasureOptions
+    from sync.images.zero_point import is_zero_point
 
     if suffix not in FORMATS:
         wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(FORMATS)}")
+    if zero_point is not None and not is_zero_point(zero_point):
+        wrong_call(f"--zero-point {zero_point:g} is a placeholder and no zero point: leave it out, and there is no magnitude")
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     if models is not None and models.exists() and not models.is_dir():
         wrong_call(f"{models} is a file: name a folder for --models")
     options = MeasureOptions(
-        psf=PsfOptions(None if psf is None else _read_psf(psf), seeing_arcsec),
+        psf=PsfOptions(() if psf is None else _read_psfs(psf), seeing_arcsec),
         band=band,
         extension=extension,
         pixel_scale_arcsec=pixel_scale_arcsec,
         zero_point=zero_point,
+        with_indices=indices,
         only_central=objects is Objects.central,
         with_models=models is not None,
         max_pixels=settings.image_max_pixels,
@@ -108,6 +119,10 @@ def measure(
         write_catalogue(make_table(rows), file, suffix)
     for problem in (problem for result in results for problem in result.problems):
         notices.print(problem, highlight=False, soft_wrap=True)
+    blurred_count = sum(row.measured.psf_source == NO_PSF and row.measured.band != DISPLAY_BAND for row in rows)
+    if blurred_count:
+        text = f"{blurred_count:,} objects have no PSF (see --psf, --seeing-arcsec): their sizes are those of the blurred image"
+        notices.print(text, highlight=False, soft_wrap=True)
     measured_count = sum(bool(result.rows) for result in results)
     console.print(f"{catalogue}: {len(rows):,} objects of {measured_count:,} files", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
@@ -154,10 +169,10 @@ def _open_engine(engine: Engine, ray_address: str | None, options: MeasureOption
         yield lambda jobs: cluster.map(MeasureWorker, options, jobs)
 
 
-def _read_psf(path: Path) -> Psf:
-    from backend.heads.structure.psf import PsfError, read_psf
+def _read_psfs(path: Path) -> tuple[Psf, ...]:
+    from backend.heads.structure.psf import PsfError, read_psfs
 
     try:
-        return read_psf(path)
+        return read_psfs(path)
     except PsfError as error:
         wrong_call(str(error))

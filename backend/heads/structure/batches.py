@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from backend.heads.structure.correction import features_of, open_correction
 from backend.heads.structure.errors import covariance_of_fit, noise_correlation, quantities_with_errors
 from backend.heads.structure.fitted import DIVERGED, Fitted, problem_of, unconstrained_by
 from backend.heads.structure.fitting import Fit, fit_models
@@ -20,7 +22,7 @@ from backend.heads.structure.preparation import Prepared
 from backend.heads.structure.render import Canvas, grid_side, make_canvas, psf_transform, render, render_with_derivatives
 from backend.heads.structure.shipped import estimate_prepared, guess_parameters
 
-__all__ = ["fit_prepared", "model_on_cutout"]
+__all__ = ["fit_prepared", "fit_uncorrected", "model_on_cutout"]
 
 BATCH_PIXELS = 8 * 128 * 128
 """Pixels of the grids of one batch: larger batches do not fit into the processor's caches."""
@@ -34,9 +36,19 @@ NETWORK_CHI2 = 1.5
 
 
 def fit_prepared(galaxies: Sequence[Prepared]) -> list[Fitted]:
-    """Fit galaxies; return one result for each, in order."""
+    """Fit galaxies; return one result for each, in order, with corrected values and errors."""
     if not galaxies:
         return []
+    correction = open_correction()
+    fits = [
+        fit if fit.problem else replace(fit, quantities=correction.correct(fit.quantities, fit.features))
+        for fit in fit_uncorrected(galaxies)
+    ]
+    return _with_network(fits, galaxies)
+
+
+def fit_uncorrected(galaxies: Sequence[Prepared]) -> list[Fitted]:
+    """Fit galaxies; return the best fit of each, with errors from the curvature of chi-squared."""
     guesses = guess_parameters(galaxies)
     groups = defaultdict(list)
     for number, (galaxy, guess) in enumerate(zip(galaxies, guesses, strict=True)):
@@ -50,7 +62,7 @@ def fit_prepared(galaxies: Sequence[Prepared]) -> list[Fitted]:
         for first in range(0, len(numbers), size):
             batch = numbers[first : first + size]
             results |= dict(zip(batch, _fit_batch([galaxies[number] for number in batch], guesses[batch], canvas), strict=True))
-    return _with_network([results[number] for number in range(len(galaxies))], galaxies)
+    return [results[number] for number in range(len(galaxies))]
 
 
 def _with_network(fits: Sequence[Fitted], galaxies: Sequence[Prepared]) -> list[Fitted]:
@@ -108,6 +120,7 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
             fit.hessian[i], derivatives[i], weights[i], correlation=correlation, scatter=float(scatter[i])
         )
         parameters = fit.parameters[i].double().numpy()
+        evidence = {"scatter": float(scatter[i]), "signal": float(signal[i])}
         results.append(
             Fitted(
                 parameters,
@@ -116,6 +129,7 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
                 float(signal[i]),
                 problem_of(parameters, float(signal[i]), side=max(canvas.shape), is_converged=bool(fit.converged[i])),
                 unconstrained_by(parameters),
+                features=features_of(parameters, covariance, psf=galaxy.psf, **evidence),
             )
         )
     return results

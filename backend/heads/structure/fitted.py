@@ -39,6 +39,8 @@ class Fitted:
         Quantities that the image does not constrain, with the reason.
     method : str
         "fit" or "network".
+    features : ndarray, shape (`correction.FEATURES`,)
+        Inputs of the correction; empty for the network.
     """
 
     parameters: NDArray[np.float64]
@@ -48,6 +50,7 @@ class Fitted:
     problem: str = ""
     unconstrained: Mapping[str, str] = field(default_factory=dict)
     method: str = "fit"
+    features: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 
 
 def problem_of(parameters: NDArray[np.float64], signal: float, *, side: int, is_converged: bool) -> str:

@@ -1,4 +1,4 @@
-"""Indices of structure without a model: concentration, asymmetry, smoothness, Gini and M20, by statmorph.
+"""Indices of structure without a model: concentration, asymmetries, smoothness, Gini and M20, by statmorph.
 
 statmorph (Rodriguez-Gomez et al. 2019, MNRAS 483, 4140) follows Conselice (2003) and Lotz et al. (2004).
 """

@@ -35,6 +35,8 @@ __all__ = ["estimate_structure", "measure_structure"]
 BATCH = 64
 """Cut-outs that are prepared at once; bounds the memory."""
 Model = Callable[[Sequence[Prepared]], list[Fitted]]
+BRIGHTEST_MAG, FAINTEST_MAG = -30.0, 45.0
+"""No source beyond the Sun or below the limits of telescopes is measured: such a magnitude has a wrong zero point."""
 MAGNITUDES_PER_FLUX = 2.5 / math.log(10)
 
 
@@ -135,7 +137,10 @@ def _profile_values(cutout: Cutout, preparation: Prepared, fit_of_galaxy: Fitted
         reasons["mag"] = "the image has no zero point"
     else:
         magnitude = zero_point - 2.5 * math.log10(flux.value * preparation.noise)
-        values["mag"] = Measured(magnitude, MAGNITUDES_PER_FLUX * (flux.error or 0.0) / flux.value)
+        if BRIGHTEST_MAG < magnitude < FAINTEST_MAG:
+            values["mag"] = Measured(magnitude, MAGNITUDES_PER_FLUX * (flux.error or 0.0) / flux.value)
+        else:
+            reasons["mag"] = f"the zero point {zero_point:g} gives a magnitude of {magnitude:.0f}: it is not that of the image"
     for name, reason in fit_of_galaxy.unconstrained.items():
         values.pop(name, None)
         reasons[name] = reason

@@ -16,7 +16,7 @@ __all__ = ["INDICES", "NO_PSF", "PROFILE", "QUANTITIES", "Cutout", "Measured", "
 
 QUANTITIES: Mapping[str, Quantity] = {name: quantity for name, quantity in LISTED.items() if quantity.is_measured}
 """Quantities by name, with unit, UCD and description."""
-INDICES = ("concentration", "asymmetry", "smoothness", "gini", "m20")
+INDICES = tuple(name for name, quantity in QUANTITIES.items() if quantity.is_index)
 """Quantities without a model and without an error."""
 PROFILE = tuple(name for name in QUANTITIES if name not in INDICES)
 """Quantities of the Sersic model, with an error."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from astropy.io import fits
@@ -23,6 +24,7 @@ __all__ = [
     "make_psf",
     "psf_from_header",
     "read_psf",
+    "read_psfs",
     "require_fit",
 ]
 
@@ -113,24 +115,40 @@ def make_psf(pixels: NDArray[np.floating], source: str = "given") -> Psf:
 
 
 def read_psf(path: Path) -> Psf:
-    """Read a PSF from the first image of a FITS file.
+    """Read the only PSF of a FITS file.
+
+    Raises
+    ------
+    PsfError
+        As `read_psfs`, and if the file has several PSFs.
+    """
+    psfs = read_psfs(path)
+    if len(psfs) > 1:
+        raise PsfError(f"{path} has {len(psfs)} PSFs, one for each band, and one is needed")
+    return psfs[0]
+
+
+def read_psfs(source: Path | IO[bytes]) -> tuple[Psf, ...]:
+    """Read the PSFs in the first image of a FITS file: one, or a cube with one for each band.
 
     Raises
     ------
     PsfError
         If the file cannot be read, has no image, or `make_psf` rejects it.
     """
+    name = f"{source}: " if isinstance(source, Path) else ""
     try:
-        with fits.open(path, memmap=False) as file:
+        with fits.open(source, memmap=False) as file:
             images = [part.data for part in file if part.is_image and part.data is not None]
     except Exception as error:  # astropy raises undocumented exceptions for damaged files
-        raise PsfError(f"{path} cannot be read as a FITS file with a PSF: {error}") from error
+        raise PsfError(f"{name}no FITS file with a PSF: {error}") from error
     if not images:
-        raise PsfError(f"{path} has no image to use as PSF")
+        raise PsfError(f"{name}the file has no image to use as PSF")
+    pixels = np.squeeze(images[0])
     try:
-        return make_psf(np.squeeze(images[0]))
+        return tuple(make_psf(plane) for plane in (pixels if pixels.ndim == 3 else pixels[None]))
     except PsfError as error:
-        raise PsfError(f"{path}: {error}") from error
+        raise PsfError(f"{name}{error}") from error
 
 
 def gaussian_psf(fwhm_px: float, *, source: str = "seeing") -> Psf:

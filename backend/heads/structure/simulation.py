@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from backend.heads.structure.parameters import logit_of_index, shape_of
 from backend.heads.structure.priors import Priors
@@ -31,6 +32,8 @@ CORRELATED = 0.4
 """Part of the galaxies with correlated noise."""
 FEWEST_RADIUS_PX, MOST_RADIUS_SHARE = 0.7, 0.3
 MOST_NEIGHBOURS = 2
+OUTLINE_SIGMA = (1.2, 3.0)
+"""Brightness of the outline of a galaxy, in units of the noise of the smoothed image."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -169,10 +172,11 @@ def observe(
     noise = rng.normal(size=(side + 12, side + 12))
     if is_correlated:
         noise = np.fft.irfft2(np.fft.rfft2(noise) * np.fft.rfft2(library.noise, noise.shape), noise.shape)
-    object_mask = _outline(image, parameters_of_galaxy, psf)
-    others, neighbour_mask = _neighbours(side, int(rng.integers(MOST_NEIGHBOURS + 1)), object_mask, flux, rng)
     parameters_of_galaxy[6:] = flux, rng.normal(0, 1)
-    observation = image + others + noise[12:, 12:] + parameters_of_galaxy[7]
+    noisy = image + noise[12:, 12:] + parameters_of_galaxy[7]
+    object_mask = _outline(noisy, parameters_of_galaxy, psf, rng)
+    others, neighbour_mask = _neighbours(side, int(rng.integers(MOST_NEIGHBOURS + 1)), object_mask, flux, rng)
+    observation = noisy + others
     # A pixel of both belongs to the brighter one.
     neighbour_mask &= ~object_mask | (others > image)
     return Simulated(
@@ -186,12 +190,21 @@ def observe(
     )
 
 
-def _outline(image: NDArray[np.float32], parameters_of_galaxy: NDArray[np.float64], psf: Psf) -> NDArray[np.bool_]:
-    """Return the mask that an annotator would draw: the isophote of the noise, but at least two widths of the PSF wide."""
-    y, x = np.mgrid[: image.shape[0], : image.shape[1]]
-    distance = np.hypot(x - parameters_of_galaxy[0], y - parameters_of_galaxy[1])
-    core = distance < max(1.0 * psf.fwhm_px, 2.5, 0.7 * math.exp(parameters_of_galaxy[2]))
-    return np.asarray((image > 0.7) | core)
+def _outline(
+    observation: NDArray[np.float64], parameters_of_galaxy: NDArray[np.float64], psf: Psf, rng: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Return the mask of a galaxy as a detector or an annotator sees it: an isophote of the smoothed image, with its noise.
+
+    An isophote of the galaxy without noise would tell its brightness and size to the network.
+    """
+    smooth = ndimage.gaussian_filter(observation - np.median(observation), max(1.0, psf.fwhm_px / 2.355))
+    noise = 1.4826 * float(np.median(np.abs(smooth - np.median(smooth))))
+    y, x = np.mgrid[: observation.shape[0], : observation.shape[1]]
+    centre = parameters_of_galaxy[:2] + rng.normal(0, 0.5, 2)
+    core = np.hypot(x - centre[0], y - centre[1]) < max(psf.fwhm_px, 2.5)
+    numbers, _ = ndimage.label(smooth > rng.uniform(*OUTLINE_SIGMA) * noise)
+    own_numbers = np.unique(numbers[core])
+    return np.asarray(np.isin(numbers, own_numbers[own_numbers > 0]) | core)
 
 
 def _neighbours(

@@ -17,6 +17,7 @@ from torch import Tensor
 from backend.heads.structure.measurement import Cutout
 from backend.heads.structure.network import PosteriorNetwork, negative_log_density
 from backend.heads.structure.network_inputs import inputs_of, outputs_of
+from backend.heads.structure.parameters import SHAPE, X, Y
 from backend.heads.structure.preparation import CutoutError, Prepared, prepare
 from backend.heads.structure.priors import Priors
 from backend.heads.structure.simulation import Library, Simulated, draw_library, observe
@@ -31,7 +32,7 @@ LARGEST_OUTPUT = 6.0
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """Inputs of the network and true outputs, for n galaxies."""
+    """Inputs of the network and true outputs, for n galaxies; images may be stored as float16."""
 
     images: Tensor
     numbers: Tensor
@@ -50,8 +51,28 @@ def new_training(schedule: Schedule, *, seed: int = 0) -> Training[PosteriorNetw
 
 
 def _loss(network: PosteriorNetwork, batch: Batch, rng: np.random.Generator) -> Tensor:
-    means, roots = network(batch.images, batch.numbers)
-    return negative_log_density(means, roots, batch.outputs).mean()
+    view = mirror(batch, *(rng.random(3) < 0.5))
+    means, roots = network(view.images, view.numbers)
+    return negative_log_density(means, roots, view.outputs).mean()
+
+
+def mirror(batch: Batch, left_right: bool, up_down: bool, transposed: bool) -> Batch:
+    """Return a batch as it would be if the images were mirrored along x, along y and at the diagonal."""
+    images, numbers, outputs = batch.images.float(), batch.numbers.clone(), batch.outputs.clone()
+    shapes = (numbers[:, 1:3], outputs[:, SHAPE])
+    if left_right:
+        images, outputs[:, X] = images.flip(3), -outputs[:, X]
+    if up_down:
+        images, outputs[:, Y] = images.flip(2), -outputs[:, Y]
+    if left_right != up_down:
+        for shape in shapes:
+            shape[:, 1] *= -1
+    if transposed:
+        images = images.transpose(2, 3)
+        outputs[:, [X, Y]] = outputs[:, [Y, X]]
+        for shape in shapes:
+            shape[:, 0] *= -1
+    return Batch(images.contiguous(memory_format=torch.channels_last), numbers, outputs)
 
 
 def training_batches(
@@ -107,7 +128,7 @@ def prepare_simulated(galaxies: Sequence[Simulated]) -> list[tuple[Prepared, NDA
 def _stack(rows: Sequence[tuple[Prepared, NDArray[np.float64]]]) -> Batch:
     inputs = [inputs_of(preparation) for preparation, _ in rows]
     return Batch(
-        torch.from_numpy(np.stack([item.image for item in inputs])),
+        torch.from_numpy(np.stack([item.image for item in inputs])).half(),
         torch.from_numpy(np.stack([item.numbers for item in inputs])),
         torch.from_numpy(np.stack([outputs_of(true, preparation) for preparation, true in rows])).float(),
     )
@@ -116,7 +137,7 @@ def _stack(rows: Sequence[tuple[Prepared, NDArray[np.float64]]]) -> Batch:
 def temperatures_of(network: PosteriorNetwork, batch: Batch) -> NDArray[np.float64]:
     """Return the factor of each standard deviation with which 68 % of the true values are within one deviation."""
     with torch.inference_mode():
-        means, roots = network(batch.images, batch.numbers)
+        means, roots = network(batch.images.float(), batch.numbers)
     deviations = torch.linalg.inv(roots.double()).square().sum(1).sqrt()
     ratios = ((batch.outputs - means).abs() / deviations).numpy()
     return np.asarray(np.quantile(ratios, 0.6827, axis=0), np.float64)

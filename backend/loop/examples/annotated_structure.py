@@ -16,7 +16,7 @@ from backend.prediction.control_models.structure import measured_quantity
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.task_blocks import TaskBlocks
 from backend.prediction.task_structure import data_of_image
-from sync.controls import MASKS
+from sync.controls import MASKS, NUMBERS
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.geometry.footprint import Footprint
@@ -65,7 +65,19 @@ def _measure(
     place = (image.to_name, image.page)
     (size,) = extractor.sizes([reference])
     outlines = _outlines(annotation, place, config, size)
-    return measurer.measure(extractor.open(reference), data_of_image(annotation.data, place, config), outlines, size=size)
+    return measurer.measure(
+        extractor.open(reference),
+        data_of_image(annotation.data, place, config),
+        outlines,
+        size=size,
+        with_indices=_needs_indices(config),
+    )
+
+
+def _needs_indices(config: LabelConfig) -> bool:
+    """Return whether a control asks for an index of structure, or is a number that a regression may predict from indices."""
+    quantities = [measured_quantity(control) for control in config.controls if control.tag in NUMBERS]
+    return any(quantity is None or quantity.is_index for quantity in quantities)
 
 
 def _outlines(

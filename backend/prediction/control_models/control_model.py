@@ -71,6 +71,8 @@ class ControlModel(ABC):
         Whether features must have feature maps.
     needs_blocks : frozenset of str
         Names of the feature blocks that the head uses.
+    needs_indices : bool
+        Whether the head uses indices of structure, which take most of the time of a measurement.
     data_keys : frozenset of str
         Keys of a task's data that the head uses beside the image: a changed value needs a new prediction.
     """
@@ -81,6 +83,7 @@ class ControlModel(ABC):
     needs_sources: ExtractionSettings | None = None
     needs_pyramid: bool = False
     needs_blocks: frozenset[str] = frozenset()
+    needs_indices: bool = False
     data_keys: frozenset[str] = frozenset()
 
     # -- examples and training, without a trained head

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.feature_blocks import COLUMNS, FeatureBlocks
+from backend.heads.feature_blocks import COLUMNS, STRUCTURE, FeatureBlocks
 from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
@@ -25,6 +25,7 @@ from sync.controls.control import Control
 from sync.controls.number_meta import add_number_meta
 from sync.controls.region import Region
 from sync.geometry.shapes import Size
+from sync.labelling.quantities import QUANTITIES
 from sync.labelling.reading import read_region
 
 if TYPE_CHECKING:
@@ -42,6 +43,9 @@ class NumberModel(ControlModel):
         self.control = control
         if isinstance(head, Regression):
             self.needs_blocks, self.data_keys = head.blocks, data_keys_of(head.columns)
+            self.needs_indices = any(
+                name in QUANTITIES and QUANTITIES[name].is_index for name in head.columns.get(STRUCTURE, ())
+            )
         self._head = head
         self._base = base
 

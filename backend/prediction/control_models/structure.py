@@ -61,6 +61,7 @@ class StructureModel(ControlModel):
         quantity = measured_quantity(control)
         assert quantity is not None, f"{control.name} names no measured quantity"
         self.control = control
+        self.needs_indices = quantity.is_index
         self._quantity = quantity
         self._calibration = calibration
 

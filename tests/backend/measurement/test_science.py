@@ -55,6 +55,24 @@ def test_missing_and_saturated_pixels_are_left_out(draw_galaxy: Draw, make_fits:
     assert image.problems == ("1 pixels reach the saturation level of 60000 and are not used",)
 
 
+def test_sky_coordinates_with_pixels_of_a_degree_are_not_used(draw_galaxy: Draw) -> None:
+    content = io.BytesIO()
+    cards = {
+        "CTYPE1": "RA---TAN",
+        "CTYPE2": "DEC--TAN",
+        "CRVAL1": 150.0,
+        "CRVAL2": 2.0,
+        "CRPIX1": 50.0,
+        "CRPIX2": 50.0,
+        "CD1_1": 0.0,
+    }
+    fits.PrimaryHDU(draw_galaxy(), fits.Header(cards)).writeto(content)
+    image = read_science(content.getvalue(), max_pixels=10**6)
+    assert image.sky is None
+    assert image.pixel_scale_arcsec is None
+    assert image.problems == ("the sky coordinates are not used: a pixel would be 3600 arcsec wide",)
+
+
 def test_padding_is_missing(draw_galaxy: Draw, make_fits: MakeFits) -> None:
     pixels = draw_galaxy()
     pixels[:, :30] = 0

@@ -35,6 +35,15 @@ def test_objects_are_found_brightest_first(image: ScienceImage) -> None:
     assert central_object(objects, image.size) == 0
 
 
+def test_a_saturated_core_and_a_bad_column_do_not_divide_an_object(image: ScienceImage) -> None:
+    plane = image.plane.copy()
+    plane[47:54, 48:53] = np.nan
+    plane[:, 55] = np.nan
+    objects = extract_objects(replace(image, plane=plane))
+    assert len(objects) == 2
+    assert objects[0].holds(50, 50)
+
+
 def test_an_image_of_noise_has_no_objects(draw_galaxy: Draw, make_fits: MakeFits) -> None:
     assert extract_objects(read_science(make_fits(draw_galaxy(flux=0.0)), max_pixels=10**6)) == []
 
@@ -54,7 +63,7 @@ def test_the_central_object_is_the_smallest_that_covers_the_middle_else_the_near
 
 
 def test_the_psf_is_given_or_from_the_header_or_of_the_seeing(image: ScienceImage) -> None:
-    psf_of_options = choose_psf(image, PsfOptions(gaussian_psf(4.0, source="given")))[0]
+    psf_of_options = choose_psf(image, PsfOptions((gaussian_psf(4.0, source="given"),)))[0]
     header = choose_psf(image, PsfOptions(seeing_arcsec=0.8))[0]
     without_header = replace(image, header=None)
     seeing = choose_psf(without_header, PsfOptions(seeing_arcsec=0.8))[0]
@@ -70,6 +79,13 @@ def test_the_psf_is_given_or_from_the_header_or_of_the_seeing(image: ScienceImag
     assert "no seeing is given" in reason
 
 
+def test_a_file_with_a_psf_for_each_band_gives_that_of_the_measured_band(image: ScienceImage) -> None:
+    psfs = tuple(gaussian_psf(width, source="given") for width in (2.0, 3.0, 4.0))
+    assert choose_psf(replace(image, place=1, bands=3), PsfOptions(psfs))[0] is psfs[1]
+    with pytest.raises(ImageError, match="3 PSFs, and the image 5 bands"):
+        choose_psf(replace(image, place=1, bands=5), PsfOptions(psfs))
+
+
 def test_a_given_psf_that_is_larger_than_the_image_is_refused(image: ScienceImage) -> None:
     with pytest.raises(ImageError, match="larger than the image"):
-        choose_psf(image, PsfOptions(gaussian_psf(120.0, source="given")))
+        choose_psf(image, PsfOptions((gaussian_psf(120.0, source="given"),)))

@@ -81,6 +81,28 @@ def test_a_measurement_is_made_once(image: StoredImage, science: dict[str, Any],
         reader.measure(image, {**science, "zero_point": 20.0}, None, size=None)  # other data, another measurement
 
 
+def test_indices_are_measured_only_where_they_are_needed(image: StoredImage, science: dict[str, Any], tmp_path: Path) -> None:
+    one = measurer(tmp_path)
+    model = one.measure(image, science, None, size=None, with_indices=False)
+    assert "re_px" in model.values
+    assert not {"gini", "asymmetry"} & (model.values.keys() | model.reasons.keys())
+    full = one.measure(image, science, None, size=None)
+    assert {"gini", "outer_asymmetry", "shape_asymmetry"} <= full.values.keys()
+    assert full.values.items() > model.values.items()
+    assert one.measure(image, science, None, size=None, with_indices=False) == full  # from the cache
+
+
+@pytest.mark.parametrize("value", [99.0, "-99", 999])
+def test_a_placeholder_of_a_zero_point_gives_no_magnitude(image: StoredImage, value: object) -> None:
+    content = io.BytesIO()
+    pixels = np.random.default_rng(0).normal(size=(61, 61)) + 300 * np.exp(-np.hypot(*np.mgrid[-30:31, -30:31]) / 3)
+    fits.PrimaryHDU(pixels.astype(np.float32), fits.Header({"MAGZERO": 99.0})).writeto(content)
+    stored = StoredImage("galaxy", content.getvalue, 10**6)
+    measured = measurer(None).measure(stored, {"zero_point": value}, None, size=None, with_indices=False)
+    assert measured.reasons["mag"] == "the image has no zero point"
+    assert "re_px" in measured.values
+
+
 def test_a_display_image_has_shape_and_size_only(image: StoredImage) -> None:
     measurement = measurer(None).measure(image, {"pixel_scale_arcsec": "0.2"}, None, size=None)
     assert {"re_px", "re_arcsec", "axis_ratio"} <= measurement.values.keys()

@@ -42,6 +42,7 @@ def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, g
     assert row["re_px"] == pytest.approx(4.0, rel=0.15)  # the pixels sample the disc without averaging over them
     assert row["mag"] == pytest.approx(25 - 2.5 * np.log10(20_000), abs=0.1)
     assert row["psf"] == "none"
+    assert "1 objects have no PSF" in result.stderr
     assert "re_arcsec: " in row["missing"]
     with fits.open(tmp_path / "models" / "galaxy_1.fits") as file:
         assert [part.name for part in file[1:]] == ["DATA", "MODEL", "RESIDUAL", "MASK"]
@@ -102,6 +103,7 @@ def empty_psf() -> bytes:
         (("--catalogue", "a.txt"), "must end in one of .ecsv, .fits"),
         (("--catalogue", "a.csv", "--psf", "nowhere.fits"), "nowhere.fits"),
         (("--catalogue", "a.csv", "--psf", "zero.fits"), "0 in all pixels"),
+        (("--catalogue", "a.csv", "--zero-point", "99"), "--zero-point 99 is a placeholder"),
         (("--catalogue", "a.csv", "--models", "galaxy.fits"), "is a file"),
         (("--catalogue", "a.csv", "--ray-address", "a:1"), "needs --engine ray"),
     ],

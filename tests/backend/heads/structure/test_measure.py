@@ -78,6 +78,12 @@ def test_without_scale_and_zero_point_magnitude_and_arcsec_have_a_reason() -> No
     assert "re_px" in result.values
 
 
+def test_zero_point_of_another_unit_gives_a_reason_and_no_magnitude() -> None:
+    result = measure_structure([dataclasses.replace(galaxy(), zero_point=89.0)])[0]
+    assert "mag" not in result.values
+    assert "the zero point 89 gives a magnitude of" in result.reasons["mag"]
+
+
 def with_pixels(**changes: object) -> Cutout:
     return dataclasses.replace(galaxy(), **changes)  # type: ignore[arg-type]
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 
-from backend.heads.structure.psf import PsfError, gaussian_psf, make_psf, psf_from_header, read_psf, require_fit
+from backend.heads.structure.psf import PsfError, gaussian_psf, make_psf, psf_from_header, read_psf, read_psfs, require_fit
 from backend.heads.structure.star_psf import psf_from_stars
 
 
@@ -72,13 +72,20 @@ def test_psf_of_a_file_is_read_and_a_table_is_rejected(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "psf.fits", gaussian_psf(2.5).pixels * 40)
     assert read_psf(tmp_path / "psf.fits").pixels == pytest.approx(gaussian_psf(2.5).pixels)
     fits.BinTableHDU.from_columns([fits.Column("a", "E", array=[1.0])]).writeto(tmp_path / "table.fits")
-    with pytest.raises(PsfError, match=r"table\.fits has no image"):
+    with pytest.raises(PsfError, match=r"table\.fits: the file has no image"):
         read_psf(tmp_path / "table.fits")
     (tmp_path / "text.fits").write_text("not FITS")
-    with pytest.raises(PsfError, match=r"text\.fits cannot be read"):
+    with pytest.raises(PsfError, match=r"text\.fits: no FITS file with a PSF"):
         read_psf(tmp_path / "text.fits")
-    with pytest.raises(PsfError, match="cannot be read"):
+    with pytest.raises(PsfError, match=r"missing\.fits: no FITS file"):
         read_psf(tmp_path / "missing.fits")
+
+
+def test_a_cube_has_a_psf_for_each_band(tmp_path: Path) -> None:
+    fits.writeto(tmp_path / "psf.fits", np.stack([gaussian_psf(2.5).pixels, gaussian_psf(2.4).pixels]))
+    assert [psf.fwhm_px for psf in read_psfs(tmp_path / "psf.fits")] == pytest.approx([2.5, 2.4], rel=0.01)
+    with pytest.raises(PsfError, match="has 2 PSFs, one for each band"):
+        read_psf(tmp_path / "psf.fits")
 
 
 def test_width_in_the_header_is_read_with_its_unit() -> None:
@@ -110,6 +117,15 @@ def field_of_stars(count: int, *, fwhm_px: float, galaxies: int = 0) -> np.ndarr
             rows, columns = np.mgrid[:300, :300]
             image += 200 * np.exp(-np.hypot(rows - y, columns - x) / rng.uniform(2.5, 5))
     return image
+
+
+def test_psf_of_narrow_stars_between_pixels_keeps_its_peak() -> None:
+    rng = np.random.default_rng(3)
+    image, width = rng.normal(100, 1, (360, 360)), 2.0 / 2.3548
+    for x, y in (np.mgrid[30:340:50, 30:340:50].reshape(2, -1).T + rng.uniform(-0.5, 0.5, (49, 2))).tolist():
+        along, across = (np.exp(-((np.arange(360) - place) ** 2) / (2 * width**2)) for place in (x, y))
+        image += rng.uniform(3000, 20000) * np.outer(across, along) / (2 * np.pi * width**2)
+    assert psf_from_stars(image).pixels.max() == pytest.approx(1 / (2 * np.pi * width**2), rel=0.04)
 
 
 def test_psf_of_stars_is_the_psf_of_the_simulated_field() -> None:
