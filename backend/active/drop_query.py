@@ -56,5 +56,5 @@ def _disagreements(pool: Pool, candidates: Indices, source: np.random.Generator)
             embeddings = pool.embeddings[candidates[rows]]
             keep_mask = source.random(embeddings.shape, np.float32) >= DROPOUT
             thinned_rows = embeddings * keep_mask / np.float32(1 - DROPOUT)
-            disagreements[rows] += pool.predict(thinned_rows).argmax(axis=1) != usual[rows]
+            disagreements[rows] += pool.predict(thinned_rows, candidates[rows]).argmax(axis=1) != usual[rows]
     return disagreements

@@ -16,8 +16,8 @@ Indices = NDArray[np.intp]
 Embedded = NDArray[np.floating]
 """Embeddings may have half precision: 100,000 of them are large."""
 
-Predict = Callable[[Floats], Floats]
-"""From embeddings, shape (n, d), to class probabilities, shape (n, k)."""
+Predict = Callable[[Floats, Indices], Floats]
+"""From embeddings, shape (n, d), and the indices of these galaxies in the pool to class probabilities, shape (n, k)."""
 
 AXES = 64
 """Principal axes that distances are measured along: 1,280 numbers of 100,000 galaxies would be half a gigabyte."""

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from backend.heads.calibration import Calibration
+from backend.heads.classification.combined import CombinedClasses
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
@@ -18,7 +19,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 
 __all__ = ["HEADS", "EmbeddedHead", "Head", "HeadError", "NotEnoughLabels"]
 
-EmbeddedHead = Morphology | DecisionTree | Parameters | Regression
+EmbeddedHead = Morphology | DecisionTree | CombinedClasses | Parameters | Regression
 """Heads that read embeddings, each of the encoder that it names."""
 
 
@@ -29,9 +30,10 @@ class Head(Protocol):
         """Write JSON and safetensors into `folder`."""
 
 
-HEADS: dict[str, type[Morphology | DecisionTree | Parameters | Regression | Calibration | Detection | PromptedMasks]] = {
+HEADS: dict[str, type[EmbeddedHead | Calibration | Detection | PromptedMasks]] = {
     "morphology": Morphology,
     "tree": DecisionTree,
+    "combined_classes": CombinedClasses,
     "parameters": Parameters,
     "regression": Regression,
     "calibration": Calibration,

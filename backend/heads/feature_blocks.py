@@ -6,15 +6,28 @@ beside the embedding, and work with any of them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-__all__ = ["BLOCKS", "COLUMNS", "IMAGE", "NO_BLOCKS", "SPECTRUM", "STRUCTURE", "Block", "FeatureBlocks"]
+__all__ = [
+    "BLOCKS",
+    "COLUMNS",
+    "IMAGE",
+    "NO_BLOCKS",
+    "SPECTRUM",
+    "STRUCTURE",
+    "Block",
+    "FeatureBlocks",
+    "describe_inputs",
+    "describe_missing",
+]
 
 IMAGE, COLUMNS, SPECTRUM, STRUCTURE = "image", "columns", "spectrum", "structure"
 BLOCKS = (COLUMNS, SPECTRUM, STRUCTURE)
 """Names of the blocks; `IMAGE` names the embedding where blocks are listed."""
+MOST_REASONS = 4
+"""Missing values that a sentence lists."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,3 +50,42 @@ FeatureBlocks = Mapping[str, Block]
 """Name of a block, one of `BLOCKS`, to the block; a block that was not read has no entry."""
 
 NO_BLOCKS: FeatureBlocks = MappingProxyType({})
+
+
+def describe_inputs(used: Sequence[str]) -> str:
+    """Return which inputs a prediction used, in a part of a sentence; `IMAGE` names the image."""
+    return f"predicted from {' and '.join(map(_title, used))}"
+
+
+def describe_missing(used: Sequence[str], blocks: FeatureBlocks, features: Mapping[str, Sequence[str]]) -> str:
+    """Return why blocks or values that a head uses are missing for a galaxy, in a part of a sentence; empty if none is.
+
+    Parameters
+    ----------
+    used : sequence of str
+        The inputs of the prediction.
+    blocks : FeatureBlocks
+        Of the galaxy.
+    features : mapping
+        Name of each block that the head uses to the names of its values.
+    """
+    parts = []
+    for name, values in features.items():
+        block = blocks.get(name, Block())
+        if name not in used and "" in block.missing:
+            parts.append(f"not used: {_title(name)}: {block.missing['']}")
+            continue
+        reasons = [f"{value}: {block.missing[value]}" for value in values if value in block.missing]
+        reasons += [
+            f"{value}: no value" for value in values if name == COLUMNS and value not in {*block.missing, *block.values}
+        ]
+        listed = ", ".join(reasons[:MOST_REASONS]) + (" …" if len(reasons) > MOST_REASONS else "")
+        if name not in used:
+            parts.append(f"not used: {_title(name)}" + (f" ({listed})" if reasons else ""))
+        elif reasons:
+            parts.append(f"without {listed}")
+    return "; ".join(parts)
+
+
+def _title(name: str) -> str:
+    return "catalogue columns" if name == COLUMNS else name

@@ -115,7 +115,7 @@ class LivePredictors(PredictorFactory):
     def data_keys(self, project: Project) -> frozenset[str]:
         """Return the keys of a task's data that predictions of a project's live version are computed from."""
         config = read_config(project.label_config)
-        if any(model_class(control).uses_blocks for control in controls_to_predict(config)):
+        if any(model_class(control).trains_on for control in controls_to_predict(config)):
             return self.of(project, label_config=project.label_config).data_keys
         return frozenset(config.image_key.values())  # known without the heads, which take time to load
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from backend.heads.feature_blocks import Block
-from backend.heads.regression.magnitudes import is_magnitude, is_magnitude_error, words_of
+from backend.heads.magnitudes import is_magnitude, is_magnitude_error, words_of
 
 __all__ = ["read_columns"]
 

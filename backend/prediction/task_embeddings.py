@@ -30,10 +30,13 @@ class TaskEmbeddings:
         Ids.
     rows : ndarray of float16, shape (n, d)
         Half the memory of what the encoder returns; 100,000 tasks take 256 MB.
+    data : tuple of mapping, length n
+        The tasks' data, from which the feature blocks are read when they are needed; empty if they are not.
     """
 
     tasks: NDArray[np.int64]
     rows: NDArray[np.float16]
+    data: tuple[Mapping[str, Any], ...] = ()
 
 
 def ranked_model(models: Sequence[ControlModel]) -> ControlModel | None:
@@ -68,9 +71,10 @@ def read_task_embeddings(
         if vectors:
             rows[len(tasks)] = np.clip(np.mean(vectors, axis=0), -HALF, HALF)
             tasks.append(task)
-    return TaskEmbeddings(np.asarray(tasks, np.int64), rows[: len(tasks)])
+    return TaskEmbeddings(np.asarray(tasks, np.int64), rows[: len(tasks)], tuple(data[task] for task in tasks))
 
 
 def join_embeddings(first: TaskEmbeddings, second: TaskEmbeddings) -> TaskEmbeddings:
     """Return the embeddings of the tasks of both, in order."""
-    return TaskEmbeddings(np.concatenate([first.tasks, second.tasks]), np.concatenate([first.rows, second.rows]))
+    tasks, rows = np.concatenate([first.tasks, second.tasks]), np.concatenate([first.rows, second.rows])
+    return TaskEmbeddings(tasks, rows, first.data + second.data)

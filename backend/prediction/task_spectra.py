@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +10,7 @@ from backend.heads.feature_blocks import Block
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
 from sync.labelling.synonyms import normalise
+from sync.spectra.spectrum import is_plausible_redshift
 
 __all__ = ["SPECTRUM_KEY", "SpectrumReader"]
 
@@ -18,7 +18,7 @@ SPECTRUM_KEY = "spectrum"
 """Key of a task's data with the reference of the spectrum's file."""
 REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
 """Normalised names of columns with a known redshift."""
-VERSION = "1"
+VERSION = "2"
 """Part of the cache keys; change it when the measurements change."""
 
 
@@ -61,6 +61,6 @@ class SpectrumReader:
 def _known_redshift(data: Mapping[str, Any]) -> float | None:
     for name, value in data.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and normalise(name) in REDSHIFTS and math.isfinite(value) and value > -0.1:
+        if number and normalise(name) in REDSHIFTS and is_plausible_redshift(value):
             return float(value)
     return None

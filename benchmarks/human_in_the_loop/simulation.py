@@ -103,7 +103,7 @@ def _pool(embeddings: Floats, features: Floats, rows: Floats, head: Morphology |
         no_inputs = np.zeros((len(features), 0), np.float32)
         return Pool(features, rows, no_inputs, np.zeros(len(features), np.float32), embeddings)
     information = head.uncertainty(embeddings).epistemic
-    return Pool(features, rows, head.predict(embeddings), information, embeddings, head.predict)
+    return Pool(features, rows, head.predict(embeddings), information, embeddings, lambda inputs, _: head.predict(inputs))
 
 
 def _macro_auc(head: Morphology | None, galaxies: Galaxies) -> float:

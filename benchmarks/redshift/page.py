@@ -9,6 +9,11 @@ from benchmarks.report import machine_line, markdown_table, write_section
 
 __all__ = ["write_page"]
 
+CLASS_NAMES = {
+    "metals": "Thirds of the metallicities",
+    "rings": "Galaxies with and without a ring",
+    "zoo": "Classes of Galaxy Zoo 1",
+}
 NAMES = {"sdss": "SDSS, five bands", "zcosmos": "zCOSMOS-bright, nine bands"}
 
 
@@ -51,7 +56,23 @@ def write_page(results: Mapping[str, Any]) -> None:
             if key.startswith("gain over")
         ]
         parts.append(f"Gain in RMSE, {'; '.join(gains)}.")
+    parts += [_class_table(results[name], title) for name, title in CLASS_NAMES.items() if name in results]
     write_section("redshift_and_metallicity", "\n\n".join(parts))
+
+
+def _class_table(measured: Mapping[str, Any], title: str) -> str:
+    arms = {name: arm for name, arm in measured.items() if isinstance(arm, Mapping)}
+    rows = [
+        [
+            name,
+            _format(arm, "log_loss", 3),
+            _format(arm, "accuracy", 3),
+            "" if "folds_with_columns" not in arm else f"{arm['folds_with_columns']} of 5",
+        ]
+        for name, arm in arms.items()
+    ]
+    columns = ["inputs", "log loss, nats", "accuracy", "fits that use columns"]
+    return markdown_table(columns, rows, title=f"{title}: five-fold cross-validation over {measured['galaxies']}")
 
 
 def _format(scores: Mapping[str, Any], name: str, digits: int, *, scale: float = 1, unit: str = "") -> str:

@@ -1,9 +1,9 @@
-"""Redshifts of zCOSMOS and SDSS from magnitudes, and metallicities from images: one run, a few CPU minutes.
+"""Redshifts of zCOSMOS and SDSS from magnitudes, metallicities from images, and classes: one run, a few CPU minutes.
 
-    python -m benchmarks.redshift.run DATA [--sets sdss,zcosmos,metallicity] [--output results.json]
+    python -m benchmarks.redshift.run DATA [--sets sdss,zcosmos,metallicity,metals,rings,zoo] [--output results.json]
 
-DATA has the folders `photoz` and `metallicity`. Heads are fitted on train and val; the test part is reported once. The results
-of sets that are not run are kept; the section of docs/benchmarks.md is written anew.
+DATA has the folders `photoz`, `metallicity`, `rings` and `gz1`. Heads are fitted on train and val; the test part is reported
+once. The results of sets that are not run are kept; the section of docs/benchmarks.md is written anew.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import numpy as np
 from backend.heads.feature_blocks import COLUMNS, Block, FeatureBlocks
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
+from benchmarks.redshift.classes import CLASS_SETS, run_classes
 from benchmarks.redshift.methods import METHODS, number_scores, time_work
 from benchmarks.redshift.page import write_page
 from benchmarks.redshift.pictures import colours_of, embed
@@ -86,13 +87,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, default=RESULTS / "redshift.json")
-    parser.add_argument("--sets", default="sdss,zcosmos,metallicity")
+    parser.add_argument("--sets", default="sdss,zcosmos,metallicity,metals,rings,zoo")
     options = parser.parse_args()
     results: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
     for name in options.sets.split(","):
         print("==", name, flush=True)
         if name == "metallicity":
             results[name] = run_metallicity(read_metallicity(options.data), options.data)
+        elif name in CLASS_SETS:
+            results[name] = run_classes(CLASS_SETS[name](options.data))
         else:
             results[name] = run_redshifts({"sdss": read_sdss, "zcosmos": read_zcosmos}[name](options.data))
         options.output.write_text(json.dumps(results, indent=1) + "\n")

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
+from backend.heads.inputs import HeadInputs
 from backend.loop.gate.decision import HeadOrigin
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel, base_offset
@@ -113,7 +114,7 @@ class Loop:
         embeddings = self.galaxies.embeddings[rows]
         if head is None and base_offset(embeddings[:1], self.galaxies.control, BASE) is None:
             return None
-        return ClassModel(self.galaxies.control, head, BASE).probabilities(embeddings)
+        return ClassModel(self.galaxies.control, head, BASE).probabilities(HeadInputs.of_images(embeddings))
 
     def list_unlabelled(self, order: Indices) -> Indices:
         """Return the galaxies of an order that have no label."""
@@ -127,9 +128,8 @@ class Loop:
         probabilities = self.probabilities(self.live, others) if len(others) else None
         if probabilities is not None:
             model = ClassModel(self.galaxies.control, self.live, BASE)
-            others = others[
-                np.argsort(model.acquisition_confidence(self.galaxies.embeddings[others], probabilities), kind="stable")
-            ]
+            inputs = HeadInputs.of_images(self.galaxies.embeddings[others])
+            others = others[np.argsort(model.acquisition_confidence(inputs, probabilities), kind="stable")]
         return held_out + others[: BATCH - len(held_out)].tolist()
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +14,7 @@ from sync.errors.spectra import SpectrumError
 from sync.importing.inputs.item import InputError, Item
 from sync.importing.storage.stored import Storage, StoredFile
 from sync.labelling.synonyms import normalise
+from sync.spectra.spectrum import is_plausible_redshift
 
 __all__ = [
     "PLOT_KEY",
@@ -131,7 +131,7 @@ def spectrum_data(spectrum: SpectrumFile | None, plot: str, problem: str, storag
 def _known_redshift(item: Item) -> float | None:
     for name, value in item.data.items():
         number = isinstance(value, int | float) and not isinstance(value, bool)
-        if number and normalise(name) in REDSHIFTS and math.isfinite(value):
+        if number and normalise(name) in REDSHIFTS and is_plausible_redshift(value):
             return float(value)
     return None
 

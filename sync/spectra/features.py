@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d, median_filter
 
+from sync.spectra.continuum import measure_components
 from sync.spectra.lines import D4000, LINES, RATIOS
-from sync.spectra.spectrum import Spectrum
+from sync.spectra.spectrum import Spectrum, is_plausible_redshift
 
 __all__ = ["REST", "measure_spectrum"]
 
@@ -50,12 +51,15 @@ def measure_spectrum(spectrum: Spectrum, *, redshift: float | None = None) -> di
         - ``line_log_wavelength``: log10 of the wavelength of the most significant emission line, if it exceeds 7 sigma, and
           ``second_line_log_wavelength``;
         - ``break_log_wavelength`` and ``break_strength``: the largest step of the continuum;
-        - ``rest_d4000``, ``rest_ew_LINE`` (Angstrom, positive in emission) and ``rest_log_RATIO``.
+        - ``rest_d4000``, ``rest_ew_LINE`` (Angstrom, positive in emission), ``rest_log_RATIO``, and ``rest_continuum_pc1`` to
+          ``rest_continuum_pc6``: principal components of the continuum.
     """
-    values = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
-    if redshift is not None and math.isfinite(redshift) and redshift > -0.1:
-        values |= {f"{REST}{name}": value for name, value in _rest_frame(spectrum, redshift).items()}
-    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
+    measured = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
+    if redshift is not None and is_plausible_redshift(redshift):
+        rest = _rest_frame(spectrum, redshift)
+        rest |= measure_components(spectrum.wavelength / (1 + redshift), spectrum.flux, spectrum.noise)
+        measured |= {f"{REST}{name}": value for name, value in rest.items()}
+    return {name: float(value) for name, value in measured.items() if math.isfinite(value)}
 
 
 def _continuum(spectrum: Spectrum) -> dict[str, float]:

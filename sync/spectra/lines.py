@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-__all__ = ["D4000", "LINES", "RATIOS"]
+__all__ = ["D4000", "LINES", "MASKED_LINES", "RATIOS"]
 
 LINES: Mapping[str, float] = MappingProxyType(
     {
@@ -19,6 +19,9 @@ LINES: Mapping[str, float] = MappingProxyType(
     }
 )
 """Emission lines; the doublets of [OII] and [SII] are one line."""
+MASKED_LINES = (3728.5, 3869.9, 3968.6, 4102.9, 4341.7, 4364.4, 4862.7, 4960.3, 5008.2, 5876.0, 6302.0, 6365.5, 6549.9, 6564.6,
+                6585.3, 6718.3, 6732.7, 7137.8)  # fmt: skip
+"""Emission lines of star-forming and active galaxies, which no stellar continuum has."""
 RATIOS: Mapping[str, tuple[str, str]] = MappingProxyType(
     {
         "n2": ("nii_6585", "halpha"),

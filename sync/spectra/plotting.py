@@ -19,9 +19,11 @@ from sync.spectra.spectrum import Spectrum
 
 __all__ = ["draw_spectrum", "draw_text"]
 
-WIDTH, HEIGHT = 900, 400
-LEFT, RIGHT, TOP, BOTTOM = 70, 20, 46, 56
+WIDTH, HEIGHT = 900, 450
+LEFT, RIGHT, TOP, BOTTOM = 84, 24, 96, 80
 """Margins, pixels."""
+FONT_PX, LINE_PX, NAME_PX, MOST_LETTERS = 25, 3, 70, 60
+"""Sizes of letters, lines and names of emission lines; Label Studio shows the plot at half its size beside an image."""
 PAPER, INK, GRID, FLUX, NOISE, MARK = "#ffffff", "#222222", "#e3e3e3", "#1c4f9c", "#b9c4d6", "#b03a2e"
 SMOOTH_PX = 1.5
 """Standard deviation of the smoothing, pixels of the spectrum."""
@@ -32,7 +34,7 @@ NAMES = {"oii_3728": "[OII]", "hbeta": "Hb", "oiii_5008": "[OIII]", "oi_6302": "
 
 
 def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None = None) -> bytes:
-    """Draw a spectrum as a PNG of 900x400 pixels.
+    """Draw a spectrum as a PNG of 900x450 pixels.
 
     Parameters
     ----------
@@ -42,7 +44,7 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
         Known redshift; emission lines are marked at it.
     """
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=FONT_PX)
     flux = gaussian_filter1d(spectrum.flux, SMOOTH_PX)
     low, high = np.percentile(flux, CUT)
     low, high = min(float(low), 0.0), float(max(high, flux.max() if flux.max() < 1.6 * high else high))
@@ -55,23 +57,27 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
     def y_of(value: float) -> float:
         return HEIGHT - BOTTOM - (min(max(value, low), high) - low) / (high - low) * (HEIGHT - TOP - BOTTOM)
 
-    for tick in _ticks(first, last):
+    for tick in _ticks(first, last, count=6):
         draw.line([(x_of(tick), TOP), (x_of(tick), HEIGHT - BOTTOM)], fill=GRID)
         draw.text((x_of(tick), HEIGHT - BOTTOM + 6), f"{tick:g}", fill=INK, font=font, anchor="ma")
     for tick in _ticks(low, high, count=5):
         draw.line([(LEFT, y_of(tick)), (WIDTH - RIGHT, y_of(tick))], fill=GRID)
         draw.text((LEFT - 8, y_of(tick)), f"{tick:.3g}", fill=INK, font=font, anchor="rm")
+    raised = False
+    before = -math.inf
     for name, centre in LINES.items():
-        observed_angstrom = centre * (1 + redshift) if redshift is not None else math.inf
-        if name in NAMES and first < observed_angstrom < last:
-            draw.line([(x_of(observed_angstrom), TOP), (x_of(observed_angstrom), HEIGHT - BOTTOM)], fill=MARK)
-            draw.text((x_of(observed_angstrom), TOP - 4), NAMES[name], fill=MARK, font=font, anchor="ms")
+        observed = centre * (1 + redshift) if redshift is not None else math.inf
+        if name in NAMES and first < observed < last:
+            raised = not raised and x_of(observed) - before < NAME_PX
+            before = x_of(observed)
+            draw.line([(before, TOP), (before, HEIGHT - BOTTOM)], fill=MARK)
+            draw.text((before, TOP - 4 - raised * FONT_PX), NAMES[name], fill=MARK, font=font, anchor="ms")
     if spectrum.noise is not None:
         _draw_curve(draw, spectrum.wavelength, spectrum.noise, x_of, y_of, colour=NOISE)
     _draw_curve(draw, spectrum.wavelength, flux, x_of, y_of, colour=FLUX)
     draw.rectangle([(LEFT, TOP), (WIDTH - RIGHT, HEIGHT - BOTTOM)], outline=INK)
-    draw.text((WIDTH / 2, HEIGHT - 12), "observed wavelength, Angstrom", fill=INK, font=font, anchor="ms")
-    draw.text((LEFT, 6), title if title else "flux per wavelength", fill=INK, font=font)
+    draw.text((WIDTH / 2, HEIGHT - 10), "observed wavelength, Angstrom", fill=INK, font=font, anchor="ms")
+    draw.text((LEFT, 6), title[-MOST_LETTERS:] if title else "flux per wavelength", fill=INK, font=font)
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
     return content.getvalue()
@@ -80,8 +86,8 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
 def draw_text(text: str) -> bytes:
     """Draw a sentence as a PNG of the size of a plot, which stands where a spectrum is missing."""
     image = Image.new("RGB", (WIDTH, HEIGHT), PAPER)
-    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=14)
-    lines = textwrap.wrap(text, 90)[:12]
+    draw, font = ImageDraw.Draw(image), ImageFont.load_default(size=FONT_PX)
+    lines = textwrap.wrap(text, 64)[:12]
     draw.multiline_text((WIDTH / 2, HEIGHT / 2), "\n".join(lines), fill=INK, font=font, anchor="mm", align="center")
     content = io.BytesIO()
     image.save(content, "PNG", optimize=True)
@@ -98,10 +104,10 @@ def _draw_curve(
     colour: str,
 ) -> None:
     points = [(x_of(at), y_of(value)) for at, value in zip(wavelength.tolist(), values.tolist(), strict=True)]  # type: ignore[operator]
-    draw.line(points, fill=colour, width=2)
+    draw.line(points, fill=colour, width=LINE_PX)
 
 
-def _ticks(low: float, high: float, *, count: int = 8) -> list[float]:
+def _ticks(low: float, high: float, *, count: int) -> list[float]:
     """Return round numbers between two values."""
     rough = (high - low) / count
     power = 10.0 ** math.floor(math.log10(rough))

@@ -31,6 +31,12 @@ ERRORS = ("error", "err", "flux_err", "flux_error", "fluxerr", "sigma", "e_flux"
 ARMS = ("B", "R", "Z")
 """Arms of DESI, from the bluest; each has a wavelength, a flux and an inverse variance in a HDU of its own."""
 NUMERIC = re.compile(r"^\s*[+-]?(\d|\.\d)")
+UNIT_NAMES = {
+    **dict.fromkeys(("a", "aa", "ang", "angs", "angstroms"), "Angstrom"),
+    **dict.fromkeys(("nanometer", "nanometers", "nanometre", "nanometres"), "nm"),
+    **dict.fromkeys(("micron", "microns", "micrometer", "micrometers"), "um"),
+}
+"""Names of units that files use and the FITS standard does not have."""
 MICRON_BELOW, NANOMETRE_BELOW = 50.0, 2500.0
 """Medians of wavelengths without a unit: below 50 they are microns, below 2500 nanometres. Optical and infrared spectra lie at
 3000 to 25000 Angstrom."""
@@ -106,13 +112,17 @@ def _read_text(data: bytes) -> Spectrum:
         if text.startswith("# %ECSV"):
             table = ascii.read(text.splitlines(), format="ecsv")
         else:
-            form = "csv" if "," in first else "tab" if "\t" in first else "basic"
+            form = "csv" if "," in first or ";" in first else "tab" if "\t" in first else "basic"
             bare = NUMERIC.match(first) is not None
-            options: dict[str, Any] = {"delimiter": {"csv": ",", "tab": "\t", "basic": r"\s"}[form]} if bare else {}
+            comma = "," if "," in first else ";"
+            options: dict[str, Any] = {"delimiter": {"csv": comma, "tab": "\t", "basic": r"\s"}[form]}
+            options = options if bare or form == "csv" else {}
             # A list of lines: astropy takes a text of one line for the path of a file, and reads that.
             table = ascii.read(lines, format="no_header" if bare else form, guess=False, comment="#", **options)
             if bare:
                 table = _name_bare_columns(table)
+    except SpectrumError:
+        raise
     # The readers raise undocumented exceptions (InconsistentTableError, ValueError, IndexError …).
     except Exception as error:
         raise SpectrumError(f"the text file cannot be read as a table of wavelengths and fluxes: {error}") from error
@@ -143,8 +153,26 @@ def _read_columns(table: Table, *, redshift: float | None) -> Spectrum:
     variance = _numbers(table, variance_name) if variance_name else None
     if variance is None and error_name:
         error = _numbers(table, error_name)
-        variance = np.where(error > 0, 1 / np.where(error > 0, error, 1) ** 2, 0)
-    return Spectrum.of_arrays(np.ravel(wavelength), np.ravel(_numbers(table, flux_name)), variance, redshift=redshift)
+        if np.any(error > 0):  # errors that are all 0 are unknown
+            variance = np.where(error > 0, 1 / np.where(error > 0, error, 1) ** 2, 0)
+    flux, scale = _per_wavelength(_numbers(table, flux_name), table[flux_name].unit, wavelength)
+    return Spectrum.of_arrays(wavelength, flux, None if variance is None else variance / scale**2, redshift=redshift)
+
+
+def _per_wavelength(flux: Floats, unit: Any, wavelength: Floats) -> tuple[Floats, Floats]:
+    """Return the flux per unit of wavelength, and what it was multiplied by, shape (n,) each; other units are kept."""
+    one = np.ones(len(flux))
+    try:
+        known = units.Unit(unit) if unit is not None else units.dimensionless_unscaled
+    except (ValueError, TypeError):
+        return flux, one  # many files have units such as "1e-17 erg" that no standard has
+    if str(unit).lower().startswith("mag"):
+        raise SpectrumError(f"the flux of the spectrum is in {unit}: it must be a flux, not a magnitude")
+    if not known.is_equivalent(units.Jy):
+        return flux, one
+    valid = wavelength > 0
+    scale = np.where(valid, (np.median(wavelength[valid]) if valid.any() else 1) / np.where(valid, wavelength, 1), 0) ** 2
+    return flux * scale, np.where(valid, scale, 1)
 
 
 def _angstrom(table: Table, name: str) -> Floats:
@@ -152,11 +180,14 @@ def _angstrom(table: Table, name: str) -> Floats:
     unit = table[name].unit
     if unit is not None:
         try:
-            return np.asarray((values * units.Unit(unit)).to_value("Angstrom", equivalencies=units.spectral()), np.float64)
+            known_unit = units.Unit(UNIT_NAMES.get(str(unit).strip().lower(), unit))
+            return np.asarray((values * known_unit).to_value("Angstrom", equivalencies=units.spectral()), np.float64)
         except (units.UnitConversionError, ValueError, TypeError) as error:
             raise SpectrumError(f"the wavelengths have the unit {str(unit)!r}, which is no unit of wavelength") from error
-    finite_values = values[np.isfinite(values)]
-    median = float(np.median(finite_values)) if len(finite_values) else 0.0
+    known = values[np.isfinite(values)]
+    median = float(np.median(known)) if len(known) else 0.0
+    if len(known) > 1 and known[0] in (0, 1) and np.array_equal(known, np.arange(len(known)) + known[0]):
+        raise SpectrumError(f"the column {name!r} counts the pixels: the spectrum has no wavelengths")
     return values * (1e4 if median < MICRON_BELOW else 10 if median < NANOMETRE_BELOW else 1)
 
 
@@ -164,9 +195,12 @@ def _numbers(table: Table, name: str | None) -> Floats:
     column = table[name]
     filled_column = column.filled(np.nan) if hasattr(column, "filled") and column.dtype.kind == "f" else column
     try:
-        return np.asarray(filled_column, np.float64)
+        values = np.asarray(filled_column, np.float64)
     except (TypeError, ValueError) as error:
         raise SpectrumError(f"the column {name!r} of the spectrum holds text") from error
+    if values.ndim > 1 and len(values) > 1:
+        raise SpectrumError(f"the file has {len(values)} spectra: a task needs a file with its own spectrum only")
+    return np.ravel(values)
 
 
 def _match(names: Iterable[str], known_names: tuple[str, ...]) -> str | None:

@@ -10,11 +10,19 @@ from numpy.typing import NDArray
 
 from sync.errors.spectra import SpectrumError
 
-__all__ = ["Spectrum"]
+__all__ = ["Spectrum", "is_plausible_redshift"]
 
 Floats = NDArray[np.float64]
 
 FEWEST_PIXELS = 50
+LEAST_ANGSTROM, MOST_ANGSTROM = 100.0, 1e7
+"""Medians of wavelengths outside are of another unit: the range is that from the far ultraviolet to millimetres."""
+LARGEST_FLUX = 1e60
+LEAST_REDSHIFT, LARGEST_REDSHIFT = -0.01, 20.0
+MARKS_OF_MISSING = (-99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, -99999.0)
+"""Fluxes that files write for a missing pixel."""
+MOST_EQUAL = 0.3
+"""Share of the pixels that may have the wavelength of another one, as where two arms of an instrument overlap."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,18 +66,40 @@ class Spectrum:
         """
         if wavelength.shape != flux.shape or wavelength.ndim != 1:
             raise SpectrumError(f"the spectrum has {flux.size} fluxes and {wavelength.size} wavelengths: it needs as many")
-        valid = np.isfinite(wavelength) & np.isfinite(flux) & (wavelength > 0)
+        valid = np.isfinite(wavelength) & np.isfinite(flux) & (wavelength > 0) & ~np.isin(flux, MARKS_OF_MISSING)
         if inverse_variance is not None:
             if inverse_variance.shape != flux.shape:
                 raise SpectrumError(f"the spectrum has {flux.size} fluxes and {inverse_variance.size} errors: it needs as many")
             valid &= np.isfinite(inverse_variance) & (inverse_variance > 0)
         count = int(valid.sum())
         if count < FEWEST_PIXELS:
+            error = "" if inverse_variance is None else " with an error above 0"
             raise SpectrumError(
-                f"the spectrum has {count} pixels with a wavelength and a flux, and at least {FEWEST_PIXELS} are needed"
+                f"the spectrum has {count} pixels with a wavelength and a flux{error}, and at least {FEWEST_PIXELS} are needed"
             )
         order = np.flatnonzero(valid)[np.argsort(wavelength[valid], kind="stable")]
         if not np.any(flux[order]):
             raise SpectrumError("the flux of the spectrum is zero everywhere")
+        if np.abs(flux[order]).max() > LARGEST_FLUX:
+            raise SpectrumError(f"the flux of the spectrum reaches {np.abs(flux[order]).max():.3g}, which no flux does")
+        _check_wavelengths(wavelength[order])
         noise = None if inverse_variance is None else 1 / np.sqrt(inverse_variance[order])
         return cls(wavelength[order], flux[order], noise, redshift)
+
+
+def is_plausible_redshift(value: float) -> bool:
+    """Return whether a number can be the redshift of a galaxy: catalogues write -9 or 99 where none was measured."""
+    return LEAST_REDSHIFT < value < LARGEST_REDSHIFT
+
+
+def _check_wavelengths(wavelength: Floats) -> None:
+    median = float(np.median(wavelength))
+    if not LEAST_ANGSTROM <= median <= MOST_ANGSTROM:
+        raise SpectrumError(
+            f"the wavelengths have a median of {median:.3g} Angstrom, which no spectrum of a galaxy has: give their unit"
+        )
+    equal = 1 - len(np.unique(wavelength)) / len(wavelength)
+    if equal > MOST_EQUAL:
+        raise SpectrumError(
+            f"{equal:.0%} of the pixels of the spectrum have the wavelength of another one: the file may hold several spectra"
+        )

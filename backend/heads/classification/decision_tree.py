@@ -79,7 +79,9 @@ class DecisionTree:
         paths: Sequence[Sequence[str]],
         exclusive: bool,
         offset: NDArray[np.floating] | None = None,
+        caution: float = 1.0,
         seed: int = 0,
+        like: DecisionTree | None = None,
     ) -> Self:
         """Fit a tree to labelled galaxies.
 
@@ -95,8 +97,10 @@ class DecisionTree:
         offset : ndarray, shape (n, k), optional
             Log-probabilities of the paths by another head, at most 0, NaN for a path that it does not predict; `predict` then
             requires them, too.
-        seed : int
-            Random seed of the folds.
+        caution, seed : float and int
+            As for `Morphology.fit`.
+        like : DecisionTree, optional
+            Tree of the same paths whose hyperparameters are used; by default they are chosen by cross-validation.
 
         Raises
         ------
@@ -122,6 +126,7 @@ class DecisionTree:
             head = None
             if len(answers) > 1:
                 even = link.even_share(len(answers))
+                other = None if like is None else like.heads[index]
                 frequencies[answers] = (targets[:, answers].sum(axis=0) + 1) / (annotation_weights[index] + 1 / even)
                 try:
                     head = Morphology.fit(
@@ -131,7 +136,9 @@ class DecisionTree:
                         exclusive=exclusive,
                         offset=None if prior is None else prior[reaching],
                         importance=share[reaching],
+                        caution=caution,
                         seed=seed,
+                        plan=None if other is None else other.plan,
                     )
                 except NotEnoughLabels as error:
                     reasons.append(str(error))
@@ -234,14 +241,10 @@ class DecisionTree:
         )
         for head, question in zip(heads, tree.questions, strict=True):
             if head is not None and (head.exclusive, len(head.classes)) != (exclusive, len(question.answers)):
-                raise HeadError(
-                    f"a question of the head in {folder} has {len(head.classes)} answers, not {len(question.answers)}"
-                )
-        frequencies, annotation_weights = (
-            record.array("frequencies", len(tree.nodes)),
-            record.array("reached", len(tree.questions)),
-        )
-        return cls(tree, exclusive, heads, frequencies, annotation_weights, record.encoder)
+                count = len(question.answers)
+                raise HeadError(f"a question of the head in {folder} has {len(head.classes)} answers, not {count}")
+        frequencies, reached = record.array("frequencies", len(tree.nodes)), record.array("reached", len(tree.questions))
+        return cls(tree, exclusive, heads, frequencies, reached, record.encoder)
 
 
 def _folder_of(folder: FilePath, index: int) -> FilePath:

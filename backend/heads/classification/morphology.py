@@ -91,6 +91,7 @@ class Morphology:
         importance: NDArray[np.floating] | None = None,
         caution: float = 1.0,
         seed: int = 0,
+        plan: Plan | None = None,
     ) -> Self:
         """Fit a classifier to labelled galaxies.
 
@@ -116,6 +117,8 @@ class Morphology:
             galaxies to be chosen (see `choose_plan`).
         seed : int
             Random seed of the folds.
+        plan : Plan, optional
+            Hyperparameters; by default they are chosen by cross-validation.
 
         Raises
         ------
@@ -138,7 +141,8 @@ class Morphology:
         with threadpool_limits(limits=1, user_api="blas"):
             axes = principal_axes(standard)
             short = standard @ axes
-            plan = choose_plan(short, targets, counts, prior=prior, link=link, caution=caution, seed=seed)
+            if plan is None:
+                plan = choose_plan(short, targets, counts, prior=prior, link=link, caution=caution, seed=seed)
             weights, bias = solve(short, targets, counts, prior=prior, plan=plan, known_targets=known_targets, link=link)
             plan_without_temperature = replace(plan, temperature=1.0)
             logits = logits_of(

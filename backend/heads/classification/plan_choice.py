@@ -7,6 +7,7 @@ Breiman et al. (1984), section 3.4.3 (the one-standard-error rule); Guo et al. (
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,7 +17,7 @@ from scipy.optimize import minimize_scalar
 from backend.heads.classification.link import Link
 from backend.heads.classification.logistic import Plan, logits_of, solve
 
-__all__ = ["choose_plan"]
+__all__ = ["assign_folds", "choose_plan", "find_simplest", "tolerance"]
 
 STRENGTHS = (0.3, 3.0, 30.0, 300.0)
 OFFSET_WEIGHTS = (1.0, 0.0)
@@ -42,8 +43,8 @@ def choose_plan(
     "Clearly worse" means by more than `caution` times the standard error of the difference, increased by a factor 1 + `FEW` /
     n. The simplest plan is the offset alone, followed by the offset with ever weaker regularisation, and by no offset.
     """
-    caution = caution * (1 + FEW / len(targets)) / np.sqrt(len(targets))
-    folds = _Folds(features, targets, importance, prior, _assign_folds(targets, link=link, seed=seed), link)
+    caution = tolerance(len(targets), caution)
+    folds = _Folds(features, targets, importance, prior, assign_folds(targets, link=link, seed=seed), link)
     trials: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
     if prior is not None:
         trials.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
@@ -58,9 +59,27 @@ def choose_plan(
             if best is not None and _clearly_worse(losses, best, caution):
                 break  # weaker regularisation would be even worse, and takes longest
             best = losses if best is None or losses.mean() < best.mean() else best
-    least = min((losses for _, _, losses in trials), key=lambda losses: float(losses.mean()))
-    plan, logits = next((plan, logits) for plan, logits, losses in trials if not _clearly_worse(losses, least, caution))
+    plan, logits, _ = trials[find_simplest([losses for _, _, losses in trials], caution)]
     return replace(plan, temperature=folds.temperature(logits))
+
+
+def tolerance(n: int, caution: float = 1.0) -> float:
+    """Return how many standard deviations of the differences of n paired losses are tolerated in their mean."""
+    return float(caution * (1 + FEW / n) / np.sqrt(n))
+
+
+def find_simplest(losses: Sequence[Floats], caution: float) -> int:
+    """Return the index of the first method whose losses are not clearly worse than those of the best one.
+
+    Parameters
+    ----------
+    losses : sequence of ndarray, shape (n,)
+        Losses of the same n held-out galaxies by each method, the simplest method first.
+    caution : float
+        From `tolerance`.
+    """
+    least = min(losses, key=lambda each: float(each.mean()))
+    return next(index for index, each in enumerate(losses) if not _clearly_worse(each, least, caution))
 
 
 class _Folds:
@@ -126,7 +145,7 @@ def _clearly_worse(losses: Floats, best: Floats, caution: float) -> bool:
     return float(difference.mean()) > caution * float(difference.std(ddof=1))
 
 
-def _assign_folds(targets: Floats, *, link: Link, seed: int) -> NDArray[np.intp]:
+def assign_folds(targets: Floats, *, link: Link, seed: int) -> NDArray[np.intp]:
     """Return the fold of each galaxy, shape (n,), with similar targets spread evenly."""
     n = len(targets)
     count = 5 if n >= 50 else min(n, 10)

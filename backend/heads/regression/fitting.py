@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.feature_blocks import IMAGE
+from backend.heads.feature_table import FeatureTable
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
 from backend.heads.regression.intervals import Intervals
 from backend.heads.regression.ridge import MINIMUM_LABELS, Parameters, fit_ridge
-from backend.heads.regression.table import FeatureTable
 
 __all__ = ["FittedExperts", "fit_experts"]
 

@@ -18,12 +18,13 @@ from scipy.stats import norm
 from backend.heads import storage
 from backend.heads.errors import HeadError
 from backend.heads.feature_blocks import BLOCKS, IMAGE
+from backend.heads.feature_table import FeatureTable
 from backend.heads.inputs import HeadInputs
+from backend.heads.regression.column_choice import choose_features
 from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
 from backend.heads.regression.fitting import FittedExperts, fit_experts
 from backend.heads.regression.intervals import LEVELS, Intervals
 from backend.heads.regression.ridge import Parameters
-from backend.heads.regression.table import FeatureTable, choose_features
 from backend.heads.storage import StoredHead
 
 __all__ = ["NumberPredictions", "Regression", "predict_numbers"]

@@ -108,16 +108,17 @@ def _add_blocks(
     read: dict[int, FeatureBlocks] = {}
     structure_blocks: dict[ImageOfTask, Block] = {}
     for control in controls:
-        if model_class(control).uses_blocks:
+        trains_on = model_class(control).trains_on
+        if trains_on:
             examples = examples_by_control[control.name]
             for image, reference in examples.references.items():
                 if image.task not in read:
                     read[image.task] = blocks_of(newest[image.task].data)
-                examples.blocks[image] = read[image.task]
-                if structure_of is not None:
+                examples.blocks[image] = {name: block for name, block in read[image.task].items() if name in trains_on}
+                if structure_of is not None and STRUCTURE in trains_on:
                     if image not in structure_blocks:
                         structure_blocks[image] = structure_of(newest[image.task], image, reference)
-                    examples.blocks[image] = {**read[image.task], STRUCTURE: structure_blocks[image]}
+                    examples.blocks[image] = {**examples.blocks[image], STRUCTURE: structure_blocks[image]}
 
 
 def _sizes(

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, replace
 
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin, decide_on_change
@@ -19,6 +17,7 @@ from backend.loop.gate.head_scorer import ComparedHead, model_of
 from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.agreement import class_agreement
+from backend.prediction.control_models.training_data import inputs_of
 from backend.prediction.features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from sync.label_studio.task_images import images_of_control, reference_of_image
@@ -108,17 +107,18 @@ def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, 
     tasks = (task for task in project.tasks if bool(task.annotations) is only_annotated)
     sample = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
     references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in sample]
-    features_of_images = project.predictors.extractor.extract_features(
-        [reference for reference in references if reference], embed=True
-    )
-    embeddings = [
-        features.embedding
-        for features in features_of_images
-        if isinstance(features, ImageFeatures) and features.embedding is not None
+    shown = [(task, reference) for task, reference in zip(sample, references, strict=True) if reference]
+    features_of_images = project.predictors.extractor.extract_features([reference for _, reference in shown], embed=True)
+    needed = new.needs_blocks | live.needs_blocks
+    readable = [
+        replace(features, blocks=project.predictors.blocks.read(task.data, only=needed))
+        for (task, _), features in zip(shown, features_of_images, strict=True)
+        if isinstance(features, ImageFeatures)
     ]
-    if not embeddings:
+    if not readable:
         return 0.0
-    probabilities = [model.shares(np.stack(embeddings)) for model in (new, live)]
+    inputs = inputs_of(readable)
+    probabilities = [model.shares(inputs) for model in (new, live)]
     levels = live.tree.depth if live.tree else 1
     return float(1 - class_agreement(*probabilities, exclusive=not control.multiple, levels=levels).mean())
 

@@ -8,11 +8,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.classification.combined import CombinedClasses
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Regression
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin, Objects, decide
-from backend.loop.gate.evidence import NAMES, as_evidence, describe_method, measure_calibration, measure_numbers
+from backend.loop.gate.evidence import (
+    NAMES,
+    as_evidence,
+    describe_inputs,
+    describe_method,
+    measure_calibration,
+    measure_numbers,
+)
 from backend.loop.gate.head_scorer import ComparedHead, switch_encoder
 from backend.loop.scores.comparison import Answer, Comparison, compare
 from backend.prediction.control_models import model_class
@@ -83,8 +91,8 @@ def decide_control(
         if numbers := measure_numbers(control, candidate_scores, truth):
             evidence["numbers"] = numbers
     candidate = compared_heads[CANDIDATE].head
-    if isinstance(candidate, Regression):
-        evidence["inputs"] = {"used": sorted(candidate.blocks), "left_out": list(candidate.table.left_out)}
+    if isinstance(candidate, Regression | CombinedClasses):
+        evidence["inputs"] = describe_inputs(candidate)
     finders = {
         name: compared_head.head.found_by
         for name, compared_head in zip(NAMES, compared_heads, strict=False)

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.classification.combined import CombinedClasses
+from backend.heads.regression import Regression
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin
 from backend.loop.scores.comparison import Comparison
@@ -18,7 +20,16 @@ from backend.prediction.control_models.examples import Examples
 from backend.reports.number_scores import bias, coverage, outlier_share, scaled_errors, sigma_nmad
 from sync.labelling.config import Control
 
-__all__ = ["NAMES", "Verdict", "as_evidence", "describe_decision", "describe_method", "measure_calibration", "measure_numbers"]
+__all__ = [
+    "NAMES",
+    "Verdict",
+    "as_evidence",
+    "describe_decision",
+    "describe_inputs",
+    "describe_method",
+    "measure_calibration",
+    "measure_numbers",
+]
 
 NAMES = ("candidate", "live", "shipped")
 """Names of the compared heads in the evidence, in the order of their scores."""
@@ -129,4 +140,25 @@ def describe_decision(name: str, decision: Decision, evidence: Mapping[str, Any]
     versus_live = evidence["versus_live"]
     interval = " ({difference:+.3f}, {low:+.3f} to {high:+.3f}, {tasks} tasks)".format_map(versus_live)
     back = "; the shipped head is restored" if decision.origin is HeadOrigin.SHIPPED else ""
-    return f"{name or 'clicks'} {decision.reason}{interval if versus_live['tasks'] else ''}{back}"
+    numbers, inputs = _describe_numbers(evidence.get("numbers", {})), evidence.get("inputs", {}).get("used", [])
+    used = f", uses {' and '.join(inputs)}" if inputs else ""
+    return f"{name or 'clicks'} {decision.reason}{interval if versus_live['tasks'] else ''}{numbers}{used}{back}"
+
+
+def _describe_numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:
+    """Return the candidate's scores from `measure_numbers` in a part of a sentence, with those of the live head in brackets."""
+    if "candidate" not in numbers:
+        return ""
+    forms = {"σ_NMAD": ("sigma_nmad", ".3g"), "bias": ("bias", "+.2g"), "outliers": ("outliers", ".1%")}
+    forms["in the 68 % interval"] = "coverage_68", ".0%"
+    parts = []
+    for title, (key, form) in forms.items():
+        live = f" (live {numbers['live'][key]:{form}})" if "live" in numbers else ""
+        parts.append(f"{title} {numbers['candidate'][key]:{form}}{live}")
+    return f", {', '.join(parts)}"
+
+
+def describe_inputs(head: Regression | CombinedClasses) -> dict[str, Any]:
+    """Return which feature blocks a head uses, and which columns it leaves out and why, as evidence."""
+    inputs = {"used": sorted(head.blocks), "left_out": list(head.table.left_out)}
+    return inputs | ({"compared": [asdict(trial) for trial in head.trials]} if isinstance(head, CombinedClasses) else {})

@@ -8,7 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.active.pool import Pool, reduce_embeddings
+from backend.heads.inputs import HeadInputs
 from backend.prediction.control_models import ClassModel, ControlModel
+from backend.prediction.task_blocks import TaskBlocks
 from backend.prediction.task_embeddings import TaskEmbeddings
 
 __all__ = ["build_pool", "rarity_of_classes"]
@@ -23,6 +25,7 @@ def build_pool(
     *,
     scores: Mapping[int, float],
     rarity: NDArray[np.float32] | None = None,
+    blocks: TaskBlocks | None = None,
 ) -> Pool:
     """Build the pool of a project.
 
@@ -38,19 +41,30 @@ def build_pool(
         Task id to the own score of its prediction; the information of tasks is one minus it, unless `model` predicts classes.
     rarity : ndarray, shape (k,), optional
         Weight of each class; a task's information is multiplied by that of its most probable class.
+    blocks : TaskBlocks, optional
+        Reads the feature blocks of tasks that `model` predicts from; by default the columns of their data.
     """
     features, labelled_rows = reduce_embeddings(model.own_columns(candidates.rows), model.own_columns(labelled_tasks.rows))
     if not isinstance(model, ClassModel):
         return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), _information_of(candidates, scores))
     if not model.is_trained:  # the shipped head's margin says nothing of what a label would teach
         return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), np.zeros(len(features), np.float32))
+    reader = blocks or TaskBlocks()
+
+    def inputs_of(embeddings: NDArray[np.floating], tasks: NDArray[np.intp]) -> HeadInputs:
+        single = embeddings.astype(np.float32)
+        if not (model.needs_blocks and candidates.data):
+            return HeadInputs.of_images(single)
+        data = [candidates.data[task] for task in tasks.tolist()]
+        return HeadInputs(single, tuple(reader.read(fields, only=model.needs_blocks) for fields in data))
+
     probabilities = np.empty((len(features), len(model.control.labels)), np.float32)
     information = np.empty(len(features), np.float32)
     for start in range(0, len(features), CHUNK):
-        rows = slice(start, start + CHUNK)
-        embeddings = candidates.rows[rows].astype(np.float32)
-        probabilities[rows] = row_probabilities = model.probabilities(embeddings)
-        information[rows] = 1 - model.acquisition_confidence(embeddings, row_probabilities)
+        rows = np.arange(start, min(start + CHUNK, len(features)))
+        inputs = inputs_of(candidates.rows[rows], rows)
+        probabilities[rows] = row_probabilities = model.probabilities(inputs)
+        information[rows] = 1 - model.acquisition_confidence(inputs, row_probabilities)
     if rarity is not None:
         information *= rarity[probabilities.argmax(axis=1)]
     return Pool(
@@ -59,7 +73,7 @@ def build_pool(
         probabilities,
         information,
         candidates.rows,
-        lambda embeddings: np.asarray(model.probabilities(embeddings.astype(np.float32)), np.float32),
+        lambda embeddings, tasks: np.asarray(model.probabilities(inputs_of(embeddings, tasks)), np.float32),
     )
 
 

@@ -139,7 +139,14 @@ def rank_tasks(
         rarity = None
         if ranking.options.rare_first and isinstance(model, ClassModel):
             rarity = rarity_of_classes(count_classes(training, config, model.control))
-        pool = build_pool(model, candidate_rows, join_embeddings(labelled_rows, requested_rows), scores=scores, rarity=rarity)
+        pool = build_pool(
+            model,
+            candidate_rows,
+            join_embeddings(labelled_rows, requested_rows),
+            scores=scores,
+            rarity=rarity,
+            blocks=predictors.blocks,
+        )
         if len(requested_rows.tasks):
             return _most_similar(pool, len(requested_rows.tasks), ranking.length)
         ratings = read_ratings(training, config)

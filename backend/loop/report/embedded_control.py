@@ -78,7 +78,7 @@ class ClassControl(EmbeddedControl):
         model = model_of(self.predictors, self.control, head)
         if not isinstance(model, ClassModel) or not len(inputs):
             return None
-        return np.asarray(model.probabilities(inputs.embeddings), np.float64)
+        return np.asarray(model.probabilities(inputs), np.float64)
 
     def targets(self, labels: Sequence[Any]) -> Floats:
         """Return the share of annotators that chose each label of the control, shape (n, k)."""

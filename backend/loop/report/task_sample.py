@@ -53,14 +53,13 @@ def sample_tasks(inputs: ReportInputs, control: Control, reader: EmbeddingReader
     references = [_reference(inputs, control, task) for task in tasks]
     embeddings = reader.embeddings(references)
     readable = [place for place, embedding in enumerate(embeddings) if embedding is not None]
-    blocks = None if model_class(control).uses_blocks else ()  # classes need none, and a spectrum is a file to fetch
     vectors = [embedding for embedding in embeddings if embedding is not None]
     return TaskSample(
         [tasks[place] for place in readable],
         [references[place] for place in readable],
         HeadInputs(
             np.stack(vectors) if vectors else np.empty((0, 1), np.float32),
-            tuple(inputs.predictors.blocks.read(tasks[place].data, only=blocks) for place in readable),
+            tuple(inputs.predictors.blocks.read(tasks[place].data, only=model_class(control).trains_on) for place in readable),
         ),
     )
 

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import Head, NotEnoughLabels
+from backend.heads.classification.combined import CombinedClasses
 from backend.heads.regression import Regression
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.loop.examples.project_examples import gather_project_examples
@@ -119,7 +120,7 @@ def _fit_all(
         examples = examples_by_control[control.name]
         try:
             heads[control.name] = head = model_class(control).fit(examples, control, data)
-            for sentence in head.table.left_out if isinstance(head, Regression) else ():
+            for sentence in head.table.left_out if isinstance(head, Regression | CombinedClasses) else ():
                 log.warning("event=column_left_out control=%s reason=%r", control.name, sentence)
             object_images = data.opened.pop(control.name, None)
             if object_images is not None and masks is None and has_enough_masks(snapshot, control):

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.classification.column_choice import choose_class_features
+from backend.heads.classification.combined import CombinedClasses, PlainClasses
+from backend.heads.classification.combined_fitting import LabelledImages, fit_combined
 from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.links import link_of
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
+from backend.heads.inputs import HeadInputs
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.base_classes import base_offset
 from sync.controls.control import Control
@@ -41,13 +47,14 @@ def make_target(votes: Sequence[Any], control: Control) -> NDArray[np.float64] |
 
 
 def fit_classes(
-    embeddings: NDArray[np.float32], targets: NDArray[np.float64], *, control: Control, base: BaseClassifier, encoder: str
-) -> Morphology | DecisionTree:
+    inputs: HeadInputs, targets: NDArray[np.float64], *, control: Control, base: BaseClassifier, encoder: str
+) -> PlainClasses | CombinedClasses:
     """Fit the head of a control that holds classes, with the shipped head's log-probabilities for the same images as offset.
 
     Parameters
     ----------
-    embeddings : ndarray, shape (n, d)
+    inputs : HeadInputs
+        Of n images.
     targets : ndarray, shape (n, k), or (n, m) for a taxonomy with m nodes
         Share of annotators that chose each label or node.
     control : Control
@@ -60,18 +67,40 @@ def fit_classes(
     ------
     NotEnoughLabels
     """
-    offset = base_offset(embeddings, control, base)
-    exclusive, own_embeddings = not control.multiple, base.read(embeddings, encoder)
-    if control.paths:
-        tree = DecisionTree.fit(own_embeddings, targets, paths=control.paths, exclusive=exclusive, offset=offset)
-        return replace(tree, encoder=encoder)
-    classes = [label.value for label in control.labels]
-    return replace(
-        Morphology.fit(own_embeddings, targets, classes=classes, exclusive=exclusive, offset=offset), encoder=encoder
+    labels = [label.value for label in control.labels]
+
+    def fit(
+        features: NDArray[np.floating],
+        targets: NDArray[np.floating],
+        *,
+        offset: NDArray[np.floating] | None,
+        like: PlainClasses | None = None,
+        caution: float = 1.0,
+    ) -> PlainClasses:
+        exclusive = not control.multiple
+        if control.paths:
+            other = like if isinstance(like, DecisionTree) else None
+            tree = DecisionTree.fit(
+                features, targets, paths=control.paths, exclusive=exclusive, offset=offset, caution=caution, like=other
+            )
+            return replace(tree, encoder=encoder)
+        plan = like.plan if isinstance(like, Morphology) else None
+        head = Morphology.fit(features, targets, classes=labels, exclusive=exclusive, offset=offset, caution=caution, plan=plan)
+        return replace(head, encoder=encoder)
+
+    images = LabelledImages(
+        base.read_inputs(inputs, encoder),
+        targets,
+        fit=fit,
+        offset=base_offset(inputs.embeddings, control, base),
+        leaf_targets=partial(leaf_targets, control=control),
+        link=link_of(exclusive=not control.multiple),
     )
+    table = choose_class_features(inputs.blocks, images.leaves, control=control.name, labels=labels)
+    return fit_combined(images, table)
 
 
-def leaf_targets(targets: NDArray[np.float64], control: Control) -> NDArray[np.float64]:
+def leaf_targets(targets: NDArray[np.floating], control: Control) -> NDArray[np.floating]:
     """Return the columns of targets that belong to the control's labels.
 
     Parameters

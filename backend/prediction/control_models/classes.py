@@ -1,4 +1,4 @@
-"""Models of Choices and Taxonomy: a classifier on embeddings; before one is trained, the shipped classifier."""
+"""Models of Choices and Taxonomy: a classifier on embeddings and feature blocks; before it is trained, the shipped one."""
 
 from __future__ import annotations
 
@@ -10,9 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import NotEnoughLabels
+from backend.heads.classification.column_choice import CLASS_BLOCKS
+from backend.heads.classification.combined import CombinedClasses, PlainClasses
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
+from backend.heads.feature_blocks import FeatureBlocks, describe_inputs, describe_missing
+from backend.heads.inputs import HeadInputs
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import class_agreement
@@ -21,8 +25,9 @@ from backend.prediction.control_models.class_targets import fit_classes, make_ta
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
-from backend.prediction.control_models.training_data import TrainingData, embedding_of, read_inputs
+from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
 from backend.prediction.features import ImageFeatures
+from backend.prediction.task_blocks import data_keys_of
 from sync.controls import ANSWERS
 from sync.controls.control import Control
 from sync.controls.region import Region
@@ -41,7 +46,7 @@ a path gets the most probable one."""
 
 
 class ClassModel(ControlModel):
-    """Predicts Choices and Taxonomy with a classifier on embeddings.
+    """Predicts Choices and Taxonomy with a classifier on embeddings, columns and the spectrum.
 
     Attributes
     ----------
@@ -49,10 +54,14 @@ class ClassModel(ControlModel):
         The questions of a Taxonomy.
     """
 
-    def __init__(self, control: Control, head: Morphology | DecisionTree | None, base: BaseClassifier) -> None:
+    trains_on = frozenset(CLASS_BLOCKS)
+
+    def __init__(self, control: Control, head: PlainClasses | CombinedClasses | None, base: BaseClassifier) -> None:
         self.control = control
         self.tree = QuestionTree.of(control.paths) if control.paths else None
-        self._head = head
+        self._head = CombinedClasses(head) if isinstance(head, PlainClasses) else head
+        if self._head is not None:
+            self.needs_blocks, self.data_keys = self._head.blocks, data_keys_of(self._head.columns)
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
         self._shipped = replace(base.morphology, exclusive=not control.multiple)
@@ -65,7 +74,7 @@ class ClassModel(ControlModel):
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
         head = heads.trained.get(control.name)
-        own_head = head if isinstance(head, Morphology | DecisionTree) else None
+        own_head = head if isinstance(head, Morphology | DecisionTree | CombinedClasses) else None
         return cls(control, own_head, heads.base) if own_head or match_labels(heads.base.classes, control) else None
 
     @classmethod
@@ -77,11 +86,11 @@ class ClassModel(ControlModel):
         return make_target([values[0] for _, values in answers], control)
 
     @classmethod
-    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> Morphology | DecisionTree:
+    def fit(cls, examples: Examples, control: Control, data: TrainingData) -> PlainClasses | CombinedClasses:
         targets, inputs = read_inputs(examples, data)
         if not targets:
             raise NotEnoughLabels("there are no labelled images yet")
-        return fit_classes(inputs.embeddings, np.stack(targets), control=control, base=data.base, encoder=data.encoder)
+        return fit_classes(inputs, np.stack(targets), control=control, base=data.base, encoder=data.encoder)
 
     @classmethod
     def stratum(cls, label: NDArray[np.float64], labels: Sequence[Any]) -> str:
@@ -106,25 +115,23 @@ class ClassModel(ControlModel):
         names, ends = cls.label_names(control), QuestionTree.of(control.paths).ends
         return {names[end] for label, end in zip(control.labels, ends, strict=True) if label.value in labels}
 
-    def probabilities(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    def probabilities(self, inputs: HeadInputs) -> NDArray[np.float64]:
         """Return the probability of each of the control's labels, shape (n, k)."""
         if self._head is None:
-            base = base_probabilities(embeddings, self.control, self._base)
+            base = base_probabilities(inputs.embeddings, self.control, self._base)
             assert base is not None, "a control of which no label is known has no model"
             return base
-        offset = base_offset(embeddings, self.control, self._base)
-        return np.asarray(self._head.predict(self.own_columns(embeddings), offset=offset), np.float64)
+        return np.asarray(self._head.predict(self._own_inputs(inputs), offset=self._offset(inputs)), np.float64)
 
-    def acquisition_confidence(
-        self, embeddings: NDArray[np.float32], probabilities: NDArray[np.float64]
-    ) -> NDArray[np.float64]:
+    def acquisition_confidence(self, inputs: HeadInputs, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return 1 - epistemic entropy / maximum entropy, 0 to 1; for the shipped head, which no project trains, the margin.
 
         The task with the lowest confidence is the most useful to label next.
 
         Parameters
         ----------
-        embeddings : ndarray, shape (n, d)
+        inputs : HeadInputs
+            Of n images.
         probabilities : ndarray, shape (n, k)
             From `probabilities`, for the same images.
 
@@ -141,35 +148,36 @@ class ClassModel(ControlModel):
         """
         if self._head is None:
             return np.asarray(self._shipped.confidence(probabilities), np.float64)
-        offset = base_offset(embeddings, self.control, self._base)
-        epistemic = self._head.uncertainty(self.own_columns(embeddings), offset=offset).epistemic
+        epistemic = self._head.uncertainty(self._own_inputs(inputs), offset=self._offset(inputs)).epistemic
         labels = probabilities.shape[1]
         maximum = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))
         return np.asarray((1 - epistemic / maximum).clip(0, 1), np.float64)
 
-    def shares(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+    def shares(self, inputs: HeadInputs) -> NDArray[np.float64]:
         """Return the expected share of annotators at each label of Choices, shape (n, k), or node of a Taxonomy, (n, m)."""
-        if isinstance(self._head, DecisionTree):
-            offset = base_offset(embeddings, self.control, self._base)
-            return np.asarray(self._head.predict_nodes(self.own_columns(embeddings), offset=offset), np.float64)
-        probabilities = self.probabilities(embeddings)
+        if self._head is not None and isinstance(self._head.image, DecisionTree):
+            nodes = self._head.predict_nodes(self._own_inputs(inputs), offset=self._offset(inputs))
+            return np.asarray(nodes, np.float64)
+        probabilities = self.probabilities(inputs)
         return probabilities if self.tree is None else self.tree.gather(probabilities)
 
     def predict_regions(self, features_of_images: Sequence[ImageFeatures]) -> list[RegionPredictions]:
         if not features_of_images:
             return []
-        probabilities, confidences = self._predict(features_of_images)
+        inputs = inputs_of(features_of_images)
+        probabilities, confidences = self._predict(inputs)
+        used = self._used(inputs)
         return [
-            RegionPredictions(self._regions(row), confidence)
-            for row, confidence in zip(probabilities, confidences.tolist(), strict=True)
+            RegionPredictions(self._regions(row, used[place], inputs.blocks[place]), confidence)
+            for place, (row, confidence) in enumerate(zip(probabilities, confidences.tolist(), strict=True))
         ]
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
-        embeddings = np.stack([embedding_of(features) for features in features_of_images])
+        inputs = inputs_of(features_of_images)
         levels = self.tree.depth if self.tree else 1
         exclusive = not self.control.multiple
-        agreement = class_agreement(self.shares(embeddings), np.stack(labels), exclusive=exclusive, levels=levels)
-        return Scores.of_agreement(agreement, self.probabilities(embeddings))
+        agreement = class_agreement(self.shares(inputs), np.stack(labels), exclusive=exclusive, levels=levels)
+        return Scores.of_agreement(agreement, self.probabilities(inputs))
 
     def column_type(self) -> pa.DataType:
         import pyarrow as pa  # of the extra `survey`; without it tasks are predicted all the same
@@ -177,7 +185,7 @@ class ClassModel(ControlModel):
         return pa.struct({label.value: pa.float32() for label in self.control.labels})
 
     def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
-        probabilities, confidences = self._predict(features_of_images)
+        probabilities, confidences = self._predict(inputs_of(features_of_images))
         labels = [label.value for label in self.control.labels]
         return [
             (dict(zip(labels, row, strict=True)), confidence)
@@ -186,16 +194,30 @@ class ClassModel(ControlModel):
 
     def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:
         """Return the columns of the encoder that the head stands on, or of the shipped one, shape (n, dimension)."""
-        head = self._head or self._base.morphology
-        return self._base.read(embeddings, head.encoder)
+        return self._base.read(embeddings, self._encoder)
 
-    def _predict(self, features_of_images: Sequence[ImageFeatures]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    @property
+    def _encoder(self) -> str:
+        return (self._head or self._base.morphology).encoder
+
+    def _own_inputs(self, inputs: HeadInputs) -> HeadInputs:
+        return self._base.read_inputs(inputs, self._encoder)
+
+    def _offset(self, inputs: HeadInputs) -> NDArray[np.float64] | None:
+        return base_offset(inputs.embeddings, self.control, self._base)
+
+    def _predict(self, inputs: HeadInputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Return the probabilities, shape (n, k), and the acquisition confidences, shape (n,)."""
-        embeddings = np.stack([embedding_of(features) for features in features_of_images])
-        probabilities = self.probabilities(embeddings)
-        return probabilities, self.acquisition_confidence(embeddings, probabilities)
+        probabilities = self.probabilities(inputs)
+        return probabilities, self.acquisition_confidence(inputs, probabilities)
 
-    def _regions(self, row: NDArray[np.float64]) -> list[dict[str, Any]]:
+    def _used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
+        """Return the inputs of each prediction, length n; empty for a head that no block was compared for."""
+        if self._head is None or not (self._head.table.blocks or self._head.table.left_out):
+            return [()] * len(inputs)
+        return self._head.used(self._own_inputs(inputs))
+
+    def _regions(self, row: NDArray[np.float64], used: Sequence[str], blocks: FeatureBlocks) -> list[dict[str, Any]]:
         indices = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
         if not indices and self.control.multiple and self.tree is None:
             return []
@@ -205,4 +227,9 @@ class ClassModel(ControlModel):
         labels = [self.control.labels[index].value for index in indices]
         score = float(np.clip(row[indices].mean(), 0, 1))
         values = [self.control.path(label) for label in labels] if self.tree is not None else labels
-        return [ANSWERS[self.control.tag].encode(values, control=self.control, score=score)]
+        region = ANSWERS[self.control.tag].encode(values, control=self.control, score=score)
+        if not used or self._head is None:
+            return [region]
+        missing = describe_missing(used, blocks, self._head.columns)
+        text = f"{describe_inputs(used)}{'; ' if missing else ''}{missing}"
+        return [region | {"meta": {"text": [text], "used": list(used)}}]

@@ -60,8 +60,8 @@ class ControlModel(ABC):
 
     Attributes
     ----------
-    uses_blocks : bool
-        Whether heads are trained on feature blocks beside the embedding.
+    trains_on : frozenset of str
+        Names of the feature blocks that a new head may use beside the embedding.
     finds_objects : bool
         Whether the head detects objects on an image, so that a refit takes seconds; other heads read one embedding per image.
     control : Control
@@ -77,7 +77,7 @@ class ControlModel(ABC):
         Keys of a task's data that the head uses beside the image: a changed value needs a new prediction.
     """
 
-    uses_blocks: ClassVar[bool] = False
+    trains_on: ClassVar[frozenset[str]] = frozenset()
     finds_objects: ClassVar[bool] = False
     control: Control
     needs_sources: ExtractionSettings | None = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.feature_blocks import COLUMNS, STRUCTURE, FeatureBlocks
+from backend.heads.feature_blocks import BLOCKS, STRUCTURE, describe_inputs, describe_missing
 from backend.heads.regression import NumberPredictions, Parameters, Regression, predict_numbers
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
@@ -37,10 +37,11 @@ __all__ = ["NumberModel"]
 class NumberModel(ControlModel):
     """Predicts Number and Rating by regression on embeddings, columns, the spectrum and the measured structure."""
 
-    uses_blocks = True
+    trains_on = frozenset(BLOCKS)
 
     def __init__(self, control: Control, head: Regression | Parameters, base: BaseClassifier) -> None:
         self.control = control
+        self._features = head.columns if isinstance(head, Regression) else {}
         if isinstance(head, Regression):
             self.needs_blocks, self.data_keys = head.blocks, data_keys_of(head.columns)
             self.needs_indices = any(
@@ -97,7 +98,7 @@ class NumberModel(ControlModel):
             error, blocks_used = float(predictions.half_widths[0, place]), predictions.used[place]
             region = encode(float(predictions.values[place]), control=self.control, score=confidence)
             blocks = features_of_images[place].blocks
-            text = _describe(error, blocks_used, blocks)
+            text = _describe(error, blocks_used, describe_missing(blocks_used, blocks, self._features))
             region = add_number_meta(region, error=error, text=text, origin={"used": list(blocks_used)})
             regions.append(RegionPredictions([region], confidence))
         return regions
@@ -123,11 +124,7 @@ class NumberModel(ControlModel):
         ]
 
 
-def _describe(error: float, blocks_used: Sequence[str], blocks: FeatureBlocks) -> str:
-    """Return the error of a prediction and its inputs in a sentence, with the reason why a block is missing."""
-    names = ["catalogue columns" if name == COLUMNS else name for name in blocks_used]
-    source = f"predicted from {' and '.join(names)}" if names else "the mean of the labels, since no input predicts it better"
-    missing = [
-        f"{name}: {block.missing['']}" for name, block in blocks.items() if name not in blocks_used and "" in block.missing
-    ]
-    return f"± {error:.2g} (68 %), {source}{'; not used: ' if missing else ''}{'; '.join(missing)}"
+def _describe(error: float, used: Sequence[str], missing: str) -> str:
+    """Return the error of a prediction and its inputs in a sentence, with the reasons why values are missing."""
+    source = describe_inputs(used) if used else "the mean of the labels, since no input predicts it better"
+    return f"± {error:.2g} (68 %), {source}{'; ' if missing else ''}{missing}"

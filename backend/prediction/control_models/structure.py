@@ -53,7 +53,7 @@ def measured_quantity(control: Control) -> Quantity | None:
 class StructureModel(ControlModel):
     """Fills a Number control with a measured quantity; without a trained calibration, with the measurement itself."""
 
-    uses_blocks = True
+    trains_on = frozenset({STRUCTURE})
     needs_blocks = frozenset({STRUCTURE})
     data_keys = TASK_KEYS
 

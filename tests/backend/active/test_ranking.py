@@ -22,7 +22,7 @@ def make_pool(count: int, *, label_count: int = 0, classes: int = 3, seed: int =
     )
     weights = source.standard_normal((8, max(classes, 1))).astype(np.float32)
     information = source.random(count).astype(np.float32) if classes else np.zeros(count, np.float32)
-    return Pool(features, others, probabilities, information, embeddings, lambda rows: np.asarray(rows @ weights))
+    return Pool(features, others, probabilities, information, embeddings, lambda rows, _: np.asarray(rows @ weights))
 
 
 def clusters(sizes: list[int]) -> Pool:

@@ -20,6 +20,7 @@ from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.extraction.extract import extract
 from backend.heads.extraction.source import ExtractionSettings
+from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Parameters
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.prompted_masks import PromptedMasks
@@ -212,18 +213,20 @@ def test_a_single_choice_is_the_most_probable_label() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger"))
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
-    likeliest = model.probabilities(sample).argmax(axis=1)
-    labels = [prediction.regions[0]["value"]["choices"] for prediction in model.predict_regions(features_of(sample))]
-    assert labels == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
+    likeliest = model.probabilities(HeadInputs.of_images(sample)).argmax(axis=1)
+    chosen = [predicted.regions[0]["value"]["choices"] for predicted in model.predict_regions(features_of(sample))]
+    assert chosen == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
 
 
 def test_a_multiple_choice_has_all_probable_labels() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
-    for row, prediction in zip(model.probabilities(sample), model.predict_regions(features_of(sample)), strict=True):
-        labels = [label for region in prediction.regions for label in region["value"]["choices"]]
-        assert labels == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
+    for row, predicted in zip(
+        model.probabilities(HeadInputs.of_images(sample)), model.predict_regions(features_of(sample)), strict=True
+    ):
+        ticked = [label for region in predicted.regions for label in region["value"]["choices"]]
+        assert ticked == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
 
 
 def test_a_trained_head_replaces_the_shipped_one(embeddings: Callable[..., Any]) -> None:
@@ -284,7 +287,8 @@ def test_the_probability_of_a_node_is_the_sum_of_its_paths() -> None:
     )
     (model,) = models(xml)
     assert isinstance(model, ClassModel)
-    probabilities, nodes = model.probabilities(random_vectors()), model.shares(random_vectors())
+    inputs = HeadInputs.of_images(random_vectors())
+    probabilities, nodes = model.probabilities(inputs), model.shares(inputs)
     assert model.tree is not None
     at = dict(zip(model.tree.nodes, nodes.T, strict=True))
     assert at["Wild",] == pytest.approx(probabilities[:, 1] + probabilities[:, 2])

@@ -37,6 +37,7 @@ KINDS = np.arange(40) % 2
 OWN_ROWS = (SOURCE.normal(size=(40, OWN)) + 3 * KINDS[:, None]).astype(np.float32)
 SHIPPED_ROWS = (MORPHOLOGY.mean + MORPHOLOGY.scale * SOURCE.normal(size=(40, DIMENSION))).astype(np.float32)
 ROWS = np.concatenate([OWN_ROWS, SHIPPED_ROWS], axis=1)
+INPUTS = HeadInputs.of_images(ROWS)
 TARGETS = np.eye(2)[KINDS]
 
 
@@ -45,20 +46,20 @@ def features_of(rows: NDArray[np.float32]) -> list[ImageFeatures]:
 
 
 def test_the_shipped_head_predicts_the_same_beside_another_encoder() -> None:
-    alone, joined_model = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
-    assert joined_model.probabilities(ROWS) == pytest.approx(alone.probabilities(SHIPPED_ROWS))
+    alone, joined = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
+    assert joined.probabilities(INPUTS) == pytest.approx(alone.probabilities(HeadInputs.of_images(SHIPPED_ROWS)))
 
 
 def test_a_classifier_reads_its_own_encoder_and_starts_from_the_shipped_one() -> None:
-    head = fit_classes(ROWS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER)
+    head = fit_classes(INPUTS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER)
     assert isinstance(head, Morphology)
     assert (head.encoder, len(head.mean)) == (OTHER, OWN)
     model = ClassModel(CLASS, head, JOINED)
-    probabilities = model.probabilities(ROWS)
+    probabilities = model.probabilities(INPUTS)
     assert (probabilities.argmax(axis=1) == KINDS).mean() > 0.9
     assert model.own_columns(ROWS).tolist() == OWN_ROWS.tolist()
-    shuffled_rows = np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1)
-    assert model.probabilities(shuffled_rows)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
+    shuffled = HeadInputs.of_images(np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1))
+    assert model.probabilities(shuffled)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
 
 
 @pytest.mark.parametrize("kind", [Parameters, Regression])
@@ -75,7 +76,7 @@ def test_a_head_never_reads_the_embeddings_of_another_encoder(control: Control) 
     features = features_of(SHIPPED_ROWS)
     model: ClassModel | NumberModel
     if control is CLASS:
-        model = ClassModel(CLASS, fit_classes(ROWS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER), ALONE)
+        model = ClassModel(CLASS, fit_classes(INPUTS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER), ALONE)
     else:
         model = NumberModel(SIZE, replace(Parameters.fit(OWN_ROWS, OWN_ROWS[:, 0]), encoder=OTHER), ALONE)
     with pytest.raises(WrongEncoderError, match=f"^the head stands on the encoder {OTHER}, and the embeddings are from"):
@@ -85,7 +86,7 @@ def test_a_head_never_reads_the_embeddings_of_another_encoder(control: Control) 
 def test_the_record_of_a_version_names_the_encoder_of_each_head(tmp_path: Path) -> None:
     heads = ProjectHeads(
         {
-            "class": fit_classes(ROWS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER),
+            "class": fit_classes(INPUTS, TARGETS, control=CLASS, base=JOINED, encoder=OTHER),
             "size": Regression.fit(HeadInputs.of_images(SHIPPED_ROWS), KINDS + 0.5),
         }
     )

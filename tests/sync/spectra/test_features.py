@@ -52,7 +52,7 @@ def test_every_measurement_is_finite_whatever_the_flux() -> None:
 
 def test_the_plot_is_an_image_with_the_curve() -> None:
     image = Image.open(io.BytesIO(draw_spectrum(galaxy(0.1), redshift=0.1, title="galaxy 7")))
-    assert image.size == (900, 400)
+    assert image.size == (900, 450)
     assert len(np.unique(np.asarray(image).reshape(-1, 3), axis=0)) > 3
 
 

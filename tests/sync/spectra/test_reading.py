@@ -44,6 +44,19 @@ def desi(spectra: int = 1) -> bytes:
     return fits_of(*parts)
 
 
+def several_rows() -> fits.BinTableHDU:
+    size = f"{len(FLUX)}D"
+    columns = {"wavelength": np.tile(WAVELENGTH, (3, 1)), "flux": np.tile(FLUX, (3, 1))}
+    return fits.BinTableHDU.from_columns([fits.Column(name, size, array=rows) for name, rows in columns.items()])
+
+
+def with_units(wavelength: str, flux: str, *, factor: np.ndarray | float = 1.0) -> fits.BinTableHDU:
+    columns = {"wavelength": (WAVELENGTH, wavelength), "flux": (FLUX * factor, flux), "error": (0.1 * factor + 0 * FLUX, flux)}
+    return fits.BinTableHDU.from_columns(
+        [fits.Column(name, "D", unit=unit, array=values) for name, (values, unit) in columns.items()]
+    )
+
+
 @pytest.mark.parametrize(
     "content",
     [
@@ -53,10 +66,25 @@ def desi(spectra: int = 1) -> bytes:
         text(WAVELENGTH, FLUX, header="wavelength,flux"),
         text(WAVELENGTH, FLUX, header="# a comment\nWave Flux", separator=" "),
         text(WAVELENGTH, FLUX, separator="\t"),
+        text(WAVELENGTH, FLUX, header="wavelength;flux", separator=";"),
+        fits_of(with_units("AA", "10^-17 erg")),
+        text(WAVELENGTH, FLUX, np.zeros(len(FLUX)), header="wavelength,flux,err"),
         text(WAVELENGTH / 10, FLUX, header="lambda,flux"),
         text(WAVELENGTH / 1e4, FLUX, np.ones(len(FLUX)), header="wavelength,flux,err"),
     ],
-    ids=["sdss", "table.gz", "desi", "csv", "spaces", "bare", "nm", "micron"],
+    ids=[
+        "sdss",
+        "table.gz",
+        "desi",
+        "csv",
+        "spaces",
+        "bare",
+        "semicolons",
+        "other names of units",
+        "errors of zero",
+        "nm",
+        "micron",
+    ],
 )
 def test_the_formats_of_surveys_give_the_same_spectrum(content: bytes) -> None:
     spectrum = read_spectrum(content)
@@ -66,9 +94,18 @@ def test_the_formats_of_surveys_give_the_same_spectrum(content: bytes) -> None:
     assert spectrum.flux == pytest.approx(10 + np.sin(spectrum.wavelength / 500), abs=1e-5)
 
 
+def test_a_flux_per_frequency_is_converted_with_its_error() -> None:
+    per_wavelength = read_spectrum(fits_of(with_units("Angstrom", "erg/(s cm2 Angstrom)")))
+    per_frequency = read_spectrum(fits_of(with_units("Angstrom", "Jy", factor=WAVELENGTH**2)))
+    ratio = per_frequency.flux / per_wavelength.flux
+    assert ratio == pytest.approx(np.full(len(ratio), ratio[0]))
+    assert per_wavelength.noise is not None
+    assert per_frequency.noise == pytest.approx(ratio[0] * per_wavelength.noise)
+
+
 def test_missing_pixels_are_left_out() -> None:
     flux, ivar = FLUX.copy(), np.full(len(FLUX), 4.0)
-    flux[:10], ivar[10:30] = np.nan, 0
+    flux[:5], flux[5:10], ivar[10:30] = np.nan, -999, 0
     spectrum = read_spectrum(fits_of(table(flux=flux, loglam=np.log10(WAVELENGTH), ivar=ivar)))
     assert len(spectrum.flux) == len(FLUX) - 30
     assert spectrum.noise == pytest.approx(np.full(len(FLUX) - 30, 0.5))
@@ -89,6 +126,13 @@ def test_missing_pixels_are_left_out() -> None:
             "column 'flux' of the spectrum holds text",
         ),
         (desi(spectra=3), "the file has 3 spectra"),
+        (fits_of(several_rows()), "the file has 3 spectra"),
+        (text(np.tile(WAVELENGTH, 2), np.tile(FLUX, 2)), "50% of the pixels of the spectrum have the wavelength of another"),
+        (text(np.arange(len(FLUX)), FLUX, header="wavelength,flux"), "'wavelength' counts the pixels"),
+        (text(WAVELENGTH * 1e-10, FLUX, header="wavelength,flux"), "median of 0.0065 Angstrom.*give their unit"),
+        (text(WAVELENGTH, FLUX * 1e300, header="wavelength,flux"), "reaches .* which no flux does"),
+        (fits_of(with_units("AA", "mag(AB)")), "must be a flux, not a magnitude"),
+        (fits_of(with_units("kg", "Jy")), "the unit 'kg', which is no unit of wavelength"),
         (b"This is a letter.", "no column of flux"),
         (b"/etc/passwd", "cannot be read as a table|no column of flux|no wavelengths"),
         (b"", "is empty"),

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from backend.heads.feature_blocks import COLUMNS, IMAGE, Block
+from backend.heads.regression.column_choice import choose_features
 from backend.heads.regression.local import LocalFit
-from backend.heads.regression.table import choose_features
 
 ALL = np.ones(2, bool)
 

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from backend.heads.classification.morphology import Morphology
+from backend.heads.inputs import HeadInputs
 from backend.loop.gate.change import ProjectTasks, change_of_classes
 from backend.prediction.control_models import ClassModel
 from backend.services import Services
@@ -62,7 +63,8 @@ def test_a_head_that_differs_on_small_galaxies_changes_their_tasks(galaxies: Gal
     other_change = change_of_classes(new, live, galaxies.project, only_annotated=False)
     annotated_change = change_of_classes(new, live, galaxies.project, only_annotated=True)
     assert other_change > 2 * annotated_change
-    difference = new.probabilities(galaxies.embeddings[8:]) - live.probabilities(galaxies.embeddings[8:])
+    small = HeadInputs.of_images(galaxies.embeddings[8:])
+    difference = new.probabilities(small) - live.probabilities(small)
     assert other_change == pytest.approx((difference**2).sum(axis=1).mean() / 2)
 
 

@@ -64,6 +64,9 @@ def test_columns_are_learned_compared_and_used(
     assert scores["numbers"]["candidate"]["outliers"] == 0
     assert 0 <= scores["numbers"]["candidate"]["coverage_68"] <= 1
     assert scores["inputs"]["used"] == ["columns"]
+    assert verdict.reason.endswith(", uses columns")
+    for words in ("σ_NMAD ", "bias ", "outliers 0.0%", "in the 68 % interval "):
+        assert words in verdict.reason
     assert any("zspec" in sentence for sentence in scores["inputs"]["left_out"])
 
     registry.promote(PROJECT, version, evidence=verdict.evidence, heads=verdict.heads)

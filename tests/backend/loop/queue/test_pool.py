@@ -74,7 +74,7 @@ def test_a_trained_head_gives_probabilities_and_information(base: BaseClassifier
     assert ((pool.information >= 0) & (pool.information <= 1)).all()
     assert np.linalg.norm(pool.features, axis=1) == pytest.approx(np.ones(12), abs=1e-4)
     assert pool.predict is not None
-    assert pool.predict(pool.embeddings[:2]).shape == (2, 3)
+    assert pool.predict(pool.embeddings[:2], np.arange(2)).shape == (2, 3)
 
 
 def test_without_a_head_of_the_project_nothing_is_known(base: BaseClassifier) -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from backend.heads.feature_blocks import COLUMNS, STRUCTURE, Block, FeatureBlocks
-from backend.heads.regression.table import choose_features
+from backend.heads.regression.column_choice import choose_features
 
 RNG = np.random.default_rng(0)
 VALUES = RNG.uniform(0, 1, 40)
