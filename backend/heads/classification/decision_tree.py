@@ -100,7 +100,7 @@ class DecisionTree:
         caution, seed : float and int
             As for `Morphology.fit`.
         like : DecisionTree, optional
-            Tree of the same paths whose hyperparameters are used; by default they are chosen by cross-validation.
+            Tree whose hyperparameters are used; by default they are chosen by cross-validation.
 
         Raises
         ------
@@ -220,8 +220,8 @@ class DecisionTree:
     def save(self, folder: FilePath) -> None:
         """Write JSON and safetensors into `folder`, and each question's classifier into a subfolder."""
         trained_questions = [index for index, head in enumerate(self.heads) if head is not None]
-        paths = [list(path) for path in self.tree.paths]
-        fields = {"paths": paths, "exclusive": self.exclusive, "trained": trained_questions, "encoder": self.encoder}
+        fields: dict[str, object] = {"paths": list(map(list, self.tree.paths)), "exclusive": self.exclusive}
+        fields |= {"trained": trained_questions, "encoder": self.encoder}
         storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.reached})
         for index, head in enumerate(self.heads):
             if head is not None:
@@ -241,8 +241,7 @@ class DecisionTree:
         )
         for head, question in zip(heads, tree.questions, strict=True):
             if head is not None and (head.exclusive, len(head.classes)) != (exclusive, len(question.answers)):
-                count = len(question.answers)
-                raise HeadError(f"a question of the head in {folder} has {len(head.classes)} answers, not {count}")
+                raise HeadError(f"a question of the head in {folder} has not {len(question.answers)} answers")
         frequencies, reached = record.array("frequencies", len(tree.nodes)), record.array("reached", len(tree.questions))
         return cls(tree, exclusive, heads, frequencies, reached, record.encoder)
 

@@ -56,9 +56,9 @@ def test_columns_are_learned_and_named_in_the_predictions(project: Project) -> N
 
     # A changed column is another input: the task is predicted again. Without columns the image answers.
     red = next(prediction.task for prediction in stored if colour_of(prediction.task) > 0.6)
-    (task,) = read_tasks(project.loop.client, project.id, task_ids=[red])
+    (changed,) = read_tasks(project.loop.client, project.id, task_ids=[red])
     client = project.loop.client
-    client.send("PATCH", f"/api/tasks/{red}/", json={"data": {**task.data, "mag_g": "none", "mag_r": -99}})
+    client.send("PATCH", f"/api/tasks/{red}/", json={"data": {**changed.data, "mag_g": "none", "mag_r": -99}})
     project.press_start_training()
 
     def used() -> list[str]:

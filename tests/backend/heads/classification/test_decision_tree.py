@@ -157,7 +157,7 @@ def test_a_saved_head_is_loaded_unchanged(tmp_path: Path, exclusive: bool) -> No
 def test_a_damaged_tree_is_an_error(tmp_path: Path) -> None:
     fit(KINDS).save(tmp_path)
     Morphology.fit(galaxies(KINDS), np.eye(4)[KINDS], classes="abcd", exclusive=True).save(tmp_path / "question-0")
-    with pytest.raises(HeadError, match="4 answers, not 2"):
+    with pytest.raises(HeadError, match="has not 2 answers"):
         DecisionTree.load(tmp_path)
     fields = json.loads((tmp_path / "head.json").read_text())
     (tmp_path / "head.json").write_text(json.dumps(fields | {"paths": [["A"], ["A"]]}))
