@@ -11,7 +11,8 @@ from rich.text import Text
 from backend.cli.terminal import console, format_time
 
 if TYPE_CHECKING:
-    from backend.reports.report import ControlReport, Metric, Report
+    from backend.reports.estimate import Metric
+    from backend.reports.report import ControlReport, Report
     from backend.reports.summary import Headline, Summary
 
 __all__ = ["print_project"]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Locator, Page, Response, sync_playwright
+from playwright.sync_api import Locator, Page, Response
 from typer.testing import CliRunner
 
 from backend.cli.app import app
@@ -29,6 +28,7 @@ from sync.geometry.shapes import Mask
 from sync.label_studio.projects import project_state
 from sync.label_studio.tasks import read_tasks
 from tests.e2e.animation import Animation
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -37,15 +37,6 @@ PATIENCE_MS = 90_000
 LOOP_S = 180.0
 BATCH = 14
 """More than the batch size of ten, because the cycle may begin before the last annotation is stored."""
-CHROMIUM = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
 SELECTED = "Htx.annotationStore.selected"
 """The editor's own state: the list of regions next to the image shows only as many as fit on the screen."""
 REGIONS = f"{SELECTED}.serializeAnnotation()"
@@ -69,18 +60,11 @@ CAPTIONS = [
 @pytest.fixture(scope="module")
 def page(demo: Any) -> Iterator[Page]:
     """Yield a browser page, logged in as the demo's user."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        browser_page = browser.new_page(viewport={"width": 1500, "height": 780})
-        browser_page.set_default_timeout(PATIENCE_MS)
-        browser_page.goto(demo.values["LABEL_STUDIO_URL"] + "/user/login/", wait_until="domcontentloaded")
-        browser_page.fill("input[name=email]", demo.values["GALAXYLOOP_LABEL_STUDIO_USER"])
-        browser_page.fill("input[name=password]", demo.values["GALAXYLOOP_LABEL_STUDIO_PASSWORD"])
-        browser_page.click("button[type=submit]", no_wait_after=True)
-        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")  # Label Studio opens the home page
-        yield browser_page
+    address, user, password = (
+        demo.values[name] for name in ("LABEL_STUDIO_URL", "GALAXYLOOP_LABEL_STUDIO_USER", "GALAXYLOOP_LABEL_STUDIO_PASSWORD")
+    )
+    with open_page(address, size=(1500, 780), patience_ms=PATIENCE_MS, user=user, password=password) as logged_in:
+        yield logged_in
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -16,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
 
@@ -30,6 +29,7 @@ from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
 from sync.labelling.reading import read_region
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
@@ -37,8 +37,6 @@ PICTURES = Path(__file__).parents[2] / "docs/images/configs"
 LARGEST_BYTES = 150_000
 WIDTH_PX = 760
 PATIENCE_MS = 90_000
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 NOT_HERE = {"redshift.xml", "restoration.xml"}
 """tests/e2e/test_redshift_page.py and test_restoration.py show them with their second image."""
 SHIPPED = sorted({path.name for path in files("labeling_configs").iterdir() if path.name.endswith(".xml")} - NOT_HERE)
@@ -51,18 +49,8 @@ STORE = "Htx.annotationStore.selected"
 @pytest.fixture(scope="module")
 def page(label_studio: tuple[str, str]) -> Iterator[Page]:
     """Yield a browser page, logged in as the tests' user."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        browser_page = browser.new_page(viewport={"width": 1200, "height": 720})
-        browser_page.set_default_timeout(PATIENCE_MS)
-        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        browser_page.fill("input[name=email]", USER)
-        browser_page.fill("input[name=password]", PASSWORD)
-        browser_page.click("button[type=submit]", no_wait_after=True)
-        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield browser_page
+    with open_page(label_studio[0], size=(1200, 720), patience_ms=PATIENCE_MS) as logged_in:
+        yield logged_in
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from astropy.io import fits
 from astropy.table import Table
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from scipy import ndimage
 from typer.testing import CliRunner
 
@@ -34,13 +33,12 @@ from sync.label_studio.predictions import push
 from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 PICTURE = Path(__file__).parents[2] / "docs/images/measured-structure.png"
 PATIENCE_MS = 120_000
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 STORE = "Htx.annotationStore.selected"
 
 SIDE, OVERSAMPLING = 161, 5
@@ -73,18 +71,8 @@ def draw_galaxy() -> bytes:
 @pytest.fixture(scope="module")
 def page(label_studio: tuple[str, str]) -> Iterator[Page]:
     """Yield a browser page, logged in as the tests' user."""
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        browser_page = browser.new_page(viewport={"width": 1280, "height": 1000})
-        browser_page.set_default_timeout(PATIENCE_MS)
-        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        browser_page.fill("input[name=email]", USER)
-        browser_page.fill("input[name=password]", PASSWORD)
-        browser_page.click("button[type=submit]", no_wait_after=True)
-        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield browser_page
+    with open_page(label_studio[0], size=(1280, 1000), patience_ms=PATIENCE_MS) as logged_in:
+        yield logged_in
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 from collections.abc import Iterator
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 from skimage.data import hubble_deep_field
 
 from backend.heads.feature_blocks import COLUMNS, SPECTRUM, Block
@@ -38,14 +37,13 @@ from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
 from sync.spectra.features import measure_spectrum
 from sync.spectra.spectrum import Spectrum
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 PICTURES = Path(__file__).parents[2] / "docs/images/configs"
 CONFIG = files("labeling_configs").joinpath("redshift.xml").read_text()
 PATIENCE_MS = 180_000
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 GALAXY = (slice(344, 456), slice(67, 179))
 STORE = "Htx.annotationStore.selected"
 REDSHIFT = 0.12
@@ -67,18 +65,8 @@ def spectrum_of(redshift: float, *, seed: int = 0) -> Spectrum:
 
 @pytest.fixture(scope="module")
 def page(label_studio: tuple[str, str]) -> Iterator[Page]:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        browser_page = browser.new_page(viewport={"width": 1400, "height": 800})
-        browser_page.set_default_timeout(PATIENCE_MS)
-        browser_page.goto(label_studio[0] + "/user/login/", wait_until="domcontentloaded")
-        browser_page.fill("input[name=email]", USER)
-        browser_page.fill("input[name=password]", PASSWORD)
-        browser_page.click("button[type=submit]", no_wait_after=True)
-        browser_page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
-        yield browser_page
+    with open_page(label_studio[0], size=(1400, 800), patience_ms=PATIENCE_MS) as logged_in:
+        yield logged_in
 
 
 class OneImage:

@@ -6,14 +6,12 @@
 from __future__ import annotations
 
 import os
-import shutil
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
 from astropy.io import fits
-from playwright.sync_api import sync_playwright
 from scipy import ndimage
 from skimage.data import hubble_deep_field
 from typer.testing import CliRunner
@@ -25,12 +23,11 @@ from sync.label_studio.projects import create_project
 from sync.label_studio.tasks import read_tasks
 from sync.labelling.config import parse
 from sync.labelling.reading import read_region
+from tests.e2e.browser import open_page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 PICTURE = Path(__file__).parents[2] / "docs/images/configs/restoration.png"
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"  # as in tests/e2e/conftest.py, which cannot be imported
-CHROMIUM = ("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync")
 GALAXY = (slice(344, 456), slice(67, 179))
 """A spiral of the Hubble deep field: rows, columns."""
 FWHM_PX, NOISE = 6.0, 1.2
@@ -57,9 +54,6 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
@@ -83,14 +77,7 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     verdict = parse(config).control("verdict")
     assert verdict is not None
 
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=CHROMIUM) as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 720})
-        page.set_default_timeout(90_000)
-        page.goto(client.url + "/user/login/", wait_until="domcontentloaded")
-        page.fill("input[name=email]", USER)
-        page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]", no_wait_after=True)
-        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+    with open_page(client.url, size=(1500, 720), patience_ms=90_000) as page:
         page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
         page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects.filter(o => o.imageIsLoaded).length == 2")
         page.keyboard.press("1")

@@ -6,19 +6,18 @@
 from __future__ import annotations
 
 import os
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
-from playwright.sync_api import sync_playwright
 from pycocotools.coco import COCO
 
 from sync.controls import OBJECTS, bitmasklabels, keypointlabels
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Mask, Point, Polygon
 from sync.labelling.config import parse
+from tests.e2e.browser import open_page
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
@@ -27,7 +26,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
 
 PATIENCE_MS = 90_000
 REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 """As in tests/e2e/conftest.py."""
 BATCH = 8
 TYPES = {"bitmasklabels": "BitmaskLabels", "vectorlabels": "VectorLabels"}
@@ -58,22 +56,11 @@ def project(loop: Loop) -> Project:
 
 
 def test_the_page_shows_and_submits_the_predictions(project: Project, label_studio: Any, tmp_path: Path) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
     predictions = {prediction.task: by_type(prediction.result) for prediction in project.predictions}
     task = max(predictions, key=lambda number: len(predictions[number]["bitmasklabels"]))
     predicted_regions = predictions[task]
     assert all(predicted_regions.values())
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 780})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{label_studio.url}/user/login/", wait_until="domcontentloaded")
-        page.fill("input[name=email]", USER)
-        page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]", no_wait_after=True)
-        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+    with open_page(label_studio.url, size=(1500, 780), patience_ms=PATIENCE_MS) as page:
         page.goto(f"{label_studio.url}/projects/{project.id}/data?task={task}", wait_until="domcontentloaded")
         count = sum(map(len, predicted_regions.values()))
         page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length == {count}")

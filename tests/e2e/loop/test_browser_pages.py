@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from sync.controls import brushlabels
 from sync.label_studio.projects import create_project, upload_images
 from sync.label_studio.tasks import read_tasks
+from tests.e2e.browser import open_page
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
@@ -23,7 +23,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(600)]
 PATIENCE_MS = 90_000
 REGIONS = "Htx.annotationStore.selected.serializeAnnotation()"
 SIZE, GALAXIES = (400, 200), ((100, 100), (300, 100))
-USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 """As in tests/e2e/conftest.py."""
 CONFIG = """<View><Image name="image" valueList="$images"/>
 <BrushLabels name="brush" toName="image"><Label value="Galaxy"/></BrushLabels>
@@ -46,18 +45,7 @@ def project(loop: Loop, tmp_path: Path) -> Project:
 
 
 def test_a_click_on_the_second_page_draws_a_mask_there(loop: Loop, project: Project, label_studio: Any) -> None:
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.skip("no Chromium: apt-get install chromium")
-    arguments = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-    with sync_playwright() as playwright, playwright.chromium.launch(executable_path=chromium, args=arguments) as browser:
-        page = browser.new_page(viewport={"width": 1500, "height": 780})
-        page.set_default_timeout(PATIENCE_MS)
-        page.goto(f"{label_studio.url}/user/login/", wait_until="domcontentloaded")
-        page.fill("input[name=email]", USER)
-        page.fill("input[name=password]", PASSWORD)
-        page.click("button[type=submit]", no_wait_after=True)
-        page.wait_for_url(lambda url: "login" not in url, wait_until="commit")
+    with open_page(label_studio.url, size=(1500, 780), patience_ms=PATIENCE_MS) as page:
         url = f"{label_studio.url}/projects/{project.id}/data?task={project.tasks[0]}"
         page.goto(url, wait_until="domcontentloaded")
         page.wait_for_function(f"window.Htx && Htx.annotationStore.selected && {REGIONS}.length > 0")
