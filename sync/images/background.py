@@ -29,7 +29,7 @@ __all__ = [
     "sorted_sample",
 ]
 
-MAX_SAMPLE = 100_000
+MAX_SAMPLE = 30_000
 """Largest number of pixels of a sample."""
 CLIP_SIGMA = 3.0
 MOST_CLIPS = 10
