@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import getpass
 import itertools
@@ -30,6 +31,12 @@ PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesi
 hypothesis.settings.register_profile("galaxyloop", **PATIENT)
 hypothesis.settings.register_profile("fast", max_examples=15, **PATIENT)  # of make test-fast
 hypothesis.settings.load_profile("galaxyloop")
+
+
+def pytest_unconfigure() -> None:
+    """Suppress the lists of leaked objects that native libraries print after the summary."""
+    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
+
 
 SERVICES = {"postgresql", "redis", "ray_cluster"}
 HOST = "127.0.0.1"

@@ -33,6 +33,6 @@ def print_table(table: Table) -> None:
 
 
 def _least_width(column: Column) -> int:
-    measured = [Measurement.get(console, console.options.update(width=10**6), cell) for cell in (column.header, *column.cells)]
-    widest, longest_word = max(each.maximum for each in measured), max(each.minimum for each in measured)
+    widths = [Measurement.get(console, console.options.update(width=10**6), cell) for cell in (column.header, *column.cells)]
+    widest, longest_word = max(each.maximum for each in widths), max(each.minimum for each in widths)
     return widest if column.no_wrap else max(min(widest, LEAST_WRAPPED), longest_word)

@@ -206,6 +206,14 @@ def test_json_can_be_imported_into_label_studio(export: Callable[..., Path], cli
         assert (decode(region["value"]["rle"], size=SIZE) == mask_of(number)).all()
 
 
+def test_a_limit_takes_the_first_annotated_tasks(label_studio: Any, project: int, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path / "two"), "--limit", "2"]
+    settings = _settings(label_studio, tmp_path)
+    process = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
+    assert process.returncode == 0, process.stderr
+    assert "wrote 2 tasks" in process.stdout
+
+
 def test_splits_a_consensus_and_the_data_card(export: Callable[..., Path]) -> None:
     words = ("--split", "0.6,0.2,0.2", "--consensus", "dawid-skene", "--licence", "CC BY 4.0", "--credit", "SDSS")
     folder = export("--format", "json", *words)

@@ -83,6 +83,7 @@ def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
     finally:
         server.terminate()
         server.wait(30)
+    assert "leaked" not in log.read_text()  # native libraries list leaked objects when Python ends
 
 
 @pytest.fixture(scope="module")

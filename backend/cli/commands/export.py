@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import closing
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -64,6 +65,7 @@ def export(
     objects: Annotated[
         Objects, typer.Option(help="Whether a box and an outline around the same object are merged.")
     ] = Objects.merged,
+    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of annotated tasks; default: all.")] = None,
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
 ) -> None:
@@ -98,7 +100,7 @@ def export(
                 objects=objects.value,
                 class_numbers=settings.class_numbers_file(project, state.created_at),
             )
-            result = _export(client, output, plan, settings, task_count=state.task_count)
+            result = _export(client, output, plan, settings, task_count=state.task_count, limit=limit)
     except (ExportError, LabelStudioError, ValueError) as error:
         stop_for(error)
     except OSError as error:
@@ -118,7 +120,9 @@ def export(
         raise typer.Exit(INCOMPLETE)
 
 
-def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int) -> Summary:
+def _export(
+    client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int, limit: int | None
+) -> Summary:
     from backend.images.open import open_fetcher
     from sync.export.image_files import AHEAD, ImageFiles
     from sync.export.reading.spool import read_annotated
@@ -126,7 +130,12 @@ def _export(client: LabelStudioClient, output: Path, plan: Plan, settings: Setti
 
     with closing(open_fetcher(settings, client.authorization, connections=AHEAD)) as fetcher:
         return export(
-            track_items(read_annotated(client, plan.project), "reading", total=task_count, unit="tasks"),
+            track_items(
+                islice(read_annotated(client, plan.project), limit),
+                "reading",
+                total=min(task_count, limit or task_count),
+                unit="tasks",
+            ),
             output,
             plan=plan,
             image_files=ImageFiles(fetcher.fetch, max_pixels=settings.image_max_pixels),

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, console, wrong_call
+from backend.cli.terminal import Extension, Limit, console, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -34,6 +34,7 @@ def inspect(
     picture: Annotated[
         Path | None, typer.Option(help="PNG file to write: the image as annotators see it; needs exactly one input file.")
     ] = None,
+    limit: Limit = None,
     extension: Extension = "",
     stretch: Annotated[str, typer.Option(help="Stretch of FITS images: lupton, asinh, zscale or percentile.")] = "lupton",
 ) -> None:
@@ -49,7 +50,7 @@ def inspect(
 
     if stretch not in STRETCHES:
         wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
-    paths = find_images(files)
+    paths = find_images(files)[:limit]
     if not paths:
         wrong_call(f"there is no image in {', '.join(files)}")
     if picture is not None and len(paths) != 1:

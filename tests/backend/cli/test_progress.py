@@ -11,7 +11,7 @@ def test_a_log_gets_lines_with_the_speed_and_the_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock_s = iter(range(0, 10_000, 50))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock_s)))
+    monkeypatch.setattr("backend.cli.progress.time.monotonic", lambda: float(next(clock_s)))
     assert list(progress.track_items(range(4), "reading", total=104, unit="tasks")) == [0, 1, 2, 3]
     assert capsys.readouterr().err.splitlines() == [
         "reading: 2 of 104 tasks, 0.02 tasks/s, 1 h 25 min left",
@@ -21,6 +21,6 @@ def test_a_log_gets_lines_with_the_speed_and_the_time_left(
 
 def test_a_continued_run_is_not_counted_as_speed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     clock_s = iter(range(0, 10_000, 100))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(clock_s)))
+    monkeypatch.setattr("backend.cli.progress.time.monotonic", lambda: float(next(clock_s)))
     assert list(progress.track_rate([[1, 2], [3]], "surveying", total=1010, count_done=1000)) == [[1, 2], [3]]
     assert capsys.readouterr().err.splitlines()[0] == "surveying: 1,002 of 1,010 images, 0.02 images/s, 6 min 40 s left"
