@@ -27,21 +27,21 @@ class Animation:
         self._durations_ms: list[int] = []
         self.captions: list[str] = []
 
-    def add(self, shown: Locator, caption: str, seconds: float, *, pointer: Place | None = None) -> None:
+    def add(self, element: Locator, caption: str, seconds: float, *, pointer: Place | None = None) -> None:
         """Add a screenshot.
 
         Parameters
         ----------
-        shown : Locator
+        element : Locator
             Part of the page.
         caption : str
         seconds : float
         pointer : (x, y), optional
             Position on the page that a drawn mouse pointer moves to.
         """
-        box = shown.bounding_box()
+        box = element.bounding_box()
         assert box is not None
-        picture = Image.open(io.BytesIO(shown.screenshot(animations="disabled"))).convert("RGB")
+        picture = Image.open(io.BytesIO(element.screenshot(animations="disabled"))).convert("RGB")
         scale = WIDTH_PX / picture.width
         picture = picture.resize((WIDTH_PX, round(picture.height * scale)), Image.Resampling.LANCZOS)
         frame = Image.new("RGB", (WIDTH_PX, picture.height + CAPTION_PX), (32, 36, 64))
@@ -56,9 +56,9 @@ class Animation:
         for move in range(MOVES + 1):
             share = move / MOVES
             tip = tuple(first + share * (last - first) for first, last in zip(start, end, strict=True))
-            moved = frame.copy()
-            ImageDraw.Draw(moved).polygon([(tip[0] + x, tip[1] + y) for x, y in POINTER], "white", "black")
-            self._append(moved, MOVE_MS if move < MOVES else max(round(1000 * seconds) - MOVES * MOVE_MS, MOVE_MS))
+            step = frame.copy()
+            ImageDraw.Draw(step).polygon([(tip[0] + x, tip[1] + y) for x, y in POINTER], "white", "black")
+            self._append(step, MOVE_MS if move < MOVES else max(round(1000 * seconds) - MOVES * MOVE_MS, MOVE_MS))
 
     def save(self, file: Path) -> None:
         """Write the frames; all get the height of the first one."""

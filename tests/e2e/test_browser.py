@@ -219,9 +219,9 @@ def on_page(page: Page, place: tuple[float, float]) -> tuple[float, float]:
     return left + width * place[0] / 100, top + height * place[1] / 100
 
 
-def centre_of(shown: Locator) -> tuple[float, float]:
+def centre_of(element: Locator) -> tuple[float, float]:
     """Return the position on the page of the centre of an element."""
-    box = shown.bounding_box()
+    box = element.bounding_box()
     assert box is not None
     return box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
 
