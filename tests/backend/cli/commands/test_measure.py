@@ -78,6 +78,35 @@ def test_a_psf_that_is_larger_than_an_image_leaves_the_image_out(run: Run, galax
     assert not (tmp_path / "a.csv").exists()
 
 
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_measures_the_same_and_lists_the_same_files(run: Run, galaxy: Path, tmp_path: Path) -> None:
+    (tmp_path / "copy.fits").write_bytes(galaxy.read_bytes())
+    (tmp_path / "bad.fits").write_bytes(galaxy.read_bytes()[:3000])
+    words = (
+        "measure",
+        "galaxy.fits",
+        "copy.fits",
+        "bad.fits",
+        "--no-indices",
+        "--seeing-arcsec",
+        0.5,
+        "--pixel-scale-arcsec",
+        0.3,
+    )
+    local, remote = (
+        run(*words, "--catalogue", f"{engine}.ecsv", "--models", engine, "--engine", engine) for engine in ("local", "ray")
+    )
+    assert (local.exit_code, remote.exit_code) == (1, 1), remote.output
+    assert "bad.fits: " in remote.stderr
+    here, there = (Table.read(tmp_path / f"{engine}.ecsv") for engine in ("local", "ray"))
+    assert list(here["file"]) == list(there["file"]) == ["galaxy.fits", "copy.fits"]
+    assert set(here["psf"]) == {"seeing"}
+    assert not {"gini", "asymmetry"} & {name for name in here.colnames if not np.ma.getmaskarray(here[name]).all()}
+    for name in ("re_px", "re_px_err", "sersic_n", "mag"):
+        np.testing.assert_allclose(here[name], there[name], rtol=1e-4)
+    assert sorted(file.name for file in (tmp_path / "ray").iterdir()) == ["copy_1.fits", "galaxy_1.fits", "sheet-0001.png"]
+
+
 def test_a_display_image_has_no_magnitude_and_the_catalogue_says_why(run: Run, tmp_path: Path) -> None:
     y, x = np.mgrid[-40:40, -60:60]
     noise = np.random.default_rng(0).normal(12, 3, (80, 120))
