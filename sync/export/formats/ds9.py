@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from astropy.coordinates import SkyCoord
 from numpy.typing import NDArray
 
 from sync.export.dataset import Dataset
@@ -61,10 +62,17 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
     dataset.write_each(records, write_record)
 
 
+class _Corners(SkyCoord):  # type: ignore[misc]  # astropy has no types
+    """Corners of a polygon whose texts are made together: SkyCoord formats each number on its own, 15 times slower."""
+
+    def to_string(self, *, precision: int) -> list[str]:
+        places = zip(self.ra.deg.tolist(), self.dec.deg.tolist(), strict=True)
+        return [f"{ra:.{precision}f} {dec:.{precision}f}" for ra, dec in places]
+
+
 def _on_sky(obj: DrawnObject, measures: Measures, record: Record) -> SkyRegion | None:
     """Return the region in ICRS; None if the image has no WCS, or the WCS does not cover the whole object."""
     from astropy import units
-    from astropy.coordinates import SkyCoord
     from regions import EllipseSkyRegion, PointSkyRegion, PolygonSkyRegion, RectangleSkyRegion
 
     if not np.isfinite((measures.ra, measures.dec)).all():
@@ -87,7 +95,7 @@ def _on_sky(obj: DrawnObject, measures: Measures, record: Record) -> SkyRegion |
             sides = np.array([shape.width, shape.height]) * largest * units.arcsec
             return RectangleSkyRegion(centre, *sides, (np.degrees(np.arctan2(east, north)) + 90) * units.deg)
     places = record.sky.positions(_corners(obj), obj.size)
-    return PolygonSkyRegion(SkyCoord(places, unit="deg")) if np.isfinite(places).all() else None
+    return PolygonSkyRegion(_Corners(places, unit="deg")) if np.isfinite(places).all() else None
 
 
 def _on_image(obj: DrawnObject) -> PixelRegion:
