@@ -408,8 +408,7 @@ def test_after_a_batch_open_tasks_show_the_new_version(
     judges = [task for task in usable if task in held_out][:2]
     batch = judges + [task for task in usable if task not in held_out][: BATCH - len(judges)]
     first = next((task for task in batch if read_choice(tasks[task]) != truth[task]), batch[0])
-    submit_on_the_page(page, demo, first, truth[first])
-    animation.add(page.locator(".lsf-editor"), CAPTIONS[4], 3.5)
+    submit_on_the_page(page, demo, first, truth[first], animation)
     with demo.client() as client:
         for task in batch:
             if task != first:
@@ -452,12 +451,13 @@ def classes_by_colour(demo: Any, tasks: Iterable[int]) -> dict[int, str]:
     return {task: "Star or artifact" if value > half else "Can't tell" for task, value in redness.items()}
 
 
-def submit_on_the_page(page: Page, demo: Any, task: int, right: str) -> None:
+def submit_on_the_page(page: Page, demo: Any, task: int, right: str, animation: Animation) -> None:
     """Correct the class of a task with its key, and submit."""
     open_task(page, demo, task)
     if regions(page, "choices")[0]["value"]["choices"] == [right]:
         right = "Edge-on"
     page.keyboard.press(str(CLASSES.index(right) + 1))
+    animation.add(page.locator(".lsf-editor"), CAPTIONS[4], 3.5)
     predictions = submit(page, task)
     assert [region["value"]["choices"] for region in predictions["result"] if region["type"] == "choices"] == [[right]]
 

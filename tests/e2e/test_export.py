@@ -207,7 +207,8 @@ def test_json_can_be_imported_into_label_studio(export: Callable[..., Path], cli
 
 
 def test_a_limit_takes_the_first_annotated_tasks(label_studio: Any, project: int, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path / "two"), "--limit", "2"]
+    command = [sys.executable, "-m", "backend.cli", "export", str(project), "--output", str(tmp_path / "two")]
+    command += ["--format", "json", "--limit", "2"]
     settings = _settings(label_studio, tmp_path)
     process = subprocess.run(command, capture_output=True, text=True, env=os.environ | settings, check=False)
     assert process.returncode == 0, process.stderr
