@@ -17,18 +17,22 @@ if TYPE_CHECKING:
     from galaxyloop.masks import Segmentation, segment
     from galaxyloop.measurements import measure
     from galaxyloop.models import classify, detect, embed
+    from galaxyloop.restoration import Restored, denoise, restore
     from galaxyloop.tables import read_export
 
 __all__ = [
     "Image",
+    "Restored",
     "Segmentation",
     "__version__",
     "classify",
+    "denoise",
     "detect",
     "embed",
     "load_image",
     "measure",
     "read_export",
+    "restore",
     "segment",
 ]
 
@@ -39,6 +43,7 @@ _MODULES = {
     "galaxyloop.masks": ("Segmentation", "segment"),
     "galaxyloop.measurements": ("measure",),
     "galaxyloop.models": ("classify", "detect", "embed"),
+    "galaxyloop.restoration": ("Restored", "denoise", "restore"),
     "galaxyloop.tables": ("read_export",),
 }
 """Names by the module that defines them, which is imported when a name is first used."""

@@ -15,6 +15,7 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.regression import Parameters, Regression
+from backend.heads.restoration.share import CorrectionShare
 from backend.heads.segmentation.prompted_masks import PromptedMasks
 
 __all__ = ["HEADS", "EmbeddedHead", "Head", "HeadError", "NotEnoughLabels"]
@@ -30,7 +31,7 @@ class Head(Protocol):
         """Write JSON and safetensors into `folder`."""
 
 
-HEADS: dict[str, type[EmbeddedHead | Calibration | Detection | PromptedMasks]] = {
+HEADS: dict[str, type[EmbeddedHead | Calibration | Detection | PromptedMasks | CorrectionShare]] = {
     "morphology": Morphology,
     "tree": DecisionTree,
     "combined_classes": CombinedClasses,
@@ -39,4 +40,5 @@ HEADS: dict[str, type[EmbeddedHead | Calibration | Detection | PromptedMasks]] =
     "calibration": Calibration,
     "detection": Detection,
     "masks": PromptedMasks,
+    "restored": CorrectionShare,
 }

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
+from astropy.io import fits
+from numpy.typing import NDArray
 
 from backend.heads.structure.psf import Psf, PsfError, gaussian_psf, psf_from_header, require_fit
 from backend.measurement.science import ScienceImage
 from sync.errors.images import ImageError
+from sync.errors.sky import SkyError
+from sync.images.sky import sky_in_file
 
-__all__ = ["PsfOptions", "choose_psf"]
+__all__ = ["PsfOptions", "choose_psf", "psf_of_plane"]
 
 FEWEST_PIXELS_FOR_STARS = 300 * 300
 """A smaller image is a cut-out of one galaxy, and is not searched for stars."""
@@ -52,8 +59,41 @@ def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, st
         return psf, ""
     if not image.is_linear:
         return None, "the pixels are display brightness, and a PSF is the image of a star in measured values"
+    return _first_of((_of_header, _of_stars, _of_seeing), image, options)
+
+
+def psf_of_plane(plane: NDArray[np.floating], header: fits.Header) -> Psf:
+    """Return the PSF of one plane of a FITS image from its header, or from its stars.
+
+    Parameters
+    ----------
+    plane : ndarray, shape (height, width)
+        Measured values; NaN for missing pixels.
+    header : Header
+        Header of the plane, with the cards of the primary header.
+
+    Raises
+    ------
+    PsfError
+        If neither gives a PSF that fits into the image; the message has the reasons.
+    """
+    try:
+        scale = sky_in_file(header, None).pixel_scale_arcsec
+    except SkyError:
+        scale = None
+    image = ScienceImage(plane.astype(np.float32), "", header=header, pixel_scale_arcsec=scale)
+    psf, reason = _first_of((_of_header, _of_stars), image, PsfOptions())
+    if psf is None:
+        raise PsfError(f"the PSF is not known: {reason}")
+    return psf
+
+
+def _first_of(
+    finders: Sequence[Callable[[ScienceImage, PsfOptions], Psf]], image: ScienceImage, options: PsfOptions
+) -> tuple[Psf | None, str]:
+    """Return the PSF of the first finder that has one for an image, or the reasons of all of them."""
     reasons = []
-    for find in (_of_header, _of_stars, _of_seeing):
+    for find in finders:
         try:
             psf = find(image, options)
             require_fit(psf, image.plane.shape)

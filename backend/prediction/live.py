@@ -107,7 +107,7 @@ class LivePredictors(PredictorFactory):
             live_name, predictor = self._predictors.get(key, ("", None))
             if predictor is None or live_name != project.live_name:
                 config = read_config(label_config)
-                heads, name = self._good_heads(project, config, label_config=label_config)
+                heads, name = self.current_heads(project, label_config=label_config)
                 predictor = self.on(*heads.encoders).build(config, heads, version=name)
                 self._predictors[key] = project.live_name, predictor
             return predictor
@@ -119,8 +119,9 @@ class LivePredictors(PredictorFactory):
             return self.of(project, label_config=project.label_config).data_keys
         return frozenset(config.image_key.values())  # known without the heads, which take time to load
 
-    def _good_heads(self, project: Project, config: LabelConfig, *, label_config: str) -> tuple[ProjectHeads, str]:
+    def current_heads(self, project: Project, *, label_config: str) -> tuple[ProjectHeads, str]:
         """Return the heads and the name of the live version or, if its files are damaged, of the last undamaged one."""
+        config = read_config(label_config)
         versions = list_replacements(self._registry, project.id, label_config=label_config)
         earlier = ((version.number, version.name) for version in versions)
         for number, name in ((project.live_version, project.live_name), *earlier):

@@ -14,16 +14,15 @@ from pathlib import Path
 
 from backend.heads import HEADS, EmbeddedHead, Head, HeadError
 from backend.heads.detection.detection import Detection
+from backend.heads.restoration.share import CorrectionShare
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.registry.records import PROMPTS, RESTORED_PICTURES
 from backend.registry.version_files import INDEX
 from sync.controls import ANSWERS, BOXES, OBJECTS
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 
-__all__ = ["PROMPTS", "ProjectHeads", "controls_to_predict", "encoders_in", "prompt_target"]
-
-PROMPTS = ""
-"""Name of the prompted head in the index and in decisions; no control can have this name."""
+__all__ = ["PROMPTS", "RESTORED_PICTURES", "ProjectHeads", "controls_to_predict", "encoders_in", "prompt_target"]
 
 
 @dataclass(frozen=True)
@@ -36,10 +35,13 @@ class ProjectHeads:
         Control's name to the head that predicts it.
     prompted : PromptedMasks or None
         The head that answers clicks and boxes.
+    restored : CorrectionShare or None
+        How restored pictures are drawn.
     """
 
     by_control: Mapping[str, Head] = field(default_factory=dict)
     prompted: PromptedMasks | None = None
+    restored: CorrectionShare | None = None
 
     @property
     def encoders(self) -> frozenset[str]:
@@ -56,7 +58,9 @@ class ProjectHeads:
         config : LabelConfig
             The labelling config that the heads were trained for.
         """
-        heads: dict[str, Head] = {**self.by_control} | ({PROMPTS: self.prompted} if self.prompted else {})
+        heads: dict[str, Head] = {**self.by_control}
+        heads |= {PROMPTS: self.prompted} if self.prompted else {}
+        heads |= {RESTORED_PICTURES: self.restored} if self.restored else {}
         index = {}
         for position, (name, head) in enumerate(heads.items()):
             place = f"head-{position}"
@@ -77,8 +81,8 @@ class ProjectHeads:
         config : LabelConfig
             Heads whose control differs from the one that they were trained for are left out.
         head_folders : mapping, optional
-            Control's name, or `PROMPTS`, to the folder of another version that its head is read from; if that folder has no
-            such head, the shipped head is used.
+            Control's name, `PROMPTS` or `RESTORED_PICTURES`, to the folder of another version that its head is read from; if
+            that folder has no such head, the shipped head is used.
 
         Raises
         ------
@@ -89,7 +93,7 @@ class ProjectHeads:
         entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in head_folders}
         entries |= {name: (place, index[name]) for name, place in head_folders.items() if name in (index := _index(place))}
         by_control: dict[str, Head] = {}
-        masks = None
+        masks = restored = None
         for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
                 continue
@@ -98,9 +102,11 @@ class ProjectHeads:
             head = HEADS[entry["kind"]].load(place / entry["folder"])
             if isinstance(head, PromptedMasks):
                 masks = head
+            elif isinstance(head, CorrectionShare):
+                restored = head
             else:
                 by_control[name] = head
-        return cls(by_control, masks)
+        return cls(by_control, masks, restored)
 
 
 def encoders_in(folder: Path) -> frozenset[str]:

@@ -16,6 +16,8 @@ __all__ = [
     "FIRST_ENCODER",
     "LIVE",
     "MAX_ID",
+    "PROMPTS",
+    "RESTORED_PICTURES",
     "RETIRED",
     "TRAINED",
     "Effort",
@@ -26,6 +28,7 @@ __all__ = [
     "Version",
     "config_hash",
     "new_version_name",
+    "title_of_head",
     "version_number",
 ]
 
@@ -43,6 +46,8 @@ FIRST_ENCODER = "676c8359f6edb334"
 """Fingerprint of the shipped encoder of the releases that did not store which encoder a head stands on."""
 DAMAGED = "damaged"
 """Verdict of a version whose files differ from the checksums in its manifest."""
+PROMPTS, RESTORED_PICTURES = "", "<restored>"
+"""Names, in a version's heads, of the head for prompts and of that for restored pictures; no control can have these names."""
 MAX_ID = 2**31 - 1
 """Largest id: Label Studio's ids are signed 32-bit integers. The server rejects larger ones before they reach the database."""
 MAX_DIGITS = 9
@@ -141,7 +146,7 @@ class Version:
         Control's name to the `Effort` of annotators with the regions that this version predicted.
     heads : dict
         Control's name to the number of the version whose folder holds its head; the heads of all other controls are in this
-        version's own folder. The key of the head for prompts is `backend.prediction.project_heads.PROMPTS`.
+        version's own folder. The head for prompts has the key `PROMPTS`, that for restored pictures `RESTORED_PICTURES`.
     encoder : str
         Fingerprint of the encoder that its own heads for classes and numbers were trained on; empty for a base version.
     """
@@ -162,6 +167,11 @@ class Version:
     def head_from(self, control: str) -> int:
         """Return the number of the version whose folder holds the head of `control`."""
         return self.heads.get(control, self.number)
+
+
+def title_of_head(name: str) -> str:
+    """Return what users read for the name of a head: the name of its control, or what the head is for."""
+    return {PROMPTS: "clicks", RESTORED_PICTURES: "restored pictures"}.get(name, name)
 
 
 def new_version_name(number: int, tag: str) -> str:

@@ -1,4 +1,4 @@
-"""Complete the shipped restorer: choose the steps that make the flux unbiased and the factor of the uncertainty, on `val`.
+"""Complete the shipped restorer: choose the steps that make the flux unbiased and the factors of the uncertainty, on `val`.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.restoration.calibration DATA CHECKPOINT [--form swin]
 """
@@ -15,11 +15,15 @@ from backend.heads.network_weights import round_weights
 from backend.heads.restoration.network import FORMS, Restoring
 from backend.heads.restoration.noise import measure_noise
 from backend.heads.restoration.restorer import SHIPPED_RESTORER, Restorer
-from benchmarks.restoration.figures import OBJECT_SHARE, aperture_of, flux_error, psnr
-from benchmarks.restoration.training import Material
+from backend.heads.restoration.spread import SpreadFactors
+from benchmarks.restoration.figures import aperture_of, flux_error, psnr
+from benchmarks.restoration.training import Material, observe_kind
 
 STEPS = (0, 1, 2, 3)
 BATCHES, BATCH = 8, 16
+RATIOS = (15.0, 30.0, 60.0, 200.0)
+"""Signal-to-noise ratios at which the uncertainty is calibrated."""
+SIGNIFICANCES = (0.5, 1.5, 4.0, 12.0, 40.0)
 COVERED = 0.6827
 LARGEST_LOSS_DB = 0.6
 """PSNR that unbiased flux may cost."""
@@ -37,26 +41,35 @@ def main() -> None:
     rows = []
     for steps in STEPS:
         restorer.steps = steps
-        quality, flux, ratios = [], [], []
+        quality, flux = [], []
         for batch in batches_of_images:
-            mean, std = restorer.restore_tensors(batch.images, batch.psfs, measure_noise(batch.images))
-            for image, spread, target in zip(mean.numpy(), std.numpy(), batch.target.numpy(), strict=True):
-                aperture = aperture_of(target)
+            mean, _ = restorer.restore_tensors(batch.images, batch.psfs, measure_noise(batch.images))
+            for image, target in zip(mean.numpy(), batch.target.numpy(), strict=True):
                 quality.append(psnr(image, target))
-                flux.append(flux_error(image, target, aperture))
-                objects = target > OBJECT_SHARE * target.max()
-                ratios.append(np.abs(image - target)[objects] / spread[objects])
-        spread_factor = float(np.quantile(np.concatenate(ratios), COVERED))
-        middle = float(np.median(flux))
-        rows.append((steps, float(np.mean(quality)), middle, spread_factor))
-        print(
-            f"{steps} steps: PSNR {rows[-1][1]:.2f} dB, median flux error {middle:+.4f}, spread factor {spread_factor:.3f}",
-            flush=True,
-        )
+                flux.append(flux_error(image, target, aperture_of(target)))
+        rows.append((steps, float(np.mean(quality)), float(np.median(flux))))
+        print(f"{steps} steps: PSNR {rows[-1][1]:.2f} dB, median flux error {rows[-1][2]:+.4f}", flush=True)
     best = max(row[1] for row in rows)
-    steps, _, _, spread_factor = min((row for row in rows if row[1] >= best - LARGEST_LOSS_DB), key=lambda row: abs(row[2]))
-    Restorer(restorer.network, spread=spread_factor, steps=steps).save(SHIPPED_RESTORER)
-    print(f"stored with {steps} steps and a spread factor of {spread_factor:.3f}")
+    restorer.steps = min((row for row in rows if row[1] >= best - LARGEST_LOSS_DB), key=lambda row: abs(row[2]))[0]
+    spread = _calibrate(restorer, material)
+    Restorer(restorer.network, spread=spread, steps=restorer.steps).save(SHIPPED_RESTORER)
+    print(f"stored with {restorer.steps} steps and {spread}")
+
+
+def _calibrate(restorer: Restorer, material: Material) -> SpreadFactors:
+    """Return the factors of the uncertainty by significance, with equal weights of simulated and real galaxies."""
+    errors, significances = [], []
+    for kind in ("simulated", "real"):
+        for ratio in RATIOS:
+            for batch in observe_kind(material, kind, ratio, 2 * BATCH):
+                mean, std = restorer.restore_tensors(batch.images, batch.psfs, measure_noise(batch.images))
+                errors.append(((mean - batch.target).abs() / std).flatten().numpy())
+                significances.append((mean.abs() / std).flatten().numpy())
+    error, significance = np.concatenate(errors), np.concatenate(significances)
+    edges = np.sqrt(np.array(SIGNIFICANCES[1:]) * np.array(SIGNIFICANCES[:-1]))
+    bins = np.digitize(significance, edges)
+    factors = [float(np.quantile(error[bins == number], COVERED)) for number in range(len(SIGNIFICANCES))]
+    return SpreadFactors(SIGNIFICANCES, tuple(round(factor, 3) for factor in factors))
 
 
 def _options() -> argparse.Namespace:

@@ -35,9 +35,9 @@ from benchmarks.restoration.methods import (
     tikhonov,
     wiener_with,
 )
-from benchmarks.restoration.observing import Observed, observe, random_psf
+from benchmarks.restoration.observing import Observed
 from benchmarks.restoration.pair import correlations
-from benchmarks.restoration.training import Material
+from benchmarks.restoration.training import Material, observe_kind
 
 NAME = "restoration"
 RATIOS = (20.0, 40.0, 200.0)
@@ -54,10 +54,10 @@ def main() -> None:
     val, test = (Material(options.data, part, pool=300) for part in ("val", "test"))
     results: dict[str, Any] = {"machine": machine_line(), "chosen": {}, "sets": {}}
     for ratio in RATIOS:
-        methods, settings = _methods(restorer, _observe_all(val, "simulated", ratio, VAL_IMAGES))
+        methods, settings = _methods(restorer, observe_kind(val, "simulated", ratio, VAL_IMAGES))
         results["chosen"][f"{ratio:g}"] = settings
         for kind in ("simulated", "real"):
-            figures = {name: _measure(method, _observe_all(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
+            figures = {name: _measure(method, observe_kind(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
             results["sets"][f"{kind} {ratio:g}"] = figures
             print(kind, ratio, {name: (figure["psnr"][0], figure["ssim"][0]) for name, figure in figures.items()}, flush=True)
     results["pair"] = correlations(options.data, restorer)
@@ -65,16 +65,6 @@ def main() -> None:
     results["threads"] = options.threads
     write_numbers(NAME, results)
     write_section(NAME, _report(results))
-
-
-def _observe_all(material: Material, kind: str, ratio: float, count: int) -> Iterator[Observed]:
-    """Yield batches of images with white noise; the same ones in each call."""
-    rng = np.random.default_rng([material.seed, round(ratio), 7])
-    scenes = material.real if kind == "real" else material.pool
-    for _ in range(0, count, BATCH):
-        settings = np.stack([np.rot90(scenes[rng.integers(len(scenes))], int(rng.integers(4))) for _ in range(BATCH)])
-        psfs = np.stack([random_psf(rng, material.psfs) for _ in range(BATCH)])
-        yield observe(settings, psfs, np.full(BATCH, ratio), rng, realistic=False)
 
 
 def _methods(restorer: Restorer, val: Iterator[Observed]) -> tuple[dict[str, Method], dict[str, float]]:
@@ -136,7 +126,7 @@ def _interval(values: np.ndarray[Any, np.dtype[np.float64]], name: str) -> list[
 def _speed(restorer: Restorer, test: Material) -> float:
     """Return stamps of 96 px per second of CPU time, each restored alone as from its file; other work uses the cores, too."""
     rng = np.random.default_rng(5)
-    psf = make_psf(next(_observe_all(test, "simulated", RATIOS[0], BATCH)).psfs[0].numpy())
+    psf = make_psf(next(observe_kind(test, "simulated", RATIOS[0], BATCH)).psfs[0].numpy())
     stamps = rng.normal(size=(STAMPS, STAMP_PX, STAMP_PX))
     restorer.restore(stamps[0], psf)
     began = time.process_time()

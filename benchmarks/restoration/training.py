@@ -18,16 +18,21 @@ from benchmarks.restoration.galaxies import read_priors, simulate_scene
 from benchmarks.restoration.observing import Observed, observe, random_psf
 from benchmarks.restoration.real import real_psfs, real_scenes
 
-__all__ = ["Material", "gain_db", "loss_of", "restore_observed"]
+__all__ = ["Material", "gain_db", "loss_of", "observe_kind", "restore_observed"]
 
 SHRINK = (1.5, 2.0, 2.5)
 """Pixels of a real stamp per half pixel of the image."""
 WIDTHS = (0.8, 1.1, 1.5)
+BATCH = 16
+"""Images of a batch of one kind."""
 REAL_SHARE, DENOISED_SHARE = 0.25, 0.15
 SIGNAL_TO_NOISE = (6.0, 800.0)
-POOL, RENEWED = 3000, 3
+POOL, RENEWED = 1500, 3
 """Scenes in memory, and how many of them each batch replaces."""
-POOLING_PX, SMOOTH_SHARE, SPREAD_SHARE = 4, 0.3, 0.03
+POOLING_PX, SMOOTH_SHARE, MOMENT_SHARE, SPREAD_SHARE = 4, 0.3, 0.1, 0.05
+MIDDLE_PX, WIDEST_PX, WEIGHT_PX = 6.0, 8.0, (1.5, 6.0)
+"""The central galaxy has its peak this near to the middle. Its size is measured with a Gaussian weight of the second value, and
+its moments with one of its size, limited to the third range."""
 
 
 class Material:
@@ -76,6 +81,16 @@ class Material:
         return np.ascontiguousarray(rotated_scene if rng.random() < 0.5 else rotated_scene[:, ::-1])
 
 
+def observe_kind(material: Material, kind: str, ratio: float, count: int) -> Iterator[Observed]:
+    """Yield batches of simulated or real galaxies with white noise at one signal-to-noise ratio; the same ones in each call."""
+    rng = np.random.default_rng([material.seed, round(ratio), 7])
+    scenes = material.real if kind == "real" else material.pool
+    for _ in range(0, count, BATCH):
+        chosen_scenes = np.stack([np.rot90(scenes[rng.integers(len(scenes))], int(rng.integers(4))) for _ in range(BATCH)])
+        psfs = np.stack([random_psf(rng, material.psfs) for _ in range(BATCH)])
+        yield observe(chosen_scenes, psfs, np.full(BATCH, ratio), rng, realistic=False)
+
+
 def restore_observed(network: Restoring, observation: Observed, *, blind: bool) -> tuple[Restored, Tensor]:
     """Return the restored images, and the Tikhonov solution from which the network starts.
 
@@ -91,10 +106,11 @@ def restore_observed(network: Restoring, observation: Observed, *, blind: bool) 
 
 
 def loss_of(network: Restoring, observation: Observed, rng: np.random.Generator) -> Tensor:
-    """Return the loss: squared error relative to the Tikhonov solution's, of pixels and of means of 4x4 pixels, and the spread.
+    """Return the loss: squared error relative to the Tikhonov solution's, and the spread.
 
-    The relative error weighs images of all brightnesses equally. The spread is fitted by its likelihood given the mean image,
-    which its gradient does not change.
+    The error is that of pixels, of means of 4x4 pixels, and of the flux and the shape of the central galaxy. The relative error
+    weighs images of all brightnesses equally. The spread is fitted by its likelihood given the mean image, which its gradient
+    does not change.
     """
     blind = bool(rng.random() < DENOISED_SHARE)
     target = observation.clean if blind else observation.target
@@ -103,10 +119,14 @@ def loss_of(network: Restoring, observation: Observed, rng: np.random.Generator)
     error, error_before = restoration.mean - target, start - target
     fine = _energy(error) / _energy(error_before)
     smooth = _energy(_pool(error)) / (_energy(_pool(error_before)) + 1e-2 * _energy(error_before) / POOLING_PX**2)
+    shape = _moment_error(error, error_before, target, observation.noise)
     spread = torch.log(restoration.std) + 0.5 * (error.detach() / restoration.std) ** 2
     spread = spread - torch.log(measure_noise(observation.images))[:, None, None]
-    loss: Tensor = fine.mean() + SMOOTH_SHARE * smooth.mean() + SPREAD_SHARE * spread.clamp(max=50).mean()
-    return loss
+    # Logarithms: the few images whose filtered image is nearly exact would have errors of thousands, and outweigh all others.
+    loss: Tensor = (
+        torch.log1p(fine).mean() + SMOOTH_SHARE * torch.log1p(smooth).mean() + MOMENT_SHARE * torch.log1p(shape).mean()
+    )
+    return loss + SPREAD_SHARE * spread.clamp(max=50).mean()
 
 
 def gain_db(network: Restoring, batches: list[Observed]) -> tuple[float, float]:
@@ -119,6 +139,27 @@ def gain_db(network: Restoring, batches: list[Observed]) -> tuple[float, float]:
             gains.append(10 * torch.log10(_energy(start - observation.target) / _energy(error)))
             coverages.append((error.abs() < restoration.std).float().mean())
     return float(torch.cat(gains).mean()), float(torch.stack(coverages).mean())
+
+
+def _moment_error(error: Tensor, error_before: Tensor, target: Tensor, noise: Tensor) -> Tensor:
+    """Return the squared errors of the weighted flux and quadrupole moments of the central galaxy, shape (n, 3).
+
+    They are relative to those of the Tikhonov solution, plus those of white noise in the observed image.
+    """
+    height, width = target.shape[1:]
+    rows, columns = torch.arange(height, dtype=torch.float32)[:, None], torch.arange(width, dtype=torch.float32)[None]
+    near = torch.hypot(rows - (height - 1) / 2, columns - (width - 1) / 2) < MIDDLE_PX
+    peak = torch.where(near, target, -torch.inf).flatten(1).argmax(dim=1)
+    y = rows - (peak // width)[:, None, None]
+    x = columns - (peak % width)[:, None, None]
+    squared = x**2 + y**2
+    light = torch.exp(-0.5 * squared / WIDEST_PX**2) * target
+    size = ((light * squared).sum(dim=(1, 2)) / (2 * light.sum(dim=(1, 2)))).clamp(min=0).sqrt().clamp(*WEIGHT_PX)
+    size = size[:, None, None]
+    weight = torch.exp(-0.5 * squared / size**2)
+    moments = torch.stack([weight, weight * (x**2 - y**2) / size**2, 2 * weight * x * y / size**2], dim=1)
+    after, before = ((moments * plane[:, None]).sum(dim=(2, 3)) ** 2 for plane in (error, error_before))
+    return after / (before + noise[:, None] ** 2 * (moments**2).sum(dim=(2, 3)))
 
 
 def _energy(error: Tensor) -> Tensor:

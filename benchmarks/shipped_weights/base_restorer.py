@@ -4,7 +4,8 @@ Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_resto
 (DATA holds structure_priors/ and hst_cosmos/: docs/restoration.md)
 
 The script prints the improvement of the PSNR over the Tikhonov solution on the `val` part every 250 steps. An interrupted run
-continues from its last checkpoint, written every 50 steps. `benchmarks.restoration.calibration` then completes the head.
+continues from its last checkpoint, written every 50 steps; `--start` begins with the weights of another checkpoint.
+`benchmarks.restoration.calibration` then completes the head.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ def main() -> None:
     network = Restoring(config())
     training: Training[Restoring, Observed] = Training(network, schedule, loss=loss_of, weight_decay=1e-3, largest_gradient=1.0)
     checkpoint = options.checkpoints / f"{options.form}-{options.steps}.pt"
+    if options.start is not None:
+        network.load_state_dict(torch.load(options.start, weights_only=True)["network"])
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, weights_only=True))
     val = Material(options.data, "val", pool=100)
@@ -59,6 +62,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Train the shipped restorer.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--checkpoints", type=Path, required=True)
+    parser.add_argument("--start", type=Path)
     parser.add_argument("--form", choices=sorted(FORMS), default="convolutional")
     parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--batch", type=int, default=16)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Any
 
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -15,10 +16,26 @@ from sync.images.fits_extraction import pick_extension, split_images
 from sync.importing.inputs.item import Item
 from sync.importing.spectra import SpectrumFile, SpectrumPlot, draw_reason, draw_spectrum_of
 
-__all__ = ["Drawer", "DrawnImage", "Outcome", "draw_items"]
+__all__ = ["CompanionPicture", "Drawer", "DrawnImage", "Outcome", "draw_items"]
 
 THREADS = 2
 """Items read and drawn at the same time: zlib, numpy and downloads release Python's lock."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompanionPicture:
+    """A second picture of an image, such as its restored image.
+
+    Attributes
+    ----------
+    content : bytes
+        A PNG file.
+    data : mapping
+        How it was made, for the data of the task.
+    """
+
+    content: bytes
+    data: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +49,7 @@ class DrawnImage:
     displayed : DisplayedImage
     extension : str
         Name of the image in a FITS file with several images; empty for other files.
-    companion : bytes or None
-        PNG file of a second picture of the same image.
+    companion : CompanionPicture or None
     spectrum : SpectrumFile or None
         None if the item has none, or it cannot be read.
     plot : SpectrumPlot or None
@@ -46,7 +62,7 @@ class DrawnImage:
     content_id: str
     displayed: DisplayedImage
     extension: str = ""
-    companion: bytes | None = None
+    companion: CompanionPicture | None = None
     spectrum: SpectrumFile | None = None
     plot: SpectrumPlot | None = None
     spectrum_problem: str = ""
@@ -55,7 +71,8 @@ class DrawnImage:
     def size(self) -> int:
         """Size of the displayed image, of its companion, of the science file and of the spectrum, bytes."""
         spectrum = (len(self.spectrum.content) if self.spectrum else 0) + (len(self.plot.content) if self.plot else 0)
-        return len(self.displayed.image) + len(self.displayed.science or b"") + len(self.companion or b"") + spectrum
+        companion = len(self.companion.content) if self.companion else 0
+        return len(self.displayed.image) + len(self.displayed.science or b"") + companion + spectrum
 
 
 Outcome = DrawnImage | ImageError | None
@@ -79,7 +96,7 @@ class Drawer:
     max_bytes : int
         Largest size of a displayed image, bytes.
     draw_companion : callable, optional
-        Draws a second picture, a PNG file, from the content of an image file; if it raises ImageError, the image is left out.
+        Draws a second picture from the content of an image file; if it raises ImageError, the image is left out.
     """
 
     known: frozenset[str]
@@ -87,7 +104,7 @@ class Drawer:
     extension: str
     max_pixels: int
     max_bytes: int
-    draw_companion: Callable[[bytes], bytes] | None = None
+    draw_companion: Callable[[bytes], CompanionPicture] | None = None
 
     def draw(self, item: Item) -> list[tuple[str, Outcome]]:
         """Read an item and draw its images; return each with its name for the list of failures."""

@@ -16,7 +16,7 @@ from typing import Any, Self
 from sync.errors.images import ImageError
 from sync.images.decode import MAX_PIXELS
 from sync.images.stretches import DEFAULT_STRETCH
-from sync.importing.drawing import Drawer, DrawnImage, draw_items
+from sync.importing.drawing import CompanionPicture, Drawer, DrawnImage, draw_items
 from sync.importing.inputs.item import Item
 from sync.importing.spectra import PLOT_KEY, spectrum_data
 from sync.importing.storage.stored import Storage, StoredFile
@@ -42,11 +42,14 @@ class Companion:
     key : str
         Key of the picture's reference in a task's data.
     draw : callable
-        Draws the picture, a PNG file, from the content of an image file.
+        Draws the picture from the content of an image file.
+    is_page : bool
+        Whether the labelling config shows it by `valueList`, so that the task has a list of one reference.
     """
 
     key: str
-    draw: Callable[[bytes], bytes]
+    draw: Callable[[bytes], CompanionPicture]
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,9 +215,11 @@ def _import(
     references = storage.put_images([_stored_file(image) for image in batch])
     tasks = [_task(image, reference, storage, image_key) for image, reference in zip(batch, references, strict=True)]
     if companion is not None:
-        files = [StoredFile(f"{image.content_id}-{companion.key}.png", image.companion or b"") for image in batch]
-        for task, reference in zip(tasks, storage.put_images(files), strict=True):
-            task["data"][companion.key] = reference
+        pictures = [image.companion or CompanionPicture(b"", {}) for image in batch]
+        names = [f"{image.content_id}-{companion.key}.png" for image in batch]
+        files = [StoredFile(name, picture.content) for name, picture in zip(names, pictures, strict=True)]
+        for task, picture, reference in zip(tasks, pictures, storage.put_images(files), strict=True):
+            task["data"] |= {**picture.data, companion.key: [reference] if companion.is_page else reference}
     plots = [image.plot for image in batch if image.plot is not None]
     plot_references = iter(storage.put_images([StoredFile(f"{plot.name}.png", plot.content) for plot in plots]))
     for task, image in zip(tasks, batch, strict=True):

@@ -40,7 +40,7 @@ def observation(tmp_path: Path) -> Path:
     scene = ndimage.zoom(np.asarray(hubble_deep_field())[GALAXY].mean(axis=-1), 2, order=3)
     psf = gaussian_psf(FWHM_PX)
     blurred_scene = ndimage.convolve(scene, psf.pixels, mode="nearest")
-    image = blurred_scene + np.random.default_rng(0).normal(0, NOISE, blurred_scene.shape)
+    image = blurred_scene + np.random.default_rng(1).normal(0, NOISE, blurred_scene.shape)
     fits.writeto(tmp_path / "psf.fits", psf.pixels)
     fits.writeto(tmp_path / "spiral.fits", image[::-1].astype(np.float32))
     return tmp_path / "spiral.fits"
@@ -48,7 +48,6 @@ def observation(tmp_path: Path) -> Path:
 
 def test_annotators_compare_the_restored_with_the_observed_image(
     label_studio: tuple[str, str],
-    label_studio_data: Path,
     client: LabelStudioClient,
     observation: Path,
     tmp_path: Path,
@@ -57,23 +56,16 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     monkeypatch.setenv("LABEL_STUDIO_URL", label_studio[0])
     monkeypatch.setenv("LABEL_STUDIO_API_KEY", label_studio[1])
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
-    monkeypatch.setenv("GALAXYLOOP_LOCAL_FILES_DOCUMENT_ROOT", str(label_studio_data / "local-files"))
     config = files("labeling_configs").joinpath("restoration.xml").read_text()
     project = create_project(client, "Restored galaxies", config)
-    words = [
-        "import",
-        str(project),
-        str(observation),
-        "--restore",
-        "--psf",
-        str(observation.with_name("psf.fits")),
-        "--storage",
-        "local",
-    ]
+    words = ["import", str(project), str(observation), "--restore", "--psf", str(observation.with_name("psf.fits"))]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output
     (task,) = read_tasks(client, project)
-    assert task.data["restored"].endswith("-restored.png")
+    (reference,) = task.data["restored"]
+    assert reference.startswith("/data/upload/")
+    assert (task.data["restored_by"], task.data["restored_psf"]) == ("galaxyloop-base", "given")
+    assert task.data["restored_share"] == 1.0  # for the screenshot: by the hash of the file, half of the pictures have less
     verdict = parse(config).control("verdict")
     assert verdict is not None
 

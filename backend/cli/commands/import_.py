@@ -13,8 +13,8 @@ import typer
 
 from backend.cli.commands.import_inputs import InputOptions, open_inputs
 from backend.cli.commands.import_storages import check_storage, open_storage
-from backend.cli.commands.restore import open_companion
 from backend.cli.progress import show_progress
+from backend.cli.restorer import choose_psf_source, open_companion
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     IMAGES_HELP,
@@ -91,8 +91,9 @@ def import_(
         bool, typer.Option("--restore", help="Also store a restored picture of each FITS image, as restored in its task.")
     ] = False,
     psf: Annotated[
-        Path | None, typer.Option(metavar="FITS", help="PSF of the images for --restore; without it, only noise is removed.")
+        Path | None, typer.Option(metavar="FITS", help="PSF of the images for --restore; default: header, stars.")
     ] = None,
+    denoise: Annotated[bool, typer.Option("--denoise", help="With --restore: only remove noise, without a PSF.")] = False,
 ) -> None:
     """Import images as tasks; images that the project already has are not imported again.
 
@@ -129,6 +130,8 @@ def import_(
     options.check()
     if psf is not None and not restore:
         wrong_call("--psf is the PSF of the images for --restore: add --restore")
+    if denoise and not restore:
+        wrong_call("--denoise is for the pictures of --restore: add --restore")
     for rows in (catalogue, urls, table):
         if rows is not None and not rows.exists():
             wrong_call(f"there is no file {rows}")
@@ -136,8 +139,8 @@ def import_(
         wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
     if extension and catalogue is not None:
         wrong_call("--extension selects an image of a FITS file: it does not apply to cut-outs of --mosaic or --survey")
-    check_storage(storage, bucket=bucket, restore=restore)
-    companion = open_companion(psf, stretch=stretch, max_pixels=settings.image_max_pixels) if restore else None
+    check_storage(storage, bucket=bucket)
+    psf_of = choose_psf_source(psf, denoise=denoise) if restore else None
     try:
         with ExitStack() as stack:
             stack.enter_context(warnings.catch_warnings())
@@ -150,7 +153,16 @@ def import_(
             if spectra is not None:
                 items = attach_spectra(items, spectra)
             image_storage = open_storage(storage, project, settings, client, bucket=bucket)
-            key = image_key_of(project_state(client, project).label_config, companion=companion)
+            config = project_state(client, project).label_config
+            companion = None
+            if psf_of is not None:
+                companion = open_companion(settings, project, label_config=config, psf_of=psf_of, stretch=stretch)
+                if storage == "uploads" and not companion.is_page:
+                    wrong_call(
+                        "Label Studio takes no uploads for a config with two images: show the restored one with "
+                        'valueList="$restored", or use --storage local or s3'
+                    )
+            key = image_key_of(config, companion=companion)
             total = min(total, limit or total)
             report = _run(
                 items,

@@ -16,14 +16,12 @@ __all__ = ["check_storage", "open_storage"]
 STORAGES = ("uploads", "local", "s3")
 
 
-def check_storage(name: str, *, bucket: str | None, restore: bool) -> None:
+def check_storage(name: str, *, bucket: str | None) -> None:
     """End the command if the options of the storage contradict each other."""
     if name not in STORAGES:
         wrong_call(f"unknown storage {name!r}: choose {', '.join(STORAGES)}")
     if name == "s3" and not bucket:
         wrong_call("--storage s3 needs a --bucket")
-    if restore and name == "uploads":
-        wrong_call("--restore needs --storage local or s3: Label Studio takes no uploads for a config with two images")
 
 
 def open_storage(name: str, project: int, settings: Settings, client: LabelStudioClient, *, bucket: str | None) -> Storage:

@@ -10,52 +10,55 @@ import typer
 
 from backend.cli.output import open_output
 from backend.cli.progress import track_items
-from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop, wrong_call
+from backend.cli.restorer import choose_psf_source, open_restorer, plan_shares
+from backend.cli.startup import open_services, read_settings
+from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop_for
+from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
-    from backend.heads.restoration.fits_files import RestoredFile
+    from backend.heads.restoration.fits_files import PsfOf, RestoredFile
     from backend.heads.restoration.restorer import Restorer
-    from backend.heads.structure.psf import Psf
     from backend.settings import Settings
-    from sync.importing.importer import Companion
     from sync.importing.inputs.item import Item
 
-__all__ = ["open_companion", "restore"]
+__all__ = ["restore"]
 
 
 def restore(
     paths: ImagePaths,
     output: Annotated[Path, typer.Option(help="FITS file to write, .fits; a folder for several images.")],
-    psf: Annotated[Path | None, typer.Option(metavar="FITS", help="PSF of the images, on their pixel scale.")] = None,
+    psf: Annotated[
+        Path | None, typer.Option(metavar="FITS", help="PSF of the images, on their pixel scale; default: header, stars.")
+    ] = None,
     denoise: Annotated[bool, typer.Option("--denoise", help="Only remove noise, at the resolution of the image.")] = False,
+    project: Annotated[
+        int | None, typer.Option(min=1, max=MAX_ID, help="Project whose annotators judged restored pictures; default: none.")
+    ] = None,
     limit: Limit = None,
     extension: Extension = "",
 ) -> None:
     """Deconvolve and denoise images; write the restored image, and its uncertainty as the extension UNCERT.
 
     A restored image has a Gaussian PSF of 2 pixels (FWHM), the coordinates and the unit of the input, and an unbiased flux.
-    Without a PSF, --denoise removes the noise only. The command lists images that cannot be restored at the end, each with the
-    reason; it restores all others, and the exit code is then 1.
+    Without --psf, the PSF is that of the header or of the stars of each image; --denoise removes the noise only. The command
+    lists images that cannot be restored at the end, each with the reason; it restores all others, and the exit code is then 1.
     """
-    if psf is None and not denoise:
-        wrong_call("give the PSF of the images with --psf, or --denoise to only remove noise")
-    if psf is not None and denoise:
-        wrong_call("--psf and --denoise exclude each other: --denoise does not use a PSF")
+    psf_of = choose_psf_source(psf, denoise=denoise)
     settings = read_settings()
     from backend.cli.image_files import open_images
     from backend.cli.output_names import name_outputs
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     targets = name_outputs(images, output, words=paths, suffix=".fits", inputs=[psf] if psf is not None else [])
-    given_psf = None if psf is None else _read_psf(psf)
+    restorer = open_restorer()
+    if project is not None:
+        restorer = restorer.with_share(_share_of(project, settings))
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
 
-    restorer = _open_restorer()
     left_out: dict[str, str] = {}
     for item, target in track_items(zip(images, targets, strict=True), "restoring", total=len(images)):
-        result = attempt(partial(_restore, item, restorer, given_psf, psf, extension=extension, settings=settings))
+        result = attempt(partial(_restore, item, restorer, psf_of, psf, extension=extension, settings=settings))
         if isinstance(result, ImageError):
             left_out[item.name] = str(result)
             continue
@@ -68,52 +71,26 @@ def restore(
     end_with_left_out(left_out)
 
 
-def open_companion(psf: Path | None, *, stretch: str, max_pixels: int) -> Companion:
-    """Open the restorer as the second picture of imported images; without a PSF, it only removes noise."""
-    from backend.heads.restoration.picture import RESTORED_KEY, RestoredPicture
-    from sync.importing.importer import Companion
-
-    given_psf = None if psf is None else _read_psf(psf)
-    return Companion(RESTORED_KEY, RestoredPicture(_open_restorer(), given_psf, stretch, max_pixels))
-
-
-def _read_psf(path: Path) -> Psf:
-    """Read the PSF of an option `--psf`; end the command with a wrong call if it cannot be used."""
-    if not path.is_file():
-        wrong_call(f"there is no file {path}")
-    from backend.heads.structure.psf import PsfError, read_psf
+def _share_of(project_id: int, settings: Settings) -> float:
+    """Return the share of the correction of the live version of a project; end the command if there is no such project."""
+    from backend.registry.records import RegistryError
 
     try:
-        return read_psf(path)
-    except PsfError as error:
-        wrong_call(str(error))
-
-
-def _open_restorer() -> Restorer:
-    """Open the shipped restorer; end the command if it is damaged."""
-    from backend.heads.errors import HeadError
-    from backend.heads.restoration.restorer import SHIPPED_RESTORER, Restorer
-
-    try:
-        return Restorer.load(SHIPPED_RESTORER)
-    except HeadError as error:
-        stop(str(error))
+        project = open_services(settings).registry.project(project_id)
+    except RegistryError as error:
+        stop_for(error)
+    return plan_shares(settings, project_id, label_config=project.label_config).live
 
 
 def _restore(
-    item: Item, restorer: Restorer, psf: Psf | None, psf_path: Path | None, *, extension: str, settings: Settings
+    item: Item, restorer: Restorer, psf_of: PsfOf, psf_path: Path | None, *, extension: str, settings: Settings
 ) -> RestoredFile:
     from backend.heads.restoration.fits_files import restore_file
-    from backend.heads.structure.psf import PsfError
-    from sync.errors.images import ImageError
     from sync.images.fits_extraction import pick_extension
 
     name = psf_path.name if psf_path else ""
     content = pick_extension(item.read(), extension)
-    try:
-        return restore_file(content, restorer, psf, psf_name=name, max_pixels=settings.image_max_pixels)
-    except PsfError as error:
-        raise ImageError(str(error)) from error
+    return restore_file(content, restorer, psf_of, psf_name=name, max_pixels=settings.image_max_pixels)
 
 
 def _line(target: Path, result: RestoredFile) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 from backend.cli.startup import open_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, ProjectId, console, format_time, print_json, stop_for
-from backend.registry.records import BASE_NUMBER
+from backend.registry.records import BASE_NUMBER, title_of_head
 
 if TYPE_CHECKING:
     from backend.registry.records import Effort, Version
@@ -120,7 +120,7 @@ def _make_comparison_table(versions: Sequence[Version]) -> Table:
             calibration = comparisons.get("calibration", {}).get("candidate", {}).get("ece")
             table.add_row(
                 version.name,
-                control or "clicks",
+                title_of_head(control),
                 "shipped" if source == BASE_NUMBER else origin,
                 _format_difference(comparisons["versus_live"]),
                 _format_difference(comparisons["versus_shipped"]),

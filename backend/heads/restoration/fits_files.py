@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -13,18 +14,26 @@ from numpy.typing import NDArray
 
 from backend.heads.restoration.restorer import Restoration, Restorer
 from backend.heads.restoration.target import TARGET_FWHM_PX
-from backend.heads.structure.psf import FWHM_CARDS, Psf
+from backend.heads.structure.psf import FWHM_CARDS, Psf, PsfError
 from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpack
 from sync.images.fits.reader import image_hdus, read_bands
 
-__all__ = ["UNCERTAINTY", "RestoredFile", "restore_file"]
+__all__ = ["UNCERTAINTY", "PsfOf", "RestoredFile", "restore_file", "saturation_in"]
 
+PsfOf = Callable[[NDArray[np.floating], fits.Header], Psf | None]
+"""Returns the PSF of a plane with a header, None to only remove noise; raises PsfError."""
 UNCERTAINTY = "UNCERT"
 """Name of the extension with the standard deviations."""
 OUTDATED_CARDS = ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX")
 """Cards on stored values, which are other ones in the restored file."""
 PLANE_AXES, CUBE_AXES = 2, 3
+PSF_ORIGINS = {
+    "given": "given",
+    "header": "a Gaussian of the width in the header",
+    "stars": "of the stars in the image",
+    "seeing": "a Gaussian of the given seeing",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +51,7 @@ class RestoredFile:
     planes: list[Restoration]
 
 
-def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_name: str, max_pixels: int) -> RestoredFile:
+def restore_file(content: bytes, restorer: Restorer, psf_of: PsfOf, *, psf_name: str, max_pixels: int) -> RestoredFile:
     """Restore all planes of the image in a FITS file; keep its headers with coordinates and units.
 
     Parameters
@@ -50,19 +59,18 @@ def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_nam
     content : bytes
         Content of the file, which may be gzipped.
     restorer : Restorer
-    psf : Psf or None
-        None removes noise only.
+    psf_of : callable
+        Returns the PSF of each plane.
     psf_name : str
-        Named in the history of the header.
+        Name of a given PSF in the history of the header.
     max_pixels : int
         Most pixels of an image.
 
     Raises
     ------
     ImageError
-        If the file is not a FITS file with one image, is damaged or too large, or holds 8-bit values.
-    PsfError
-        If the PSF does not suit the image.
+        If the file is not a FITS file with one image, is damaged or too large, or holds 8-bit values, or if no PSF suits the
+        image.
     """
     data = unpack(content)
     kind = kind_of(data)
@@ -75,9 +83,10 @@ def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_nam
         images = image_hdus(file)
         parts, planes = [], []
         for number, image in enumerate(images):
-            results = _restore_planes(image, restorer, psf)
+            header = _merge(image, primary=file[0].header if image is not file[0] else None)
+            results = _restore_planes(image, header, restorer, psf_of)
             planes += results
-            header = _header_of(image, results, psf_name=psf_name, primary=file[0].header if image is not file[0] else None)
+            _describe(header, results, share=restorer.share, psf_name=psf_name)
             shape = image.shape
             exact = np.float64 if image.data.dtype.itemsize > np.dtype(np.float32).itemsize else np.float32
             pixels = np.stack([result.image for result in results]).reshape(shape).astype(exact)
@@ -91,44 +100,52 @@ def restore_file(content: bytes, restorer: Restorer, psf: Psf | None, *, psf_nam
         return RestoredFile(_bytes_of(parts), planes)
 
 
-def _restore_planes(image: Any, restorer: Restorer, psf: Psf | None) -> list[Restoration]:
+def _restore_planes(image: Any, header: fits.Header, restorer: Restorer, psf_of: PsfOf) -> list[Restoration]:
     if image.header["BITPIX"] == 8:
         raise ImageError("the FITS image holds 8-bit values, which are displayed brightness: give measured values")
     shape = tuple(side for side in image.shape if side > 1)
     if len(shape) not in (PLANE_AXES, CUBE_AXES):
         raise ImageError(f"the FITS image has axes of {image.shape} pixels: an image or a cube of images can be restored")
-    saturation = _number(image.header.get("SATURATE"))
+    saturation = saturation_in(header)
     planes: NDArray[np.floating] = image.data.reshape(-1, *shape[-2:]).astype(np.float64)
     results = []
     for number, plane in enumerate(planes, 1):
         try:
-            results.append(restorer.restore(plane, psf, saturation=saturation))
-        except ImageError as error:
+            results.append(restorer.restore(plane, psf_of(plane, header), saturation=saturation))
+        except (ImageError, PsfError) as error:
             if len(planes) == 1:
-                raise
+                raise ImageError(str(error)) from error
             raise ImageError(f"plane {number} of {len(planes)}: {error}") from error
     return results
 
 
-def _header_of(image: Any, results: list[Restoration], *, psf_name: str, primary: fits.Header | None) -> fits.Header:
-    """Return the header of a restored image: its own cards, those of the primary header, and a history."""
+def _merge(image: Any, *, primary: fits.Header | None) -> fits.Header:
+    """Return the cards of an image and those of the primary header."""
     header = _bare(image.header)
     if primary is not None:
         header.extend(_bare(primary), unique=True, strip=True)
+    return header
+
+
+def _describe(header: fits.Header, results: list[Restoration], *, share: float, psf_name: str) -> None:
+    """Add the history of a restored image to its header, and replace the cards of the seeing."""
     missing, saturated_count = sum(result.missing for result in results), sum(result.saturated for result in results)
     noise = ", ".join(f"{result.noise:.4g}" for result in results)
-    width = results[0].psf_fwhm_px
-    if width is None:
+    widths = [result.psf_fwhm_px for result in results if result.psf_fwhm_px is not None]
+    if not widths:
         work = "noise removed"
     else:
-        work = f"restored from a PSF of FWHM {width:.2f} px ({psf_name}) to a Gaussian of {TARGET_FWHM_PX:g} px"
+        origin = psf_name if results[0].psf_source == "given" and psf_name else PSF_ORIGINS[results[0].psf_source]
+        width = ", ".join(f"{width:.2f}" for width in widths)
+        work = f"restored from a PSF of FWHM {width} px ({origin}) to a Gaussian of {TARGET_FWHM_PX:g} px"
         for name in FWHM_CARDS:
             header.remove(name, ignore_missing=True, remove_all=True)
         header["FWHM"] = (TARGET_FWHM_PX, "[pix] FWHM of the restored image")
     header.add_history(f"galaxyloop {version('galaxyloop')}: {work}; noise of the input {noise}")
     if missing:
         header.add_history(f"galaxyloop: {missing} pixels without a value are NaN, {saturated_count} of them were saturated")
-    return header
+    if share < 1:
+        header.add_history(f"galaxyloop: {share:g} of the correction of the network was applied, as annotators accepted it")
 
 
 def _bare(header: fits.Header) -> fits.Header:
@@ -138,7 +155,9 @@ def _bare(header: fits.Header) -> fits.Header:
     return bare
 
 
-def _number(value: object) -> float | None:
+def saturation_in(header: fits.Header) -> float | None:
+    """Return the brightness from which pixels are saturated, of the card SATURATE; None without a number."""
+    value = header.get("SATURATE")
     return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
 

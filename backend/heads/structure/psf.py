@@ -31,7 +31,7 @@ __all__ = [
 SOURCES = ("given", "header", "stars", "seeing")
 """Where a PSF comes from; "seeing" is a Gaussian of a given width."""
 FWHM_PER_SIGMA = 2 * math.sqrt(2 * math.log(2))
-NARROWEST_FWHM_PX = 0.5
+NARROWEST_FWHM_PX, WIDEST_FWHM_PX = 0.5, 1000.0
 PIXEL_VARIANCE = 1 / 12
 """Variance along one axis of a pixel's response, square pixels."""
 FAINTEST_CORE = 0.1
@@ -157,10 +157,12 @@ def gaussian_psf(fwhm_px: float, *, source: str = "seeing") -> Psf:
     Raises
     ------
     PsfError
-        If `fwhm_px` is not finite or is below half a pixel.
+        If `fwhm_px` is not finite, is below half a pixel, or is larger than any image of a star.
     """
-    if not math.isfinite(fwhm_px) or fwhm_px < NARROWEST_FWHM_PX:
-        raise PsfError(f"the FWHM of the PSF is {fwhm_px} pixels: it must be at least {NARROWEST_FWHM_PX}")
+    if not math.isfinite(fwhm_px) or not NARROWEST_FWHM_PX <= fwhm_px <= WIDEST_FWHM_PX:
+        raise PsfError(
+            f"the FWHM of the PSF is {fwhm_px:g} pixels: it must be at least {NARROWEST_FWHM_PX} and at most {WIDEST_FWHM_PX:g}"
+        )
     variance = (fwhm_px / FWHM_PER_SIGMA) ** 2
     sigma = math.sqrt(max(variance - PIXEL_VARIANCE, 1e-4))
     half = max(3, math.ceil(5 * math.sqrt(variance)))

@@ -17,6 +17,7 @@ from backend.loop.scores.comparison import Comparison
 from backend.loop.scores.controls import calibration_of
 from backend.prediction.control_models.agreement import is_redshift
 from backend.prediction.control_models.examples import Examples
+from backend.registry.records import title_of_head
 from backend.reports.number_scores import bias, coverage, outlier_share, scaled_errors, sigma_nmad
 from sync.labelling.config import Control
 
@@ -136,13 +137,13 @@ def describe_method(is_resampled: NDArray[np.bool_]) -> str:
 
 
 def describe_decision(name: str, decision: Decision, evidence: Mapping[str, Any]) -> str:
-    """Return the decision on a control and its reason in one sentence; an empty name is the head for clicks."""
+    """Return the decision on a head and its reason in one sentence."""
     versus_live = evidence["versus_live"]
     interval = " ({difference:+.3f}, {low:+.3f} to {high:+.3f}, {tasks} tasks)".format_map(versus_live)
     back = "; the shipped head is restored" if decision.origin is HeadOrigin.SHIPPED else ""
     numbers, inputs = _describe_numbers(evidence.get("numbers", {})), evidence.get("inputs", {}).get("used", [])
     used = f", uses {' and '.join(inputs)}" if inputs else ""
-    return f"{name or 'clicks'} {decision.reason}{interval if versus_live['tasks'] else ''}{numbers}{used}{back}"
+    return f"{title_of_head(name)} {decision.reason}{interval if versus_live['tasks'] else ''}{numbers}{used}{back}"
 
 
 def _describe_numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:

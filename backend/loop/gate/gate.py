@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from backend.loop.examples.judged_pictures import read_project_verdicts
 from backend.loop.examples.project_examples import gather_project_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import read_training_labels
@@ -25,12 +26,13 @@ from backend.loop.gate.evidence import (
 )
 from backend.loop.gate.head_scorer import ComparedHead
 from backend.loop.gate.known_labels import new_labels
+from backend.loop.gate.restored_pictures import decide_restored
 from backend.loop.scores.clicks import click_scores
 from backend.loop.scores.comparison import compare
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.factory import read_config
 from backend.prediction.live import LivePredictors
-from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_predict
+from backend.prediction.project_heads import PROMPTS, RESTORED_PICTURES, ProjectHeads, controls_to_predict
 from backend.registry.records import BASE_NUMBER, Project, Version
 from backend.services import Services
 from sync.label_studio.tasks import Task
@@ -106,6 +108,12 @@ def run_gate(
     prompts = _decide_prompts(services, controls, heads, truth, snapshot)
     if prompts is not None:
         decisions[PROMPTS], evidence[PROMPTS] = prompts
+    pictures = read_project_verdicts(snapshot.validation, config)
+    share, live_share = (heads.trained[origin].restored for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE))
+    restored = decide_restored(share, live_share, pictures, galaxies=snapshot.sides.galaxies)
+    if restored is not None:
+        decisions[RESTORED_PICTURES], evidence[RESTORED_PICTURES] = restored
+        tasks |= {picture.task for picture in pictures}
     return _verdict(heads, decisions, evidence, judged_on=len(tasks))
 
 

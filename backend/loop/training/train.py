@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from backend.heads import Head, NotEnoughLabels
 from backend.heads.classification.combined import CombinedClasses
 from backend.heads.regression import Regression
+from backend.heads.restoration.share import CorrectionShare
 from backend.heads.segmentation.prompted_masks import PromptedMasks
+from backend.loop.examples.judged_pictures import find_verdict_control, read_project_verdicts
 from backend.loop.examples.project_examples import gather_project_examples
 from backend.loop.examples.snapshot import Snapshot
 from backend.loop.examples.training_labels import save_training_labels
@@ -83,7 +85,7 @@ def train(
         snapshot.training, config, controls_to_predict(config), predictors=services.predictors
     )
     heads, reasons = _fit_all(services.predictors.on(encoder), config, examples_by_control, snapshot, encoder)
-    if not heads.by_control and heads.prompted is None and not allow_none:
+    if not heads.by_control and heads.prompted is None and heads.restored is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.create_version(
         project.id,
@@ -131,7 +133,13 @@ def _fit_all(
             reason = reason_of_item(error)  # the other controls are still trained
             log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
             reasons.append(f"{control.name}: {reason}")
-    return ProjectHeads(heads, masks), reasons
+    restored = None
+    if find_verdict_control(config) is not None:
+        try:
+            restored = CorrectionShare.fit(read_project_verdicts(snapshot.training, config))
+        except NotEnoughLabels as error:
+            reasons.append(str(error))
+    return ProjectHeads(heads, masks, restored), reasons
 
 
 class ImagesOfProject:

@@ -14,9 +14,10 @@ from backend.heads import Head, HeadError
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Parameters
+from backend.heads.restoration.share import CorrectionShare
 from backend.heads.segmentation.network import SegmenterConfig
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.prediction.project_heads import PROMPTS, ProjectHeads, controls_to_predict, prompt_target
+from backend.prediction.project_heads import PROMPTS, RESTORED_PICTURES, ProjectHeads, controls_to_predict, prompt_target
 from sync.labelling.config import LabelConfig, parse
 
 CHOICES = '<Choices name="class" toName="image"><Choice value="Spiral"/><Choice value="Ring"/></Choices>'
@@ -139,6 +140,18 @@ def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: Project
     assert loaded_heads.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
     assert loaded_heads.prompted is not None
     assert ProjectHeads.load(own_folder, project).by_control.keys() == {"class"}
+
+
+def test_the_head_of_restored_pictures_is_stored_and_taken_like_any_other(tmp_path: Path) -> None:
+    own, other = tmp_path / "v0003", tmp_path / "v0002"
+    for folder, share in ((own, 0.0), (other, 0.5)):
+        folder.mkdir()
+        ProjectHeads(restored=CorrectionShare(share, 20)).save(folder, config(CHOICES))
+    assert ProjectHeads.load(own, config(CHOICES)).restored == CorrectionShare(0.0, 20)
+    taken = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: other})
+    assert taken.restored == CorrectionShare(0.5, 20)
+    shipped = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: tmp_path / "v0001"})
+    assert shipped.restored is None
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from astropy.io import fits
 from PIL import Image
 
 from sync.errors.images import ImageError
+from sync.importing.drawing import CompanionPicture
 from sync.importing.importer import Companion, IngestReport, image_key_of, ingest
 from sync.importing.inputs.item import InputError, Item
 from sync.importing.storage.stored import StoredFile
@@ -62,10 +63,10 @@ def test_an_exception_of_one_image_does_not_end_the_import() -> None:
 
 
 def test_a_companion_is_a_second_picture_of_the_same_task() -> None:
-    def draw(content: bytes) -> bytes:
+    def draw(content: bytes) -> CompanionPicture:
         if content == png(2):
             raise ImageError("it cannot be drawn")
-        return b"second"
+        return CompanionPicture(b"second", {"restored_share": 0.5})
 
     studio = Studio()
     items = [Item(str(seed), lambda seed=seed: png(seed), f"{seed}.png") for seed in (1, 2)]  # type: ignore[misc]
@@ -73,6 +74,7 @@ def test_a_companion_is_a_second_picture_of_the_same_task() -> None:
     report = ingest(items, client=studio, project_id=1, storage=Kept(), companion=companion)  # type: ignore[arg-type]
     (data,) = (task["data"] for task in studio.tasks)
     assert data["restored"] == f"/data/{data['content_id']}-restored.png"
+    assert data["restored_share"] == 0.5
     assert report.left_out == {"2": "it cannot be drawn"}
 
 
@@ -80,7 +82,7 @@ def test_the_key_of_the_image_is_not_that_of_its_companion() -> None:
     config = """<View><Image name="a" value="$picture"/><Image name="b" value="$restored"/>
     <Choices name="verdict" toName="a"><Choice value="Better"/><Choice value="Wrong"/></Choices>
     <Choices name="other" toName="b"><Choice value="Better"/><Choice value="Wrong"/></Choices></View>"""
-    assert image_key_of(config, companion=Companion("restored", bytes)) == "picture"
+    assert image_key_of(config, companion=Companion("restored", lambda content: CompanionPicture(content, {}))) == "picture"
     with pytest.raises(ValueError, match="shows several images"):
         image_key_of(config)
 

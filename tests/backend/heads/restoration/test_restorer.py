@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from backend.heads.errors import HeadError
 from backend.heads.restoration.convolutional import ConvolutionalConfig
 from backend.heads.restoration.network import Restoring
 from backend.heads.restoration.restorer import Restorer
+from backend.heads.restoration.spread import SpreadFactors
 from backend.heads.restoration.target import FWHM_PER_SIGMA
 from backend.heads.restoration.tiles import OVERLAP_PX, TILE_PX
 from backend.heads.structure.psf import Psf, PsfError, gaussian_psf
@@ -25,7 +27,7 @@ PSF = gaussian_psf(4.0)
 @pytest.fixture(scope="module")
 def restorer() -> Restorer:
     torch.manual_seed(0)
-    return Restorer(Restoring(ConvolutionalConfig(widths=(8, 16), blocks=1)), spread=1.5)
+    return Restorer(Restoring(ConvolutionalConfig(widths=(8, 16), blocks=1)), spread=SpreadFactors((1.0, 10.0), (1.5, 0.8)))
 
 
 def field(shape: tuple[int, int] = (64, 64)) -> NDArray[np.float64]:
@@ -114,11 +116,30 @@ def test_a_psf_larger_than_the_image_is_refused(restorer: Restorer) -> None:
         restorer.restore(field((16, 16)), gaussian_psf(12.0))
 
 
+def test_a_share_of_the_correction_lies_between_the_filter_and_the_network() -> None:
+    torch.manual_seed(1)
+    network = Restoring(ConvolutionalConfig(widths=(8, 16), blocks=1))
+    torch.nn.init.normal_(network.body.get_parameter("leave.weight"), std=0.05)
+    restorer = Restorer(network, steps=0)
+    images = [restorer.with_share(share).restore(field(), PSF).image for share in (0.0, 0.5, 1.0)]
+    whole, half = images[2] - images[0], images[1] - images[0]
+    assert np.std(whole) > 0.02 * NOISE
+    assert np.std(half - whole / 2) < 0.2 * np.std(whole)
+
+
 def test_a_stored_restorer_gives_the_same_image(restorer: Restorer, tmp_path: Path) -> None:
     restorer.save(tmp_path)
     before, after = restorer.restore(field(), PSF), Restorer.load(tmp_path).restore(field(), PSF)
     assert np.array_equal(before.image, after.image)
     assert np.array_equal(before.uncertainty, after.uncertainty)
+    assert len(Restorer.load(tmp_path).fingerprint) == 16
+
+
+def test_a_restorer_with_one_factor_of_an_earlier_release_is_read(restorer: Restorer, tmp_path: Path) -> None:
+    restorer.save(tmp_path)
+    fields = json.loads((tmp_path / "head.json").read_text())
+    (tmp_path / "head.json").write_text(json.dumps(fields | {"spread": 1.25}))
+    assert Restorer.load(tmp_path).spread.factor == (1.25,)
 
 
 def test_a_damaged_restorer_is_refused(restorer: Restorer, tmp_path: Path) -> None:
