@@ -14,6 +14,7 @@ Limitations. The PSF is exact. The HST stamps are shrunk and only their signific
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,7 +25,7 @@ import torch
 
 from backend.heads.restoration.restorer import SHIPPED_RESTORER, Restorer
 from backend.heads.structure.psf import make_psf
-from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+from benchmarks.report import RESULTS, machine_line, markdown_table, write_numbers, write_section
 from benchmarks.restoration.figures import aperture_of, coverage, ellipticity, flux_error, psnr, relative_error, ssim
 from benchmarks.restoration.methods import (
     BALANCES,
@@ -51,14 +52,20 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     restorer = Restorer.load(SHIPPED_RESTORER)
+    stored = json.loads((RESULTS / f"{NAME}.json").read_text()) if options.keep_others else None
     val, test = (Material(options.data, part, pool=300) for part in ("val", "test"))
     results: dict[str, Any] = {"machine": machine_line(), "chosen": {}, "sets": {}}
     for ratio in RATIOS:
-        methods, settings = _methods(restorer, observe_kind(val, "simulated", ratio, VAL_IMAGES))
-        results["chosen"][f"{ratio:g}"] = settings
+        methods: dict[str, Method] = {"galaxyloop": restored_by(restorer), "Tikhonov, SURE (its first step)": tikhonov}
+        if stored is None:
+            others, results["chosen"][f"{ratio:g}"] = _other_methods(observe_kind(val, "simulated", ratio, VAL_IMAGES))
+            methods |= others
+        else:
+            results["chosen"][f"{ratio:g}"] = stored["chosen"][f"{ratio:g}"]
         for kind in ("simulated", "real"):
             figures = {name: _measure(method, observe_kind(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
-            results["sets"][f"{kind} {ratio:g}"] = figures
+            key = f"{kind} {ratio:g}"
+            results["sets"][key] = figures if stored is None else stored["sets"][key] | figures
             print(kind, ratio, {name: (figure["psnr"][0], figure["ssim"][0]) for name, figure in figures.items()}, flush=True)
     results["pair"] = correlations(options.data, restorer)
     results["stamps_per_s"] = _speed(restorer, test)
@@ -67,14 +74,12 @@ def main() -> None:
     write_section(NAME, _report(results))
 
 
-def _methods(restorer: Restorer, val: Iterator[Observed]) -> tuple[dict[str, Method], dict[str, float]]:
-    """Return the methods with the settings that are best on `val`, and these settings."""
+def _other_methods(val: Iterator[Observed]) -> tuple[dict[str, Method], dict[str, float]]:
+    """Return the other methods with the settings that are best on `val`, and these settings."""
     batches = list(val)
     balance = max(BALANCES, key=lambda value: _mean_psnr(wiener_with(value), batches))
     iterations = max(ITERATIONS, key=lambda value: _mean_psnr(richardson_lucy_with(value), batches))
     methods: dict[str, Method] = {
-        "galaxyloop": restored_by(restorer),
-        "Tikhonov, SURE (its first step)": tikhonov,
         "Wiener": wiener_with(balance),
         "Wiener, unsupervised": wiener_with(None),
         "Richardson-Lucy": richardson_lucy_with(iterations),
@@ -176,6 +181,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Measure the quality of restored images.")
     parser.add_argument("data", type=Path)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--keep-others", action="store_true", help="keep the stored figures of the other methods")
     return parser.parse_args()
 
 

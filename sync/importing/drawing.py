@@ -16,7 +16,7 @@ from sync.images.fits_extraction import pick_extension, split_images
 from sync.importing.inputs.item import Item
 from sync.importing.spectra import SpectrumFile, SpectrumPlot, draw_reason, draw_spectrum_of
 
-__all__ = ["CompanionPicture", "Drawer", "DrawnImage", "Outcome", "draw_items"]
+__all__ = ["Companion", "CompanionPicture", "Drawer", "DrawnImage", "Outcome", "draw_items"]
 
 THREADS = 2
 """Items read and drawn at the same time: zlib, numpy and downloads release Python's lock."""
@@ -36,6 +36,25 @@ class CompanionPicture:
 
     content: bytes
     data: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Companion:
+    """A second picture of each image, such as its restored image.
+
+    Attributes
+    ----------
+    key : str
+        Key of the picture's reference in a task's data.
+    draw : callable
+        Draws the picture from the content of an image file.
+    is_page : bool
+        Whether the config shows it by `valueList`: the task then has a list of one reference.
+    """
+
+    key: str
+    draw: Callable[[bytes], CompanionPicture]
+    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)

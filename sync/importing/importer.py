@@ -16,7 +16,7 @@ from typing import Any, Self
 from sync.errors.images import ImageError
 from sync.images.decode import MAX_PIXELS
 from sync.images.stretches import DEFAULT_STRETCH
-from sync.importing.drawing import CompanionPicture, Drawer, DrawnImage, draw_items
+from sync.importing.drawing import Companion, CompanionPicture, Drawer, DrawnImage, draw_items
 from sync.importing.inputs.item import Item
 from sync.importing.spectra import PLOT_KEY, spectrum_data
 from sync.importing.storage.stored import Storage, StoredFile
@@ -31,25 +31,6 @@ BATCH_BYTES = 64 * 2**20
 """Size of the images of a batch at which it is sent, bytes; it limits the memory."""
 MAX_IMAGE_BYTES = 128 * 2**20
 """Largest displayed image, bytes: with a batch below `BATCH_BYTES`, a request stays below Label Studio's limit of 250 MB."""
-
-
-@dataclass(frozen=True, slots=True)
-class Companion:
-    """A second picture of each image, such as its restored image.
-
-    Attributes
-    ----------
-    key : str
-        Key of the picture's reference in a task's data.
-    draw : callable
-        Draws the picture from the content of an image file.
-    is_page : bool
-        Whether the labelling config shows it by `valueList`, so that the task has a list of one reference.
-    """
-
-    key: str
-    draw: Callable[[bytes], CompanionPicture]
-    is_page: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,8 +197,10 @@ def _import(
     tasks = [_task(image, reference, storage, image_key) for image, reference in zip(batch, references, strict=True)]
     if companion is not None:
         pictures = [image.companion or CompanionPicture(b"", {}) for image in batch]
-        names = [f"{image.content_id}-{companion.key}.png" for image in batch]
-        files = [StoredFile(name, picture.content) for name, picture in zip(names, pictures, strict=True)]
+        files = [
+            StoredFile(f"{image.content_id}-{companion.key}.png", picture.content)
+            for image, picture in zip(batch, pictures, strict=True)
+        ]
         for task, picture, reference in zip(tasks, pictures, storage.put_images(files), strict=True):
             task["data"] |= {**picture.data, companion.key: [reference] if companion.is_page else reference}
     plots = [image.plot for image in batch if image.plot is not None]
