@@ -1,4 +1,4 @@
-"""Errors of fitted parameters: the curvature of chi-squared, with correlated noise, carried over to the quantities of users.
+"""Errors of fitted parameters: the curvature of chi-squared, with correlated noise, converted to the quantities of users.
 
 Pixels of resampled images (HST's drizzle) have correlated noise. Least squares with single weights is then still unbiased, but
 the curvature understates the errors. The correlation is measured on the residuals beside the galaxy, and the covariance is

@@ -40,7 +40,7 @@ def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services
 def test_a_bundled_version_predicts_the_same(
     version: Path, predicting: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
-    task = Task(1, {"image": files.put("/data/upload/9/carried.png", png())})
+    task = Task(1, {"image": files.put("/data/upload/9/bundle.png", png())})
     heads = ProjectHeads.load(version, parse(CONFIG))
     local = predicting.predictors.build(parse(CONFIG), heads, version="v0002").predict([task])
     bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
