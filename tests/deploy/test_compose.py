@@ -260,6 +260,25 @@ def test_a_network_that_would_open_others_is_refused(words: tuple[str, str], sen
         banned_subnets_script().banned_subnets(*words)
 
 
+def test_the_script_of_label_studio_sets_secrets_and_forbidden_networks(tmp_path: Path) -> None:
+    subprocess.run(["sh", ROOT / "deploy/secrets.sh", tmp_path], check=True)
+    environment = {
+        "PATH": os.environ["PATH"],
+        "GALAXYLOOP_SECRETS_DIR": str(tmp_path),
+        "GALAXYLOOP_SUBNET": "10.99.1.0/24",
+        "GALAXYLOOP_GATEWAY": "10.99.1.1",
+    }
+    command = ["sh", str(ROOT / "deploy/label-studio.sh"), "env"]
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    values = dict(line.split("=", 1) for line in process.stdout.splitlines())
+    assert values["LABEL_STUDIO_PASSWORD"] == (tmp_path / "label_studio_password").read_text()
+    networks = values["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
+    assert networks == banned_subnets_script().banned_subnets("10.99.1.0/24", "10.99.1.1")
+    refused = subprocess.run(command, env=environment | {"GALAXYLOOP_SUBNET": "10.0.0.0/8"}, capture_output=True, text=True)
+    assert refused.returncode != 0
+    assert "at most 65,536 addresses" in refused.stderr
+
+
 # -- the images --
 
 
