@@ -41,6 +41,8 @@ def similar(
         wrong_call("--clear ends a request, and takes no --task and no --survey")
     if output is not None and survey is None:
         wrong_call("--output needs --survey, whose images it lists")
+    if output is not None and output.suffix.lower() != ".csv":
+        wrong_call(f"--output {output} must end in .csv")
     if not clear and not task:
         wrong_call("name at least one --task, or end the request with --clear")
     if survey is not None and find_spec("pyarrow") is None:

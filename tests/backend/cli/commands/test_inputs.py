@@ -116,6 +116,7 @@ def test_tasks_of_a_bucket_have_its_addresses_and_rows_need_a_prefix(run: Run, r
         (("restore", "in/a.fits", "--denoise", "--output", "out.png"), "must end in .fits"),
         (("restore", "in", "--denoise", "--output", "out.fits"), "name a folder"),
         (("inspect", "in/a.fits", "--picture", "out.jpg"), "must end in .png"),
+        (("similar", "7", "--task", "1", "--survey", "in", "--output", "out.txt"), "must end in .csv"),
         (("pretrain", "rows.parquet", "--output", "out.pt"), "must end in .safetensors"),
     ],
 )
