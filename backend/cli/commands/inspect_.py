@@ -24,6 +24,8 @@ TABLE_SUFFIXES = (
     *(".tab", ".tbl", ".rdb", ".mrt", ".ipac", ".tex"),
 )
 PACKING_SUFFIXES = (".gz", ".bz2", ".xz")
+FOREIGN_FORMAT, NO_TEXT = "cannot be read as a catalogue: it is ", "it is not text"
+"""Parts of the messages about tables in formats that are not supported, such as HTML, and about other files."""
 LISTED_ROWS = 20
 NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": None, "shape": None, "bands": []}
 
@@ -113,11 +115,13 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
     from sync.images.decode import kind_of, unpack
 
     try:
-        is_fits = kind_of(unpack(content)) == "FITS"
+        kind = kind_of(unpack(content))
     except ImageError:
-        is_fits = False
+        kind = ""
+    is_fits = kind == "FITS"
     name = path.stem if path.suffix.lower() in PACKING_SUFFIXES else path.name
-    if not is_fits and not name.lower().endswith(TABLE_SUFFIXES):
+    is_expected = is_fits or name.lower().endswith(TABLE_SUFFIXES)
+    if kind and not is_expected:
         return None
     from sync.importing.inputs.catalogue import bad_rows, has_positions, open_catalogue, positions
     from sync.importing.inputs.item import InputError
@@ -128,8 +132,12 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
         # The caller then reports why the file is not an image.
         if is_fits and ("has no table" in str(error) or "cannot be read as a catalogue" in str(error)):
             return None
+        if not is_expected and (FOREIGN_FORMAT not in str(error) or NO_TEXT in str(error)):
+            return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
     faulty_rows = bad_rows(table)
+    if not is_expected and (faulty_rows or not has_positions(table)):  # a text of any kind
+        return None
     problems = [f"row {number}: {reason}" for number, reason in list(faulty_rows.items())[:LISTED_ROWS]]
     if len(faulty_rows) > LISTED_ROWS:
         problems.append(f"{len(faulty_rows) - LISTED_ROWS} more rows cannot be read")

@@ -148,6 +148,17 @@ def test_a_catalogue_is_reported_as_a_catalogue(tmp_path: Path) -> None:
     assert "none with a known position" in run(tmp_path / "t.fits").stdout
 
 
+def test_tables_are_found_by_their_content(tmp_path: Path) -> None:
+    (tmp_path / "stars.asc").write_text("name ra dec\nM51 1 2\n")
+    assert answer(tmp_path / "stars.asc")["positions"] == 1
+    (tmp_path / "table.html").write_text("<html><table><tr><td>1</td></tr></table></html>")
+    assert "it is a web page, save the table as CSV" in answer(tmp_path / "table.html", code=1)["problems"][0]
+    (tmp_path / "table.xlsx").write_bytes(b"PK\x03\x04rest")
+    assert "an Excel workbook" in answer(tmp_path / "table.xlsx", code=1)["problems"][0]
+    (tmp_path / "README").write_text("About these data\nthey are good\n")
+    assert answer(tmp_path / "README", code=1)["format"] is None
+
+
 def test_several_tables_and_bad_rows_are_listed(tmp_path: Path) -> None:
     tables = [fits.BinTableHDU.from_columns([fits.Column("ra", "D", array=[1.0])], name=name) for name in ("STARS", "GALAXIES")]
     (problem,) = answer(write_fits(tmp_path / "c.fits", *tables), code=1)["problems"]
