@@ -1,7 +1,7 @@
 """Classes from images and catalogue columns: what the columns add, and what the folds choose.
 
 No set of the data has classes that people gave and a catalogue with magnitudes. The columns are measured on the pictures, and
-one of the three sets has derived classes: thirds of the metallicities. The others have classes of people.
+one of the two sets has derived classes, thirds of the metallicities. The other has classes of people.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ __all__ = ["CLASS_SETS", "ClassSet", "run_classes"]
 
 Floats = NDArray[np.float64]
 FOLDS, DRAWS = 5, 2000
-GALAXIES_OF_THE_ZOO = 600
 
 
 @dataclass(frozen=True, eq=False)
@@ -110,19 +109,9 @@ def read_rings(folder: Path) -> ClassSet:
     return _with_pictures([folder / "rings" / row["file"] for row in rows], kinds, ("no ring", "ring"))
 
 
-def read_galaxy_zoo(folder: Path) -> ClassSet:
-    """Read galaxies of Galaxy Zoo 1 in random order, with the classes that most volunteers gave."""
-    rows = _read(folder / "gz1" / "labels.csv")
-    rows = [rows[row] for row in np.random.default_rng(0).permutation(len(rows))[:GALAXIES_OF_THE_ZOO].tolist()]
-    classes = tuple(sorted({row["coarse5"] for row in rows}))
-    kinds = np.array([classes.index(row["coarse5"]) for row in rows], np.intp)
-    return _with_pictures([folder / "gz1" / row["file"] for row in rows], kinds, classes)
-
-
 CLASS_SETS: dict[str, Callable[[Path], ClassSet]] = {
     "metals": read_metal_thirds,
     "rings": read_rings,
-    "zoo": read_galaxy_zoo,
 }
 
 

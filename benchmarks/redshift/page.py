@@ -12,7 +12,6 @@ __all__ = ["write_page"]
 CLASS_NAMES = {
     "metals": "Thirds of the metallicities",
     "rings": "Galaxies with and without a ring",
-    "zoo": "Classes of Galaxy Zoo 1",
 }
 NAMES = {"sdss": "SDSS, five bands", "zcosmos": "zCOSMOS-bright, nine bands"}
 

@@ -1,8 +1,8 @@
 """Redshifts of zCOSMOS and SDSS from magnitudes, metallicities from images, and classes: one run, a few CPU minutes.
 
-    python -m benchmarks.redshift.run DATA [--sets sdss,zcosmos,metallicity,metals,rings,zoo] [--output results.json]
+    python -m benchmarks.redshift.run DATA [--sets sdss,zcosmos,metallicity,metals,rings] [--output results.json]
 
-DATA has the folders `photoz`, `metallicity`, `rings` and `gz1`. Heads are fitted on train and val; the test part is reported
+DATA has the folders `photoz`, `metallicity` and `rings`. Heads are fitted on train and val; the test part is reported
 once. The results of sets that are not run are kept; the section of docs/benchmarks.md is written anew.
 """
 
@@ -87,7 +87,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
     parser.add_argument("--output", type=Path, default=RESULTS / "redshift.json")
-    parser.add_argument("--sets", default="sdss,zcosmos,metallicity,metals,rings,zoo")
+    parser.add_argument("--sets", default="sdss,zcosmos,metallicity,metals,rings")
     options = parser.parse_args()
     results: dict[str, Any] = json.loads(options.output.read_text()) if options.output.exists() else {}
     for name in options.sets.split(","):
