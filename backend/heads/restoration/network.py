@@ -17,7 +17,7 @@ from backend.heads.restoration.convolutional import ConvolutionalConfig, Convolu
 from backend.heads.restoration.swin import SwinUNet, SwinUNetConfig
 from backend.heads.restoration.tikhonov import Filtered
 
-__all__ = ["CHANNELS_IN", "CHANNELS_OUT", "FORMS", "Restored", "Restoring"]
+__all__ = ["CHANNELS_IN", "CHANNELS_OUT", "FORMS", "MEDIUM", "SMOOTH", "Restored", "Restoring"]
 
 CHANNELS_IN, CHANNELS_OUT = 7, 3
 FORMS = {form.form: (form, network) for form, network in ((ConvolutionalConfig, ConvolutionalUNet), (SwinUNetConfig, SwinUNet))}

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from backend.heads.errors import HeadError
 from backend.heads.network_weights import arrays_of, restore, round_weights
-from backend.heads.restoration.network import FORMS, MEDIUM, Restoring
+from backend.heads.restoration.network import FORMS, MEDIUM, SMOOTH, Restoring
 from backend.heads.restoration.preparation import check_kernel, measure_tiles, prepare
 from backend.heads.restoration.shipped import SHIPPED_RESTORER, network_fingerprint
 from backend.heads.restoration.spread import SpreadFactors
@@ -116,7 +116,8 @@ class Restorer:
         restoration = self.network(images, filter_result, noise_for_network, width)
         mean = torch.lerp(filter_result.images[:, MEDIUM], restoration.mean, self.share)
         mean = unbias_flux(mean, images, psfs, noise, steps=self.steps)
-        std = self.spread.scale(restoration.std, mean)
+        significance = filter_result.images[:, SMOOTH] / filter_result.noise[:, SMOOTH, None, None]
+        std = self.spread.scale(restoration.std, significance)
         return mean, torch.lerp(filter_result.noise[:, MEDIUM, None, None].expand_as(std), std, self.share)
 
     def restore(self, image: NDArray[np.floating], psf: Psf | None, *, saturation: float | None = None) -> Restoration:

@@ -1,7 +1,8 @@
 """Calibration of the uncertainty: the network's standard deviations are multiplied by factors that depend on significance.
 
 The network's deviations are too large for some pixels and too small for others. The factors are chosen on validation images so
-that 68 % of the errors are within one deviation at each significance: the brightness of a pixel over the network's deviation.
+that 68 % of the errors are within one deviation at each significance: the brightness of the smooth filtered image over its
+noise. The brightness of the restored image is not used: where there is no light it is the error itself.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class SpreadFactors:
         """Return the factors as a JSON object."""
         return {"significance": list(self.significance), "factor": list(self.factor)}
 
-    def scale(self, std: Tensor, mean: Tensor) -> Tensor:
-        """Return calibrated standard deviations of the brightness `mean`, both of any shape."""
-        significance = (mean.abs() / std).clamp(min=LEAST_SIGNIFICANCE).numpy()
-        factors = np.interp(np.log(significance), np.log(self.significance), self.factor)
+    def scale(self, std: Tensor, significance: Tensor) -> Tensor:
+        """Return calibrated standard deviations of pixels with a significance, both of the same shape."""
+        known = significance.abs().clamp(min=LEAST_SIGNIFICANCE).numpy()
+        factors = np.interp(np.log(known), np.log(self.significance), self.factor)
         return std * torch.from_numpy(factors.astype(np.float32))
