@@ -56,7 +56,9 @@ def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
     """Return the centre x, y of the galaxy nearest to the middle and half the side of its crop, pixels."""
     height, width = pixels.shape[:2]
     step = max(1, min(height, width) // WORKING_PX)
-    light = ndimage.gaussian_filter(pixels.mean(axis=2)[::step, ::step], 1.0)
+    # The mean of each colour plane added is several times faster than `mean` over an axis of three numbers.
+    red, green, blue = np.moveaxis(pixels[::step, ::step], 2, 0)
+    light = ndimage.gaussian_filter((red + green + blue) / 3, 1.0)
     sky, spread = median_and_spread(light)
     bright = light > sky + max(3 * spread, 0.1 * (float(light.max()) - sky), 0.01)
     labels, count = ndimage.label(bright)
@@ -66,8 +68,9 @@ def _central_galaxy(pixels: NDArray[np.float32]) -> tuple[float, float, float]:
     rows, columns = np.indices(light.shape)
     middle = ((light.shape[0] - 1) / 2, (light.shape[1] - 1) / 2)
     distance = np.hypot(rows - middle[0], columns - middle[1])
-    nearest = ndimage.minimum(distance, labels, index=np.arange(1, count + 1))
-    area = ndimage.sum(bright, labels, index=np.arange(1, count + 1))
+    nearest = np.full(count, np.inf)
+    np.minimum.at(nearest, labels[bright] - 1, distance[bright])
+    area = np.bincount(labels[bright], minlength=count + 1)[1:]
     # Area and distance: a neighbour is chosen only if it is clearly larger than the object in the middle.
     label = int(np.argmax(np.sqrt(area) - nearest)) + 1
     weight = np.where(labels == label, light - sky, 0)
