@@ -5,11 +5,14 @@ It may be killed at any point: every step of a cycle can be repeated.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import time
+from collections.abc import Callable
+from functools import cache
+from typing import TYPE_CHECKING
 
-import torch
 from sqlalchemy.exc import DatabaseError
 
 from backend.jobs.heartbeat import Heartbeat
@@ -17,8 +20,6 @@ from backend.jobs.lease import Lease, LeaseLostError, hold_lease
 from backend.jobs.memory import return_free_memory
 from backend.jobs.pending import EventTimes
 from backend.jobs.queue import QueueUnavailable
-from backend.loop.cycle import run_cycle
-from backend.loop.session import ProjectSession
 from backend.projects.presence import check_presence, forget_unknown_projects, record_detached
 from backend.registry.connection import is_unusable, reason_of
 from backend.registry.worker_figures import WorkerFiguresStore
@@ -26,6 +27,9 @@ from backend.services import Services
 from backend.settings import Settings
 from sync.label_studio.attach import NotAttachedError
 from sync.label_studio.client import LabelStudioError, LabelStudioUnavailable
+
+if TYPE_CHECKING:
+    from backend.loop.session import ProjectSession
 
 __all__ = ["handle_events", "queue_pending", "reconcile", "run_worker"]
 
@@ -41,7 +45,6 @@ def run_worker(services: Services) -> None:
     """Run the worker until the process is terminated."""
     settings = services.settings
     os.nice(settings.worker_niceness)
-    torch.set_num_threads(settings.threads)
     if settings.reconcile_every_s < CHECK_EVERY_S:
         log.warning(
             "event=setting_raised variable=GALAXYLOOP_RECONCILE_EVERY_S value=%g used=%g reason='checked once a minute'",
@@ -70,6 +73,8 @@ def run_worker(services: Services) -> None:
     with Heartbeat(services.engine, "worker").run() as heartbeat:
 
         def work_on(project_id: int) -> None:
+            from backend.loop.session import ProjectSession  # imports torch: a worker without projects does not need it
+
             if project_id not in sessions:
                 sessions[project_id] = ProjectSession(services.label_studio, project_id)
             with heartbeat.record_work(project_id):
@@ -144,7 +149,7 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
     figures, start_s, has_failed = WorkerFiguresStore(services.engine), time.monotonic(), True
     try:
         absence = check_presence(services, project_id)
-        _set_status(services, project_id, absence or run_cycle(services, session, lease))
+        _set_status(services, project_id, absence or _load_cycle(services.settings.threads)(services, session, lease))
         has_failed = False
     except LabelStudioUnavailable as error:
         lease.expire_if_unanswered(error)
@@ -175,6 +180,18 @@ def _run_and_report(services: Services, session: ProjectSession, lease: Lease) -
         services.registry.set_status(project_id, "the last cycle failed; the worker's log has the error")
     figures.add_cycle(project_id, seconds=time.monotonic() - start_s, failed=has_failed)
     return True
+
+
+@cache
+def _load_cycle(threads: int) -> Callable[[Services, ProjectSession, Lease], str]:
+    """Import the cycle, at the first cycle of the process: it needs torch, which takes most of the memory of the worker."""
+    import torch
+
+    from backend.loop.cycle import run_cycle
+
+    torch.set_num_threads(threads)
+    gc.freeze()  # a full garbage collection over torch's objects takes 0.3 s; frozen objects are not scanned
+    return run_cycle
 
 
 def _set_status(services: Services, project_id: int, status: str) -> bool:

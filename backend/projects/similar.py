@@ -7,7 +7,6 @@ from collections.abc import Collection
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.prediction.task_embeddings import ranked_model, read_task_embeddings
 from backend.registry.task_queues import SimilarRequest, TaskQueues
 from backend.services import Services
 from sync.errors.failures import WrongCallError
@@ -77,6 +76,8 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     RegistryError, SimilarError, LabelStudioError
         As `request_similar`.
     """
+    from backend.prediction.task_embeddings import ranked_model, read_task_embeddings  # imports torch
+
     project = services.registry.project(project_id)
     data_of_tasks = {task.id: task.data for task in read_tasks(services.label_studio, project_id, task_ids=tasks)}
     if missing_tasks := sorted(set(tasks) - data_of_tasks.keys()):

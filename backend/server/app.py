@@ -62,13 +62,11 @@ async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.server.services
     heartbeat = Heartbeat(services.engine, "server")
     await to_thread.run_sync(_mark_all, services)
-    warm_up = asyncio.create_task(to_thread.run_sync(services.predictors.warm_up))
     heartbeats = asyncio.create_task(_write_heartbeats(heartbeat))
     with heartbeat.run():
         yield
     heartbeats.cancel()
-    # A cancelled task leaves its thread running, and an interpreter that exits while a thread loads libraries is aborted.
-    await asyncio.wait([warm_up])
+    await app.state.server.warm_up.stop()
 
 
 def _mark_all(services: Services) -> None:

@@ -14,8 +14,6 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
-from backend.loop.examples.held_out import held_out_share
-from backend.loop.queue.options import read_queue_options
 from backend.registry.records import MAX_ID
 from backend.server.request_body import receive_body
 from sync.labelling.config import MAX_CHARACTERS
@@ -72,8 +70,13 @@ class SetupRequest(BaseModel):
     @field_validator("extra_params")
     @classmethod
     def _check_options(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
-        held_out_share(value or {})
-        read_queue_options(value or {})
+        if value:
+            # Imported here, since scipy takes as much memory as the rest of the server.
+            from backend.loop.examples.held_out import held_out_share
+            from backend.loop.queue.options import read_queue_options
+
+            held_out_share(value)
+            read_queue_options(value)
         return value
 
 

@@ -13,8 +13,6 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import generate_latest
 
-from backend.prediction.predictor import Task
-from backend.prediction.records import records_of
 from backend.registry.records import MAX_ID
 from backend.server.disconnect import watch_client
 from backend.server.openapi import BODY_REFUSED, REFUSED, describe_body
@@ -58,6 +56,7 @@ async def health() -> dict[str, str]:
 @router.post("/setup", dependencies=[caller], responses=BODY_REFUSED, openapi_extra=describe_body(SetupRequest))
 async def setup(state: StateOfServer, body: Annotated[SetupRequest, Depends(body_of(SetupRequest))]) -> dict[str, str]:
     """Register a project with its labelling config; return the name of its live version."""
+    state.warm_up.start()
     warning = await to_thread.run_sync(warning_of, body.label_config)
     if warning and state.logged_warnings.get(body.project) != warning:
         log.warning("event=controls_not_predicted project=%d warning=%r", body.project, warning)
@@ -76,6 +75,7 @@ async def predict(request: Request, state: StateOfServer, body: Annotated[Predic
     async with watch_client(request) as disconnection:
         with state.metrics.seconds.labels("bulk" if is_bulk else "prompt").time():
             limiter = state.bulk if is_bulk else state.prompts
+            await state.warm_up.finish()
             content = await to_thread.run_sync(answer_predict, state.services, body, disconnection, limiter=limiter)
     if disconnection.is_set():
         log.info("event=request_abandoned project=%d tasks=%d", body.project, len(body.tasks))
@@ -129,6 +129,9 @@ async def expose_metrics(state: StateOfServer) -> Response:
 
 def answer_predict(services: Services, body: PredictRequest, disconnection: threading.Event) -> bytes:
     """Predict the tasks of a request, or answer its prompts; return the answer's JSON, empty if the client has disconnected."""
+    from backend.prediction.predictor import Task  # imports torch
+    from backend.prediction.records import records_of
+
     context = body.params.context if body.params else None
     tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
     project = services.register_project(body.project, label_config=body.label_config, extra_params=None)

@@ -13,6 +13,7 @@ from backend.server.coverage import Coverage
 from backend.server.events import EventBatcher
 from backend.server.metrics import Metrics
 from backend.server.pages.form_tokens import FormTokens
+from backend.server.warm_up import WarmUp
 from backend.services import Services
 
 __all__ = ["State", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
@@ -37,6 +38,7 @@ class State:
     access: Access
     metrics: Metrics
     events: EventBatcher
+    warm_up: WarmUp
     form_tokens: FormTokens
     bulk: CapacityLimiter
     prompts: CapacityLimiter
@@ -52,6 +54,7 @@ def open_state(services: Services) -> State:
         access=Access(settings),
         metrics=Metrics(services.registry, services.pending_events, Coverage(settings)),
         events=EventBatcher(services),
+        warm_up=WarmUp(services),
         form_tokens=FormTokens(settings),
         bulk=CapacityLimiter(1),
         prompts=CapacityLimiter(settings.predictions_at_once),

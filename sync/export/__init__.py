@@ -9,10 +9,11 @@ from collections.abc import Iterable
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
-from sync.export.dataset import Dataset
-from sync.export.records import Record
+if TYPE_CHECKING:
+    from sync.export.dataset import Dataset
+    from sync.export.records import Record
 
 __all__ = [
     "FORMATS",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-
 from backend.cli.startup import limit_threads, log_to_stderr, open_services, read_settings
 from backend.cli.terminal import wrong_call
 from backend.jobs.memory import limit_arenas
@@ -19,7 +17,6 @@ def server() -> None:
     settings = read_settings()
     limit_threads(settings)
     limit_arenas()
-    import torch
     import uvicorn
 
     from backend.server.app import create_app
@@ -33,9 +30,6 @@ def server() -> None:
         )
     if open_to_all and settings.webhook_secret.get_secret_value():
         wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD too if the webhook secret is set: Start Training sends only basic auth")
-    torch.set_num_threads(settings.threads)
-    # A full garbage collection over torch's objects stops every thread for 0.3 s; frozen objects are not scanned.
-    gc.freeze()
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
     uvicorn.run(
         create_app(services),
@@ -56,5 +50,4 @@ def worker() -> None:
 
     log_to_stderr(settings)
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
-    gc.freeze()  # as in the server
     run_worker(services)

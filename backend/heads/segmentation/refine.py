@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from skimage.segmentation import watershed
 
 from backend.heads.segmentation.isophotes import Isophotes, Map, Place, Spot
@@ -89,8 +88,8 @@ def other_objects(isophotes: Isophotes, spots: Sequence[Spot]) -> Flags:
         place = isophotes.place_of(spot)
         peak = isophotes.peak_place(place)
         outline = min(settings.isophote * float(isophotes.light[peak]), float(isophotes.light[place]) / settings.margin)
-        highest = ndimage.maximum(isophotes.connection_level(peak), segments, np.arange(segments.max() + 1))
-        is_object = highest >= max(outline, settings.faintest_snr)
+        connected = isophotes.connection_level(peak) >= max(outline, settings.faintest_snr)
+        is_object = np.bincount(segments[connected], minlength=int(segments.max()) + 1) > 0
         is_object[segments[peak]] = True
         other_mask &= ~is_object[segments]
     return other_mask

@@ -55,3 +55,10 @@ def test_commands_that_only_read_import_no_heavy_library(tmp_path: Path) -> None
     assert "sqlalchemy" in module_names.split()
     assert "v0009" in process.stderr
     assert not set(HEAVY) & set(module_names.split())
+
+
+@pytest.mark.parametrize("module", ["backend.server.app", "backend.loop.worker"])
+def test_idle_processes_import_no_heavy_library(module: str) -> None:
+    script = f"import {module}, sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120, check=True)
+    assert not process.stdout.split()

@@ -1,0 +1,60 @@
+"""Loading of the networks, at the first request that announces predictions.
+
+A server without such requests needs neither torch nor the networks, which take four seconds to load and most of the memory of
+the process. Label Studio sends `/setup` when it connects the backend and when a project is opened, long before the first click.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+
+from anyio import to_thread
+
+from backend.services import Services
+
+__all__ = ["WarmUp"]
+
+
+class WarmUp:
+    """Loads torch, the encoder and the shipped heads once, in a thread; its methods are called in the event loop.
+
+    Parameters
+    ----------
+    services : Services
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self._task: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        """Start to load the networks, unless this was done before; a failure is tried again."""
+        if self._task is None or (self._task.done() and (self._task.cancelled() or self._task.exception() is not None)):
+            self._task = asyncio.create_task(to_thread.run_sync(self._load))
+
+    async def finish(self) -> None:
+        """Load the networks, and wait until they are there.
+
+        Raises
+        ------
+        CheckpointError
+            If the SAM checkpoint cannot be used.
+        """
+        self.start()
+        assert self._task is not None
+        # Shielded: the request may be cancelled, and others wait for the same networks.
+        await asyncio.shield(self._task)
+
+    async def stop(self) -> None:
+        """Wait for a thread that loads: an interpreter that exits meanwhile is aborted."""
+        if self._task is not None:
+            await asyncio.wait([self._task])
+
+    def _load(self) -> None:
+        import torch
+
+        torch.set_num_threads(self._services.settings.threads)
+        self._services.predictors.warm_up()
+        # A full garbage collection over torch's objects stops every thread for 0.3 s; frozen objects are not scanned.
+        gc.freeze()
