@@ -119,7 +119,9 @@ class Encoder(nn.Module):
         -------
         Tensor, shape (n, dimension), float32
         """
-        return torch.stack([self(view) for view in quarter_turns(images)]).mean(dim=0).float()
+        # A rotated view has another memory layout, in which convolutions are slower.
+        views = (view.contiguous(memory_format=torch.channels_last) for view in quarter_turns(images))
+        return torch.stack([self(view) for view in views]).mean(dim=0).float()
 
 
 def quarter_turns(images: Tensor) -> list[Tensor]:

@@ -26,6 +26,7 @@ from backend.cli.terminal import (
     stop_for,
     wrong_call,
 )
+from backend.jobs.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     import numpy as np
@@ -54,6 +55,7 @@ def embed(
     if output.suffix != ".npz":
         wrong_call(f"--output {output} must end in .npz, NumPy's format for several arrays")
     settings = read_settings()
+    keep_freed_memory()
     import numpy as np
 
     from backend.cli.image_files import open_images

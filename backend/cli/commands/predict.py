@@ -27,6 +27,7 @@ from backend.cli.terminal import (
     stop_for,
     wrong_call,
 )
+from backend.jobs.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from backend.images.local import LocalImageStore
@@ -68,6 +69,7 @@ def predict(
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
     settings = read_settings()
+    keep_freed_memory()
     from backend.cli.image_files import open_images
     from backend.images.local import LocalImageStore, prefetch_files
 

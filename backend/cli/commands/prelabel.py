@@ -18,6 +18,7 @@ from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, l
 from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import INCOMPLETE, AsJson, console, list_left_out, notices, print_json, stop, stop_for, wrong_call
+from backend.jobs.memory import keep_freed_memory
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
@@ -90,6 +91,7 @@ def _prelabel_project(
     as_json: bool,
 ) -> None:
     settings = read_settings()
+    keep_freed_memory()
     lower_priority(settings)
     from sqlalchemy.exc import DatabaseError
 

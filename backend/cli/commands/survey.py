@@ -15,6 +15,7 @@ from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, l
 from backend.cli.progress import track_rate
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import INCOMPLETE, Extension, Limit, console, notices, stop, stop_for, wrong_call
+from backend.jobs.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from backend.cluster.version_bundle import VersionBundle
@@ -58,6 +59,7 @@ def survey(
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
+    keep_freed_memory()
     if "threads" in settings.model_fields_set:  # without this setting the survey uses all cores
         lower_priority(settings)
     bundle = _bundle_version(settings, heads, output)
