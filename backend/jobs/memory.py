@@ -6,8 +6,8 @@ Decoding and prediction run in several threads, and glibc's allocator has an are
 stays in these arenas: over 1,000 broken images the server grew by 180 MB, and by 40 MB with the first two functions here.
 
 Commands that compute in bulk do the contrary: each layer of a network frees some megabytes, and the next one needs them again.
-Memory that glibc has returned in between costs a page fault for each 4 kB; with `keep_freed_memory` the encoder embeds
-half as many images again per second (76 instead of 51 on one busy thread). With another C library, which lacks these calls, the functions do nothing.
+Memory that glibc has returned in between costs a page fault for each 4 kB. With `keep_freed_memory` the encoder embedded 76
+instead of 51 images per second on one busy thread. With another C library, which lacks these calls, the functions do nothing.
 """
 
 from __future__ import annotations
