@@ -13,6 +13,7 @@ EXTRAS = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["backend.cli.app", "backend.demo.run", "backend.server.app", "backend.loop.worker"])
 def test_modules_are_imported_without_the_extras(module: str) -> None:
     script = f"import sys; sys.modules |= dict.fromkeys({EXTRAS}); import {module}"

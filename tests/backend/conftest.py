@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import sys
 import threading
 from collections.abc import Callable, Iterator
-from functools import lru_cache
+from functools import cache, lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,19 @@ def database(request: pytest.FixtureRequest) -> str:
         return ""
     url: str = request.getfixturevalue("postgresql").emptied_database()
     return url
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _load_shipped_network_once() -> Iterator[None]:
+    """Load the shipped network once per process of tests: it does not change, and every test opens services of its own."""
+    if "backend.prediction.shipped_parts" not in sys.modules:  # no test that was collected needs it
+        yield
+        return
+    from backend.prediction import shipped_parts
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(shipped_parts, "load_encoder", cache(shipped_parts.load_encoder))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -117,7 +117,7 @@ def test_reading_counts_as_use(cache: FileCache, tmp_path: Path) -> None:
     assert [name for name in "abcd" if cache.get(key_of(name)) is None] == ["b"]
 
 
-@pytest.mark.parametrize("bytes_each", [20, 400, 3000])
+@pytest.mark.parametrize("bytes_each", [pytest.param(20, marks=pytest.mark.slow), 400, 3000])
 def test_the_size_exceeds_the_limit_by_at_most_a_tenth(cache: FileCache, tmp_path: Path, bytes_each: int) -> None:
     other = FileCache(tmp_path / "cache", max_bytes=10_000)
     for number in range(60_000 // bytes_each):

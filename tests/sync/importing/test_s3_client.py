@@ -45,6 +45,7 @@ def test_a_pattern_or_a_prefix_is_listed(word: str, keys: list[str]) -> None:
     assert list(S3Client().find(word)) == [f"s3://sky/{key}" for key in keys]
 
 
+@pytest.mark.slow
 def test_more_keys_than_a_page_are_found(s3: Any) -> None:
     for number in range(1005):
         s3.put_object(Bucket="sky", Key=f"many/{number:04d}.png", Body=b"")

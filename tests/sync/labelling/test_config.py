@@ -12,6 +12,8 @@ from label_studio_sdk.label_interface import LabelInterface
 from sync.controls import CONTROLS
 from sync.labelling.config import Control, Label, LabelConfigError, parse
 
+REQUESTS = Path(__file__).parents[2] / "data" / "label_studio_requests.json"
+"""Requests that Label Studio has sent, recorded."""
 IMAGE = '<Image name="image" value="$image"/>'
 
 
@@ -179,12 +181,9 @@ def test_the_stored_labels_are_those_that_the_sdk_validates_against(labels: list
 
 
 def test_configs_as_label_studio_sends_them_are_read() -> None:
-    requests_file = Path(__file__).parents[3].parent / "shared" / "label-studio-requests.json"
-    if not requests_file.exists():
-        pytest.skip("the recorded requests of Label Studio are not here")
     configs = [
         request["body"][key]
-        for request in json.loads(requests_file.read_text())
+        for request in json.loads(REQUESTS.read_text())
         for key in ("schema", "label_config")
         if isinstance(request["body"], dict) and key in request["body"]
     ]

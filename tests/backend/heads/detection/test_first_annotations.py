@@ -21,6 +21,8 @@ from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 from sync.images.decode import decode
 
+pytestmark = pytest.mark.slow
+
 Images = list[NDArray[np.float32]]
 Drawn = list[list[tuple[Box, str]]]
 
@@ -62,7 +64,6 @@ def list_missed(head: Detection, tiles: Images) -> list[int]:
     return without
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("deletions", [0, 1, 2, 4])
 def test_a_few_deleted_stars_remove_no_bright_galaxy(tiles: Images, deletions: int) -> None:
     head = Detection.fit(tiles[:10], accept_boxes(tiles, deletions=deletions), classes=("Galaxy",))

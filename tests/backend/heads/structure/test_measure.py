@@ -15,6 +15,8 @@ from backend.heads.structure.parameters import logit_of_index, shape_of
 from backend.heads.structure.psf import gaussian_psf
 from backend.heads.structure.render import grid_side, make_canvas, psf_transform, render
 
+pytestmark = pytest.mark.slow
+
 SIDE = 72
 TRUE = {"x": 36.4, "y": 33.7, "re_px": 6.0, "sersic_n": 2.0, "axis_ratio": 0.6, "position_angle_deg": 30.0, "mag": 17.5}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -77,14 +79,27 @@ class State:
         return {task: score for task, score in self.scores.items() if score >= LEAST_SCORE}
 
 
+@pytest.fixture(scope="module")
+def embedding_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the folder of the embeddings that the first test has computed; it does not exist before."""
+    return tmp_path_factory.mktemp("embeddings") / "cache"
+
+
 @pytest.fixture
-def state(attached_services: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes]) -> State:
+def state(
+    attached_services: Services, label_studio: SmallLabelStudio, png: Callable[..., bytes], embedding_cache: Path
+) -> State:
+    cache = attached_services.settings.cache_dir
+    if embedding_cache.exists():
+        shutil.copytree(embedding_cache, cache, dirs_exist_ok=True)
     for task in TASKS:
         path = f"/data/upload/{PROJECT}/{task}.png"
         seed = 1 if task == COPY else task
         label_studio.files[path] = png(spots=((20 + 10 * seed, 50, 2 + seed),), seed=seed)
         label_studio.add_task(task)
         attached_services.predictors.extractor.extract_features([path], embed=True)
+    if not embedding_cache.exists():
+        shutil.copytree(cache, embedding_cache)
     state_of_project = State(attached_services, label_studio)
     state_of_project.configure()
     return state_of_project

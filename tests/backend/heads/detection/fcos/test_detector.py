@@ -23,6 +23,8 @@ from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
+pytestmark = pytest.mark.slow
+
 Discs = Callable[..., Any]
 SHORT = Schedule(steps=2, rate=1e-3, batch=1)
 
@@ -46,7 +48,6 @@ def detectors(encoder: Encoder, discs: Discs, pyramid_of: Callable[..., Any]) ->
     return blank, blank.fit([pyramid_of(image) for image, _ in scenes], [boxes for _, boxes in scenes], schedule=schedule)
 
 
-@pytest.mark.slow
 def test_twelve_easy_scenes_train_a_detector_of_discs(
     detectors: tuple[LearnedDetector, LearnedDetector], pyramids: Pyramids, discs: Discs
 ) -> None:
