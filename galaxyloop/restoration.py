@@ -66,8 +66,8 @@ def restore(image: Image, psf: NDArray[Any] | None = None) -> Restored:
 
     if psf is None:
         return _restore(image, psf_of_plane)
-    given = make_psf(psf)
-    return _restore(image, lambda _plane, _header: given)
+    given_psf = make_psf(psf)
+    return _restore(image, lambda _plane, _header: given_psf)
 
 
 def denoise(image: Image) -> Restored:

@@ -42,8 +42,8 @@ def choose_psf_source(psf: Path | None, *, denoise: bool) -> PsfOf:
     if denoise:
         return lambda _plane, _header: None
     if psf is not None:
-        given = read_psf_option(psf)
-        return lambda _plane, _header: given
+        given_psf = read_psf_option(psf)
+        return lambda _plane, _header: given_psf
     from backend.heads.structure.psf import PsfError
     from backend.measurement.psf_choice import psf_of_plane
 

@@ -52,17 +52,17 @@ FeatureBlocks = Mapping[str, Block]
 NO_BLOCKS: FeatureBlocks = MappingProxyType({})
 
 
-def describe_inputs(used: Sequence[str]) -> str:
+def describe_inputs(blocks_used: Sequence[str]) -> str:
     """Return which inputs a prediction used, in a part of a sentence; `IMAGE` names the image."""
-    return f"predicted from {' and '.join(map(_title, used))}"
+    return f"predicted from {' and '.join(map(_title, blocks_used))}"
 
 
-def describe_missing(used: Sequence[str], blocks: FeatureBlocks, features: Mapping[str, Sequence[str]]) -> str:
+def describe_missing(blocks_used: Sequence[str], blocks: FeatureBlocks, features: Mapping[str, Sequence[str]]) -> str:
     """Return why blocks or values that a head uses are missing for a galaxy, in a part of a sentence; empty if none is.
 
     Parameters
     ----------
-    used : sequence of str
+    blocks_used : sequence of str
         The inputs of the prediction.
     blocks : FeatureBlocks
         Of the galaxy.
@@ -72,18 +72,18 @@ def describe_missing(used: Sequence[str], blocks: FeatureBlocks, features: Mappi
     parts = []
     for name, values in features.items():
         block = blocks.get(name, Block())
-        if name not in used and "" in block.missing:
+        if name not in blocks_used and "" in block.missing:
             parts.append(f"not used: {_title(name)}: {block.missing['']}")
             continue
         reasons = [f"{value}: {block.missing[value]}" for value in values if value in block.missing]
         reasons += [
             f"{value}: no value" for value in values if name == COLUMNS and value not in {*block.missing, *block.values}
         ]
-        listed = ", ".join(reasons[:MOST_REASONS]) + (" …" if len(reasons) > MOST_REASONS else "")
-        if name not in used:
-            parts.append(f"not used: {_title(name)}" + (f" ({listed})" if reasons else ""))
+        reason_list = ", ".join(reasons[:MOST_REASONS]) + (" …" if len(reasons) > MOST_REASONS else "")
+        if name not in blocks_used:
+            parts.append(f"not used: {_title(name)}" + (f" ({reason_list})" if reasons else ""))
         elif reasons:
-            parts.append(f"without {listed}")
+            parts.append(f"without {reason_list}")
     return "; ".join(parts)
 
 

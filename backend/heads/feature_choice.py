@@ -55,20 +55,20 @@ def choose_table(
                 if not is_excluded(block, name):
                     counts[name] = counts.get(name, 0) + 1
         kind = "column" if block == COLUMNS else block
-        chosen = []
+        choices = []
         for name, count in counts.items():
             column = np.array([_values(row, block).get(name, np.nan) for row in rows])
             reason = _reason_to_leave_out(column, count) or (find_answer(name, column) if block == COLUMNS else "")
             if reason:
                 left_out.append(f"{kind} {name!r} is not used: {reason}")
             else:
-                chosen.append(name)
+                choices.append(name)
         # A column that few galaxies have does not decide whether a galaxy has the block.
-        most = max((counts[name] for name in chosen), default=0)
-        names[block] = tuple(name for name in chosen if counts[name] >= PRESENT_SHARE * most)
+        most = max((counts[name] for name in choices), default=0)
+        names[block] = tuple(name for name in choices if counts[name] >= PRESENT_SHARE * most)
         left_out += [
             f"{kind} {name!r} is not used: only {counts[name]} of {len(rows)} labelled galaxies have it"
-            for name in chosen
+            for name in choices
             if name not in names[block]
         ]
     return FeatureTable(names, tuple(left_out))
@@ -87,5 +87,5 @@ def _values(row: FeatureBlocks, block: str) -> Mapping[str, float]:
 def _reason_to_leave_out(column: Floats, count: int) -> str:
     if count < FEWEST_VALUES:
         return f"only {count} of {len(column)} labelled galaxies have it"
-    known = column[np.isfinite(column)]
-    return f"it is {known[0]:g} for all labelled galaxies" if np.ptp(known) == 0 else ""
+    finite_values = column[np.isfinite(column)]
+    return f"it is {finite_values[0]:g} for all labelled galaxies" if np.ptp(finite_values) == 0 else ""

@@ -54,8 +54,8 @@ class FeatureTable:
         values = np.full((len(rows), len(names)), np.nan)
         for index, blocks in enumerate(rows):
             if block in blocks:
-                known = blocks[block].values
-                values[index] = [known.get(name, np.nan) for name in names]
+                column_values = blocks[block].values
+                values[index] = [column_values.get(name, np.nan) for name in names]
         colours = [values[:, first] - values[:, second] for first, second in self._pairs(block)]
         return np.column_stack([values, *colours]) if colours else values
 

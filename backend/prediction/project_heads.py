@@ -93,7 +93,7 @@ class ProjectHeads:
         entries = {name: (folder, entry) for name, entry in _index(folder).items() if name not in head_folders}
         entries |= {name: (place, index[name]) for name, place in head_folders.items() if name in (index := _index(place))}
         by_control: dict[str, Head] = {}
-        masks = restored = None
+        masks = picture_head = None
         for name, (place, entry) in entries.items():
             if entry["signature"] != _signature(config.control(name)):
                 continue
@@ -103,10 +103,10 @@ class ProjectHeads:
             if isinstance(head, PromptedMasks):
                 masks = head
             elif isinstance(head, CorrectionShare):
-                restored = head
+                picture_head = head
             else:
                 by_control[name] = head
-        return cls(by_control, masks, restored)
+        return cls(by_control, masks, picture_head)
 
 
 def encoders_in(folder: Path) -> frozenset[str]:

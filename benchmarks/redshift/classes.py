@@ -71,27 +71,27 @@ def run_classes(galaxies: ClassSet) -> dict[str, Any]:
         "columns and image": galaxies.inputs,
     }
     folds = np.random.default_rng(0).permutation(n) % FOLDS
-    losses, right, measured = {}, {}, dict[str, Any](galaxies=n, classes=list(galaxies.classes))
+    losses, right, fields = {}, {}, dict[str, Any](galaxies=n, classes=list(galaxies.classes))
     for name, inputs in arms.items():
         probabilities, uses = np.zeros((n, len(galaxies.classes))), 0
         for fold in range(FOLDS):
             train, test = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
             head = galaxies.fit(inputs, train)
-            combined = head if isinstance(head, CombinedClasses) else CombinedClasses(head)
-            uses += bool(combined.blocks)
-            probabilities[test] = combined.predict(inputs.only(test))
+            combined_head = head if isinstance(head, CombinedClasses) else CombinedClasses(head)
+            uses += bool(combined_head.blocks)
+            probabilities[test] = combined_head.predict(inputs.only(test))
         losses[name] = -np.log(probabilities[np.arange(n), galaxies.kinds])
         right[name] = (probabilities.argmax(axis=1) == galaxies.kinds).astype(np.float64)
-        measured[name] = {"log_loss": _interval(losses[name]), "accuracy": _interval(right[name]), "folds_with_columns": uses}
-        print(name, measured[name], flush=True)
+        fields[name] = {"log_loss": _interval(losses[name]), "accuracy": _interval(right[name]), "folds_with_columns": uses}
+        print(name, fields[name], flush=True)
     *others, best = arms
     for other in others:
-        measured[f"gain over {other}"] = {
+        fields[f"gain over {other}"] = {
             "log_loss": _interval(losses[other] - losses[best]),
             "accuracy": _interval(right[best] - right[other]),
         }
-        print("gain over", other, measured[f"gain over {other}"], flush=True)
-    return measured
+        print("gain over", other, fields[f"gain over {other}"], flush=True)
+    return fields
 
 
 def read_metal_thirds(folder: Path) -> ClassSet:

@@ -59,8 +59,8 @@ def write_page(results: Mapping[str, Any]) -> None:
     write_section("redshift_and_metallicity", "\n\n".join(parts))
 
 
-def _class_table(measured: Mapping[str, Any], title: str) -> str:
-    arms = {name: arm for name, arm in measured.items() if isinstance(arm, Mapping)}
+def _class_table(fields: Mapping[str, Any], title: str) -> str:
+    arms = {name: arm for name, arm in fields.items() if isinstance(arm, Mapping)}
     rows = [
         [
             name,
@@ -71,7 +71,7 @@ def _class_table(measured: Mapping[str, Any], title: str) -> str:
         for name, arm in arms.items()
     ]
     columns = ["inputs", "log loss, nats", "accuracy", "fits that use columns"]
-    return markdown_table(columns, rows, title=f"{title}: five-fold cross-validation over {measured['galaxies']}")
+    return markdown_table(columns, rows, title=f"{title}: five-fold cross-validation over {fields['galaxies']}")
 
 
 def _format(scores: Mapping[str, Any], name: str, digits: int, *, scale: float = 1, unit: str = "") -> str:

@@ -52,20 +52,20 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(options.threads)
     restorer = Restorer.load(SHIPPED_RESTORER)
-    stored = json.loads((RESULTS / f"{NAME}.json").read_text()) if options.keep_others else None
+    earlier_results = json.loads((RESULTS / f"{NAME}.json").read_text()) if options.keep_others else None
     val, test = (Material(options.data, part, pool=300) for part in ("val", "test"))
     results: dict[str, Any] = {"machine": machine_line(), "chosen": {}, "sets": {}}
     for ratio in RATIOS:
         methods: dict[str, Method] = {"galaxyloop": restored_by(restorer), "Tikhonov, SURE (its first step)": tikhonov}
-        if stored is None:
+        if earlier_results is None:
             others, results["chosen"][f"{ratio:g}"] = _other_methods(observe_kind(val, "simulated", ratio, VAL_IMAGES))
             methods |= others
         else:
-            results["chosen"][f"{ratio:g}"] = stored["chosen"][f"{ratio:g}"]
+            results["chosen"][f"{ratio:g}"] = earlier_results["chosen"][f"{ratio:g}"]
         for kind in ("simulated", "real"):
             figures = {name: _measure(method, observe_kind(test, kind, ratio, TEST_IMAGES)) for name, method in methods.items()}
             key = f"{kind} {ratio:g}"
-            results["sets"][key] = figures if stored is None else stored["sets"][key] | figures
+            results["sets"][key] = figures if earlier_results is None else earlier_results["sets"][key] | figures
             print(kind, ratio, {name: (figure["psnr"][0], figure["ssim"][0]) for name, figure in figures.items()}, flush=True)
     results["pair"] = correlations(options.data, restorer)
     results["stamps_per_s"] = _speed(restorer, test)

@@ -152,11 +152,11 @@ def _moment_error(error: Tensor, error_before: Tensor, target: Tensor, noise: Te
     peak = torch.where(near, target, -torch.inf).flatten(1).argmax(dim=1)
     y = rows - (peak // width)[:, None, None]
     x = columns - (peak % width)[:, None, None]
-    squared = x**2 + y**2
-    light = torch.exp(-0.5 * squared / WIDEST_PX**2) * target
-    size = ((light * squared).sum(dim=(1, 2)) / (2 * light.sum(dim=(1, 2)))).clamp(min=0).sqrt().clamp(*WEIGHT_PX)
+    radius_squared = x**2 + y**2
+    light = torch.exp(-0.5 * radius_squared / WIDEST_PX**2) * target
+    size = ((light * radius_squared).sum(dim=(1, 2)) / (2 * light.sum(dim=(1, 2)))).clamp(min=0).sqrt().clamp(*WEIGHT_PX)
     size = size[:, None, None]
-    weight = torch.exp(-0.5 * squared / size**2)
+    weight = torch.exp(-0.5 * radius_squared / size**2)
     moments = torch.stack([weight, weight * (x**2 - y**2) / size**2, 2 * weight * x * y / size**2], dim=1)
     after, before = ((moments * plane[:, None]).sum(dim=(2, 3)) ** 2 for plane in (error, error_before))
     return after / (before + noise[:, None] ** 2 * (moments**2).sum(dim=(2, 3)))

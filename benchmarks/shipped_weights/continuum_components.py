@@ -102,12 +102,14 @@ def check(components: ContinuumComponents, folder: Path) -> None:
         spectrum = read_spectrum((folder / row["spectrum"]).read_bytes())
         rest = spectrum.wavelength / (1 + float(row["zspec"]))
         values, errors = bin_continuum(rest, spectrum.flux, spectrum.noise)
-        known = np.isfinite(values)
-        coefficients, fitted = components.fit(values, errors)
-        residual = (values - fitted)[known] / fitted[known]
-        noise = np.median(errors[known] / values[known])
-        constant = (values / np.median(values[known]) / components.mean * np.median(components.mean[known]))[known] - 1
-        short = np.where(np.arange(BINS) < np.flatnonzero(known)[0] + 2 * known.sum() // 3, values, np.nan)
+        is_finite = np.isfinite(values)
+        coefficients, fitted_values = components.fit(values, errors)
+        residual = (values - fitted_values)[is_finite] / fitted_values[is_finite]
+        noise = np.median(errors[is_finite] / values[is_finite])
+        constant = (values / np.median(values[is_finite]) / components.mean * np.median(components.mean[is_finite]))[
+            is_finite
+        ] - 1
+        short = np.where(np.arange(BINS) < np.flatnonzero(is_finite)[0] + 2 * is_finite.sum() // 3, values, np.nan)
         part, _ = components.fit(short, errors)
         print(
             f"{row['objid']} z {float(row['zspec']):.3f}: residual {1.4826 * np.median(np.abs(residual)):.4f} "

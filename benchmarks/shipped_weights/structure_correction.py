@@ -51,8 +51,8 @@ def main() -> None:
                     return
                 _record_file(priors, path, side=SIDES[number % len(SIDES)], seed=(len(name), number))
                 print(f"{path.name} {time.monotonic() - began:.0f} s", flush=True)
-            with np.load(path) as stored:
-                files.append(FitRecord(*(stored[field.name] for field in fields(FitRecord))))
+            with np.load(path) as archive:
+                files.append(FitRecord(*(archive[field.name] for field in fields(FitRecord))))
         records[name] = FitRecord.join(files)
     correction = Correction.of(train_correction(records["train"], steps=STEPS))
     correction.save(options.output)

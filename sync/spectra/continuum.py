@@ -68,15 +68,15 @@ class ContinuumComponents:
         ndarray, shape (BINS,)
             Fitted continuum in the unit of `flux`.
         """
-        known = np.isfinite(flux) & np.isfinite(errors)
-        level = float(np.median(flux[known]) / np.median(self.mean[known]))
+        is_finite = np.isfinite(flux) & np.isfinite(errors)
+        level = float(np.median(flux[is_finite]) / np.median(self.mean[is_finite]))
         design = np.vstack([self.mean, self.components]).T
-        weights = 1 / np.hypot(errors[known] / level, MODEL_ERROR * np.abs(flux[known] / level)).clip(1e-6, None) ** 2
+        weights = 1 / np.hypot(errors[is_finite] / level, MODEL_ERROR * np.abs(flux[is_finite] / level)).clip(1e-6, None) ** 2
         # The amplitude has no prior; the coefficients have that of the training sample.
         prior = np.diag([0.0, *1 / self.deviations**2])
-        inside = design[known]
+        inside = design[is_finite]
         normal = inside.T @ (weights[:, None] * inside) + prior
-        solution = np.linalg.solve(normal, inside.T @ (weights * flux[known] / level))
+        solution = np.linalg.solve(normal, inside.T @ (weights * flux[is_finite] / level))
         return solution[1:] / solution[0], design @ solution * level
 
 
@@ -118,8 +118,8 @@ def measure_components(wavelength: Floats, flux: Floats, noise: Floats | None = 
     Without `LEAST_COVERED` of the bins, or with a continuum that is not positive, nothing is returned.
     """
     values, errors = bin_continuum(wavelength, flux, noise)
-    known = np.isfinite(values)
-    if known.mean() < LEAST_COVERED or np.median(values[known]) <= 0:
+    is_finite = np.isfinite(values)
+    if is_finite.mean() < LEAST_COVERED or np.median(values[is_finite]) <= 0:
         return {}
     coefficients, _ = shipped_components().fit(values, errors)
     return {f"continuum_pc{number}": float(value) for number, value in enumerate(coefficients, 1)}

@@ -54,12 +54,12 @@ def measure_spectrum(spectrum: Spectrum, *, redshift: float | None = None) -> di
         - ``rest_d4000``, ``rest_ew_LINE`` (Angstrom, positive in emission), ``rest_log_RATIO``, and ``rest_continuum_pc1`` to
           ``rest_continuum_pc6``: principal components of the continuum.
     """
-    measured = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
+    values = _continuum(spectrum) | _observed_lines(spectrum) | _largest_break(spectrum)
     if redshift is not None and is_plausible_redshift(redshift):
         rest = _rest_frame(spectrum, redshift)
         rest |= measure_components(spectrum.wavelength / (1 + redshift), spectrum.flux, spectrum.noise)
-        measured |= {f"{REST}{name}": value for name, value in rest.items()}
-    return {name: float(value) for name, value in measured.items() if math.isfinite(value)}
+        values |= {f"{REST}{name}": value for name, value in rest.items()}
+    return {name: float(value) for name, value in values.items() if math.isfinite(value)}
 
 
 def _continuum(spectrum: Spectrum) -> dict[str, float]:

@@ -63,15 +63,15 @@ def draw_spectrum(spectrum: Spectrum, *, title: str = "", redshift: float | None
     for tick in _ticks(low, high, count=5):
         draw.line([(LEFT, y_of(tick)), (WIDTH - RIGHT, y_of(tick))], fill=GRID)
         draw.text((LEFT - 8, y_of(tick)), f"{tick:.3g}", fill=INK, font=font, anchor="rm")
-    raised = False
+    is_raised = False
     before = -math.inf
     for name, centre in LINES.items():
-        observed = centre * (1 + redshift) if redshift is not None else math.inf
-        if name in NAMES and first < observed < last:
-            raised = not raised and x_of(observed) - before < NAME_PX
-            before = x_of(observed)
+        observed_angstrom = centre * (1 + redshift) if redshift is not None else math.inf
+        if name in NAMES and first < observed_angstrom < last:
+            is_raised = not is_raised and x_of(observed_angstrom) - before < NAME_PX
+            before = x_of(observed_angstrom)
             draw.line([(before, TOP), (before, HEIGHT - BOTTOM)], fill=MARK)
-            draw.text((before, TOP - 4 - raised * FONT_PX), NAMES[name], fill=MARK, font=font, anchor="ms")
+            draw.text((before, TOP - 4 - is_raised * FONT_PX), NAMES[name], fill=MARK, font=font, anchor="ms")
     if spectrum.noise is not None:
         _draw_curve(draw, spectrum.wavelength, spectrum.noise, x_of, y_of, colour=NOISE)
     _draw_curve(draw, spectrum.wavelength, flux, x_of, y_of, colour=FLUX)

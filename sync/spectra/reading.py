@@ -161,15 +161,15 @@ def _read_columns(table: Table, *, redshift: float | None) -> Spectrum:
 
 def _per_wavelength(flux: Floats, unit: Any, wavelength: Floats) -> tuple[Floats, Floats]:
     """Return the flux per unit of wavelength, and what it was multiplied by, shape (n,) each; other units are kept."""
-    one = np.ones(len(flux))
+    unit_errors = np.ones(len(flux))
     try:
-        known = units.Unit(unit) if unit is not None else units.dimensionless_unscaled
+        flux_unit = units.Unit(unit) if unit is not None else units.dimensionless_unscaled
     except (ValueError, TypeError):
-        return flux, one  # many files have units such as "1e-17 erg" that no standard has
+        return flux, unit_errors  # many files have units such as "1e-17 erg" that no standard has
     if str(unit).lower().startswith("mag"):
         raise SpectrumError(f"the flux of the spectrum is in {unit}: it must be a flux, not a magnitude")
-    if not known.is_equivalent(units.Jy):
-        return flux, one
+    if not flux_unit.is_equivalent(units.Jy):
+        return flux, unit_errors
     valid = wavelength > 0
     scale = np.where(valid, (np.median(wavelength[valid]) if valid.any() else 1) / np.where(valid, wavelength, 1), 0) ** 2
     return flux * scale, np.where(valid, scale, 1)
@@ -184,9 +184,13 @@ def _angstrom(table: Table, name: str) -> Floats:
             return np.asarray((values * known_unit).to_value("Angstrom", equivalencies=units.spectral()), np.float64)
         except (units.UnitConversionError, ValueError, TypeError) as error:
             raise SpectrumError(f"the wavelengths have the unit {str(unit)!r}, which is no unit of wavelength") from error
-    known = values[np.isfinite(values)]
-    median = float(np.median(known)) if len(known) else 0.0
-    if len(known) > 1 and known[0] in (0, 1) and np.array_equal(known, np.arange(len(known)) + known[0]):
+    finite_values = values[np.isfinite(values)]
+    median = float(np.median(finite_values)) if len(finite_values) else 0.0
+    if (
+        len(finite_values) > 1
+        and finite_values[0] in (0, 1)
+        and np.array_equal(finite_values, np.arange(len(finite_values)) + finite_values[0])
+    ):
         raise SpectrumError(f"the column {name!r} counts the pixels: the spectrum has no wavelengths")
     return values * (1e4 if median < MICRON_BELOW else 10 if median < NANOMETRE_BELOW else 1)
 

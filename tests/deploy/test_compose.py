@@ -274,9 +274,9 @@ def test_the_script_of_label_studio_sets_secrets_and_forbidden_networks(tmp_path
     assert values["LABEL_STUDIO_PASSWORD"] == (tmp_path / "label_studio_password").read_text()
     networks = values["LABEL_STUDIO_USER_ADDITIONAL_BANNED_SUBNETS"].split(",")
     assert networks == banned_subnets_script().banned_subnets("10.99.1.0/24", "10.99.1.1")
-    refused = subprocess.run(command, env=environment | {"GALAXYLOOP_SUBNET": "10.0.0.0/8"}, capture_output=True, text=True)
-    assert refused.returncode != 0
-    assert "at most 65,536 addresses" in refused.stderr
+    refusal = subprocess.run(command, env=environment | {"GALAXYLOOP_SUBNET": "10.0.0.0/8"}, capture_output=True, text=True)
+    assert refusal.returncode != 0
+    assert "at most 65,536 addresses" in refusal.stderr
 
 
 # -- the images --

@@ -65,9 +65,9 @@ def images(tmp_path: Path) -> list[Path]:
 
 
 def invoke(*words: str) -> str:
-    done = CliRunner().invoke(app, words)
-    assert done.exit_code == 0, done.output
-    return done.output
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    return result.output
 
 
 def verdict(task: Task) -> list[dict[str, Any]]:
@@ -79,9 +79,9 @@ def verdict(task: Task) -> list[dict[str, Any]]:
 
 def test_pictures_of_two_images_cannot_be_uploaded(settings: Settings, client: LabelStudioClient, images: list[Path]) -> None:
     project = create_project(client, "Two images", CONFIG)
-    done = CliRunner().invoke(app, ["import", str(project), str(images[0]), "--restore"])
-    assert done.exit_code == 2
-    assert 'show the restored one with valueList="$restored", or use --storage local or s3' in " ".join(done.stderr.split())
+    result = CliRunner().invoke(app, ["import", str(project), str(images[0]), "--restore"])
+    assert result.exit_code == 2
+    assert 'show the restored one with valueList="$restored", or use --storage local or s3' in " ".join(result.stderr.split())
     assert read_tasks(client, project) == []
 
 

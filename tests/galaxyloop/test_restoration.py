@@ -31,14 +31,14 @@ def load(bands: int = 1, **cards: float) -> galaxyloop.Image:
 
 def test_a_restored_image_is_sharper_and_keeps_its_sky_coordinates() -> None:
     image = load()
-    restored = galaxyloop.restore(image, gaussian_psf(4.0).pixels)
-    assert restored.psf == "given"
-    assert restored.values.shape == restored.uncertainty.shape == (48, 48)
-    assert restored.values.max() - 20 > 1.1 * (values().max() - 20)
-    assert restored.image.data["ra"] == pytest.approx(image.data["ra"])
-    with fits.open(io.BytesIO(restored.image.content)) as file:
+    restoration = galaxyloop.restore(image, gaussian_psf(4.0).pixels)
+    assert restoration.psf == "given"
+    assert restoration.values.shape == restoration.uncertainty.shape == (48, 48)
+    assert restoration.values.max() - 20 > 1.1 * (values().max() - 20)
+    assert restoration.image.data["ra"] == pytest.approx(image.data["ra"])
+    with fits.open(io.BytesIO(restoration.image.content)) as file:
         assert file[0].header["BUNIT"] == "nanomaggy"
-        assert np.allclose(file["UNCERT"].data, restored.uncertainty)
+        assert np.allclose(file["UNCERT"].data, restoration.uncertainty)
 
 
 def test_the_psf_is_read_from_the_header() -> None:
@@ -46,10 +46,10 @@ def test_the_psf_is_read_from_the_header() -> None:
 
 
 def test_all_bands_are_denoised() -> None:
-    restored = galaxyloop.denoise(load(3))
-    assert restored.psf == "none"
-    assert restored.values.shape == (3, 48, 48)
-    assert restored.values[:, :12].std() < 0.5 * values(3)[:, :12].std()
+    restoration = galaxyloop.denoise(load(3))
+    assert restoration.psf == "none"
+    assert restoration.values.shape == (3, 48, 48)
+    assert restoration.values[:, :12].std() < 0.5 * values(3)[:, :12].std()
 
 
 def test_what_cannot_be_restored_is_one_sentence() -> None:

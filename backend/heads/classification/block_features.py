@@ -57,10 +57,10 @@ class BlockFeatures:
         matrix = _read(table, blocks, rows)[:, columns]
         middle, scale = np.zeros(len(columns)), np.ones(len(columns))
         for place, column in enumerate(matrix.T):
-            known = column[np.isfinite(column)]
-            if len(known):
-                low, middle[place], high = np.quantile(known, [0.25, 0.5, 0.75])
-                scale[place] = (high - low) / NORMAL_QUARTILE or known.std() or 1.0
+            finite_values = column[np.isfinite(column)]
+            if len(finite_values):
+                low, middle[place], high = np.quantile(finite_values, [0.25, 0.5, 0.75])
+                scale[place] = (high - low) / NORMAL_QUARTILE or finite_values.std() or 1.0
         gaps = np.flatnonzero(np.isnan(matrix).any(axis=0)).astype(np.int32)
         return cls(tuple(blocks), columns, middle, np.maximum(scale, LEAST_SCALE), gaps)
 
@@ -80,11 +80,11 @@ class BlockFeatures:
         return {"columns": self.columns, "middle": self.middle, "scale": self.scale, "gaps": self.gaps}
 
     @classmethod
-    def of_arrays(cls, blocks: Sequence[str], stored: Callable[..., NDArray[Any]]) -> Self:
+    def of_arrays(cls, blocks: Sequence[str], read_array: Callable[..., NDArray[Any]]) -> Self:
         """Build from stored arrays; `stored(name, *shape)` returns one after checking its shape."""
-        columns = stored("columns", -1)
+        columns = read_array("columns", -1)
         p = len(columns)
-        return cls(tuple(blocks), columns, stored("middle", p), stored("scale", p), stored("gaps", -1))
+        return cls(tuple(blocks), columns, read_array("middle", p), read_array("scale", p), read_array("gaps", -1))
 
 
 def _read(table: FeatureTable, blocks: Sequence[str], rows: Sequence[FeatureBlocks]) -> Floats:

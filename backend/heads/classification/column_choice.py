@@ -51,8 +51,8 @@ def _find_answer(
     label = next((label for label in labels if is_named_like(name, label)), None)
     if label is not None:
         return f"it has the name of the label {label!r}, so it may hold the answer"
-    known = np.isfinite(column)
-    if known.sum() >= FEWEST_IN_CODE and _is_code(column[known], codes[known]):
+    is_finite = np.isfinite(column)
+    if is_finite.sum() >= FEWEST_IN_CODE and _is_code(column[is_finite], codes[is_finite]):
         return f"its values are codes of the labels of {control!r}, so it holds the answer"
     return ""
 

@@ -149,7 +149,7 @@ class CombinedClasses:
             aleatoric[rows] = own.aleatoric
         return Uncertainty(epistemic, aleatoric)
 
-    def used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
+    def blocks_used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
         """Return the names of the inputs that the prediction of each galaxy uses, length n."""
         used: list[tuple[str, ...]] = [(IMAGE,)] * len(inputs)
         for expert, rows, _ in self._groups(inputs):
@@ -193,19 +193,19 @@ class CombinedClasses:
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
-        stored = storage.read(folder, head=NAME)
+        record = storage.read(folder, head=NAME)
         try:
-            kind = KINDS[stored.field("kind", str)]
+            kind = KINDS[record.field("kind", str)]
             table = FeatureTable(
-                {block: tuple(map(str, names)) for block, names in stored.field("features", dict).items()},
-                stored.names("left_out"),
+                {block: tuple(map(str, names)) for block, names in record.field("features", dict).items()},
+                record.names("left_out"),
             )
             experts = []
-            for index, blocks in enumerate(stored.field("experts", list)):
-                features = BlockFeatures.of_arrays([str(block) for block in blocks], _reader(stored, index))
+            for index, blocks in enumerate(record.field("experts", list)):
+                features = BlockFeatures.of_arrays([str(block) for block in blocks], _reader(record, index))
                 experts.append(ClassExpert(features, kind.load(folder / f"expert-{index}")))
-            choices = {frozenset(blocks): int(index) for blocks, index in stored.field("expert_of_blocks", list)}
-            trials = tuple(BlockTrial(**{**trial, "blocks": tuple(trial["blocks"])}) for trial in stored.field("trials", list))
+            choices = {frozenset(blocks): int(index) for blocks, index in record.field("expert_of_blocks", list)}
+            trials = tuple(BlockTrial(**{**trial, "blocks": tuple(trial["blocks"])}) for trial in record.field("trials", list))
             if not all(0 <= index < len(experts) for index in choices.values()):
                 raise ValueError("its choices name an expert that it does not have")
             return cls(kind.load(folder / IMAGE), table, tuple(experts), choices, trials)
@@ -221,5 +221,5 @@ def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64
     return logs
 
 
-def _reader(stored: storage.StoredHead, index: int) -> Any:
-    return lambda name, *shape: stored.array(f"{index}.{name}", *shape)
+def _reader(record: storage.StoredHead, index: int) -> Any:
+    return lambda name, *shape: record.array(f"{index}.{name}", *shape)

@@ -106,8 +106,8 @@ class LabelledImages:
     def losses(self, probabilities: Floats, rows: Rows) -> Floats:
         """Return the log loss of the images at `rows`, shape (r,), from their probabilities, shape (r, k)."""
         targets = self.leaves[rows]
-        answered = targets.sum(axis=1) > 0
-        return np.where(answered, self.link.log_loss(probabilities, targets), 0).astype(np.float32)
+        is_answered = targets.sum(axis=1) > 0
+        return np.where(is_answered, self.link.log_loss(probabilities, targets), 0).astype(np.float32)
 
 
 def fit_combined(images: LabelledImages, table: FeatureTable) -> PlainClasses | CombinedClasses:
@@ -138,8 +138,8 @@ def fit_combined(images: LabelledImages, table: FeatureTable) -> PlainClasses | 
     present = {block: table.present(images.inputs.blocks, block) for block in table.blocks}
     subsets = [subset for size in range(1, len(present) + 1) for subset in combinations(table.blocks, size)]
     rows_of = {subset: np.flatnonzero(np.logical_and.reduce([present[block] for block in subset])) for subset in subsets}
-    compared = [subset for subset in subsets if len(rows_of[subset]) >= FEWEST_GALAXIES]
-    if not compared:
+    compared_subsets = [subset for subset in subsets if len(rows_of[subset]) >= FEWEST_GALAXIES]
+    if not compared_subsets:
         return CombinedClasses(image, table)
     try:
         image_answers = images.held_out(image)
@@ -149,7 +149,7 @@ def fit_combined(images: LabelledImages, table: FeatureTable) -> PlainClasses | 
     all_losses: dict[tuple[str, ...], Floats] = {(): images.losses(image_answers, np.arange(n))}
     experts: dict[tuple[str, ...], ClassExpert] = {}
     trials: dict[tuple[str, ...], BlockTrial] = {}
-    for subset in compared:
+    for subset in compared_subsets:
         rows = rows_of[subset]
         try:
             expert, answers = _fit_expert(images, table, subset, rows, image_answers)
@@ -162,20 +162,20 @@ def fit_combined(images: LabelledImages, table: FeatureTable) -> PlainClasses | 
         error = float(gain.std(ddof=1)) / np.sqrt(len(rows))
         means = float(all_losses[()][rows].mean()), float(losses[rows].mean())
         trials[subset] = BlockTrial(subset, len(rows), *means, gain_error=float(error), used=False)
-    chosen: dict[frozenset[str], tuple[str, ...]] = {}
+    choice_by_subset: dict[frozenset[str], tuple[str, ...]] = {}
     for subset in subsets:
         # Too few galaxies have all of these blocks: they are predicted as galaxies with some of them.
-        parts = [blocks for smaller, blocks in chosen.items() if smaller < set(subset) and blocks]
-        chosen[frozenset(subset)] = (
-            _choose(subset, rows_of[subset], all_losses) if subset in compared else next(iter(parts), ())
+        parts = [blocks for smaller, blocks in choice_by_subset.items() if smaller < set(subset) and blocks]
+        choice_by_subset[frozenset(subset)] = (
+            _choose(subset, rows_of[subset], all_losses) if subset in compared_subsets else next(iter(parts), ())
         )
-    used = list(dict.fromkeys(subset for subset in chosen.values() if subset))
+    subsets_used = list(dict.fromkeys(subset for subset in choice_by_subset.values() if subset))
     return CombinedClasses(
         image,
         table,
-        tuple(experts[subset] for subset in used),
-        {blocks: used.index(subset) for blocks, subset in chosen.items() if subset},
-        tuple(replace(trial, used=trial.blocks in used) for trial in trials.values()),
+        tuple(experts[subset] for subset in subsets_used),
+        {blocks: subsets_used.index(subset) for blocks, subset in choice_by_subset.items() if subset},
+        tuple(replace(trial, used=trial.blocks in subsets_used) for trial in trials.values()),
     )
 
 
@@ -186,17 +186,19 @@ def _fit_expert(
 
     The hyperparameters are the best ones and not the simplest: whether blocks are better than the image is tested afterwards.
     """
-    known = images.inputs.only(rows).blocks
+    blocks_of_rows = images.inputs.only(rows).blocks
     offset, targets, folds = log_probabilities(image_answers[rows]), images.targets[rows], images.folds[rows]
     answers = np.zeros((len(rows), images.leaves.shape[1]), np.float32)
     for fold in np.unique(folds):
         test, train = folds == fold, folds != fold
-        measured = BlockFeatures.fit(table, blocks, [known[row] for row in np.flatnonzero(train)])
-        matrix = measured.read(table, known)
+        block_features = BlockFeatures.fit(table, blocks, [blocks_of_rows[row] for row in np.flatnonzero(train)])
+        matrix = block_features.read(table, blocks_of_rows)
         head = images.fit(matrix[train], targets[train], offset=offset[train], caution=0.0)
         answers[test] = head.predict(matrix[test], offset=offset[test])
-    measured = BlockFeatures.fit(table, blocks, known)
-    return ClassExpert(measured, images.fit(measured.read(table, known), targets, offset=offset, caution=0.0)), answers
+    block_features = BlockFeatures.fit(table, blocks, blocks_of_rows)
+    return ClassExpert(
+        block_features, images.fit(block_features.read(table, blocks_of_rows), targets, offset=offset, caution=0.0)
+    ), answers
 
 
 def _choose(available: tuple[str, ...], rows: Rows, losses: dict[tuple[str, ...], Floats]) -> tuple[str, ...]:
@@ -212,8 +214,8 @@ def _join_equal(folds: Rows, inputs: HeadInputs) -> Rows:
     for index, blocks in enumerate(inputs.blocks):
         values = tuple((name, tuple(block.values.items())) for name, block in blocks.items() if block.values)
         places.setdefault(values or index, []).append(index)
-    joined = folds.copy()
+    joined_folds = folds.copy()
     for images in places.values():
         if len(images) <= MOST_IMAGES_OF_A_TASK:
-            joined[images] = folds[images[0]]
-    return joined
+            joined_folds[images] = folds[images[0]]
+    return joined_folds

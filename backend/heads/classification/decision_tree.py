@@ -242,8 +242,8 @@ class DecisionTree:
         for head, question in zip(heads, tree.questions, strict=True):
             if head is not None and (head.exclusive, len(head.classes)) != (exclusive, len(question.answers)):
                 raise HeadError(f"a question of the head in {folder} has not {len(question.answers)} answers")
-        frequencies, reached = record.array("frequencies", len(tree.nodes)), record.array("reached", len(tree.questions))
-        return cls(tree, exclusive, heads, frequencies, reached, record.encoder)
+        frequencies, reached_shares = record.array("frequencies", len(tree.nodes)), record.array("reached", len(tree.questions))
+        return cls(tree, exclusive, heads, frequencies, reached_shares, record.encoder)
 
 
 def _folder_of(folder: FilePath, index: int) -> FilePath:

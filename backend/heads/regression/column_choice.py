@@ -53,8 +53,8 @@ def choose_features(rows: Sequence[FeatureBlocks], values: Floats, *, control: s
 def _find_answer(name: str, column: Floats, *, values: Floats, control: str) -> str:
     if is_named_like(name, control):
         return f"it has the name of the control {control!r}, so it may hold the answer"
-    known = np.isfinite(column)
-    if known.sum() >= FEWEST_EQUAL and _holds_answer(column[known], values[known]):
+    is_finite = np.isfinite(column)
+    if is_finite.sum() >= FEWEST_EQUAL and _holds_answer(column[is_finite], values[is_finite]):
         return f"it equals the labels of {control!r}, so it holds the answer"
     return ""
 

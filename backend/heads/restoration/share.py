@@ -89,8 +89,8 @@ class CorrectionShare:
         HeadError
             If a file is missing or damaged.
         """
-        stored = read(folder, head="restored")
-        share, labels = stored.field("share", float), stored.field("labels", int)
+        record = read(folder, head="restored")
+        share, labels = record.field("share", float), record.field("labels", int)
         if share not in SHARES:
             raise HeadError(f"the head in {folder} has a share of {share}, which is none of {', '.join(map(str, SHARES))}")
         return cls(share, labels)

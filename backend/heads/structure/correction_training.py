@@ -51,8 +51,8 @@ class FitRecord:
 
 def record_fits(galaxies: Sequence[Simulated]) -> FitRecord:
     """Fit simulated galaxies; those that cannot be measured are left out."""
-    pairs = [(galaxy, prepared) for galaxy in galaxies for prepared in prepare_simulated([galaxy])]
-    fits = fit_uncorrected([prepared for _, (prepared, _) in pairs])
+    pairs = [(galaxy, preparation) for galaxy in galaxies for preparation in prepare_simulated([galaxy])]
+    fits = fit_uncorrected([preparation for _, (preparation, _) in pairs])
     rows = [(fit, own, galaxy.signal_to_noise) for fit, (galaxy, (_, own)) in zip(fits, pairs, strict=True) if not fit.problem]
     true = to_quantities(np.stack([own for _, own, _ in rows]))
     return FitRecord(

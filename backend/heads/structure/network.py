@@ -51,8 +51,8 @@ class PosteriorNetwork(nn.Module):
         """Return means (n, 8), and the lower triangular roots (n, 8, 8) of the inverse covariances."""
         # Half the time of a step; answers are computed with all digits.
         with torch.autocast("cpu", dtype=torch.bfloat16, enabled=self.training):
-            pooled = self.convolutions(images)
-        features = torch.cat((pooled.float(), numbers), 1)
+            pooled_features = self.convolutions(images)
+        features = torch.cat((pooled_features.float(), numbers), 1)
         activations = nn.functional.gelu(self.first(features))
         activations = activations + nn.functional.gelu(self.second(torch.cat((activations, numbers), 1)))
         values = self.last(activations)

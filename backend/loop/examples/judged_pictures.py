@@ -62,7 +62,7 @@ def read_judged_pictures(annotations: Iterable[Annotation], control: Control, *,
     list of JudgedPicture
         One for each annotation with a verdict on a picture whose share is known; pictures of earlier releases have none.
     """
-    accepted = {name for label in control.labels if ACCEPTED in label.names for name in label.names}
+    accepted_names = {name for label in control.labels if ACCEPTED in label.names for name in label.names}
     pictures = []
     for annotation in annotations:
         share = annotation.data.get(SHARE_KEY)
@@ -75,7 +75,7 @@ def read_judged_pictures(annotations: Iterable[Annotation], control: Control, *,
                 answer = read_region(region, control)
             except ControlError:  # `examples` lists the annotation as unreadable
                 continue
-            pictures.append(JudgedPicture(annotation.task_id, float(share), not accepted.isdisjoint(answer)))
+            pictures.append(JudgedPicture(annotation.task_id, float(share), not accepted_names.isdisjoint(answer)))
     return pictures
 
 

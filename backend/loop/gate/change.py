@@ -107,12 +107,12 @@ def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, 
     tasks = (task for task in project.tasks if bool(task.annotations) is only_annotated)
     sample = sorted(tasks, key=lambda task: _order(task.id))[:MOST_TASKS]
     references = [reference_of_image(task.data, config, images_of_control(task.data, config, control)[0]) for task in sample]
-    shown = [(task, reference) for task, reference in zip(sample, references, strict=True) if reference]
-    features_of_images = project.predictors.extractor.extract_features([reference for _, reference in shown], embed=True)
-    needed = new.needs_blocks | live.needs_blocks
+    pairs = [(task, reference) for task, reference in zip(sample, references, strict=True) if reference]
+    features_of_images = project.predictors.extractor.extract_features([reference for _, reference in pairs], embed=True)
+    block_names = new.needs_blocks | live.needs_blocks
     readable = [
-        replace(features, blocks=project.predictors.blocks.read(task.data, only=needed))
-        for (task, _), features in zip(shown, features_of_images, strict=True)
+        replace(features, blocks=project.predictors.blocks.read(task.data, only=block_names))
+        for (task, _), features in zip(pairs, features_of_images, strict=True)
         if isinstance(features, ImageFeatures)
     ]
     if not readable:

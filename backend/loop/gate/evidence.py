@@ -142,8 +142,8 @@ def describe_decision(name: str, decision: Decision, evidence: Mapping[str, Any]
     interval = " ({difference:+.3f}, {low:+.3f} to {high:+.3f}, {tasks} tasks)".format_map(versus_live)
     back = "; the shipped head is restored" if decision.origin is HeadOrigin.SHIPPED else ""
     numbers, inputs = _describe_numbers(evidence.get("numbers", {})), evidence.get("inputs", {}).get("used", [])
-    used = f", uses {' and '.join(inputs)}" if inputs else ""
-    return f"{title_of_head(name)} {decision.reason}{interval if versus_live['tasks'] else ''}{numbers}{used}{back}"
+    inputs_note = f", uses {' and '.join(inputs)}" if inputs else ""
+    return f"{title_of_head(name)} {decision.reason}{interval if versus_live['tasks'] else ''}{numbers}{inputs_note}{back}"
 
 
 def _describe_numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:

@@ -110,9 +110,9 @@ def run_gate(
         decisions[PROMPTS], evidence[PROMPTS] = prompts
     pictures = read_project_verdicts(snapshot.validation, config)
     share, live_share = (heads.trained[origin].restored for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE))
-    restored = decide_restored(share, live_share, pictures, galaxies=snapshot.sides.galaxies)
-    if restored is not None:
-        decisions[RESTORED_PICTURES], evidence[RESTORED_PICTURES] = restored
+    picture_decision = decide_restored(share, live_share, pictures, galaxies=snapshot.sides.galaxies)
+    if picture_decision is not None:
+        decisions[RESTORED_PICTURES], evidence[RESTORED_PICTURES] = picture_decision
         tasks |= {picture.task for picture in pictures}
     return _verdict(heads, decisions, evidence, judged_on=len(tasks))
 

@@ -133,13 +133,13 @@ def _fit_all(
             reason = reason_of_item(error)  # the other controls are still trained
             log.error("event=control_not_trained control=%s reason=%r", control.name, str(reason), exc_info=error)
             reasons.append(f"{control.name}: {reason}")
-    restored = None
+    correction_share = None
     if find_verdict_control(config) is not None:
         try:
-            restored = CorrectionShare.fit(read_project_verdicts(snapshot.training, config))
+            correction_share = CorrectionShare.fit(read_project_verdicts(snapshot.training, config))
         except NotEnoughLabels as error:
             reasons.append(str(error))
-    return ProjectHeads(heads, masks, restored), reasons
+    return ProjectHeads(heads, masks, correction_share), reasons
 
 
 class ImagesOfProject:

@@ -166,9 +166,9 @@ class ClassModel(ControlModel):
             return []
         inputs = inputs_of(features_of_images)
         probabilities, confidences = self._predict(inputs)
-        used = self._used(inputs)
+        blocks_used = self._blocks_used(inputs)
         return [
-            RegionPredictions(self._regions(row, used[place], inputs.blocks[place]), confidence)
+            RegionPredictions(self._regions(row, blocks_used[place], inputs.blocks[place]), confidence)
             for place, (row, confidence) in enumerate(zip(probabilities, confidences.tolist(), strict=True))
         ]
 
@@ -211,13 +211,13 @@ class ClassModel(ControlModel):
         probabilities = self.probabilities(inputs)
         return probabilities, self.acquisition_confidence(inputs, probabilities)
 
-    def _used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
+    def _blocks_used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
         """Return the inputs of each prediction, length n; empty for a head that no block was compared for."""
         if self._head is None or not (self._head.table.blocks or self._head.table.left_out):
             return [()] * len(inputs)
-        return self._head.used(self._own_inputs(inputs))
+        return self._head.blocks_used(self._own_inputs(inputs))
 
-    def _regions(self, row: NDArray[np.float64], used: Sequence[str], blocks: FeatureBlocks) -> list[dict[str, Any]]:
+    def _regions(self, row: NDArray[np.float64], blocks_used: Sequence[str], blocks: FeatureBlocks) -> list[dict[str, Any]]:
         indices = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
         if not indices and self.control.multiple and self.tree is None:
             return []
@@ -228,8 +228,8 @@ class ClassModel(ControlModel):
         score = float(np.clip(row[indices].mean(), 0, 1))
         values = [self.control.path(label) for label in labels] if self.tree is not None else labels
         region = ANSWERS[self.control.tag].encode(values, control=self.control, score=score)
-        if not used or self._head is None:
+        if not blocks_used or self._head is None:
             return [region]
-        missing = describe_missing(used, blocks, self._head.columns)
-        text = f"{describe_inputs(used)}{'; ' if missing else ''}{missing}"
-        return [region | {"meta": {"text": [text], "used": list(used)}}]
+        missing = describe_missing(blocks_used, blocks, self._head.columns)
+        text = f"{describe_inputs(blocks_used)}{'; ' if missing else ''}{missing}"
+        return [region | {"meta": {"text": [text], "used": list(blocks_used)}}]

@@ -124,7 +124,7 @@ class NumberModel(ControlModel):
         ]
 
 
-def _describe(error: float, used: Sequence[str], missing: str) -> str:
+def _describe(error: float, blocks_used: Sequence[str], missing: str) -> str:
     """Return the error of a prediction and its inputs in a sentence, with the reasons why values are missing."""
-    source = describe_inputs(used) if used else "the mean of the labels, since no input predicts it better"
+    source = describe_inputs(blocks_used) if blocks_used else "the mean of the labels, since no input predicts it better"
     return f"± {error:.2g} (68 %), {source}{'; ' if missing else ''}{missing}"

@@ -15,7 +15,7 @@ def test_inputs_are_named() -> None:
 
 
 @pytest.mark.parametrize(
-    ("used", "blocks", "sentence"),
+    ("blocks_used", "blocks", "sentence"),
     [
         ((COLUMNS, SPECTRUM), {COLUMNS: COMPLETE, SPECTRUM: Block({"continuum_00": 1.0})}, ""),
         (
@@ -35,5 +35,5 @@ def test_inputs_are_named() -> None:
         ),
     ],
 )
-def test_the_reasons_of_missing_values_are_told(used: tuple[str, ...], blocks: FeatureBlocks, sentence: str) -> None:
-    assert describe_missing(used, blocks, FEATURES) == sentence
+def test_the_reasons_of_missing_values_are_told(blocks_used: tuple[str, ...], blocks: FeatureBlocks, sentence: str) -> None:
+    assert describe_missing(blocks_used, blocks, FEATURES) == sentence

@@ -82,14 +82,14 @@ def test_a_measurement_is_made_once(image: StoredImage, science: dict[str, Any],
 
 
 def test_indices_are_measured_only_where_they_are_needed(image: StoredImage, science: dict[str, Any], tmp_path: Path) -> None:
-    one = measurer(tmp_path)
-    model = one.measure(image, science, None, size=None, with_indices=False)
+    reader = measurer(tmp_path)
+    model = reader.measure(image, science, None, size=None, with_indices=False)
     assert "re_px" in model.values
     assert not {"gini", "asymmetry"} & (model.values.keys() | model.reasons.keys())
-    full = one.measure(image, science, None, size=None)
+    full = reader.measure(image, science, None, size=None)
     assert {"gini", "outer_asymmetry", "shape_asymmetry"} <= full.values.keys()
     assert full.values.items() > model.values.items()
-    assert one.measure(image, science, None, size=None, with_indices=False) == full  # from the cache
+    assert reader.measure(image, science, None, size=None, with_indices=False) == full  # from the cache
 
 
 @pytest.mark.parametrize("value", [99.0, "-99", 999])
@@ -97,10 +97,10 @@ def test_a_placeholder_of_a_zero_point_gives_no_magnitude(image: StoredImage, va
     content = io.BytesIO()
     pixels = np.random.default_rng(0).normal(size=(61, 61)) + 300 * np.exp(-np.hypot(*np.mgrid[-30:31, -30:31]) / 3)
     fits.PrimaryHDU(pixels.astype(np.float32), fits.Header({"MAGZERO": 99.0})).writeto(content)
-    stored = StoredImage("galaxy", content.getvalue, 10**6)
-    measured = measurer(None).measure(stored, {"zero_point": value}, None, size=None, with_indices=False)
-    assert measured.reasons["mag"] == "the image has no zero point"
-    assert "re_px" in measured.values
+    image_file = StoredImage("galaxy", content.getvalue, 10**6)
+    measurement = measurer(None).measure(image_file, {"zero_point": value}, None, size=None, with_indices=False)
+    assert measurement.reasons["mag"] == "the image has no zero point"
+    assert "re_px" in measurement.values
 
 
 def test_a_display_image_has_shape_and_size_only(image: StoredImage) -> None:

@@ -214,19 +214,21 @@ def test_a_single_choice_is_the_most_probable_label() -> None:
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
     likeliest = model.probabilities(HeadInputs.of_images(sample)).argmax(axis=1)
-    chosen = [predicted.regions[0]["value"]["choices"] for predicted in model.predict_regions(features_of(sample))]
-    assert chosen == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
+    label_lists = [
+        each_prediction.regions[0]["value"]["choices"] for each_prediction in model.predict_regions(features_of(sample))
+    ]
+    assert label_lists == [[["Spiral", "Elliptical", "Merger"][index]] for index in likeliest]
 
 
 def test_a_multiple_choice_has_all_probable_labels() -> None:
     (model,) = models(choices("Spiral", "Elliptical", "Merger", choice="multiple"))
     assert isinstance(model, ClassModel)
     sample = random_vectors(20)
-    for row, predicted in zip(
+    for row, each_prediction in zip(
         model.probabilities(HeadInputs.of_images(sample)), model.predict_regions(features_of(sample)), strict=True
     ):
-        ticked = [label for region in predicted.regions for label in region["value"]["choices"]]
-        assert ticked == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
+        labels = [label for region in each_prediction.regions for label in region["value"]["choices"]]
+        assert labels == [["Spiral", "Elliptical", "Merger"][index] for index in np.flatnonzero(row > 0.5)]
 
 
 def test_a_trained_head_replaces_the_shipped_one(embeddings: Callable[..., Any]) -> None:

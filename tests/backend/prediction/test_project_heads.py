@@ -148,10 +148,10 @@ def test_the_head_of_restored_pictures_is_stored_and_taken_like_any_other(tmp_pa
         folder.mkdir()
         ProjectHeads(restored=CorrectionShare(share, 20)).save(folder, config(CHOICES))
     assert ProjectHeads.load(own, config(CHOICES)).restored == CorrectionShare(0.0, 20)
-    taken = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: other})
-    assert taken.restored == CorrectionShare(0.5, 20)
-    shipped = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: tmp_path / "v0001"})
-    assert shipped.restored is None
+    heads_of_other = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: other})
+    assert heads_of_other.restored == CorrectionShare(0.5, 20)
+    shipped_heads = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: tmp_path / "v0001"})
+    assert shipped_heads.restored is None
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:

@@ -46,8 +46,8 @@ def features_of(rows: NDArray[np.float32]) -> list[ImageFeatures]:
 
 
 def test_the_shipped_head_predicts_the_same_beside_another_encoder() -> None:
-    alone, joined = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
-    assert joined.probabilities(INPUTS) == pytest.approx(alone.probabilities(HeadInputs.of_images(SHIPPED_ROWS)))
+    alone, joined_model = ClassModel(CLASS, None, ALONE), ClassModel(CLASS, None, JOINED)
+    assert joined_model.probabilities(INPUTS) == pytest.approx(alone.probabilities(HeadInputs.of_images(SHIPPED_ROWS)))
 
 
 def test_a_classifier_reads_its_own_encoder_and_starts_from_the_shipped_one() -> None:
@@ -58,8 +58,8 @@ def test_a_classifier_reads_its_own_encoder_and_starts_from_the_shipped_one() ->
     probabilities = model.probabilities(INPUTS)
     assert (probabilities.argmax(axis=1) == KINDS).mean() > 0.9
     assert model.own_columns(ROWS).tolist() == OWN_ROWS.tolist()
-    shuffled = HeadInputs.of_images(np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1))
-    assert model.probabilities(shuffled)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
+    shuffled_inputs = HeadInputs.of_images(np.concatenate([OWN_ROWS[::-1], SHIPPED_ROWS], axis=1))
+    assert model.probabilities(shuffled_inputs)[::-1].argmax(axis=1) == pytest.approx(probabilities.argmax(axis=1))
 
 
 @pytest.mark.parametrize("kind", [Parameters, Regression])

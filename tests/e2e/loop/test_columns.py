@@ -46,26 +46,26 @@ def test_columns_are_learned_and_named_in_the_predictions(project: Project) -> N
     assert inputs["used"] == ["columns"]
     assert inputs["compared"][0]["loss"] < inputs["compared"][0]["image_loss"]
 
-    stored = [prediction for prediction in project.predictions if prediction.version == version.name]
-    assert {prediction.task for prediction in stored} == set(project.to_do())
-    for prediction in stored:
+    predictions = [prediction for prediction in project.predictions if prediction.version == version.name]
+    assert {prediction.task for prediction in predictions} == set(project.to_do())
+    for prediction in predictions:
         (region,) = prediction.result
         assert region["value"]["choices"] == [RED if colour_of(prediction.task) > 0.6 else BLUE]
         assert "columns" in region["meta"]["used"]
         assert "catalogue columns" in region["meta"]["text"][0]
 
     # A changed column is another input: the task is predicted again. Without columns the image answers.
-    red = next(prediction.task for prediction in stored if colour_of(prediction.task) > 0.6)
-    (changed,) = read_tasks(project.loop.client, project.id, task_ids=[red])
+    red = next(prediction.task for prediction in predictions if colour_of(prediction.task) > 0.6)
+    (changed_task,) = read_tasks(project.loop.client, project.id, task_ids=[red])
     client = project.loop.client
-    client.send("PATCH", f"/api/tasks/{red}/", json={"data": {**changed.data, "mag_g": "none", "mag_r": -99}})
+    client.send("PATCH", f"/api/tasks/{red}/", json={"data": {**changed_task.data, "mag_g": "none", "mag_r": -99}})
     project.press_start_training()
 
-    def used() -> list[str]:
+    def read_inputs_used() -> list[str]:
         results = [each.result for each in project.predictions if (each.task, each.version) == (red, version.name)]
         return results[0][0]["meta"]["used"] if results else []
 
-    project.loop.wait_until(lambda: used() == ["image"], "predicted from the image", project)
+    project.loop.wait_until(lambda: read_inputs_used() == ["image"], "predicted from the image", project)
 
     project.loop.command("rollback", str(project.id), project.name_of(1))
     project.wait_for_version(1)

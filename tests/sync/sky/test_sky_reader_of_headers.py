@@ -189,5 +189,5 @@ def test_a_polynomial_without_its_suffix_is_applied_and_logged_nowhere(code: str
     cards |= {"A_ORDER": 2, "B_ORDER": 2, "A_2_0": 1e-4, "B_0_2": 2e-4, "NAXIS": 2, "NAXIS1": 100, "NAXIS2": 80}
     (place,) = read_sky(cards).positions(10, 70)
     assert not caplog.records
-    suffixed = {"CTYPE1": f"RA---{code}-SIP", "CTYPE2": f"DEC--{code}-SIP"}
-    assert place == pytest.approx(WCS(fits.Header(cards | suffixed)).all_pix2world([[10, 70]], 0)[0], abs=1e-9)
+    cards_with_suffix = {"CTYPE1": f"RA---{code}-SIP", "CTYPE2": f"DEC--{code}-SIP"}
+    assert place == pytest.approx(WCS(fits.Header(cards | cards_with_suffix)).all_pix2world([[10, 70]], 0)[0], abs=1e-9)

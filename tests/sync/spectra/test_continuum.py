@@ -22,8 +22,8 @@ CENTRES_A = np.sqrt(np.geomspace(FIRST_A, LAST_A, BINS + 1)[1:] * np.geomspace(F
 
 def galaxy(*, first: float = 3100, last: float = 8500, noise: float = 0.02) -> tuple[Floats, Floats, Floats]:
     """Return wavelengths, fluxes and noise of a continuum with known coefficients, in any unit, and a strong line."""
-    shipped = shipped_components()
-    continuum = shipped.mean + (TRUTH * shipped.deviations[:3]) @ shipped.components[:3]
+    components = shipped_components()
+    continuum = components.mean + (TRUTH * components.deviations[:3]) @ components.components[:3]
     wavelength = np.asarray(np.geomspace(first, last, 4000), np.float64)
     flux = 7.0 * np.interp(wavelength, CENTRES_A, continuum)
     flux += np.random.default_rng(0).normal(0, 7 * noise, len(flux)) + 200 * np.exp(-0.5 * ((wavelength - 6564.6) / 3) ** 2)
@@ -32,9 +32,9 @@ def galaxy(*, first: float = 3100, last: float = 8500, noise: float = 0.02) -> t
 
 @pytest.mark.parametrize("reach", [(3100, 8500), (3100, 6200), (4000, 8500)], ids=["whole", "no red part", "no blue part"])
 def test_coefficients_are_recovered_where_the_spectrum_covers_a_part(reach: tuple[float, float]) -> None:
-    measured = measure_components(*galaxy(first=reach[0], last=reach[1]))
-    found = np.array([measured[f"continuum_pc{number}"] for number in (1, 2, 3)]) / shipped_components().deviations[:3]
-    assert found == pytest.approx(TRUTH, abs=0.25)
+    values = measure_components(*galaxy(first=reach[0], last=reach[1]))
+    ratios = np.array([values[f"continuum_pc{number}"] for number in (1, 2, 3)]) / shipped_components().deviations[:3]
+    assert ratios == pytest.approx(TRUTH, abs=0.25)
 
 
 def test_a_short_or_negative_spectrum_has_no_coefficients() -> None:
@@ -55,8 +55,8 @@ def test_coefficients_exist_only_with_a_known_redshift() -> None:
     spectrum = Spectrum(wavelength * 1.1, flux, noise)
     for unknown in (None, -99.0, 99.0, float("nan")):
         assert not any(name.startswith("rest_") for name in measure_spectrum(spectrum, redshift=unknown))
-    measured = measure_spectrum(spectrum, redshift=0.1)
-    assert measured["rest_continuum_pc1"] == pytest.approx(shipped_components().deviations[0], rel=0.2)
+    values = measure_spectrum(spectrum, redshift=0.1)
+    assert values["rest_continuum_pc1"] == pytest.approx(shipped_components().deviations[0], rel=0.2)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason="the folder shared/data/spectra is absent")
@@ -66,6 +66,6 @@ def test_real_spectra_are_described_to_three_percent() -> None:
     for row in rows:
         spectrum = read_spectrum((REAL / row["spectrum"]).read_bytes())
         values, errors = bin_continuum(spectrum.wavelength / (1 + float(row["zspec"])), spectrum.flux, spectrum.noise)
-        coefficients, fitted = shipped_components().fit(values, errors)
-        assert np.nanmedian(np.abs(values / fitted - 1)) < 0.03
+        coefficients, fitted_values = shipped_components().fit(values, errors)
+        assert np.nanmedian(np.abs(values / fitted_values - 1)) < 0.03
         assert (np.abs(coefficients / shipped_components().deviations) < 4).all()

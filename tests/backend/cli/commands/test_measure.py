@@ -98,12 +98,12 @@ def test_a_cluster_measures_the_same_and_lists_the_same_files(run: Run, galaxy: 
     )
     assert (local.exit_code, remote.exit_code) == (1, 1), remote.output
     assert "bad.fits: " in remote.stderr
-    here, there = (Table.read(tmp_path / f"{engine}.ecsv") for engine in ("local", "ray"))
-    assert list(here["file"]) == list(there["file"]) == ["galaxy.fits", "copy.fits"]
-    assert set(here["psf"]) == {"seeing"}
-    assert not {"gini", "asymmetry"} & {name for name in here.colnames if not np.ma.getmaskarray(here[name]).all()}
+    local_rows, ray_rows = (Table.read(tmp_path / f"{engine}.ecsv") for engine in ("local", "ray"))
+    assert list(local_rows["file"]) == list(ray_rows["file"]) == ["galaxy.fits", "copy.fits"]
+    assert set(local_rows["psf"]) == {"seeing"}
+    assert not {"gini", "asymmetry"} & {name for name in local_rows.colnames if not np.ma.getmaskarray(local_rows[name]).all()}
     for name in ("re_px", "re_px_err", "sersic_n", "mag"):
-        np.testing.assert_allclose(here[name], there[name], rtol=1e-4)
+        np.testing.assert_allclose(local_rows[name], ray_rows[name], rtol=1e-4)
     assert sorted(file.name for file in (tmp_path / "ray").iterdir()) == ["copy_1.fits", "galaxy_1.fits", "sheet-0001.png"]
 
 

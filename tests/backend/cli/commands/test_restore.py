@@ -71,9 +71,9 @@ def test_a_wrong_call_is_one_sentence(run: Run, words: tuple[str, ...], sentence
 
 
 def test_without_a_psf_an_image_is_refused_in_one_sentence(run: Run) -> None:
-    done = run("restore", "a.fits", "--output", "out.fits")
-    assert done.exit_code == 1
-    (line,) = [line for line in done.stderr.splitlines() if "a.fits" in line]
+    result = run("restore", "a.fits", "--output", "out.fits")
+    assert result.exit_code == 1
+    (line,) = [line for line in result.stderr.splitlines() if "a.fits" in line]
     assert "the PSF is not known: the header has none of the cards PSF_FWHM" in line
     assert line.endswith("give it with --psf, or --denoise to only remove noise")
     assert not Path("out.fits").exists()
@@ -82,8 +82,8 @@ def test_without_a_psf_an_image_is_refused_in_one_sentence(run: Run) -> None:
 def test_the_psf_of_the_header_is_used_and_named(run: Run) -> None:
     image = fits.getdata("a.fits")
     fits.writeto("seeing.fits", image, fits.Header({"FWHM": 4.0}))
-    done = run("restore", "seeing.fits", "--output", "out.fits")
-    assert done.exit_code == 0, done.output
+    result = run("restore", "seeing.fits", "--output", "out.fits")
+    assert result.exit_code == 0, result.output
     assert "FWHM 4.0" in (history := "".join(fits.getheader("out.fits")["HISTORY"]))
     assert "the width in the header" in history
 
@@ -95,16 +95,16 @@ def test_the_psf_of_the_stars_of_a_field_is_used_and_named(run: Run) -> None:
         field[24 + 34 * (place // 9), 24 + 34 * (place % 9)] = 4000 + 300 * number
     field[150, 160] = 60_000  # brighter than the stars, which it keeps from looking saturated
     fits.writeto("field.fits", ndimage.gaussian_filter(field, 4.0 / 2.3548) + RNG.normal(20, 0.4, field.shape))
-    done = run("restore", "field.fits", "--output", "out.fits")
-    assert done.exit_code == 0, done.output
+    result = run("restore", "field.fits", "--output", "out.fits")
+    assert result.exit_code == 0, result.output
     assert "of the stars in the image" in "".join(fits.getheader("out.fits")["HISTORY"])
     assert fits.getdata("out.fits").max() > 1.5 * fits.getdata("field.fits").max()
 
 
 def test_a_project_that_does_not_exist_is_named(run: Run) -> None:
-    done = run("restore", "a.fits", "--denoise", "--project", "77", "--output", "out.fits")
-    assert done.exit_code != 0
-    assert "77" in done.stderr
+    result = run("restore", "a.fits", "--denoise", "--project", "77", "--output", "out.fits")
+    assert result.exit_code != 0
+    assert "77" in result.stderr
 
 
 def test_a_psf_is_not_overwritten(run: Run) -> None:

@@ -66,50 +66,50 @@ KINDS = [0, 1] * 60
 
 
 @pytest.fixture(scope="module")
-def combined() -> CombinedClasses:
+def combined_head() -> CombinedClasses:
     head = fit(KINDS, [blocks if place % 4 else {} for place, blocks in enumerate(colours(KINDS))])
     assert isinstance(head, CombinedClasses)
     return head
 
 
-def test_columns_that_separate_the_classes_are_used(combined: CombinedClasses) -> None:
+def test_columns_that_separate_the_classes_are_used(combined_head: CombinedClasses) -> None:
     inputs = HeadInputs(embeddings(KINDS, seed=1), tuple(colours(KINDS, seed=1)))
-    right = combined.predict(inputs).argmax(axis=1) == KINDS
-    by_image = combined.predict(HeadInputs.of_images(inputs.embeddings)).argmax(axis=1) == KINDS
+    right = combined_head.predict(inputs).argmax(axis=1) == KINDS
+    by_image = combined_head.predict(HeadInputs.of_images(inputs.embeddings)).argmax(axis=1) == KINDS
     assert right.mean() > 0.85
     assert by_image.mean() < 0.75
-    assert combined.blocks == {COLUMNS}
-    (trial,) = combined.trials
+    assert combined_head.blocks == {COLUMNS}
+    (trial,) = combined_head.trials
     assert trial.used
     assert trial.galaxies == 90
     assert trial.image_loss - trial.loss > 2 * trial.gain_error
 
 
-def test_galaxies_without_columns_get_the_answer_of_the_image(combined: CombinedClasses) -> None:
+def test_galaxies_without_columns_get_the_answer_of_the_image(combined_head: CombinedClasses) -> None:
     blocks = colours([0, 1, 0])
     inputs = HeadInputs(embeddings([0, 1, 0], seed=2), (blocks[0], {}, {COLUMNS: Block(missing={"mag_g": "text"})}))
-    expected = combined.image.predict(inputs.embeddings)
-    predicted = combined.predict(inputs)
-    assert np.array_equal(predicted[1:], expected[1:])
-    assert not np.allclose(predicted[0], expected[0], atol=0.02)
-    assert [COLUMNS in used for used in combined.used(inputs)] == [True, False, False]
-    uncertainty = combined.uncertainty(inputs)
-    assert np.array_equal(uncertainty.epistemic[1:], combined.image.uncertainty(inputs.embeddings).epistemic[1:])
+    expected = combined_head.image.predict(inputs.embeddings)
+    probabilities = combined_head.predict(inputs)
+    assert np.array_equal(probabilities[1:], expected[1:])
+    assert not np.allclose(probabilities[0], expected[0], atol=0.02)
+    assert [COLUMNS in blocks for blocks in combined_head.blocks_used(inputs)] == [True, False, False]
+    uncertainty = combined_head.uncertainty(inputs)
+    assert np.array_equal(uncertainty.epistemic[1:], combined_head.image.uncertainty(inputs.embeddings).epistemic[1:])
     assert np.isfinite(uncertainty.epistemic).all()
 
 
 def test_columns_of_noise_are_not_used() -> None:
     rng = np.random.default_rng(3)
-    used = 0
+    count_used = 0
     for seed in range(5):
         noise: list[FeatureBlocks] = [
             {COLUMNS: Block({"mag_g": float(rng.normal(18, 1)), "mag_r": float(rng.normal(18, 1))})} for _ in KINDS
         ]
         head = fit(KINDS, noise, seed=seed)
         assert isinstance(head, CombinedClasses)
-        used += bool(head.blocks)
+        count_used += bool(head.blocks)
         assert head.trials[0].galaxies == len(KINDS)
-    assert used <= 1
+    assert count_used <= 1
 
 
 def test_without_blocks_the_head_is_the_plain_one() -> None:
@@ -123,12 +123,12 @@ def test_a_set_of_blocks_that_few_galaxies_have_uses_a_part_of_it() -> None:
     head = fit(KINDS, blocks)
     assert isinstance(head, CombinedClasses)
     inputs = HeadInputs(embeddings([0, 1]), tuple(blocks[:2]))
-    assert all(COLUMNS in used and SPECTRUM not in used for used in head.used(inputs))
+    assert all(COLUMNS in blocks and SPECTRUM not in blocks for blocks in head.blocks_used(inputs))
 
 
-def test_missing_and_wild_values_give_finite_probabilities(combined: CombinedClasses) -> None:
+def test_missing_and_wild_values_give_finite_probabilities(combined_head: CombinedClasses) -> None:
     blocks: list[FeatureBlocks] = [{COLUMNS: Block({"mag_g": 1e30, "mag_r": -1e30})}, {COLUMNS: Block({"mag_r": 18.0})}]
-    probabilities = combined.predict(HeadInputs(embeddings([0, 1]), tuple(blocks)))
+    probabilities = combined_head.predict(HeadInputs(embeddings([0, 1]), tuple(blocks)))
     assert np.isfinite(probabilities).all()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
 
@@ -189,18 +189,18 @@ def test_a_decision_tree_uses_columns_too(tmp_path: Path) -> None:
     assert np.array_equal(CombinedClasses.load(tmp_path).predict_nodes(inputs), nodes)
 
 
-def test_a_stored_head_predicts_the_same(combined: CombinedClasses, tmp_path: Path) -> None:
-    combined.save(tmp_path)
-    stored = CombinedClasses.load(tmp_path)
+def test_a_stored_head_predicts_the_same(combined_head: CombinedClasses, tmp_path: Path) -> None:
+    combined_head.save(tmp_path)
+    copy = CombinedClasses.load(tmp_path)
     inputs = HeadInputs(embeddings(KINDS, seed=5), (*colours(KINDS[2:], seed=5), {}, {}))
-    assert np.array_equal(stored.predict(inputs), combined.predict(inputs))
-    assert stored.used(inputs) == combined.used(inputs)
-    assert stored.trials == combined.trials
-    assert IMAGE in stored.used(inputs)[-1]
+    assert np.array_equal(copy.predict(inputs), combined_head.predict(inputs))
+    assert copy.blocks_used(inputs) == combined_head.blocks_used(inputs)
+    assert copy.trials == combined_head.trials
+    assert IMAGE in copy.blocks_used(inputs)[-1]
 
 
-def test_a_damaged_head_is_named(combined: CombinedClasses, tmp_path: Path) -> None:
-    combined.save(tmp_path)
+def test_a_damaged_head_is_named(combined_head: CombinedClasses, tmp_path: Path) -> None:
+    combined_head.save(tmp_path)
     fields = json.loads((tmp_path / "head.json").read_text())
     (tmp_path / "head.json").write_text(json.dumps({**fields, "expert_of_blocks": [[["columns"], 4]]}))
     with pytest.raises(HeadError, match="damaged"):

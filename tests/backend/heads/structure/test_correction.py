@@ -36,10 +36,11 @@ def quantities(**values: float) -> dict[str, Measured]:
 
 def test_features_do_not_change_when_the_galaxy_is_turned() -> None:
     parameters, covariance = bright_fit()
-    turned = parameters.copy()
-    turned[3:5] = -0.1, 0.2  # by 45 degrees
+    rotated_parameters = parameters.copy()
+    rotated_parameters[3:5] = -0.1, 0.2  # by 45 degrees
     first, second = (
-        features_of(own, covariance, psf=gaussian_psf(2.0), scatter=1.1, signal=200.0) for own in (parameters, turned)
+        features_of(own, covariance, psf=gaussian_psf(2.0), scatter=1.1, signal=200.0)
+        for own in (parameters, rotated_parameters)
     )
     assert first.shape == (FEATURES,)
     assert first == pytest.approx(second)
@@ -76,10 +77,10 @@ def test_shipped_correction_of_a_bright_galaxy_is_a_part_of_its_error() -> None:
     parameters, covariance = bright_fit()
     features = features_of(parameters, covariance, psf=gaussian_psf(2.0), scatter=1.0, signal=300.0)
     fit = quantities()
-    corrected = open_correction().correct(fit, features)
+    correction = open_correction().correct(fit, features)
     for name in SHIFTED:
-        assert abs(corrected[name].value - fit[name].value) < 0.1
-        assert corrected[name].error == pytest.approx(0.1, rel=0.5)
+        assert abs(correction[name].value - fit[name].value) < 0.1
+        assert correction[name].error == pytest.approx(0.1, rel=0.5)
 
 
 def test_stored_correction_is_the_same(tmp_path: Path) -> None:

@@ -43,14 +43,14 @@ def columns_of(kind: int, rng: np.random.Generator) -> dict[str, float]:
 def equal_images(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations of equal images whose class follows from a colour; one column is a code of the class."""
     rng = np.random.default_rng(0)
-    made = []
+    images = []
     for task in range(1, 41):
         kind = task % 2
         reference = files.put(f"/data/upload/{PROJECT}/{task}.png", png(spots=((100, 50, 9),), seed=task))
         data = {"image": reference, **columns_of(kind, rng), "mag_i": 99, "type": "E" if kind else "S", "code": kind}
         region = choices.encode([LABELS[kind]], control=CONTROL)
-        made.append(Annotation(task, task, data, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
-    return made
+        images.append(Annotation(task, task, data, [region], "2026-01-01T00:00:00Z", 1, False, None, None))
+    return images
 
 
 def test_columns_are_learned_compared_ranked_and_used(

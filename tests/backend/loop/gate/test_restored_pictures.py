@@ -13,11 +13,11 @@ from backend.registry.records import RESTORED_PICTURES
 HALF, NONE = CorrectionShare(0.5, 40), CorrectionShare(0.0, 30)
 
 
-def verdicts(**accepted: tuple[int, int]) -> list[JudgedPicture]:
+def verdicts(**counts_by_name: tuple[int, int]) -> list[JudgedPicture]:
     """Return verdicts on pictures of other tasks: accepted and rejected ones for each share."""
     shares = {"full": 1.0, "half": 0.5, "none": 0.0}
-    counted = [(shares[name], counts) for name, counts in accepted.items()]
-    answers = [(share, answer) for share, (yes, no) in counted for answer in [True] * yes + [False] * no]
+    share_counts = [(shares[name], counts) for name, counts in counts_by_name.items()]
+    answers = [(share, answer) for share, (yes, no) in share_counts for answer in [True] * yes + [False] * no]
     return [JudgedPicture(task, share, answer) for task, (share, answer) in enumerate(answers)]
 
 
@@ -36,22 +36,22 @@ def verdicts(**accepted: tuple[int, int]) -> list[JudgedPicture]:
 def test_the_share_that_is_accepted_more_often_goes_live(
     candidate: CorrectionShare | None, live: CorrectionShare | None, pictures: list[JudgedPicture], origin: HeadOrigin
 ) -> None:
-    decided = decide_restored(candidate, live, pictures, galaxies={})
-    assert decided is not None
-    assert decided[0].origin is origin
+    decision = decide_restored(candidate, live, pictures, galaxies={})
+    assert decision is not None
+    assert decision[0].origin is origin
 
 
 def test_more_labels_and_a_likely_gain_suffice() -> None:
     pictures = verdicts(full=(3, 17), half=(11, 9), none=(6, 14))
-    decided = decide_restored(HALF, NONE, pictures, galaxies={})
-    assert decided is not None
-    assert decided[0].reason == "was trained on more labels and is likely better"
+    decision = decide_restored(HALF, NONE, pictures, galaxies={})
+    assert decision is not None
+    assert decision[0].reason == "was trained on more labels and is likely better"
 
 
 def test_the_evidence_has_the_rates_and_the_interval() -> None:
-    decided = decide_restored(HALF, None, verdicts(full=(2, 10), half=(11, 1)), galaxies={})
-    assert decided is not None
-    decision, evidence = decided
+    verdict = decide_restored(HALF, None, verdicts(full=(2, 10), half=(11, 1)), galaxies={})
+    assert verdict is not None
+    decision, evidence = verdict
     assert evidence["candidate"] == pytest.approx(11 / 12)
     assert evidence["live"] == evidence["shipped"] == pytest.approx(2 / 12)
     assert evidence["shares"] == {"candidate": 0.5, "live": 1.0, "shipped": 1.0}

@@ -10,8 +10,8 @@ from backend.loop.scores.accepted_shares import acceptance, compare_shares
 from backend.loop.scores.comparison import Answer
 
 
-def rates(accepted: int, rejected: int) -> np.ndarray:
-    return np.repeat([1.0, 0.0], [accepted, rejected])
+def rates(accepted_count: int, rejected_count: int) -> np.ndarray:
+    return np.repeat([1.0, 0.0], [accepted_count, rejected_count])
 
 
 @pytest.mark.parametrize(
