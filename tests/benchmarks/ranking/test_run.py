@@ -21,9 +21,11 @@ def test_a_ranking_is_measured(strategy: str) -> None:
 def test_the_search_of_a_survey_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "PART", 100)
     monkeypatch.setattr(survey, "DISTINCT", 2)
-    assert survey.write_survey(tmp_path / "out", 250) == 3
+    distinct = survey.write_parts(tmp_path / "distinct")
+    folder = survey.link_survey(tmp_path / "survey", distinct, 250)
     for method in (survey.READ, survey.SEARCH):
-        seconds, cpu_seconds, memory, base = survey.measure(tmp_path / "out", method)
+        images, seconds, cpu_seconds, memory, base = survey.measure(folder, method)
+        assert images == 300  # three whole parts
         assert seconds > 0
         assert cpu_seconds > 0
         assert memory >= base > 0

@@ -86,5 +86,5 @@ def test_shipped_correction_of_a_bright_galaxy_is_a_part_of_its_error() -> None:
 def test_stored_correction_is_the_same(tmp_path: Path) -> None:
     correction = open_correction()
     correction.save(tmp_path)
-    features = np.linspace(-1, 1, FEATURES)
+    features = np.linspace(-1.0, 1.0, FEATURES, dtype=np.float64)
     assert Correction.load(tmp_path).correct(quantities(), features) == correction.correct(quantities(), features)
