@@ -51,6 +51,8 @@ class ChosenHeads:
             wrong_call("name a labelling config with --config, or with --project the project whose heads predict")
         if self.version is not None and self.project is None:
             wrong_call("--version needs a --project")
+        if self.config is not None:
+            read_label_config(self.config)  # names a mistyped config before torch is imported
 
     def bundle(self, settings: Settings, *, label_config: str | None = None) -> VersionBundle:
         """Read the chosen version; end the command with the reason if it does not exist or is damaged.

@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.cli.terminal import notices, wrong_call
+from backend.cli.terminal import notices, stop, wrong_call
 from sync.files.find import find_files
 from sync.images.decode import IMAGE_SUFFIXES
 
@@ -37,6 +37,7 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
     """
     from sync.importing.inputs.images import InputImages
     from sync.importing.inputs.item import InputError
+    from sync.importing.s3_client import SCHEME
 
     try:
         spans = list(islice(_unique(_find_spans(words, max_bytes)), limit))
@@ -45,6 +46,9 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
     images = InputImages(spans, max_bytes=max_bytes).limit(limit)
     if not len(images):
         wrong_call(f"there is no image in {', '.join(words)}")
+    if not any(span.source.startswith(SCHEME) or os.path.lexists(span.source) for span in spans):
+        first = spans[0].source
+        stop(f"none of {len(images)} images could be read; the first was {first}: there is no such file")
     return images
 
 

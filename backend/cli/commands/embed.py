@@ -20,6 +20,7 @@ from backend.cli.terminal import (
     Extension,
     ImagePaths,
     Limit,
+    console,
     end_with_left_out,
     print_json,
     stop,
@@ -93,6 +94,9 @@ def embed(
         np.savez(file, id=np.array(ids), embedding=embeddings)
     if as_json:
         print_json({"output": str(output), "images": len(ids), "left_out": left_out})
+    else:
+        line = f"{output}: embeddings of {len(ids):,} images, {encoder.config.dimension} numbers each"
+        console.print(line, highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 

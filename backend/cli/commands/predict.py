@@ -21,6 +21,7 @@ from backend.cli.terminal import (
     Extension,
     ImagePaths,
     Limit,
+    console,
     end_with_left_out,
     print_json,
     stop,
@@ -103,6 +104,8 @@ def predict(
         end()
     if as_json:
         print_json({"output": str(output), "version": predictor.version, "images": row_count, "left_out": left_out})
+    else:
+        console.print(f"{output}: {row_count:,} images predicted by {predictor.version}", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 

@@ -52,7 +52,7 @@ def test_an_unknown_option_is_a_wrong_call_for_every_command(run: Run, words: tu
         "segment nosuch.png --point 1,1 --output out.png",
         "segment a.png --output out.png",
         "segment a.png --point 1 --output out.png",
-        "restore a.fits --output out.fits",
+        "restore a.fits --psf a.fits --denoise --output out.fits",
         "restore a.fits --psf nosuch.fits --output out.fits",
         "pretrain nosuch --output out --objectives nosuch",
         "import 7",
