@@ -115,10 +115,10 @@ def _load_shipped_network_once() -> Iterator[None]:
     if "backend.prediction.shipped_parts" not in sys.modules:  # no test that was collected needs it
         yield
         return
-    from backend.prediction import shipped_parts
+    from backend.lvm.checkpoint import load_encoder
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(shipped_parts, "load_encoder", cache(shipped_parts.load_encoder))
+        patch.setattr("backend.prediction.shipped_parts.load_encoder", cache(load_encoder))
         yield
 
 
