@@ -51,6 +51,11 @@ LARGEST_SHIFT = 3.0
 """Largest shift, in errors."""
 LARGEST_LOG_FACTOR = 1.5
 """Largest logarithm of a factor of an error."""
+LOG_SIGNAL, LOG_SCATTER = 5, 6
+"""Places of the logarithms of the signal-to-noise ratio and of the reduced chi-squared in the features."""
+FAINT, SMOOTH = (30.0, 60.0), (1.3, 1.8)
+"""Signal-to-noise ratio and reduced chi-squared between which the correction fades: a bright fit needs none, and simulations
+have no galaxies whose structure the model lacks."""
 FLATTEST, ROUNDEST = 0.02, 1.0
 
 
@@ -124,7 +129,17 @@ class CorrectionNetwork(nn.Module):
         """Return shifts in errors, shape (n, 4), and logarithms of the factors of errors, shape (n, 8)."""
         values = self.last(self.layers(((features - self.mean) / self.deviation).clamp(-3, 3)))
         shifts, factors = values[:, : len(SHIFTED)], values[:, len(SHIFTED) :]
-        return LARGEST_SHIFT * torch.tanh(shifts / LARGEST_SHIFT), LARGEST_LOG_FACTOR * torch.tanh(factors / LARGEST_LOG_FACTOR)
+        faint = _falling(features[:, LOG_SIGNAL, None], *FAINT)
+        smooth = _falling(features[:, LOG_SCATTER, None], *SMOOTH)
+        return (
+            faint * smooth * LARGEST_SHIFT * torch.tanh(shifts / LARGEST_SHIFT),
+            smooth * LARGEST_LOG_FACTOR * torch.tanh(factors / LARGEST_LOG_FACTOR),
+        )
+
+
+def _falling(logarithm: Tensor, begin: float, end: float) -> Tensor:
+    """Return 1 up to `begin`, 0 from `end` on."""
+    return ((math.log(end) - logarithm) / math.log(end / begin)).clamp(0, 1)
 
 
 def apply_shift(name: str, value: Tensor, error: Tensor, shift: Tensor) -> Tensor:
