@@ -53,6 +53,6 @@ class SpreadFactors:
 
     def scale(self, std: Tensor, significance: Tensor) -> Tensor:
         """Return calibrated standard deviations of pixels with a significance, both of the same shape."""
-        known = significance.abs().clamp(min=LEAST_SIGNIFICANCE).numpy()
-        factors = np.interp(np.log(known), np.log(self.significance), self.factor)
+        significances = significance.abs().clamp(min=LEAST_SIGNIFICANCE).numpy()
+        factors = np.interp(np.log(significances), np.log(self.significance), self.factor)
         return std * torch.from_numpy(factors.astype(np.float32))

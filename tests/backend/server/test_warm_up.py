@@ -38,7 +38,7 @@ with TestClient(create_app(services)) as client:
 
 @pytest.mark.slow
 def test_the_networks_are_loaded_at_setup_and_not_at_the_start(tmp_path: Path) -> None:
-    completed = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=300, check=False, env=os.environ
     )
-    assert completed.returncode == 0, completed.stderr[-2000:]
+    assert process.returncode == 0, process.stderr[-2000:]
