@@ -61,7 +61,8 @@ def create_app(services: Services) -> FastAPI:
 async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.server.services
     heartbeat = Heartbeat(services.engine, "server")
-    await to_thread.run_sync(_mark_all, services)
+    if await to_thread.run_sync(_mark_all, services):
+        app.state.server.warm_up.start()  # the first click after a restart must not wait for the networks
     heartbeats = asyncio.create_task(_write_heartbeats(heartbeat))
     with heartbeat.run():
         yield
@@ -69,12 +70,15 @@ async def _run_beside_requests(app: FastAPI) -> AsyncIterator[None]:
     await app.state.server.warm_up.stop()
 
 
-def _mark_all(services: Services) -> None:
-    """Mark all projects, since events that were sent while the server was down are lost."""
+def _mark_all(services: Services) -> int:
+    """Mark all projects, since events that were sent while the server was down are lost; return their number."""
     try:
-        services.mark([project.id for project in services.registry.projects()])
+        ids = [project.id for project in services.registry.projects()]
+        services.mark(ids)
+        return len(ids)
     except DatabaseError as error:  # such as a full disk: the worker's next reconciliation marks them
         log.error("event=database_unavailable error=%r", reason_of(error))
+        return 0
 
 
 async def _write_heartbeats(heartbeat: Heartbeat) -> None:

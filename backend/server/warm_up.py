@@ -1,7 +1,7 @@
-"""Loading of the networks, at the first request that announces predictions.
+"""Loading of the networks: at the start of a server with projects, and otherwise at the first request that needs them.
 
-A server without such requests needs neither torch nor the networks, which take four seconds to load and most of the memory of
-the process. Label Studio sends `/setup` when it connects the backend and when a project is opened, long before the first click.
+A server without projects needs neither torch nor the networks, which take four seconds to load and most of the memory of the
+process. Label Studio sends `/setup` when it connects the backend, long before the first click.
 """
 
 from __future__ import annotations

@@ -23,6 +23,7 @@ from sync.label_studio.attach import check_attachment
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.projects import create_project, project_state
 from sync.labelling.config import MAX_CHARACTERS
+from tests.printed_tables import rows_of
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="c" toName="image"><Choice value="Round"/><Choice value="Flat"/></Choices></View>"""
@@ -75,21 +76,10 @@ def test_the_list_shows_each_project_and_whether_the_backend_is_attached(
     client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": []})
     assert run("project", "attach", project).exit_code == 0
     services.registry.set_status(project, "stopped: the reason")
-    rows = {
-        cells[1]: cells
-        for line in run("project", "list").stdout.splitlines()
-        if len(cells := line.split("│")) > 3 and cells[1].strip()
-    }
-    mine, others = (next(cells for cells in rows.values() if cells[1].strip() == str(number)) for number in (project, other))
-    assert [cell.strip() for cell in mine[2:7]] == [
-        "Departures",
-        "2",
-        "1",
-        "attached",
-        services.registry.versions(project)[0].name,
-    ]
-    assert mine[7].strip() == "stopped: the reason"
-    assert [cell.strip() for cell in others[2:7]] == ["[Not] attached", "0", "0", "not attached", ""]
+    rows = {row[0]: row[1:] for row in rows_of(run("project", "list").stdout)}
+    version = services.registry.versions(project)[0].name
+    assert rows[str(project)] == ["Departures", "2", "1", "attached", version, "stopped: the reason"]
+    assert rows[str(other)] == ["[Not] attached", "0", "0", "not attached"]
 
 
 def test_detaching_removes_backend_and_webhook_and_keeps_versions(

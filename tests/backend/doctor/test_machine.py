@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 
 from backend.cli.app import app
 from backend.doctor.machine import MODELS, PACKAGE, check_data_folder, check_models
+from tests.printed_tables import rows_of
 
 
 class Usage(NamedTuple):
@@ -67,7 +68,7 @@ def test_the_doctor_runs_all_possible_checks_and_fails(tmp_path: Path, monkeypat
     result = CliRunner().invoke(app, ["doctor"], env=environment)
     assert result.exit_code == 1
     assert "the worker" not in result.stdout
-    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.stdout.splitlines() if line.startswith("│")]
+    rows = [row for row in rows_of(result.stdout) if len(row) == 3][1:]
     assert [(name, state) for name, state, _ in rows] == [
         ("data folder", "ok"),
         ("model files", "ok"),

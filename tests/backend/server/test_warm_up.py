@@ -1,4 +1,4 @@
-"""The server loads torch and its networks at the first request that announces predictions, and not before."""
+"""The server loads torch and its networks at the start if it has projects, otherwise at the first request that needs them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,18 @@ with TestClient(create_app(services)) as client:
     assert client.post("/setup", json={{"project": "7.1", "schema": {CONFIG!r}}}).status_code == 200
     client.portal.call(client.app.state.server.warm_up.finish)
     assert "networks" in vars(services.predictors._shipped)
+
+services = Services(services.settings)
+assert not vars(services.predictors._shipped).get("networks")
+with TestClient(create_app(services)) as client:
+    assert client.app.state.server.warm_up._task is not None  # without a request
+    client.portal.call(client.app.state.server.warm_up.finish)
+    assert "networks" in vars(services.predictors._shipped)
 """
 
 
 @pytest.mark.slow
-def test_the_networks_are_loaded_at_setup_and_not_at_the_start(tmp_path: Path) -> None:
+def test_the_networks_are_loaded_at_setup_and_at_the_next_start(tmp_path: Path) -> None:
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT, str(tmp_path)], capture_output=True, text=True, timeout=300, check=False, env=os.environ
     )

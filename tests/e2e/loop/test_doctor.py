@@ -19,6 +19,7 @@ from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.login import login
 from sync.label_studio.projects import create_project, list_states
 from tests.e2e.loop.conftest import Loop
+from tests.printed_tables import rows_of
 
 USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 
@@ -26,7 +27,7 @@ USER, PASSWORD = "admin@example.com", "galaxies-for-tests"
 def run_doctor(loop: Loop, **changes: str) -> tuple[int, dict[str, tuple[bool, str]]]:
     """Run the doctor; return its exit code, and for each check whether it passed and its message."""
     result = CliRunner().invoke(app, ["doctor"], env=loop.environment | {"COLUMNS": "400"} | changes, catch_exceptions=False)
-    rows = [[cell.strip() for cell in line.split("│")[1:4]] for line in result.output.splitlines() if line.startswith("│")]
+    rows = [row for row in rows_of(result.output) if len(row) == 3][1:]
     return result.exit_code, {name: (state == "ok", says) for name, state, says in rows}
 
 

@@ -15,6 +15,7 @@ from backend.registry.records import config_hash
 from backend.registry.task_queues import TaskQueues
 from sync.label_studio.annotations import read_annotations
 from sync.label_studio.projects import set_uncertainty_sampling
+from tests.printed_tables import rows_of
 
 if TYPE_CHECKING:
     from tests.e2e.loop.conftest import Loop, Project
@@ -106,9 +107,9 @@ def test_the_next_task_has_the_lowest_score_of_the_new_version(trained_project: 
 
 
 def test_the_commands_show_the_results_of_the_loop(trained_project: Project) -> None:
-    rows = [[cell.strip() for cell in line.split("│")] for line in trained_project.loop.command("status").splitlines()]
-    (status,) = (row for row in rows if row[1:2] == [str(trained_project.id)])
-    assert status[2] == trained_project.name_of(2)
+    rows = rows_of(trained_project.loop.command("status"))
+    (status,) = (row for row in rows if row[0] == str(trained_project.id))
+    assert status[1] == trained_project.name_of(2)
     versions = trained_project.loop.command("versions", str(trained_project.id))
     assert "morphology is better" in versions
     assert "cross-validation" in versions
