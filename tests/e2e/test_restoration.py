@@ -68,13 +68,18 @@ def test_annotators_compare_the_restored_with_the_observed_image(
     assert task.data["restored_share"] == 1.0  # for the screenshot: by the hash of the file, half of the pictures have less
     verdict = parse(config).control("verdict")
     assert verdict is not None
+    result = CliRunner().invoke(app, ["prelabel", str(project)])
+    assert result.exit_code == 0, result.output
 
     with open_page(client.url, size=(1500, 720), patience_ms=90_000) as page:
         page.goto(f"{client.url}/projects/{project}/data?task={task.id}", wait_until="domcontentloaded")
         page.wait_for_function(f"window.Htx && {STORE} && {STORE}.objects.filter(o => o.imageIsLoaded).length == 2")
+        outlines = page.evaluate(f"{STORE}.serializeAnnotation()")
+        assert len(outlines) > 2
+        assert {(region["from_name"], region["to_name"]) for region in outlines} == {("outline", "image")}
         page.keyboard.press("1")
-        page.wait_for_function(f"{STORE}.serializeAnnotation().length == 1")
-        (region,) = page.evaluate(f"{STORE}.serializeAnnotation()")
+        page.wait_for_function(f"{STORE}.serializeAnnotation().length == {len(outlines) + 1}")
+        (region,) = (other for other in page.evaluate(f"{STORE}.serializeAnnotation()") if other["from_name"] == "verdict")
         assert read_region(region, verdict) == ("Better",)
         page.mouse.move(0, 0)
         page.wait_for_timeout(500)
