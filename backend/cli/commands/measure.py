@@ -61,9 +61,10 @@ def measure(
         Path | None, typer.Option(help="Folder for the model and the residual of each object: FITS files and PNG sheets.")
     ] = None,
     objects: Annotated[Objects, typer.Option(help="Measure all objects of an image, or the one in its middle.")] = Objects.all,
-    indices: Annotated[
-        bool, typer.Option(help="Measure concentration, asymmetries, smoothness, Gini and M20: most of the time.")
-    ] = True,
+    no_indices: Annotated[
+        bool,
+        typer.Option("--no-indices", help="Without concentration, asymmetries, smoothness, Gini and M20: most of the time."),
+    ] = False,
     band: Annotated[str, typer.Option(help="Band of FITS files with several; default: r, else i, else the middle one.")] = "",
     zero_point: Annotated[float | None, typer.Option(help="AB magnitude of one unit, for files without it.")] = None,
     pixel_scale_arcsec: Annotated[
@@ -103,7 +104,7 @@ def measure(
         extension=extension,
         pixel_scale_arcsec=pixel_scale_arcsec,
         zero_point=zero_point,
-        with_indices=indices,
+        with_indices=not no_indices,
         only_central=objects is Objects.central,
         with_models=models is not None,
         max_pixels=settings.image_max_pixels,
