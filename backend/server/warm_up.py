@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 
 from anyio import to_thread
 
@@ -26,12 +27,14 @@ class WarmUp:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self._task: asyncio.Task[None] | None = None
+        # Not a task of an event loop, which would never end once its loop is closed.
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix="networks")
+        self._loading: Future[None] | None = None
 
     def start(self) -> None:
         """Start to load the networks, unless this was done before; a failure is tried again."""
-        if self._task is None or (self._task.done() and (self._task.cancelled() or self._task.exception() is not None)):
-            self._task = asyncio.create_task(to_thread.run_sync(self._load))
+        if self._loading is None or (self._loading.done() and self._loading.exception() is not None):
+            self._loading = self._executor.submit(self._load)
 
     async def finish(self) -> None:
         """Load the networks, and wait until they are there.
@@ -42,14 +45,14 @@ class WarmUp:
             If the SAM checkpoint cannot be used.
         """
         self.start()
-        assert self._task is not None
+        assert self._loading is not None
         # Shielded: the request may be cancelled, and others wait for the same networks.
-        await asyncio.shield(self._task)
+        await asyncio.shield(asyncio.wrap_future(self._loading))
 
     async def stop(self) -> None:
         """Wait for a thread that loads: an interpreter that exits meanwhile is aborted."""
-        if self._task is not None:
-            await asyncio.wait([self._task])
+        if self._loading is not None:
+            await to_thread.run_sync(wait, [self._loading])
 
     def _load(self) -> None:
         import torch

@@ -37,7 +37,7 @@ with TestClient(create_app(services)) as client:
 services = Services(services.settings)
 assert not vars(services.predictors._shipped).get("networks")
 with TestClient(create_app(services)) as client:
-    assert client.app.state.server.warm_up._task is not None  # without a request
+    assert client.app.state.server.warm_up._loading is not None  # without a request
     client.portal.call(client.app.state.server.warm_up.finish)
     assert "networks" in vars(services.predictors._shipped)
 """

@@ -109,9 +109,10 @@ def test_a_project_without_an_image_is_rejected_before_the_upload(
 ) -> None:
     second = CONFIG.replace("</View>", '<Image name="other" value="$other"/></View>')
     project = create_project(client, "Two pictures a task", second)
-    assert "shows several images of a task ($image, $other); an import brings one" in run(project, make_images(2)).stderr
+    images = make_images(2)
+    assert "shows several images of a task ($image, $other); an import brings one" in run(project, images).stderr
     assert client.get(f"/api/projects/{project}/file-uploads", all="true") == []
-    assert "Label Studio has no project 999999 that this key may see" in run(999999, "pictures").stderr
+    assert "Label Studio has no project 999999 that this key may see" in run(999999, images).stderr
 
 
 def test_urls_are_fetched_from_allowed_hosts_only(
