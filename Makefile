@@ -39,9 +39,9 @@ test-e2e-others:
 	$(call end_to_end,tests/e2e --ignore=tests/e2e/loop)
 
 # The quick part of the tests in two processes: no PostgreSQL, Redis, Ray, browser or Label Studio, no test that computes for long,
-# and 15 examples per property instead of 100.
+# and 15 examples per property instead of 100. Without the plugin of warnings: the processes cannot exchange those of VOTables.
 test-fast: $(VENV)/.developer
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --numprocesses=2 --dist=loadfile \
+	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:warnings --numprocesses=2 --dist=loadfile \
 		--hypothesis-profile=fast -m "not (slow or services)" --ignore=tests/e2e
 
 # Build the documentation into site/; a broken link is an error.

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 from backend.heads.restoration.share import SHARES, JudgedPicture
 from backend.heads.restoration.shipped import network_fingerprint
+from sync.controls import choices
 from sync.errors.controls import ControlError
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import Control, LabelConfig
@@ -40,7 +41,7 @@ def find_verdict_control(config: LabelConfig) -> Control | None:
         (
             control
             for control in config.controls
-            if control.tag == "Choices" and not control.multiple and any(ACCEPTED in label.names for label in control.labels)
+            if control.tag == choices.TAG and not control.multiple and any(ACCEPTED in label.names for label in control.labels)
         ),
         None,
     )
