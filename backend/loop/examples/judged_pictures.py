@@ -6,7 +6,8 @@ from collections.abc import Iterable
 
 from backend.heads.restoration.share import SHARES, JudgedPicture
 from backend.heads.restoration.shipped import network_fingerprint
-from sync.controls import choices
+from sync.controls import ANSWERS
+from sync.controls.kind import Kind
 from sync.errors.controls import ControlError
 from sync.label_studio.annotations import Annotation
 from sync.labelling.config import Control, LabelConfig
@@ -41,10 +42,16 @@ def find_verdict_control(config: LabelConfig) -> Control | None:
         (
             control
             for control in config.controls
-            if control.tag == choices.TAG and not control.multiple and any(ACCEPTED in label.names for label in control.labels)
+            if _is_choice(control) and any(ACCEPTED in label.names for label in control.labels)
         ),
         None,
     )
+
+
+def _is_choice(control: Control) -> bool:
+    """Return whether annotators choose one of several labels for the whole image."""
+    codec = ANSWERS.get(control.tag)
+    return codec is not None and codec.KIND is Kind.CLASSES and not codec.NESTED and not control.multiple
 
 
 def read_judged_pictures(annotations: Iterable[Annotation], control: Control, *, weights: str) -> list[JudgedPicture]:

@@ -116,10 +116,10 @@ def test_a_malformed_region_is_reported_and_the_rest_is_read(read: Any, annotati
 
 
 @pytest.mark.parametrize(
-    "malformed", ["no object", {"id": None}, {"id": 5, "result": "no list", "updated_at": "2026"}, {"id": 5, "result": []}]
+    "entry", ["no object", {"id": None}, {"id": 5, "result": "no list", "updated_at": "2026"}, {"id": 5, "result": []}]
 )
-def test_a_malformed_annotation_is_reported_and_the_other_is_read(read: Any, annotation: Say, box: Any, malformed: Any) -> None:
-    count, reports = read(malformed, annotation(box()))
+def test_a_malformed_annotation_is_reported_and_the_other_is_read(read: Any, annotation: Say, box: Any, entry: Any) -> None:
+    count, reports = read(entry, annotation(box()))
     assert (count, len(reports)) == (1, 1)
 
 
