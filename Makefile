@@ -10,7 +10,7 @@ STUDIO := .venv-label-studio
 BIN := $(VENV)/bin
 PIP_INSTALL := -m pip install --disable-pip-version-check
 
-.PHONY: demo up test test-units test-e2e-loop test-e2e-others test-fast lint bench docs setup clean
+.PHONY: demo up test test-units test-e2e-loop test-e2e-others test-fast test-fast-backend test-fast-others lint bench docs setup clean
 
 demo: $(VENV)/.product $(STUDIO)/.ready
 	@$(BIN)/galaxyloop demo $(if $(IMAGES),--images "$(IMAGES)") --data-dir "$(DATA_DIR)" --port $(PORT) --backend-port $(BACKEND_PORT)
@@ -39,10 +39,20 @@ test-e2e-others:
 	$(call end_to_end,tests/e2e --ignore=tests/e2e/loop)
 
 # The quick part of the tests in two processes: no PostgreSQL, Redis, Ray, browser or Label Studio, no test that computes for long,
-# and 15 examples per property instead of 100. Without the plugin of warnings: the processes cannot exchange those of VOTables.
+# and 15 examples per property instead of 100.
+FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --hypothesis-profile=fast \
+	-m "not (slow or services)"
+
 test-fast: $(VENV)/.developer
-	@OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:warnings --numprocesses=2 --dist=loadfile \
-		--hypothesis-profile=fast -m "not (slow or services)" --ignore=tests/e2e
+	@$(MAKE) --no-print-directory --jobs=2 test-fast-backend test-fast-others
+
+test-fast-backend:
+	@$(FAST) tests/backend
+
+test-fast-others:
+	@mkdir -p .cache
+	@$(FAST) tests --ignore=tests/backend --ignore=tests/e2e -o cache_dir=.cache/pytest-fast > .cache/tests-fast.log 2>&1; \
+		status=$$?; cat .cache/tests-fast.log; exit $$status
 
 # Build the documentation into site/; a broken link is an error.
 docs: $(VENV)/.developer

@@ -15,6 +15,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -31,6 +32,12 @@ PATIENT: dict[str, Any] = {"deadline": None, "suppress_health_check": [hypothesi
 hypothesis.settings.register_profile("galaxyloop", **PATIENT)
 hypothesis.settings.register_profile("fast", max_examples=15, **PATIENT)  # of make test-fast
 hypothesis.settings.load_profile("galaxyloop")
+
+
+def pytest_configure() -> None:
+    """Create the console of the commands: rich reads COLUMNS once, at the first command, whose test may have set it."""
+    os.environ.pop("COLUMNS", None)
+    import_module("backend.cli.terminal")
 
 
 def pytest_unconfigure() -> None:
