@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import getpass
 import itertools
@@ -38,11 +37,6 @@ def pytest_configure() -> None:
     """Create the console of the commands: rich reads COLUMNS once, at the first command, whose test may have set it."""
     os.environ.pop("COLUMNS", None)
     import_module("backend.cli.terminal")
-
-
-def pytest_unconfigure() -> None:
-    """Suppress the lists of leaked objects that native libraries print after the summary."""
-    atexit.register(lambda: os.dup2(os.open(os.devnull, os.O_WRONLY), 2))
 
 
 SERVICES = {"postgresql", "redis", "ray_cluster"}
