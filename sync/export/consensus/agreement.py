@@ -72,33 +72,31 @@ def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:
     ----------
     Krippendorff (1980), Content Analysis, chapter 12.
     """
-    questions: dict[str, dict[object, Counter[str]]] = defaultdict(lambda: defaultdict(Counter))
+    topics: dict[str, list[tuple[str, str, int]]] = defaultdict(list)
+    numbers: dict[str, int] = {}  # pandas does not accept lone surrogates in labels
     for vote in votes:
-        questions[vote.question[1]][vote.question][vote.label] += 1
+        label = numbers.setdefault(vote.label, len(numbers))
+        topics[vote.question[1]].append((ascii(vote.question), vote.annotator, label))
     agreements = []
-    for topic, labels_of in sorted(questions.items()):
-        counts = [labels for labels in labels_of.values() if labels.total() > 1]
-        if counts:
-            agreements.append(ClassAgreement(topic, len(counts), _alpha(counts)))
+    for topic, rows in sorted(topics.items()):
+        counts = Counter(question for question, _, _ in rows)
+        rows_of_several = [row for row in rows if counts[row[0]] > 1]
+        if rows_of_several:
+            agreements.append(
+                ClassAgreement(topic, len({question for question, _, _ in rows_of_several}), _alpha(rows_of_several))
+            )
     return agreements
 
 
-def _alpha(counts: Sequence[Counter[str]]) -> float:
-    """Return Krippendorff's alpha of questions with at least two votes each; each counter has the votes for each label.
+def _alpha(rows: Sequence[tuple[str, str, int]]) -> float:
+    """Return Krippendorff's alpha of votes (question, annotator, label) on questions with at least two votes each."""
+    if len({label for _, _, label in rows}) == 1:
+        return 1.0  # the expected disagreement is 0 and alpha is undefined; all annotators agree
+    # Imported on use: crowd-kit takes a second to import, and most projects have one annotator a task.
+    import pandas as pd
+    from crowdkit.metrics.data import alpha_krippendorff
 
-    The function computes it itself, because the libraries that do (crowd-kit and NLTK) take a second to import.
-    """
-    totals: Counter[str] = Counter()
-    for labels in counts:
-        totals.update(labels)
-    votes = totals.total()
-    expected = votes**2 - sum(number**2 for number in totals.values())
-    if not expected:
-        return 1.0  # one label in all votes: all annotators agree
-    observed_sum = sum(
-        (labels.total() ** 2 - sum(number**2 for number in labels.values())) / (labels.total() - 1) for labels in counts
-    )
-    return 1 - observed_sum * (votes - 1) / expected
+    return float(alpha_krippendorff(pd.DataFrame(rows, columns=["task", "worker", "label"])))
 
 
 @dataclass

@@ -5,14 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import pandas as pd
 import pytest
-from crowdkit.metrics.data import alpha_krippendorff
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from sync.export.consensus.agreement import Overlaps, class_agreement
-from sync.export.consensus.votes import Vote, votes_of
+from sync.export.consensus.votes import votes_of
 from sync.export.reading.annotations import parse_annotations
 from sync.export.records import ParsedAnnotation
 from sync.geometry.shapes import Box
@@ -39,25 +35,6 @@ def test_krippendorffs_alpha_of_a_known_table(config: LabelConfig, read: Any, an
     (agreement,) = class_agreement(votes)
     assert (agreement.topic, agreement.questions) == ("morphology", 3)
     assert agreement.alpha == pytest.approx(4 / 9)
-
-
-@settings(max_examples=30, deadline=None)
-@given(st.lists(st.dictionaries(st.sampled_from("pqrs"), st.sampled_from("abc"), max_size=4), min_size=1, max_size=12))
-def test_alpha_is_that_of_crowd_kit(answers: list[dict[str, str]]) -> None:
-    votes = [
-        Vote((n, "x", ""), person, label)
-        for n, labels_by_person in enumerate(answers)
-        for person, label in labels_by_person.items()
-    ]
-    paired_votes = [vote for vote in votes if len(answers[vote.question[0]]) > 1]
-    agreements = class_agreement(votes)
-    assert len(agreements) == bool(paired_votes)
-    if len({vote.label for vote in paired_votes}) > 1:
-        rows = [(vote.question[0], vote.annotator, vote.label) for vote in paired_votes]
-        expected = alpha_krippendorff(pd.DataFrame(rows, columns=["task", "worker", "label"]))
-        assert agreements[0].alpha == pytest.approx(expected, abs=1e-9)
-    elif agreements:
-        assert agreements[0].alpha == 1
 
 
 def test_complete_agreement_is_one(config: LabelConfig, read: Any, annotation: Say, region: Say) -> None:
