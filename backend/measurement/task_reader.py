@@ -5,7 +5,6 @@ Measurements are cached by the content of the image and by the masks, so that a 
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -23,7 +22,6 @@ from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
 from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Size
-from sync.images.decode import unpack
 from sync.images.zero_point import is_zero_point
 
 __all__ = ["TASK_KEYS", "TaskMeasurer"]
@@ -138,7 +136,7 @@ class TaskMeasurer:
         from backend.heads.structure.psf import PsfError, read_psfs
 
         try:
-            return PsfOptions(read_psfs(io.BytesIO(unpack(self._open_reference(reference, 0).read()))))
+            return PsfOptions(read_psfs(self._open_reference(reference, 0).read()))
         except PsfError as error:
             raise ImageError(f"the PSF {reference} of the task cannot be used: {error}") from error
 

@@ -105,15 +105,15 @@ def is_stretched(data: bytes) -> bool:
     return kind_of(data) not in {*WEB_MAGICS.values(), "WEBP"}
 
 
-def unpack(data: bytes) -> bytes:
+def unpack(data: bytes, *, max_bytes: int | None = None) -> bytes:
     """Decompress a gzipped file; return any other file unchanged.
 
     Raises
     ------
     ImageError
-        If the file is damaged, does not contain an image, or decompresses to more than `MAX_UNPACKED_BYTES`.
+        If the file is damaged, does not contain an image, or decompresses to more than `max_bytes`, by default `MAX_UNPACKED_BYTES`.
     """
-    return _unpack_gzip(data) if data.startswith(GZIP_MAGIC) else data
+    return _unpack_gzip(data, max_bytes or MAX_UNPACKED_BYTES) if data.startswith(GZIP_MAGIC) else data
 
 
 def _kind(start: bytes) -> str:
@@ -124,16 +124,16 @@ def _kind(start: bytes) -> str:
     raise ImageError(f"the image starts with {start[:8]!r}, which is not a PNG, JPEG, GIF, WebP, TIFF or FITS file")
 
 
-def _unpack_gzip(data: bytes) -> bytes:
+def _unpack_gzip(data: bytes, max_bytes: int) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
             start = file.read(LONGEST_MAGIC)
             _kind(start)  # rejects other files before they are decompressed
-            unpacked_bytes = start + file.read(MAX_UNPACKED_BYTES - len(start) + 1)
+            unpacked_bytes = start + file.read(max_bytes - len(start) + 1)
     except ImageError:
         raise
     except DAMAGE as error:
         raise ImageError(f"the gzipped image is damaged or truncated ({type(error).__name__})") from error
-    if len(unpacked_bytes) > MAX_UNPACKED_BYTES:
-        raise ImageError(f"the gzipped image unpacks to more than {MAX_UNPACKED_BYTES} bytes")
+    if len(unpacked_bytes) > max_bytes:
+        raise ImageError(f"the gzipped file unpacks to more than {max_bytes} bytes")
     return unpacked_bytes

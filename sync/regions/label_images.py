@@ -26,8 +26,8 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import MAX_PIXELS
 from sync.images.decode import kind_of, unpack
 from sync.images.fits.headers import check_compression, read_headers
+from sync.images.fits.opening import check_tiles
 from sync.images.fits.parts import Part, parts_of
-from sync.images.fits.reader import check_tiles
 from sync.images.raster import check_pixels
 from sync.images.sky import sky_in_file
 from sync.regions.files import read_bytes

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import re
 import warnings
 from collections.abc import Iterable
@@ -15,8 +14,10 @@ from astropy.table import Table
 from astropy.utils.exceptions import AstropyWarning
 from numpy.typing import NDArray
 
+from sync.errors.images import ImageError
 from sync.errors.spectra import SpectrumError
-from sync.images.decode import unpack
+from sync.images.fits.opening import open_fits
+from sync.spectra.limits import MAX_PIXELS, check_text, unpack
 from sync.spectra.spectrum import Spectrum
 
 __all__ = ["read_spectrum"]
@@ -54,7 +55,7 @@ def read_spectrum(content: bytes) -> Spectrum:
     Raises
     ------
     SpectrumError
-        If the file has no spectrum, several, or one without wavelengths.
+        If the file has no spectrum, several, or one without wavelengths, or is larger than a file with one spectrum.
     """
     data = unpack(content)
     with warnings.catch_warnings():
@@ -64,7 +65,7 @@ def read_spectrum(content: bytes) -> Spectrum:
 
 def _read_fits(data: bytes) -> Spectrum:
     try:
-        with fits.open(io.BytesIO(data), memmap=False) as file:
+        with open_fits(data, max_pixels=MAX_PIXELS) as file:
             arms = [arm for arm in ARMS if f"{arm}_WAVELENGTH" in file and f"{arm}_FLUX" in file]
             if arms:
                 return _join_arms(file, arms)
@@ -74,6 +75,8 @@ def _read_fits(data: bytes) -> Spectrum:
             names = ", ".join(name for hdu in file if isinstance(hdu, fits.BinTableHDU) for name in hdu.columns.names[:8])
     except SpectrumError:
         raise
+    except ImageError as error:
+        raise SpectrumError(str(error)) from error
     # astropy raises many exceptions for damaged files (OSError, TypeError, ValueError, VerifyError …).
     except Exception as error:
         raise SpectrumError(f"the FITS file cannot be read as a spectrum: {error}") from error
@@ -108,6 +111,7 @@ def _read_text(data: bytes) -> Spectrum:
     if not lines:
         raise SpectrumError("the file of the spectrum is empty")
     first = next((line for line in lines if not line.lstrip().startswith("#")), "")
+    check_text(lines, first)
     try:
         if text.startswith("# %ECSV"):
             table = ascii.read(text.splitlines(), format="ecsv")

@@ -9,12 +9,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
 
 import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import special
+
+from sync.errors.images import ImageError
+from sync.images.decode import unpack
+from sync.images.fits.opening import open_fits
 
 __all__ = [
     "SOURCES",
@@ -38,6 +41,7 @@ FAINTEST_CORE = 0.1
 """Brightness of the faintest pixels that count for the centre of a PSF, in units of its peak."""
 MOST_LIGHT = 0.95
 """Part of the light of a PSF that must fit into an image; the wings may be larger."""
+MOST_PIXELS, MOST_BYTES = 2**22, 2**27
 ARCSEC, PIXELS = "arcsec", "pixels"
 FWHM_CARDS = {
     "PSF_FWHM": ARCSEC,
@@ -128,23 +132,33 @@ def read_psf(path: Path) -> Psf:
     return psfs[0]
 
 
-def read_psfs(source: Path | IO[bytes]) -> tuple[Psf, ...]:
+def read_psfs(source: Path | bytes) -> tuple[Psf, ...]:
     """Read the PSFs in the first image of a FITS file: one, or a cube with one for each band.
+
+    Parameters
+    ----------
+    source : Path or bytes
+        The file or its content, which may be gzipped.
 
     Raises
     ------
     PsfError
-        If the file cannot be read, has no image, or `make_psf` rejects it.
+        If the file cannot be read, has no image or more than `MOST_PIXELS` pixels, or `make_psf` rejects it.
     """
     name = f"{source}: " if isinstance(source, Path) else ""
     try:
-        with fits.open(source, memmap=False) as file:
-            images = [part.data for part in file if part.is_image and part.data is not None]
+        content = source.read_bytes() if isinstance(source, Path) else source
+        with open_fits(unpack(content, max_bytes=MOST_BYTES), max_pixels=MOST_PIXELS) as file:
+            image = next((part for part in file if part.is_image and part.shape), None)
+            pixels = None if image is None or math.prod(image.shape) > MOST_PIXELS else np.squeeze(image.data)
+    except ImageError as error:
+        raise PsfError(f"{name}{error}") from error
     except Exception as error:  # astropy raises undocumented exceptions for damaged files
         raise PsfError(f"{name}no FITS file with a PSF: {error}") from error
-    if not images:
+    if image is None:
         raise PsfError(f"{name}the file has no image to use as PSF")
-    pixels = np.squeeze(images[0])
+    if pixels is None:
+        raise PsfError(f"{name}the image has {image.shape} pixels, more than the {MOST_PIXELS} that a PSF may have")
     try:
         return tuple(make_psf(plane) for plane in (pixels if pixels.ndim == 3 else pixels[None]))
     except PsfError as error:

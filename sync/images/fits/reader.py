@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -17,16 +16,16 @@ from sync.errors.images import ImageError
 from sync.images.fits.axes import colour_axis, plane_header, planes_first
 from sync.images.fits.choice import NAMELESS, only_image, science_of
 from sync.images.fits.headers import check_compression, read_headers
+from sync.images.fits.opening import check_tiles
 from sync.images.fits.parts import Part, parts_of, role
 from sync.images.stretch import in_colour
 
-__all__ = ["FitsBands", "band_names", "check_tiles", "image_hdus", "read_bands", "read_fits"]
+__all__ = ["FitsBands", "band_names", "image_hdus", "read_bands", "read_fits"]
 
 # Weights of the Legacy Surveys viewer, per nanomaggy; the cut-outs of the survey name their bands.
 LEGACY_WEIGHTS = {"g": 6.0, "r": 3.4, "i": 3.0, "z": 2.2}
 COLOUR_NAMES = (("BLUE", "GREEN", "RED"), ("B", "G", "R"))
 """Names of three bands that are colours, in any order in the file; here the bluest first."""
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 @dataclass(frozen=True)
@@ -224,21 +223,3 @@ def _weights(primary: fits.Header, count: int) -> list[float] | None:
     if len(names) != count or not set(names) <= LEGACY_WEIGHTS.keys():
         return None
     return [LEGACY_WEIGHTS[name] for name in names]
-
-
-def check_tiles(data: bytes, numbers: Sequence[int], max_pixels: int) -> None:
-    """Reject tiles that decompress to more than their size; images are opened as tables, so astropy decompresses none."""
-    with fits.open(io.BytesIO(data), memmap=False, disable_image_compression=True) as tables:
-        for table in (tables[number] for number in numbers):
-            header = table.header
-            sides = [header.get(f"ZTILE{axis + 1}", 1 if axis else header["ZNAXIS1"]) for axis in range(header["ZNAXIS"])]
-            if prod(sides) > max_pixels:
-                raise ImageError(f"the FITS image has tiles of {sides} pixels, more than the {max_pixels} that are allowed")
-            for name in {"COMPRESSED_DATA", "GZIP_COMPRESSED_DATA"} & set(table.columns.names):
-                for tile in table.data[name]:
-                    _check_unpacked(np.asarray(tile).tobytes(), limit=8 * prod(sides))
-
-
-def _check_unpacked(tile: bytes, *, limit: int) -> None:
-    if tile.startswith(GZIP_MAGIC) and len(zlib.decompressobj(wbits=31).decompress(tile, limit + 1)) > limit:
-        raise ImageError(f"a tile of the FITS image unpacks to more than the {limit} bytes that it may have")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import io
+import time
 from pathlib import Path
 
 import numpy as np
@@ -137,13 +138,42 @@ def test_missing_pixels_are_left_out() -> None:
         (b"/etc/passwd", "cannot be read as a table|no column of flux|no wavelengths"),
         (b"", "is empty"),
         (b"\xff\xfe\x00spectrum", "neither FITS nor a text table"),
-        (b"SIMPLE  =                    T", "cannot be read as a spectrum|no table"),
+        (b"SIMPLE  =                    T", "truncated inside a header"),
     ],
 )
 def test_a_file_without_a_spectrum_is_refused_in_one_sentence(content: bytes, reason: str) -> None:
     with pytest.raises(SpectrumError, match=reason) as error:
         read_spectrum(content)
     assert "\n" not in str(error.value)
+
+
+def compressed_arms() -> list[fits.CompImageHDU]:
+    zeros = np.zeros((3000, 3000), np.int16)
+    return [fits.CompImageHDU(zeros, name=name, compression_type="RICE_1") for name in ("B_WAVELENGTH", "B_FLUX")]
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (fits_of(*compressed_arms()), r"an image of \[3000, 3000\] pixels"),
+        (b"wavelength,flux\n" + b"4000,1\n" * 600_000, "600001 lines, more than the 500000"),
+        (b"1," * 2_000_000 + b"\n", "more than 200 columns"),
+        (b"# %ECSV 1.0\n# ---\n" + b"# - {a: [1, 2]}\n" * 20_000 + b"a b\n", "comments of 3"),
+        (gzip.compress(bytes(40_000_000)), "more than 33554432 bytes"),
+        (gzip.compress(text(WAVELENGTH, FLUX))[:-40], "gzipped file of the spectrum is damaged"),
+    ],
+    ids=["compressed images", "long", "wide", "YAML", "gzip", "truncated"],
+)
+def test_a_file_that_would_cost_much_is_rejected_at_once(content: bytes, reason: str) -> None:
+    started = time.process_time()
+    with pytest.raises(SpectrumError, match=reason):
+        read_spectrum(content)
+    assert time.process_time() - started < 1.0
+
+
+def test_a_gzipped_text_table_is_read() -> None:
+    content = text(WAVELENGTH, FLUX, header="wavelength,flux")
+    assert read_spectrum(gzip.compress(content)).flux == pytest.approx(read_spectrum(content).flux)
 
 
 @pytest.mark.skipif(not REAL.exists(), reason=f"no spectra of SDSS in {REAL}")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import tracemalloc
 from pathlib import Path
 
 import numpy as np
@@ -79,6 +81,26 @@ def test_psf_of_a_file_is_read_and_a_table_is_rejected(tmp_path: Path) -> None:
         read_psf(tmp_path / "text.fits")
     with pytest.raises(PsfError, match=r"missing\.fits: no FITS file"):
         read_psf(tmp_path / "missing.fits")
+
+
+def test_psf_that_claims_many_pixels_is_rejected_by_its_header() -> None:
+    file = io.BytesIO()
+    tiles = fits.CompImageHDU(np.zeros((4096, 2048), np.int16), compression_type="RICE_1")
+    fits.HDUList([fits.PrimaryHDU(), tiles]).writeto(file)
+    assert len(file.getvalue()) < 200_000
+    tracemalloc.start()
+    with pytest.raises(PsfError, match=r"\[2048, 4096\] pixels, more than the 4194304"):
+        read_psfs(file.getvalue())
+    assert tracemalloc.get_traced_memory()[1] < 2**22
+    tracemalloc.stop()
+
+
+def test_psf_in_a_codec_that_can_crash_the_process_is_rejected() -> None:
+    file = io.BytesIO()
+    tiles = fits.CompImageHDU(np.pad(gaussian_psf(2.5).pixels, 20), compression_type="HCOMPRESS_1")
+    fits.HDUList([fits.PrimaryHDU(), tiles]).writeto(file)
+    with pytest.raises(PsfError, match="compressed with HCOMPRESS_1"):
+        read_psfs(file.getvalue())
 
 
 def test_a_cube_has_a_psf_for_each_band(tmp_path: Path) -> None:
