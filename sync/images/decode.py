@@ -111,7 +111,7 @@ def unpack(data: bytes, *, max_bytes: int | None = None) -> bytes:
     Raises
     ------
     ImageError
-        If the file is damaged, does not contain an image, or decompresses to more than `max_bytes`, by default `MAX_UNPACKED_BYTES`.
+        If the file is damaged, does not contain an image, or decompresses to more than `max_bytes` (`MAX_UNPACKED_BYTES`).
     """
     return _unpack_gzip(data, max_bytes or MAX_UNPACKED_BYTES) if data.startswith(GZIP_MAGIC) else data
 
