@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from collections.abc import Collection as Group
-from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from sync.importing.inputs.collection import Span
     from sync.importing.inputs.images import InputImages
 
-__all__ = ["find_images", "open_images"]
+__all__ = ["find_images", "find_inputs", "open_images"]
 
 
 def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> InputImages:
@@ -35,20 +35,31 @@ def open_images(words: Sequence[str], *, limit: int | None, max_bytes: int) -> I
     max_bytes : int
         Largest image, bytes.
     """
-    from sync.importing.inputs.images import InputImages
-    from sync.importing.inputs.item import InputError
     from sync.importing.s3_client import SCHEME
 
-    try:
-        spans = list(islice(_unique(_find_spans(words, max_bytes)), limit))
-    except InputError as error:
-        wrong_call(str(error))
-    images = InputImages(spans, max_bytes=max_bytes).limit(limit)
-    if not len(images):
-        wrong_call(f"there is no image in {', '.join(words)}")
+    images = _take(_find_spans(words, max_bytes, _open_rows), words, limit=limit, max_bytes=max_bytes)
+    spans = images.spans
     if not any(span.source.startswith(SCHEME) or os.path.lexists(span.source) for span in spans):
         first = spans[0].source
         stop(f"none of {len(images)} images could be read; the first was {first}: there is no such file")
+    return images
+
+
+def find_inputs(words: Sequence[str], *, limit: int | None, max_bytes: int) -> InputImages:
+    """Return the inputs that arguments name, as `open_images`; a Parquet file without readable images is one input."""
+    return _take(_find_spans(words, max_bytes, _open_rows_or_table), words, limit=limit, max_bytes=max_bytes)
+
+
+def _take(spans: Iterable[Span], words: Sequence[str], *, limit: int | None, max_bytes: int) -> InputImages:
+    from sync.importing.inputs.images import InputImages
+    from sync.importing.inputs.item import InputError
+
+    try:
+        images = InputImages(list(islice(_unique(spans), limit)), max_bytes=max_bytes).limit(limit)
+    except InputError as error:
+        wrong_call(str(error))
+    if not len(images):
+        wrong_call(f"there is no image in {', '.join(words)}")
     return images
 
 
@@ -60,9 +71,9 @@ def _unique(spans: Iterable[Span]) -> Iterator[Span]:
             yield span
 
 
-def _find_spans(words: Iterable[str], max_bytes: int) -> Iterator[Span]:
-    from sync.importing.inputs.collection import SUFFIXES, Collection, Span, count_parquet_rows, is_parquet
-    from sync.importing.inputs.item import InputError
+def _find_spans(words: Iterable[str], max_bytes: int, open_table: Callable[[str, str], Span | None]) -> Iterator[Span]:
+    """Yield the inputs that arguments name; `open_table` returns that of a Parquet file, given its path and the argument."""
+    from sync.importing.inputs.collection import SUFFIXES, Collection, Span, is_parquet
     from sync.importing.s3_client import SCHEME
 
     for word in words:
@@ -70,18 +81,33 @@ def _find_spans(words: Iterable[str], max_bytes: int) -> Iterator[Span]:
             yield from Collection(max_bytes=max_bytes).find(word)
             continue
         for path in find_images([word], SUFFIXES):
-            if not is_parquet(path) or not os.path.isfile(path):
-                yield Span(path)
-                continue
-            try:
-                rows = count_parquet_rows(path)
-            except InputError as error:
-                if path == word:
-                    raise
-                notices.print(f"{error}: the file is left out", highlight=False, soft_wrap=True)
-                continue
-            if rows:
-                yield rows
+            span = open_table(path, word) if is_parquet(path) and os.path.isfile(path) else Span(path)
+            if span is not None:
+                yield span
+
+
+def _open_rows(path: str, word: str) -> Span | None:
+    """Return the rows of a Parquet file; a file of a folder that has no images is left out with a notice."""
+    from sync.importing.inputs.collection import count_parquet_rows
+    from sync.importing.inputs.item import InputError
+
+    try:
+        return count_parquet_rows(path)
+    except InputError as error:
+        if path == word:
+            raise
+        notices.print(f"{error}: the file is left out", highlight=False, soft_wrap=True)
+        return None
+
+
+def _open_rows_or_table(path: str, word: str) -> Span:
+    from sync.importing.inputs.collection import Span, count_parquet_rows
+    from sync.importing.inputs.item import InputError
+
+    try:
+        return count_parquet_rows(path) or Span(path)
+    except InputError:
+        return Span(path)
 
 
 def find_images(words: Iterable[str], suffixes: Group[str] = IMAGE_SUFFIXES) -> list[str]:

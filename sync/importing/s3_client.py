@@ -7,7 +7,7 @@ run; otherwise every image would be listed as unreadable.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
@@ -78,14 +78,16 @@ class S3Client:
         """URL of the service."""
         return str(self._client.meta.endpoint_url)
 
-    def find(self, pattern: str) -> Iterator[str]:
-        """Yield the addresses of images in the order of their keys.
+    def find(self, pattern: str, suffixes: Collection[str] = IMAGE_SUFFIXES) -> Iterator[str]:
+        """Yield the addresses of objects in the order of their keys.
 
         Parameters
         ----------
         pattern : str
-            `s3://bucket/prefix` for all images below the prefix, or a pattern in which `*` matches any characters but `/`,
-            `**` any folders, `?` one character and `[abc]` one of the listed characters.
+            `s3://bucket/prefix` for that object and the objects below the prefix, or a pattern in which `*` matches any
+            characters but `/`, `**` any folders, `?` one character and `[abc]` one of the listed characters.
+        suffixes : collection of str
+            Suffixes of the objects that are taken from below a prefix, in lower case; those of images by default.
 
         Raises
         ------
@@ -102,7 +104,7 @@ class S3Client:
                     if (
                         expression.fullmatch(key)
                         if expression
-                        else key == pattern_of_keys or _is_image_below(key, pattern_of_keys)
+                        else key == pattern_of_keys or _is_below(key, pattern_of_keys, suffixes)
                     ):
                         yield f"{SCHEME}{bucket}/{key}"
         except (self._refused, *self._failed, ValueError) as error:
@@ -171,9 +173,9 @@ def _classify_refusal(error: Exception, response: dict[str, Any], address: str) 
     return InputError(f"{address} cannot be read: {error}")
 
 
-def _is_image_below(key: str, prefix: str) -> bool:
+def _is_below(key: str, prefix: str, suffixes: Collection[str]) -> bool:
     below = not prefix or prefix.endswith("/") or key.startswith(f"{prefix}/")
-    return below and any(key.lower().endswith(suffix) for suffix in IMAGE_SUFFIXES)
+    return below and any(key.lower().endswith(suffix) for suffix in suffixes)
 
 
 def _translate_pattern(pattern: str) -> str:

@@ -13,7 +13,7 @@ from sync.regions import catalogue, coco, label_images, sky_regions, yolo
 from sync.regions.files import MAX_BYTES, read_bytes
 from sync.regions.marks import MarkedImage, Problem, RegionsError
 
-__all__ = ["FORMATS", "Reading", "format_of", "read"]
+__all__ = ["FORMATS", "SUFFIXES", "Reading", "format_of", "read"]
 
 START_BYTES = 64 * 2**10
 CATALOGUES = frozenset(
@@ -23,6 +23,8 @@ CATALOGUES = frozenset(
     }
 )
 PACKED = frozenset({".gz", ".bz2", ".xz"})
+SUFFIXES = CATALOGUES | PACKED | {".fits", ".fit", ".fts", ".fz", ".png", ".tif", ".tiff", ".reg", ".crtf", ".json"}
+"""Suffixes of the files that are taken from folders and buckets; `.txt` would include notes about the data."""
 
 Read = tuple[list[MarkedImage], list[Problem]]
 
@@ -98,7 +100,7 @@ def format_of(file: Path) -> str:
     if file.is_dir():
         if yolo.is_folder(file):
             return "yolo"
-        raise RegionsError("the folder has no labels of YOLO (data.yaml, labels/**/*.txt): name the files in it")
+        raise RegionsError("the folder has neither files of regions nor labels of YOLO (data.yaml, labels/**/*.txt)")
     inner = Path(file.stem) if file.suffix.lower() in PACKED else file
     if inner.suffix.lower() in CATALOGUES and not _start(file).startswith(b"SIMPLE"):
         return "catalogue"

@@ -83,9 +83,18 @@ class Gathering:
             else:
                 self._match(str(file), marked_image)
 
-    def targets(self) -> list[Target]:
-        """Return the task images with marks or answers, in the order of their tasks."""
-        return [self._targets[key] for key in sorted(self._targets)]
+    def targets(self, limit: int | None = None) -> list[Target]:
+        """Return the task images with marks or answers, in the order of their tasks, of the first `limit` tasks if it is given.
+
+        Marks that may be shown on the images of further tasks are not reported by `report_not_shown`.
+        """
+        targets = [self._targets[key] for key in sorted(self._targets)]
+        tasks = set(sorted({target.image.task.id for target in targets})[:limit])
+        for target in targets:
+            if target.image.task.id not in tasks:
+                for _, mark in target.placed_by_sky:
+                    self._not_shown.pop(id(mark), None)
+        return [target for target in targets if target.image.task.id in tasks]
 
     def find_shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
         """Return the marks of an image, including those of `placed_by_sky` whose position lies on the image."""

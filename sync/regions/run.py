@@ -92,6 +92,7 @@ def import_regions(
     *,
     client: LabelStudioClient,
     image_files: ImageFiles,
+    limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Report:
     """Import the regions of files.
@@ -104,6 +105,8 @@ def import_regions(
     client : LabelStudioClient
     image_files : ImageFiles
         Fetches the images of tasks, since Label Studio stores regions in percent of the image size.
+    limit : int, optional
+        Number of tasks, in the order of their numbers; all by default.
     progress : callable, optional
         Called with the number of processed images and the total number.
 
@@ -124,7 +127,7 @@ def import_regions(
     for file in files:
         gathering.add(file, plan.reading, format=plan.format)
     maker = _Maker(plan, fitting, gathering, report)
-    targets = gathering.targets()
+    targets = gathering.targets(limit)
     results: Results = {}
     size = 0
     for number, (target, image_file) in enumerate(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import glob
-import os
 import sys
 import warnings
 from contextlib import ExitStack
@@ -20,6 +18,7 @@ from backend.cli.startup import read_settings
 from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop_for, wrong_call
 
 if TYPE_CHECKING:
+    from backend.cli.region_files import RegionFiles
     from backend.settings import Settings
     from sync.label_studio.client import LabelStudioClient
     from sync.label_studio.projects import ProjectState
@@ -65,7 +64,8 @@ def import_regions(
         list[str],
         typer.Argument(
             metavar="PATHS...",
-            help="Label images, DS9 region files, COCO files, YOLO data set folders, catalogues, or patterns.",
+            help="Label images, DS9 region files, COCO files, YOLO data set folders, catalogues; folders of these, patterns or "
+            "s3://bucket/prefix.",
         ),
     ],
     format: Annotated[Format, typer.Option(help="Format of the files; auto detects it by their content.")] = Format.auto,
@@ -95,6 +95,7 @@ def import_regions(
     catalogue_table: Annotated[
         str | None, typer.Option(metavar="NAME|NUMBER", help="Table to read, if the catalogue has several.")
     ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of tasks; default: all.")] = None,
 ) -> None:
     """Import existing regions as predictions or annotations of existing tasks.
 
@@ -102,6 +103,7 @@ def import_regions(
     A second run creates no duplicates. See docs/import-regions.md.
     """
     settings = read_settings()
+    from backend.cli.region_files import RegionFiles
     from sync.label_studio.client import LabelStudioClient, LabelStudioError
     from sync.label_studio.projects import project_state
     from sync.labelling.config import LabelConfigError, parse
@@ -112,9 +114,9 @@ def import_regions(
     as_predictions = become is Become.predictions
     if as_predictions:
         _check_model(model)
-    files = _list_files(paths)
     try:
         with ExitStack() as stack:
+            files = RegionFiles(paths, stack)
             lock_imports(project, settings, stack)
             client = LabelStudioClient(settings.label_studio_url, settings.label_studio_api_key.get_secret_value())
             stack.enter_context(client)
@@ -130,13 +132,13 @@ def import_regions(
                 label=label,
                 reading=_reader_options(config, classes, column or [], Columns({}, ra=ra, dec=dec, table=catalogue_table)),
             )
-            report = _run(files, plan, client, settings, stack)
+            report = _run(files.paths, plan, client, settings, stack, limit=limit)
             version_is_shown = as_predictions and _show(client, state, model, report)
     except (LabelStudioError, LabelConfigError) as error:
         stop_for(error)
     except (RegionsError, ValueError) as error:
         wrong_call(str(error))
-    _print_report(report, become, model, version_is_shown=version_is_shown)
+    _print_report(report, files, become, model, version_is_shown=version_is_shown)
     if report.left_out.count:
         raise typer.Exit(INCOMPLETE)
 
@@ -154,15 +156,6 @@ def _check_model(name: str) -> None:
         if not name.endswith(KEPT_SUFFIX):
             return
     wrong_call(f"--model {name!r} has the form of galaxyloop's own version names: choose another name")
-
-
-def _list_files(words: list[str]) -> list[Path]:
-    """List the paths that arguments name, each once: files and folders unchanged, patterns expanded."""
-    files: dict[str, None] = {}
-    for word in words:
-        matches = sorted(glob.glob(word, recursive=True)) if glob.has_magic(word) and not os.path.lexists(word) else []
-        files |= dict.fromkeys(matches or [word])
-    return [Path(name) for name in files]
 
 
 def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str], base_columns: Columns) -> Reading:
@@ -183,7 +176,9 @@ def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str],
     return Reading(read_classes(classes) if classes else {}, columns_of_reader)
 
 
-def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, stack: ExitStack) -> Report:
+def _run(
+    files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, stack: ExitStack, *, limit: int | None
+) -> Report:
     """Run the import and show its progress."""
     from astropy.utils.exceptions import AstropyWarning
 
@@ -202,6 +197,7 @@ def _run(files: list[Path], plan: Plan, client: LabelStudioClient, settings: Set
             plan,
             client=client,
             image_files=image_files,
+            limit=limit,
             progress=report.update,
         )
 
@@ -214,11 +210,11 @@ def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Re
     return state.model_version == model
 
 
-def _print_report(report: Report, become: Become, model: str, *, version_is_shown: bool) -> None:
+def _print_report(report: Report, files: RegionFiles, become: Become, model: str, *, version_is_shown: bool) -> None:
     if report.left_out.count:
         print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
     for line in report.left_out.lines():
-        print(f"  {line}", file=sys.stderr)  # noqa: T201
+        print(f"  {files.restore_addresses(line)}", file=sys.stderr)  # noqa: T201
     for (kind, other), number in sorted(report.changed.items()):
         console.print(
             f"{number:,} × {kind} stored as {other}: the labelling config has no control for a {kind}", highlight=False

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from backend.cli.startup import read_settings
-from backend.cli.terminal import Extension, Limit, console, wrong_call
+from backend.cli.terminal import Extension, Limit, console, stop, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
+    from sync.importing.inputs.item import Item
 
 __all__ = ["inspect"]
 
@@ -31,7 +32,12 @@ NOTHING: Mapping[str, Any] = {"ra": None, "dec": None, "pixel_scale_arcsec": Non
 
 
 def inspect(
-    files: Annotated[list[str], typer.Argument(metavar="FILES...", help="Images or catalogues, folders, or patterns.")],
+    files: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="FILES...", help="Images or catalogues, folders, patterns, Parquet files, or s3://bucket/prefix."
+        ),
+    ],
     as_json: Annotated[bool, typer.Option("--json", help="Write one JSON object per file, one per line.")] = False,
     picture: Annotated[
         Path | None, typer.Option(help="PNG file to write: the image as annotators see it; needs exactly one input file.")
@@ -47,47 +53,50 @@ def inspect(
     if picture is not None and picture.suffix.lower() != ".png":
         wrong_call(f"--picture {picture} must end in .png")
     settings = read_settings()
-    from backend.cli.image_files import find_images
+    from backend.cli.image_files import find_inputs
     from sync.images.stretches import STRETCHES
+    from sync.importing.inputs.item import InputError
 
     if stretch not in STRETCHES:
         wrong_call(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
-    paths = find_images(files)[:limit]
-    if not paths:
-        wrong_call(f"there is no image in {', '.join(files)}")
-    if picture is not None and len(paths) != 1:
-        wrong_call(f"--picture takes one file, not {len(paths)}")
+    inputs = find_inputs(files, limit=limit, max_bytes=settings.image_max_bytes)
+    if picture is not None and len(inputs) != 1:
+        wrong_call(f"--picture takes one file, not {len(inputs)}")
+    files_on_disk = {span.source for span in inputs.spans if span.first is None}
     has_failed = False
-    for path in paths:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about defects that the libraries repair
-            answer, is_read = _inspect_file(path, settings, extension, stretch, picture)
-        has_failed |= not is_read
-        if as_json:
-            sys.stdout.write(json.dumps({"file": path, **answer}, allow_nan=False) + "\n")
-        else:
-            console.print(_format_description(path, answer), highlight=False, soft_wrap=True)
+    try:
+        for item in inputs:
+            file = Path(item.name) if item.name in files_on_disk else None
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # about defects that the libraries repair
+                answer, is_read = _inspect_file(item, file, settings, extension, stretch, picture)
+            has_failed |= not is_read
+            if as_json:
+                sys.stdout.write(json.dumps({"file": item.name, **answer}, allow_nan=False) + "\n")
+            else:
+                console.print(_format_description(item.name, answer), highlight=False, soft_wrap=True)
+    except InputError as error:
+        stop(str(error))
     if has_failed:
         raise typer.Exit(1)
 
 
 def _inspect_file(
-    path: str, settings: Settings, extension: str, stretch: str, picture: Path | None
+    item: Item, file: Path | None, settings: Settings, extension: str, stretch: str, picture: Path | None
 ) -> tuple[dict[str, Any], bool]:
-    """Return the description of a file, and whether the file can be read."""
+    """Return the description of an input, and whether it can be read; `file` is the path of a file, which may have a table."""
     from backend.cli.output import open_output
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
     from sync.images.inspection import draw, inspect_image
-    from sync.importing.inputs.files import read_file
 
-    content = attempt(lambda: read_file(Path(path), settings.image_max_bytes))
+    content = attempt(item.read)
     if isinstance(content, ImageError):
         return {**NOTHING, "format": None, "problems": [str(content)]}, False
     max_pixels = settings.image_max_pixels
     contents = attempt(lambda: inspect_image(content, extension=extension, stretch=stretch, max_pixels=max_pixels))
     if isinstance(contents, ImageError):
-        table = None if extension else _describe_catalogue(Path(path), content)
+        table = None if extension or file is None else _describe_catalogue(file, content)
         return table or ({**NOTHING, "format": None, "problems": [str(contents)]}, False)
     single = contents.images[0] if len(contents.images) == 1 else None
     answer = {

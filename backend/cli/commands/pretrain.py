@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from backend.cli.terminal import notices, stop_for, wrong_call
+from backend.cli.startup import read_settings
+from backend.cli.terminal import Limit, notices, stop_for, wrong_call
 
 __all__ = ["pretrain"]
 
 
 def pretrain(
     data: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(
-            help="Images, folders, or Parquet files (column `image`; optional: `id` and vote fractions `question/answer`)."
+            help="Images, folders, patterns, s3://bucket/prefix, or Parquet files (column `image`; optional: `id` and vote "
+            "fractions `question/answer`)."
         ),
     ],
     output: Annotated[Path, typer.Option(help="Checkpoint to write; the same command continues an interrupted run.")],
@@ -31,6 +35,7 @@ def pretrain(
         typer.Option(help="efficientnet-lite0 (3 million parameters), swin-compact (7), swin-tiny (28) or swin-paper (77)."),
     ] = "efficientnet-lite0",
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak learning rate.")] = 1e-3,
+    limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
 ) -> None:
     """Pre-train the vision model; under torchrun, on several GPUs or processes."""
@@ -49,10 +54,18 @@ def pretrain(
         wrong_call(f"unknown network {network!r}: choose {', '.join(NETWORKS)}")
     shape = NETWORKS[network]
     config = PretrainConfig(epochs=epochs, batch=batch, objectives=names, learning_rate=learning_rate, seed=seed)
+    paths = [match for word in data for match in _match_pattern(word)]
+    max_bytes = read_settings().image_max_bytes
     try:
-        dataset = read_dataset(data, side=round(shape.image_px * FRAME_SCALE))
+        dataset = read_dataset(paths, side=round(shape.image_px * FRAME_SCALE), limit=limit, max_bytes=max_bytes)
         if dataset.unreadable:
             notices.print(f"left out {len(dataset.unreadable)} images, the first: {dataset.unreadable[0]}")
         pretrain(dataset, output=output, config=config, network=shape, start=start)
     except (CheckpointError, DatasetError) as error:
         stop_for(error)
+
+
+def _match_pattern(word: str) -> list[str]:
+    """Return the files and folders that match a pattern; the word itself if it is a path, or nothing matches."""
+    is_pattern = glob.has_magic(word) and not os.path.lexists(word)
+    return (sorted(glob.glob(word, recursive=True)) if is_pattern else []) or [word]

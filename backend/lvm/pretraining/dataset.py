@@ -1,12 +1,13 @@
-"""The data set of a pre-training: galaxies from Parquet files, folders or single images, cropped and in memory.
+"""The data set of a pre-training: galaxies from Parquet files, folders, buckets or single images, cropped and in memory.
 
 A file or row that cannot be read is left out and listed with its reason; the others are used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
@@ -19,15 +20,25 @@ from torch import Tensor
 from backend.lvm.cropping import frame
 from sync.errors.images import ImageError
 from sync.files.find import find_files
-from sync.images.decode import IMAGE_SUFFIXES, decode
+from sync.images.decode import decode
+from sync.importing.inputs.collection import SUFFIXES, Collection, is_parquet
+from sync.importing.inputs.files import read_file
+from sync.importing.inputs.item import InputError
+from sync.importing.s3_client import SCHEME
 
 __all__ = ["DatasetError", "PretrainDataset", "read_dataset"]
 
 ROWS_AT_ONCE = 256
+MAX_BYTES = 64 * 2**20
+"""Largest image file, bytes."""
 
 
 class DatasetError(ValueError):
     """Data that no model can be trained on; the message gives the reason in one sentence."""
+
+
+class _NoImageColumnError(DatasetError):
+    """A Parquet file that has other data than images."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -57,40 +68,46 @@ class PretrainDataset:
 @dataclass(frozen=True, slots=True)
 class _Row:
     id: str
-    content: bytes
+    content: bytes | ImageError
     votes: dict[str, float]
 
 
-def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
-    """Read files and folders into one data set.
+def read_dataset(
+    paths: Sequence[str | Path], *, side: int, limit: int | None = None, max_bytes: int = MAX_BYTES
+) -> PretrainDataset:
+    """Read files, folders and buckets into one data set.
 
     Parameters
     ----------
-    paths : sequence of Path
+    paths : sequence of str or Path
         Parquet files with a column `image` of encoded images, optionally `id` and columns `question/answer` with votes; folders
-        with images of any kind; single images (FITS, PNG, JPEG, TIFF).
+        with images of any kind and such Parquet files; single images (FITS, PNG, JPEG, TIFF); `s3://bucket/prefix`, or a
+        pattern of objects.
     side : int
         Side of a frame, pixels.
+    limit : int, optional
+        Number of images that are taken; all by default.
+    max_bytes : int
+        Largest image file, bytes.
 
     Raises
     ------
     DatasetError
-        If a path does not exist or no image at all can be read.
+        If a path does not exist, a bucket does not respond, or no image at all can be read.
     """
     frames: list[NDArray[np.uint8]] = []
     ids: list[str] = []
     votes: list[dict[str, float]] = []
     unreadable: list[str] = []
-    for path in paths:
-        for row in _rows(path):
-            try:
-                crop = frame(decode(row.content), side=side)
-            except ImageError as error:
-                unreadable.append(f"{row.id}: {error}")
-                continue
-            frames.append(np.clip(crop * 255 + 0.5, 0, 255).astype(np.uint8))
-            ids.append(row.id)
-            votes.append(row.votes)
+    for row in islice(chain.from_iterable(_rows(str(path), max_bytes) for path in paths), limit):
+        try:
+            crop = frame(decode(_content_of(row)), side=side)
+        except ImageError as error:
+            unreadable.append(f"{row.id}: {error}")
+            continue
+        frames.append(np.clip(crop * 255 + 0.5, 0, 255).astype(np.uint8))
+        ids.append(row.id)
+        votes.append(row.votes)
     if not frames:
         reason = f"; the first: {unreadable[0]}" if unreadable else ""
         raise DatasetError(f"no image can be read in {', '.join(str(path) for path in paths)}{reason}")
@@ -103,24 +120,51 @@ def read_dataset(paths: Sequence[Path], *, side: int) -> PretrainDataset:
     return PretrainDataset(images, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
 
 
-def _rows(path: Path) -> Iterator[_Row]:
-    if path.is_dir():
-        files = sorted(map(Path, find_files(path, IMAGE_SUFFIXES)))
-        yield from (_Row(str(file), file.read_bytes(), {}) for file in files)
-    elif path.suffix.lower() in (".parquet", ".pq"):
-        yield from _parquet_rows(path)
-    elif path.is_file():
-        yield _Row(str(path), path.read_bytes(), {})
+def _content_of(row: _Row) -> bytes:
+    if isinstance(row.content, ImageError):
+        raise row.content
+    return row.content
+
+
+def _rows(path: str, max_bytes: int) -> Iterator[_Row]:
+    if path.startswith(SCHEME):
+        collection = Collection(max_bytes=max_bytes)
+        try:
+            yield from (_Row(name, content, {}) for name, content in collection.read(collection.find(path)))
+        except InputError as error:
+            raise DatasetError(str(error)) from error
+    elif Path(path).is_dir():
+        for file in map(str, sorted(map(Path, find_files(path, SUFFIXES)))):
+            yield from _rows_of_folder(file) if is_parquet(file) else (_read_image(file, max_bytes),)
+    elif is_parquet(path):
+        yield from _parquet_rows(Path(path))
+    elif Path(path).exists():
+        yield _read_image(path, max_bytes)
     else:
         raise DatasetError(f"{path} does not exist")
 
 
-def _parquet_rows(path: Path) -> Iterable[_Row]:
+def _read_image(file: str, max_bytes: int) -> _Row:
+    try:
+        return _Row(file, read_file(Path(file), max_bytes), {})
+    except ImageError as error:
+        return _Row(file, error, {})
+
+
+def _rows_of_folder(file: str) -> Iterator[_Row]:
+    """Yield the rows of a Parquet file in a folder; a table without images is one row that is left out."""
+    try:
+        yield from _parquet_rows(Path(file))
+    except _NoImageColumnError as error:
+        yield _Row(file, ImageError(str(error)), {})
+
+
+def _parquet_rows(path: Path) -> Iterator[_Row]:
     try:
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names
         if "image" not in names:
-            raise DatasetError(f"{path} has no column `image` with encoded images, only {', '.join(names)}")
+            raise _NoImageColumnError(f"{path} has no column `image` with encoded images, only {', '.join(names)}")
         answers = [name for name in names if "/" in name]
         columns = ["image", *(["id"] if "id" in names else []), *answers]
         number = 0

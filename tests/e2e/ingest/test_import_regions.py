@@ -218,6 +218,25 @@ def test_an_export_can_be_imported_again(
             assert [np.array_equal(*pair) for pair in zip(second_result, masks, strict=True)] == [True] * len(masks)
 
 
+def test_a_limit_takes_the_first_tasks_and_reports_no_object_of_the_others(
+    client: LabelStudioClient, project: int, import_regions: Callable[..., Result], tmp_path: Path
+) -> None:
+    """The second task has an object by name and one by its place on the sky."""
+    folder = tmp_path / "regions"
+    folder.mkdir()
+    for name in NAMES:
+        fits.writeto(folder / f"{name}_seg.fits", segmentation_map())
+    (folder / "field.reg").write_text('icrs\ncircle(150.0, 3.0, 1.5")\n')
+    result = import_regions(folder, "--label", "Galaxy", "--limit", 1)
+    assert (result.exit_code, "1 tasks stored, 0 already stored, 0 left out" in result.stdout) == (0, True), result.output
+    tasks = tasks_of(client, project)
+    assert [len(client.get("/api/predictions/", task=tasks[name])) for name in NAMES] == [1, 0]
+    result = import_regions(folder, "--label", "Galaxy")
+    assert (result.exit_code, "1 tasks stored, 1 already stored" in result.stdout) == (0, True), result.output
+    ((south,), regions) = (client.get("/api/predictions/", task=tasks["south"]), 3)
+    assert len(south["result"]) == regions
+
+
 def test_wrong_calls_exit_with_2(import_regions: Callable[..., Result], tmp_path: Path) -> None:
     write_coco(tmp_path / "a.json")
     for words in (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,32 @@ def test_a_command_reads_every_kind_of_input_up_to_the_limit(run: Run, command: 
     result = run(command, *WORDS, *OPTIONS[command], "--limit", 8)
     assert result.exit_code == 0, result.output
     assert written_names(command) == ["b", "a", "c", "a", "b", "c", "a", "b"]
+
+
+def test_inspect_describes_every_kind_of_input_up_to_the_limit(run: Run) -> None:
+    result = run("inspect", *WORDS, "--json", "--limit", 8)
+    assert result.exit_code == 0, result.output
+    descriptions = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [Path(description["file"]).stem for description in descriptions] == ["b", "a", "c", "a", "b", "c", "a", "b"]
+    assert {tuple(description["shape"]) for description in descriptions} == {(SIZE, SIZE)}
+
+
+def test_inspect_names_parquet_files_with_other_data_and_broken_rows(run: Run, tmp_path: Path) -> None:
+    parquet.write_table(pa.table({"ra": [1.0], "dec": [2.0]}), tmp_path / "in" / "catalogue.parquet")
+    parquet.write_table(pa.table({"image": [b"no image"]}), tmp_path / "in" / "rows.parquet")
+    Path("in/broken.parquet").write_bytes(b"PAR1")
+    result = run("inspect", "in/broken.parquet", "in", "--json")
+    assert result.exit_code == 1
+    by_name = {Path(row["file"]).name: row for row in map(json.loads, result.stdout.splitlines())}
+    assert (by_name["catalogue.parquet"]["format"], by_name["catalogue.parquet"]["positions"]) == ("catalogue", 1)
+    assert "is not a PNG" in by_name["rows.parquet#0"]["problems"][0]
+    assert "Parquet" in by_name["broken.parquet"]["problems"][0]
+
+
+@pytest.mark.parametrize("word", ["s3://nobucket/a", "s3://sky/none/*.fits", "empty"])
+def test_inspect_refuses_an_input_without_files(run_rejected: Callable[..., str], word: str, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    assert word.removeprefix("s3://").split("/")[0] in run_rejected("inspect", word)
 
 
 @pytest.mark.parametrize("word", ["s3://sky/none/*.fits", "s3://nobucket/a", "text.parquet", "empty"])

@@ -62,7 +62,30 @@ def test_missing_votes_are_read_as_none(tmp_path: Path) -> None:
     assert read_dataset([table], side=SIDE).votes.tolist() == [[1], [0]]
 
 
+def test_a_folder_with_parquet_files_and_a_bucket_are_read_up_to_the_limit(tmp_path: Path, s3: Any) -> None:
+    s3.put_object(Bucket="sky", Key="in/c.png", Body=png())
+    s3.put_object(Bucket="sky", Key="in/d.png", Body=png())
+    write(tmp_path / "b.parquet", image=[png()], id=["b"])
+    write(tmp_path / "catalogue.parquet", ra=[1.0])
+    (tmp_path / "a.png").write_bytes(png())
+    dataset = read_dataset([tmp_path, "s3://sky/in/*.png"], side=SIDE, limit=4)
+    assert [Path(name).stem for name in dataset.ids] == ["a", "b", "c"]
+    (left_out,) = dataset.unreadable
+    assert "catalogue.parquet has no column `image`" in left_out
+
+
 # -- bad input --
+
+
+def test_a_bucket_that_does_not_exist_is_an_error(s3: Any) -> None:
+    with pytest.raises(DatasetError, match="the bucket 'nowhere' cannot be listed"):
+        read_dataset(["s3://nowhere/a"], side=SIDE)
+
+
+def test_an_image_over_the_limit_is_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(png())
+    with pytest.raises(DatasetError, match=r"more than the 10 of GALAXYLOOP_IMAGE_MAX_BYTES"):
+        read_dataset([tmp_path / "a.png"], side=SIDE, max_bytes=10)
 
 
 def test_an_unreadable_row_is_reported_and_the_others_are_read(tmp_path: Path) -> None:
