@@ -37,3 +37,17 @@ def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
         if not target.exists() or (anchor and anchor not in anchors_of(target)):
             problems.append(link)
     assert not problems
+
+
+def test_each_sentence_of_the_troubleshooting_page_is_in_the_code() -> None:
+    """Parts between `…`, numbers and names of versions are compared, since messages contain names there."""
+    page = (ROOT / "docs" / "troubleshooting.md").read_text()
+    rows = [line for line in page.partition("## Sentences of commands")[2].splitlines() if line.startswith("| `")]
+    assert len(rows) >= 15
+    files = (path for folder in ("backend", "sync") for path in (ROOT / folder).rglob("*.py"))
+    code = re.sub(r'"\s+f?"', "", " ".join(path.read_text() for path in files))
+    for row in rows:
+        sentence = row.split("`")[1]
+        for part in re.split(r"GALAXYLOOP_…|…|v\d+|\d+|b'|GALAXYLOOP_BASIC_AUTH_PASSWORD", sentence):
+            words = part.strip(" :;,'()[].")  # also the quotes around a value
+            assert words in code, (sentence, words)
