@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterable, Iterator, Sized
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TypeVar
 
 from rich.progress import (
@@ -21,7 +22,7 @@ from rich.text import Text
 
 from backend.cli.terminal import notices
 
-__all__ = ["ProgressReport", "show_progress", "track_items", "track_rate"]
+__all__ = ["ProgressReport", "show_progress", "show_step", "track_items", "track_rate"]
 
 LINE_EVERY_S = 60.0
 
@@ -90,8 +91,17 @@ def show_progress(title: str, *, total: int | None, unit: str = "images", count_
         _RateColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=notices, disable=not notices.is_terminal) as bars:
+    # The results of a command that is piped must not go above the bar, which is on standard error.
+    redirect = sys.stdout.isatty()
+    with Progress(*columns, console=notices, disable=not notices.is_terminal, redirect_stdout=redirect) as bars:
         yield ProgressReport(bars, title, total=total, unit=unit, count_done=count_done)
+
+
+@contextmanager
+def show_step(title: str) -> Iterator[None]:
+    """Show on a terminal that a step of unknown length runs, such as the start of a model; it must end before a bar begins."""
+    with notices.status(title) if notices.is_terminal else nullcontext():
+        yield
 
 
 def track_items(items: Iterable[Item], title: str, *, total: int | None, unit: str = "images") -> Iterator[Item]:

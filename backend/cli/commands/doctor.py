@@ -9,6 +9,7 @@ import typer
 from rich.table import Table
 from rich.text import Text
 
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.tables import print_table
 
@@ -24,7 +25,7 @@ def doctor() -> None:
 
     The command deletes the temporary project and the files that it creates.
     """
-    checks = list(_checks(read_settings()))
+    checks = list(track_items(_checks(read_settings()), "checking", total=None, unit="checks"))
     table = Table("check", "result", "state, or what to do")
     for check in checks:
         table.add_row(check.name, Text("ok", "green") if check.ok else Text("failed", "red"), check.message)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.output import open_output
-from backend.cli.progress import track_items
+from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -61,15 +61,17 @@ def embed(
 
     from backend.cli.image_files import open_images
     from backend.images.local import LocalImageStore, prefetch_files
-    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
-    from backend.lvm.cropping import frame
     from sync.errors.images import ImageError
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
-    try:
-        encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
-    except CheckpointError as error:
-        stop_for(error)
+    with show_step("loading the model"):
+        from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
+        from backend.lvm.cropping import frame
+
+        try:
+            encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
+        except CheckpointError as error:
+            stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     side = encoder.config.image_px
 

@@ -12,7 +12,7 @@ import typer
 from rich.table import Column, Table
 from rich.text import Text
 
-from backend.cli.progress import track_items
+from backend.cli.progress import show_step, track_items
 from backend.cli.startup import limit_threads, open_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for, wrong_call
@@ -131,7 +131,8 @@ def _add(services: Services, project: int, spec: str, embeddings: Path | None) -
     """Add an encoder, or imported embeddings, to the data folder; return it and the number of images without a vector."""
     services.registry.project(project)
     if embeddings is None:
-        return services.encoders.add(spec), 0
+        with show_step("reading the encoder"):
+            return services.encoders.add(spec), 0
     from backend.prediction.factory import read_config
     from backend.projects.imported_embeddings import read_embeddings_file
     from sync.label_studio.tasks import read_tasks

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, Limit, console, stop, wrong_call
 
@@ -65,7 +66,7 @@ def inspect(
     files_on_disk = {span.source for span in inputs.spans if span.first is None}
     has_failed = False
     try:
-        for item in inputs:
+        for item in inputs if sys.stdout.isatty() else track_items(inputs, "inspecting", total=len(inputs), unit="inputs"):
             file = Path(item.name) if item.name in files_on_disk else None
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # about defects that the libraries repair

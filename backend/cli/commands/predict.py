@@ -14,7 +14,7 @@ import typer
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
-from backend.cli.progress import track_items
+from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     AsJson,
@@ -78,7 +78,8 @@ def predict(
     if output.suffix == ".json":
         _check_addresses(images, url_prefix)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    predictor = _open_predictor(heads, image_store, settings)
+    with show_step("loading the model"):
+        predictor = _open_predictor(heads, image_store, settings)
     try:
         key = predictor.image_key()
     except ValueError as error:

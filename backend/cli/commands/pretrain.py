@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.progress import show_step
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Limit, notices, stop_for, wrong_call
 
@@ -57,7 +58,8 @@ def pretrain(
     paths = [match for word in data for match in _match_pattern(word)]
     max_bytes = read_settings().image_max_bytes
     try:
-        dataset = read_dataset(paths, side=round(shape.image_px * FRAME_SCALE), limit=limit, max_bytes=max_bytes)
+        with show_step("reading the images"):
+            dataset = read_dataset(paths, side=round(shape.image_px * FRAME_SCALE), limit=limit, max_bytes=max_bytes)
         if dataset.unreadable:
             notices.print(f"left out {len(dataset.unreadable)} images, the first: {dataset.unreadable[0]}")
         pretrain(dataset, output=output, config=config, network=shape, start=start)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.output import open_output
-from backend.cli.progress import track_items
+from backend.cli.progress import show_step, track_items
 from backend.cli.restorer import choose_psf_source, open_restorer, plan_shares
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop_for
@@ -50,7 +50,8 @@ def restore(
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     targets = name_outputs(images, output, words=paths, suffix=".fits", inputs=[psf] if psf is not None else [])
-    restorer = open_restorer()
+    with show_step("loading the model"):
+        restorer = open_restorer()
     if project is not None:
         restorer = restorer.with_share(_share_of(project, settings))
     from sync.errors.failures import attempt

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.output import open_output
-from backend.cli.progress import track_items
+from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop, wrong_call
 
@@ -72,7 +72,8 @@ def segment(
     from sync.errors.images import ImageError
 
     prompts = _Prompts(points, boxes, mask)
-    head, window_encoder = _open_segmenter(settings)
+    with show_step("loading the model"):
+        head, window_encoder = _open_segmenter(settings)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     left_out: dict[str, str] = {}
     for item, target in track_items(zip(images, targets, strict=True), "segmenting", total=len(images)):
