@@ -22,6 +22,7 @@ from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from backend.demo.tiles import cut_deep_field
+from backend.jobs.heartbeat import Heartbeat
 from backend.reports.store import ReportStore
 from backend.services import Services
 from backend.settings import Settings
@@ -38,8 +39,8 @@ STUDIO = "http://127.0.0.1:8080"
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Return the settings of a registry with a project of seven versions and their report."""
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
+    """Yield the settings of a registry with a project of seven versions and their report, and a running worker."""
     folder = tmp_path_factory.mktemp("page")
     settings = Settings(data_dir=folder / "data", label_studio_url=STUDIO, basic_auth_password=PASSWORD)
     services = Services(settings)
@@ -53,8 +54,9 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     names = [version.name for version in services.registry.versions(PROJECT)]
     problems = ["One annotator chose Merger for 31 of 40 tasks that others labelled Spiral."]
     ReportStore(services.engine).write(make_report(names, tiles, problems=problems))
+    with Heartbeat(services.engine, "worker").run():
+        yield settings
     services.engine.dispose()
-    return settings
 
 
 @pytest.fixture(scope="module")
