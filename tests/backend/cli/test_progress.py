@@ -44,8 +44,8 @@ for number in track_items(range(2), "counting", total=2):
     master, terminal = pty.openpty()
     process = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=terminal, text=True, timeout=120)
     os.close(terminal)
-    shown = os.read(master, 65536).decode()
+    screen = os.read(master, 65536).decode()
     os.close(master)
     assert process.stdout.splitlines() == ["result 0", "line 0", "result 1", "line 1"]
-    assert "counting" in shown
-    assert "result" not in shown
+    assert "counting" in screen
+    assert "result" not in screen
