@@ -122,7 +122,7 @@ class PostgreSQL(Server):
         super().__init__(user="postgres")
         self._binaries = binaries
         self._numbers = itertools.count()
-        self._shared: str | None = None
+        self._shared_url: str | None = None
         password = self.folder / "password"
         password.write_text(self.password)
         password.chmod(0o644)
@@ -155,16 +155,16 @@ class PostgreSQL(Server):
 
     def emptied_database(self) -> str:
         """Empty the database that tests share, in a tenth of the time of a new one; return its URL."""
-        if self._shared is None:
-            self._shared = self.new_database()
+        if self._shared_url is None:
+            self._shared_url = self.new_database()
         others = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database()"
         self._run(
-            str(make_url(self._shared).database),
+            str(make_url(self._shared_url).database),
             f"{others} AND pid <> pg_backend_pid()",
             "DROP SCHEMA public CASCADE",
             "CREATE SCHEMA public",
         )
-        return self._shared
+        return self._shared_url
 
     def _run(self, database: str, *statements: str) -> None:
         engine = create_engine(self.url(database), isolation_level="AUTOCOMMIT")

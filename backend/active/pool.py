@@ -35,7 +35,7 @@ class Pool:
     ----------
     features : ndarray, shape (n, r)
         Reduced embeddings of the unlabelled galaxies, each of length 1 (`reduce_embeddings`).
-    labelled : ndarray, shape (m, r)
+    labelled_features : ndarray, shape (m, r)
         Reduced embeddings of the labelled galaxies.
     probabilities : ndarray, shape (n, k)
         Class probabilities that the head predicts; no columns without a trained head.
@@ -51,7 +51,7 @@ class Pool:
     """
 
     features: Floats
-    labelled: Floats
+    labelled_features: Floats
     probabilities: Floats
     information: Floats
     embeddings: Embedded = field(default_factory=lambda: np.zeros((0, 0), np.float32))

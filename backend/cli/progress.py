@@ -47,17 +47,17 @@ class ProgressReport:
 
     def __init__(self, bars: Progress, title: str, *, total: int | None, unit: str, count_done: int = 0) -> None:
         self._bars, self._title, self._total, self._unit = bars, title, total, unit
-        self._done, self._first = count_done, count_done
+        self._count_done, self._first = count_done, count_done
         self._started_at = self._printed_at = time.monotonic()
         self._bar = bars.add_task(title, total=total, completed=count_done, unit=unit)
 
     def advance(self, count: int = 1) -> None:
         """Count items that are done."""
-        self.update(self._done + count, self._total)
+        self.update(self._count_done + count, self._total)
 
     def update(self, count_done: int, total: int | None) -> None:
         """Set the number of items that are done, and of all items."""
-        self._done, self._total = count_done, total
+        self._count_done, self._total = count_done, total
         self._bars.update(self._bar, completed=count_done, total=total)
         clock_s = time.monotonic()
         if not notices.is_terminal and clock_s - self._printed_at >= LINE_EVERY_S:
@@ -66,10 +66,10 @@ class ProgressReport:
 
     def _line(self, seconds: float) -> str:
         """Return the progress as a line, for logs."""
-        rate = (self._done - self._first) / seconds
+        rate = (self._count_done - self._first) / seconds
         of_all = "" if self._total is None else f" of {self._total:,}"
-        left = "" if self._total is None or not rate else f", {_format_s((self._total - self._done) / rate)} left"
-        return f"{self._title}: {self._done:,}{of_all} {self._unit}, {rate:.3g} {self._unit}/s{left}"
+        left = "" if self._total is None or not rate else f", {_format_s((self._total - self._count_done) / rate)} left"
+        return f"{self._title}: {self._count_done:,}{of_all} {self._unit}, {rate:.3g} {self._unit}/s{left}"
 
 
 class _RateColumn(ProgressColumn):

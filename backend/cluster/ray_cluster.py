@@ -92,7 +92,7 @@ class _Run:
         # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. Its retries are
         # therefore disabled, and `JobQueue` assigns lost jobs to other workers.
         self._actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
-        self._shared = ray.put((worker, argument))
+        self._worker_and_argument = ray.put((worker, argument))
         self._queue = queue
         self._starting: dict[Any, Any] = {}
         self._working: dict[Any, tuple[Any, Attempt]] = {}
@@ -148,7 +148,7 @@ class _Run:
         if attempt is None:
             self._starting.clear()  # no jobs are left
         else:
-            self._working[actor.work.remote([self._shared], attempt.job)] = actor, attempt
+            self._working[actor.work.remote([self._worker_and_argument], attempt.job)] = actor, attempt
 
     def _wait(self) -> Any:
         """Return the reference of the next actor that is ready or done; without cores, wait at most `NO_CORE_S`."""

@@ -45,7 +45,7 @@ class VersionBundle:
         Labelling config, XML.
     files : mapping of str to bytes
         Content of the files of its heads and encoders, by folder and path in the folder; empty for the shipped heads.
-    taken : mapping of str to str
+    head_folders : mapping of str to str
         Name of a control to the folder in `files` with its head, for heads of other versions.
     settings : Settings
         Settings of the sending process, without the secrets that a worker does not need.
@@ -54,7 +54,7 @@ class VersionBundle:
     name: str
     label_config: str
     files: Mapping[str, bytes]
-    taken: Mapping[str, str]
+    head_folders: Mapping[str, str]
     settings: Settings
 
     def predictor(self, factory: PredictorFactory) -> Predictor:
@@ -75,7 +75,7 @@ class VersionBundle:
                 file = Path(folder) / name
                 file.parent.mkdir(parents=True, exist_ok=True)
                 file.write_bytes(content)
-            head_folders = {control: Path(folder) / place for control, place in self.taken.items()}
+            head_folders = {control: Path(folder) / place for control, place in self.head_folders.items()}
             heads = ProjectHeads.load(Path(folder) / OWN, config, head_folders=head_folders)
             factory = factory.with_encoders(EncoderStore(Path(folder) / ENCODERS)).on(*heads.encoders)
             predictor = factory.build(config, heads, version=self.name)

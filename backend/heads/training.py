@@ -66,7 +66,7 @@ class Training(Generic[Network, Example]):
     ) -> None:
         self.network = network.train().requires_grad_(True)
         self.schedule = schedule
-        self.done = 0
+        self.steps_done = 0
         self._loss, self._largest_gradient, self._seed = loss, largest_gradient, seed
         self._optimiser = torch.optim.AdamW(network.parameters(), lr=schedule.rate, weight_decay=weight_decay)
         self._rates = torch.optim.lr_scheduler.OneCycleLR(
@@ -75,7 +75,7 @@ class Training(Generic[Network, Example]):
 
     def step(self, examples: Sequence[Example]) -> float:
         """Update the weights with a batch of examples; return the mean loss."""
-        rng = np.random.default_rng([self._seed, self.done])
+        rng = np.random.default_rng([self._seed, self.steps_done])
         self._optimiser.zero_grad()
         total = 0.0
         for example in examples:  # one by one: bounds the memory
@@ -85,13 +85,13 @@ class Training(Generic[Network, Example]):
         torch.nn.utils.clip_grad_norm_(self.network.parameters(), self._largest_gradient)
         self._optimiser.step()
         self._rates.step()
-        self.done += 1
+        self.steps_done += 1
         return total
 
     def state(self) -> dict[str, Any]:
         """Return the state that `restore` needs, for `torch.save`."""
         return {
-            "done": self.done,
+            "done": self.steps_done,
             "network": self.network.state_dict(),
             "optimiser": self._optimiser.state_dict(),
             "rates": self._rates.state_dict(),
@@ -102,7 +102,7 @@ class Training(Generic[Network, Example]):
         self.network.load_state_dict(state["network"])
         self._optimiser.load_state_dict(state["optimiser"])
         self._rates.load_state_dict(state["rates"])
-        self.done = state["done"]
+        self.steps_done = state["done"]
 
 
 def run_training(

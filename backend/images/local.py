@@ -59,7 +59,7 @@ class LocalImageStore:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._extension = extension
-        self._held: dict[str, StoredImage] = {}
+        self._images: dict[str, StoredImage] = {}
 
     def open(self, reference: str) -> StoredImage:
         """Return the decoded image from memory (see `hold`), or read the file.
@@ -69,7 +69,7 @@ class LocalImageStore:
         ImageError
             If the path does not exist, is not a file, cannot be read, or the file is too large.
         """
-        return self._held.get(reference) or self._read(reference)
+        return self._images.get(reference) or self._read(reference)
 
     def open_decoded(self, path: str) -> StoredImage:
         """Read a file and decode its image.
@@ -85,7 +85,7 @@ class LocalImageStore:
 
     def hold(self, images: dict[str, StoredImage]) -> None:
         """Keep these decoded images in memory for `open`, in place of the previous ones."""
-        self._held = images
+        self._images = images
 
     def decode(self, content: bytes) -> StoredImage:
         """Decode the image in the content of a file.

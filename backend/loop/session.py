@@ -26,15 +26,15 @@ class ProjectSession:
     ----------
     reader : AnnotationReader
         Reads the project's annotations; keeps copies of those that have not changed.
-    stored : dict
+    predictions : dict
         Version number to its predictions in Label Studio.
     readings : dict
         Outcomes of reading each annotation for each control.
     report : ReportMemory
         Results of the last report that the next one uses again.
-    prefetched : set of (int, str)
+    prefetched_pairs : set of (int, str)
         Tasks, with hashes of their data, whose images are in the cache.
-    embedded : set of (str, str)
+    embedded_pairs : set of (str, str)
         Encoders and references of images that are embedded, or cannot be read, for a switch to that encoder.
     """
 
@@ -43,8 +43,8 @@ class ProjectSession:
         self.project_id = project_id
         self.readings: Readings = {}
         self.report = ReportMemory()
-        self.prefetched: set[tuple[int, str]] = set()
-        self.embedded: set[tuple[str, str]] = set()
+        self.prefetched_pairs: set[tuple[int, str]] = set()
+        self.embedded_pairs: set[tuple[str, str]] = set()
         self._last_lease: str | None = None
         self._forget()
 
@@ -56,4 +56,4 @@ class ProjectSession:
 
     def _forget(self) -> None:
         self.reader = AnnotationReader(self._client, self.project_id)
-        self.stored: defaultdict[int, StoredPredictions] = defaultdict(StoredPredictions)
+        self.predictions: defaultdict[int, StoredPredictions] = defaultdict(StoredPredictions)

@@ -53,8 +53,8 @@ class EncoderStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shipped = fingerprint(SHIPPED_CHECKPOINT)
-        self._resolved: dict[str, StoredEncoder] = {}
+        self.shipped_name = fingerprint(SHIPPED_CHECKPOINT)
+        self._by_spec: dict[str, StoredEncoder] = {}
         self._failures: dict[str, tuple[float, CheckpointError]] = {}
 
     def encoders(self) -> list[StoredEncoder]:
@@ -64,14 +64,14 @@ class EncoderStore:
 
     def get(self, name: str) -> StoredEncoder | None:
         """Return an encoder by its fingerprint; None if it is not here."""
-        if name == self.shipped:
+        if name == self.shipped_name:
             return StoredEncoder(name, SHIPPED, OURS, 0, 0, 0.0)
         return read_record(self.folder / name)
 
     def find(self, spec: str) -> StoredEncoder | None:
         """Return the encoder that was added last by a specification; None if none was."""
         if spec == SHIPPED:
-            return self.get(self.shipped)
+            return self.get(self.shipped_name)
         return next((record for record in reversed(self.encoders()) if record.spec == spec), None)
 
     def resolve(self, spec: str) -> StoredEncoder:
@@ -82,16 +82,16 @@ class EncoderStore:
         CheckpointError
             As `add`.
         """
-        if spec not in self._resolved:
+        if spec not in self._by_spec:
             failed_at, failure = self._failures.get(spec, (-math.inf, None))
             if failure is not None and time.monotonic() - failed_at < RETRY_S:
                 raise failure
             try:
-                self._resolved[spec] = self.find(spec) or self.add(spec)
+                self._by_spec[spec] = self.find(spec) or self.add(spec)
             except CheckpointError as error:
                 self._failures[spec] = time.monotonic(), error
                 raise
-        return self._resolved[spec]
+        return self._by_spec[spec]
 
     def add(self, spec: str) -> StoredEncoder:
         """Copy an encoder into the store, unless the same files are there already, and check that it embeds an image.
@@ -102,7 +102,7 @@ class EncoderStore:
             If it cannot be read, downloaded or used; the message is one sentence, and the store is unchanged.
         """
         if spec == SHIPPED:
-            return StoredEncoder(self.shipped, SHIPPED, OURS, 0, 0, 0.0)
+            return StoredEncoder(self.shipped_name, SHIPPED, OURS, 0, 0, 0.0)
         checkpoint = find_checkpoint(spec)
         if checkpoint is not None:
             return self._add(spec, lambda folder: write_checkpoint(checkpoint, folder))
@@ -159,7 +159,7 @@ class EncoderStore:
         CheckpointError
             As `open`.
         """
-        if name == self.shipped:
+        if name == self.shipped_name:
             return load_encoder(SHIPPED_CHECKPOINT)
         record = read_record(self.folder / name)
         if record is None:
@@ -174,8 +174,8 @@ class EncoderStore:
             kind, dimension, image_px = write(temporary)
             name = hash_files(temporary)
             record = StoredEncoder(name, spec, kind, dimension, image_px, time.time())
-            if kind == OURS and fingerprint(temporary / CHECKPOINT_NAME) == self.shipped:
-                return StoredEncoder(self.shipped, SHIPPED, OURS, dimension, image_px, 0.0)
+            if kind == OURS and fingerprint(temporary / CHECKPOINT_NAME) == self.shipped_name:
+                return StoredEncoder(self.shipped_name, SHIPPED, OURS, dimension, image_px, 0.0)
             if read_record(self.folder / name) is None:
                 (temporary / RECORD_NAME).write_text(json.dumps(asdict(record)))
                 flush_folder(temporary)

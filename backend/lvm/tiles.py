@@ -49,7 +49,7 @@ class Tile:
     scale: float
 
     @property
-    def shown(self) -> Size:
+    def scaled_size(self) -> Size:
         """Size (width, height) of the scaled tile, pixels."""
         return max(1, math.ceil(self.width * self.scale)), max(1, math.ceil(self.height * self.scale))
 
@@ -67,7 +67,7 @@ class Tile:
         return (boxes - torch.tensor([self.x, self.y, self.x, self.y], dtype=boxes.dtype)) / self._per_pixel()
 
     def _per_pixel(self) -> Tensor:
-        across, down = self.width / self.shown[0], self.height / self.shown[1]
+        across, down = self.width / self.scaled_size[0], self.height / self.scaled_size[1]
         return torch.tensor([across, down, across, down])
 
 

@@ -41,7 +41,7 @@ class CatalogueRow:
         Whether it is the object in the middle of its image.
     area_px : int
         Pixels of its mask.
-    measured : MeasuredObject
+    measured_object : MeasuredObject
     """
 
     file: str
@@ -49,7 +49,7 @@ class CatalogueRow:
     number: int
     is_central: bool
     area_px: int
-    measured: MeasuredObject
+    measured_object: MeasuredObject
 
 
 def make_table(rows: Sequence[CatalogueRow]) -> Table:

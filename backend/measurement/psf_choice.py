@@ -27,13 +27,13 @@ class PsfOptions:
 
     Attributes
     ----------
-    given : tuple of Psf
+    psfs : tuple of Psf
         Replace the PSF of the header and of the stars: one PSF, or one for each band; empty if none is given.
     seeing_arcsec : float or None
         FWHM of a star, used where neither the header nor the stars give a PSF.
     """
 
-    given: tuple[Psf, ...] = ()
+    psfs: tuple[Psf, ...] = ()
     seeing_arcsec: float | None = None
 
 

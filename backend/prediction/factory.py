@@ -64,15 +64,15 @@ class PredictorFactory:
         sam_checkpoint: Path | None = None,
         data_dir: Path | None = None,
     ) -> None:
-        self._shipped = ShippedParts(image_store, cache, maps, sam_checkpoint=sam_checkpoint, data_dir=data_dir)
+        self._shipped_parts = ShippedParts(image_store, cache, maps, sam_checkpoint=sam_checkpoint, data_dir=data_dir)
         self._store = encoders
         self._sources: dict[str, EmbeddingSource] = {}
-        self._added: tuple[str, ...] = ()
+        self._extra_names: tuple[str, ...] = ()
 
     @property
     def shipped_encoder(self) -> str:
         """Fingerprint of the shipped encoder."""
-        return self._shipped.encoder
+        return self._shipped_parts.encoder
 
     def on(self, *encoders: str) -> Self:
         """Return a factory whose features have the embeddings of further encoders.
@@ -83,10 +83,10 @@ class PredictorFactory:
             Fingerprints; one that cannot be opened is left out and logged, and the heads on it are not usable.
         """
         names = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
-        if names == self._added:
+        if names == self._extra_names:
             return self
         other = copy.copy(self)  # with the same shipped parts and opened encoders
-        other._added = names
+        other._extra_names = names
         other.__dict__.pop("extractor", None)
         return other
 
@@ -103,10 +103,10 @@ class PredictorFactory:
     @cached_property
     def extractor(self) -> FeatureExtractor:
         """The feature extractor; to load the encoder takes a second."""
-        extractor, shipped_classifier, _ = self._shipped.networks
-        if not self._added:
+        extractor, shipped_classifier, _ = self._shipped_parts.networks
+        if not self._extra_names:
             return extractor
-        sources: dict[str, EmbeddingSource] = {name: self._sources[name] for name in self._added}
+        sources: dict[str, EmbeddingSource] = {name: self._sources[name] for name in self._extra_names}
         return extractor.with_embeddings(JoinedEmbeddings(sources | {self.shipped_encoder: shipped_classifier}))
 
     def open(self, reference: str) -> StoredImage:
@@ -117,27 +117,27 @@ class PredictorFactory:
         ImageError
             If the image may not be fetched or does not exist.
         """
-        return self._shipped.image_store.open(reference)
+        return self._shipped_parts.image_store.open(reference)
 
     @property
     def base_masks(self) -> PromptedMasks:
         """The shipped head for masks, from which each project's head is fine-tuned."""
-        return self._shipped.networks[2].base
+        return self._shipped_parts.networks[2].base
 
     @property
     def blocks(self) -> TaskBlocks:
         """The reader of the feature blocks of tasks."""
-        return self._shipped.blocks
+        return self._shipped_parts.blocks
 
     @property
     def base(self) -> BaseClassifier:
         """The shipped classifier of the common Galaxy Zoo classes, for the embeddings of the extractor."""
-        return BaseClassifier(self._shipped.morphology, self.extractor.columns)
+        return BaseClassifier(self._shipped_parts.morphology, self.extractor.columns)
 
     @property
     def base_detector(self) -> LearnedDetector | None:
         """The shipped detector, or None if there is none for the shipped encoder."""
-        return self._shipped.detector
+        return self._shipped_parts.detector
 
     def _open(self, name: str) -> bool:
         """Open an encoder unless it is open; return whether it can be used."""
@@ -145,7 +145,7 @@ class PredictorFactory:
             try:
                 if self._store is None:
                     raise CheckpointError(f"the encoder {name} is not here")
-                self._sources[name] = self._store.open(name, self._shipped.cache)
+                self._sources[name] = self._store.open(name, self._shipped_parts.cache)
             except CheckpointError as error:
                 log.warning("event=encoder_not_used encoder=%s reason=%r", name, str(error))
                 return False

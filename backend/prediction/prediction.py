@@ -34,13 +34,13 @@ class Task:
     ----------
     id : int
     data : mapping
-    stored : mapping
+    stored_results : mapping
         Its `predictions`, `annotations` and `drafts`, in an interactive request; empty elsewhere.
     """
 
     id: int
     data: Mapping[str, Any]
-    stored: Mapping[str, Any] = field(default_factory=dict)
+    stored_results: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Prediction:
 class Draft:
     """The regions of one task so far, image by image."""
 
-    predicted: list[tuple[Control, ImageName, RegionPredictions]] = field(default_factory=list)
+    region_predictions: list[tuple[Control, ImageName, RegionPredictions]] = field(default_factory=list)
     problem: str = ""
 
     def finish(self, config: LabelConfig, version: str) -> Prediction:
@@ -93,7 +93,9 @@ class Draft:
         """
         order = {control.name: place for place, control in enumerate(config.controls)}
         tags = list(config.image_key)
-        predictions = sorted(self.predicted, key=lambda item: (tags.index(item[1][0]), item[1][1], order[item[0].name]))
+        predictions = sorted(
+            self.region_predictions, key=lambda item: (tags.index(item[1][0]), item[1][1], order[item[0].name])
+        )
         hidden_names = hidden_controls([region for _, _, item in predictions for region in item.regions], config)
         visible = [(image, item) for control, image, item in predictions if control.name not in hidden_names]
         regions = [place_region(region, config, image) for image, item in visible for region in item.regions]

@@ -33,15 +33,15 @@ class ProjectHeads:
     ----------
     by_control : mapping
         Control's name to the head that predicts it.
-    prompted : PromptedMasks or None
+    prompted_masks : PromptedMasks or None
         The head that answers clicks and boxes.
-    restored : CorrectionShare or None
+    correction_share : CorrectionShare or None
         How restored pictures are drawn.
     """
 
     by_control: Mapping[str, Head] = field(default_factory=dict)
-    prompted: PromptedMasks | None = None
-    restored: CorrectionShare | None = None
+    prompted_masks: PromptedMasks | None = None
+    correction_share: CorrectionShare | None = None
 
     @property
     def encoders(self) -> frozenset[str]:
@@ -59,8 +59,8 @@ class ProjectHeads:
             The labelling config that the heads were trained for.
         """
         heads: dict[str, Head] = {**self.by_control}
-        heads |= {PROMPTS: self.prompted} if self.prompted else {}
-        heads |= {RESTORED_PICTURES: self.restored} if self.restored else {}
+        heads |= {PROMPTS: self.prompted_masks} if self.prompted_masks else {}
+        heads |= {RESTORED_PICTURES: self.correction_share} if self.correction_share else {}
         index = {}
         for position, (name, head) in enumerate(heads.items()):
             place = f"head-{position}"

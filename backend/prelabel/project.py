@@ -70,13 +70,13 @@ class Outcome:
     ----------
     version : str
         Name of the version that predicted.
-    known : int
+    known_count : int
         Number of tasks that had its prediction before the run.
-    stored : int
+    stored_count : int
         Number of tasks that received its prediction.
-    replaced : int
+    replaced_count : int
         Number of tasks whose outdated or failed prediction was replaced.
-    refused : list of int
+    refused_tasks : list of int
         Ids of tasks whose prediction Label Studio did not store; the log has the reasons.
     left_out : dict of int to str
         Ids of tasks whose image could not be read, with the reason; their prediction is empty.
@@ -87,10 +87,10 @@ class Outcome:
     """
 
     version: str
-    known: int
-    stored: int = 0
-    replaced: int = 0
-    refused: list[int] = field(default_factory=list)
+    known_count: int
+    stored_count: int = 0
+    replaced_count: int = 0
+    refused_tasks: list[int] = field(default_factory=list)
     left_out: dict[int, str] = field(default_factory=dict)
     duplicates: list[int] = field(default_factory=list)
     shown: bool = False

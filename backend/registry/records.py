@@ -114,7 +114,7 @@ class Effort:
         return Effort(*(getattr(self, field_.name) + getattr(other, field_.name) for field_ in fields(self)))
 
     @property
-    def predicted(self) -> int:
+    def predicted_count(self) -> int:
         """Number of predicted regions."""
         return self.accepted + self.edited + self.rejected
 

@@ -36,7 +36,7 @@ class ImageMatches:
         Its score.
     matches : ndarray of int, shape (m,)
         Index of the drawn object that it matches; -1 for a false detection.
-    drawn : tuple of str
+    drawn_labels : tuple of str
         Label of each drawn object.
     overlaps : tuple of float
         IoU of the masks of matched pairs that both have one.
@@ -47,7 +47,7 @@ class ImageMatches:
     labels: tuple[str, ...]
     scores: Floats
     matches: NDArray[np.intp]
-    drawn: tuple[str, ...]
+    drawn_labels: tuple[str, ...]
     overlaps: tuple[float, ...] = field(default=())
     boxes: Floats = field(default_factory=lambda: np.zeros((0, 4)))
 

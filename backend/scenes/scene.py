@@ -25,7 +25,7 @@ class Scene:
         on the sky overlap as well. Masks end at the edge of the image.
     kinds : tuple of str
         Origin of each galaxy: "cutout" or "simulated".
-    blended : ndarray of bool, shape (n,)
+    is_blended : ndarray of bool, shape (n,)
         Whether the footprint shares pixels with another one.
     """
 
@@ -33,7 +33,7 @@ class Scene:
     boxes: NDArray[np.float32]
     masks: NDArray[np.bool_]
     kinds: tuple[str, ...]
-    blended: NDArray[np.bool_]
+    is_blended: NDArray[np.bool_]
 
     def __len__(self) -> int:
         """Number of galaxies."""

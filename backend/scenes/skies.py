@@ -69,23 +69,23 @@ class FrameSky:
     Attributes
     ----------
     image : ndarray of uint8, shape (height, width, 3)
-    removed : ndarray of bool, shape (height, width)
+    removed_pixels : ndarray of bool, shape (height, width)
         Pixels that were replaced with sky from elsewhere in the frame.
     """
 
     image: NDArray[np.uint8]
-    removed: NDArray[np.bool_]
+    removed_pixels: NDArray[np.bool_]
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:
         """Return the light of a random patch, rotated and mirrored at random, shape (side, side, 3).
 
         A frame smaller than the patch is padded with its reflection.
         """
-        height, width = self.removed.shape
+        height, width = self.removed_pixels.shape
         best_place: tuple[float, int, int] | None = None
         for _ in range(TRIES):
             top, left = (int(rng.integers(0, max(length - side, 0) + 1)) for length in (height, width))
-            share = float(self.removed[top : top + side, left : left + side].mean())
+            share = float(self.removed_pixels[top : top + side, left : left + side].mean())
             best_place = min(best_place or (2.0, 0, 0), (share, top, left))
             if share <= LARGEST_REMOVED:
                 break

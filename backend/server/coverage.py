@@ -29,14 +29,14 @@ class Coverage:
         self._settings = settings
         self._client: LabelStudioClient | None = None
         self._lock = threading.Lock()
-        self._counted: dict[tuple[int, str], tuple[float, int]] = {}
+        self._counts: dict[tuple[int, str], tuple[float, int]] = {}
         self._away_until = 0.0
 
     def of(self, project_id: int, version: str) -> int | None:
         """Return the number of unfinished tasks without a prediction of `version`, None if Label Studio does not answer."""
         with self._lock:
             clock_s = time.monotonic()
-            counted_at, number = self._counted.get((project_id, version), (-COUNT_AGAIN_S, 0))
+            counted_at, number = self._counts.get((project_id, version), (-COUNT_AGAIN_S, 0))
             if clock_s - counted_at < COUNT_AGAIN_S:
                 return number
             if clock_s < self._away_until:
@@ -49,7 +49,7 @@ class Coverage:
             except (LabelStudioError, ValueError) as error:
                 log.debug("event=not_counted project=%d error=%r", project_id, str(error))
                 return None
-            self._counted[project_id, version] = time.monotonic(), number
+            self._counts[project_id, version] = time.monotonic(), number
             return number
 
     def _open(self) -> LabelStudioClient:

@@ -25,20 +25,20 @@ class Metrics:
     """Metrics of one server; none is global, so that several servers in a process, as in tests, count separately."""
 
     def __init__(self, registry: Registry, pending_events: PendingEvents, coverage: Coverage) -> None:
-        self.exposed = CollectorRegistry()
-        self.exposed.register(_Projects(registry, pending_events, coverage))
-        self.exposed.register(_Processes(registry.engine))
-        self.exposed.register(ReportMetrics(registry))
-        self.exposed.register(WorkerMetrics(registry))
-        self.events = Counter("galaxyloop_events", "Events received, by action.", ["action"], registry=self.exposed)
-        self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.exposed)
-        self.prompts = Counter("galaxyloop_prompts", "Prompts answered.", registry=self.exposed)
+        self.collectors = CollectorRegistry()
+        self.collectors.register(_Projects(registry, pending_events, coverage))
+        self.collectors.register(_Processes(registry.engine))
+        self.collectors.register(ReportMetrics(registry))
+        self.collectors.register(WorkerMetrics(registry))
+        self.events = Counter("galaxyloop_events", "Events received, by action.", ["action"], registry=self.collectors)
+        self.predictions = Counter("galaxyloop_predictions", "Tasks predicted on request.", registry=self.collectors)
+        self.prompts = Counter("galaxyloop_prompts", "Prompts answered.", registry=self.collectors)
         self.seconds = Histogram(
             "galaxyloop_predict_seconds",
             "Time of a request to /predict.",
             ["kind"],
             buckets=SECONDS,
-            registry=self.exposed,
+            registry=self.collectors,
         )
 
 

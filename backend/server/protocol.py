@@ -87,7 +87,7 @@ class TaskItem(BaseModel):
     data: dict[str, Any]
 
     @property
-    def stored(self) -> dict[str, Any]:
+    def stored_results(self) -> dict[str, Any]:
         """Stored predictions, annotations and drafts; read only with prompts, since they reach tens of megabytes."""
         return {}
 
@@ -100,7 +100,7 @@ class PromptedTaskItem(TaskItem):
     drafts: Any = None
 
     @property
-    def stored(self) -> dict[str, Any]:
+    def stored_results(self) -> dict[str, Any]:
         """Predictions, annotations and drafts, not validated."""
         return {"predictions": self.predictions, "annotations": self.annotations, "drafts": self.drafts}
 

@@ -20,7 +20,7 @@ class ReportMetrics(Collector):
     def __init__(self, registry: Registry) -> None:
         self._registry = registry
         self._store = ReportStore(registry.engine)
-        self._parsed: dict[int, tuple[float, Report]] = {}
+        self._reports: dict[int, tuple[float, Report]] = {}
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         reports = [report for project in self._registry.projects() if (report := self._read(project.id)) is not None]
@@ -30,14 +30,14 @@ class ReportMetrics(Collector):
 
     def _read(self, project_id: int) -> Report | None:
         made_at = self._store.made_at(project_id)
-        entry = self._parsed.get(project_id)
+        entry = self._reports.get(project_id)
         if made_at is None:
             return None
         if entry is None or entry[0] != made_at:
             report = self._store.read(project_id)
             if report is None:
                 return None
-            self._parsed[project_id] = entry = made_at, report
+            self._reports[project_id] = entry = made_at, report
         return entry[1]
 
 

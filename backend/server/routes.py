@@ -123,7 +123,7 @@ async def versions_by_post(
 @router.get("/metrics", dependencies=[caller], responses=REFUSED, response_class=PlainTextResponse)
 async def expose_metrics(state: StateOfServer) -> Response:
     """Return the metrics in Prometheus' text format."""
-    content = await to_thread.run_sync(generate_latest, state.metrics.exposed)
+    content = await to_thread.run_sync(generate_latest, state.metrics.collectors)
     return Response(content, media_type="text/plain; version=0.0.4")
 
 

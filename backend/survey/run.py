@@ -66,7 +66,7 @@ class SurveyResult:
     ----------
     parts, images : int
         Totals of the plan.
-    predicted : int
+    predicted_images : int
         Images that this run predicted; the others existed before.
     unreadable : int
         Those of them that could not be read: rows with an error.
@@ -74,7 +74,7 @@ class SurveyResult:
 
     parts: int
     images: int
-    predicted: int
+    predicted_images: int
     unreadable: int
 
 

@@ -110,7 +110,7 @@ class SurveyWorker:
         self._models: Sequence[ControlModel] = predictor.models
         self._extractor = predictor.extractor
         self._measurer = predictor.measurer
-        self._shipped = factory.shipped_encoder
+        self._shipped_encoder = factory.shipped_encoder
         self._columns = {model.control.name: column_of(model.control) for model in self._models}
         self._schema = make_schema(self._models, dimension=factory.extractor.dimension, run=run)
 
@@ -168,7 +168,7 @@ class SurveyWorker:
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(values)}
             rows[index] |= {self._columns[name]: value for name, (value, _) in values.items()}
             # Of the shipped encoder whatever the heads stand on, so that surveys can be compared.
-            (embeddings[index],) = self._extractor.columns.read(embedding_of(features)[None], self._shipped)
+            (embeddings[index],) = self._extractor.columns.read(embedding_of(features)[None], self._shipped_encoder)
         return rows, embeddings
 
     def _predict(self, images: list[StoredImage]) -> list[ImageRows | ImageError]:

@@ -67,7 +67,7 @@ class Bench:
         return fingerprint(self.checkpoint)
 
     @cached_property
-    def shipped(self) -> LearnedDetector | None:
+    def shipped_detector(self) -> LearnedDetector | None:
         """Return the detector that the product ships, or None if it was not trained on this encoder."""
         detector = LearnedDetector.load(BASE_DETECTOR) if BASE_DETECTOR.is_dir() else None
         return detector if detector is not None and detector.encoder == self.encoder else None

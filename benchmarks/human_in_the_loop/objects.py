@@ -85,7 +85,7 @@ class Stage:
     pool: Scenes
     grids: Sequence[Grid]
     embeddings: NDArray[np.float32]
-    measured: Scenes
+    test_scenes: Scenes
 
 
 Strategy = Callable[[Stage, SourceDetector, Indices, Indices, np.random.Generator], Indices]

@@ -53,14 +53,14 @@ class Times:
     Attributes
     ----------
     objects : int
-    accepted : int
+    accepted_objects : int
         Number of objects whose predicted mask is accepted.
     drawing, clicking, correcting : float
         To draw every outline; to click on every object; to correct the predicted masks.
     """
 
     objects: int
-    accepted: int
+    accepted_objects: int
     drawing: float
     clicking: float
     correcting: float

@@ -68,7 +68,7 @@ class Galaxies:
     ----------
     name : str
         Identifies pixels, encoder and part: results with another name are not comparable.
-    pool, measured : ndarray, shape (n, d) and (m, d)
+    pool, measured_features : ndarray, shape (n, d) and (m, d)
         Embeddings.
     pool_labels, measured_labels : ndarray of int, shape (n,) and (m,)
         Index of the class.
@@ -78,7 +78,7 @@ class Galaxies:
     name: str
     pool: Floats
     pool_labels: Indices
-    measured: Floats
+    measured_features: Floats
     measured_labels: Indices
     classes: tuple[str, ...]
 

@@ -34,7 +34,7 @@ class Bench:
     galaxies : Galaxies
     checkpoint : Path
         Checkpoint of the encoder that was pre-trained without labels.
-    voted : Path
+    votes_checkpoint : Path
         Checkpoint of the encoder that was also trained on volunteers' votes of other sets.
     voted_here : Path
         Checkpoint of the encoder that was also trained on votes of galaxies of this set; these galaxies are then not queried.
@@ -42,12 +42,12 @@ class Bench:
 
     galaxies: Galaxies
     checkpoint: Path
-    voted: Path
+    votes_checkpoint: Path
     voted_here: Path
 
     def on_votes(self) -> Bench:
         """Return the same bench with the encoder that was trained on votes of other sets."""
-        return replace(self, checkpoint=self.voted)
+        return replace(self, checkpoint=self.votes_checkpoint)
 
     def on_votes_here(self) -> Bench:
         """Return the bench with the encoder trained on votes of this set, and without the training galaxies of those votes."""

@@ -70,7 +70,7 @@ class Curve:
         AUC of each class, mean over seeds.
     brier, ece : ndarray, shape (rungs,)
         Mean over seeds.
-    needed : mapping
+    labels_needed : mapping
         From each target to the labels for this macro AUC: plain, then resampled.
     """
 
@@ -81,7 +81,7 @@ class Curve:
     classes: Floats
     brier: Floats
     ece: Floats
-    needed: Mapping[float, list[Bounds]]
+    labels_needed: Mapping[float, list[Bounds]]
 
     def band(self) -> tuple[Floats, Floats]:
         """Return the interval of the macro AUC at each rung."""

@@ -46,7 +46,7 @@ CROPS = 1000
 class Sizes:
     """Numbers of tasks, projects and rounds of a run."""
 
-    prelabelled: int
+    prelabelled_tasks: int
     prelabelling_rounds: int
     projects: tuple[int, ...]
     batches: int

@@ -34,14 +34,14 @@ class StoredImage:
     windowed_image : WindowedImage
         Encodes each window once and caches its features in memory.
     masks : tuple of ndarray of bool, shape (height, width)
-    blended : tuple of bool
+    is_blended : tuple of bool
         Whether each object shares pixels with another one.
     """
 
     pixels: NDArray[np.float32]
     windowed_image: WindowedImage
     masks: tuple[Mask, ...]
-    blended: tuple[bool, ...]
+    is_blended: tuple[bool, ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,16 +59,16 @@ class _Remembered:
 
     def __init__(self, encoder: WindowEncoder) -> None:
         self._encoder = encoder
-        self._seen: dict[Tile, WindowFeatures] = {}
+        self._features: dict[Tile, WindowFeatures] = {}
         self.fingerprint, self.shown_px = encoder.fingerprint, encoder.shown_px
 
     def sides(self, size: Size) -> tuple[int, ...]:
         return self._encoder.sides(size)
 
     def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        if window not in self._seen:
-            self._seen[window] = self._encoder.encode(pixels, window)
-        return self._seen[window]
+        if window not in self._features:
+            self._features[window] = self._encoder.encode(pixels, window)
+        return self._features[window]
 
 
 def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:

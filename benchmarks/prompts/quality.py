@@ -44,15 +44,15 @@ class Plan:
     scenes : int
     hands : dict
         Simulated annotators per object of each group. One is enough for scenes, which have many objects.
-    outlined, laid : tuple of int
+    outline_counts, scene_mask_counts : tuple of int
         Numbers of masks to fine-tune on, of annotators' outlines and of scenes.
     """
 
     part: Part = "test"
     scenes: int = 60
     hands: dict[str, int] = field(default_factory=lambda: {"outlines": 3, "scenes": 1})
-    outlined: tuple[int, ...] = (20, 40)
-    laid: tuple[int, ...] = (20, 50)
+    outline_counts: tuple[int, ...] = (20, 40)
+    scene_mask_counts: tuple[int, ...] = (20, 50)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Judged:
     object: Object
     hand: int
     seed: int
-    clicked: Clicked
+    clicks: Clicked
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -84,13 +84,13 @@ class Quality:
         Results of "outlines" and of "scenes".
     fits_s : dict
         Seconds that each fine-tuning took, by group and method.
-    shipped : Method
+    shipped_method : Method
         Segments again for the contact sheets.
     """
 
     groups: dict[str, list[Judged]]
     fits_s: dict[str, float]
-    shipped: Method
+    shipped_method: Method
 
 
 def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:

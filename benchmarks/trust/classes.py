@@ -64,7 +64,7 @@ class Loop:
     galaxies : Galaxies
     audit : frozenset of int
         Held-out galaxies.
-    labelled : list of int
+    labelled_galaxies : list of int
     live : Morphology or None
         None is the shipped head.
     live_learned : tuple of int
@@ -73,34 +73,34 @@ class Loop:
 
     galaxies: Galaxies
     audit: frozenset[int]
-    labelled: list[int] = field(default_factory=list)
+    labelled_galaxies: list[int] = field(default_factory=list)
     live: Morphology | None = None
     live_learned: tuple[int, ...] = ()
-    _fitted: dict[tuple[int, ...], Morphology | None] = field(default_factory=dict)
+    _heads: dict[tuple[int, ...], Morphology | None] = field(default_factory=dict)
 
     @property
     def training(self) -> tuple[int, ...]:
         """Return the annotated tasks that a version may be trained on."""
-        return tuple(sorted(set(self.labelled) - self.audit))
+        return tuple(sorted(set(self.labelled_galaxies) - self.audit))
 
     @property
     def judging(self) -> Indices:
         """Return the annotated tasks that are held out."""
-        return np.array(sorted(set(self.labelled) & self.audit), np.intp)
+        return np.array(sorted(set(self.labelled_galaxies) & self.audit), np.intp)
 
     def fit(self, tasks_learned: Sequence[int]) -> Morphology | None:
         """Return a head fitted as in the product's training; None if there are too few labels."""
         key = tuple(tasks_learned)
-        if key not in self._fitted:
+        if key not in self._heads:
             rows, control = np.array(key, np.intp), self.galaxies.control
             classes = [label.value for label in control.labels]
             embeddings, targets = self.galaxies.embeddings[rows], self.galaxies.targets[rows]
             try:
                 offset = base_offset(embeddings, control, BASE) if len(rows) else None
-                self._fitted[key] = Morphology.fit(embeddings, targets, classes=classes, exclusive=True, offset=offset)
+                self._heads[key] = Morphology.fit(embeddings, targets, classes=classes, exclusive=True, offset=offset)
             except NotEnoughLabels:
-                self._fitted[key] = None
-        return self._fitted[key]
+                self._heads[key] = None
+        return self._heads[key]
 
     def scores(self, head: Morphology | None, rows: Indices) -> NDArray[np.float64]:
         """Return one minus the Brier score on each task; 0 if no head predicts the control."""
@@ -118,7 +118,7 @@ class Loop:
 
     def list_unlabelled(self, order: Indices) -> Indices:
         """Return the galaxies of an order that have no label."""
-        return order[~np.isin(order, self.labelled)]
+        return order[~np.isin(order, self.labelled_galaxies)]
 
     def next_batch(self, order: Indices) -> list[int]:
         """Return the next tasks of the queue: one in five held out, in random order, and the least certain ones."""

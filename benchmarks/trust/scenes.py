@@ -62,11 +62,11 @@ class _Heads:
     """Cache of heads by their training scenes, and of the F1 of each head on each scene."""
 
     scenes: Scenes
-    fitted: dict[tuple[int, ...], Detection] = field(default_factory=dict)
-    known: dict[tuple[tuple[int, ...], int], tuple[float, float, int]] = field(default_factory=dict)
+    by_scenes: dict[tuple[int, ...], Detection] = field(default_factory=dict)
+    by_scene: dict[tuple[tuple[int, ...], int], tuple[float, float, int]] = field(default_factory=dict)
 
     def fit(self, training_rows: tuple[int, ...]) -> Detection:
-        if training_rows not in self.fitted:
+        if training_rows not in self.by_scenes:
             scenes = self.scenes
             try:
                 head = SourceDetector.fit(
@@ -75,21 +75,21 @@ class _Heads:
                     classes=(CLASS,),
                     grids=[scenes.grids[i] for i in training_rows],
                 )
-                self.fitted[training_rows] = Detection(head)
+                self.by_scenes[training_rows] = Detection(head)
             except NotEnoughLabels:
-                self.fitted[training_rows] = Detection.base((CLASS,))
-        return self.fitted[training_rows]
+                self.by_scenes[training_rows] = Detection.base((CLASS,))
+        return self.by_scenes[training_rows]
 
     def judge(self, training_rows: tuple[int, ...], scene: int) -> tuple[float, float, int]:
         """Return F1, mean score of the detections, and their number; of the shipped head if `training_rows` is empty."""
-        if (training_rows, scene) not in self.known:
+        if (training_rows, scene) not in self.by_scene:
             detections = self._find(self.fit(training_rows) if training_rows else Detection.base((CLASS,)), scene)
             overlaps = box_overlaps(
                 box_edges(self.scenes.boxes[scene]), box_edges([detection.source.box for detection in detections])
             )
             sure = float(np.mean([detection.score for detection in detections])) if detections else 1.0
-            self.known[training_rows, scene] = (f1(overlaps >= 0.5), sure, len(detections))
-        return self.known[training_rows, scene]
+            self.by_scene[training_rows, scene] = (f1(overlaps >= 0.5), sure, len(detections))
+        return self.by_scene[training_rows, scene]
 
     def scores(self, training_rows: tuple[int, ...], rows: Sequence[int]) -> NDArray[np.float64]:
         return np.array([self.judge(training_rows, row)[0] for row in rows])

@@ -17,18 +17,18 @@ class Label:
         Stored name: the `alias` if the config gives one, else the `value`; for a node of a taxonomy, its joined path.
     aliases : tuple of str
         Names in `predicted_values`: the model classes that map to this label.
-    shown : str
+    display_name : str
         Displayed name; for a node of a taxonomy, its own name without the path.
     """
 
     value: str
     aliases: tuple[str, ...] = ()
-    shown: str = ""
+    display_name: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
         """The stored name, followed by the displayed name if it differs."""
-        return (self.value, self.shown) if self.shown and self.shown != self.value else (self.value,)
+        return (self.value, self.display_name) if self.display_name and self.display_name != self.value else (self.value,)
 
 
 @dataclass(frozen=True, slots=True)

@@ -96,7 +96,7 @@ class DataColumns:
     image_keys: Collection[str] = ()
     _tasks: int = 0
     _kinds: dict[str, _Kinds] = field(default_factory=dict)
-    _dropped: int = 0
+    _dropped_count: int = 0
 
     def add(self, data: Mapping[str, Any]) -> None:
         """Add the data of one task."""
@@ -106,7 +106,7 @@ class DataColumns:
             if key in images or key in OWN or _is_missing(value):
                 continue
             if key not in self._kinds and len(self._kinds) == MOST_COLUMNS:
-                self._dropped += 1
+                self._dropped_count += 1
                 continue
             kinds = self._kinds.setdefault(key, _Kinds())
             kinds.tasks += 1
@@ -124,9 +124,9 @@ class DataColumns:
         )
 
     @property
-    def dropped(self) -> int:
+    def dropped_count(self) -> int:
         """Number of values that are left out because the tasks have more than `MOST_COLUMNS` keys."""
-        return self._dropped
+        return self._dropped_count
 
 
 def name_columns(

@@ -32,7 +32,7 @@ class Dataset:
         Classes of the KeyPointLabels controls.
     kinds : frozenset of str
         Kinds of objects that occur, as in `DrawnObject.kind`.
-    outlined : frozenset of str
+    outlined_classes : frozenset of str
         Classes with at least one mask, polygon or ellipse.
     data_columns : tuple of DataColumn
         Columns of the tasks' data besides the images.
@@ -51,7 +51,7 @@ class Dataset:
     labels: tuple[str, ...]
     keypoint_labels: tuple[str, ...]
     kinds: frozenset[str]
-    outlined: frozenset[str]
+    outlined_classes: frozenset[str]
     data_columns: tuple[DataColumn, ...]
     splits: tuple[str, ...]
     report: Report

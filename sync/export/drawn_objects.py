@@ -96,7 +96,7 @@ class DrawnObject:
     provenance : Provenance
     region : dict
         Region as Label Studio stores it.
-    boxed : DrawnObject or None
+    merged_box : DrawnObject or None
         The box of the same object, if this is an outline with which a box was merged.
     """
 
@@ -108,7 +108,7 @@ class DrawnObject:
     probability: float | None
     provenance: Provenance
     region: Region
-    boxed: DrawnObject | None = None
+    merged_box: DrawnObject | None = None
 
     @property
     def kind(self) -> str:
@@ -141,8 +141,8 @@ class DrawnObject:
 
         If the object has a merged box (`boxed`), the box of that is returned.
         """
-        if self.boxed is not None:
-            return self.boxed.box()
+        if self.merged_box is not None:
+            return self.merged_box.box()
         if isinstance(self.shape, Footprint):
             return self.shape.box
         if isinstance(self.shape, Point):

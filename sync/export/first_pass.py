@@ -39,7 +39,7 @@ class FirstPass:
 
     Attributes
     ----------
-    tasks, annotations, skipped : int
+    tasks, annotations, skipped_annotations : int
         Numbers of images, of annotations that were not skipped, and of skipped annotations.
     several : int
         Number of tasks that two or more people annotated.
@@ -53,7 +53,7 @@ class FirstPass:
     foreign : Counter
         Number of regions of controls that the export does not read, by (name of the control, type of the region).
     data_columns : DataColumns
-    outlined : set of str
+    outlined_classes : set of str
         Classes with at least one mask, polygon or ellipse.
     places : list of TaskPlace
         Empty if `run_first_pass` was called without `sky_of`.
@@ -61,7 +61,7 @@ class FirstPass:
 
     tasks: int = 0
     annotations: int = 0
-    skipped: int = 0
+    skipped_annotations: int = 0
     several: int = 0
     votes: list[Vote] = field(default_factory=list)
     overlaps: Overlaps = field(default_factory=Overlaps)
@@ -69,7 +69,7 @@ class FirstPass:
     kinds: set[str] = field(default_factory=set)
     foreign: Counter[tuple[str, str]] = field(default_factory=Counter)
     data_columns: DataColumns = field(default_factory=DataColumns)
-    outlined: set[str] = field(default_factory=set)
+    outlined_classes: set[str] = field(default_factory=set)
     places: list[TaskPlace] = field(default_factory=list)
 
 

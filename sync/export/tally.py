@@ -23,7 +23,7 @@ class Tally:
         Number of objects by (kind, label, split).
     answers : Counter
         Number of answers by (control, label, split); the label of a Number is empty.
-    made : Counter
+    origins : Counter
         Number of objects and answers by (made_by, state, version).
     annotators : Counter
         Number of objects and answers by number of the annotator.
@@ -36,7 +36,7 @@ class Tally:
     tasks: Counter[str] = field(default_factory=Counter)
     objects: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     answers: Counter[tuple[str, str, str]] = field(default_factory=Counter)
-    made: Counter[tuple[str, str, str]] = field(default_factory=Counter)
+    origins: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     annotators: Counter[int] = field(default_factory=Counter)
     on_sky: int = 0
     unit: str = "tasks"
@@ -51,7 +51,7 @@ class Tally:
         for answer in record.answers:
             self.answers.update((answer.control, label, record.split) for label in answer.labels or ("",))
         for origin in (*(obj.provenance for obj in record.objects), *(answer.provenance for answer in record.answers)):
-            self.made[origin.made_by, origin.state, origin.version] += 1
+            self.origins[origin.made_by, origin.state, origin.version] += 1
             self.annotators.update(origin.annotators)
 
     def empty_splits(self, splits: Sequence[str]) -> tuple[str, ...]:

@@ -54,7 +54,7 @@ class Texts:
         self._pattern = pattern
         self._format = format
         self._report = report
-        self._reported: set[str] = set()
+        self._report_keys: set[str] = set()
 
     def __call__(self, text: str, *, task: object = None) -> str:
         """Return a text with escapes for the characters that the format cannot represent; report it if it has any."""
@@ -75,10 +75,10 @@ class Texts:
         return escaped_text[:length]
 
     def _report_once(self, key: str, reason: str, task: object) -> None:
-        if key in self._reported or len(self._reported) > MOST_REPORTED:
+        if key in self._report_keys or len(self._report_keys) > MOST_REPORTED:
             return
-        self._reported.add(key)
-        if len(self._reported) > MOST_REPORTED:
+        self._report_keys.add(key)
+        if len(self._report_keys) > MOST_REPORTED:
             reason = f"further texts that {self._format} cannot hold are escaped or cut, and not listed one by one"
         self._report(reason, task=task)
 

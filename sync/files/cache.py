@@ -99,8 +99,8 @@ class FileCache:
         self._folder = folder
         self._max_bytes = max_bytes
         # The first write triggers a measurement, so that processes that write little also measure the size once.
-        self._unmeasured = MEASURED_EVERY * max_bytes
-        self._warned = False
+        self._bytes_since_measurement = MEASURED_EVERY * max_bytes
+        self._has_warned = False
 
     def get(self, key: str) -> bytes | None:
         """Return the value of a key, or None if it is missing or damaged."""
@@ -133,13 +133,13 @@ class FileCache:
         except OSError as error:
             self._warn(error)
             return
-        self._unmeasured += len(value)
-        if self._unmeasured >= MEASURED_EVERY * self._max_bytes:
+        self._bytes_since_measurement += len(value)
+        if self._bytes_since_measurement >= MEASURED_EVERY * self._max_bytes:
             self.evict()
 
     def evict(self) -> None:
         """If the cache exceeds its maximum size, remove the least recently used values down to 90 % of it."""
-        self._unmeasured = 0.0
+        self._bytes_since_measurement = 0.0
         entries = []
         for file in self._folder.glob("*/*"):
             try:
@@ -166,8 +166,8 @@ class FileCache:
         return self._folder / key[:2] / key
 
     def _warn(self, error: OSError) -> None:
-        if not self._warned:
-            self._warned = True
+        if not self._has_warned:
+            self._has_warned = True
             log.warning("event=cache_not_usable folder=%s reason=%r", self._folder, str(error))
 
 

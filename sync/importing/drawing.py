@@ -65,7 +65,7 @@ class DrawnImage:
     ----------
     item : Item
     content_id : str
-    displayed : DisplayedImage
+    display_image : DisplayedImage
     extension : str
         Name of the image in a FITS file with several images; empty for other files.
     companion : CompanionPicture or None
@@ -79,7 +79,7 @@ class DrawnImage:
 
     item: Item
     content_id: str
-    displayed: DisplayedImage
+    display_image: DisplayedImage
     extension: str = ""
     companion: CompanionPicture | None = None
     spectrum: SpectrumFile | None = None
@@ -91,7 +91,7 @@ class DrawnImage:
         """Size of the displayed image, of its companion, of the science file and of the spectrum, bytes."""
         spectrum = (len(self.spectrum.content) if self.spectrum else 0) + (len(self.plot.content) if self.plot else 0)
         companion = len(self.companion.content) if self.companion else 0
-        return len(self.displayed.image) + len(self.displayed.science or b"") + companion + spectrum
+        return len(self.display_image.image) + len(self.display_image.science or b"") + companion + spectrum
 
 
 Outcome = DrawnImage | ImageError | None
@@ -104,7 +104,7 @@ class Drawer:
 
     Attributes
     ----------
-    known : frozenset of str
+    known_content : frozenset of str
         Content ids of the project; such images are not drawn.
     stretch : str
         A key of `STRETCHES`.
@@ -118,7 +118,7 @@ class Drawer:
         Draws a second picture from the content of an image file; if it raises ImageError, the image is left out.
     """
 
-    known: frozenset[str]
+    known_content: frozenset[str]
     stretch: str
     extension: str
     max_pixels: int
@@ -143,7 +143,7 @@ class Drawer:
     def _draw(self, item: Item, extension: str, content: bytes | None) -> DrawnImage | None:
         """Draw an image; an item with an identity (`content` is None) is read only if the project does not have it."""
         name = content_id(item.identity if content is None else content, stretch=self.stretch)
-        if name in self.known:
+        if name in self.known_content:
             return None
         content = item.read() if content is None else content
         display_image = display(content, stretch=self.stretch, max_pixels=self.max_pixels)

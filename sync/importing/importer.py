@@ -39,9 +39,9 @@ class IngestReport:
 
     Attributes
     ----------
-    imported : int
+    imported_count : int
         Number of new tasks.
-    known : int
+    known_count : int
         Number of images that the project already had, and of repeated ones.
     left_out : dict
         Name of each image or item that was left out, and the reason.
@@ -49,8 +49,8 @@ class IngestReport:
         Name of each imported item whose spectrum was left out, and the reason.
     """
 
-    imported: int = 0
-    known: int = 0
+    imported_count: int = 0
+    known_count: int = 0
     left_out: dict[str, str] = field(default_factory=dict)
     without_spectrum: dict[str, str] = field(default_factory=dict)
 
@@ -161,7 +161,7 @@ class _Sender:
         self._send = send
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="ingest-send")
         self._pending: Future[int] | None = None
-        self._sent = 0
+        self._sent_count = 0
 
     def __enter__(self) -> Self:
         return self
@@ -177,9 +177,9 @@ class _Sender:
     def finish(self) -> int:
         """Wait for the pending batch and return the number of tasks of all batches."""
         if self._pending is not None:
-            self._sent += self._pending.result()
+            self._sent_count += self._pending.result()
             self._pending = None
-        return self._sent
+        return self._sent_count
 
 
 def _import(

@@ -59,8 +59,8 @@ class S3Client:
             from urllib3.exceptions import HTTPError
         except ModuleNotFoundError as error:
             raise InputError("S3 needs boto3: install galaxyloop[s3]") from error
-        self._refused = ClientError
-        self._failed = (Boto3Error, BotoCoreError)
+        self._refusal = ClientError
+        self._failures = (Boto3Error, BotoCoreError)
         self._broken_off = (BotoCoreError, HTTPError, OSError)
         retries = Config(retries={"mode": "standard", "total_max_attempts": ATTEMPTS}, max_pool_connections=CONNECTIONS)
         try:
@@ -107,7 +107,7 @@ class S3Client:
                         else key == pattern_of_keys or _is_below(key, pattern_of_keys, suffixes)
                     ):
                         yield f"{SCHEME}{bucket}/{key}"
-        except (self._refused, *self._failed, ValueError) as error:
+        except (self._refusal, *self._failures, ValueError) as error:
             raise InputError(f"the bucket {bucket!r} cannot be listed: {error}") from error
 
     def read(self, address: str, *, max_bytes: int) -> bytes:
@@ -140,7 +140,7 @@ class S3Client:
         """
         try:
             self._client.put_object(Bucket=bucket, Key=key, Body=content, ContentType=content_type)
-        except (self._refused, *self._failed) as error:
+        except (self._refusal, *self._failures) as error:
             raise StorageError(f"the bucket {bucket!r} does not accept {key}: {error}") from error
         return f"{SCHEME}{bucket}/{key}"
 
@@ -148,9 +148,9 @@ class S3Client:
         bucket, _, key = address.removeprefix(SCHEME).partition("/")
         try:
             answer = self._client.get_object(Bucket=bucket, Key=key)
-        except self._refused as error:
+        except self._refusal as error:
             raise _classify_refusal(error, error.response, address) from error
-        except self._failed as error:
+        except self._failures as error:
             raise InputError(f"{address} cannot be read: {error}") from error
         size = int(answer["ContentLength"])
         if size > max_bytes:

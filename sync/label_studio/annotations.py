@@ -132,7 +132,7 @@ class AnnotationReader:
         self._client = client
         self._project_id = project_id
         self._clock = clock
-        self._held: dict[int, tuple[str, list[Annotation]]] = {}  # the oldest reads first
+        self._by_task: dict[int, tuple[str, list[Annotation]]] = {}  # the oldest reads first
         self._label_config: str | None = None
         self._rechecked_at = clock()
         self.tasks: list[Task] = []
@@ -146,27 +146,27 @@ class AnnotationReader:
             The project's labelling config; if it has changed, all annotations are read again.
         """
         if label_config != self._label_config:
-            self._held, self._label_config = {}, label_config
+            self._by_task, self._label_config = {}, label_config
         # The list is read first: a task that changes between the two requests is then read again next time.
         self.tasks = read_tasks(self._client, self._project_id)
         stamps = {task.id: task.updated_at for task in self.tasks if task.annotations}
-        self._held = {task: entry for task, entry in self._held.items() if stamps.get(task) == entry[0]}
+        self._by_task = {task: entry for task, entry in self._by_task.items() if stamps.get(task) == entry[0]}
         if self._changed_without_stamp(stamps):
-            self._held = {}
-        self._read(stamps.keys() - self._held.keys(), stamps)
-        annotations = (annotation for _, of_task in self._held.values() for annotation in of_task)
+            self._by_task = {}
+        self._read(stamps.keys() - self._by_task.keys(), stamps)
+        annotations = (annotation for _, of_task in self._by_task.values() for annotation in of_task)
         return sorted(annotations, key=lambda annotation: annotation.id)
 
     def _changed_without_stamp(self, stamps: Mapping[int, str]) -> bool:
         """Read the tasks with the oldest reads again; return whether one has changed without a new time stamp."""
         clock_s = self._clock()
-        if clock_s - self._rechecked_at < RECHECK_EVERY_S or not self._held:
+        if clock_s - self._rechecked_at < RECHECK_EVERY_S or not self._by_task:
             return False
         self._rechecked_at = clock_s
-        oldest = list(self._held)[:TASKS_A_RECHECK]
-        before = {annotation.id: annotation for task in oldest for annotation in self._held[task][1]}
+        oldest = list(self._by_task)[:TASKS_A_RECHECK]
+        before = {annotation.id: annotation for task in oldest for annotation in self._by_task[task][1]}
         self._read(oldest, stamps)
-        after = {annotation.id: annotation for task in oldest for annotation in self._held[task][1]}
+        after = {annotation.id: annotation for task in oldest for annotation in self._by_task[task][1]}
         pairs = [(before[id_], after[id_]) for id_ in before.keys() & after.keys()]
         return any(old.content != new.content and old.updated_at == new.updated_at for old, new in pairs)
 
@@ -174,8 +174,8 @@ class AnnotationReader:
         by_task: dict[int, list[Annotation]] = {task: [] for task in tasks}
         for annotation in read_annotations(self._client, self._project_id, task_ids=tasks):
             by_task[annotation.task_id].append(annotation)
-        unchanged_entries = {task: entry for task, entry in self._held.items() if task not in by_task}
-        self._held = unchanged_entries | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
+        unchanged_entries = {task: entry for task, entry in self._by_task.items() if task not in by_task}
+        self._by_task = unchanged_entries | {task: (stamps[task], annotations) for task, annotations in by_task.items()}
 
 
 def annotations_of(task: Mapping[str, Any]) -> list[Annotation]:

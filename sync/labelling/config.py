@@ -54,7 +54,7 @@ class LabelConfig:
         In the config's order.
     image_key : mapping of str to str
         Name of an Image tag to the key of the task's data, or to a path in the data such as `images[0].url`.
-    paged : frozenset of str
+    paged_images : frozenset of str
         Names of the Image tags with `valueList`; their key has a list of references, one per page.
     conditions : mapping of str to tuple of Condition
         Name of a control, of any tag, to the conditions that must all hold for the page to show it.
@@ -66,7 +66,7 @@ class LabelConfig:
 
     controls: tuple[Control, ...] = ()
     image_key: Mapping[str, str] = field(default_factory=dict)
-    paged: frozenset[str] = frozenset()
+    paged_images: frozenset[str] = frozenset()
     conditions: Mapping[str, tuple[Condition, ...]] = field(default_factory=dict)
     passed_over: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
@@ -121,7 +121,7 @@ class _Tags:
     """The named tags of a config, grouped into images, supported controls and unsupported object tags."""
 
     images: dict[str, str] = field(default_factory=dict)
-    paged: set[str] = field(default_factory=set)
+    paged_images: set[str] = field(default_factory=set)
     constant_images: dict[str, str] = field(default_factory=dict)
     controls: dict[str, Element] = field(default_factory=dict)
     conditions: dict[str, tuple[Condition, ...]] = field(default_factory=dict)
@@ -153,7 +153,7 @@ class _Tags:
             return
         self.images[name] = reference[1:]
         if pages:
-            self.paged.add(name)
+            self.paged_images.add(name)
 
 
 def _controls(tags: _Tags) -> Iterator[Control]:

@@ -53,7 +53,7 @@ class _Reader:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._annotations = content["annotations"]
         self._images = {_key(row.get("id")): row for row in _rows(content.get("images"))}
-        self._listed = isinstance(content.get("images"), list)
+        self._has_images = isinstance(content.get("images"), list)
         self._categories = {_key(row.get("id")): row for row in _rows(content.get("categories"))}
         self._problems: list[Problem] = []
 
@@ -65,7 +65,7 @@ class _Reader:
                 if not isinstance(row, Mapping):
                     raise RegionsError(f"an annotation must be an object, not {quote(row)}")
                 image = _key(row.get("image_id"))
-                if image not in self._images and self._listed:
+                if image not in self._images and self._has_images:
                     raise RegionsError(f"the file does not list the image {quote(row.get('image_id'))}")
                 marks.setdefault(image, []).extend(self._marks(name, row, self._images.get(image, {})))
             except RegionsError as error:

@@ -53,7 +53,7 @@ class RegionFitter:
 
     Attributes
     ----------
-    changed : Counter
+    changed_regions : Counter
         Number of shapes of one kind that became another kind, by (kind, new kind), such as ``("mask", "polygon")``.
 
     Raises
@@ -65,7 +65,7 @@ class RegionFitter:
     def __init__(self, config: LabelConfig, *, control: str = "", label: str = "", has_scores: bool = True) -> None:
         self._config = config
         self._label = label
-        self._scored = has_scores
+        self._has_scores = has_scores
         if control:
             self._controls = [_choose_control(config, control)]
         else:
@@ -74,7 +74,7 @@ class RegionFitter:
             ]
         if label and not any(read_label(label, candidate) for candidate in self._controls):
             raise RegionsError(f"no control of the labelling config has the label {label!r}")
-        self.changed: Counter[tuple[str, str]] = Counter()
+        self.changed_regions: Counter[tuple[str, str]] = Counter()
 
     def object_region(self, mark: Mark, canvas: Canvas, *, image: str) -> Region:
         """Return the region of a mark on an image.
@@ -113,7 +113,7 @@ class RegionFitter:
         control = self._config.control(answer.control)
         if control is None or control.marks_objects:
             raise RegionsError(f"the labelling config has no control {answer.control!r} for an answer about the whole image")
-        score = answer.score if self._scored else None
+        score = answer.score if self._has_scores else None
         try:
             return with_stable_id(CONTROLS[control.tag].encode(answer_value(answer, control), control=control, score=score))
         except ControlError as error:
@@ -134,14 +134,14 @@ class RegionFitter:
                 refusals.append(_explain_missing_label(mark, control))
                 continue
             try:
-                score = mark.score if self._scored else None
+                score = mark.score if self._has_scores else None
                 region = _region(placed_mark, control, label, size, score)
             except ControlError as error:
                 refusals.append(str(error))
                 continue
             became = _KINDS[SHAPES[control.tag].SHAPE]
             if became != _KINDS[kind]:
-                self.changed[_KINDS[kind], became] += 1
+                self.changed_regions[_KINDS[kind], became] += 1
             return with_stable_id({**region, "to_name": image})
         raise RegionsError(refusals[0])
 

@@ -21,7 +21,7 @@ class LeftOut:
     """
 
     count: int = 0
-    _held: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    _names: dict[tuple[str, str], list[str]] = field(default_factory=dict)
     _counts: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def add(self, file: str, name: str, reason: str, *, objects: int = 1) -> None:
@@ -40,13 +40,13 @@ class LeftOut:
         """
         self.count += objects
         self._counts[file, reason] = self._counts.get((file, reason), 0) + 1
-        names = self._held.setdefault((file, reason), [])
+        names = self._names.setdefault((file, reason), [])
         if name and len(names) < NAMED:
             names.append(name)
 
     def lines(self) -> Iterator[str]:
         """Yield a line for each file and reason, with the names of the first items."""
-        for (file, reason), names in self._held.items():
+        for (file, reason), names in self._names.items():
             count = self._counts[file, reason]
             suffix = f" and {count - len(names):,} more" if count > len(names) > 0 else ""
             place = f", {', '.join(names)}{suffix}" if names else ""

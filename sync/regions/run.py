@@ -71,18 +71,18 @@ class Report:
     ----------
     objects, answers : int
         Numbers of regions that were created for objects and for answers.
-    new, known : int
+    new_tasks, known_tasks : int
         Numbers of tasks whose regions were stored by this import, and of tasks that already had them.
-    changed : Counter
+    changed_regions : Counter
         See `RegionFitter`.
     left_out : LeftOut
     """
 
     objects: int = 0
     answers: int = 0
-    new: int = 0
-    known: int = 0
-    changed: Counter[tuple[str, str]] = field(default_factory=Counter)
+    new_tasks: int = 0
+    known_tasks: int = 0
+    changed_regions: Counter[tuple[str, str]] = field(default_factory=Counter)
     left_out: LeftOut = field(default_factory=LeftOut)
 
 

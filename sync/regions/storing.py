@@ -32,15 +32,15 @@ class StoreResult:
 
     Attributes
     ----------
-    new, known : set of int
+    new_tasks, known_tasks : set of int
         Tasks whose regions were stored by this import, and tasks that already had them.
-    refused : dict of int to str
+    refused_tasks : dict of int to str
         Maps each other task to the reason.
     """
 
-    new: set[int] = field(default_factory=set)
-    known: set[int] = field(default_factory=set)
-    refused: dict[int, str] = field(default_factory=dict)
+    new_tasks: set[int] = field(default_factory=set)
+    known_tasks: set[int] = field(default_factory=set)
+    refused_tasks: dict[int, str] = field(default_factory=dict)
 
 
 def store_predictions(client: LabelStudioClient, project_id: int, results: Results, *, model: str) -> StoreResult:

@@ -22,7 +22,7 @@ class TaskImage:
         Reference of the image file.
     first : bool
         Whether it is the first image of the task. `ra`, `dec` and `wcs` in the task's data describe the first image.
-    exported : str
+    export_name : str
         Name, without a suffix, of its files in a data set of `galaxyloop export`.
     """
 
@@ -30,7 +30,7 @@ class TaskImage:
     image: tuple[str, int]
     reference: str
     first: bool
-    exported: str = ""
+    export_name: str = ""
 
     @property
     def key(self) -> tuple[int, str, int]:

@@ -42,7 +42,7 @@ class CelestialSky:
         Celestial axes of the file's array: 1 and 2 in nearly all files.
     size : (width, height) or None
         Size of the image along these axes, pixels; None if the header does not give it.
-    omitted : tuple of str
+    omissions : tuple of str
         A sentence for each part of a distortion that `wcs` lacks.
     cards : mapping
         Cards from which `wcs` was made, of the two axes only.
@@ -52,7 +52,7 @@ class CelestialSky:
     frame: Any
     axes: Axes
     size: tuple[int, int] | None = None
-    omitted: tuple[str, ...] = ()
+    omissions: tuple[str, ...] = ()
     cards: Mapping[str, Value] = field(default_factory=dict)
 
     @property

@@ -28,7 +28,7 @@ def test_no_setting_is_required() -> None:
 
 
 @pytest.mark.parametrize("name", Settings.model_fields)
-def test_every_setting_says_what_it_is(name: str) -> None:
+def test_every_setting_has_a_description(name: str) -> None:
     assert Settings.model_fields[name].description or name == "threads"
 
 
@@ -38,7 +38,7 @@ def test_a_setting_is_read_from_the_environment(name: str, monkeypatch: pytest.M
     assert str(getattr(Settings(), name)) == "7"
 
 
-def test_label_studios_address_may_carry_our_prefix_too(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_label_studios_address_may_have_our_prefix_too(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_LABEL_STUDIO_URL", "http://studio:8080")
     assert Settings().label_studio_url == "http://studio:8080"
 
@@ -93,7 +93,7 @@ def secrets(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("webhook_secret", "galaxyloop_webhook_secret"),
     ],
 )
-def test_a_secret_may_stand_in_a_file_of_its_name(name: str, file: str, secrets: Path) -> None:
+def test_a_secret_is_read_from_a_file_of_its_name(name: str, file: str, secrets: Path) -> None:
     (secrets / file).write_text("hush\n")
     assert getattr(Settings(), name).get_secret_value() == "hush"
 
@@ -104,7 +104,7 @@ def test_the_environment_goes_before_a_file(secrets: Path, monkeypatch: pytest.M
     assert Settings().webhook_secret.get_secret_value() == "from the environment"
 
 
-def test_a_named_folder_of_secrets_that_is_not_there_is_told(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_folder_of_secrets_is_reported(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(SECRETS_DIR_VARIABLE, str(secrets / "elsewhere"))
     with pytest.warns(UserWarning, match=r"elsewhere\" does not exist"):
         Settings()

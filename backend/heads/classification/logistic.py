@@ -120,7 +120,7 @@ class _Objective:
     offset: Floats
     pull: Floats
     mass: Floats
-    learned: NDArray[np.bool_]
+    learned_columns: NDArray[np.bool_]
     ridge: np.float32
     step: Floats
     link: Link
@@ -130,7 +130,7 @@ class _Objective:
         w = self.step * flat.reshape(width, -1).astype(np.float32)
         loss, residual = self.link.loss(self.design @ w + self.offset, pull=self.pull, mass=self.mass)
         value = loss / n + 0.5 * float(self.ridge) * float(np.vdot(w, w))
-        slope = self.step * (self.design.T @ (residual * self.learned) / np.float32(n) + self.ridge * w)
+        slope = self.step * (self.design.T @ (residual * self.learned_columns) / np.float32(n) + self.ridge * w)
         return value, slope.ravel().astype(np.float64)
 
     def minimise(self, first: Floats) -> Floats:

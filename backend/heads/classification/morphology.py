@@ -48,7 +48,7 @@ class Morphology:
         Mean and scale with which the embeddings are standardised.
     weights : ndarray, shape (d, k)
     bias : ndarray, shape (k,)
-    known : ndarray of bool, shape (k,)
+    known_classes : ndarray of bool, shape (k,)
         Classes with examples and, if independent, counter-examples. Without an offset, other exclusive classes have a
         probability of about 0.01, and other independent classes that of the rule of succession.
     rates : ndarray, shape (k,)
@@ -68,7 +68,7 @@ class Morphology:
     scale: Floats
     weights: Floats
     bias: Floats
-    known: NDArray[np.bool_]
+    known_classes: NDArray[np.bool_]
     rates: Floats
     plan: Plan
     posterior: Posterior
@@ -181,7 +181,13 @@ class Morphology:
         prior = None if offset is None else prior_logits(offset, shape, rates=self.rates, link=self.link)
         standard = cast(Floats, (features - self.mean) / self.scale)
         logits = logits_of(
-            standard, prior, weights=self.weights, bias=self.bias, plan=self.plan, known_targets=self.known, link=self.link
+            standard,
+            prior,
+            weights=self.weights,
+            bias=self.bias,
+            plan=self.plan,
+            known_targets=self.known_classes,
+            link=self.link,
         )
         return standard, logits
 
@@ -203,7 +209,13 @@ class Morphology:
             "count": self.posterior.count,
             "encoder": self.encoder,
         }
-        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "bias": self.bias, "known": self.known}
+        arrays = {
+            "mean": self.mean,
+            "scale": self.scale,
+            "weights": self.weights,
+            "bias": self.bias,
+            "known": self.known_classes,
+        }
         arrays |= self.posterior.arrays()
         arrays |= {} if np.isnan(self.rates).any() else {"rates": self.rates}
         storage.write(folder, head=NAME, fields=fields, arrays=arrays)
@@ -221,7 +233,7 @@ class Morphology:
             scale=record.array("scale", d),
             weights=record.array("weights", d, k),
             bias=record.array("bias", k),
-            known=record.array("known", k).astype(bool),
+            known_classes=record.array("known", k).astype(bool),
             rates=record.array("rates", k) if "rates" in record.arrays else np.full(k, np.nan, np.float32),
             plan=record.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
             posterior=Posterior.from_record(record, d, k),

@@ -46,14 +46,14 @@ class Detection:
     ----------
     sources : SourceDetector
         Detector by source extraction.
-    learned : LearnedDetector or None
+    learned_detector : LearnedDetector or None
         The learned detector, if it was selected.
     evidence : mapping of str to float
         Cross-validation on the project's images: mean F1 of both detectors, and the number of images.
     """
 
     sources: SourceDetector
-    learned: LearnedDetector | None = None
+    learned_detector: LearnedDetector | None = None
     evidence: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
@@ -150,13 +150,13 @@ class Detection:
     @property
     def found_by(self) -> str:
         """Name of the detector."""
-        return BY_EXTRACTION if self.learned is None else BY_LEARNING
+        return BY_EXTRACTION if self.learned_detector is None else BY_LEARNING
 
     def on_encoder(self, fingerprint: str) -> Self:
         """Return the head for an encoder, without the learned detector if that was trained on another encoder."""
-        if self.learned is None or self.learned.encoder == fingerprint:
+        if self.learned_detector is None or self.learned_detector.encoder == fingerprint:
             return self
-        log.warning("event=learned_detector_not_used trained_on=%s encoder=%s", self.learned.encoder, fingerprint)
+        log.warning("event=learned_detector_not_used trained_on=%s encoder=%s", self.learned_detector.encoder, fingerprint)
         return replace(self, learned=None)
 
     def find(self, sources: Sequence[Source], *, size: Size, pyramid: FeaturePyramid | None = None) -> tuple[Detected, ...]:
@@ -181,25 +181,25 @@ class Detection:
         ValueError
             If the head has a learned detector and `pyramid` is missing.
         """
-        if self.learned is None:
+        if self.learned_detector is None:
             return self.sources.select(sources, size=size)
         if pyramid is None:
             raise ValueError("the learned detector needs the feature maps of the image, not only its sources")
-        detections = self.learned.predict(pyramid)
-        count = min(int((detections.scores >= self.learned.least_score).sum()), MAXIMUM_OBJECTS)
-        scores = self.learned.calibration.apply(detections.scores[:count].numpy()).tolist()
+        detections = self.learned_detector.predict(pyramid)
+        count = min(int((detections.scores >= self.learned_detector.least_score).sum()), MAXIMUM_OBJECTS)
+        scores = self.learned_detector.calibration.apply(detections.scores[:count].numpy()).tolist()
         detected_objects = outline_boxes(detections.boxes[:count].double().numpy(), sources, size=size)
         return tuple(
-            Detected(source, self.learned.classes[label], score, BY_LEARNING)
+            Detected(source, self.learned_detector.classes[label], score, BY_LEARNING)
             for source, label, score in zip(detected_objects, detections.labels[:count].tolist(), scores, strict=True)
         )
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`; classifiers and network are written into subfolders."""
-        fields = {**self.sources.save(folder), LEARNED: self.learned is not None, "evidence": dict(self.evidence)}
+        fields = {**self.sources.save(folder), LEARNED: self.learned_detector is not None, "evidence": dict(self.evidence)}
         storage.write(folder, head=NAME, fields=fields)
-        if self.learned is not None:
-            self.learned.save(folder / LEARNED)
+        if self.learned_detector is not None:
+            self.learned_detector.save(folder / LEARNED)
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -43,7 +43,7 @@ class ModelSelection:
 
     Attributes
     ----------
-    learned, extraction : ndarray, shape (n,)
+    learned_f1, extraction_f1 : ndarray, shape (n,)
         F1 of each compared image, by detectors that were not trained on it.
     least_score : float
         Score threshold of the learned detector, chosen on all compared images.
@@ -51,8 +51,8 @@ class ModelSelection:
         Calibration of the scores of the learned detector above the threshold.
     """
 
-    learned: NDArray[np.float64]
-    extraction: NDArray[np.float64]
+    learned_f1: NDArray[np.float64]
+    extraction_f1: NDArray[np.float64]
     least_score: float
     calibration: ScoreCalibration
 

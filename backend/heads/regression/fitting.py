@@ -51,7 +51,7 @@ class _Trial:
     """An expert, and its predictions of the labelled galaxies by fits to others, shape (n,); NaN for other galaxies."""
 
     expert: Expert
-    predicted: Floats
+    predictions: Floats
 
 
 @dataclass(frozen=True, eq=False)

@@ -42,13 +42,13 @@ class NumberPredictions:
     values : ndarray, shape (n,)
     half_widths : ndarray, shape (2, n)
         Half-widths of the intervals that contain the value of 68 % and of 90 % of galaxies.
-    used : tuple of tuple of str, length n
+    used_blocks : tuple of tuple of str, length n
         Names of the blocks that each prediction used.
     """
 
     values: Floats
     half_widths: Floats
-    used: tuple[tuple[str, ...], ...]
+    used_blocks: tuple[tuple[str, ...], ...]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +58,7 @@ class Regression:
     Attributes
     ----------
     table : FeatureTable
-    fitted : FittedExperts
+    experts : FittedExperts
     relative : bool
         Whether errors count relative to one plus the value, as of redshifts.
     dimension : int
@@ -68,7 +68,7 @@ class Regression:
     """
 
     table: FeatureTable
-    fitted: FittedExperts
+    experts: FittedExperts
     relative: bool
     dimension: int
     encoder: str = storage.FIRST_ENCODER
@@ -105,12 +105,12 @@ class Regression:
     @property
     def noise(self) -> float:
         """Median half-width of the 68 % interval of the labelled galaxies."""
-        return self.fitted.noise
+        return self.experts.noise
 
     @property
     def blocks(self) -> frozenset[str]:
         """Names of the blocks that any prediction uses, without the image."""
-        experts = {self.fitted.experts[index] for index in self.fitted.choices.values()}
+        experts = {self.experts.experts[index] for index in self.experts.choices.values()}
         return frozenset(block for expert in experts for block in expert.blocks if block != IMAGE)
 
     @property
@@ -136,7 +136,7 @@ class Regression:
         patterns = [self._available(present, row) for row in range(n)]
         for pattern in dict.fromkeys(patterns):
             rows = np.array([row for row in range(n) if patterns[row] == pattern], np.intp)
-            expert = self.fitted.experts[self.fitted.choices[pattern]]
+            expert = self.experts.experts[self.experts.choices[pattern]]
             predictions, relative = self._predict(expert, inputs.only(rows))
             values[rows], half_widths[:, rows] = predictions, expert.intervals.half_widths(predictions, relative)
             for row in rows.tolist():
@@ -150,8 +150,8 @@ class Regression:
     def _predict(self, expert: Expert, inputs: HeadInputs) -> tuple[Floats, Floats]:
         image: Floats | None = None
         relative: Floats = np.ones(len(inputs))
-        if IMAGE in expert.blocks and self.fitted.image is not None:
-            ridge = self.fitted.image
+        if IMAGE in expert.blocks and self.experts.image is not None:
+            ridge = self.experts.image
             single, deviations = ridge.predict(inputs.embeddings)
             image = single.astype(np.float64)
             relative = np.asarray(deviations / ridge.noise, np.float64) if ridge.noise > 0 else relative
@@ -165,19 +165,19 @@ class Regression:
         """Write JSON and safetensors into `folder`."""
         arrays: dict[str, NDArray[Any]] = {}
         rows = []
-        for index, expert in enumerate(self.fitted.experts):
+        for index, expert in enumerate(self.experts.experts):
             ranges = expert.intervals
             parts = {"places": ranges.places, "typical": ranges.typical, "factors": ranges.factors}
             arrays_of_fit = {} if expert.fit is None else expert.fit.arrays()
             arrays |= {f"{index}.{name}": array for name, array in {**parts, **arrays_of_fit}.items()}
             rows.append({"blocks": expert.blocks, "learner": expert.learner, "loss": expert.loss, "galaxies": expert.galaxies})
-        if self.fitted.image is not None:
-            arrays |= {f"image.{name}": array for name, array in self.fitted.image.arrays().items()}
+        if self.experts.image is not None:
+            arrays |= {f"image.{name}": array for name, array in self.experts.image.arrays().items()}
         fields = {
             "features": {block: list(names) for block, names in self.table.names.items()},
             "left_out": list(self.table.left_out),
             "experts": rows,
-            "expert_of_blocks": [[sorted(blocks), index] for blocks, index in self.fitted.choices.items()],
+            "expert_of_blocks": [[sorted(blocks), index] for blocks, index in self.experts.choices.items()],
             "noise": self.noise,
             "relative": self.relative,
             "dimension": self.dimension,

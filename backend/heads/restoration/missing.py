@@ -25,13 +25,13 @@ class FilledImage:
         Missing pixels have the weighted mean of their neighbours, or the sky if these are missing, too.
     missing : ndarray of bool, shape (height, width)
         NaN, infinite and saturated pixels.
-    saturated : int
+    saturated_px : int
         Number of saturated pixels.
     """
 
     pixels: NDArray[np.float64]
     missing: NDArray[np.bool_]
-    saturated: int
+    saturated_px: int
 
 
 def fill_missing(image: NDArray[np.floating], *, sky: float, noise: float, saturation: float | None) -> FilledImage:

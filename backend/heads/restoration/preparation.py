@@ -32,7 +32,7 @@ class PreparedImage:
     unit: float
     noise: float
     missing: NDArray[np.bool_]
-    saturated: int
+    saturated_px: int
 
 
 def prepare(image: NDArray[np.floating], *, saturation: float | None) -> PreparedImage:

@@ -50,7 +50,7 @@ class Restoration:
         Measured width of the PSF; None where only noise was removed.
     psf_source : str
         Where the PSF comes from, one of `SOURCES` of `backend.heads.structure.psf`; "none" where only noise was removed.
-    missing, saturated : int
+    missing_px, saturated_px : int
         Number of pixels that are NaN, and how many of them are saturated.
     """
 
@@ -58,8 +58,8 @@ class Restoration:
     uncertainty: NDArray[np.float64]
     noise: float
     psf_fwhm_px: float | None
-    missing: int
-    saturated: int
+    missing_px: int
+    saturated_px: int
     psf_source: str = "none"
 
 

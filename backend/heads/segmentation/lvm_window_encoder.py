@@ -65,7 +65,7 @@ class LvmWindows:
     def __init__(self, encoder: Encoder, *, fingerprint: str) -> None:
         self._encoder = encoder
         self.fingerprint = fingerprint
-        self._measured: tuple[weakref.ref[NDArray[np.float32]], Sky] | None = None
+        self._sky_of_image: tuple[weakref.ref[NDArray[np.float32]], Sky] | None = None
         self._levels = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
 
     @property
@@ -86,10 +86,10 @@ class LvmWindows:
 
     def _sky(self, pixels: NDArray[np.float32]) -> Sky:
         """Return the sky of an image; that of the last image is cached, since its windows are mostly encoded in sequence."""
-        image_and_sky = self._measured
+        image_and_sky = self._sky_of_image
         if image_and_sky is None or image_and_sky[0]() is not pixels:
             image_and_sky = weakref.ref(pixels), Sky.of(pixels)
-            self._measured = image_and_sky
+            self._sky_of_image = image_and_sky
         return image_and_sky[1]
 
     def _light(self, window_pixels: Tensor, sky: Sky) -> Tensor:

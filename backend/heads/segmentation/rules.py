@@ -44,17 +44,17 @@ class WindowClicks:
     ----------
     points : ndarray of float64, shape (n, 2)
         Pixels of the image.
-    placed : ndarray of float64, shape (n, 2)
+    grid_points : ndarray of float64, shape (n, 2)
         The same points on the decoder's grid.
     positive : ndarray of bool, shape (n,)
-    held : sequence of Spot
+    object_points : sequence of Spot
         Points of the grid on the selected objects: positive clicks, and peaks of the objects of boxes or drawn masks.
     """
 
     points: NDArray[np.float64]
-    placed: NDArray[np.float64]
+    grid_points: NDArray[np.float64]
     positive: NDArray[np.bool_]
-    held: Sequence[Spot]
+    object_points: Sequence[Spot]
 
 
 def enforce_rules(

@@ -35,7 +35,7 @@ class Fitted:
         In the pixels of the galaxy; of its light.
     problem : str
         One sentence if there is no fit, else empty.
-    unconstrained : mapping of str to str
+    unconstrained_quantities : mapping of str to str
         Quantities that the image does not constrain, with the reason.
     method : str
         "fit" or "network".
@@ -48,7 +48,7 @@ class Fitted:
     reduced_chi2: float
     signal_to_noise: float
     problem: str = ""
-    unconstrained: Mapping[str, str] = field(default_factory=dict)
+    unconstrained_quantities: Mapping[str, str] = field(default_factory=dict)
     method: str = "fit"
     features: NDArray[np.float64] = field(default_factory=lambda: np.empty(0))
 

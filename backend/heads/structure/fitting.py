@@ -38,13 +38,13 @@ class Fit:
         Inverse covariance for white noise, with the priors.
     chi2 : Tensor, shape (galaxies,), float64
         Without the priors.
-    converged : Tensor of bool, shape (galaxies,)
+    has_converged : Tensor of bool, shape (galaxies,)
     """
 
     parameters: Tensor
     hessian: Tensor
     chi2: Tensor
-    converged: Tensor
+    has_converged: Tensor
 
 
 def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, canvas: Canvas) -> Fit:

@@ -29,13 +29,13 @@ EMBED_FOR_S = 60.0
 class Progress:
     """Images of a project that are embedded, or cannot be read, and all of its images."""
 
-    done: int
+    count_done: int
     total: int
 
     @property
     def is_complete(self) -> bool:
         """Whether no image is left."""
-        return self.done == self.total
+        return self.count_done == self.total
 
 
 def embed_ahead(

@@ -24,23 +24,23 @@ class Target:
     ----------
     current : str
         Fingerprint of the encoder of the live version.
-    chosen : str
+    chosen_encoder : str
         Fingerprint of the encoder that the user has chosen, for the project or in the settings.
     spec : str
         Specification of the chosen encoder.
     problem : str
-        Why the chosen encoder cannot be used, in one sentence; then `chosen` is `current`. Empty without a problem.
+        Why the chosen encoder cannot be used, in one sentence; then `chosen_encoder` is `current`. Empty without a problem.
     """
 
     current: str
-    chosen: str
+    chosen_encoder: str
     spec: str
     problem: str = ""
 
     @property
     def is_switch(self) -> bool:
         """Whether the project is to be switched to another encoder."""
-        return self.chosen != self.current
+        return self.chosen_encoder != self.current
 
 
 def find_target(services: Services, project: Project) -> Target:

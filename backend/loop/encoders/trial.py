@@ -39,7 +39,7 @@ class ControlTrial:
     Attributes
     ----------
     control : str
-    current, tried : float
+    current_score, trial_score : float
         Mean agreement with the annotators, 0 to 1, of the head on the current encoder and on the tried one.
     comparison : Comparison
         The tried encoder against the current one, on the same tasks.
@@ -48,8 +48,8 @@ class ControlTrial:
     """
 
     control: str
-    current: float
-    tried: float
+    current_score: float
+    trial_score: float
     comparison: Comparison
     by: str
 
@@ -60,7 +60,7 @@ class Trial:
 
     Attributes
     ----------
-    current, tried : str
+    current_encoder, trial_encoder : str
         Fingerprints of both encoders.
     controls : tuple of ControlTrial
     not_compared : mapping
@@ -69,8 +69,8 @@ class Trial:
         Fingerprint to images per second of the network; without imported embeddings, which need none.
     """
 
-    current: str
-    tried: str
+    current_encoder: str
+    trial_encoder: str
     controls: tuple[ControlTrial, ...]
     not_compared: Mapping[str, str]
     speeds: Mapping[str, float]

@@ -40,7 +40,7 @@ class CandidateScores:
     images : tuple of ImageOfTask, length n
     groups : tuple of str, length n
         Name of the galaxy or file that each image shows.
-    resampled : ndarray of bool, shape (n,)
+    is_resampled : ndarray of bool, shape (n,)
         True for images in, or next to, the training set of at least one head; such a head is scored there by cross-validation.
     plan : Plan
         Folds and repetitions of the cross-validation.
@@ -50,7 +50,7 @@ class CandidateScores:
 
     images: tuple[ImageOfTask, ...]
     groups: tuple[str, ...]
-    resampled: NDArray[np.bool_]
+    is_resampled: NDArray[np.bool_]
     plan: Plan
     scores: tuple[tuple[Scores, ...], ...]
 

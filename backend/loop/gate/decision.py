@@ -38,23 +38,23 @@ class Objects:
 
     Attributes
     ----------
-    drawn : int
+    drawn_count : int
         Objects that annotators drew.
-    predicted : int
+    predicted_count : int
         Objects that the candidate predicted, correct or not.
     candidate_hits, live_hits : int
         Drawn objects that the candidate and the live version found.
     """
 
-    drawn: int
-    predicted: int
+    drawn_count: int
+    predicted_count: int
     candidate_hits: int
     live_hits: int
 
     @property
     def finds_nothing(self) -> bool:
         """Whether the candidate predicts no object, or finds none of the drawn objects while the live version does."""
-        return self.drawn > 0 and (self.predicted == 0 or (self.candidate_hits == 0 and self.live_hits > 0))
+        return self.drawn_count > 0 and (self.predicted_count == 0 or (self.candidate_hits == 0 and self.live_hits > 0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,11 +48,11 @@ class _Heads:
     predictors: LivePredictors
     candidate: Version
     live: Version
-    trained: Mapping[HeadOrigin, ProjectHeads]
+    heads_of: Mapping[HeadOrigin, ProjectHeads]
     training_labels: Mapping[HeadOrigin, Mapping[str, Examples]]
 
     def compared_head(self, origin: HeadOrigin, control: str) -> ComparedHead:
-        head = self.trained[origin].by_control.get(control)
+        head = self.heads_of[origin].by_control.get(control)
         return ComparedHead(head, self.training_labels[origin].get(control, Examples())) if head is not None else ComparedHead()
 
     def version_of(self, origin: HeadOrigin, control: str) -> int:

@@ -23,24 +23,24 @@ class ToPredict:
 
     Attributes
     ----------
-    missing : list of Task
+    missing_tasks : list of Task
         Label Studio has no prediction of the version.
-    changed : list of Task
+    changed_tasks : list of Task
         Label Studio has one, made from other data.
-    failed : list of Task
+    failed_tasks : list of Task
         The image could not be read, or Label Studio refused the prediction: those that may be tried again now, the one that
         was tried longest ago first.
-    unknown : list of Task
+    unknown_tasks : list of Task
         Label Studio has one of which there is no record.
     """
 
-    missing: list[Task] = field(default_factory=list)
-    changed: list[Task] = field(default_factory=list)
-    failed: list[Task] = field(default_factory=list)
-    unknown: list[Task] = field(default_factory=list)
+    missing_tasks: list[Task] = field(default_factory=list)
+    changed_tasks: list[Task] = field(default_factory=list)
+    failed_tasks: list[Task] = field(default_factory=list)
+    unknown_tasks: list[Task] = field(default_factory=list)
 
     def __bool__(self) -> bool:
-        return bool(self.missing or self.changed or self.failed)
+        return bool(self.missing_tasks or self.changed_tasks or self.failed_tasks)
 
 
 def choose_tasks(

@@ -44,7 +44,7 @@ class Publisher:
     def __init__(self, services: Services, project: Project, predictions: StoredPredictions) -> None:
         self._services = services
         self._project = project
-        self._stored = predictions
+        self._predictions = predictions
         self._key = project.id, project.live_version
         self._data_keys = services.predictors.data_keys(project)
         self._held_out: frozenset[int] = frozenset()
@@ -59,7 +59,7 @@ class Publisher:
         """
         services, project = self._services, self._project
         self._held_out = held_out_tasks(project, tasks)
-        self._stored.update(
+        self._predictions.update(
             services.label_studio,
             project.id,
             project.live_name,
@@ -68,7 +68,7 @@ class Publisher:
         )
         records = services.prediction_records
         tasks_to_predict = choose_tasks(
-            tasks, self._stored.scores.keys(), records.of(*self._key), keys=self._data_keys, time=time.time()
+            tasks, self._predictions.scores.keys(), records.of(*self._key), keys=self._data_keys, time=time.time()
         )
         # An earlier release stored these without a record.
         unknown = {task.id: PredictionRecord(data_hash(task.data, self._data_keys)) for task in tasks_to_predict.unknown}
@@ -83,7 +83,7 @@ class Publisher:
         batches = services.prediction_records.record_batches(predictions, *self._key, keys=self._data_keys)
         for chunk in predict_and_store(services.label_studio, project.id, batches):
             stored_count += chunk.count
-            self._stored.scores |= self._scores_of(chunk)
+            self._predictions.scores |= self._scores_of(chunk)
             log.info(
                 "event=stored project=%d version=%s stored=%d of=%d", project.id, project.live_name, stored_count, len(tasks)
             )
@@ -125,12 +125,12 @@ class Publisher:
             new = [
                 (task, prediction)
                 for task, prediction in pairs
-                if not (only_readable and prediction.problem and task.id in self._stored.scores)
+                if not (only_readable and prediction.problem and task.id in self._predictions.scores)
             ]
             bodies = [prediction.as_json() | {"task": task.id} for task, prediction in new]
             replaced_ids = replace(services.label_studio, project.id, bodies, parents=parents)
             stored_count += len(replaced_ids)
-            self._stored.scores |= {task.id: prediction.score for task, prediction in new if task.id in replaced_ids}
+            self._predictions.scores |= {task.id: prediction.score for task, prediction in new if task.id in replaced_ids}
             # After they are stored: a kill between the two only repeats them.
             failed_ids = {task.id for task, prediction in pairs if prediction.problem or task.id not in replaced_ids}
             self._record([task for task, _ in pairs], failed_ids=failed_ids)
@@ -140,7 +140,9 @@ class Publisher:
 
     def _with_random_scores(self, batches: Iterable[Pairs]) -> Iterator[Pairs]:
         """Draw the scores of held-out tasks from the own scores of the others; those of the queue's front are lower."""
-        scores = [(task, score) for task, score in self._stored.scores.items() if score is not None and score >= LEAST_SCORE]
+        scores = [
+            (task, score) for task, score in self._predictions.scores.items() if score is not None and score >= LEAST_SCORE
+        ]
         known_scores = [score for task, score in scores if task not in self._held_out]
         return randomise_held_out(batches, self._held_out, known_scores=known_scores)
 

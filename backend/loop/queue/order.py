@@ -46,7 +46,7 @@ class Queue:
         All tasks of the project.
     snapshot : Snapshot
         The current annotations.
-    stored : StoredPredictions
+    predictions : StoredPredictions
         Of the live version; the scores of the tasks that are moved are updated.
     batch : int
         Number of annotations that start a training.
@@ -57,7 +57,7 @@ class Queue:
     project: Project
     tasks: Sequence[Task]
     snapshot: Snapshot
-    stored: StoredPredictions
+    predictions: StoredPredictions
     batch: int
     lease: threading.Event
 

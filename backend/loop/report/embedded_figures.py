@@ -43,7 +43,7 @@ class EmbeddedFigures:
     """
 
     report: ControlReport
-    scored: ScoredImages
+    scored_images: ScoredImages
     predictions: Floats | None
 
 

@@ -32,14 +32,14 @@ class ShownVersion:
     ----------
     sources : mapping
         Control's name to the number of the version whose folder holds its head.
-    learned : frozenset of int
+    training_tasks : frozenset of int
         Tasks that its heads were trained on.
     """
 
     version: Version
     heads: ProjectHeads
     sources: Mapping[str, int]
-    learned: frozenset[int] = field(default=frozenset())
+    training_tasks: frozenset[int] = field(default=frozenset())
 
 
 def select_versions(versions: Sequence[Version], live: int, *, config: str) -> list[Version]:

@@ -69,7 +69,7 @@ class Comparison:
     likely_low: float = -1.0
 
     @property
-    def swapped(self) -> Comparison:
+    def reverse(self) -> Comparison:
         """The comparison of the other version with the candidate."""
         answer = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}.get(self.answer, self.answer)
         likely_low = max(self.likely_low - 2 * self.difference, -1.0) if self.likely_low > -1 else -1.0

@@ -33,7 +33,7 @@ class Refits:
     def __init__(self, predictors: LivePredictors, control: Control) -> None:
         self._predictors, self._control = predictors, control
         self._features: dict[str, ImageFeatures] = {}
-        self._fitted: dict[str, Head | None] = {}
+        self._heads: dict[str, Head | None] = {}
 
     def features_of(self, reference: str) -> ImageFeatures:
         """Return the features of an image that `extract_features` has read."""
@@ -84,12 +84,12 @@ class Refits:
         by_extraction = _by_extraction(like)
         encoder = like.encoder if isinstance(like, EmbeddedHead) else self._predictors.shipped_encoder
         name = f"{_content(training_set)} {by_extraction} {encoder}"
-        if name not in self._fitted:
+        if name not in self._heads:
             try:
-                self._fitted[name] = self._fit_again(training_set, by_extraction=by_extraction, encoder=encoder)
+                self._heads[name] = self._fit_again(training_set, by_extraction=by_extraction, encoder=encoder)
             except NotEnoughLabels:
-                self._fitted[name] = None
-        return self._fitted[name]
+                self._heads[name] = None
+        return self._heads[name]
 
     def _fit_again(self, training_set: Examples, *, by_extraction: bool, encoder: str) -> Head:
         detector = None if by_extraction else self._predictors.base_detector

@@ -124,7 +124,7 @@ def _fit_all(
             heads[control.name] = head = model_class(control).fit(examples, control, data)
             for sentence in head.table.left_out if isinstance(head, Regression | CombinedClasses) else ():
                 log.warning("event=column_left_out control=%s reason=%r", control.name, sentence)
-            object_images = data.opened.pop(control.name, None)
+            object_images = data.images_by_control.pop(control.name, None)
             if object_images is not None and masks is None and has_enough_masks(snapshot, control):
                 masks = _fit_masks(predictors, object_images)
         except NotEnoughLabels as error:
@@ -153,14 +153,14 @@ class ImagesOfProject:
         Fingerprint of the encoder that heads for classes and numbers are trained on.
     detector : LearnedDetector or None
         The shipped detector, if there is one for the encoder in use.
-    opened : dict
+    images_by_control : dict
         Control's name to the images that its head was trained on; the head for prompts is trained on the same images.
     """
 
     def __init__(self, predictors: LivePredictors, encoder: str) -> None:
         self.base, self.encoder = predictors.base, encoder
         self.detector = predictors.base_detector
-        self.opened: dict[str, ObjectImages] = {}
+        self.images_by_control: dict[str, ObjectImages] = {}
         self._extractor = predictors.extractor
 
     def embeddings(self, references: Sequence[str]) -> list[NDArray[np.float32] | None]:
@@ -170,8 +170,8 @@ class ImagesOfProject:
 
     def open_images(self, examples: Examples, control: Control) -> ObjectImages:
         """Open the newest annotated images that can be read, up to the limit of pixels in memory."""
-        self.opened[control.name] = open_images(self._extractor, examples)
-        return self.opened[control.name]
+        self.images_by_control[control.name] = open_images(self._extractor, examples)
+        return self.images_by_control[control.name]
 
 
 def _fit_masks(predictors: LivePredictors, object_images: ObjectImages) -> PromptedMasks | None:

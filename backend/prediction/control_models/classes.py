@@ -64,7 +64,7 @@ class ClassModel(ControlModel):
             self.needs_blocks, self.data_keys = self._head.blocks, data_keys_of(self._head.columns)
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
-        self._shipped = replace(base.morphology, exclusive=not control.multiple)
+        self._shipped_head = replace(base.morphology, exclusive=not control.multiple)
 
     @property
     def is_trained(self) -> bool:
@@ -147,7 +147,7 @@ class ClassModel(ControlModel):
         (0.825 +- 0.006), in random order 0.835 (0.842 +- 0.004).
         """
         if self._head is None:
-            return np.asarray(self._shipped.confidence(probabilities), np.float64)
+            return np.asarray(self._shipped_head.confidence(probabilities), np.float64)
         epistemic = self._head.uncertainty(self._own_inputs(inputs), offset=self._offset(inputs)).epistemic
         labels = probabilities.shape[1]
         maximum = labels * np.log(2) if self.control.multiple else np.log(max(labels, 2))

@@ -36,7 +36,7 @@ class Heads:
 
     Attributes
     ----------
-    trained : mapping
+    by_control : mapping
         Control's name to its trained head.
     base : BaseClassifier
         The shipped classifier.
@@ -44,15 +44,15 @@ class Heads:
         The segmenter.
     detector : LearnedDetector or None
         The shipped detector, if there is one for the encoder in use.
-    shared : mapping
+    shared_objects : mapping
         Name of a control to the source of its objects, if another control has the same ones.
     """
 
-    trained: Mapping[str, Head]
+    by_control: Mapping[str, Head]
     base: BaseClassifier
     masks: PromptedMasks
     detector: LearnedDetector | None
-    shared: Mapping[str, SharedObjects]
+    shared_objects: Mapping[str, SharedObjects]
 
 
 class ControlModel(ABC):

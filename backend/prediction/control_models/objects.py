@@ -64,7 +64,7 @@ class ObjectModel(ControlModel):
         labels = [label.value for label in control.labels]
         self._labels = shared_objects.labels if shared_objects else dict(zip(labels, labels, strict=True))
         mask_labels = frozenset(labels) if control.tag in MASKS else frozenset()
-        self._masked = shared_objects.masked if shared_objects else mask_labels
+        self._mask_labels = shared_objects.masked if shared_objects else mask_labels
         self._shape = OBJECTS[control.tag].SHAPE
         self.needs_pyramid = head.learned is not None
         # Boxes of the learned detector that are not shared with a mask control need no sources.
@@ -134,9 +134,9 @@ class ObjectModel(ControlModel):
     def _find(self, features: ImageFeatures) -> tuple[tuple[Detected, ...], float | None]:
         """Return the objects of one image, and the acquisition confidence, None without any object."""
         detections = self.detect(features)
-        mask_detections = [detection for detection in detections if detection.label in self._masked]
+        mask_detections = [detection for detection in detections if detection.label in self._mask_labels]
         outlines = iter(self._outline(mask_detections, features))
-        all_detections = [next(outlines) if detection.label in self._masked else detection for detection in detections]
+        all_detections = [next(outlines) if detection.label in self._mask_labels else detection for detection in detections]
         pairs = [pair for pair in zip(detections, all_detections, strict=True) if pair[0].label in self._labels]
         objects = tuple(replace(detection, label=self._labels[detection.label]) for _, detection in pairs)
         missed_sources = missed_objects(detections, self._sources(features))

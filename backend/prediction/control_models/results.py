@@ -32,7 +32,7 @@ class Scores:
     agreement : ndarray, shape (n,)
         Between 0 and 1. Classes: one minus the Brier score. Numbers: from the error relative to the spread. Objects: F1 of
         boxes.
-    predicted, hits : ndarray of int, shape (n,)
+    predicted_counts, hits : ndarray of int, shape (n,)
         Number of objects predicted, and of drawn objects that were found; 0 for other controls.
     probabilities : ndarray, shape (n, k), or None
         Predicted probabilities of a control's labels.
@@ -41,7 +41,7 @@ class Scores:
     """
 
     agreement: NDArray[np.float64]
-    predicted: NDArray[np.int64]
+    predicted_counts: NDArray[np.int64]
     hits: NDArray[np.int64]
     probabilities: NDArray[np.float64] | None = None
     numbers: NDArray[np.float64] | None = None
@@ -70,4 +70,4 @@ class Scores:
         index = np.asarray(places, np.intp)
         probabilities = None if self.probabilities is None else self.probabilities[index]
         numbers = None if self.numbers is None else self.numbers[index]
-        return Scores(self.agreement[index], self.predicted[index], self.hits[index], probabilities, numbers)
+        return Scores(self.agreement[index], self.predicted_counts[index], self.hits[index], probabilities, numbers)

@@ -23,13 +23,13 @@ class SharedObjects:
         The control whose head detects the objects of both controls.
     labels : mapping
         The owner's labels to this control's; objects with other labels are left out.
-    masked : frozenset of str
+    mask_labels : frozenset of str
         The owner's labels that the mask control has too.
     """
 
     owner: Control
     labels: Mapping[str, str]
-    masked: frozenset[str]
+    mask_labels: frozenset[str]
 
 
 def shared_objects(controls: Sequence[Control], heads: ProjectHeads) -> dict[str, SharedObjects]:

@@ -64,7 +64,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Drawn:
+class SeriesPath:
     """A drawn series: `line` and `band` are the `d` of SVG paths, empty where there is none."""
 
     series: Series
@@ -95,13 +95,13 @@ class Chart:
     y_title: str
     x: Axis
     y: Axis
-    drawn: Sequence[Drawn]
+    paths: Sequence[SeriesPath]
     diagonal: str = ""
 
     @property
     def has_intervals(self) -> bool:
         """Whether any point has an interval."""
-        return any(point.low is not None for drawn_series in self.drawn for point in drawn_series.series.points)
+        return any(point.low is not None for path in self.paths for point in path.series.points)
 
 
 def draw_chart(
@@ -133,7 +133,7 @@ def draw_chart(
     return Chart(id_, title, summary, x_title, y_title, x, y, [_draw(each, x, y) for each in series], line)
 
 
-def _draw(series: Series, x: Axis, y: Axis) -> Drawn:
+def _draw(series: Series, x: Axis, y: Axis) -> SeriesPath:
     marks = [
         Mark(
             x.position(point.x),
@@ -152,7 +152,7 @@ def _draw(series: Series, x: Axis, y: Axis) -> Drawn:
             *((mark.x, mark.bottom) for mark in reversed(bounded_marks)),
         ]
         band = _path((x_, y_) for x_, y_ in corners if y_ is not None) + "Z"
-    return Drawn(series, line, band, marks)
+    return SeriesPath(series, line, band, marks)
 
 
 def _path(places: Iterable[tuple[float, float]]) -> str:

@@ -46,14 +46,14 @@ class ShapeAgreement:
         Number of matched pairs of shapes.
     mean_overlap : float
         Mean intersection over union of the matched pairs; 0 without a pair.
-    matched : float
+    matched_share : float
         Share of all shapes that are in a matched pair.
     """
 
     control: str
     pairs: int
     mean_overlap: float
-    matched: float
+    matched_share: float
 
 
 def class_agreement(votes: Iterable[Vote]) -> list[ClassAgreement]:

@@ -42,7 +42,7 @@ class SizedTasks:
         self._image_files = image_files
         self._config = config
         self._format = format
-        self._known: dict[int, Size | None] = {}
+        self._sizes: dict[int, Size | None] = {}
 
     def sizes(self, tasks: Iterable[Task], *, is_needed: Callable[[Task], bool]) -> Iterator[tuple[Task, Size | None]]:
         """Yield tasks with the sizes of their images, (width, height) in pixels; None if not `is_needed` or unknown."""
@@ -50,7 +50,7 @@ class SizedTasks:
             tasks, lambda task: self._reference(task) if is_needed(task) else None
         ):
             if image_file is not None:
-                self._known[number_of(task)] = image_file.size if isinstance(image_file, ImageFile) else None
+                self._sizes[number_of(task)] = image_file.size if isinstance(image_file, ImageFile) else None
             yield task, self._size(task, image_file)
 
     def image_files(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, ImageFile | ImageError | None, Size | None]]:
@@ -63,11 +63,11 @@ class SizedTasks:
         """
         for task, image_file in self._image_files.prefetch(tasks, self._reference_or_known):
             # Use the size of the first pass, even if the image can be read only now: votes refer to the shapes of that pass.
-            is_known = number_of(task) in self._known
-            yield task, image_file, self._known[number_of(task)] if is_known else self._size(task, image_file)
+            is_known = number_of(task) in self._sizes
+            yield task, image_file, self._sizes[number_of(task)] if is_known else self._size(task, image_file)
 
     def _reference_or_known(self, task: Task) -> str | None:
-        if self._format not in WITH_IMAGES and self._known.get(number_of(task)):
+        if self._format not in WITH_IMAGES and self._sizes.get(number_of(task)):
             return None
         return self._reference(task)
 

@@ -37,7 +37,7 @@ class SkyReader:
     """
 
     def __init__(self, config: LabelConfig, image_files: ImageFiles, *, is_needed: bool) -> None:
-        self._needed = is_needed
+        self._is_needed = is_needed
         self._config = config
         self._image_files = image_files
 
@@ -66,7 +66,7 @@ class SkyReader:
         data = _data_of(task)
         if not is_first(task):
             data = {**data, "wcs": None}  # an import stores the WCS of the first image only
-        if not self._needed:
+        if not self._is_needed:
             return Sky.of_task({**data, "wcs": None}), ""
         reference = reference_of(task, self._config)
         if not is_fits(reference):

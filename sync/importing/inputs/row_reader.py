@@ -35,7 +35,7 @@ class RowReader:
         self._lock = Lock()
         self._rows: Iterator[tuple[str, bytes | ImageError]] = iter(())
         self._next = -1 - MOST_SKIPPED  # no row is near
-        self._skipped: dict[int, bytes | ImageError] = {}
+        self._skipped_rows: dict[int, bytes | ImageError] = {}
 
     def read(self, row: int) -> bytes:
         """Return the content of the image in a row.
@@ -48,9 +48,9 @@ class RowReader:
             If the file cannot be read, or has changed.
         """
         with self._lock:
-            if row not in self._skipped:
+            if row not in self._skipped_rows:
                 self._advance(row)
-            content = self._skipped.pop(row)
+            content = self._skipped_rows.pop(row)
         if isinstance(content, ImageError):
             raise content
         return content
@@ -60,12 +60,12 @@ class RowReader:
         if not 0 <= row - self._next <= MOST_SKIPPED:
             self._rows = read_rows(self._file, row, self._count - row, name=str(self._file), fingerprint=self._fingerprint)
             self._next = row
-            self._skipped.clear()
+            self._skipped_rows.clear()
         while self._next <= row:
             item = next(self._rows, None)
             if item is None:
                 raise InputError(f"{self._file} has no row {row}: restore it, or start again")
-            self._skipped[self._next] = item[1]
+            self._skipped_rows[self._next] = item[1]
             self._next += 1
-        for old_number in [number for number in self._skipped if number < row - MOST_SKIPPED]:
-            del self._skipped[old_number]
+        for old_number in [number for number in self._skipped_rows if number < row - MOST_SKIPPED]:
+            del self._skipped_rows[old_number]

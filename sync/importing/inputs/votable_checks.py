@@ -65,7 +65,7 @@ class _Checker:
         self.excessive: list[tuple[int, int]] = []
         self._content = content
         self._file = file
-        self._claimed = self._rows = self._cells = self._tag_at = 0
+        self._stated_rows = self._rows = self._cells = self._tag_at = 0
         self._stream_at: int | None = None
         self._has_data = False
         self.parser = expat.ParserCreate()
@@ -77,10 +77,10 @@ class _Checker:
         rows = self._rows
         if self._stream_at is not None:
             bits = (offset - self._stream_at) * BITS_OF_BASE64
-            rows = min(self._claimed or bits, bits // max(self._cells, 1))
+            rows = min(self._stated_rows or bits, bits // max(self._cells, 1))
         if self._has_data:
             check_cells(max(rows, ROWS_AT_ONCE), self._cells, file=self._file)
-        self._claimed = self._rows = self._cells = 0
+        self._stated_rows = self._rows = self._cells = 0
         self._stream_at, self._has_data = None, False
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
@@ -90,13 +90,13 @@ class _Checker:
         elif element == "TABLE":
             self._tag_at = self.parser.CurrentByteIndex
             self.close_table(self._tag_at)
-            self._claimed = _number(attributes.get("nrows", ""))
+            self._stated_rows = _number(attributes.get("nrows", ""))
         elif element == "FIELD":
             size = math.prod(max(_number(part), 1) for part in attributes.get("arraysize", "").split("x"))
             self._cells += size // LETTERS_OF_A_NUMBER if "char" in attributes.get("datatype", "").lower() else size
         elif element == "DATA":
             self._has_data = True
-            if self._claimed > len(self._content) or self._claimed * self._cells > MAX_CELLS:
+            if self._stated_rows > len(self._content) or self._stated_rows * self._cells > MAX_CELLS:
                 self._remove_claim()
         elif element.upper() == "STREAM":
             self._stream_at = self.parser.CurrentByteIndex
@@ -117,7 +117,7 @@ class _Checker:
             place = attribute.end()
         # Only in a document in UTF-16 or UTF-32.
         raise InputError(
-            f"{self._file} claims {self._claimed} rows, more than the file can hold: correct nrows, or save the document "
+            f"{self._file} claims {self._stated_rows} rows, more than the file can hold: correct nrows, or save the document "
             "as UTF-8"
         )
 

@@ -28,7 +28,7 @@ def test_galaxies_near_the_most_interesting_one_come_first() -> None:
     assert select(pool, 1, np.random.default_rng(0)).tolist() == [3]
 
 
-def test_a_galaxy_unlike_all_rated_ones_comes_before_a_known_dull_one() -> None:
+def test_a_galaxy_unlike_all_rated_ones_comes_before_one_rated_low() -> None:
     pool = make_pool([5, 180], [0, 10, 20, 30, 350], [1, 2, 1, 2, 1])
     assert select(pool, 2, np.random.default_rng(0)).tolist() == [1, 0]
 

@@ -73,7 +73,7 @@ def test_near_copies_are_not_in_one_batch(strategy: str) -> None:
 
 
 @pytest.mark.parametrize(("strategy", "first"), [("margin", 1), ("entropy", 2), ("bald", 0)])
-def test_uncertainty_selects_what_its_measure_says(strategy: str, first: int) -> None:
+def test_uncertainty_selects_by_its_measure(strategy: str, first: int) -> None:
     probabilities = np.array([[0.8, 0.1, 0.1], [0.49, 0.49, 0.02], [0.4, 0.3, 0.3]], np.float32)
     pool = Pool(np.eye(3, dtype=np.float32), np.zeros((0, 3), np.float32), probabilities, np.array([0.3, 0.1, 0.2], np.float32))
     assert select(pool, strategy, 1)[0] == first

@@ -93,7 +93,7 @@ def _plain(prediction: dict[str, Any]) -> dict[str, Any]:
     return prediction | {"result": [region | {"id": ""} for region in prediction["result"]]}
 
 
-def test_a_bundle_contains_the_encoder_that_its_heads_stand_on(
+def test_a_bundle_contains_the_encoder_of_its_heads(
     version: Path, tmp_path: Path, predicting: Services, embeddings: Callable[..., Any]
 ) -> None:
     entry = predicting.encoders.add(save_encoder(tmp_path / "mine"))

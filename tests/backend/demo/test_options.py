@@ -47,7 +47,7 @@ def test_the_password_is_printed_on_a_terminal_only(terminal: bool, expected: st
 
 
 @pytest.mark.parametrize(("free_kb", "advised"), [(8_000_000, False), (1_000_000, True)])
-def test_the_cost_is_said_before_the_start(
+def test_the_cost_is_printed_before_the_start(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_kb: int, advised: bool
 ) -> None:
     (tmp_path / "demo").mkdir()

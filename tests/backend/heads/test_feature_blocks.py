@@ -35,5 +35,5 @@ def test_inputs_are_named() -> None:
         ),
     ],
 )
-def test_the_reasons_of_missing_values_are_told(blocks_used: tuple[str, ...], blocks: FeatureBlocks, sentence: str) -> None:
+def test_the_reasons_of_missing_values_are_reported(blocks_used: tuple[str, ...], blocks: FeatureBlocks, sentence: str) -> None:
     assert describe_missing(blocks_used, blocks, FEATURES) == sentence

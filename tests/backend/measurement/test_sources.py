@@ -53,7 +53,7 @@ def test_an_image_without_noise_is_refused(image: ScienceImage) -> None:
         extract_objects(replace(image, plane=np.zeros((50, 50), np.float32)))
 
 
-def test_the_central_object_is_the_smallest_that_covers_the_middle_else_the_nearest() -> None:
+def test_the_central_object_is_the_smallest_over_the_middle_else_the_nearest() -> None:
     def square(x: int, y: int, side: int) -> Footprint:
         return Footprint(x, y, np.ones((side, side), bool))
 

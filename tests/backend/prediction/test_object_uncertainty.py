@@ -27,7 +27,7 @@ def make_detection(score: float = 0.5, *, x: int = 0, side: int = 10) -> Detecte
     return Detected(source, "Galaxy", score)
 
 
-def test_several_doubtful_objects_are_more_uncertain_than_one() -> None:
+def test_several_uncertain_objects_are_more_uncertain_than_one() -> None:
     assert entropy_of_objects([make_detection(0.5)]) == pytest.approx(1)
     assert entropy_of_objects([make_detection(0.5), make_detection(0.5), make_detection(1.0)]) == pytest.approx(2)
     assert (

@@ -46,7 +46,7 @@ def metrics(services: Services) -> Metrics:
 
 
 def read_metrics(metrics: Metrics) -> dict[str, float]:
-    lines = (line for line in generate_latest(metrics.exposed).decode().splitlines() if not line.startswith("#"))
+    lines = (line for line in generate_latest(metrics.collectors).decode().splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 
@@ -82,7 +82,7 @@ def expressions(dashboard: dict[str, Any]) -> list[str]:
 
 
 def test_the_dashboard_queries_metrics_that_exist(metrics: Metrics) -> None:
-    types = re.findall(r"^# TYPE (\w+) \w+$", generate_latest(metrics.exposed).decode(), re.MULTILINE)
+    types = re.findall(r"^# TYPE (\w+) \w+$", generate_latest(metrics.collectors).decode(), re.MULTILINE)
     samples = {*types, *(f"{name}_bucket" for name in types)}
     names = {name for each in expressions(json.loads(DASHBOARD.read_text())) for name in re.findall(r"galaxyloop_\w+", each)}
     assert names

@@ -32,14 +32,14 @@ with TestClient(create_app(services)) as client:
     assert resident_mb() < {IDLE_MB}, resident_mb()
     assert client.post("/setup", json={{"project": "7.1", "schema": {CONFIG!r}}}).status_code == 200
     client.portal.call(client.app.state.server.warm_up.finish)
-    assert "networks" in vars(services.predictors._shipped)
+    assert "networks" in vars(services.predictors._shipped_parts)
 
 services = Services(services.settings)
-assert not vars(services.predictors._shipped).get("networks")
+assert not vars(services.predictors._shipped_parts).get("networks")
 with TestClient(create_app(services)) as client:
     assert client.app.state.server.warm_up._loading is not None  # without a request
     client.portal.call(client.app.state.server.warm_up.finish)
-    assert "networks" in vars(services.predictors._shipped)
+    assert "networks" in vars(services.predictors._shipped_parts)
 """
 
 

@@ -24,7 +24,7 @@ def services_with_project(services: Services) -> Services:
 
 def read_metrics(services: Services) -> dict[str, float]:
     metrics = Metrics(services.registry, services.pending_events, Coverage(services.settings))
-    lines = (line for line in generate_latest(metrics.exposed).decode().splitlines() if not line.startswith("#"))
+    lines = (line for line in generate_latest(metrics.collectors).decode().splitlines() if not line.startswith("#"))
     return {name: float(value) for name, value in (line.rsplit(" ", 1) for line in lines)}
 
 

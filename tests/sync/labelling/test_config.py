@@ -68,7 +68,7 @@ def test_a_control_of_several_objects_is_taken_for_its_image() -> None:
 @pytest.mark.parametrize(
     ("choice", "multiple"), [("single", False), ("single-radio", False), ("multiple", True), (None, False)]
 )
-def test_choices_are_multiple_only_if_they_say_so(choice: str | None, multiple: bool) -> None:
+def test_choices_are_multiple_only_if_the_config_states_it(choice: str | None, multiple: bool) -> None:
     attribute = f'choice="{choice}"' if choice else ""
     assert only(f'<Choices name="c" toName="image" {attribute}><Choice value="A"/></Choices>').multiple is multiple
 

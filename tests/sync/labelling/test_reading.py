@@ -138,7 +138,7 @@ def test_labels_of_a_shape_that_the_page_shows_are_read() -> None:
     assert read.labels == ("1_star", "Galaxy")
 
 
-def test_the_labels_may_stand_under_the_general_key() -> None:
+def test_the_labels_may_be_under_the_general_key() -> None:
     region = box_region(labels=["Galaxy"])
     del region["value"]["rectanglelabels"]
     assert read_region(region, control("boxes"), size=IMAGE_SIZE).labels == ("Galaxy",)

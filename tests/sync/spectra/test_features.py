@@ -28,7 +28,7 @@ def galaxy(redshift: float, *, noise: float = 0.05, n2: float = 0.3) -> Spectrum
 
 
 @pytest.mark.parametrize("redshift", [0.03, 0.1, 0.2])
-def test_the_break_and_the_line_tell_the_redshift_in_the_observed_frame(redshift: float) -> None:
+def test_the_break_and_the_line_give_the_redshift_in_the_observed_frame(redshift: float) -> None:
     measurement = measure_spectrum(galaxy(redshift))
     assert 10 ** measurement["line_log_wavelength"] / 6564.6 - 1 == pytest.approx(redshift, abs=0.001)
     assert 10 ** measurement["break_log_wavelength"] / 3985 - 1 == pytest.approx(redshift, abs=0.01)

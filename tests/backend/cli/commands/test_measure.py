@@ -107,7 +107,7 @@ def test_a_cluster_measures_the_same_and_lists_the_same_files(run: Run, galaxy: 
     assert sorted(file.name for file in (tmp_path / "ray").iterdir()) == ["copy_1.fits", "galaxy_1.fits", "sheet-0001.png"]
 
 
-def test_a_display_image_has_no_magnitude_and_the_catalogue_says_why(run: Run, tmp_path: Path) -> None:
+def test_a_display_image_has_no_magnitude_and_the_catalogue_has_the_reason(run: Run, tmp_path: Path) -> None:
     y, x = np.mgrid[-40:40, -60:60]
     noise = np.random.default_rng(0).normal(12, 3, (80, 120))
     grey = (200 * np.exp(-((x / 8) ** 2 + (y / 5) ** 2)) + noise).clip(0, 255).astype(np.uint8)

@@ -126,7 +126,7 @@ def test_each_plane_has_the_psf_of_its_own_header(restorer: Restorer) -> None:
     assert {plane.psf_source for plane in planes} == {"header"}
 
 
-def test_the_history_names_the_source_of_the_psf_and_the_share_of_the_correction(restorer: Restorer) -> None:
+def test_the_history_names_the_psfs_source_and_the_share_of_the_correction(restorer: Restorer) -> None:
     content = file_of(fits.PrimaryHDU(noise(32, 32)))
     psf = gaussian_psf(3.0, source="stars")
     result = restore_file(content, restorer.with_share(0.5), lambda _plane, _header: psf, psf_name="", max_pixels=10**6)

@@ -44,7 +44,7 @@ def galaxy(bands: int) -> np.ndarray:
 
 @pytest.mark.parametrize("bands", [1, 4])
 @pytest.mark.parametrize("stretch", ["lupton", "asinh"])
-def test_a_picture_has_the_size_orientation_and_brightness_of_the_displayed_image(bands: int, stretch: str) -> None:
+def test_a_picture_has_the_size_orientation_and_brightness_of_the_display_image(bands: int, stretch: str) -> None:
     content = file_of(galaxy(bands).astype(np.float32))
     pixels = np.asarray(Image.open(io.BytesIO(picture_of(gaussian_psf(3.0), stretch=stretch)(content).content))) / 255
     unrestored_pixels = np.asarray(Image.open(io.BytesIO(display(content, stretch=stretch).image))) / 255

@@ -142,7 +142,7 @@ def test_nothing_is_sent_while_the_front_is_up_to_date(state: State) -> None:
     assert not [request for request in state.label_studio.requests if request.startswith("PATCH")]
 
 
-def test_a_process_that_has_not_placed_the_front_knows_its_scores(state: State) -> None:
+def test_a_process_that_has_not_placed_the_front_reads_its_scores(state: State) -> None:
     state.order()
     state.stored = StoredPredictions()
     state.order()
@@ -183,7 +183,7 @@ def test_a_new_version_gets_a_front_of_its_own(state: State) -> None:
     assert state.others == {task: state.own[task] for task in TASKS if task not in state.front}
 
 
-def test_another_strategy_orders_the_queue_anew(state: State) -> None:
+def test_another_strategy_reorders_the_queue(state: State) -> None:
     state.order()
     state.configure(strategy="random")
     assert state.order().endswith("ordered by random")

@@ -102,7 +102,7 @@ def test_a_project_that_has_not_changed_is_not_reported_again(make_project: Make
     assert project.update(project.annotate(range(1, 22)))
 
 
-def test_a_report_of_a_project_without_labels_says_so(make_project: Make) -> None:
+def test_the_report_of_a_project_without_labels_states_it(make_project: Make) -> None:
     project = make_project(CLASSES)
     report = project.report(project.annotate([]))
     assert report.problems == [

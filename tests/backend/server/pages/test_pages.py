@@ -180,7 +180,7 @@ def test_the_list_shows_each_project(project: Services, client: TestClient) -> N
     assert "All annotations of ring have the same class." in page
 
 
-def test_a_server_without_projects_says_how_to_attach_one(open_services: Callable[..., Services]) -> None:
+def test_a_server_without_projects_shows_how_to_attach_one(open_services: Callable[..., Services]) -> None:
     client = TestClient(create_app(open_services()), base_url="http://localhost:9090")
     assert "galaxyloop project attach PROJECT" in page_of(client, "/")
 
