@@ -1,11 +1,16 @@
-"""The documents name files that exist, and their links have valid targets."""
+"""The documents name files and commands that exist, and their links have valid targets."""
 
 from __future__ import annotations
 
 import re
+import shlex
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typer.main import get_command
+
+from backend.cli.app import app
 
 ROOT = Path(__file__).parents[1]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").glob("*.md"))]
@@ -51,3 +56,32 @@ def test_each_sentence_of_the_troubleshooting_page_is_in_the_code() -> None:
         for part in re.split(r"GALAXYLOOP_…|…|v\d+|\d+|b'|GALAXYLOOP_BASIC_AUTH_PASSWORD", sentence):
             words = part.strip(" :;,'()[].")  # also the quotes around a value
             assert words in code, (sentence, words)
+
+
+def iterate_commands(page: Path) -> Iterator[tuple[list[str], bool]]:
+    """Yield the words of each command line after `galaxyloop`, and whether it is complete: those of code blocks are."""
+    text = page.read_text()
+    blocks = re.findall(r"```(?:bash|sh)\n(.*?)```", text, flags=re.DOTALL)
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines() if "--clean" not in line]
+    for line, is_complete in [(line, True) for line in lines] + [(code, False) for code in re.findall(r"`([^`\n]+)`", text)]:
+        if match := re.search(r"(?:^|exec backend |=token )galaxyloop ([^#|&;<>]+)", line):
+            yield shlex.split(match[1]), is_complete
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_commands_of_a_page_are_accepted(page: Path) -> None:
+    problems = []
+    for words, is_complete in iterate_commands(page):
+        command, rest = get_command(app), words
+        while rest and (subcommand := getattr(command, "commands", {}).get(rest[0])):
+            command, rest = subcommand, rest[1:]
+        options = {"--help", "--version"}.union(*(parameter.opts + parameter.secondary_opts for parameter in command.params))
+        problems += [" ".join(words) for word in rest if word.startswith("--") and word.split("=")[0] not in options]
+        if hasattr(command, "commands"):
+            problems += [" ".join(words) for word in rest[:1] if word.isalpha() and word.islower()]
+        elif is_complete:
+            try:
+                command.parse_args(command.context_class(command), list(rest))
+            except Exception as error:  # typer's own copies of click's errors
+                problems.append(f"{' '.join(words)}: {error}")
+    assert not problems
