@@ -33,11 +33,13 @@ hypothesis.settings.register_profile("fast", max_examples=15, **PATIENT)  # of m
 hypothesis.settings.load_profile("galaxyloop")
 
 
-def pytest_configure() -> None:
-    """Create the console of the commands: rich reads COLUMNS once, at the first command, whose test may have set it."""
-    os.environ.pop("COLUMNS", None)
-    import_module("backend.cli.terminal")
-
+# rich fixes the width of a console that is created while COLUMNS is set, and typer that of its help at the first help while
+# TERMINAL_WIDTH is set. Tests set COLUMNS themselves. pytest imports readline, which sets COLUMNS=80 and LINES=24 for all child
+# processes, such as the workers of pytest-xdist. Before the commands are imported by another conftest.py:
+for name in ("COLUMNS", "LINES", "TERMINAL_WIDTH"):
+    os.environ.pop(name, None)
+import_module("backend.cli.terminal")
+import_module("typer.rich_utils")
 
 SERVICES = {"postgresql", "redis", "ray_cluster"}
 HOST = "127.0.0.1"

@@ -37,7 +37,6 @@ EVIDENCE = {
 @pytest.fixture(autouse=True)
 def _width(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", str(WIDTH))
-    monkeypatch.setenv("TERMINAL_WIDTH", str(WIDTH))
 
 
 @pytest.fixture
