@@ -138,7 +138,7 @@ def detect(image: Image, *, config: str = "boxes") -> Table:
     return table
 
 
-class _Images:
+class _ImagesOfCall:
     """The images of one call, by number; an `ImageSource`."""
 
     def __init__(self) -> None:
@@ -149,11 +149,11 @@ class _Images:
 
 
 @cache
-def _open_factory() -> tuple[PredictorFactory, _Images]:
+def _open_factory() -> tuple[PredictorFactory, _ImagesOfCall]:
     from backend.prediction.factory import PredictorFactory
     from sync.files.cache import MemoryCache
 
-    images = _Images()
+    images = _ImagesOfCall()
     memory = MemoryCache(max_bytes=CACHE_BYTES)
     return PredictorFactory(images, memory, memory), images
 

@@ -10,7 +10,8 @@ Example
 
 from __future__ import annotations
 
-from backend.prediction.predictor import Prediction, Predictor, Task
+from backend.prediction.predictor import Prediction, Predictor
+from backend.prediction.predictor import PredictionTask as Task
 from backend.services import Services
 from backend.settings import Settings
 

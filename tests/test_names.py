@@ -133,6 +133,16 @@ def test_no_attribute_is_a_bare_participle(package: str) -> None:
     assert not problems, "name what it holds: " + ", ".join(problems)
 
 
+def test_a_name_of_a_class_has_one_meaning() -> None:
+    files: dict[str, list[str]] = {}
+    for package in ("backend", "sync"):
+        for path in sorted((ROOT / package).rglob("*.py")):
+            for node in ast.parse(path.read_text()).body:
+                if isinstance(node, ast.ClassDef):
+                    files.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+    assert not {name: paths for name, paths in files.items() if len(paths) > 1}
+
+
 def test_names_of_tests_have_no_private_terms() -> None:
     problems = [
         f"{path.relative_to(ROOT)}:{node.lineno} {node.name}"

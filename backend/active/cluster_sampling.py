@@ -47,8 +47,8 @@ def select_typical(pool: Pool, count: int, source: np.random.Generator) -> Indic
     """Select the most typical galaxy of each of the largest clusters without a labelled one (TypiClust)."""
     rows = _sample(len(pool), source)
     features = pool.features[rows]
-    together = np.concatenate([features, pool.labelled]) if len(pool.labelled) else features
-    clusters, centres = find_clusters(together, min(MOST_CLUSTERS, len(pool.labelled) + count, len(together)), source)
+    together = np.concatenate([features, pool.labelled_features]) if len(pool.labelled_features) else features
+    clusters, centres = find_clusters(together, min(MOST_CLUSTERS, len(pool.labelled_features) + count, len(together)), source)
     in_pool, of_labelled = clusters[: len(rows)], clusters[len(rows) :]
     sizes = np.bincount(in_pool, minlength=len(centres))
     labels = np.bincount(of_labelled, minlength=len(centres))

@@ -18,10 +18,10 @@ CHUNK = 10_000
 
 def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     """Select the farthest galaxies, one after the other."""
-    nearest = nearest_similarity(pool.features, pool.labelled)
+    nearest = nearest_similarity(pool.features, pool.labelled_features)
     picks: list[int] = []
     for _ in range(min(count, len(pool))):
-        pick = int(nearest.argmin()) if picks or len(pool.labelled) else int(source.integers(len(pool)))
+        pick = int(nearest.argmin()) if picks or len(pool.labelled_features) else int(source.integers(len(pool)))
         picks.append(pick)
         np.maximum(nearest, pool.features @ pool.features[pick], out=nearest)
         nearest[pick] = np.inf

@@ -41,7 +41,7 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     if len(rated_rows) < LEAST_RATED:
         return select_by_herding(pool, count, source)
     rated_rows = source.permutation(rated_rows)[:MOST_RATED]
-    features = pool.labelled[rated_rows]
+    features = pool.labelled_features[rated_rows]
     process = _fit(features, pool.ratings[rated_rows])
     best_prediction = process.predict(features).max()
     improvement = np.empty(len(pool))

@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Axes", "Pool", "Predict", "Strategy", "reduce_embeddings"]
+__all__ = ["Pool", "Predict", "PrincipalAxes", "Strategy", "reduce_embeddings"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -89,12 +89,12 @@ def reduce_embeddings(embeddings: Embedded, labelled_rows: Embedded, *, seed: in
         return np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32)
     source = np.random.default_rng(seed)
     rows = source.choice(len(embeddings), min(len(embeddings), FITTED_ON), replace=False)
-    axes = Axes.of(np.concatenate([embeddings[np.sort(rows)], labelled_rows[:FITTED_ON]]))
+    axes = PrincipalAxes.of(np.concatenate([embeddings[np.sort(rows)], labelled_rows[:FITTED_ON]]))
     return axes.project(embeddings), axes.project(labelled_rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Axes:
+class PrincipalAxes:
     """Principal axes of embeddings.
 
     Attributes

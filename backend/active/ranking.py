@@ -79,7 +79,7 @@ def select_batch(pool: Pool, strategy: str, count: int, *, source: np.random.Gen
 
 def without_copies(pool: Pool, batch: Indices) -> Indices:
     """Return the selected galaxies, in order, without near copies of a labelled one or of an earlier one."""
-    batch = batch[nearest_similarity(pool.features[batch], pool.labelled) < COPY_SIMILARITY]
+    batch = batch[nearest_similarity(pool.features[batch], pool.labelled_features) < COPY_SIMILARITY]
     features = pool.features[batch]
     similar = np.tril(features @ features.T >= COPY_SIMILARITY, -1)
     distinct: list[int] = []

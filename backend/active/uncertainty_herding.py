@@ -35,9 +35,9 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
     anchors = _sample(len(pool), ANCHORS, source)
     candidates = _candidates(pool.information, source)
     weights = pool.information[anchors] / max(float(pool.information.max()), 1e-12) + LEAST_WEIGHT
-    width = _width(pool.labelled, pool.features[anchors])
-    coverage = _kernel(nearest_similarity(pool.features[anchors], pool.labelled), width)
-    if not len(pool.labelled):
+    width = _width(pool.labelled_features, pool.features[anchors])
+    coverage = _kernel(nearest_similarity(pool.features[anchors], pool.labelled_features), width)
+    if not len(pool.labelled_features):
         coverage[:] = 0
     kernel = _kernel(pool.features[candidates] @ pool.features[anchors].T, width)
     return candidates[_greedy(kernel, coverage, weights, min(count, len(candidates)))]

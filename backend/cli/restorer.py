@@ -83,7 +83,7 @@ def is_restored_page(label_config: str) -> bool:
     from sync.labelling.config import parse
 
     config = parse(label_config)
-    return any(config.image_key[name] == RESTORED_KEY for name in config.paged)
+    return any(config.image_key[name] == RESTORED_KEY for name in config.paged_images)
 
 
 def plan_shares(settings: Settings, project_id: int, *, label_config: str) -> SharePlan:
@@ -102,10 +102,10 @@ def plan_shares(settings: Settings, project_id: int, *, label_config: str) -> Sh
     try:
         project = services.registry.project(project_id)
         heads, name = services.predictors.current_heads(project, label_config=label_config)
-        if heads.restored is None:
+        if heads.correction_share is None:
             return SharePlan(version=SHIPPED_VERSION, compares=compares)
         number = services.registry.version_named(project_id, name).head_from(RESTORED_PICTURES)
         version = services.registry.version(project_id, number).name
     except RegistryError:
         return SharePlan(version=SHIPPED_VERSION, compares=compares)
-    return SharePlan(heads.restored.share, version, compares=compares)
+    return SharePlan(heads.correction_share.share, version, compares=compares)

@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Generic, Protocol, TypeVar
 
-from backend.cluster.retries import Attempt, JobQueue
+from backend.cluster.retries import Attempt, RetryQueue
 
 __all__ = ["Cluster", "ClusterError", "Worker", "open_cluster"]
 
@@ -71,7 +71,7 @@ class Cluster:
         Exception
             The exception that a job raised.
         """
-        run = _Run(self._ray, worker, argument, JobQueue(jobs))
+        run = _Run(self._ray, worker, argument, RetryQueue(jobs))
         try:
             run.start_workers(self.cores)
             yield from run.results()
@@ -87,10 +87,10 @@ class _Run:
     may never start.
     """
 
-    def __init__(self, ray: Any, worker: type[Worker[Any, Any]], argument: object, queue: JobQueue) -> None:
+    def __init__(self, ray: Any, worker: type[Worker[Any, Any]], argument: object, queue: RetryQueue) -> None:
         self._ray = ray
         # Ray would repeat a job on the same worker within seconds, and count failures over the worker's life. Its retries are
-        # therefore disabled, and `JobQueue` assigns lost jobs to other workers.
+        # therefore disabled, and `RetryQueue` assigns lost jobs to other workers.
         self._actor_class = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(_Actor)
         self._worker_and_argument = ray.put((worker, argument))
         self._queue = queue

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["MOST_RETRIES", "Attempt", "JobQueue"]
+__all__ = ["MOST_RETRIES", "Attempt", "RetryQueue"]
 
 MOST_RETRIES = 3
 """Largest number of times that a job is repeated by another worker."""
@@ -32,7 +32,7 @@ class Attempt:
     deaths: int = 0
 
 
-class JobQueue:
+class RetryQueue:
     """A queue of jobs: first those whose worker died, then new ones.
 
     Parameters

@@ -20,7 +20,7 @@ from backend.loop.encoders.target import find_target
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
 from backend.loop.gate.gate import run_gate
-from backend.loop.next_step import Restore, State, Wait, decide, trained_versions
+from backend.loop.next_step import CycleState, Restore, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
 from backend.loop.publication.publish import prune_old, publish
 from backend.loop.queue.order import Queue, order_queue, own_scores
@@ -87,30 +87,32 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     left_out = note_problems(services, project, snapshot.annotations, readings=session.readings)
     outcomes = [replace_damaged(registry, project_id, holder=lease.name)]
     target = find_target(services, registry.project(project_id))
-    embed = partial(embed_ahead, services, project, tasks, target.chosen, pairs_done=session.embedded, lease=lease)
+    embed = partial(
+        embed_ahead, services, project, tasks, target.chosen_encoder, pairs_done=session.embedded_pairs, lease=lease
+    )
     is_ready = not target.is_switch or embed(seconds=0).is_complete
-    encoder = target.chosen if is_ready else target.current
+    encoder = target.chosen_encoder if is_ready else target.current
     outcomes += [target.problem, _do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease, encoder))]
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)
     stored_predictions = publish(
-        services, project, state, annotations, tasks=tasks, predictions=session.stored[project.live_version]
+        services, project, state, annotations, tasks=tasks, predictions=session.predictions[project.live_version]
     )
     outcomes.append(f"{stored_predictions} predictions stored" if stored_predictions else "")
     measure_effort(services, project, annotations)
     project = registry.project(project_id)  # a user may have rolled back during publication
     batch = batch_size(project, default=services.settings.batch)
-    predictions = session.stored[project.live_version]
+    predictions = session.predictions[project.live_version]
     outcomes.append(order_queue(services, Queue(project, tasks, snapshot, predictions, batch, lease)))
     scores: Mapping[int, float | None] = predictions.scores
-    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done_pairs=session.prefetched, lease=lease)
+    prefetch(services, project, tasks, sampling=state.sampling, scores=scores, done_pairs=session.prefetched_pairs, lease=lease)
     prune_old(services, registry.project(project_id), annotations, lease)
     scores = own_scores(services, project, scores)
     update_report(services, project, snapshot, tasks=tasks, scores=scores, memory=session.report, lease=lease)
     if not is_ready:
         progress = embed()
-        outcomes.append(f"embedded for the encoder {target.spec}: {progress.done} of {progress.total} images")
+        outcomes.append(f"embedded for the encoder {target.spec}: {progress.count_done} of {progress.total} images")
         services.mark_now(project_id)  # the next cycle embeds further images, or switches
     if left_out:
         listing = f"galaxyloop project problems {project_id}"
@@ -165,11 +167,11 @@ def _do_next_step(inputs: _CycleInputs) -> str:
     return outcome if number is None else _apply_gate(inputs, registry.version(project.id, number))
 
 
-def _state(services: Services, project: Project, snapshot: Snapshot, encoder: str) -> State:
+def _state(services: Services, project: Project, snapshot: Snapshot, encoder: str) -> CycleState:
     versions = services.registry.versions(project.id)
     earlier_versions = trained_versions(versions)
     stamps = read_stamps(services.registry.path(project.id, earlier_versions[-1].number)) if earlier_versions else {}
-    return State(
+    return CycleState(
         versions,
         project.live_version,
         config_hash=config_hash(project.label_config),

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from backend.registry.records import BASE, DAMAGED, RETIRED, Version
 
-__all__ = ["Restore", "State", "Step", "Train", "Wait", "decide", "trained_versions"]
+__all__ = ["CycleState", "Restore", "Step", "Train", "Wait", "decide", "trained_versions"]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class CycleState:
     """All inputs of the decision.
 
     Attributes
@@ -78,7 +78,7 @@ class Wait:
 Step = Train | Restore | Wait
 
 
-def decide(state: State) -> Step:
+def decide(state: CycleState) -> Step:
     """Choose the next step of a project."""
     live = next(version for version in state.versions if version.number == state.live_version)
     config_changed = live.config_hash != state.config_hash
@@ -98,13 +98,13 @@ def trained_versions(versions: Sequence[Version]) -> list[Version]:
     return [version for version in versions if version.verdict not in (BASE, DAMAGED)]
 
 
-def _is_of(version: Version, state: State) -> bool:
+def _is_of(version: Version, state: CycleState) -> bool:
     """Return whether a version was trained on this snapshot for this labelling config, on this encoder."""
     state_of_config = (state.config_hash, state.fingerprint, state.encoder)
     return (version.config_hash, version.fingerprint, version.encoder) == state_of_config
 
 
-def _newest_fitting(state: State) -> Version | None:
+def _newest_fitting(state: CycleState) -> Version | None:
     """Select the newest version that was live under this labelling config; the gate rejected the others."""
     fitting = [version for version in state.versions if version.config_hash == state.config_hash]
     return next((version for version in reversed(fitting) if version.verdict in (BASE, RETIRED)), None)

@@ -102,11 +102,11 @@ def cut(pixels: NDArray[np.float32], tile: Tile) -> Tensor:
     window = pixels[tile.y : tile.y + tile.height, tile.x : tile.x + tile.width]
     finite = np.nan_to_num(np.ascontiguousarray(window, dtype=np.float32), nan=0.0, posinf=1.0, neginf=0.0)
     image = torch.from_numpy(finite).permute(2, 0, 1)[None]
-    if tile.shown == (tile.width, tile.height):
+    if tile.scaled_size == (tile.width, tile.height):
         return image
     if tile.scale < 1:
-        return functional.interpolate(image, size=tile.shown[::-1], mode="area")
-    return functional.interpolate(image, size=tile.shown[::-1], mode="bilinear", align_corners=False)
+        return functional.interpolate(image, size=tile.scaled_size[::-1], mode="area")
+    return functional.interpolate(image, size=tile.scaled_size[::-1], mode="bilinear", align_corners=False)
 
 
 def _windows(length: int, step: int) -> Iterator[tuple[int, int]]:

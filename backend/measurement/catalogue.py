@@ -54,7 +54,7 @@ class CatalogueRow:
 
 def make_table(rows: Sequence[CatalogueRow]) -> Table:
     """Return the catalogue: a column and a column `_err` for each quantity; missing values are masked."""
-    measurements = [row.measured for row in rows]
+    measurements = [row.measured_object for row in rows]
     table = Table()
     _add(table, "file", [row.file for row in rows], "", _TEXTS["file"], "file of the image")
     _add(table, "extension", [row.extension for row in rows], "", _TEXTS["extension"], "image of a FITS file with several")

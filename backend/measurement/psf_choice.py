@@ -45,13 +45,13 @@ def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, st
     ImageError
         If the given PSF is larger than the image, or the number of PSFs is not that of the bands.
     """
-    if options.given:
-        if len(options.given) not in (1, image.bands):
+    if options.psfs:
+        if len(options.psfs) not in (1, image.bands):
             raise ImageError(
-                f"the file of the PSF has {len(options.given)} PSFs, and the image {image.bands} bands: give one PSF, or one "
+                f"the file of the PSF has {len(options.psfs)} PSFs, and the image {image.bands} bands: give one PSF, or one "
                 "for each band"
             )
-        psf = options.given[image.place if len(options.given) > 1 else 0]
+        psf = options.psfs[image.place if len(options.psfs) > 1 else 0]
         try:
             require_fit(psf, image.plane.shape)
         except PsfError as error:

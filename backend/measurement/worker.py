@@ -19,7 +19,7 @@ from sync.errors.images import ImageError
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.images.fits_extraction import pick_extension, split_images
 
-__all__ = ["FileResult", "Job", "MeasureOptions", "MeasureWorker", "MeasuredStamp"]
+__all__ = ["FileResult", "MeasureOptions", "MeasureWorker", "MeasuredStamp", "MeasurementJob"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class MeasureOptions:
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class MeasurementJob:
     """A file to measure: its number, its name, and its content or the reason why it cannot be read."""
 
     number: int
@@ -105,7 +105,7 @@ class MeasureWorker:
     def __init__(self, options: MeasureOptions) -> None:
         self._options = options
 
-    def work(self, job: Job) -> FileResult:
+    def work(self, job: MeasurementJob) -> FileResult:
         """Measure the objects of a file."""
         result = FileResult(job.number)
         images = attempt(lambda: split_images(self._pick(job.content)))

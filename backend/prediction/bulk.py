@@ -12,7 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
-from backend.prediction.predictor import CHUNK, Prediction, Predictor, Task
+from backend.prediction.predictor import CHUNK, Prediction, PredictionTask, Predictor
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.predictions import push
 
@@ -27,9 +27,9 @@ LONGEST_CHUNK_S = 120.0
 """A chunk is stored after this time even if it is not full: with masks that take a second each, a kill would lose an hour of
 work."""
 
-Pairs = list[tuple[Task, Prediction]]
+Pairs = list[tuple[PredictionTask, Prediction]]
 
-Engine = Callable[[Sequence[Task]], Iterator[Pairs]]
+Engine = Callable[[Sequence[PredictionTask]], Iterator[Pairs]]
 """Predicts tasks, each once, and yields them in batches of at most `CHUNK`, in any order."""
 
 
@@ -44,7 +44,7 @@ class Stored:
 def make_engine(predictor: Predictor) -> Engine:
     """Return an engine that predicts in this process, in order."""
 
-    def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
+    def predict(tasks: Sequence[PredictionTask]) -> Iterator[Pairs]:
         for start in range(0, len(tasks), CHUNK):
             batch = tasks[start : start + CHUNK]
             yield list(zip(batch, predictor.predict(batch), strict=True))
@@ -65,7 +65,7 @@ def predict_and_store(
     ----------
     client : LabelStudioClient
     project_id : int
-    batches : iterable of list of (Task, Prediction)
+    batches : iterable of list of (PredictionTask, Prediction)
         From an engine.
     exclusive : callable
         Returns a context manager that is held while a chunk is stored, and waits until no other process stores for this

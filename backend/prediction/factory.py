@@ -181,11 +181,11 @@ class PredictorFactory:
                 log.warning("event=head_not_used control=%s trained_on=%s encoders=%s", name, head.encoder, ",".join(columns))
             else:
                 usable[name] = head.on_encoder(self.extractor.encoder) if isinstance(head, Detection) else head
-        prompted_masks = heads.prompted
+        prompted_masks = heads.prompted_masks
         if prompted_masks is not None and prompted_masks.encoder != self.base_masks.encoder:
             log.warning("event=masks_not_used trained_on=%s encoder=%s", prompted_masks.encoder, self.base_masks.encoder)
             prompted_masks = None
-        return replace(heads, by_control=usable, prompted=prompted_masks)
+        return replace(heads, by_control=usable, prompted_masks=prompted_masks)
 
 
 def read_config(label_config: str) -> LabelConfig:

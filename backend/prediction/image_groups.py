@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 
 from backend.prediction.control_models import ControlModel
-from backend.prediction.prediction import ImageName, Task
+from backend.prediction.prediction import ImageName, PredictionTask
 from backend.prediction.task_features import Place
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
@@ -17,7 +17,7 @@ __all__ = ["group_images"]
 
 
 def group_images(
-    tasks: Sequence[Task], config: LabelConfig, to_name: str, models: Sequence[ControlModel]
+    tasks: Sequence[PredictionTask], config: LabelConfig, to_name: str, models: Sequence[ControlModel]
 ) -> tuple[list[tuple[list[Place], list[ControlModel]]], dict[int, str]]:
     """Group the images of an Image tag by the models that predict them.
 
@@ -25,7 +25,7 @@ def group_images(
 
     Parameters
     ----------
-    tasks : sequence of Task
+    tasks : sequence of PredictionTask
     config : LabelConfig
     to_name : str
         Name of the Image tag.
@@ -53,7 +53,7 @@ def group_images(
 
 
 def _pair_images(
-    task: Task, config: LabelConfig, to_name: str, models: Sequence[ControlModel]
+    task: PredictionTask, config: LabelConfig, to_name: str, models: Sequence[ControlModel]
 ) -> list[tuple[ControlModel, ImageName]]:
     """Pair each model with the images of an Image tag that it predicts."""
     return [

@@ -14,7 +14,7 @@ from sync.label_studio.task_images import place_region
 from sync.labelling.config import LabelConfig
 from sync.labelling.visibility import hidden_controls
 
-__all__ = ["EMPTY_SCORE", "LEAST_SCORE", "Draft", "ImageName", "Prediction", "Task"]
+__all__ = ["EMPTY_SCORE", "LEAST_SCORE", "Draft", "ImageName", "Prediction", "PredictionTask"]
 
 ImageName = tuple[str, int]
 """Name of an Image tag, and number of a page."""
@@ -27,7 +27,7 @@ LEAST_SCORE = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
-class Task:
+class PredictionTask:
     """A Label Studio task.
 
     Attributes

@@ -21,7 +21,7 @@ from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor, ImageFeatures
 from backend.prediction.image_groups import group_images
-from backend.prediction.prediction import EMPTY_SCORE, Draft, Prediction, Task
+from backend.prediction.prediction import EMPTY_SCORE, Draft, Prediction, PredictionTask
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.prediction.prompts import answer_prompts
 from backend.prediction.task_blocks import TaskBlocks
@@ -32,7 +32,7 @@ from sync.label_studio.task_images import images_of_control
 from sync.label_studio.validation import sort_regions
 from sync.labelling.config import LabelConfig
 
-__all__ = ["CHUNK", "EMPTY_SCORE", "Prediction", "Predictor", "Task"]
+__all__ = ["CHUNK", "EMPTY_SCORE", "Prediction", "PredictionTask", "Predictor"]
 
 log = logging.getLogger("galaxyloop.predictor")
 
@@ -78,7 +78,7 @@ class Predictor:
         self.version = version
         self.extractor = extractor
         self._blocks = blocks or TaskBlocks()
-        self.masks = heads.prompted or masks
+        self.masks = heads.prompted_masks or masks
         self.models = create_models(controls_to_predict(config), heads, base=base, masks=self.masks, detector=detector)
 
     @cached_property
@@ -120,12 +120,12 @@ class Predictor:
             raise ValueError(f"the labelling config has several images a task ({', '.join(keys)}): use a config with one Image")
         return keys[0]
 
-    def predict(self, tasks: Sequence[Task], *, stop: Callable[[], bool] = lambda: False) -> list[Prediction]:
+    def predict(self, tasks: Sequence[PredictionTask], *, stop: Callable[[], bool] = lambda: False) -> list[Prediction]:
         """Predict tasks, one prediction each, in order.
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : sequence of PredictionTask
         stop : callable
             Called before every `CHUNK` tasks; if it returns True the remaining tasks are left out.
         """
@@ -136,7 +136,7 @@ class Predictor:
             predictions += self._predict_chunk(tasks[start : start + CHUNK])
         return predictions
 
-    def answer(self, tasks: Sequence[Task], context: Mapping[str, Any]) -> list[Prediction]:
+    def answer(self, tasks: Sequence[PredictionTask], context: Mapping[str, Any]) -> list[Prediction]:
         """Answer the prompts of an interactive request; Label Studio reads the first task's answer only.
 
         A context without prompts, which Label Studio sends after a submit, gets an empty answer: Label Studio would draw any
@@ -144,7 +144,7 @@ class Predictor:
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : sequence of PredictionTask
         context : mapping
             The context of the request, with the prompts under ``result``.
 
@@ -159,7 +159,7 @@ class Predictor:
         try:
             regions = answer_prompts(
                 context.get("result"),
-                task=tasks[0].stored,
+                task=tasks[0].stored_results,
                 config=self.config,
                 head=self.masks,
                 windowed_image_of=lambda name, page: self.extractor.windowed_image(
@@ -176,7 +176,7 @@ class Predictor:
             predictions[0] = Prediction(regions, score, self.version)
         return predictions
 
-    def prefetch(self, task: Task) -> None:
+    def prefetch(self, task: PredictionTask) -> None:
         """Compute the features that clicks on the objects of a task need; images that cannot be read are left out."""
         for to_name, models in self._by_image.items():
             finders = [model for model in models if model.finds_objects]
@@ -194,7 +194,7 @@ class Predictor:
             boxes = [box for model in finders for box in model.prompt_boxes(features)]
             self.masks.prefetch(features.windowed_image, boxes)
 
-    def _predict_chunk(self, tasks: Sequence[Task]) -> list[Prediction]:
+    def _predict_chunk(self, tasks: Sequence[PredictionTask]) -> list[Prediction]:
         """Predict tasks image by image; the features of images with the same models are extracted together."""
         drafts = [Draft() for _ in tasks]
         for to_name, models in self._by_image.items():
@@ -207,7 +207,7 @@ class Predictor:
         return [self._finish(task, draft) for task, draft in zip(tasks, drafts, strict=True)]
 
     def _predict_images(
-        self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel], drafts: Sequence[Draft]
+        self, tasks: Sequence[PredictionTask], places: Sequence[Place], models: Sequence[ControlModel], drafts: Sequence[Draft]
     ) -> None:
         """Predict images with the same models, and add their regions to the drafts of their tasks."""
         outcomes = self._extract_features(tasks, places, models)
@@ -226,16 +226,16 @@ class Predictor:
                         tasks[index].id, self.version, model.control.name, str(prediction),
                     )  # fmt: skip
                 else:
-                    drafts[index].predicted.append((model.control, image, prediction))
+                    drafts[index].region_predictions.append((model.control, image, prediction))
 
-    def _finish(self, task: Task, draft: Draft) -> Prediction:
+    def _finish(self, task: PredictionTask, draft: Draft) -> Prediction:
         prediction = attempt(partial(draft.finish, self.config, self.version))
         if not isinstance(prediction, ImageError):
             return replace(prediction, result=self._drop_invalid(prediction.result, task))
         log.warning("event=task_not_predicted task=%d version=%s reason=%r", task.id, self.version, str(prediction))
         return Prediction([], EMPTY_SCORE, self.version, str(prediction))
 
-    def _drop_invalid(self, regions: list[dict[str, Any]], task: Task) -> list[dict[str, Any]]:
+    def _drop_invalid(self, regions: list[dict[str, Any]], task: PredictionTask) -> list[dict[str, Any]]:
         """Return the regions that Label Studio can display; the others would break the annotator's page, and are logged."""
         valid, faults = sort_regions(regions, self.config)
         for fault in faults:
@@ -243,7 +243,7 @@ class Predictor:
         return valid
 
     def _extract_features(
-        self, tasks: Sequence[Task], places: Sequence[Place], models: Sequence[ControlModel]
+        self, tasks: Sequence[PredictionTask], places: Sequence[Place], models: Sequence[ControlModel]
     ) -> list[ImageFeatures | ImageError]:
         return extract_task_features(
             self.extractor, self.config, tasks, places, models, blocks=self._blocks, version=self.version

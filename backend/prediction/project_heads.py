@@ -179,7 +179,7 @@ def _kind(head: Head) -> str:
 def _encoder_of(head: Head) -> str:
     """Return the fingerprint of the encoder that a head stands on; empty for one that reads extracted sources only."""
     if isinstance(head, Detection):
-        return head.learned.encoder if head.learned is not None else ""
+        return head.learned_detector.encoder if head.learned_detector is not None else ""
     return head.encoder if isinstance(head, EmbeddedHead | PromptedMasks) else ""
 
 

@@ -21,11 +21,11 @@ from backend.registry.tables import PredictionRow, insert_of
 from sync.label_studio.task_images import value_at
 
 if TYPE_CHECKING:
-    from backend.prediction.predictor import Prediction, Task
+    from backend.prediction.predictor import Prediction, PredictionTask
 
 __all__ = ["PredictionRecord", "PredictionRecords", "data_hash", "records_of"]
 
-Pairs: TypeAlias = "list[tuple[Task, Prediction]]"
+Pairs: TypeAlias = "list[tuple[PredictionTask, Prediction]]"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class PredictionRecords:
 
         Parameters
         ----------
-        batches : iterable of list of (Task, Prediction)
+        batches : iterable of list of (PredictionTask, Prediction)
             From an engine.
         project_id, version : int
         keys : collection of str
@@ -110,7 +110,7 @@ class PredictionRecords:
             session.commit()
 
 
-def records_of(pairs: Iterable[tuple[Task, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
+def records_of(pairs: Iterable[tuple[PredictionTask, Prediction]], keys: Collection[str]) -> dict[int, PredictionRecord]:
     """Return the records of predictions made now, by task id; ids outside the valid range are left out."""
     clock_s = time.time()
     return {

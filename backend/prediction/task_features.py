@@ -10,7 +10,7 @@ from functools import partial
 from backend.heads.feature_blocks import STRUCTURE
 from backend.prediction.control_models import ControlModel
 from backend.prediction.features import FeatureExtractor, ImageFeatures
-from backend.prediction.prediction import ImageName, Task
+from backend.prediction.prediction import ImageName, PredictionTask
 from backend.prediction.task_blocks import TaskBlocks
 from backend.prediction.task_structure import add_structure, data_of_image
 from sync.errors.failures import attempt
@@ -29,7 +29,7 @@ Place = tuple[int, ImageName]
 def extract_task_features(
     extractor: FeatureExtractor,
     config: LabelConfig,
-    tasks: Sequence[Task],
+    tasks: Sequence[PredictionTask],
     places: Sequence[Place],
     models: Sequence[ControlModel],
     *,
@@ -42,7 +42,7 @@ def extract_task_features(
     ----------
     extractor : FeatureExtractor
     config : LabelConfig
-    tasks : sequence of Task
+    tasks : sequence of PredictionTask
     places : sequence of (int, (str, int))
         The images: index of the task, name of the Image tag and number of the page.
     models : sequence of ControlModel
@@ -89,7 +89,7 @@ def extract_task_features(
     return [outcomes[number] for number in range(len(places))]
 
 
-def reference_of(task: Task, image: ImageName, config: LabelConfig) -> str:
+def reference_of(task: PredictionTask, image: ImageName, config: LabelConfig) -> str:
     """Return the reference of an image in a task's data.
 
     Raises

@@ -10,7 +10,7 @@ from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.images.open import open_caches, open_image_store
 from backend.prediction.bulk import Engine, Pairs, make_engine
 from backend.prediction.factory import PredictorFactory
-from backend.prediction.predictor import CHUNK, Task
+from backend.prediction.predictor import CHUNK, PredictionTask
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
@@ -41,7 +41,7 @@ def ray_engine(address: str | None) -> EngineFactory:
         )
         with open_cluster(address) as cluster:
 
-            def predict(tasks: Sequence[Task]) -> Iterator[Pairs]:
+            def predict(tasks: Sequence[PredictionTask]) -> Iterator[Pairs]:
                 batches = (tasks[start : start + CHUNK] for start in range(0, len(tasks), CHUNK))
                 yield from cluster.map(TaskWorker, bundle, batches)
 
@@ -67,6 +67,6 @@ class TaskWorker:
         factory = PredictorFactory(image_store, cache, maps, sam_checkpoint=settings.sam_checkpoint, data_dir=settings.data_dir)
         self._predictor = bundle.predictor(factory)
 
-    def work(self, job: Sequence[Task]) -> Pairs:
+    def work(self, job: Sequence[PredictionTask]) -> Pairs:
         """Predict a batch of tasks."""
         return list(zip(job, self._predictor.predict(job), strict=True))

@@ -18,7 +18,7 @@ from backend.loop.publication.publish import show_live
 from backend.loop.publication.publisher import Publisher
 from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Engine, Pairs, predict_and_store
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import controls_to_predict
 from backend.prelabel.engines import EngineFactory
 from backend.prelabel.errors import NoProjectError, PrelabelError
@@ -32,11 +32,10 @@ from sync.label_studio.client import LabelStudioError
 from sync.label_studio.duplicates import delete_duplicates
 from sync.label_studio.predictions import count_predictions, predicted_tasks
 from sync.label_studio.projects import ProjectState, project_state
-from sync.label_studio.tasks import Task as StudioTask
-from sync.label_studio.tasks import read_tasks
+from sync.label_studio.tasks import Task, read_tasks
 from sync.labelling.config import LabelConfigError, parse
 
-__all__ = ["Choice", "Outcome", "PrelabelError", "prelabel"]
+__all__ = ["Outcome", "PrelabelError", "TaskSelection", "prelabel"]
 
 log = logging.getLogger("galaxyloop.prelabel")
 
@@ -44,7 +43,7 @@ NOT_FOUND = 404
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class TaskSelection:
     """The tasks to predict.
 
     Attributes
@@ -100,14 +99,16 @@ Progress = Callable[[Iterator[Pairs], str, int], Iterator[Pairs]]
 """Function that yields the given batches and shows a progress bar with a title and a total."""
 
 
-def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine: EngineFactory, progress: Progress) -> Outcome:
+def prelabel(
+    services: Services, project_id: int, choice: TaskSelection, *, open_engine: EngineFactory, progress: Progress
+) -> Outcome:
     """Store the live version's predictions for tasks without one; before the first training, those of the shipped heads.
 
     Parameters
     ----------
     services : Services
     project_id : int
-    choice : Choice
+    choice : TaskSelection
         The tasks to predict.
     open_engine : callable
         `backend.prelabel.engines.local_engine`, or `ray_engine(address)`.
@@ -131,9 +132,9 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
         sentence = f"{project.live_name} of project {project_id} is damaged ({reason})"
         raise PrelabelError(f"{sentence}: start the worker, which makes the last undamaged version live")
     predicted_ids = predicted_tasks(services.label_studio, project_id, project.live_name)
-    outcome = Outcome(project.live_name, known=len(predicted_ids))
+    outcome = Outcome(project.live_name, known_count=len(predicted_ids))
     waiting = [task for task in tasks if task.id not in predicted_ids and not (choice.only_unlabelled and task.annotated)]
-    tasks_to_predict: list[Task] = []
+    tasks_to_predict: list[PredictionTask] = []
     if waiting:
         held_out = held_out_tasks(project, tasks)
         with open_engine(services, project) as engine:
@@ -141,7 +142,7 @@ def prelabel(services: Services, project_id: int, choice: Choice, *, open_engine
             predictions = randomise_held_out(engine(tasks_to_predict), held_out, known_scores=known_count)
             _store(services, project, progress(predictions, "predicting", len(tasks_to_predict)), outcome)
     with exclusive_project(services, project):
-        outcome.replaced = _replace_outdated(services, project, tasks) if choice.limit is None else 0
+        outcome.replaced_count = _replace_outdated(services, project, tasks) if choice.limit is None else 0
         predicted_ids = _verify(services, project, tasks_to_predict, outcome)
         outcome.shown = _show(services, project, state, tasks, predicted_ids)
     return outcome
@@ -163,10 +164,10 @@ def _read_state(services: Services, project_id: int) -> ProjectState:
 
 
 def _choose(
-    waiting: list[StudioTask], choice: Choice, engine: Engine, progress: Progress, held_out: frozenset[int]
-) -> tuple[list[Task], list[float]]:
+    waiting: list[Task], choice: TaskSelection, engine: Engine, progress: Progress, held_out: frozenset[int]
+) -> tuple[list[PredictionTask], list[float]]:
     """Choose the tasks to predict; return them, and the scores computed so far for tasks that are not held out."""
-    tasks = [Task(id=task.id, data=task.data) for task in waiting]
+    tasks = [PredictionTask(id=task.id, data=task.data) for task in waiting]
     known_scores: list[float] = []
     if choice.uncertain_first:
         # Only scores are kept: the masks of 100,000 tasks would not fit in memory. The second pass reads the cache.
@@ -189,23 +190,23 @@ def _store(services: Services, project: Project, predictions: Iterator[Pairs], o
         log.info("event=stored project=%d version=%s stored=%d", project.id, outcome.version, chunk.count)
 
 
-def _replace_outdated(services: Services, project: Project, tasks: list[StudioTask]) -> int:
+def _replace_outdated(services: Services, project: Project, tasks: list[Task]) -> int:
     """Replace outdated predictions, and failed ones that succeed now; return their number."""
     publisher = Publisher(services, project, StoredPredictions())
     tasks_to_predict = publisher.choose(tasks)
-    annotated_ids = [task.id for task in (*tasks_to_predict.changed, *tasks_to_predict.failed) if task.annotations]
+    annotated_ids = [task.id for task in (*tasks_to_predict.changed_tasks, *tasks_to_predict.failed_tasks) if task.annotations]
     annotations = read_annotations(services.label_studio, project.id, task_ids=annotated_ids)
     parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
-    return publisher.replace(tasks_to_predict.changed, parents=parents) + publisher.retry(
-        tasks_to_predict.failed, parents=parents
+    return publisher.replace(tasks_to_predict.changed_tasks, parents=parents) + publisher.retry(
+        tasks_to_predict.failed_tasks, parents=parents
     )
 
 
-def _verify(services: Services, project: Project, tasks: list[Task], outcome: Outcome) -> set[int]:
+def _verify(services: Services, project: Project, tasks: list[PredictionTask], outcome: Outcome) -> set[int]:
     """Return the ids of the tasks that have a prediction in Label Studio; record refused tasks, and delete duplicates."""
     predicted_ids = predicted_tasks(services.label_studio, project.id, outcome.version)
-    outcome.refused = [task.id for task in tasks if task.id not in predicted_ids]
-    outcome.stored = len(tasks) - len(outcome.refused)
+    outcome.refused_tasks = [task.id for task in tasks if task.id not in predicted_ids]
+    outcome.stored_count = len(tasks) - len(outcome.refused_tasks)
     if count_predictions(services.label_studio, project.id, outcome.version) > len(predicted_ids):
         # An annotator opened a task during the import, and Label Studio stored the backend's answer as well.
         outcome.duplicates = delete_duplicates(services.label_studio, project.id, outcome.version)
@@ -215,7 +216,7 @@ def _verify(services: Services, project: Project, tasks: list[Task], outcome: Ou
     return predicted_ids
 
 
-def _show(services: Services, project: Project, state: ProjectState, tasks: list[StudioTask], predicted_ids: set[int]) -> bool:
+def _show(services: Services, project: Project, state: ProjectState, tasks: list[Task], predicted_ids: set[int]) -> bool:
     """Show this version to annotators once all open tasks have its prediction; return whether it is shown.
 
     If the project shows no version yet, also an incomplete one is shown. In a project without this backend, Label Studio reads

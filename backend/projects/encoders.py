@@ -28,7 +28,7 @@ def live_encoder(services: Services, project_id: int) -> str:
         If the backend is not attached to the project.
     """
     project = services.registry.project(project_id)
-    return services.registry.version(project_id, project.live_version).encoder or services.encoders.shipped
+    return services.registry.version(project_id, project.live_version).encoder or services.encoders.shipped_name
 
 
 def choose_encoder(services: Services, project_id: int, encoder: StoredEncoder) -> None:

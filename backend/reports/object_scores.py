@@ -91,7 +91,7 @@ def average_precision(images: Sequence[ImageMatches], *, label: str | None = Non
     images : sequence of ImageMatches, length n
     label : str, optional
     """
-    names = sorted({name for image in images for name in image.drawn}) if label is None else [label]
+    names = sorted({name for image in images for name in image.drawn_labels}) if label is None else [label]
     parts = [_precision_of(images, name) for name in names]
 
     def compute(weights: Floats) -> Floats:
@@ -139,7 +139,7 @@ def mask_iou(images: Sequence[ImageMatches]) -> Score:
 def _counts(image: ImageMatches, label: str | None) -> tuple[int, int]:
     """Return the number of hits, and of detections and drawn objects together."""
     hits = sum(match >= 0 and label in (None, name) for match, name in zip(image.matches, image.labels, strict=True))
-    return hits, sum(label in (None, name) for name in (*image.labels, *image.drawn))
+    return hits, sum(label in (None, name) for name in (*image.labels, *image.drawn_labels))
 
 
 def _precision_of(images: Sequence[ImageMatches], label: str) -> Score:
@@ -152,7 +152,7 @@ def _precision_of(images: Sequence[ImageMatches], label: str) -> Score:
     rows.sort(key=lambda row: -row[0])
     owners = np.array([place for _, place, _ in rows], np.intp)
     hits = np.array([hit for _, _, hit in rows], np.float64)
-    object_counts = np.array([image.drawn.count(label) for image in images], np.float64)
+    object_counts = np.array([image.drawn_labels.count(label) for image in images], np.float64)
 
     def compute(weights: Floats) -> Floats:
         objects = weights @ object_counts

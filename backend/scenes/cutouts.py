@@ -14,7 +14,7 @@ from backend.heads.extraction.source import ExtractionSettings
 from backend.scenes.light import to_light
 from backend.scenes.stamp import Stamp
 
-__all__ = ["Cutout", "cut_out"]
+__all__ = ["GalaxyCutout", "cut_out"]
 
 EDGE_SHARE = 0.45
 """Distance from the outline (at about a sixth of the peak) at which the weight is 1/e, as a fraction of the radius."""
@@ -24,7 +24,7 @@ SMALLEST_SIDE_PX = 24
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Cutout:
+class GalaxyCutout:
     """A galaxy cut out of a real image.
 
     Attributes
@@ -67,7 +67,7 @@ class Cutout:
         return Stamp(light * np.float32(10 ** rng.uniform(-0.6, 0.15)), (float(half), float(half)))
 
 
-def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
+def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> GalaxyCutout:
     """Cut a galaxy out of an image.
 
     Parameters
@@ -102,4 +102,4 @@ def cut_out(image: NDArray[np.float32], mask: NDArray[np.bool_]) -> Cutout:
     while min(levels[-1].shape[:2]) >= 2 * SMALLEST_SIDE_PX:
         height, width = (length // 2 * 2 for length in levels[-1].shape[:2])
         levels.append(levels[-1][:height, :width].reshape(height // 2, 2, width // 2, 2, 3).mean(axis=(1, 3)))
-    return Cutout(tuple(levels), radius)
+    return GalaxyCutout(tuple(levels), radius)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.scenes.cutouts import Cutout, cut_out
+from backend.scenes.cutouts import GalaxyCutout, cut_out
 from backend.scenes.generator import SceneGenerator
 from backend.scenes.skies import FrameSky, clean
 
@@ -44,7 +44,7 @@ def frame_files(folder: Path, *, part: Part) -> list[Path]:
     return [file for field in order[first:last] for file in sorted(folder.glob(f"{field}_*.jpg"))]
 
 
-def load_cutouts(folder: Path, *, part: Part) -> list[Cutout]:
+def load_cutouts(folder: Path, *, part: Part) -> list[GalaxyCutout]:
     """Cut out the galaxies of a part of a `masks/` folder, in about 0.1 s each."""
     return [cut_out(_read(image), np.asarray(Image.open(mask)) > 0) for image, mask in list_outlines(folder, part=part)]
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.scenes.composition import Composition
-from backend.scenes.cutouts import Cutout
+from backend.scenes.cutouts import GalaxyCutout
 from backend.scenes.galaxies import draw_galaxy
 from backend.scenes.light import to_image
 from backend.scenes.scene import Scene
@@ -42,7 +42,7 @@ class SceneGenerator:
 
     Attributes
     ----------
-    cutouts : sequence of Cutout
+    cutouts : sequence of GalaxyCutout
         Real galaxies; a fraction `CUTOUT_SHARE` of all galaxies large enough for a cut-out are drawn from these.
     frames : sequence of FrameSky
         Real skies; a fraction `FRAME_SHARE` of all scenes use these.
@@ -50,7 +50,7 @@ class SceneGenerator:
         Number of the random stream: generators with different streams draw different scenes for the same seed.
     """
 
-    cutouts: Sequence[Cutout] = ()
+    cutouts: Sequence[GalaxyCutout] = ()
     frames: Sequence[FrameSky] = ()
     stream: int = 0
 

@@ -18,7 +18,7 @@ from backend.heads.extraction.extract import extract
 from backend.heads.extraction.source import ExtractionSettings, Source
 from backend.scenes.light import SOFTENING, to_light
 
-__all__ = ["FrameSky", "Sky", "SyntheticSky", "clean"]
+__all__ = ["FrameSky", "SkySource", "SyntheticSky", "clean"]
 
 FAINT_SETTINGS = ExtractionSettings(peak_sigma=4.0, minimum_area_px=4)
 STAR_PEAK, STAR_ROUNDNESS = 0.3, 0.85
@@ -32,7 +32,7 @@ TRIES = 20
 FURTHEST_PX = 300
 
 
-class Sky(Protocol):
+class SkySource(Protocol):
     """A source of patches of sky without galaxies."""
 
     def draw(self, rng: np.random.Generator, side: int) -> NDArray[np.float32]:

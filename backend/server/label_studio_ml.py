@@ -13,7 +13,7 @@ from typing import Any
 
 from label_studio_ml.model import LabelStudioMLBase
 
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.records import records_of
 from backend.server.protocol import project_id_of
 from backend.services import Services
@@ -41,7 +41,10 @@ class GalaxyLoop(LabelStudioMLBase):  # type: ignore[misc]  # label-studio-ml ha
         label_config = str(self.label_config)
         project = services.register_project(self._project(tasks[0]), label_config=label_config, extra_params=None)
         predictor = services.predictors.of(project, label_config=label_config)
-        ours = [Task(id=int(task.get("id") or 0), data=task["data"], stored=task if context else {}) for task in tasks]
+        ours = [
+            PredictionTask(id=int(task.get("id") or 0), data=task["data"], stored_results=task if context else {})
+            for task in tasks
+        ]
         if context is None:
             predictions = predictor.predict(ours)
             records = records_of(zip(ours, predictions, strict=True), predictor.data_keys)

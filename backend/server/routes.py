@@ -129,11 +129,11 @@ async def expose_metrics(state: StateOfServer) -> Response:
 
 def answer_predict(services: Services, body: PredictRequest, disconnection: threading.Event) -> bytes:
     """Predict the tasks of a request, or answer its prompts; return the answer's JSON, empty if the client has disconnected."""
-    from backend.prediction.predictor import Task  # imports torch
+    from backend.prediction.predictor import PredictionTask  # imports torch
     from backend.prediction.records import records_of
 
     context = body.params.context if body.params else None
-    tasks = [Task(id=item.id, data=item.data, stored=item.stored) for item in body.tasks]
+    tasks = [PredictionTask(id=item.id, data=item.data, stored_results=item.stored_results) for item in body.tasks]
     project = services.register_project(body.project, label_config=body.label_config, extra_params=None)
     predictor = services.predictors.of(project, label_config=body.label_config)
     if predictor.version != project.live_name:  # the live version's files are damaged: the worker promotes another one

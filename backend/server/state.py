@@ -16,11 +16,11 @@ from backend.server.pages.form_tokens import FormTokens
 from backend.server.warm_up import WarmUp
 from backend.services import Services
 
-__all__ = ["State", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
+__all__ = ["ServerState", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class ServerState:
     """State of one server.
 
     Attributes
@@ -46,10 +46,10 @@ class State:
     logged_warnings: dict[int, str] = field(default_factory=dict)
 
 
-def open_state(services: Services) -> State:
+def open_state(services: Services) -> ServerState:
     """Create the state of a server with opened services."""
     settings = services.settings
-    return State(
+    return ServerState(
         services=services,
         access=Access(settings),
         metrics=Metrics(services.registry, services.pending_events, Coverage(settings)),
@@ -64,12 +64,12 @@ def open_state(services: Services) -> State:
 # Coroutines, because FastAPI runs each plain function in a thread, which takes a tenth of the time of an event.
 
 
-async def _state_of(request: Request) -> State:
-    state: State = request.app.state.server
+async def _state_of(request: Request) -> ServerState:
+    state: ServerState = request.app.state.server
     return state
 
 
-StateOfServer = Annotated[State, Depends(_state_of)]
+StateOfServer = Annotated[ServerState, Depends(_state_of)]
 
 
 async def require_caller(request: Request, state: StateOfServer) -> None:

@@ -85,10 +85,10 @@ def _effort_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
     for project, versions in versions_of.items():
         newest: dict[str, Effort] = {}
         for version in versions:  # oldest first
-            newest |= {control: effort for control, effort in version.effort.items() if effort.predicted}
+            newest |= {control: effort for control, effort in version.effort.items() if effort.predicted_count}
         for control, effort in newest.items():
             labels = [str(project), control]
-            edits.add_metric(labels, 1 - effort.accepted / effort.predicted)
+            edits.add_metric(labels, 1 - effort.accepted / effort.predicted_count)
             for action in ("accepted", "edited", "rejected", "added"):
                 regions.add_metric([*labels, action], getattr(effort, action))
     yield from (regions, edits)

@@ -16,15 +16,15 @@ from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
 from backend.survey.plan import divide_into_parts, limit_images
-from backend.survey.worker import Job, Part, SurveyWorker, WorkerArguments
+from backend.survey.worker import SurveyJob, SurveyPart, SurveyWorker, WorkerArguments
 from sync.importing.inputs.collection import Collection
 
 __all__ = ["EngineFactory", "SurveyPlan", "SurveyResult", "local_engine", "ray_engine", "run_survey"]
 
-Engine = Callable[[Iterable[Job]], Iterator[Part]]
+Engine = Callable[[Iterable[SurveyJob]], Iterator[SurveyPart]]
 EngineFactory = Callable[[WorkerArguments], AbstractContextManager[Engine]]
 """Function that opens an engine; an engine yields parts in any order."""
-Progress = Callable[[Iterator[Part], SurveyFolder, int], Iterator[Part]]
+Progress = Callable[[Iterator[SurveyPart], SurveyFolder, int], Iterator[SurveyPart]]
 """Function that yields the given parts and shows a progress bar; the number counts the images of existing parts."""
 
 
@@ -130,7 +130,7 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
             len(finished_parts) * part_images, folder.images
         )  # only the last part is smaller, and it is computed last
         if len(finished_parts) < folder.parts:
-            jobs = (Job(number, tuple(spans)) for number, spans in folder.missing_parts(finished_parts))
+            jobs = (SurveyJob(number, tuple(spans)) for number, spans in folder.missing_parts(finished_parts))
             with open_engine((version, Path(folder.run["folder"]), run)) as make_parts:
                 for part in progress(make_parts(jobs), folder, known_images):
                     planned_images = min(part_images, folder.images - part.number * part_images)

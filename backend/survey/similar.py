@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.active.pool import Axes
+from backend.active.pool import PrincipalAxes
 from backend.active.similarity import similarity_to
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
 from backend.survey.columns import EMBEDDING
@@ -69,7 +69,7 @@ def most_similar(
     parts = [survey_folder.part_path(number) for number in sorted(survey_folder.finished_parts())]
     sample = parts[:: max(len(parts) // SAMPLED_PARTS, 1)][:SAMPLED_PARTS]
     first = (next(_chunks(part, rows=SAMPLED_ROWS), None) for part in sample)
-    axes = Axes.of(np.concatenate([vector, *(chunk[1] for chunk in first if chunk is not None)]))
+    axes = PrincipalAxes.of(np.concatenate([vector, *(chunk[1] for chunk in first if chunk is not None)]))
     query = axes.project(vector)
     best = _Best(limit)
     for part in show(parts):

@@ -31,7 +31,7 @@ from sync.importing.inputs.collection import Collection, Span
 from sync.importing.inputs.item import InputError
 from sync.importing.s3_client import DeniedError
 
-__all__ = ["Job", "Part", "SurveyWorker", "WorkerArguments"]
+__all__ = ["SurveyJob", "SurveyPart", "SurveyWorker", "WorkerArguments"]
 
 BATCH = 32
 """Images per batch: the encoder is a quarter faster with 32 than with 8."""
@@ -48,7 +48,7 @@ WorkerArguments = tuple[VersionBundle, Path, Mapping[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class SurveyJob:
     """A part to compute: its number in the plan and its images."""
 
     number: int
@@ -56,7 +56,7 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class SurveyPart:
     """A finished part.
 
     Attributes
@@ -114,7 +114,7 @@ class SurveyWorker:
         self._columns = {model.control.name: column_of(model.control) for model in self._models}
         self._schema = make_schema(self._models, dimension=factory.extractor.dimension, run=run)
 
-    def work(self, job: Job) -> Part:
+    def work(self, job: SurveyJob) -> SurveyPart:
         """Compute a part.
 
         Raises
@@ -136,7 +136,7 @@ class SurveyWorker:
             if images == denied_count >= ENOUGH_DENIED:
                 raise InputError(f"all {images} images of part {job.number} were denied, as the first: {rows[0]['error']}")
             writer.write_table(pa.Table.from_batches(batches, self._schema))
-        return Part(job.number, content.getvalue(), images, unreadable)
+        return SurveyPart(job.number, content.getvalue(), images, unreadable)
 
     def _batches(self, spans: Iterable[Span]) -> Iterator[list[tuple[str, StoredImage | ImageError]]]:
         """Decode images in batches of limited size."""

@@ -120,9 +120,9 @@ def _head(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
 
 
 def _use_shipped(bench: Bench, scenes: Sequence[Scene], seed: int) -> Finder:
-    if bench.shipped is None:
+    if bench.shipped_detector is None:
         raise LookupError(f"there is no detector in {BASE_DETECTOR} that was trained on the encoder {bench.encoder}")
-    return _detect_by_network(bench, bench.shipped)
+    return _detect_by_network(bench, bench.shipped_detector)
 
 
 def _detect_by_network(bench: Bench, detector: LearnedDetector) -> Finder:

@@ -50,7 +50,7 @@ def main() -> None:
                 method = METHODS[name]
                 key = (name, size, seed) if method.learns else (name, 0, 0)
                 names = {cell.name for cell in cells if cell.setting == method.setting(bench)}
-                if key in names or (name == "shipped" and bench.shipped is None):
+                if key in names or (name == "shipped" and bench.shipped_detector is None):
                     continue
                 cell = _measure(key, method, bench)
                 cells = [other for other in cells if other.name != cell.name] + [cell]

@@ -33,7 +33,7 @@ from PIL import Image
 from backend.active.pool import Pool, reduce_embeddings
 from backend.active.ranking import select_batch
 from backend.heads.detection.detected import Detected
-from backend.heads.detection.grid_search import Choice, Grid, score_grid
+from backend.heads.detection.grid_search import Grid, GridPoint, score_grid
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
@@ -133,7 +133,7 @@ def _grid(pool: Scenes, scene: int) -> Grid:
 
 
 @cache
-def _choices() -> tuple[Choice, ...]:
+def _choices() -> tuple[GridPoint, ...]:
     return tuple(score_grid(np.zeros((SIDE_PX, SIDE_PX, 3), np.float32), []))
 
 
@@ -160,7 +160,7 @@ def simulate(stage: Stage, strategy: Strategy, seed: int) -> list[float]:
         open_ = generator.permutation(np.setdiff1d(np.arange(POOL), rows))
         rows = np.concatenate([rows, strategy(stage, head, open_, rows, generator)])
         head = _fit(stage, rows, head)
-        values.append(_measure(stage.measured, head))
+        values.append(_measure(stage.test_scenes, head))
     return values
 
 

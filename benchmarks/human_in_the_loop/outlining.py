@@ -125,7 +125,9 @@ def _clicks_s(head: PromptedMasks, image: StoredImage, mask: Mask, *, seed: int)
 
 
 def _row(name: str, times: Sequence[Times]) -> list[str]:
-    table = np.array([(entry.objects, entry.accepted, entry.drawing, entry.clicking, entry.correcting) for entry in times])
+    table = np.array(
+        [(entry.objects, entry.accepted_objects, entry.drawing, entry.clicking, entry.correcting) for entry in times]
+    )
     objects, accepted_count, drawing, clicking, correcting = table.sum(axis=0)
     generator = np.random.default_rng(0)
     samples = table[generator.integers(0, len(table), (SAMPLES, len(table)))].sum(axis=1)

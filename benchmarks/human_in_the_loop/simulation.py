@@ -109,6 +109,6 @@ def _pool(embeddings: Floats, features: Floats, rows: Floats, head: Morphology |
 def _macro_auc(head: Morphology | None, galaxies: Galaxies) -> float:
     if head is None:
         return 0.5
-    probabilities = head.predict(galaxies.measured)
+    probabilities = head.predict(galaxies.measured_features)
     one_hot = np.eye(len(galaxies.classes))[galaxies.measured_labels]
     return float(np.mean([roc_auc_score(one_hot[:, index], probabilities[:, index]) for index in range(len(galaxies.classes))]))

@@ -182,7 +182,7 @@ def _auc(fixture: LabelStudioFixture, project: int, galaxies: Galaxies) -> float
     if not isinstance(head, Morphology):
         return 0.5
     columns = [head.classes.index(name) for name in NAMES]
-    probabilities: NDArray[np.float32] = head.predict(galaxies.measured)[:, columns]
+    probabilities: NDArray[np.float32] = head.predict(galaxies.measured_features)[:, columns]
     one_hot = np.eye(len(NAMES))[galaxies.measured_labels]
     return float(np.mean([roc_auc_score(one_hot[:, place], probabilities[:, place]) for place in range(len(NAMES))]))
 

@@ -70,7 +70,7 @@ class Curve:
         AUC of each class, mean over seeds.
     brier, ece : ndarray, shape (rungs,)
         Mean over seeds.
-    labels_needed : mapping
+    labels : mapping
         From each target to the labels for this macro AUC: plain, then resampled.
     """
 
@@ -81,7 +81,7 @@ class Curve:
     classes: Floats
     brier: Floats
     ece: Floats
-    labels_needed: Mapping[float, list[Bounds]]
+    labels: Mapping[float, list[Bounds]]
 
     def band(self) -> tuple[Floats, Floats]:
         """Return the interval of the macro AUC at each rung."""
@@ -154,7 +154,7 @@ def _needed_table(curves: dict[str, Curve]) -> str:
     rows = []
     for name, curve in curves.items():
         ends = f"<{curve.rungs[0]:,}", f">{curve.rungs[-1]:,}"
-        rows.append([METHODS[name].title, *(_labels_text(curve.needed[target], ends) for target in TARGETS)])
+        rows.append([METHODS[name].title, *(_labels_text(curve.labels[target], ends) for target in TARGETS)])
     return markdown_table(["method", *(f"AUC {target}" for target in TARGETS)], rows, title="Labels needed (95 % interval)")
 
 
@@ -164,7 +164,7 @@ Factor = tuple[str, float, list[Bounds]]
 def _factors(curves: dict[str, Curve]) -> list[Factor]:
     """Return each factor of the ratio to ResNet18 at each target: plain, then resampled."""
     return [
-        (title, target, [ratio(*pair) for pair in zip(curves[over].needed[target], curves[under].needed[target], strict=True)])
+        (title, target, [ratio(*pair) for pair in zip(curves[over].labels[target], curves[under].labels[target], strict=True)])
         for title, over, under in FACTORS
         if over in curves and under in curves
         for target in TARGETS
@@ -226,7 +226,7 @@ def _numbers(curves: dict[str, Curve], factors: Sequence[Factor], galaxies: Gala
             "class_auc": {class_: _round(curve.classes[:, k]) for k, class_ in enumerate(CLASSES)},
             "brier": _round(curve.brier),
             "ece": _round(curve.ece),
-            "labels_needed": {str(target): _middle_values(curve.needed[target]) for target in TARGETS},
+            "labels_needed": {str(target): _middle_values(curve.labels[target]) for target in TARGETS},
         }
     ratios = [{"what": title, "auc": target, **_middle_values(samples)} for title, target, samples in factors]
     return {"run": run, "pixels": galaxies.pixels, "bootstrap_samples": SAMPLES, "methods": methods, "ratios": ratios}

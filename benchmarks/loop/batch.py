@@ -40,14 +40,14 @@ from backend.loop.examples.held_out import choose_held_out, sides_of
 from backend.loop.examples.snapshot import Snapshot, take_snapshot
 from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
-from backend.prediction.predictor import Prediction, Task
+from backend.prediction.predictor import Prediction, PredictionTask
 from backend.registry.records import Project
 from backend.services import Services
 from backend.settings import Settings
 from benchmarks.loop.fixture import cut_crops
 from benchmarks.report import machine_line, markdown_table, write_section
 from sync.label_studio.annotations import Annotation
-from sync.label_studio.tasks import Task as ProjectTask
+from sync.label_studio.tasks import Task
 
 GALAXIES = Path("../shared/data/gz2")
 CLASSES = {"elliptical": "Elliptical", "spiral": "Spiral", "edge_on": "Edge-on", "merger": "Merger"}
@@ -119,7 +119,7 @@ def _ratio_table(steps: Sequence[Step]) -> str:
 def _measure(address: str, folder: Path, classes: Mapping[str, str], *, batches: int) -> Iterator[Step]:
     first = _services(address, folder / "first")
     project = first.registry.register_project(PROJECT, label_config=CONFIG.read_text(), extra_params=None)
-    tasks = [Task(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
+    tasks = [PredictionTask(number, {"image": reference}) for number, reference in enumerate(classes, start=1)]
     predictions, step = _time("both", 0, "predict all, new images", partial(_predict, first, project, tasks), _count)
     yield step
     for method in METHODS:
@@ -140,7 +140,7 @@ def _services(address: str, folder: Path) -> Services:
 def _batches(
     method: str,
     services: Services,
-    tasks: list[Task],
+    tasks: list[PredictionTask],
     predictions: dict[int, Prediction],
     classes: Mapping[str, str],
     *,
@@ -148,7 +148,7 @@ def _batches(
 ) -> Iterator[Step]:
     project = services.registry.project(PROJECT)
     held_out = choose_held_out({task.id: task.data for task in tasks}, image_keys=["image"], share=0.2)
-    annotated_tasks: list[Task] = []
+    annotated_tasks: list[PredictionTask] = []
     annotations: list[Annotation] = []
     for batch in range(1, batches + 1):
         new, tasks = tasks[:BATCH], tasks[BATCH:]
@@ -164,8 +164,8 @@ def _batches(
         )
         yield step
         version = services.registry.version(PROJECT, number)
-        project_tasks = [ProjectTask(task.id, dict(task.data), True, 1, "") for task in annotated_tasks] + [
-            ProjectTask(task.id, dict(task.data), False, 0, "") for task in tasks
+        project_tasks = [Task(task.id, dict(task.data), True, 1, "") for task in annotated_tasks] + [
+            Task(task.id, dict(task.data), False, 0, "") for task in tasks
         ]
         judge = partial(run_gate, services, project, version, snapshot, project_tasks=project_tasks)
         verdict, step = _time(method, batch, "gate", judge, lambda outcome: f"goes live: {outcome.goes_live}")
@@ -189,7 +189,7 @@ def _time(method: str, batch: int, name: str, work: Callable[[], T], result: Cal
     return outcome, step
 
 
-def _predict(services: Services, project: Project, tasks: list[Task]) -> dict[int, Prediction]:
+def _predict(services: Services, project: Project, tasks: list[PredictionTask]) -> dict[int, Prediction]:
     predictor = services.predictors.of(project, label_config=project.label_config)
     return dict(zip((task.id for task in tasks), predictor.predict(tasks), strict=True))
 
@@ -198,7 +198,7 @@ def _count(predictions: Mapping[int, Prediction]) -> str:
     return f"{len(predictions)} tasks, {sum(len(prediction.result) for prediction in predictions.values())} regions"
 
 
-def _annotate(task: Task, prediction: Prediction, name: str) -> Annotation:
+def _annotate(task: PredictionTask, prediction: Prediction, name: str) -> Annotation:
     regions = annotated_regions(prediction.result, name, task=task.id)
     return Annotation(task.id, task.id, dict(task.data), regions, "2026-01-01T00:00:00Z", 1, False, None, 20.0)
 

@@ -68,7 +68,7 @@ def main() -> None:
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="galaxyloop-bench-") as folder:
-            crops = min(CROPS, max(sizes.prelabelled, *sizes.projects))
+            crops = min(CROPS, max(sizes.prelabelled_tasks, *sizes.projects))
             with open_fixture(Path(folder), crops=crops, console=console) as fixture:
                 measurements = _measure(fixture, Path(folder), sizes, console)
     except KeyboardInterrupt:
@@ -88,9 +88,9 @@ def _measure(fixture: LabelStudioFixture, folder: Path, sizes: Sizes, console: C
     acknowledgements: list[Acknowledgement] = []
     turnarounds: list[Turnaround] = []
     for config in CONFIGS:
-        with console.status(f"pre-labelling {sizes.prelabelled} tasks, {config}"):
+        with console.status(f"pre-labelling {sizes.prelabelled_tasks} tasks, {config}"):
             prelabellings.append(
-                measure_prelabelling(fixture, config, tasks=sizes.prelabelled, rounds=sizes.prelabelling_rounds)
+                measure_prelabelling(fixture, config, tasks=sizes.prelabelled_tasks, rounds=sizes.prelabelling_rounds)
             )
     _print(console, *_prelabelling_table(prelabellings))
     with console.status("webhooks"):

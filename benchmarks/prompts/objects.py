@@ -85,7 +85,7 @@ def scenes(data: Path, part: Part, encoder: WindowEncoder, *, count: int) -> Ite
         fine = [index for index, mask in enumerate(scene.masks) if mask.sum() >= LEAST_AREA_PX][:OBJECTS_A_SCENE]
         if fine:
             count -= 1
-            yield _make_image(scene.image, [scene.masks[i] for i in fine], [bool(scene.blended[i]) for i in fine], encoder)
+            yield _make_image(scene.image, [scene.masks[i] for i in fine], [bool(scene.is_blended[i]) for i in fine], encoder)
 
 
 def objects_of(images: Sequence[StoredImage]) -> list[Object]:
@@ -93,7 +93,7 @@ def objects_of(images: Sequence[StoredImage]) -> list[Object]:
     return [
         Object(image, number, mask, is_blended)
         for number, image in enumerate(images)
-        for mask, is_blended in zip(image.masks, image.blended, strict=True)
+        for mask, is_blended in zip(image.masks, image.is_blended, strict=True)
     ]
 
 

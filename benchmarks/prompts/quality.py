@@ -26,7 +26,7 @@ from benchmarks.prompts.objects import Object, StoredImage, objects_of, outlines
 from benchmarks.prompts.opponents import RECIPES, Recipe, source_extraction, watershed_at_click
 from sync.geometry.shapes import Mask
 
-__all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Judged", "Method", "Plan", "Quality", "measure_quality"]
+__all__ = ["ENOUGH", "LEAST_CLICKS", "MOST_CLICKS", "Judged", "Method", "Quality", "QualityPlan", "measure_quality"]
 
 ENOUGH, LEAST_CLICKS, MOST_CLICKS = 0.9, 5, 20
 FIRST_GUESS, SHIPPED = "first guess (isophotes)", "shipped"
@@ -34,7 +34,7 @@ OTHERS = ("threshold and watershed at the click", "source extraction")
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class QualityPlan:
     """Part, scenes, simulated annotators (each with its own jitter), and numbers of masks for the fine-tuning.
 
     Attributes
@@ -93,7 +93,7 @@ class Quality:
     shipped_method: Method
 
 
-def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
+def measure_quality(data: Path, plan: QualityPlan, console: Console) -> Quality:
     """Fine-tune the segmenter, click through all objects and return the results."""
     torch.set_num_threads(1)
     name = fingerprint(SHIPPED_CHECKPOINT)
@@ -108,8 +108,8 @@ def measure_quality(data: Path, plan: Plan, console: Console) -> Quality:
     fits_s: dict[str, float] = {}
     groups: dict[str, list[Judged]] = {}
     for group, counts, teaching, judging in (
-        ("outlines", plan.outlined, _read_training_outlines, _read_test_outlines),
-        ("scenes", plan.laid, _read_training_scenes, _read_test_scenes),
+        ("outlines", plan.outline_counts, _read_training_outlines, _read_test_outlines),
+        ("scenes", plan.scene_mask_counts, _read_training_scenes, _read_test_scenes),
     ):
         methods = [
             _make_watershed(RECIPES[group]),
@@ -172,20 +172,20 @@ def _fine_tune(
         yield _head(name, head)
 
 
-def _read_test_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_test_outlines(data: Path, plan: QualityPlan, encoder: WindowEncoder) -> list[StoredImage]:
     return outlines(data, plan.part, encoder)
 
 
-def _read_test_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_test_scenes(data: Path, plan: QualityPlan, encoder: WindowEncoder) -> list[StoredImage]:
     return list(scenes(data, plan.part, encoder, count=plan.scenes))
 
 
-def _read_training_outlines(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_training_outlines(data: Path, plan: QualityPlan, encoder: WindowEncoder) -> list[StoredImage]:
     """Return the outlines of the train part, followed by those of the val part if that is not tested."""
     more = outlines(data, "val", encoder) if plan.part == "test" else []
     return [*outlines(data, "train", encoder), *more]
 
 
-def _read_training_scenes(data: Path, plan: Plan, encoder: WindowEncoder) -> list[StoredImage]:
+def _read_training_scenes(data: Path, plan: QualityPlan, encoder: WindowEncoder) -> list[StoredImage]:
     """Return scenes of the train part with enough masks."""
-    return list(scenes(data, "train", encoder, count=max(plan.laid))) if plan.laid else []
+    return list(scenes(data, "train", encoder, count=max(plan.scene_mask_counts))) if plan.scene_mask_counts else []

@@ -8,7 +8,7 @@ from pathlib import Path
 import matplotlib as mpl
 from matplotlib.figure import Figure
 
-from benchmarks.prompts.quality import ENOUGH, LEAST_CLICKS, MOST_CLICKS, SHIPPED, Judged, Plan, Quality
+from benchmarks.prompts.quality import ENOUGH, LEAST_CLICKS, MOST_CLICKS, SHIPPED, Judged, Quality, QualityPlan
 from benchmarks.prompts.sheets import draw_sheet
 from benchmarks.prompts.statistics import clicks_until, difference, mean_of, overlap_after, share_reached
 from benchmarks.report import IMAGES, machine_line, markdown_table, write_section
@@ -52,12 +52,12 @@ paint. No annotator's time was measured.
 Groups = dict[str, list[Judged]]
 
 
-def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
+def write_quality(quality: Quality, plan: QualityPlan, seconds: float) -> None:
     """Draw the images and write the section of the page."""
     sheets = []
     for group, rows in quality.groups.items():
         file = IMAGES / f"prompts_{group}.png"
-        draw_sheet([result for result in rows if result.method == SHIPPED and result.hand == 0], quality.shipped, file)
+        draw_sheet([result for result in rows if result.method == SHIPPED and result.hand == 0], quality.shipped_method, file)
         sheets.append(f"![Best, median and worst of the {group} after one click](images/{file.name})")
     _draw_curves(_groups(quality), CURVES)
     lines = [
@@ -81,7 +81,7 @@ def write_quality(quality: Quality, plan: Plan, seconds: float) -> None:
     write_section("prompts_quality", "\n\n".join(lines))
 
 
-def quality_tables(quality: Quality, plan: Plan) -> str:
+def quality_tables(quality: Quality, plan: QualityPlan) -> str:
     """Return all tables as Markdown."""
     titles = TITLES
     if plan.part != "test":
@@ -97,7 +97,7 @@ def quality_tables(quality: Quality, plan: Plan) -> str:
     return "\n\n".join(tables)
 
 
-def quality_numbers(quality: Quality, plan: Plan) -> dict[str, object]:
+def quality_numbers(quality: Quality, plan: QualityPlan) -> dict[str, object]:
     """Return every figure of the tables with its interval, and the time of each fine-tuning."""
     numbers: dict[str, object] = {"part": plan.part, "fits_s": quality.fits_s}
     for group, rows in _groups(quality).items():

@@ -23,7 +23,7 @@ from typing import Any
 
 from rich.console import Console
 
-from benchmarks.prompts.quality import Plan, measure_quality
+from benchmarks.prompts.quality import QualityPlan, measure_quality
 from benchmarks.prompts.quality_report import quality_numbers, quality_tables, write_quality
 from benchmarks.prompts.speed import Effort, measure_speed
 from benchmarks.prompts.speed_report import speed_tables, write_speed
@@ -31,8 +31,10 @@ from benchmarks.report import RESULTS, machine_line, write_numbers
 
 NAME = "prompts"
 QUICK_EFFORT = Effort(pictures=2, clicks=3, vit_b=1, predictors=2, passes=3)
-QUICK_PLAN = Plan(part="val", scenes=4, hands={"outlines": 1, "scenes": 1}, outlined=(20,), laid=(20,))
-DEVELOPING = Plan(part="val", outlined=(20, 32))
+QUICK_PLAN = QualityPlan(
+    part="val", scenes=4, hands={"outlines": 1, "scenes": 1}, outline_counts=(20,), scene_mask_counts=(20,)
+)
+DEVELOPING = QualityPlan(part="val", outline_counts=(20, 32))
 """The val part is evaluated, so no head is fitted on it."""
 
 
@@ -44,7 +46,7 @@ def main() -> None:
     if options.part in ("speed", "both"):
         speed(console, quick=options.quick)
     if options.part in ("quality", "both"):
-        plan = QUICK_PLAN if options.quick else DEVELOPING if options.develop else Plan()
+        plan = QUICK_PLAN if options.quick else DEVELOPING if options.develop else QualityPlan()
         hands = options.scene_hands or plan.hands["scenes"]
         quality(options.data, replace(plan, hands=plan.hands | {"scenes": hands}), console)
 
@@ -60,7 +62,7 @@ def speed(console: Console, *, quick: bool) -> None:
         write_speed(numbers, load)
 
 
-def quality(data: Path, plan: Plan, console: Console) -> None:
+def quality(data: Path, plan: QualityPlan, console: Console) -> None:
     """Measure the quality of masks and write the section."""
     began = time.process_time()
     result = measure_quality(data, plan, console)

@@ -30,7 +30,7 @@ WANTED, FOUND = "#22d3ee", "#ff7a1a"
 
 def draw_sheet(judged_rows: Sequence[Judged], method: Method, file: Path) -> None:
     """Draw the best, the middle and the worst `COLUMNS` of objects that one simulated annotator clicked, one row each."""
-    order = sorted(range(len(judged_rows)), key=lambda index: -judged_rows[index].clicked.after(1))
+    order = sorted(range(len(judged_rows)), key=lambda index: -judged_rows[index].clicks.after(1))
     count = min(COLUMNS, len(order))
     middle = (len(order) - count) // 2
     rows = {"best": order[:count], "median": order[middle : middle + count], "worst": order[-count:]}

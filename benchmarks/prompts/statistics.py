@@ -79,7 +79,7 @@ def _by_object(rows: Sequence[Judged], figure: Figure) -> tuple[NDArray[np.int64
     hands: dict[int, list[float]] = {}
     pictures: dict[int, int] = {}
     for result in rows:
-        hands.setdefault(id(result.object), []).append(figure(result.clicked))
+        hands.setdefault(id(result.object), []).append(figure(result.clicks))
         pictures[id(result.object)] = result.object.number
     return np.asarray(list(pictures.values())), np.asarray([np.mean(values) for values in hands.values()])
 

@@ -119,7 +119,7 @@ def peak_memory_mb() -> float:
 def select(pool: Pool, strategy: str, source: np.random.Generator) -> np.ndarray:
     """Return the indices of the front."""
     if strategy == SIMILAR:
-        return np.argsort(-similarity_to(pool.features, pool.labelled[:3]))[: front_length(10)]
+        return np.argsort(-similarity_to(pool.features, pool.labelled_features[:3]))[: front_length(10)]
     pool_with_ratings = replace(pool, ratings=source.integers(1, 6, LABELS).astype(np.float32))
     return select_batch(pool_with_ratings, strategy, front_length(10), source=source)
 

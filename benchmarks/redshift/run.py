@@ -41,7 +41,7 @@ def run_redshifts(galaxies: GalaxySet) -> dict[str, Any]:
         )
         result[name] = number_scores(values, true, relative=True, half_widths=widths) | {"cpu_seconds": round(seconds, 1)}
         if head is not None:
-            result[name]["learner"] = [expert.learner for expert in head.fitted.experts if expert.blocks]
+            result[name]["learner"] = [expert.learner for expert in head.experts.experts if expert.blocks]
         print(name, json.dumps(result[name]), flush=True)
     return result
 

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from backend.heads.restoration.network import MEDIUM, Restored, Restoring
+from backend.heads.restoration.network import MEDIUM, RestoredBatch, Restoring
 from backend.heads.restoration.noise import measure_noise
 from backend.heads.restoration.tikhonov import deconvolve
 from benchmarks.restoration.galaxies import read_priors, simulate_scene
@@ -91,7 +91,7 @@ def observe_kind(material: Material, kind: str, ratio: float, count: int) -> Ite
         yield observe(chosen_scenes, psfs, np.full(BATCH, ratio), rng, realistic=False)
 
 
-def restore_observed(network: Restoring, observation: Observed, *, blind: bool) -> tuple[Restored, Tensor]:
+def restore_observed(network: Restoring, observation: Observed, *, blind: bool) -> tuple[RestoredBatch, Tensor]:
     """Return the restored images, and the Tikhonov solution from which the network starts.
 
     Parameters

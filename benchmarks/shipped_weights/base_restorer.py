@@ -42,20 +42,23 @@ def main() -> None:
         training.restore(torch.load(checkpoint, weights_only=True))
     val = Material(options.data, "val", pool=100)
     val_batches = [val.batch(number, options.batch) for number in range(VAL_BATCHES)]
-    batches = Material(options.data, "train").batches(options.batch, start=training.done)
+    batches = Material(options.data, "train").batches(options.batch, start=training.steps_done)
     start_s, losses = time.process_time(), []
-    while training.done < schedule.steps:
+    while training.steps_done < schedule.steps:
         losses.append(training.step([next(batches)]))
-        last = training.done == schedule.steps
-        if training.done % STORED_EVERY == 0 or last:
+        last = training.steps_done == schedule.steps
+        if training.steps_done % STORED_EVERY == 0 or last:
             with atomic_write(checkpoint) as file:
                 torch.save(training.state(), file)
-        if training.done % SCORED_EVERY == 0 or last:
+        if training.steps_done % SCORED_EVERY == 0 or last:
             gain, coverage = gain_db(network.eval(), val_batches)
             network.train()
             seconds = time.process_time() - start_s
             loss = sum(losses[-SCORED_EVERY:]) / len(losses[-SCORED_EVERY:])
-            print(f"{training.done} loss {loss:.3f} val +{gain:.2f} dB, coverage {coverage:.3f}, {seconds:.0f} s", flush=True)
+            print(
+                f"{training.steps_done} loss {loss:.3f} val +{gain:.2f} dB, coverage {coverage:.3f}, {seconds:.0f} s",
+                flush=True,
+            )
 
 
 def _options() -> argparse.Namespace:

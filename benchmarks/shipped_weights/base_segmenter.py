@@ -77,15 +77,16 @@ def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: 
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, weights_only=True))
     start_s, losses = time.monotonic(), []
-    while training.done < schedule.steps:
-        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.done * SEEDS_A_STEP)
+    while training.steps_done < schedule.steps:
+        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.steps_done * SEEDS_A_STEP)
         losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
-        if training.done % KEPT_EVERY == 0:
+        if training.steps_done % KEPT_EVERY == 0:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
             with atomic_write(checkpoint) as file:
                 torch.save(training.state(), file)
             print(
-                f"step {training.done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - start_s:.0f} s", flush=True
+                f"step {training.steps_done} loss {np.mean(losses[-KEPT_EVERY:]):.3f} {time.monotonic() - start_s:.0f} s",
+                flush=True,
             )
     return replace(head, network=round_weights(training.network))
 

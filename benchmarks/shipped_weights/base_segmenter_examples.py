@@ -13,7 +13,7 @@ from PIL import Image
 
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.project_examples import example_of
-from backend.heads.segmentation.training import Example
+from backend.heads.segmentation.training import WindowExample
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.scenes.folders import Part, generator_of, list_outlines
 from backend.scenes.generator import SceneGenerator
@@ -48,7 +48,7 @@ class Windows:
         self._generator: SceneGenerator = generator_of(data, part="train")
         self._galaxies: Sequence[Outlined] = outlined_galaxies(data, "train")
 
-    def endless(self, first_seed: int) -> Iterator[Example]:
+    def endless(self, first_seed: int) -> Iterator[WindowExample]:
         """Yield examples of consecutive seeds without end."""
         seed = first_seed
         while True:
@@ -57,7 +57,7 @@ class Windows:
             if example is not None:
                 yield example
 
-    def draw(self, seed: int) -> Example | None:
+    def draw(self, seed: int) -> WindowExample | None:
         """Return the example of a seed; None if its image has no visible object."""
         rng = np.random.default_rng([2, seed])
         if rng.random() < OUTLINE_SHARE:

@@ -40,18 +40,21 @@ def main() -> None:
         training.network.load_state_dict(AmortisedPosterior.load(options.start).network.state_dict())
     if options.checkpoint.exists():
         training.restore(torch.load(options.checkpoint, weights_only=True))
-        print(f"continues after step {training.done}", flush=True)
+        print(f"continues after step {training.steps_done}", flush=True)
     began = time.monotonic()
     libraries = draw_libraries(read_priors(options.priors, held_out=False), GALAXIES_PER_SIZE, seed=1)
     print(f"drew {len(libraries)} x {GALAXIES_PER_SIZE} galaxies in {time.monotonic() - began:.0f} s", flush=True)
     losses: list[float] = []
-    batches = training_batches(libraries, BATCH, first_step=training.done, different=DIFFERENT)
-    while training.done < options.steps:
+    batches = training_batches(libraries, BATCH, first_step=training.steps_done, different=DIFFERENT)
+    while training.steps_done < options.steps:
         losses.append(training.step(next(batches)))
-        if training.done % SAVE_EVERY == 0 or training.done == options.steps:
+        if training.steps_done % SAVE_EVERY == 0 or training.steps_done == options.steps:
             with atomic_write(options.checkpoint) as file:
                 torch.save(training.state(), file)
-            print(f"step {training.done} loss {np.mean(losses[-SAVE_EVERY:]):.3f} {time.monotonic() - began:.0f} s", flush=True)
+            print(
+                f"step {training.steps_done} loss {np.mean(losses[-SAVE_EVERY:]):.3f} {time.monotonic() - began:.0f} s",
+                flush=True,
+            )
     network = training.network.eval().requires_grad_(False)
     held_out = draw_libraries(read_priors(options.priors, held_out=True), VALIDATION // 5, seed=2)
     (validation,) = next(training_batches(held_out, VALIDATION, first_step=0, different=1, seed=3))

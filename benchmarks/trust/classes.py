@@ -142,7 +142,7 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int, holds_o
     steps, trained_count = [], 0
     right = [_accuracy(loop, order)]
     for _ in range(batches):
-        loop.labelled += loop.next_batch(order)
+        loop.labelled_galaxies += loop.next_batch(order)
         candidate = loop.fit(loop.training)
         if candidate is not None:
             trained_count += 1
@@ -150,7 +150,9 @@ def run_loop(galaxies: Galaxies, rule: Rule, *, seed: int, batches: int, holds_o
             if answer is not HeadOrigin.LIVE:
                 head = candidate if answer is HeadOrigin.CANDIDATE else None
                 rest = loop.list_unlabelled(order)
-                steps.append(measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled)))
+                steps.append(
+                    measure_step(loop.scores(loop.live, rest), loop.scores(head, rest), labels=len(loop.labelled_galaxies))
+                )
                 loop.live, loop.live_learned = head, loop.training if head is candidate else ()
         right.append(_accuracy(loop, order))
     rest = loop.list_unlabelled(order)

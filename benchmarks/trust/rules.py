@@ -15,8 +15,8 @@ from backend.heads.classification.morphology import Morphology
 from backend.loop.gate.candidates import ENOUGH_HELD_OUT
 from backend.loop.gate.change import MOST_TASKS
 from backend.loop.gate.decision import Decision, HeadOrigin, decide, decide_on_change
-from backend.loop.scores.comparison import Answer, Comparison, compare
-from backend.loop.training.cross_validation import Plan, assign_folds, plan_of_classes
+from backend.loop.scores.comparison import Comparison, ComparisonResult, compare
+from backend.loop.training.cross_validation import FoldPlan, assign_folds, plan_of_classes
 from backend.prediction.control_models import base_offset
 from backend.prediction.control_models.agreement import class_agreement
 from benchmarks.trust.classes import BASE, Loop
@@ -54,7 +54,7 @@ def measure(loop: Loop, candidate: Morphology) -> Evidence:
     """Compare held-out and cross-validated scores of a candidate with those of the live version and the shipped head."""
     judging = loop.judging
     training = np.array(loop.training if len(judging) < ENOUGH_HELD_OUT else (), np.intp)
-    plan = plan_of_classes(len(training)) or Plan(2, 1)
+    plan = plan_of_classes(len(training)) or FoldPlan(2, 1)
     strata = loop.galaxies.targets[training].argmax(axis=1).tolist()
     compared_heads = [(candidate, loop.training), (loop.live, loop.live_learned), (None, ())]
     scores: list[NDArray[np.float64]] = []
@@ -108,7 +108,7 @@ def by_significance(loop: Loop, candidate: Morphology) -> HeadOrigin:
 def unless_worse(loop: Loop, candidate: Morphology) -> HeadOrigin:
     """Take every candidate that is not significantly worse than the live version or the shipped head."""
     evidence = measure(loop, candidate)
-    worse = Answer.WORSE in (evidence.versus_live.answer, evidence.versus_shipped.answer)
+    worse = ComparisonResult.WORSE in (evidence.versus_live.answer, evidence.versus_shipped.answer)
     return HeadOrigin.LIVE if worse else HeadOrigin.CANDIDATE
 
 

@@ -16,7 +16,7 @@ from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.extract import extract
-from backend.loop.gate.decision import HeadOrigin, Objects, decide
+from backend.loop.gate.decision import HeadOrigin, ObjectCounts, decide
 from backend.loop.scores.comparison import Comparison, compare
 from backend.loop.training.cross_validation import assign_folds, plan_of_objects
 from backend.scenes.folders import generator_of
@@ -152,9 +152,9 @@ def _by_gate(
 
     rows = [*judging, *candidate]
     with_some = [row for row in rows if heads.scenes.boxes[row]]
-    objects = Objects(
-        drawn=sum(len(heads.scenes.boxes[row]) for row in rows),
-        predicted=sum(heads.judge(candidate, row)[2] for row in with_some),
+    objects = ObjectCounts(
+        drawn_count=sum(len(heads.scenes.boxes[row]) for row in rows),
+        predicted_count=sum(heads.judge(candidate, row)[2] for row in with_some),
         candidate_hits=int((scores[0] > 0).sum()),
         live_hits=int((scores[1] > 0).sum()),
     )

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
 from sync.export import KEEPS_ALL_CONTROLS, KINDS_OF_FORMAT, WHOLE_IMAGE
-from sync.export.reading.annotations import Report
+from sync.export.reading.annotations import ReportProblem
 from sync.export.records import Record
 
 __all__ = ["drop_unsupported", "formats_with", "report_foreign"]
@@ -25,7 +25,7 @@ _NAMES = {
 }
 
 
-def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) -> Iterator[Record]:
+def drop_unsupported(records: Iterable[Record], *, format: str, report: ReportProblem) -> Iterator[Record]:
     """Yield records without the annotations that `format` cannot represent.
 
     After the last record, report the number of omitted regions of each control and kind.
@@ -48,7 +48,7 @@ def drop_unsupported(records: Iterable[Record], *, format: str, report: Report) 
         )
 
 
-def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: Report) -> None:
+def report_foreign(foreign: Counter[tuple[str, str]], *, format: str, report: ReportProblem) -> None:
     """Report the regions that only Label Studio's own JSON keeps, one line per control and type.
 
     Parameters

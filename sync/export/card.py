@@ -96,7 +96,8 @@ def _counts(facts: Facts) -> str:
         f"Exported from Label Studio project {facts.dataset.project} as `{facts.format}` on {datetime.now(UTC):%Y-%m-%d} "
         "by galaxyloop.",
         f"- {tally.unit.title()}: {tally.tasks.total():,} exported of {first_pass.tasks:,} with an annotation.",
-        f"- Annotations read: {first_pass.annotations:,}; {first_pass.skipped:,} more were skipped, and are left out.",
+        f"- Annotations read: {first_pass.annotations:,}; "
+        f"{first_pass.skipped_annotations:,} more were skipped, and are left out.",
         f"- Objects: {tally.objects.total():,}; answers about whole images: {tally.answers.total():,}.",
         f"- Annotators: {len(+tally.annotators)}; tasks that two or more people annotated: {first_pass.several:,}.",
         f"- Consensus: `{facts.consensus}`. {_CONSENSUS[facts.consensus]}",
@@ -141,7 +142,7 @@ def _agreement(facts: Facts) -> str:
                 agreement.control,
                 f"{agreement.pairs:,}",
                 f"{agreement.mean_overlap:.3f}" if agreement.pairs else "",
-                f"{100 * agreement.matched:.1f} %",
+                f"{100 * agreement.matched_share:.1f} %",
             ]
             for agreement in facts.shapes
         ]
@@ -150,9 +151,9 @@ def _agreement(facts: Facts) -> str:
 
 
 def _provenance(facts: Facts) -> str:
-    if not facts.tally.made.total():
+    if not facts.tally.origins.total():
         return ""
-    counts = sorted(facts.tally.made.items())
+    counts = sorted(facts.tally.origins.items())
     rows = [[made_by, state, version, f"{number:,}"] for (made_by, state, version), number in counts if number]
     return (
         "## Who made the labels\n\n"

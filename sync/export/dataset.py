@@ -11,7 +11,7 @@ from sync.errors.images import ImageError
 from sync.export.data_columns import DataColumn
 from sync.export.image_files import ImageFile
 from sync.export.quantity_columns import QuantityColumn
-from sync.export.reading.annotations import Report
+from sync.export.reading.annotations import ReportProblem
 from sync.export.records import Record
 
 __all__ = ["Dataset"]
@@ -54,7 +54,7 @@ class Dataset:
     outlined_classes: frozenset[str]
     data_columns: tuple[DataColumn, ...]
     splits: tuple[str, ...]
-    report: Report
+    report: ReportProblem
     on_written: Callable[[Record], None]
     quantities: tuple[QuantityColumn, ...] = ()
 

@@ -110,7 +110,7 @@ def _scan_task(
     if is_first(task):
         first_pass.data_columns.add(data if isinstance(data := task.get("data"), Mapping) else {})
         first_pass.annotations += len(submissions)
-    first_pass.skipped += len(items) - len(submissions)
+    first_pass.skipped_annotations += len(items) - len(submissions)
     for item in submissions:
         _note_labels(item, config, first_pass)
     if not is_read(task, places=sky_of is not None):
@@ -164,7 +164,7 @@ def _note_labels(annotation: Mapping[str, Any], config: LabelConfig, first_pass:
             sort_key = (number if isinstance(number, int) else 0, place)
             first_pass.extra_labels[label] = min(first_pass.extra_labels.get(label, sort_key), sort_key)
         if kind in OUTLINES:
-            first_pass.outlined.update(labels)
+            first_pass.outlined_classes.update(labels)
 
 
 def _place(

@@ -86,4 +86,4 @@ def _relations(regions: Iterable[Mapping[str, object]]) -> dict[str, set[str]]:
 def _with_box(outline: DrawnObject, box: DrawnObject) -> DrawnObject:
     probability = box.probability if outline.probability is None else outline.probability
     provenance = Provenance.join([outline.provenance, box.provenance])
-    return replace(outline, boxed=box, probability=probability, provenance=provenance)
+    return replace(outline, merged_box=box, probability=probability, provenance=provenance)

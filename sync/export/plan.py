@@ -8,7 +8,7 @@ from pathlib import Path
 from sync.export.merging import OBJECTS
 from sync.labelling.config import LabelConfig
 
-__all__ = ["ExportError", "Plan", "Summary"]
+__all__ = ["ExportError", "ExportSummary", "Plan"]
 
 
 class ExportError(RuntimeError):
@@ -56,7 +56,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Summary:
+class ExportSummary:
     """Counts of the written data set.
 
     Attributes

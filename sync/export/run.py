@@ -20,7 +20,7 @@ from sync.export.dataset import Dataset
 from sync.export.first_pass import FirstPass, is_read, run_first_pass
 from sync.export.formats.rows import COLUMNS
 from sync.export.image_files import ImageFiles
-from sync.export.plan import ExportError, Plan, Summary
+from sync.export.plan import ExportError, ExportSummary, Plan
 from sync.export.problems import Problems
 from sync.export.quantity_columns import quantity_columns
 from sync.export.reading.images import split_by_image
@@ -36,7 +36,7 @@ from sync.export.task_list import TaskList
 from sync.files.atomic import atomic_folder
 from sync.labelling.config import LabelConfig
 
-__all__ = ["ExportError", "Plan", "Summary", "export"]
+__all__ = ["ExportError", "ExportSummary", "Plan", "export"]
 
 
 class OutputTakenError(WrongCallError, ExportError):
@@ -50,7 +50,7 @@ def export(
     plan: Plan,
     image_files: ImageFiles,
     watch: Callable[[Iterator[Record], int], Iterator[Record]] = lambda records, _total: records,
-) -> Summary:
+) -> ExportSummary:
     """Export a project.
 
     Parameters
@@ -104,7 +104,7 @@ def export(
             labels=number_labels(_labels(plan.config, first_pass), plan.class_numbers),
             keypoint_labels=_keypoint_labels(plan.config),
             kinds=frozenset(first_pass.kinds),
-            outlined=frozenset(first_pass.outlined),
+            outlined_classes=frozenset(first_pass.outlined_classes),
             data_columns=first_pass.data_columns.columns(),
             splits=tuple(plan.fractions or (ONLY_SPLIT,)),
             report=problems.add,
@@ -112,9 +112,9 @@ def export(
             quantities=quantity_columns(plan.config, reserved_names=[column.name for column in COLUMNS]),
         )
         _check_something_fits(plan, dataset)
-        if first_pass.data_columns.dropped:
+        if first_pass.data_columns.dropped_count:
             limit = f"a data set has at most {MOST_COLUMNS} of their columns"
-            reason = f"{first_pass.data_columns.dropped:,} values of the tasks' data are left out: {limit}"
+            reason = f"{first_pass.data_columns.dropped_count:,} values of the tasks' data are left out: {limit}"
             problems.add(reason, task=None)
         decide = CONSENSUS[plan.consensus](first_pass.votes, plan.config)
         tasks_with_images = tasks_with_sizes.image_files(spool)
@@ -145,7 +145,9 @@ def export(
         )
         (folder / CARD_FILE).write_text(data_card(facts), encoding="utf-8", errors="backslashreplace")
         empty_splits = tally.empty_splits(dataset.splits)
-    return Summary(tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty_splits, tally.unit)
+    return ExportSummary(
+        tally.tasks.total(), tally.objects.total(), tally.answers.total(), problems.count, empty_splits, tally.unit
+    )
 
 
 def _write(records: Iterable[Record], folder: Path, *, dataset: Dataset, format: str) -> None:

@@ -15,7 +15,7 @@ from sync.export.consensus.consensus import Decision
 from sync.export.image_files import ImageFile
 from sync.export.merging import merge_boxes
 from sync.export.plan import Plan
-from sync.export.reading.annotations import Report, parse_annotations
+from sync.export.reading.annotations import ReportProblem, parse_annotations
 from sync.export.reading.images import assign_image, image_of_task, number_of, reference_of
 from sync.export.reading.sizes import report_stated
 from sync.export.reading.sky import SkyReader
@@ -36,7 +36,7 @@ def build_records(
     decide: Decision,
     splitting: Splitting | None,
     sky_of: SkyReader,
-    report: Report,
+    report: ReportProblem,
 ) -> Iterator[Record]:
     for task, image_file, size in tasks:
         make = partial(
@@ -58,7 +58,7 @@ def _build_record(
     decide: Decision,
     splitting: Splitting | None,
     sky_of: SkyReader,
-    report: Report,
+    report: ReportProblem,
 ) -> Record | None:
     """Return the record of a task; None if the task is left out."""
     config = plan.config
@@ -82,7 +82,7 @@ def _build_record(
         reason = error if isinstance(error, SkyError) else reason_of_item(error)
         report(f"the position on the sky is left out: {reason}", task=number)
         sky = NOWHERE
-    for distortion in sky.celestial.omitted if sky.celestial is not None else ():
+    for distortion in sky.celestial.omissions if sky.celestial is not None else ():
         report(f"positions on the sky are less exact: {distortion}", task=number)
     for fault in sky.faults:
         report(f"a number of the position on the sky is left out: {fault}", task=number)
@@ -96,12 +96,12 @@ def _build_record(
         annotations=tuple(annotations),
         image_file=image_file if plan.format in WITH_IMAGES else None,
         number=number_of(task),
-        image=image_of_task(task, config) if len(config.image_key) > 1 or config.paged else None,
+        image=image_of_task(task, config) if len(config.image_key) > 1 or config.paged_images else None,
     )
 
 
 def _report_sizes(
-    task: Mapping[str, Any], plan: Plan, image_file: ImageFile | ImageError | None, size: Size | None, *, report: Report
+    task: Mapping[str, Any], plan: Plan, image_file: ImageFile | ImageError | None, size: Size | None, *, report: ReportProblem
 ) -> None:
     """Report an image file whose size differs from that in the annotations, or that is missing."""
     if size is not None:

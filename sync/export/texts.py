@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from sync.export.reading.annotations import Report
+from sync.export.reading.annotations import ReportProblem
 
 __all__ = ["DS9", "ECSV", "FITS", "NAMES", "UNICODE", "XML", "Texts", "escape_text", "safe_cell"]
 
@@ -50,7 +50,7 @@ class Texts:
         Called once for each text that is escaped or cut, up to `MOST_REPORTED`.
     """
 
-    def __init__(self, pattern: re.Pattern[str], *, format: str, report: Report) -> None:
+    def __init__(self, pattern: re.Pattern[str], *, format: str, report: ReportProblem) -> None:
         self._pattern = pattern
         self._format = format
         self._report = report

@@ -17,7 +17,7 @@ from sync.errors.images import ImageError
 from sync.images.cleaning import clean
 from sync.images.decode import decode, kind_of, unpack
 from sync.images.display import WEB_SUFFIXES, display
-from sync.images.fits.choice import Choice, choose, select_parts
+from sync.images.fits.choice import ImageChoice, choose, select_parts
 from sync.images.fits.headers import read_headers
 from sync.images.fits.parts import Part, parts_of
 from sync.images.fits.reader import FitsBands, read_bands
@@ -173,7 +173,7 @@ def _extensions(parts: list[Part], extension: str) -> tuple[Mapping[str, Any], .
     try:
         choice = choose(parts)
     except ImageError:  # the file has only auxiliary images, and `extension` selects one
-        choice = Choice((), ())
+        choice = ImageChoice((), ())
     use = {part.number: f"image {number + 1}" for number, image in enumerate(choice.images) for part in image}
     use |= {part.number: f"left out: {reason}" for part, reason in choice.left_out}
     return tuple(_extension(part, use.get(part.number, "left out" if part.shape else "no data")) for part in parts)

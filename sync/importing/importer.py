@@ -216,11 +216,11 @@ def _import(
 
 
 def _stored_file(image: DrawnImage) -> StoredFile:
-    return StoredFile(image.content_id + image.displayed.suffix, image.displayed.image)
+    return StoredFile(image.content_id + image.display_image.suffix, image.display_image.image)
 
 
 def _task(image: DrawnImage, reference: str, storage: Storage, image_key: str) -> dict[str, Any]:
-    display_image = image.displayed
+    display_image = image.display_image
     columns = image.item.data
     if image_key in columns:  # a catalogue column with the key of the image
         columns = {f"catalogue_{name}" if name == image_key else name: value for name, value in columns.items()}

@@ -23,7 +23,7 @@ _STEP = re.compile(r"[^.\[\]]+")
 def references_of(data: Mapping[str, Any], config: LabelConfig, to_name: str) -> list[str]:
     """Return the reference of each page of an Image tag, one for a tag without pages; "" if the value is not a string."""
     value = value_at(data, config.image_key.get(to_name, ""))
-    if to_name not in config.paged:
+    if to_name not in config.paged_images:
         return [_text(value[0] if isinstance(value, list) and value else value)]
     return [_text(page) for page in value] if isinstance(value, list) and value else [_text(value)]
 
@@ -56,7 +56,7 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
         If the region names an image that the control does not annotate, or an invalid page.
     """
     if not control.marks_objects:
-        return control.to_name, page_of(region) if control.per_item and control.to_name in config.paged else 0
+        return control.to_name, page_of(region) if control.per_item and control.to_name in config.paged_images else 0
     name = region.get("to_name") if isinstance(region.get("to_name"), str) else None
     if name not in control.to_names:
         if len(control.to_names) > 1 or name in config.image_key:
@@ -64,7 +64,7 @@ def image_of_region(region: Mapping[str, Any], control: Control, config: LabelCo
                 f"the region lies on {quote(name)}, and {control.name!r} annotates {', '.join(control.to_names)}"
             )
         name = control.to_name  # Label Studio shows a region of an unknown image on the control's image
-    return str(name), page_of(region) if name in config.paged else 0
+    return str(name), page_of(region) if name in config.paged_images else 0
 
 
 def page_of(region: Mapping[str, Any]) -> int:
@@ -86,7 +86,7 @@ def page_of(region: Mapping[str, Any]) -> int:
 def place_region(region: Region, config: LabelConfig, image: tuple[str, int]) -> Region:
     """Return a copy of a region with the `to_name` of an image and, if its tag has pages, the `item_index`."""
     to_name, page = image
-    return {**region, "to_name": to_name, **({"item_index": page} if to_name in config.paged else {})}
+    return {**region, "to_name": to_name, **({"item_index": page} if to_name in config.paged_images else {})}
 
 
 def value_at(data: Mapping[str, Any], key: str) -> object:

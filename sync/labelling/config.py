@@ -113,7 +113,7 @@ def parse(xml: str) -> LabelConfig:
         if not tags.images.keys().isdisjoint(_targets(element))
     ]
     names = frozenset(name for element in root.iter() if (name := element.get("name")))
-    return LabelConfig(controls, tags.images, frozenset(tags.paged), tags.conditions, tuple(tags.passed_over), names)
+    return LabelConfig(controls, tags.images, frozenset(tags.paged_images), tags.conditions, tuple(tags.passed_over), names)
 
 
 @dataclass

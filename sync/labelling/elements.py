@@ -153,7 +153,7 @@ def _labels(element: Element, tag: str) -> Iterator[Label]:
         value = child.get("alias") or child.get("value")
         if value and value not in names:
             names.add(value)
-            yield Label(value=value, aliases=_aliases(child), shown=child.get("value") or value)
+            yield Label(value=value, aliases=_aliases(child), display_name=child.get("value") or value)
 
 
 def _nodes(
@@ -172,7 +172,7 @@ def _nodes(
         below = list(_nodes(child, leaves_only=leaves_only, name=name, above=path))
         if not (leaves_only and below):
             aliases = (*_aliases(child), value) if child.get("alias") else _aliases(child)
-            yield Label(value=join_path(path), aliases=aliases, shown=child.get("value") or value), path
+            yield Label(value=join_path(path), aliases=aliases, display_name=child.get("value") or value), path
         yield from below
 
 

@@ -49,7 +49,7 @@ class Button:
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class ControlInstructions:
     """A control with its heading and the buttons of its labels."""
 
     control: Control
@@ -82,7 +82,7 @@ def annotator_instructions(xml: str) -> str:
     return "\n".join(part for part in parts if part)
 
 
-def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
+def _questions(xml: str, config: LabelConfig) -> Iterator[ControlInstructions]:
     """Yield the controls in the config's order, each with the Header tag that directly precedes it."""
     heading = ""
     for element in fromstring(xml, forbid_dtd=True).iter():
@@ -90,7 +90,7 @@ def _questions(xml: str, config: LabelConfig) -> Iterator[Question]:
             heading = element.get("value") or ""
         control = config.control(element.get("name")) if element.tag.lower() not in ("image", "header") else None
         if control is not None:
-            yield Question(control, "" if "$" in heading else heading, tuple(_buttons(element, control)))
+            yield ControlInstructions(control, "" if "$" in heading else heading, tuple(_buttons(element, control)))
             heading = ""
 
 
@@ -138,7 +138,7 @@ def _background(colour: str) -> str:
     return f' bgcolor="{escape(colour)}" width="12"' if colour else ""
 
 
-def _clicks(tools: list[Question], questions: list[Question]) -> list[str]:
+def _clicks(tools: list[ControlInstructions], questions: list[ControlInstructions]) -> list[str]:
     """Return the section about prompting the model for an object with the smart tools of the config."""
     points = any(_shape(tool.control) is Point for tool in tools)
     thing = "mask" if any(question.control.tag in PIXELS for question in questions) else "outline"
@@ -166,7 +166,7 @@ def _clicks(tools: list[Question], questions: list[Question]) -> list[str]:
     return [heading, paragraphs, _table(tuple(button for tool in tools for button in tool.buttons))]
 
 
-def _way(tool: Question, questions: list[Question], *, alone: bool) -> str:
+def _way(tool: ControlInstructions, questions: list[ControlInstructions], *, alone: bool) -> str:
     """Return the sentence about the keys of a smart tool.
 
     It gives the key of all smart tools in two cases (Label Studio 1.23.2): a control for manual drawing uses the tool's own
@@ -191,7 +191,7 @@ def _article(noun: str) -> str:
     return "an" if noun[0] in "aeiou" else "a"
 
 
-def _what_counts(questions: list[Question]) -> list[str]:
+def _what_counts(questions: list[ControlInstructions]) -> list[str]:
     shapes = [question.control for question in questions if question.control.tag in SHAPES]
     lines = [
         "<b>Submit</b> (<kbd>Ctrl+Enter</kbd>): the model learns from it.",

@@ -9,17 +9,17 @@ from sync.controls.bounds import check_bounds
 from sync.errors.controls import ControlError, quote
 from sync.labelling.config import Control
 from sync.labelling.matching import read_label, read_path
-from sync.regions.marks import Answer, RegionsError
+from sync.regions.marks import ImportedAnswer, RegionsError
 
 __all__ = ["answer_value"]
 
 
-def answer_value(answer: Answer, control: Control) -> Any:
+def answer_value(answer: ImportedAnswer, control: Control) -> Any:
     """Return an answer as the value that the codec of its control encodes.
 
     Parameters
     ----------
-    answer : Answer
+    answer : ImportedAnswer
     control : Control
         A control for answers about the whole image.
 
@@ -48,7 +48,7 @@ def answer_value(answer: Answer, control: Control) -> Any:
     return list(dict.fromkeys(labels))
 
 
-def _within(answer: Answer, control: Control) -> float:
+def _within(answer: ImportedAnswer, control: Control) -> float:
     try:
         return check_bounds(float(answer.value), control)
     except ControlError as error:

@@ -7,7 +7,7 @@ from sync.errors.sky import SkyError
 from sync.export.image_files import ImageFile
 from sync.export.sky import Sky
 from sync.geometry.shapes import Size
-from sync.regions.gathering import Target
+from sync.regions.gathering import ImageRegions
 from sync.regions.marks import Canvas, RegionsError
 from sync.sky.celestial import CelestialSky
 from sync.sky.reader import read_sky
@@ -16,14 +16,14 @@ from sync.sky.task_cards import image_cards
 __all__ = ["canvas_of"]
 
 
-def canvas_of(target: Target, image_file: ImageFile | ImageError | None) -> Canvas:
+def canvas_of(target: ImageRegions, image_file: ImageFile | ImageError | None) -> Canvas:
     """Return the canvas of a task's image.
 
     Its size is that of the image file; if that cannot be read, the size in the task's `wcs`, else that in a file of regions.
 
     Parameters
     ----------
-    target : Target
+    target : ImageRegions
     image_file : ImageFile, ImageError or None
         The image file, or the error if it cannot be read.
 

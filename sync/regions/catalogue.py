@@ -22,7 +22,7 @@ from sync.importing.inputs.catalogue import has_positions, open_catalogue, posit
 from sync.importing.inputs.item import InputError
 from sync.regions.catalogue_ellipses import find_ellipses
 from sync.regions.exported_catalogue import is_exported, read_exported
-from sync.regions.marks import Answer, Mark, MarkedImage, Problem, RegionsError
+from sync.regions.marks import ImportedAnswer, Mark, MarkedImage, Problem, RegionsError
 from sync.regions.table_columns import TableColumns, text_of_cell
 
 __all__ = ["Columns", "open_table", "read"]
@@ -86,7 +86,7 @@ def read(file: Path, columns: Columns) -> tuple[list[MarkedImage], list[Problem]
         raise RegionsError(f"the catalogue has {len(table):,} rows, more than the {MAX_ROWS:,} that are read: split it")
     if is_exported(table) and not columns.of_controls:
         return read_exported(table)
-    return _Reader(file, table, columns).read()
+    return _CatalogueReader(file, table, columns).read()
 
 
 def open_table(file: Path, *, table: str | None = None) -> Table:
@@ -111,7 +111,7 @@ def open_table(file: Path, *, table: str | None = None) -> Table:
         raise RegionsError(str(error).removeprefix(f"{file} ")) from error
 
 
-class _Reader:
+class _CatalogueReader:
     def __init__(self, file: Path, table: Table, columns: Columns) -> None:
         self._file = file
         self._table = table
@@ -191,7 +191,7 @@ class _Reader:
         names = answer_columns or ([] if usual is None else [self._table_columns.name_of(usual)])
         return tuple(text for name in names if (text := text_of_cell(self._table[name][row])))
 
-    def _answers(self, row: int, name: str, answers: Mapping[str, str]) -> list[Answer]:
+    def _answers(self, row: int, name: str, answers: Mapping[str, str]) -> list[ImportedAnswer]:
         row_answers = []
         for control, column in answers.items():
             value = self._table[column][row]
@@ -200,13 +200,15 @@ class _Reader:
             number = getattr(value, "value", value)
             if isinstance(number, int | float | np.number) and not isinstance(number, bool | np.bool_):
                 if np.isfinite(number):
-                    row_answers.append(Answer(name, control, float(number) if float(number) % 1 else int(number)))
+                    row_answers.append(ImportedAnswer(name, control, float(number) if float(number) % 1 else int(number)))
             elif text := text_of_cell(value):
-                row_answers.append(Answer(name, control, text))
+                row_answers.append(ImportedAnswer(name, control, text))
         return row_answers
 
 
-def _gather(groups: dict[Any, Any], key: Any, image: MarkedImage, marks: tuple[Mark, ...], answers: tuple[Answer, ...]) -> None:
+def _gather(
+    groups: dict[Any, Any], key: Any, image: MarkedImage, marks: tuple[Mark, ...], answers: tuple[ImportedAnswer, ...]
+) -> None:
     """Add a row to its image. Lists become tuples at the end, so that a long catalogue takes linear time."""
     _, all_marks, all_answers = groups.setdefault(key, (image, [], []))
     all_marks.extend(marks)

@@ -15,7 +15,7 @@ from sync.errors.controls import quote
 from sync.geometry.shapes import Size
 from sync.regions.coco_shapes import draw_point, read_keypoints, read_outline
 from sync.regions.files import read_text
-from sync.regions.marks import Answer, Mark, MarkedImage, Problem, RegionsError
+from sync.regions.marks import ImportedAnswer, Mark, MarkedImage, Problem, RegionsError
 
 __all__ = ["read"]
 
@@ -46,10 +46,10 @@ def read(file: Path) -> tuple[list[MarkedImage], list[Problem]]:
         content = {"annotations": content}
     if not isinstance(content, Mapping) or not isinstance(content.get("annotations"), list):
         raise RegionsError("the file is not COCO: it must be an object with the lists images, annotations and categories")
-    return _Reader(content).read()
+    return _CocoReader(content).read()
 
 
-class _Reader:
+class _CocoReader:
     def __init__(self, content: Mapping[str, Any]) -> None:
         self._annotations = content["annotations"]
         self._images = {_key(row.get("id")): row for row in _rows(content.get("images"))}
@@ -126,13 +126,13 @@ def _size(row: Mapping[str, Any]) -> Size | None:
     return None
 
 
-def _answers(row: Mapping[str, Any]) -> Iterator[Answer]:
+def _answers(row: Mapping[str, Any]) -> Iterator[ImportedAnswer]:
     """Yield the answers about the whole image that `galaxyloop export` wrote."""
     for entry in _rows(row.get("answers")):
         value: Any = entry.get("number") if entry.get("number") is not None else "|".join(map(str, entry.get("labels") or ()))
         if isinstance(entry.get("control"), str) and isinstance(value, str | int | float) and value != "":
             score = entry.get("probability")
-            yield Answer(
+            yield ImportedAnswer(
                 f"answer of {entry['control']}",
                 entry["control"],
                 value,

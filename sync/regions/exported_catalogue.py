@@ -16,7 +16,7 @@ from astropy.table import Table
 from sync.export.image_files import exported_stem
 from sync.geometry.shapes import Box, Ellipse, Point
 from sync.regions.array_shapes import box_about
-from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, PlacedMark, Problem, RegionsError, Shape
+from sync.regions.marks import Canvas, ImportedAnswer, Mark, MarkedImage, PlacedMark, Problem, RegionsError, Shape
 
 __all__ = ["is_exported", "read_exported"]
 
@@ -40,7 +40,7 @@ def read_exported(table: Table) -> tuple[list[MarkedImage], list[Problem]]:
     problems : list of (str, str)
         Name of each row that is left out, and the reason.
     """
-    images: dict[str, tuple[MarkedImage, list[Mark], list[Answer]]] = {}
+    images: dict[str, tuple[MarkedImage, list[Mark], list[ImportedAnswer]]] = {}
     problems: list[Problem] = []
     columns = {name: table[name].tolist() for name in table.colnames}
     for number in range(len(table)):
@@ -70,9 +70,9 @@ def _image_of(row: Mapping[str, Any]) -> MarkedImage:
     return MarkedImage(f"task {task}", tuple(name for name in names if name), _text(row.get("content_id")))
 
 
-def _answer_of(name: str, row: Mapping[str, Any]) -> Answer:
+def _answer_of(name: str, row: Mapping[str, Any]) -> ImportedAnswer:
     number = _number(row.get("value"))
-    return Answer(name, _text(row["control"]), _text(row["class"]) if np.isnan(number) else number, _score(row))
+    return ImportedAnswer(name, _text(row["control"]), _text(row["class"]) if np.isnan(number) else number, _score(row))
 
 
 def _shape_of(row: Mapping[str, Any]) -> Shape:

@@ -20,7 +20,7 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.labelling.config import Control, LabelConfig
 from sync.labelling.matching import read_label
 from sync.regions.answers import answer_value
-from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError, Shape
+from sync.regions.marks import Canvas, ImportedAnswer, Mark, PlacedMark, RegionsError, Shape
 from sync.regions.region_ids import with_stable_id
 from sync.regions.shapes import box_of, check_on_image, ellipse_of, footprint_of, polygon_of
 
@@ -102,7 +102,7 @@ class RegionFitter:
         except DAMAGE as error:  # a library failed on this object; the other objects are still imported
             raise RegionsError(f"the object cannot be drawn ({type(error).__name__}: {error})") from error
 
-    def answer_region(self, answer: Answer) -> Region:
+    def answer_region(self, answer: ImportedAnswer) -> Region:
         """Return the region of an answer.
 
         Raises

@@ -9,18 +9,18 @@ import numpy as np
 
 from sync.geometry.shapes import Size
 from sync.regions.formats import Reading, read
-from sync.regions.marks import Answer, Canvas, Mark, MarkedImage, RegionsError
+from sync.regions.marks import Canvas, ImportedAnswer, Mark, MarkedImage, RegionsError
 from sync.regions.problems import LeftOut
 from sync.regions.task_image import TaskImage
 from sync.regions.tasks import TaskIndex
 
-__all__ = ["Gathering", "Target"]
+__all__ = ["Gathering", "ImageRegions"]
 
 NOWHERE = "no task has an image that contains the object"
 
 
 @dataclass
-class Target:
+class ImageRegions:
     """One image of a task with its marks and answers, each with the name of its file.
 
     Attributes
@@ -30,7 +30,7 @@ class Target:
         Marks that belong to this image.
     placed_by_sky : list of (str, Mark)
         Marks that belong to this image only if it contains their sky position.
-    answers : list of (str, Answer)
+    answers : list of (str, ImportedAnswer)
     sources : list of (str, MarkedImage)
         The marked images that were matched to this image.
     """
@@ -38,7 +38,7 @@ class Target:
     image: TaskImage
     marks: list[tuple[str, Mark]] = field(default_factory=list)
     placed_by_sky: list[tuple[str, Mark]] = field(default_factory=list)
-    answers: list[tuple[str, Answer]] = field(default_factory=list)
+    answers: list[tuple[str, ImportedAnswer]] = field(default_factory=list)
     sources: list[tuple[str, MarkedImage]] = field(default_factory=list)
 
     @property
@@ -63,7 +63,7 @@ class Gathering:
         self._index = index
         self._left_out = left_out
         self._key = key
-        self._targets: dict[tuple[int, str, int], Target] = {}
+        self._targets: dict[tuple[int, str, int], ImageRegions] = {}
         self._not_shown: dict[int, tuple[str, Mark]] = {}
 
     def add(self, file: Path, reading: Reading, *, format: str) -> None:
@@ -83,7 +83,7 @@ class Gathering:
             else:
                 self._match(str(file), marked_image)
 
-    def targets(self, limit: int | None = None) -> list[Target]:
+    def targets(self, limit: int | None = None) -> list[ImageRegions]:
         """Return the task images with marks or answers, in the order of their tasks, of the first `limit` tasks if it is given.
 
         Marks that may be shown on the images of further tasks are not reported by `report_not_shown`.
@@ -96,7 +96,7 @@ class Gathering:
                     self._not_shown.pop(id(mark), None)
         return [target for target in targets if target.image.task.id in tasks]
 
-    def find_shown(self, target: Target, canvas: Canvas) -> list[tuple[str, Mark]]:
+    def find_shown(self, target: ImageRegions, canvas: Canvas) -> list[tuple[str, Mark]]:
         """Return the marks of an image, including those of `placed_by_sky` whose position lies on the image."""
         shown_marks = [(file, mark) for file, mark in target.placed_by_sky if _shows(canvas, mark)]
         for _, mark in shown_marks:
@@ -139,8 +139,8 @@ class Gathering:
             for image in images:
                 self._target(image).placed_by_sky.append((file, mark))
 
-    def _target(self, image: TaskImage) -> Target:
-        return self._targets.setdefault(image.key, Target(image))
+    def _target(self, image: TaskImage) -> ImageRegions:
+        return self._targets.setdefault(image.key, ImageRegions(image))
 
 
 def _shows(canvas: Canvas, mark: Mark) -> bool:

@@ -17,7 +17,7 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.shapes import Box, Ellipse, Point, Polygon, Size
 from sync.sky.celestial import CelestialSky
 
-__all__ = ["Answer", "Canvas", "Mark", "MarkedImage", "PlacedMark", "Problem", "RegionsError", "Shape"]
+__all__ = ["Canvas", "ImportedAnswer", "Mark", "MarkedImage", "PlacedMark", "Problem", "RegionsError", "Shape"]
 
 Shape = Box | Ellipse | Point | Polygon | Footprint
 
@@ -113,7 +113,7 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ImportedAnswer:
     """An answer about a whole image.
 
     Attributes
@@ -153,7 +153,7 @@ class MarkedImage:
     size : (width, height) or None
         Size that the file states, pixels.
     marks : tuple of Mark
-    answers : tuple of Answer
+    answers : tuple of ImportedAnswer
     on_sky : tuple of Mark
         The same marks with sky coordinates, for a map that is not the image of a task, and of which tasks show parts.
     by_place : bool
@@ -167,6 +167,6 @@ class MarkedImage:
     position: tuple[float, float] | None = None
     size: Size | None = None
     marks: tuple[Mark, ...] = ()
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[ImportedAnswer, ...] = ()
     on_sky: tuple[Mark, ...] = ()
     by_place: bool = False

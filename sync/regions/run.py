@@ -18,14 +18,14 @@ from sync.labelling.config import LabelConfig
 from sync.regions.canvases import canvas_of
 from sync.regions.fitting import RegionFitter
 from sync.regions.formats import Reading
-from sync.regions.gathering import Gathering, Target
+from sync.regions.gathering import Gathering, ImageRegions
 from sync.regions.marks import Canvas, RegionsError
 from sync.regions.problems import LeftOut
 from sync.regions.region_ids import unique_ids
 from sync.regions.storing import Results, store_annotations, store_predictions
 from sync.regions.tasks import TaskIndex
 
-__all__ = ["Plan", "Report", "import_regions"]
+__all__ = ["ImportPlan", "RegionReport", "import_regions"]
 
 TASKS_A_BATCH = 5000
 """Label Studio counts all predictions of a project at each import, so few large batches are faster."""
@@ -34,7 +34,7 @@ BYTES_A_BATCH = 64 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ImportPlan:
     """Options of an import.
 
     Attributes
@@ -64,7 +64,7 @@ class Plan:
 
 
 @dataclass
-class Report:
+class RegionReport:
     """Result of an import.
 
     Attributes
@@ -88,20 +88,20 @@ class Report:
 
 def import_regions(
     files: Sequence[Path],
-    plan: Plan,
+    plan: ImportPlan,
     *,
     client: LabelStudioClient,
     image_files: ImageFiles,
     limit: int | None = None,
     progress: Callable[[int, int], None] | None = None,
-) -> Report:
+) -> RegionReport:
     """Import the regions of files.
 
     Parameters
     ----------
     files : sequence of Path
         Files, and folders of YOLO data sets.
-    plan : Plan
+    plan : ImportPlan
     client : LabelStudioClient
     image_files : ImageFiles
         Fetches the images of tasks, since Label Studio stores regions in percent of the image size.
@@ -122,7 +122,7 @@ def import_regions(
         If Label Studio rejects a request or does not respond. Another run continues the import.
     """
     fitting = RegionFitter(plan.config, control=plan.control, label=plan.label, has_scores=bool(plan.model))
-    report = Report(changed=fitting.changed)
+    report = RegionReport(changed_regions=fitting.changed_regions)
     gathering = Gathering(TaskIndex.of(read_tasks(client, plan.project), plan.config), report.left_out, key=plan.key)
     for file in files:
         gathering.add(file, plan.reading, format=plan.format)
@@ -151,13 +151,13 @@ def import_regions(
 class _Maker:
     """Creates the regions of one image at a time, and reports marks and answers that cannot be converted."""
 
-    def __init__(self, plan: Plan, fitting: RegionFitter, gathering: Gathering, report: Report) -> None:
+    def __init__(self, plan: ImportPlan, fitting: RegionFitter, gathering: Gathering, report: RegionReport) -> None:
         self._plan = plan
         self._fitting = fitting
         self._gathering = gathering
         self._report = report
 
-    def regions(self, target: Target, image_file: ImageFile | ImageError | None) -> list[Region] | None:
+    def regions(self, target: ImageRegions, image_file: ImageFile | ImageError | None) -> list[Region] | None:
         """Return the regions of an image; None if there is nothing to store. An empty list is stored as an empty annotation."""
         number = target.image.task.id
         try:
@@ -175,7 +175,7 @@ class _Maker:
         )
         return regions if regions or (is_empty and not target.placed_by_sky and not self._plan.model) else None
 
-    def _objects(self, target: Target, canvas: Canvas) -> list[Region]:
+    def _objects(self, target: ImageRegions, canvas: Canvas) -> list[Region]:
         regions: list[Region] = []
         for file, mark in self._gathering.find_shown(target, canvas):
             try:
@@ -187,7 +187,7 @@ class _Maker:
         self._report.objects += len(regions)
         return regions
 
-    def _answers(self, target: Target) -> list[Region]:
+    def _answers(self, target: ImageRegions) -> list[Region]:
         region_of: dict[str, Region] = {}
         for file, answer in target.answers:
             try:
@@ -200,7 +200,7 @@ class _Maker:
         self._report.answers += len(region_of)
         return list(region_of.values())
 
-    def _have_its_size(self, target: Target, canvas: Canvas) -> bool:
+    def _have_its_size(self, target: ImageRegions, canvas: Canvas) -> bool:
         """Remove and report the marks of files that state another image size; return whether there is still data to store."""
         for file, marked_image in target.sources:
             if marked_image.size is not None and marked_image.size != canvas.size:
@@ -214,7 +214,7 @@ class _Maker:
         )
 
 
-def _store(client: LabelStudioClient, plan: Plan, results: Results, report: Report) -> None:
+def _store(client: LabelStudioClient, plan: ImportPlan, results: Results, report: RegionReport) -> None:
     if not results:
         return
     results = {task: unique_ids(regions) for task, regions in results.items()}
@@ -222,7 +222,7 @@ def _store(client: LabelStudioClient, plan: Plan, results: Results, report: Repo
         outcome = store_predictions(client, plan.project, results, model=plan.model)
     else:
         outcome = store_annotations(client, plan.project, results)
-    report.new += len(outcome.new)
-    report.known += len(outcome.known)
-    for task, reason in outcome.refused.items():
+    report.new_tasks += len(outcome.new_tasks)
+    report.known_tasks += len(outcome.known_tasks)
+    for task, reason in outcome.refused_tasks.items():
         report.left_out.add(f"task {task}", "", reason)

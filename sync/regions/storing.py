@@ -64,19 +64,21 @@ def store_predictions(client: LabelStudioClient, project_id: int, results: Resul
     outcome = StoreResult()
     predicted_ids = predicted_tasks(client, project_id, model, task_ids=results.keys())
     before = dict(_predictions(client, project_id, predicted_ids, model)) if predicted_ids else {}
-    outcome.known = {task for task in predicted_ids if _scores_by_id(before.get(task, [])) == _scores_by_id(results[task])}
-    bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in outcome.known}
+    outcome.known_tasks = {
+        task for task in predicted_ids if _scores_by_id(before.get(task, [])) == _scores_by_id(results[task])
+    }
+    bodies = {task: _prediction(task, regions, model) for task, regions in results.items() if task not in outcome.known_tasks}
     changed_items = [bodies[task] for task in sorted(bodies.keys() & predicted_ids)]
     if changed_items:
         notes = read_annotations(client, project_id, task_ids=[body["task"] for body in changed_items])
         parents = {note.parent_prediction for note in notes if note.parent_prediction is not None}
-        outcome.new |= replace(client, project_id, changed_items, parents=parents)
+        outcome.new_tasks |= replace(client, project_id, changed_items, parents=parents)
     fresh = [bodies[task] for task in sorted(bodies.keys() - predicted_ids)]
     if push(client, project_id, fresh) == len(fresh):
-        outcome.new |= {body["task"] for body in fresh}
+        outcome.new_tasks |= {body["task"] for body in fresh}
     else:
-        outcome.new |= predicted_tasks(client, project_id, model, task_ids=[body["task"] for body in fresh])
-    outcome.refused = dict.fromkeys(bodies.keys() - outcome.new, "Label Studio did not store its prediction")
+        outcome.new_tasks |= predicted_tasks(client, project_id, model, task_ids=[body["task"] for body in fresh])
+    outcome.refused_tasks = dict.fromkeys(bodies.keys() - outcome.new_tasks, "Label Studio did not store its prediction")
     return outcome
 
 
@@ -110,18 +112,18 @@ def store_annotations(client: LabelStudioClient, project_id: int, results: Resul
         ]
         if same:
             if any(ids <= ids_of_annotation for ids_of_annotation in same):
-                outcome.known.add(task)
+                outcome.known_tasks.add(task)
             else:
-                outcome.refused[task] = CHANGED
+                outcome.refused_tasks[task] = CHANGED
             continue
         try:
             client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": regions, "was_cancelled": False})
         except LabelStudioUnavailable:
             raise
         except LabelStudioError as error:
-            outcome.refused[task] = str(error)
+            outcome.refused_tasks[task] = str(error)
         else:
-            outcome.new.add(task)
+            outcome.new_tasks.add(task)
     return outcome
 
 

@@ -54,9 +54,9 @@ class TaskIndex:
             places = [(name, page) for name in names for page in range(len(references_of(task.data, config, name)))]
             for number, (name, page) in enumerate(places):
                 reference = references_of(task.data, config, name)[page]
-                several = len(config.image_key) > 1 or config.paged
+                several = len(config.image_key) > 1 or config.paged_images
                 stem = exported_stem(task.id, (name, page) if several else None, reference)
-                images.append(TaskImage(task, (name, page), reference, first=number == 0, exported=stem))
+                images.append(TaskImage(task, (name, page), reference, first=number == 0, export_name=stem))
         return cls(images)
 
     def __post_init__(self) -> None:
@@ -64,7 +64,7 @@ class TaskIndex:
         self._by_stem: dict[str, list[TaskImage]] = defaultdict(list)
         self._by_content: dict[str, list[TaskImage]] = defaultdict(list)
         self._by_number: dict[int, list[TaskImage]] = defaultdict(list)
-        self._by_exported = {image.exported: image for image in self.images if image.exported}
+        self._by_exported = {image.export_name: image for image in self.images if image.export_name}
         for image in self.images:
             if image.first:
                 self._by_number[image.task.id].append(image)

@@ -49,7 +49,7 @@ def read_sky(header: Header | Mapping[str, Any], file: HDUList | None = None) ->
         Header of the image, which may be compressed; or the cards that a task contains.
     file : HDUList, optional
         The open file, for distortions in lookup tables of other extensions (CPDIS, D2IM). Without it they are omitted and
-        listed in `CelestialSky.omitted`.
+        listed in `CelestialSky.omissions`.
 
     Raises
     ------

@@ -56,7 +56,7 @@ def window_cards(sky: CelestialSky, corner: tuple[int, int], size: tuple[int, in
     size : (width, height)
         Size of the part, pixels.
     """
-    cards, problems = _exact_cards(sky), sky.omitted
+    cards, problems = _exact_cards(sky), sky.omissions
     if sky.has_tables or _PLATE in sky.cards:
         try:
             fitted_cards, residual = fit_cards(sky, size, corner)

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from backend.loop.examples.snapshot import read_stamps
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.services import Services
 from backend.settings import Settings
 
@@ -71,7 +71,7 @@ def test_the_snapshot_of_the_version_is_read(services: Services) -> None:
 def test_the_live_version_predicts_what_it_predicted_then(services: Services, folder: Path) -> None:
     project = services.registry.project(PROJECT)
     predictor = services.predictors.of(project, label_config=project.label_config)
-    tasks = [Task(number, {"image": f"/data/upload/{PROJECT}/{number}.png"}) for number in (1, 2, 3)]
+    tasks = [PredictionTask(number, {"image": f"/data/upload/{PROJECT}/{number}.png"}) for number in (1, 2, 3)]
     before = count_cache_entries(folder)
     predictions = [prediction.as_json() for prediction in predictor.predict(tasks)]
     expected = json.loads((folder / "predictions.json").read_text())

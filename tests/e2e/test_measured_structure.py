@@ -21,7 +21,7 @@ from scipy import ndimage
 from typer.testing import CliRunner
 
 from backend.cli.app import app
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings
@@ -92,7 +92,7 @@ def test_a_fits_file_opens_with_its_measurements_and_they_are_exported(
     ingest([Item("disc.fits", draw_galaxy, filename="disc.fits")], client=client, project_id=project, storage=storage)
     (task,) = read_tasks(client, project)
     predictor = Services(settings).predictors.build(parse(config), ProjectHeads(), version="galaxyloop-base")
-    (prediction,) = predictor.predict([Task(task.id, task.data)])
+    (prediction,) = predictor.predict([PredictionTask(task.id, task.data)])
     push(client, project, [prediction.as_json() | {"task": task.id}])
     client.send("PATCH", f"/api/projects/{project}/", json={"model_version": "galaxyloop-base"})
 

@@ -23,7 +23,7 @@ from backend.heads.regression import Regression
 from backend.images.store import StoredImage, image_key
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from sync.files.cache import MemoryCache
 from sync.importing.importer import image_key_of, ingest
@@ -98,7 +98,7 @@ def train(factory: PredictorFactory, image: StoredImage) -> Regression:
     assert features.embedding is not None
     embedding = features.embedding + rng.normal(0, 1e-3, (60, len(features.embedding)))
     head = Regression.fit(HeadInputs(embedding.astype(np.float32), tuple(blocks)), values, control="redshift", relative=True)
-    return Regression(head.table, head.fitted, head.relative, head.dimension, factory.shipped_encoder)
+    return Regression(head.table, head.experts, head.relative, head.dimension, factory.shipped_encoder)
 
 
 def test_a_task_opens_with_its_spectrum_and_a_predicted_redshift(page: Page, client: LabelStudioClient, tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_a_task_opens_with_its_spectrum_and_a_predicted_redshift(page: Page, cli
         storage=Uploads(client, project, science=tmp_path / "science"),
         image_key=image_key_of(CONFIG),
     )
-    assert (report.imported, report.without_spectrum) == (1, {})
+    assert (report.imported_count, report.without_spectrum) == (1, {})
     (task,) = read_tasks(client, project)
     assert task.data["spectrum"].startswith("science/")
     assert task.data["spectrum_plot"][0].startswith("/data/upload/")
@@ -127,7 +127,7 @@ def test_a_task_opens_with_its_spectrum_and_a_predicted_redshift(page: Page, cli
     factory = PredictorFactory(source, cache, None, data_dir=tmp_path)
     head = train(factory, source.image)
     predictor = factory.build(parse(CONFIG), ProjectHeads({"redshift": head}), version="redshifts")
-    (prediction,) = predictor.predict([Task(task.id, task.data)])
+    (prediction,) = predictor.predict([PredictionTask(task.id, task.data)])
     (region,) = prediction.result
     assert region["value"]["number"] == pytest.approx(REDSHIFT, abs=0.02)
     assert SPECTRUM in region["meta"]["used"]

@@ -93,7 +93,7 @@ def test_every_prompt_label_is_an_object_label_and_gets_that_label(name: str) ->
 @pytest.mark.parametrize("name", SHIPPED)
 def test_no_two_labels_on_the_page_have_the_same_name(name: str) -> None:
     display_names = [
-        label.shown for control in read_shipped(name).controls for label in control.labels if control.tag != "Taxonomy"
+        label.display_name for control in read_shipped(name).controls for label in control.labels if control.tag != "Taxonomy"
     ]
     assert len(display_names) == len(set(display_names))
 
@@ -111,7 +111,7 @@ def test_every_label_has_its_own_hot_key(name: str) -> None:
 def test_classes_have_the_hot_keys_from_1(name: str) -> None:
     (first, *_) = (control for control in read_shipped(name).controls if control.labels)
     keys = hotkeys(name)
-    assert [keys[first.name, label.shown] for label in first.labels] == list("123456789")[: len(first.labels)]
+    assert [keys[first.name, label.display_name] for label in first.labels] == list("123456789")[: len(first.labels)]
 
 
 def test_morphology_and_everything_have_the_same_classes_and_hot_keys() -> None:

@@ -160,7 +160,10 @@ def _stop_for_errors() -> Iterator[None]:
 
 
 def _print_trial(services: Services, trial: Trial) -> None:
-    names = [encoder.spec if (encoder := services.encoders.get(name)) else name for name in (trial.current, trial.tried)]
+    names = [
+        encoder.spec if (encoder := services.encoders.get(name)) else name
+        for name in (trial.current_encoder, trial.trial_encoder)
+    ]
     console.print(f"live encoder: {names[0]}; tried encoder: {names[1]}", soft_wrap=True)
     for row in trial.controls:
         comparison = row.comparison
@@ -168,12 +171,12 @@ def _print_trial(services: Services, trial: Trial) -> None:
         answer = "no significant difference" if is_undecided else f"the tried encoder is {comparison.answer}"
         interval = f"{comparison.difference:+.3f}, 90 % interval {comparison.low:+.3f} to {comparison.high:+.3f}"
         console.print(
-            f"{row.control}: {answer} ({interval}); agreement with the annotators {row.current:.3f} on the live encoder and "
-            f"{row.tried:.3f} on the tried one, {comparison.tasks} tasks, {row.by}",
+            f"{row.control}: {answer} ({interval}); agreement with the annotators {row.current_score:.3f} on the live encoder "
+            f"and {row.trial_score:.3f} on the tried one, {comparison.tasks} tasks, {row.by}",
             soft_wrap=True,
         )
     for control, reason in trial.not_compared.items():
         console.print(f"{control} was not compared: {reason}", soft_wrap=True)
-    for name, fingerprint in zip(names, (trial.current, trial.tried), strict=True):
+    for name, fingerprint in zip(names, (trial.current_encoder, trial.trial_encoder), strict=True):
         speed = trial.speeds.get(fingerprint)
         console.print(f"{name}: {'imported' if speed is None else f'{speed:.1f} images/s'}", soft_wrap=True)

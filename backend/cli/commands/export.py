@@ -16,13 +16,13 @@ from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for,
 
 if TYPE_CHECKING:
     from backend.settings import Settings
-    from sync.export.run import Plan, Summary
+    from sync.export.run import ExportSummary, Plan
     from sync.label_studio.client import LabelStudioClient
 
 __all__ = ["export"]
 
 
-class Format(StrEnum):
+class ExportFormat(StrEnum):
     """Export formats: the keys of `sync.export.FORMATS`, repeated here so that `--help` does not import it."""
 
     coco = "coco"
@@ -46,7 +46,7 @@ class Consensus(StrEnum):
     all = "all"
 
 
-class Objects(StrEnum):
+class ObjectMerging(StrEnum):
     """Treatment of a box and an outline around the same object; the values of `sync.export.merging.OBJECTS`."""
 
     merged = "merged"
@@ -56,15 +56,15 @@ class Objects(StrEnum):
 def export(
     project: ProjectId,
     output: Annotated[Path, typer.Option(help="Folder to create; it may exist if it is empty.")],
-    format: Annotated[Format, typer.Option(help="Output format; docs/export.md describes each.")],
+    format: Annotated[ExportFormat, typer.Option(help="Output format; docs/export.md describes each.")],
     consensus: Annotated[Consensus, typer.Option(help="How to combine several annotations of a task.")] = Consensus.latest,
     split: Annotated[
         str, typer.Option(help="Fractions of train, validation and test, such as 0.8,0.1,0.1; two numbers are train and test.")
     ] = "",
     seed: Annotated[int, typer.Option(min=0, help="Random seed of the splits.")] = 0,
     objects: Annotated[
-        Objects, typer.Option(help="Whether a box and an outline around the same object are merged.")
-    ] = Objects.merged,
+        ObjectMerging, typer.Option(help="Whether a box and an outline around the same object are merged.")
+    ] = ObjectMerging.merged,
     limit: Annotated[int | None, typer.Option(min=1, help="Largest number of annotated tasks; default: all.")] = None,
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
@@ -122,7 +122,7 @@ def export(
 
 def _export(
     client: LabelStudioClient, output: Path, plan: Plan, settings: Settings, *, task_count: int, limit: int | None
-) -> Summary:
+) -> ExportSummary:
     from backend.images.open import open_fetcher
     from sync.export.image_files import AHEAD, ImageFiles
     from sync.export.reading.spool import read_annotated

@@ -181,7 +181,7 @@ def import_(
     list_left_out(report.left_out | {f"spectrum of {name}": reason for name, reason in report.without_spectrum.items()})
     without = f", {len(report.without_spectrum)} without a spectrum" if spectra is not None else ""
     left_out = f"{len(report.left_out)} left out{without}"
-    console.print(f"{report.imported} imported, {report.known} already in the project, {left_out}")
+    console.print(f"{report.imported_count} imported, {report.known_count} already in the project, {left_out}")
     if report.left_out or report.without_spectrum:
         raise typer.Exit(INCOMPLETE)
 

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from sync.labelling.config import LabelConfig
     from sync.regions.catalogue import Columns
     from sync.regions.formats import Reading
-    from sync.regions.run import Plan, Report
+    from sync.regions.run import ImportPlan, RegionReport
 
 __all__ = ["import_regions"]
 
 
-class Format(StrEnum):
+class RegionFormat(StrEnum):
     """Input formats: `auto` and the keys of `sync.regions.formats.FORMATS`, repeated so that `--help` does not import it."""
 
     auto = "auto"
@@ -68,7 +68,9 @@ def import_regions(
             "s3://bucket/prefix.",
         ),
     ],
-    format: Annotated[Format, typer.Option(help="Format of the files; auto detects it by their content.")] = Format.auto,
+    format: Annotated[
+        RegionFormat, typer.Option(help="Format of the files; auto detects it by their content.")
+    ] = RegionFormat.auto,
     become: Annotated[
         Become, typer.Option("--as", help="Store the regions as predictions of --model, or as annotations.")
     ] = Become.predictions,
@@ -109,7 +111,7 @@ def import_regions(
     from sync.labelling.config import LabelConfigError, parse
     from sync.regions.catalogue import Columns
     from sync.regions.marks import RegionsError
-    from sync.regions.run import Plan
+    from sync.regions.run import ImportPlan
 
     as_predictions = become is Become.predictions
     if as_predictions:
@@ -122,7 +124,7 @@ def import_regions(
             stack.enter_context(client)
             state = project_state(client, project)
             config = parse(state.label_config)
-            plan = Plan(
+            plan = ImportPlan(
                 project=project,
                 config=config,
                 model=model if as_predictions else "",
@@ -177,8 +179,8 @@ def _reader_options(config: LabelConfig, classes: Path | None, pairs: list[str],
 
 
 def _run(
-    files: list[Path], plan: Plan, client: LabelStudioClient, settings: Settings, stack: ExitStack, *, limit: int | None
-) -> Report:
+    files: list[Path], plan: ImportPlan, client: LabelStudioClient, settings: Settings, stack: ExitStack, *, limit: int | None
+) -> RegionReport:
     """Run the import and show its progress."""
     from astropy.utils.exceptions import AstropyWarning
 
@@ -202,32 +204,32 @@ def _run(
         )
 
 
-def _show(client: LabelStudioClient, state: ProjectState, model: str, report: Report) -> bool:
+def _show(client: LabelStudioClient, state: ProjectState, model: str, report: RegionReport) -> bool:
     """Show the predictions to annotators if the project shows those of no model; return whether it shows them."""
-    if state.model_version is None and report.new + report.known:
+    if state.model_version is None and report.new_tasks + report.known_tasks:
         client.send("PATCH", f"/api/projects/{state.id}/", json={"model_version": model}, repeatable=True)
         return True
     return state.model_version == model
 
 
-def _print_report(report: Report, files: RegionFiles, become: Become, model: str, *, version_is_shown: bool) -> None:
+def _print_report(report: RegionReport, files: RegionFiles, become: Become, model: str, *, version_is_shown: bool) -> None:
     if report.left_out.count:
         print(f"galaxyloop: {report.left_out.count:,} regions or files are left out:", file=sys.stderr)  # noqa: T201
     for line in report.left_out.lines():
         print(f"  {files.restore_addresses(line)}", file=sys.stderr)  # noqa: T201
-    for (kind, other), number in sorted(report.changed.items()):
+    for (kind, other), number in sorted(report.changed_regions.items()):
         console.print(
             f"{number:,} × {kind} stored as {other}: the labelling config has no control for a {kind}", highlight=False
         )
     what = f"predictions of {model}" if become is Become.predictions else "annotations"
     answers = f" and {report.answers:,} answers" if report.answers else ""
     console.print(
-        f"{report.objects:,} objects{answers} as {what}: {report.new:,} tasks stored, {report.known:,} already stored, "
-        f"{report.left_out.count:,} left out",
+        f"{report.objects:,} objects{answers} as {what}: {report.new_tasks:,} tasks stored, {report.known_tasks:,} already "
+        f"stored, {report.left_out.count:,} left out",
         highlight=False,
         soft_wrap=True,
     )
-    if become is Become.predictions and not version_is_shown and report.new:
+    if become is Become.predictions and not version_is_shown and report.new_tasks:
         console.print(
             f"The project shows annotators the predictions of another model: choose {model} in its settings, under Annotation",
             highlight=False,

@@ -30,10 +30,10 @@ from backend.cli.terminal import (
 if TYPE_CHECKING:
     from backend.heads.structure.psf import Psf
     from backend.measurement.model_folder import ModelFolder
-    from backend.measurement.worker import FileResult, Job, MeasureOptions
+    from backend.measurement.worker import FileResult, MeasurementJob, MeasureOptions
     from sync.importing.inputs.images import InputImages
 
-    Run = Callable[[Iterable[Job]], Iterator[FileResult]]
+    Run = Callable[[Iterable[MeasurementJob]], Iterator[FileResult]]
 
 __all__ = ["measure"]
 
@@ -41,7 +41,7 @@ PREFETCH = 4
 """Images that are read before they are measured."""
 
 
-class Objects(StrEnum):
+class ObjectChoice(StrEnum):
     """Names of the choices of objects."""
 
     all = "all"
@@ -60,7 +60,9 @@ def measure(
     models: Annotated[
         Path | None, typer.Option(help="Folder for the model and the residual of each object: FITS files and PNG sheets.")
     ] = None,
-    objects: Annotated[Objects, typer.Option(help="Measure all objects of an image, or the one in its middle.")] = Objects.all,
+    objects: Annotated[
+        ObjectChoice, typer.Option(help="Measure all objects of an image, or the one in its middle.")
+    ] = ObjectChoice.all,
     no_indices: Annotated[
         bool,
         typer.Option("--no-indices", help="Without concentration, asymmetries, smoothness, Gini and M20: most of the time."),
@@ -105,7 +107,7 @@ def measure(
         pixel_scale_arcsec=pixel_scale_arcsec,
         zero_point=zero_point,
         with_indices=not no_indices,
-        only_central=objects is Objects.central,
+        only_central=objects is ObjectChoice.central,
         with_models=models is not None,
         max_pixels=settings.image_max_pixels,
     )
@@ -120,7 +122,7 @@ def measure(
         write_catalogue(make_table(rows), file, suffix)
     for problem in (problem for result in results for problem in result.problems):
         notices.print(problem, highlight=False, soft_wrap=True)
-    blurred_count = sum(row.measured.psf_source == NO_PSF and row.measured.band != DISPLAY_BAND for row in rows)
+    blurred_count = sum(row.measured_object.psf_source == NO_PSF and row.measured_object.band != DISPLAY_BAND for row in rows)
     if blurred_count:
         text = f"{blurred_count:,} objects have no PSF (see --psf, --seeing-arcsec): their sizes are those of the blurred image"
         notices.print(text, highlight=False, soft_wrap=True)
@@ -135,11 +137,11 @@ def _measure_images(
     """Measure images, and write the models of their objects as they are finished; return the results in order."""
     from backend.cluster.ray_cluster import ClusterError
     from backend.images.local import prefetch_files
-    from backend.measurement.worker import Job
+    from backend.measurement.worker import MeasurementJob
 
     results = []
     contents = prefetch_files(images, lambda item: item.read(), ahead=PREFETCH)
-    jobs = (Job(number, item.name, content) for number, (item, content) in enumerate(contents))
+    jobs = (MeasurementJob(number, item.name, content) for number, (item, content) in enumerate(contents))
     try:
         with _open_engine(engine, ray_address, options) as run:
             for result in track_rate(run(jobs), "measuring", total=len(images)):

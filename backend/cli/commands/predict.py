@@ -135,14 +135,14 @@ def _address(name: str, url_prefix: str) -> str:
 
 def _write_tasks(file: IO[bytes], predictor: Predictor, key: str, url_prefix: str) -> tuple[WriteBatch, Callable[[], None]]:
     """Return functions that write a batch of images as tasks and return what is left out, and that end the file."""
-    from backend.prediction.predictor import Task
+    from backend.prediction.predictor import PredictionTask
 
     count = 0
 
     def write(batch: Sequence[str]) -> dict[str, str]:
         nonlocal count
         problems: dict[str, str] = {}
-        predictions = predictor.predict([Task(id=number, data={key: str(number)}) for number in range(len(batch))])
+        predictions = predictor.predict([PredictionTask(id=number, data={key: str(number)}) for number in range(len(batch))])
         for path, prediction in zip(batch, predictions, strict=True):
             if prediction.problem:
                 problems[path] = prediction.problem

@@ -99,14 +99,14 @@ def _prelabel_project(
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prelabel import engines
-    from backend.prelabel.project import Choice, PrelabelError
+    from backend.prelabel.project import PrelabelError, TaskSelection
     from backend.prelabel.project import prelabel as run
     from backend.registry.connection import reason_of
     from sync.label_studio.client import LabelStudioError
 
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
     logging.getLogger("galaxyloop.predictor").setLevel(logging.ERROR)  # unreadable images are listed at the end
-    choice = Choice(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
+    choice = TaskSelection(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
     services = open_services(settings)
     open_engine = engines.ray_engine(ray_address) if on_ray else engines.local_engine
     began = time.monotonic()
@@ -121,29 +121,31 @@ def _prelabel_project(
             {
                 "project": project,
                 "version": outcome.version,
-                "stored": outcome.stored,
-                "known": outcome.known,
-                "replaced": outcome.replaced,
+                "stored": outcome.stored_count,
+                "known": outcome.known_count,
+                "replaced": outcome.replaced_count,
                 "shown": outcome.shown,
                 "left_out": {str(task): reason for task, reason in outcome.left_out.items()},
-                "refused": list(outcome.refused),
+                "refused": list(outcome.refused_tasks),
                 "duplicates": list(outcome.duplicates),
             }
         )
     list_left_out({f"task {task}": reason for task, reason in outcome.left_out.items()})
     if not as_json:
         _print_outcome(outcome, seconds=time.monotonic() - began)
-    if outcome.refused:
-        stop(f"Label Studio refused the predictions of {len(outcome.refused)} tasks ({_format_ids(outcome.refused)})")
+    if outcome.refused_tasks:
+        stop(
+            f"Label Studio refused the predictions of {len(outcome.refused_tasks)} tasks ({_format_ids(outcome.refused_tasks)})"
+        )
     if outcome.left_out:
         raise typer.Exit(INCOMPLETE)
 
 
 def _print_outcome(outcome: Outcome, *, seconds: float) -> None:
-    rate = f" in {seconds:.0f} s ({outcome.stored / seconds:.3g} images/s)" if outcome.stored else ""
+    rate = f" in {seconds:.0f} s ({outcome.stored_count / seconds:.3g} images/s)" if outcome.stored_count else ""
     console.print(
-        f"{outcome.stored:,} predictions of {outcome.version} stored{rate}, {outcome.known:,} tasks had one already"
-        + (f", {outcome.replaced:,} of them replaced: images have changed" if outcome.replaced else "")
+        f"{outcome.stored_count:,} predictions of {outcome.version} stored{rate}, {outcome.known_count:,} tasks had one already"
+        + (f", {outcome.replaced_count:,} of them replaced: images have changed" if outcome.replaced_count else "")
         + ("" if outcome.shown else "; annotators do not see them yet, since some tasks have none"),
         highlight=False,
         soft_wrap=True,

@@ -97,6 +97,6 @@ def _restore(
 def _line(target: Path, result: RestoredFile) -> str:
     height, width = result.planes[0].image.shape
     planes = "" if len(result.planes) == 1 else f"{len(result.planes)} planes of "
-    missing = sum(plane.missing for plane in result.planes)
+    missing = sum(plane.missing_px for plane in result.planes)
     left = f", {missing} pixels have no value" if missing else ""
     return f"{target}: {planes}{width}x{height} pixels{left}"

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from backend.cluster.version_bundle import VersionBundle
     from backend.settings import Settings
     from backend.survey.folder import SurveyFolder
-    from backend.survey.worker import Part
+    from backend.survey.worker import SurveyPart
 
 __all__ = ["PART_IMAGES", "survey"]
 
@@ -80,7 +80,8 @@ def survey(
         stop(f"{output} cannot be written: {error.strerror or error}")
     unreadable = f", {result.unreadable:,} of them unreadable: the column error has the reasons" if result.unreadable else ""
     console.print(
-        f"{output} has {result.images:,} images in {result.parts:,} parts; this run predicted {result.predicted:,}{unreadable}",
+        f"{output} has {result.images:,} images in {result.parts:,} parts; "
+        f"this run predicted {result.predicted_images:,}{unreadable}",
         highlight=False,
         soft_wrap=True,
     )
@@ -88,7 +89,7 @@ def survey(
         raise typer.Exit(INCOMPLETE)
 
 
-def _progress(parts: Iterator[Part], folder: SurveyFolder, first_count: int) -> Iterator[Part]:
+def _progress(parts: Iterator[SurveyPart], folder: SurveyFolder, first_count: int) -> Iterator[SurveyPart]:
     return track_rate(parts, "surveying", total=folder.images, count_done=first_count)
 
 

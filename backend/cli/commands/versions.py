@@ -88,13 +88,13 @@ def _make_effort_table(versions: Sequence[Version]) -> Table:
     )
     for version in versions:
         for control, effort in version.effort.items():
-            table.add_row(version.name, control, str(effort.predicted), *_format_shares(effort), str(effort.added))
+            table.add_row(version.name, control, str(effort.predicted_count), *_format_shares(effort), str(effort.added))
     return table
 
 
 def _format_shares(effort: Effort) -> list[str]:
     accepted_share, edited_share, rejected_share = (
-        f"{count / effort.predicted:.0%}" if effort.predicted else ""
+        f"{count / effort.predicted_count:.0%}" if effort.predicted_count else ""
         for count in (effort.accepted, effort.edited, effort.rejected)
     )
     return [accepted_share, edited_share, _format_score(effort.mean_overlap), rejected_share]

@@ -52,7 +52,7 @@ class DecisionTree:
         Classifier of the answers to each question; None where the labels are too few or all equal.
     frequencies : ndarray, shape (m,)
         Frequency of each node as the answer to its question, regularised towards even odds.
-    reach_counts : ndarray, shape (q,)
+    counts : ndarray, shape (q,)
         Number of galaxies with annotators who reached the question, each counted by the share of these annotators.
     encoder : str
         Fingerprint of the encoder whose embeddings the head reads.
@@ -62,7 +62,7 @@ class DecisionTree:
     exclusive: bool
     heads: tuple[Morphology | None, ...]
     frequencies: Floats
-    reach_counts: Floats
+    counts: Floats
     encoder: str = storage.FIRST_ENCODER
 
     @property
@@ -184,9 +184,7 @@ class DecisionTree:
             above = np.float32(1) if question.asked_at is None else nodes[:, question.asked_at]
             head = self.heads[index]
             if head is None:
-                part = self._vote_uncertainty(
-                    self._answers(index, question, embeddings, prior), float(self.reach_counts[index])
-                )
+                part = self._vote_uncertainty(self._answers(index, question, embeddings, prior), float(self.counts[index]))
             else:
                 part = head.uncertainty(embeddings, offset=prior)
             epistemic, aleatoric = epistemic + above * part.epistemic, aleatoric + above * part.aleatoric
@@ -207,7 +205,7 @@ class DecisionTree:
         head = self.heads[index]
         if head is not None:
             return head.predict(embeddings, offset=prior)
-        if prior is not None and not np.isnan(prior).all() and self.reach_counts[index] < MINIMUM_LABELS:
+        if prior is not None and not np.isnan(prior).all() and self.counts[index] < MINIMUM_LABELS:
             answers = np.exp(np.where(np.isnan(prior), np.log(LEAST_PROBABILITY), prior))
             return cast(Floats, self.link.renormalise(answers))
         return np.tile(self.frequencies[list(question.answers)], (len(embeddings), 1))
@@ -224,7 +222,7 @@ class DecisionTree:
         trained_questions = [index for index, head in enumerate(self.heads) if head is not None]
         fields: dict[str, object] = {"paths": list(map(list, self.tree.paths)), "exclusive": self.exclusive}
         fields |= {"trained": trained_questions, "encoder": self.encoder}
-        storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.reach_counts})
+        storage.write(folder, head=NAME, fields=fields, arrays={"frequencies": self.frequencies, "reached": self.counts})
         for index, head in enumerate(self.heads):
             if head is not None:
                 head.save(_folder_of(folder, index))

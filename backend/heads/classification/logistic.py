@@ -18,7 +18,7 @@ from scipy.optimize import minimize
 
 from backend.heads.classification.link import Link
 
-__all__ = ["Plan", "logits_of", "solve"]
+__all__ = ["Hyperparameters", "logits_of", "solve"]
 
 CURVATURE = 0.1
 """Typical second derivative of the log loss in a logit: at most 1/4, at probability 1/2; smaller if classes are separated."""
@@ -28,7 +28,7 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Hyperparameters:
     """Hyperparameters of a fit, chosen on folds.
 
     Attributes
@@ -52,7 +52,7 @@ def solve(
     importance: Floats,
     *,
     prior: Floats | None,
-    plan: Plan,
+    plan: Hyperparameters,
     known_targets: NDArray[np.bool_],
     link: Link,
     start: tuple[Floats, Floats] | None = None,
@@ -71,7 +71,7 @@ def solve(
         Logits to which the weighted features are added.
     known_targets : ndarray of bool, shape (k,)
         The columns to fit; the others have weights of 0 and, without a prior, the base logits of the link as their bias.
-    plan : Plan
+    plan : Hyperparameters
         Hyperparameters.
     link : Link
         Link function of the classes.
@@ -96,7 +96,7 @@ def solve(
         offset=np.float32(plan.offset_weight) * prior[:, active] if prior is not None else np.zeros_like(target),
         pull=target * positive * importance[:, None],
         mass=link.mass(target, importance, (positive, negative)),
-        learned=known_rows,
+        learned_columns=known_rows,
         ridge=ridge,
         # Preconditioning: the curvature of the loss is close to a diagonal matrix that is known in advance (Böhning 1992).
         step=1 / np.sqrt(CURVATURE * np.square(design).mean(axis=0) + ridge)[:, None],
@@ -145,7 +145,7 @@ def logits_of(
     *,
     weights: Floats,
     bias: Floats,
-    plan: Plan,
+    plan: Hyperparameters,
     known_targets: NDArray[np.bool_],
     link: Link,
 ) -> Floats:

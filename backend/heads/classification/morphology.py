@@ -21,7 +21,7 @@ from backend.heads import storage
 from backend.heads.classification.inputs import MINIMUM_LABELS, check_importance, check_targets, finite
 from backend.heads.classification.link import Link
 from backend.heads.classification.links import link_of
-from backend.heads.classification.logistic import Plan, logits_of, solve
+from backend.heads.classification.logistic import Hyperparameters, logits_of, solve
 from backend.heads.classification.offset import label_rates, prior_logits
 from backend.heads.classification.plan_choice import choose_plan
 from backend.heads.classification.principal import principal_axes
@@ -54,7 +54,7 @@ class Morphology:
     rates : ndarray, shape (k,)
         Logits of the frequencies of the labels: the offset of classes that the other head does not predict. NaN in a head that
         an old version of galaxyloop stored.
-    plan : Plan
+    plan : Hyperparameters
         Strength, weight of the offset (0 if the head was fitted without one), and temperature, chosen by cross-validation.
     posterior : Posterior
         Uncertainty of weights and bias.
@@ -70,7 +70,7 @@ class Morphology:
     bias: Floats
     known_classes: NDArray[np.bool_]
     rates: Floats
-    plan: Plan
+    plan: Hyperparameters
     posterior: Posterior
     encoder: str = storage.FIRST_ENCODER
 
@@ -91,7 +91,7 @@ class Morphology:
         importance: NDArray[np.floating] | None = None,
         caution: float = 1.0,
         seed: int = 0,
-        plan: Plan | None = None,
+        plan: Hyperparameters | None = None,
     ) -> Self:
         """Fit a classifier to labelled galaxies.
 
@@ -117,7 +117,7 @@ class Morphology:
             galaxies to be chosen (see `choose_plan`).
         seed : int
             Random seed of the folds.
-        plan : Plan, optional
+        plan : Hyperparameters, optional
             Hyperparameters; by default they are chosen by cross-validation.
 
         Raises
@@ -235,7 +235,7 @@ class Morphology:
             bias=record.array("bias", k),
             known_classes=record.array("known", k).astype(bool),
             rates=record.array("rates", k) if "rates" in record.arrays else np.full(k, np.nan, np.float32),
-            plan=record.build("plan", lambda fields: Plan(**{name: float(value) for name, value in fields.items()})),
+            plan=record.build("plan", lambda fields: Hyperparameters(**{name: float(value) for name, value in fields.items()})),
             posterior=Posterior.from_record(record, d, k),
             encoder=record.encoder,
         )

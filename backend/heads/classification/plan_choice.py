@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from backend.heads.classification.link import Link
-from backend.heads.classification.logistic import Plan, logits_of, solve
+from backend.heads.classification.logistic import Hyperparameters, logits_of, solve
 
 __all__ = ["assign_folds", "choose_plan", "find_simplest", "tolerance"]
 
@@ -37,7 +37,7 @@ def choose_plan(
     link: Link,
     caution: float = 1.0,
     seed: int,
-) -> Plan:
+) -> Hyperparameters:
     """Choose the simplest plan whose log loss on held-out galaxies is not clearly worse than that of the best plan.
 
     "Clearly worse" means by more than `caution` times the standard error of the difference, increased by a factor 1 + `FEW` /
@@ -45,14 +45,14 @@ def choose_plan(
     """
     caution = tolerance(len(targets), caution)
     folds = _Folds(features, targets, importance, prior, assign_folds(targets, link=link, seed=seed), link)
-    trials: list[tuple[Plan, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
+    trials: list[tuple[Hyperparameters, Floats, Floats]] = []  # plan, held-out logits, losses; the simplest first
     if prior is not None:
-        trials.append((Plan(strength=0, offset_weight=1), prior, folds.losses(prior)))
+        trials.append((Hyperparameters(strength=0, offset_weight=1), prior, folds.losses(prior)))
     for share in (0.0,) if prior is None else OFFSET_WEIGHTS:
         starts: dict[int, tuple[Floats, Floats]] = {}
         best: Floats | None = None
         # A prior variance above the number of labels is excluded: for a class with one example, no fold can reject it.
-        for plan in (Plan(strength, share) for strength in STRENGTHS if strength <= len(targets)):
+        for plan in (Hyperparameters(strength, share) for strength in STRENGTHS if strength <= len(targets)):
             logits = folds.held_out_logits(plan, starts)
             losses = folds.losses(logits)
             trials.append((plan, logits, losses))
@@ -101,7 +101,7 @@ class _Folds:
         """Return the log loss of each galaxy times its importance, shape (n,)."""
         return self.importance * self.link.log_loss(self.link.probabilities(logits), self.targets)
 
-    def held_out_logits(self, plan: Plan, starts: dict[int, tuple[Floats, Floats]]) -> Floats:
+    def held_out_logits(self, plan: Hyperparameters, starts: dict[int, tuple[Floats, Floats]]) -> Floats:
         """Return the logits of each galaxy, shape (n, k), from a fit to the other folds; `starts` is read and updated."""
         held_out = np.full(self.targets.shape, np.nan, np.float32)
         for fold in range(int(self.folds.max()) + 1):

@@ -124,22 +124,22 @@ class Detection:
         blank = detector.for_classes(classes)
         selection = cross_validate_detectors(images, boxes, feature_pyramids, grids=grids, detector=blank, seed=seed)
         if selection is None:
-            return replace(head, learned=blank) if detector.preferred else head
+            return replace(head, learned_detector=blank) if detector.preferred else head
         evidence = {
-            "judged_on": float(len(selection.learned)),
-            BY_LEARNING: float(selection.learned.mean()),
-            BY_EXTRACTION: float(selection.extraction.mean()),
+            "judged_on": float(len(selection.learned_f1)),
+            BY_LEARNING: float(selection.learned_f1.mean()),
+            BY_EXTRACTION: float(selection.extraction_f1.mean()),
         }
         head = replace(head, evidence=evidence)
         if detector.preferred:
-            wins = not clearly_better(selection.extraction, selection.learned)
+            wins = not clearly_better(selection.extraction_f1, selection.learned_f1)
         else:
-            wins = clearly_better(selection.learned, selection.extraction)
+            wins = clearly_better(selection.learned_f1, selection.extraction_f1)
         if not wins:
             return head
         tuned_detector = blank.fit(feature_pyramids, boxes, seed=seed)
         return replace(
-            head, learned=replace(tuned_detector, least_score=selection.least_score, calibration=selection.calibration)
+            head, learned_detector=replace(tuned_detector, least_score=selection.least_score, calibration=selection.calibration)
         )
 
     @property
@@ -157,7 +157,7 @@ class Detection:
         if self.learned_detector is None or self.learned_detector.encoder == fingerprint:
             return self
         log.warning("event=learned_detector_not_used trained_on=%s encoder=%s", self.learned_detector.encoder, fingerprint)
-        return replace(self, learned=None)
+        return replace(self, learned_detector=None)
 
     def find(self, sources: Sequence[Source], *, size: Size, pyramid: FeaturePyramid | None = None) -> tuple[Detected, ...]:
         """Return at most `MAXIMUM_OBJECTS` objects of an image of `size` (width, height), by descending score.

@@ -25,7 +25,7 @@ from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
-__all__ = ["MATCH_AT", "Choice", "Examples", "Grid", "choose", "gather", "grow", "score_grid"]
+__all__ = ["MATCH_AT", "Grid", "GridPoint", "MatchedSources", "choose", "gather", "grow", "score_grid"]
 
 MATCH_AT = 0.5
 PEAK_SIGMAS = (8.0, 5.0)
@@ -38,7 +38,7 @@ LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class GridPoint:
     """One point of the grid; the defaults are those of the untrained detector.
 
     Attributes
@@ -55,12 +55,12 @@ class Choice:
     least_snr: float = CLEAR_SNR
 
 
-Grid = dict[Choice, float]
+Grid = dict[GridPoint, float]
 """The F1 of one image at each point of the grid."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Examples:
+class MatchedSources:
     """The sources of an image, and the drawn box that matches each of them.
 
     Attributes
@@ -84,11 +84,11 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
     return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
 
 
-def choose(grids: Sequence[Grid]) -> Choice:
+def choose(grids: Sequence[Grid]) -> GridPoint:
     """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
     scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
     best_choice = max(scores, key=lambda choice: float(scores[choice].mean()))
-    return best_choice if clearly_better(scores[best_choice], scores[Choice()]) else Choice()
+    return best_choice if clearly_better(scores[best_choice], scores[GridPoint()]) else GridPoint()
 
 
 @cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn_boxes: (content_of(image), tuple(drawn_boxes)), lock=threading.Lock())
@@ -97,7 +97,7 @@ def score_grid(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Grid:
     return dict(_scores(image, drawn_boxes))
 
 
-def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[tuple[Choice, float]]:
+def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[tuple[GridPoint, float]]:
     size, target = (image.shape[1], image.shape[0]), box_edges(drawn_boxes)
     for peak_sigma in PEAK_SIGMAS:
         maps = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
@@ -112,10 +112,10 @@ def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[
                 matches = box_overlaps(target, grow(edges, scale, size)) >= MATCH_AT
                 for area, snr in product(LEAST_AREAS, LEAST_SNRS):
                     settings = ExtractionSettings(peak_sigma=peak_sigma, isophote=isophote, minimum_area_px=area)
-                    yield Choice(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
+                    yield GridPoint(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
 
 
-def gather(image: NDArray[np.float32], drawn_boxes: Sequence[tuple[Box, str]], choice: Choice) -> Examples:
+def gather(image: NDArray[np.float32], drawn_boxes: Sequence[tuple[Box, str]], choice: GridPoint) -> MatchedSources:
     """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
     sources_of_image = sources_of(image, choice.settings)
     sources = tuple(source for source in sources_of_image if source.snr >= choice.least_snr)
@@ -125,4 +125,4 @@ def gather(image: NDArray[np.float32], drawn_boxes: Sequence[tuple[Box, str]], c
         edges = grow(box_edges([source.box for source in sources]), choice.box_scale, (image.shape[1], image.shape[0]))
         overlaps = box_overlaps(box_edges([box for box, _ in drawn_boxes]), edges)
         matches[:] = np.where(overlaps.max(axis=0) >= MATCH_AT, overlaps.argmax(axis=0), -1)
-    return Examples(sources, matches, labels)
+    return MatchedSources(sources, matches, labels)

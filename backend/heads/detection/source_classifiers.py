@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, weigh_by_image
-from backend.heads.detection.grid_search import Examples
+from backend.heads.detection.grid_search import MatchedSources
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.source import Source
 
@@ -56,7 +56,7 @@ def stack_features(sources: Sequence[Source]) -> NDArray[np.float32]:
     return np.stack([source.features for source in sources])
 
 
-def calibrate_scores(sources: Sequence[Source], examples: Sequence[Examples]) -> ScoreCalibration:
+def calibrate_scores(sources: Sequence[Source], examples: Sequence[MatchedSources]) -> ScoreCalibration:
     """Fit the calibration of the scores from the signal-to-noise ratio."""
     if not sources:
         return UNCALIBRATED
@@ -65,7 +65,7 @@ def calibrate_scores(sources: Sequence[Source], examples: Sequence[Examples]) ->
 
 
 def fit_keep_classifier(
-    sources: Sequence[Source], examples: Sequence[Examples], calibration: ScoreCalibration, seed: int
+    sources: Sequence[Source], examples: Sequence[MatchedSources], calibration: ScoreCalibration, seed: int
 ) -> Morphology | None:
     """Fit a classifier of kept sources, if enough sources were deleted."""
     deletions = [int((example.matches < 0).sum()) for example in examples]
@@ -76,12 +76,12 @@ def fit_keep_classifier(
     return _fit_classifier(sources, np.stack([~match_flags, match_flags], axis=1), DECISIONS, seed, offset=offset)
 
 
-def _match_flags(examples: Sequence[Examples]) -> NDArray[np.bool_]:
+def _match_flags(examples: Sequence[MatchedSources]) -> NDArray[np.bool_]:
     flags: NDArray[np.bool_] = np.concatenate([example.matches >= 0 for example in examples])
     return flags
 
 
-def fit_label_classifier(examples: Sequence[Examples], classes: Sequence[str], seed: int) -> Morphology | None:
+def fit_label_classifier(examples: Sequence[MatchedSources], classes: Sequence[str], seed: int) -> Morphology | None:
     """Fit a classifier of the labels of kept sources, if there are several labels."""
     pairs = [
         (source, example.labels[match])

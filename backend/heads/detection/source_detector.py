@@ -19,7 +19,7 @@ from backend.heads import storage
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection.grid_search import Choice, Grid, choose, gather, grow, score_grid
+from backend.heads.detection.grid_search import Grid, GridPoint, choose, gather, grow, score_grid
 from backend.heads.detection.source_classifiers import (
     DECISIONS,
     calibrate_scores,
@@ -44,7 +44,7 @@ class SourceDetector:
     Attributes
     ----------
     classes : tuple of str
-    choice : Choice
+    choice : GridPoint
         Settings of source extraction, scale of boxes, and smallest signal-to-noise ratio.
     keep : Morphology or None
         Classifier of the sources that annotators keep, from catalogue features, with the calibrated score as the offset; None
@@ -59,7 +59,7 @@ class SourceDetector:
     """
 
     classes: tuple[str, ...]
-    choice: Choice
+    choice: GridPoint
     keep: Morphology | None
     kind: Morphology | None
     default_label: str
@@ -77,7 +77,7 @@ class SourceDetector:
         """
         if not classes:
             raise ValueError("a detector needs at least one class")
-        return cls(tuple(classes), Choice(), None, None, classes[0], 0.0)
+        return cls(tuple(classes), GridPoint(), None, None, classes[0], 0.0)
 
     @classmethod
     def fit(
@@ -191,8 +191,8 @@ class SourceDetector:
         )
 
 
-def _choice(fields: dict[str, Any]) -> Choice:
-    return Choice(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
+def _choice(fields: dict[str, Any]) -> GridPoint:
+    return GridPoint(**{**fields, "settings": ExtractionSettings(**fields["settings"])})
 
 
 def _scale_shapes(source: Source, scale: float, size: tuple[int, int]) -> Source:

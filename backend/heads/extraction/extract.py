@@ -15,7 +15,7 @@ from scipy import ndimage
 
 from backend.heads.extraction.features import describe
 from backend.heads.extraction.outlines import outline
-from backend.heads.extraction.segment import Segmentation, finite, segment
+from backend.heads.extraction.segment import SegmentedImage, finite, segment
 from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Box
@@ -28,7 +28,7 @@ class Extraction:
     """The sources of one image, brightest peak first, and its segmentation."""
 
     sources: tuple[Source, ...]
-    segmentation: Segmentation
+    segmentation: SegmentedImage
 
 
 def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None = None) -> Extraction:
@@ -38,7 +38,7 @@ def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None =
     return Extraction(_measure(finite(image), segmentation, settings), segmentation)
 
 
-def _measure(image: NDArray[np.float32], segmentation: Segmentation, settings: ExtractionSettings) -> tuple[Source, ...]:
+def _measure(image: NDArray[np.float32], segmentation: SegmentedImage, settings: ExtractionSettings) -> tuple[Source, ...]:
     sources = []
     brightness, segments = segmentation.brightness, segmentation.segments
     for number, window in enumerate(ndimage.find_objects(segments), start=1):

@@ -20,13 +20,13 @@ from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.sky import empty_areas, level_beside, photon_noise, subtract_sky
 from backend.heads.extraction.source import ExtractionSettings
 
-__all__ = ["DETECTION_SIGMA", "Segmentation", "finite", "segment"]
+__all__ = ["DETECTION_SIGMA", "SegmentedImage", "finite", "segment"]
 
 DETECTION_SIGMA = 3.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Segmentation:
+class SegmentedImage:
     """The brightness of an image and its segments.
 
     Attributes
@@ -44,7 +44,7 @@ class Segmentation:
     noise: float
 
 
-def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segmentation:
+def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> SegmentedImage:
     """Divide `image` into the segments of its sources, without outlines.
 
     Parameters
@@ -75,7 +75,7 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
         saddle=settings.saddle,
         rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # same height above a halo as above the sky
     )
-    return Segmentation(brightness, segments, noise)
+    return SegmentedImage(brightness, segments, noise)
 
 
 def finite(image: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -20,7 +20,7 @@ from backend.heads.regression.linear import LinearFit
 from backend.heads.regression.local import LocalFit
 from backend.heads.regression.trees import TreeSum, fit_forest
 
-__all__ = ["IMAGE_RIDGE", "LEARNERS", "MEAN", "Expert", "Fit", "Learner"]
+__all__ = ["IMAGE_RIDGE", "LEARNERS", "MEAN", "Expert", "FittedRegression", "Learner"]
 
 Floats = NDArray[np.float64]
 
@@ -28,7 +28,7 @@ MEAN, IMAGE_RIDGE = "mean", "image ridge"
 """Names of the two fits without a learner: the mean of the labels, and the ridge regression on embeddings."""
 
 
-class Fit(Protocol):
+class FittedRegression(Protocol):
     """A fitted regression."""
 
     def predict(self, matrix: Floats) -> tuple[Floats, Floats]:
@@ -55,8 +55,8 @@ class Learner:
         Numbers of galaxies between which it is tried.
     """
 
-    fit: Callable[..., Fit]
-    of_arrays: Callable[[Callable[..., NDArray[Any]]], Fit]
+    fit: Callable[..., FittedRegression]
+    of_arrays: Callable[[Callable[..., NDArray[Any]]], FittedRegression]
     fewest: int
     most: int = 10**9
 
@@ -79,7 +79,7 @@ class Expert:
         Names of the blocks that it uses, `IMAGE` among them; empty for the mean of the labels.
     learner : str
         A key of `LEARNERS`, `IMAGE_RIDGE` or `MEAN`.
-    fit : Fit or None
+    fit : FittedRegression or None
         None for `IMAGE_RIDGE` and `MEAN`.
     intervals : Intervals
     loss : float
@@ -90,7 +90,7 @@ class Expert:
 
     blocks: tuple[str, ...]
     learner: str
-    fit: Fit | None
+    fit: FittedRegression | None
     intervals: Intervals
     loss: float
     galaxies: int

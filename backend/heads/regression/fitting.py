@@ -219,7 +219,7 @@ def _choose(
     """
     choices: dict[frozenset[str], int] = {}
     blocks = tuple(present)
-    errors = [np.abs(trial.predicted - data.values) * data.weights for trial in trials]
+    errors = [np.abs(trial.predictions - data.values) * data.weights for trial in trials]
     for subset in [(), *_subsets(blocks)]:
         rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(data.values), bool)
         available = frozenset((IMAGE, *subset) if with_image else subset)
@@ -234,5 +234,5 @@ def _choose(
 
 def _typical_width(fullest: _Trial) -> float:
     """Return the median half-width of the 68 % interval of the labelled galaxies by the expert for most of their blocks."""
-    finite_predictions = fullest.predicted[np.isfinite(fullest.predicted)]
+    finite_predictions = fullest.predictions[np.isfinite(fullest.predictions)]
     return float(np.median(fullest.expert.intervals.half_widths(finite_predictions, np.ones(len(finite_predictions)))[0]))

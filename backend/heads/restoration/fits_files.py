@@ -129,7 +129,7 @@ def _merge(image: Any, *, primary: fits.Header | None) -> fits.Header:
 
 def _describe(header: fits.Header, results: list[Restoration], *, share: float, psf_name: str) -> None:
     """Add the history of a restored image to its header, and replace the cards of the seeing."""
-    missing, saturated_count = sum(result.missing for result in results), sum(result.saturated for result in results)
+    missing, saturated_count = sum(result.missing_px for result in results), sum(result.saturated_px for result in results)
     noise = ", ".join(f"{result.noise:.4g}" for result in results)
     widths = [result.psf_fwhm_px for result in results if result.psf_fwhm_px is not None]
     if not widths:

@@ -17,7 +17,7 @@ from backend.heads.restoration.convolutional import ConvolutionalConfig, Convolu
 from backend.heads.restoration.swin import SwinUNet, SwinUNetConfig
 from backend.heads.restoration.tikhonov import Filtered
 
-__all__ = ["CHANNELS_IN", "CHANNELS_OUT", "FORMS", "MEDIUM", "SMOOTH", "Restored", "Restoring"]
+__all__ = ["CHANNELS_IN", "CHANNELS_OUT", "FORMS", "MEDIUM", "SMOOTH", "RestoredBatch", "Restoring"]
 
 CHANNELS_IN, CHANNELS_OUT = 7, 3
 FORMS = {form.form: (form, network) for form, network in ((ConvolutionalConfig, ConvolutionalUNet), (SwinUNetConfig, SwinUNet))}
@@ -28,7 +28,7 @@ MOST_LOG_STD = 8.0
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoredBatch:
     """Restored images.
 
     Attributes
@@ -56,7 +56,7 @@ class Restoring(nn.Module):
         self.body: nn.Module = network(config, CHANNELS_IN, CHANNELS_OUT)  # type: ignore[arg-type]
         self.stride = 2 ** len(config.widths)
 
-    def forward(self, images: Tensor, filter_result: Filtered, noise: Tensor, width: Tensor) -> Restored:
+    def forward(self, images: Tensor, filter_result: Filtered, noise: Tensor, width: Tensor) -> RestoredBatch:
         """Restore images.
 
         Parameters
@@ -76,7 +76,7 @@ class Restoring(nn.Module):
         unit = filter_result.noise[:, MEDIUM, None, None]
         correction = unit * outputs[:, 0] + filter_result.images[:, SMOOTH] * outputs[:, 1]
         std = unit * torch.exp(outputs[:, 2].clamp(-MOST_LOG_STD, MOST_LOG_STD))
-        return Restored(filter_result.images[:, MEDIUM] + correction, std)
+        return RestoredBatch(filter_result.images[:, MEDIUM] + correction, std)
 
 
 def _channels(images: Tensor, filter_result: Filtered, noise: Tensor, width: Tensor) -> Tensor:

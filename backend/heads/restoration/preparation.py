@@ -53,7 +53,7 @@ def prepare(image: NDArray[np.floating], *, saturation: float | None) -> Prepare
     noise = float(measure_noise(torch.from_numpy(pixels)[None], valid=torch.from_numpy(~image_without_gaps.missing)[None]))
     if not np.isfinite(noise) or noise <= 0:
         raise ImageError("the noise of the image cannot be measured: most of its pixels are equal or missing")
-    return PreparedImage(pixels, sky.level, unit, noise, image_without_gaps.missing, image_without_gaps.saturated)
+    return PreparedImage(pixels, sky.level, unit, noise, image_without_gaps.missing, image_without_gaps.saturated_px)
 
 
 def check_kernel(psf: Psf, shape: tuple[int, ...]) -> Tensor:

@@ -159,8 +159,8 @@ class Restorer:
             uncertainty,
             noise=preparation.unit * preparation.noise,
             psf_fwhm_px=None if kernel is None else float(psf_widths(kernel)),
-            missing=int(np.count_nonzero(preparation.missing)),
-            saturated=preparation.saturated,
+            missing_px=int(np.count_nonzero(preparation.missing)),
+            saturated_px=preparation.saturated_px,
             psf_source="none" if psf is None else psf.source,
         )
 

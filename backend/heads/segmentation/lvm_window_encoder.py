@@ -19,7 +19,7 @@ from backend.lvm.encoder import Encoder
 from backend.lvm.tiles import Tile, cut
 from sync.geometry.shapes import Size
 
-__all__ = ["LvmWindows", "Sky", "above_sky", "scale_window"]
+__all__ = ["LvmWindows", "SkyLevel", "above_sky", "scale_window"]
 
 GREY_LEVEL = 1 / 255
 SKY_PIXELS = 65536
@@ -32,14 +32,14 @@ the window resolve small objects."""
 
 
 @dataclass(frozen=True, slots=True)
-class Sky:
+class SkyLevel:
     """Brightness of the sky of an image and its noise (at least one grey level)."""
 
     level: float
     noise: float
 
     @classmethod
-    def of(cls, pixels: NDArray[np.float32]) -> Sky:
+    def of(cls, pixels: NDArray[np.float32]) -> SkyLevel:
         """Measure the sky of an image, shape (height, width, 3), by its darkest quarter: a galaxy can fill half of it."""
         step = max(1, int(np.sqrt(pixels.shape[0] * pixels.shape[1] / SKY_PIXELS)))
         grey = np.nan_to_num(pixels[::step, ::step].mean(axis=2, dtype=np.float32), nan=0.0, posinf=1.0, neginf=0.0)
@@ -65,7 +65,7 @@ class LvmWindows:
     def __init__(self, encoder: Encoder, *, fingerprint: str) -> None:
         self._encoder = encoder
         self.fingerprint = fingerprint
-        self._sky_of_image: tuple[weakref.ref[NDArray[np.float32]], Sky] | None = None
+        self._sky_of_image: tuple[weakref.ref[NDArray[np.float32]], SkyLevel] | None = None
         self._levels = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
 
     @property
@@ -84,15 +84,15 @@ class LvmWindows:
         levels = self._encoder.pyramid(window_pixels)
         return (*(levels[index] for index in self._levels), self._light(window_pixels, self._sky(pixels)))
 
-    def _sky(self, pixels: NDArray[np.float32]) -> Sky:
+    def _sky(self, pixels: NDArray[np.float32]) -> SkyLevel:
         """Return the sky of an image; that of the last image is cached, since its windows are mostly encoded in sequence."""
         image_and_sky = self._sky_of_image
         if image_and_sky is None or image_and_sky[0]() is not pixels:
-            image_and_sky = weakref.ref(pixels), Sky.of(pixels)
+            image_and_sky = weakref.ref(pixels), SkyLevel.of(pixels)
             self._sky_of_image = image_and_sky
         return image_and_sky[1]
 
-    def _light(self, window_pixels: Tensor, sky: Sky) -> Tensor:
+    def _light(self, window_pixels: Tensor, sky: SkyLevel) -> Tensor:
         """Return the pixels for the neck, one per point of the grid, shape (1, 4, points, points).
 
         The first three planes are the square roots of the colours, as in the encoder. The fourth is the asinh of their mean
@@ -102,7 +102,7 @@ class LvmWindows:
         return torch.cat([coarse.sqrt(), above_sky(coarse, sky)], dim=1)
 
 
-def above_sky(coarse: Tensor, sky: Sky) -> Tensor:
+def above_sky(coarse: Tensor, sky: SkyLevel) -> Tensor:
     """Return the asinh of the mean of the colours, shape (1, 3, n, n), above the sky, in units of its noise: (1, 1, n, n)."""
     return torch.asinh((coarse.mean(dim=1, keepdim=True) - sky.level) / sky.noise)
 

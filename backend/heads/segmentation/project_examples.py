@@ -10,7 +10,7 @@ import torch
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.segmentation.grid import on_grid
 from backend.heads.segmentation.network import SegmenterConfig
-from backend.heads.segmentation.training import Example
+from backend.heads.segmentation.training import WindowExample
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.windows import nearest_window, window_around
 from backend.lvm.tiles import Tile
@@ -24,7 +24,7 @@ LEAST_POINTS = 12
 
 def endless_examples(
     images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]], *, config: SegmenterConfig, seed: int
-) -> Iterator[Example]:
+) -> Iterator[WindowExample]:
     """Yield examples of all masks in random order, endlessly; each in its tightest window or in the next larger one.
 
     Parameters
@@ -58,7 +58,7 @@ def endless_examples(
 
 def example_of(
     image: WindowedImage, masks: Sequence[Footprint], mask_index: int, *, config: SegmenterConfig, rng: np.random.Generator
-) -> Example | None:
+) -> WindowExample | None:
     """Return one mask of an image in a window in which a click on it is decoded, with the other masks there.
 
     None if the mask covers no point of the decoder's grid by half.
@@ -67,7 +67,7 @@ def example_of(
     shares = torch.stack([on_grid(mask.pixels, window, config=config, x=mask.x, y=mask.y) for mask in masks])
     visible = (shares >= 0.5).sum(dim=(1, 2)) >= LEAST_POINTS
     visible[mask_index] = bool((shares[mask_index] >= 0.5).any())
-    return Example(image.encode(window), shares[visible]) if visible[mask_index] else None
+    return WindowExample(image.encode(window), shares[visible]) if visible[mask_index] else None
 
 
 def _window(image: WindowedImage, mask: Footprint, rng: np.random.Generator) -> Tile:

@@ -73,25 +73,29 @@ def enforce_rules(
     before : Tensor, shape (points, points), optional
         Logits of the mask before the negative clicks.
     """
-    negative: list[Spot] = [(x, y) for x, y in clicks.placed[~clicks.positive].tolist()]
-    side = torch.from_numpy(negative_side(isophotes, negative, clicks.held)) if negative else None
-    outside = torch.from_numpy(other_objects(isophotes, clicks.held) | companions(isophotes, negative, clicks.held))
+    negative: list[Spot] = [(x, y) for x, y in clicks.grid_points[~clicks.positive].tolist()]
+    side = torch.from_numpy(negative_side(isophotes, negative, clicks.object_points)) if negative else None
+    outside = torch.from_numpy(
+        other_objects(isophotes, clicks.object_points) | companions(isophotes, negative, clicks.object_points)
+    )
     mask = replace(window_mask, logits=_remove(window_mask.logits, outside & (window_mask.logits > 0)))
-    for point, spot, positive in zip(clicks.points.tolist(), clicks.placed.tolist(), clicks.positive.tolist(), strict=True):
+    for point, spot, positive in zip(
+        clicks.points.tolist(), clicks.grid_points.tolist(), clicks.positive.tolist(), strict=True
+    ):
         if not mask.agrees_with(point, positive):
             mask = replace(mask, logits=_enforce_click(mask.logits, guess, spot, positive, side))
     if side is not None and before is not None:
         lost_pixels = (before > 0) & ~side
-        bright = lost_pixels & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.held))
+        bright = lost_pixels & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.object_points))
         for restored_pixels in (lost_pixels & (guess > 0), lost_pixels):
-            missing_pixels = lost_pixels & (_keep_connected(mask, clicks.held).logits <= 0)
+            missing_pixels = lost_pixels & (_keep_connected(mask, clicks.object_points).logits <= 0)
             if (
                 missing_pixels.sum() <= LARGEST_LOSS * lost_pixels.sum()
                 and (missing_pixels & bright).sum() <= LARGEST_BRIGHT_LOSS * bright.sum()
             ):
                 break
             mask = replace(mask, logits=torch.where(restored_pixels & (mask.logits <= 0), before, mask.logits))
-    return _keep_connected(mask, clicks.held)
+    return _keep_connected(mask, clicks.object_points)
 
 
 def select_box_object(window_mask: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:

@@ -20,7 +20,7 @@ from segment_anything import sam_model_registry
 from torch import Tensor
 from torch.nn import functional
 
-from backend.heads.segmentation.lvm_window_encoder import Sky, above_sky, scale_window
+from backend.heads.segmentation.lvm_window_encoder import SkyLevel, above_sky, scale_window
 from backend.heads.segmentation.mobile_sam import MobileEncoder, is_mobile_sam, mobile_weights
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.prompted_masks import PromptedMasks
@@ -80,7 +80,7 @@ class SamWindows:
         scaled_image = (image - image.new_tensor(MEAN).view(1, 3, 1, 1)) / image.new_tensor(DEVIATION).view(1, 3, 1, 1)
         padding = (0, self.shown_px - image.shape[-1], 0, self.shown_px - image.shape[-2])  # after the normalisation, as in SAM
         embedding: Tensor = self._encoder(functional.pad(scaled_image, padding))
-        return embedding, above_sky(light, Sky.of(pixels))
+        return embedding, above_sky(light, SkyLevel.of(pixels))
 
 
 def load_sam(path: Path) -> tuple[SamWindows, PromptedMasks]:

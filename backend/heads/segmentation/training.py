@@ -31,7 +31,7 @@ from backend.heads.training import Report, Schedule, Training, run_training
 from sync.geometry.footprint import mask_bounds
 from sync.geometry.shapes import Mask
 
-__all__ = ["Example", "begin_training", "train_network"]
+__all__ = ["WindowExample", "begin_training", "train_network"]
 
 OBJECTS_AT_ONCE = 5
 BOX_SHARE = 0.35
@@ -46,7 +46,7 @@ LARGEST_GRADIENT = 1.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
+class WindowExample:
     """One window and its objects.
 
     Attributes
@@ -61,14 +61,16 @@ class Example:
     masks: Tensor
 
 
-def begin_training(network: SegmenterNetwork, schedule: Schedule, *, seed: int = 0) -> Training[SegmenterNetwork, Example]:
+def begin_training(
+    network: SegmenterNetwork, schedule: Schedule, *, seed: int = 0
+) -> Training[SegmenterNetwork, WindowExample]:
     """Start a training of a network, in place; `seed` is the random seed of the simulated clicks."""
     return Training(network, schedule, loss=_prompted_loss, weight_decay=1e-3, largest_gradient=LARGEST_GRADIENT, seed=seed)
 
 
 def train_network(
     network: SegmenterNetwork,
-    examples: Iterator[Example],
+    examples: Iterator[WindowExample],
     schedule: Schedule,
     *,
     seed: int = 0,
@@ -79,7 +81,7 @@ def train_network(
     Parameters
     ----------
     network : SegmenterNetwork
-    examples : iterator of Example
+    examples : iterator of WindowExample
         Endless; a step takes `schedule.batch` examples.
     schedule : Schedule
     seed : int
@@ -91,7 +93,7 @@ def train_network(
     return run_training(begin_training(network, schedule, seed=seed), batches, report=report)
 
 
-def _prompted_loss(network: SegmenterNetwork, example: Example, rng: np.random.Generator) -> Tensor:
+def _prompted_loss(network: SegmenterNetwork, example: WindowExample, rng: np.random.Generator) -> Tensor:
     """Prompt one example in rounds; return the mean loss of the first and the last round, a scalar."""
     targets = example.masks[rng.permutation(len(example.masks))[:OBJECTS_AT_ONCE].tolist()]
     solid = (targets >= 0.5).numpy()

@@ -19,7 +19,7 @@ from backend.heads.structure.fitted import DIVERGED, Fitted, problem_of, unconst
 from backend.heads.structure.fitting import Fit, fit_models
 from backend.heads.structure.parameters import INDEX, RADIUS, SHAPE, SKY, logit_of_index
 from backend.heads.structure.preparation import Prepared
-from backend.heads.structure.render import Canvas, grid_side, make_canvas, psf_transform, render, render_with_derivatives
+from backend.heads.structure.render import FourierGrid, grid_side, make_canvas, psf_transform, render, render_with_derivatives
 from backend.heads.structure.shipped import estimate_prepared, guess_parameters
 
 __all__ = ["fit_prepared", "fit_uncorrected", "model_on_cutout"]
@@ -88,7 +88,7 @@ def model_on_cutout(parameters: NDArray[np.float64], galaxy: Prepared, shape: tu
     return model
 
 
-def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canvas: Canvas) -> list[Fitted]:
+def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canvas: FourierGrid) -> list[Fitted]:
     images = torch.from_numpy(np.stack([galaxy.image for galaxy in galaxies]))
     weights = torch.from_numpy(np.stack([galaxy.weight for galaxy in galaxies]))
     masks = torch.from_numpy(np.stack([galaxy.object_mask for galaxy in galaxies])) & (weights > 0)
@@ -99,12 +99,12 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
     models, derivatives = render_with_derivatives(fit.parameters, psfs, canvas)
     scatter = _reduced_chi2(images, weights, models, masks)
     at_limit = fit.parameters[:, INDEX].abs() > INDEX_NEAR_LIMIT
-    poor = torch.nonzero(~fit.converged | at_limit | (scatter > POOR_CHI2))[:, 0]
+    poor = torch.nonzero(~fit.has_converged | at_limit | (scatter > POOR_CHI2))[:, 0]
     for index in OTHER_STARTS if len(poor) else ():
         restart = start[poor].clone()
         restart[:, INDEX] = logit_of_index(index)
         other = fit_models(images[poor], weights[poor], psfs[poor], start=restart, canvas=canvas)
-        margin = torch.where(other.converged & ~fit.converged[poor], 1.0, -1.0)
+        margin = torch.where(other.has_converged & ~fit.has_converged[poor], 1.0, -1.0)
         better = other.chi2 < fit.chi2[poor] + margin
         for ours, theirs in zip(_fields(fit), _fields(other), strict=True):
             ours[poor[better]] = theirs[better]
@@ -127,7 +127,7 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
                 quantities_with_errors(parameters, covariance),
                 float(scatter[i]),
                 float(signal[i]),
-                problem_of(parameters, float(signal[i]), side=max(canvas.shape), is_converged=bool(fit.converged[i])),
+                problem_of(parameters, float(signal[i]), side=max(canvas.shape), is_converged=bool(fit.has_converged[i])),
                 unconstrained_by(parameters),
                 features=features_of(parameters, covariance, psf=galaxy.psf, **evidence),
             )
@@ -136,7 +136,7 @@ def _fit_batch(galaxies: Sequence[Prepared], guesses: NDArray[np.float64], canva
 
 
 def _fields(fit: Fit) -> tuple[Tensor, ...]:
-    return fit.parameters, fit.hessian, fit.chi2, fit.converged
+    return fit.parameters, fit.hessian, fit.chi2, fit.has_converged
 
 
 def _reduced_chi2(images: Tensor, weights: Tensor, models: Tensor, masks: Tensor) -> Tensor:

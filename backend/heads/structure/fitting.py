@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from backend.heads.structure.parameters import FLUX, INDEX, PARAMETERS, RADIUS, SHAPE, SKY, logit_of_index
-from backend.heads.structure.render import Canvas, render_with_derivatives
+from backend.heads.structure.render import FourierGrid, render_with_derivatives
 
 __all__ = ["Fit", "fit_models"]
 
@@ -47,7 +47,7 @@ class Fit:
     has_converged: Tensor
 
 
-def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, canvas: Canvas) -> Fit:
+def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, canvas: FourierGrid) -> Fit:
     """Fit models to images.
 
     Parameters
@@ -58,7 +58,7 @@ def fit_models(images: Tensor, weights: Tensor, psfs: Tensor, *, start: Tensor, 
         From `psf_transform`.
     start : Tensor, shape (galaxies, 8)
         First guesses.
-    canvas : Canvas
+    canvas : FourierGrid
     """
     parameters = start.clone()
     mean, precision = _priors(start)
@@ -111,7 +111,7 @@ def _priors(start: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _normal_equations(
-    parameters: Tensor, images: Tensor, weights: Tensor, psfs: Tensor, canvas: Canvas, mean: Tensor, precision: Tensor
+    parameters: Tensor, images: Tensor, weights: Tensor, psfs: Tensor, canvas: FourierGrid, mean: Tensor, precision: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Return minus half the gradient, half the curvature, and the value of chi-squared plus priors."""
     models, derivatives = render_with_derivatives(parameters, psfs, canvas)

@@ -141,7 +141,7 @@ def _profile_values(cutout: Cutout, preparation: Prepared, fit_of_galaxy: Fitted
             values["mag"] = Measured(magnitude, MAGNITUDES_PER_FLUX * (flux.error or 0.0) / flux.value)
         else:
             reasons["mag"] = f"the zero point {zero_point:g} gives a magnitude of {magnitude:.0f}: it is not that of the image"
-    for name, reason in fit_of_galaxy.unconstrained.items():
+    for name, reason in fit_of_galaxy.unconstrained_quantities.items():
         values.pop(name, None)
         reasons[name] = reason
     return values, reasons

@@ -13,7 +13,7 @@ from torch import Tensor
 from backend.heads.structure.parameters import FLUX, INDEX, RADIUS, SKY, X, Y, index_of
 from backend.heads.structure.sersic import evaluate_transform
 
-__all__ = ["Canvas", "grid_side", "make_canvas", "psf_transform", "render", "render_with_derivatives"]
+__all__ = ["FourierGrid", "grid_side", "make_canvas", "psf_transform", "render", "render_with_derivatives"]
 
 GRIDS = (64, 96, 128, 192, 256, 384, 512, 768, 1024)
 """Sides of the periodic grid; products of small primes are fast."""
@@ -22,7 +22,7 @@ RADII_BETWEEN_COPIES = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Canvas:
+class FourierGrid:
     """Frequencies of the periodic grid on which models are drawn.
 
     Attributes
@@ -47,11 +47,11 @@ def grid_side(shape: tuple[int, int], radius_px: float) -> int:
     return next((side for side in GRIDS if side >= min(need, 2.5 * max(shape) + 16)), 2 * max(shape))
 
 
-def make_canvas(side: int, shape: tuple[int, int]) -> Canvas:
+def make_canvas(side: int, shape: tuple[int, int]) -> FourierGrid:
     """Return the frequencies of a grid."""
     ky = torch.fft.fftfreq(side)[:, None] * 2 * math.pi
     kx = torch.fft.rfftfreq(side)[None] * 2 * math.pi
-    return Canvas(side, shape, kx.expand(side, -1).flatten(), ky.expand(-1, side // 2 + 1).flatten())
+    return FourierGrid(side, shape, kx.expand(side, -1).flatten(), ky.expand(-1, side // 2 + 1).flatten())
 
 
 def psf_transform(pixels: NDArray[np.float64], side: int) -> Tensor:
@@ -63,7 +63,7 @@ def psf_transform(pixels: NDArray[np.float64], side: int) -> Tensor:
     return torch.from_numpy(np.fft.rfft2(grid).astype(np.complex64)).flatten()
 
 
-def render(parameters: Tensor, psfs: Tensor, canvas: Canvas) -> Tensor:
+def render(parameters: Tensor, psfs: Tensor, canvas: FourierGrid) -> Tensor:
     """Draw models, shape (galaxies, height, width); arguments as in `render_with_derivatives`."""
     frequencies = _Frequencies.of(parameters, canvas)
     log_index, _ = index_of(parameters[:, INDEX])
@@ -72,7 +72,7 @@ def render(parameters: Tensor, psfs: Tensor, canvas: Canvas) -> Tensor:
     return parameters[:, FLUX, None, None] * images + parameters[:, SKY, None, None]
 
 
-def render_with_derivatives(parameters: Tensor, psfs: Tensor, canvas: Canvas) -> tuple[Tensor, Tensor]:
+def render_with_derivatives(parameters: Tensor, psfs: Tensor, canvas: FourierGrid) -> tuple[Tensor, Tensor]:
     """Draw models and their derivatives with respect to the parameters.
 
     Parameters
@@ -81,7 +81,7 @@ def render_with_derivatives(parameters: Tensor, psfs: Tensor, canvas: Canvas) ->
         In the order of `PARAMETERS`; x and y in pixels of the image.
     psfs : Tensor, shape (galaxies, frequencies)
         From `psf_transform`.
-    canvas : Canvas
+    canvas : FourierGrid
 
     Returns
     -------
@@ -122,7 +122,7 @@ class _Frequencies:
     by_shape_2: Tensor
 
     @classmethod
-    def of(cls, parameters: Tensor, canvas: Canvas) -> _Frequencies:
+    def of(cls, parameters: Tensor, canvas: FourierGrid) -> _Frequencies:
         """Map the frequencies by the shape of each galaxy: k' = exp(U) k with U = ((u1, u2), (u2, -u1))."""
         u1, u2 = parameters[:, 3:4], parameters[:, 4:5]
         size = torch.sqrt(u1**2 + u2**2 + 1e-8)
@@ -138,12 +138,12 @@ class _Frequencies:
         return cls(log_length, (u1 * common + ratio * plus) / (2 * square), (u2 * common + ratio * cross) / (2 * square))
 
 
-def _phases(parameters: Tensor, canvas: Canvas) -> Tensor:
+def _phases(parameters: Tensor, canvas: FourierGrid) -> Tensor:
     angle = parameters[:, X, None] * canvas.kx + parameters[:, Y, None] * canvas.ky
     return torch.complex(torch.cos(angle), -torch.sin(angle))
 
 
-def _to_images(planes: Tensor, canvas: Canvas) -> Tensor:
+def _to_images(planes: Tensor, canvas: FourierGrid) -> Tensor:
     grid = planes.reshape(*planes.shape[:-1], canvas.side, canvas.side // 2 + 1)
     height, width = canvas.shape
     images: Tensor = torch.fft.irfft2(grid, s=(canvas.side, canvas.side))

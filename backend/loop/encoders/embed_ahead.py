@@ -88,7 +88,11 @@ def embed_ahead(
     progress = Progress(sum((encoder, reference) in pairs_done for reference in references), len(references))
     if waiting and seconds:
         log.info(
-            "event=embedded_ahead project=%d encoder=%s images=%d of=%d", project.id, encoder, progress.done, progress.total
+            "event=embedded_ahead project=%d encoder=%s images=%d of=%d",
+            project.id,
+            encoder,
+            progress.count_done,
+            progress.total,
         )
     return progress
 

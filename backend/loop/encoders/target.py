@@ -11,13 +11,13 @@ from backend.projects.encoders import reads_embeddings
 from backend.registry.records import BASE, Project
 from backend.services import Services
 
-__all__ = ["Target", "find_target"]
+__all__ = ["EncoderTarget", "find_target"]
 
 log = logging.getLogger("galaxyloop.encoders")
 
 
 @dataclass(frozen=True, slots=True)
-class Target:
+class EncoderTarget:
     """Encoders of a project.
 
     Attributes
@@ -43,7 +43,7 @@ class Target:
         return self.chosen_encoder != self.current
 
 
-def find_target(services: Services, project: Project) -> Target:
+def find_target(services: Services, project: Project) -> EncoderTarget:
     """Return the current and the chosen encoder of a project.
 
     The live version stays, and is trained further, if the chosen encoder cannot be used.
@@ -67,5 +67,5 @@ def find_target(services: Services, project: Project) -> Target:
     fallback = live.encoder if live.encoder and predictors.has(live.encoder) else predictors.shipped_encoder
     if problem:
         log.error("event=encoder_not_used project=%d encoder=%s reason=%r", project.id, spec, problem)
-        return Target(fallback, fallback, spec, problem)
-    return Target(name if live.verdict == BASE else fallback, name, spec)
+        return EncoderTarget(fallback, fallback, spec, problem)
+    return EncoderTarget(name if live.verdict == BASE else fallback, name, spec)

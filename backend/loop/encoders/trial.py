@@ -140,7 +140,7 @@ def _compare(
     if scores is None:
         return "no annotated image could be scored on both encoders"
     trial_agreement, current = scores.agreement(0), scores.agreement(1)
-    is_resampled: Sequence[bool] = scores.resampled.tolist()
+    is_resampled: Sequence[bool] = scores.is_resampled.tolist()
     comparison = compare(
         trial_agreement,
         current,
@@ -149,7 +149,7 @@ def _compare(
         folds=scores.plan.folds if any(is_resampled) else None,
     )
     return ControlTrial(
-        control.name, float(current.mean()), float(trial_agreement.mean()), comparison, describe_method(scores.resampled)
+        control.name, float(current.mean()), float(trial_agreement.mean()), comparison, describe_method(scores.is_resampled)
     )
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from backend.loop.examples.places import Tile, diagonal_of, name_cell, position_of, radius_of, references_of, tile_of
+from backend.loop.examples.places import ImageTile, diagonal_of, name_cell, position_of, radius_of, references_of, tile_of
 from sync.export.splits import SAME_GALAXY_ARCSEC, TaskPlace, link_tasks
 from sync.label_studio.annotations import Annotation
 
@@ -149,7 +149,7 @@ def _neighbours(
     data: Mapping[int, Mapping[str, Any]], sizes: Mapping[int, float], image_keys: Sequence[str], contents: Mapping[int, str]
 ) -> dict[int, frozenset[int]]:
     tasks_at: dict[tuple[str, str], set[int]] = defaultdict(set)
-    tiles: dict[str, list[tuple[int, Tile]]] = defaultdict(list)
+    tiles: dict[str, list[tuple[int, ImageTile]]] = defaultdict(list)
     places = []
     for task, fields in data.items():
         for reference in references_of(fields, image_keys):

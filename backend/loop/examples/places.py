@@ -10,7 +10,7 @@ from typing import Any
 
 from sync.label_studio.task_images import value_at
 
-__all__ = ["Tile", "diagonal_of", "name_cell", "position_of", "radius_of", "references_of", "tile_of"]
+__all__ = ["ImageTile", "diagonal_of", "name_cell", "position_of", "radius_of", "references_of", "tile_of"]
 
 RA_NAMES = ("ra", "raj2000", "_raj2000", "ra_icrs", "ra_deg", "ra_j2000", "alpha_j2000", "right_ascension")
 DEC_NAMES = (
@@ -35,7 +35,7 @@ _NUMBERED = re.compile(r"(hubble-deep-field)-\d\d")
 
 
 @dataclass(frozen=True, slots=True)
-class Tile:
+class ImageTile:
     """A square tile that was cut from an image: the image's name, the tile's middle and its width, pixels."""
 
     image: str
@@ -43,7 +43,7 @@ class Tile:
     y: int
     width: int
 
-    def overlaps(self, other: Tile) -> bool:
+    def overlaps(self, other: ImageTile) -> bool:
         reach = (self.width + other.width) / 2
         return abs(self.x - other.x) < reach and abs(self.y - other.y) < reach
 
@@ -76,7 +76,7 @@ def references_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> list[st
     return [page for page in pages if isinstance(page, str) and page]
 
 
-def tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> Tile | None:
+def tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> ImageTile | None:
     """Read the position of a tile from its file name, `<image>-x<middle>-y<middle>-w<width>.png`."""
     references = references_of(data, image_keys)
     name = references[0].split("?")[0] if references else ""
@@ -86,7 +86,7 @@ def tile_of(data: Mapping[str, Any], image_keys: Sequence[str]) -> Tile | None:
         return None
     number_match = _NUMBERED.fullmatch(match["image"].rpartition("/")[2])
     image = number_match[1] if number_match else match["image"]
-    return Tile(image, int(match["x"]), int(match["y"]), max(int(match["width"] or TILE_PX), 1))
+    return ImageTile(image, int(match["x"]), int(match["y"]), max(int(match["width"] or TILE_PX), 1))
 
 
 def position_of(data: Mapping[str, Any]) -> tuple[float, float] | None:

@@ -17,7 +17,7 @@ import numpy as np
 
 from backend.heads.feature_blocks import Block, FeatureBlocks
 from backend.loop.examples.snapshot import SNAPSHOT_FILE
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from sync.geometry.shapes import Box
 
@@ -101,7 +101,7 @@ def _examples(rows: list[dict[str, Any]]) -> Examples:
         elif "value" in row:
             examples.labels[image] = float(row["value"])
         elif "objects" in row:
-            examples.labels[image] = [DrawnObject(label, Box(*edges), None) for label, *edges in row["objects"]]
+            examples.labels[image] = [LabelledObject(label, Box(*edges), None) for label, *edges in row["objects"]]
         if "blocks" in row:
             examples.blocks[image] = _blocks(row["blocks"])
     return examples

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from backend.loop.examples.held_out import Sides
 from backend.loop.gate.head_scorer import ComparedHead, HeadScorer
-from backend.loop.training.cross_validation import Plan, plan_of_classes, plan_of_objects
+from backend.loop.training.cross_validation import FoldPlan, plan_of_classes, plan_of_objects
 from backend.loop.training.refit import MOST_OBJECT_IMAGES
 from backend.prediction.control_models import Scores, model_class
 from backend.prediction.control_models.examples import Examples, ImageOfTask
@@ -42,7 +42,7 @@ class CandidateScores:
         Name of the galaxy or file that each image shows.
     is_resampled : ndarray of bool, shape (n,)
         True for images in, or next to, the training set of at least one head; such a head is scored there by cross-validation.
-    plan : Plan
+    plan : FoldPlan
         Folds and repetitions of the cross-validation.
     scores : tuple of tuple of Scores
         For each head, in the order given to `score_candidates`, the scores of each repetition.
@@ -51,7 +51,7 @@ class CandidateScores:
     images: tuple[ImageOfTask, ...]
     groups: tuple[str, ...]
     is_resampled: NDArray[np.bool_]
-    plan: Plan
+    plan: FoldPlan
     scores: tuple[tuple[Scores, ...], ...]
 
     def agreement(self, compared_head: int) -> NDArray[np.float64]:
@@ -92,7 +92,10 @@ def score_candidates(
     left_out = len({scorer.group(image) for image, is_refitted in zip(images, is_resampled, strict=True) if is_refitted})
     plan = (plan_of_objects if model_class(control).finds_objects else plan_of_classes)(left_out)
     if plan is None:  # at most one group needs refits, and cannot be divided into folds: score only the other images
-        plan, images = Plan(1, 1), [image for image, is_refitted in zip(images, is_resampled, strict=True) if not is_refitted]
+        plan, images = (
+            FoldPlan(1, 1),
+            [image for image, is_refitted in zip(images, is_resampled, strict=True) if not is_refitted],
+        )
         is_trained = [scorer.find_training_images(head, images) for head in compared_heads]
         is_resampled = np.zeros(len(images), bool)
         if not images:

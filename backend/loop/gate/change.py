@@ -127,7 +127,7 @@ def _score_held_out(scores: CandidateScores, origin: HeadOrigin, held_out: Colle
     """Compare the chosen head with the live head on held-out tasks only."""
     alone = [
         place
-        for place, (image, is_refitted) in enumerate(zip(scores.images, scores.resampled, strict=True))
+        for place, (image, is_refitted) in enumerate(zip(scores.images, scores.is_resampled, strict=True))
         if image.task in held_out and not is_refitted
     ]
     agreements = [scores.agreement(PLACES[head])[:, alone] for head in (origin, HeadOrigin.LIVE)]

@@ -12,7 +12,7 @@ from backend.heads.classification.combined import CombinedClasses
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Regression
 from backend.loop.gate.candidates import CandidateScores
-from backend.loop.gate.decision import Decision, HeadOrigin, Objects, decide
+from backend.loop.gate.decision import Decision, HeadOrigin, ObjectCounts, decide
 from backend.loop.gate.evidence import (
     NAMES,
     as_evidence,
@@ -22,7 +22,7 @@ from backend.loop.gate.evidence import (
     measure_numbers,
 )
 from backend.loop.gate.head_scorer import ComparedHead, switch_encoder
-from backend.loop.scores.comparison import Answer, Comparison, compare
+from backend.loop.scores.comparison import Comparison, ComparisonResult, compare
 from backend.prediction.control_models import model_class
 from backend.prediction.control_models.examples import Examples
 from sync.labelling.config import Control
@@ -71,7 +71,7 @@ def decide_control(
             objects = _count_objects(candidate_scores, truth)
     if compared_heads[CANDIDATE].head is None:
         # The candidate has no head for this control: only whether the live head is worse than the shipped one matters.
-        live_is_worse = comparisons[2].answer is Answer.WORSE
+        live_is_worse = comparisons[2].answer is ComparisonResult.WORSE
         decision = Decision(HeadOrigin.SHIPPED if live_is_worse else HeadOrigin.LIVE, "has too few labels")
     else:
         decision = decide(
@@ -85,7 +85,7 @@ def decide_control(
     if new:
         evidence["new_labels"] = list(new)
     if candidate_scores is not None:
-        evidence["by"] = describe_method(candidate_scores.resampled)
+        evidence["by"] = describe_method(candidate_scores.is_resampled)
         if candidate_scores.scores[CANDIDATE][0].probabilities is not None:
             evidence["calibration"] = measure_calibration(control, candidate_scores, truth)
         if numbers := measure_numbers(control, candidate_scores, truth):
@@ -111,7 +111,7 @@ def _compare_pairs(
     agreements: Sequence[NDArray[np.float64]], scores: CandidateScores
 ) -> tuple[Comparison, Comparison, Comparison]:
     """Compare the candidate with the live version and the shipped head, and the live version with the shipped head."""
-    is_resampled = scores.resampled.tolist()
+    is_resampled = scores.is_resampled.tolist()
     folds = scores.plan.folds if any(is_resampled) else None
 
     def compare_heads(first: int, second: int) -> Comparison:
@@ -120,14 +120,14 @@ def _compare_pairs(
     return compare_heads(CANDIDATE, LIVE), compare_heads(CANDIDATE, SHIPPED), compare_heads(LIVE, SHIPPED)
 
 
-def _count_objects(scores: CandidateScores, truth: Examples) -> Objects:
+def _count_objects(scores: CandidateScores, truth: Examples) -> ObjectCounts:
     """Count the objects on the scored images, in the first repetition."""
     object_counts = np.array([len(truth.labels[image]) for image in scores.images])
     with_objects = object_counts > 0
     candidate, live = scores.scores[CANDIDATE][0], scores.scores[LIVE][0]
-    return Objects(
-        drawn=int(object_counts.sum()),
-        predicted=int(candidate.predicted[with_objects].sum()),
+    return ObjectCounts(
+        drawn_count=int(object_counts.sum()),
+        predicted_count=int(candidate.predicted_counts[with_objects].sum()),
         candidate_hits=int(candidate.hits.sum()),
         live_hits=int(live.hits.sum()),
     )

@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from backend.loop.scores.comparison import TIE, Answer, Comparison
+from backend.loop.scores.comparison import TIE, Comparison, ComparisonResult
 
-__all__ = ["MARGIN", "Decision", "HeadOrigin", "Objects", "decide", "decide_on_change"]
+__all__ = ["MARGIN", "Decision", "HeadOrigin", "ObjectCounts", "decide", "decide_on_change"]
 
 MARGIN = 0.05
 """Largest loss of agreement (scores are between 0 and 1) at which a candidate with a new label is accepted; also the largest
@@ -33,7 +33,7 @@ class HeadOrigin(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Objects:
+class ObjectCounts:
     """Counts of objects on the scored images on which annotators drew at least one.
 
     Attributes
@@ -71,7 +71,7 @@ def decide(
     live_versus_shipped: Comparison,
     *,
     new_labels: tuple[str, ...] = (),
-    objects: Objects | None = None,
+    objects: ObjectCounts | None = None,
     has_more_labels: bool = False,
     switches_encoder: bool = False,
 ) -> Decision:
@@ -85,7 +85,7 @@ def decide(
         The live version against the shipped head; a tie where the live version has no head of its own.
     new_labels : tuple of str
         Labels that the candidate was trained on and that the live version cannot predict.
-    objects : Objects, optional
+    objects : ObjectCounts, optional
         Counts of objects, for a control that holds objects.
     has_more_labels : bool
         Whether the candidate was trained on more labels than the live version's head; False where the live version has no head
@@ -113,12 +113,12 @@ def decide(
     """
     fallback = _fallback(live_versus_shipped)
     if objects is not None and objects.finds_nothing:
-        return Decision(fallback, f"finds none of {objects.drawn} drawn objects")
-    if versus_shipped.answer is Answer.WORSE:
+        return Decision(fallback, f"finds none of {objects.drawn_count} drawn objects")
+    if versus_shipped.answer is ComparisonResult.WORSE:
         return Decision(fallback, "is worse than the shipped head")
-    if versus_live.answer is Answer.WORSE:
+    if versus_live.answer is ComparisonResult.WORSE:
         return Decision(fallback, "is worse")
-    if versus_live.answer is Answer.BETTER:
+    if versus_live.answer is ComparisonResult.BETTER:
         return Decision(HeadOrigin.CANDIDATE, "is better")
     if switches_encoder:
         return Decision(HeadOrigin.CANDIDATE, "stands on the chosen encoder and is not significantly worse")
@@ -152,7 +152,7 @@ def decide_on_change(decision: Decision, *, change: float, annotated_change: flo
     if (
         decision.origin is HeadOrigin.LIVE
         or change <= max(MARGIN, REACH * annotated_change)
-        or held_out.answer is Answer.BETTER
+        or held_out.answer is ComparisonResult.BETTER
     ):
         return decision
     reason = (
@@ -163,4 +163,4 @@ def decide_on_change(decision: Decision, *, change: float, annotated_change: flo
 
 
 def _fallback(live_versus_shipped: Comparison) -> HeadOrigin:
-    return HeadOrigin.SHIPPED if live_versus_shipped.answer is Answer.WORSE else HeadOrigin.LIVE
+    return HeadOrigin.SHIPPED if live_versus_shipped.answer is ComparisonResult.WORSE else HeadOrigin.LIVE

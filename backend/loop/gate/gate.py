@@ -109,7 +109,7 @@ def run_gate(
     if prompts is not None:
         decisions[PROMPTS], evidence[PROMPTS] = prompts
     pictures = read_project_verdicts(snapshot.validation, config)
-    share, live_share = (heads.trained[origin].restored for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE))
+    share, live_share = (heads.heads_of[origin].correction_share for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE))
     picture_decision = decide_restored(share, live_share, pictures, galaxies=snapshot.sides.galaxies)
     if picture_decision is not None:
         decisions[RESTORED_PICTURES], evidence[RESTORED_PICTURES] = picture_decision
@@ -137,7 +137,7 @@ def _decide_prompts(
 ) -> tuple[Decision, dict[str, Any]] | None:
     """Decide on the head that answers clicks, on held-out masks only: refitting it for each fold would take too long."""
     base = services.predictors.base_masks
-    compared_masks = [heads.trained[origin].prompted or base for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE)]
+    compared_masks = [heads.heads_of[origin].prompted_masks or base for origin in (HeadOrigin.CANDIDATE, HeadOrigin.LIVE)]
     if compared_masks[CANDIDATE] is base and compared_masks[LIVE] is base:
         return None
     control = next((each for each in controls if any(map(_has_mask, truth[each.name].labels.values()))), None)

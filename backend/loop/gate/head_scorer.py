@@ -12,7 +12,7 @@ from backend.heads import EmbeddedHead, Head
 from backend.heads.feature_blocks import NO_BLOCKS
 from backend.loop.examples.held_out import Sides
 from backend.loop.scores.controls import score_model
-from backend.loop.training.cross_validation import Plan, assign_folds
+from backend.loop.training.cross_validation import FoldPlan, assign_folds
 from backend.loop.training.refit import Refits
 from backend.prediction.control_models import ControlModel, Scores, create_models, model_class
 from backend.prediction.control_models.examples import Examples, ImageOfTask
@@ -71,7 +71,13 @@ class HeadScorer:
         return np.array([not tasks.isdisjoint({image.task} | self._neighbours(image.task)) for image in images], bool)
 
     def assign_folds(
-        self, images: Sequence[ImageOfTask], groups: Sequence[str], is_resampled: NDArray[np.bool_], plan: Plan, *, seed: int
+        self,
+        images: Sequence[ImageOfTask],
+        groups: Sequence[str],
+        is_resampled: NDArray[np.bool_],
+        plan: FoldPlan,
+        *,
+        seed: int,
     ) -> NDArray[np.intp]:
         """Return the fold of each image, shape (n,); -1 for an image that is in no head's training set."""
         fold = np.full(len(images), -1, np.intp)
@@ -104,7 +110,7 @@ class HeadScorer:
             scored_images = [images[index] for index in inside]
             model = model_of(self._predictors, self._control, head)
             scores = score_model(model, scored_images, self._features(model, scored_images), self._truth)
-            agreement[inside], object_counts[inside], hits[inside] = scores.agreement, scores.predicted, scores.hits
+            agreement[inside], object_counts[inside], hits[inside] = scores.agreement, scores.predicted_counts, scores.hits
             if scores.probabilities is not None:
                 if probabilities is None:
                     probabilities = np.zeros((len(images), scores.probabilities.shape[1]))

@@ -9,7 +9,7 @@ from backend.heads.restoration.share import SHIPPED_SHARE, CorrectionShare, Judg
 from backend.loop.gate.decision import Decision, HeadOrigin, decide
 from backend.loop.gate.evidence import as_evidence
 from backend.loop.scores.accepted_shares import acceptance, compare_shares
-from backend.loop.scores.comparison import Answer, compare
+from backend.loop.scores.comparison import ComparisonResult, compare
 
 __all__ = ["decide_restored"]
 
@@ -47,7 +47,7 @@ def decide_restored(
     )
     versus_live, versus_shipped, live_versus_shipped = comparisons
     if candidate is None:
-        live_is_worse = live_versus_shipped.answer is Answer.WORSE
+        live_is_worse = live_versus_shipped.answer is ComparisonResult.WORSE
         decision = Decision(HeadOrigin.SHIPPED if live_is_worse else HeadOrigin.LIVE, "has too few verdicts")
     elif shares[0] == shares[1]:
         decision = Decision(HeadOrigin.LIVE, "has the same share of the correction as the live one")

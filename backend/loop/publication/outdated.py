@@ -72,13 +72,13 @@ def choose_tasks(
             continue
         record = records.get(task.id)
         if record is not None and record.data_hash != data_hash(task.data, keys):
-            (tasks_to_predict.changed if task.id in predicted_ids else tasks_to_predict.missing).append(task)
+            (tasks_to_predict.changed_tasks if task.id in predicted_ids else tasks_to_predict.missing_tasks).append(task)
         elif record is not None and record.failed_at is not None:
             if not 0 <= time - record.failed_at < RETRY_FAILED_S:  # after the clock was set back, it may lie in the future
-                tasks_to_predict.failed.append(task)
+                tasks_to_predict.failed_tasks.append(task)
         elif task.id not in predicted_ids:
-            tasks_to_predict.missing.append(task)
+            tasks_to_predict.missing_tasks.append(task)
         elif record is None:
-            tasks_to_predict.unknown.append(task)
-    tasks_to_predict.failed.sort(key=lambda task: records[task.id].failed_at or 0.0)
+            tasks_to_predict.unknown_tasks.append(task)
+    tasks_to_predict.failed_tasks.sort(key=lambda task: records[task.id].failed_at or 0.0)
     return tasks_to_predict

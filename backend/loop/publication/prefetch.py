@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 from backend.jobs.lease import LeaseLostError
 from backend.prediction.prediction import EMPTY_SCORE
-from backend.prediction.predictor import Task as PredictorTask
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.records import data_hash
 from backend.registry.records import Project
 from backend.services import Services
@@ -73,7 +73,7 @@ def prefetch(
             raise LeaseLostError(f"project {project.id} was taken over by another worker")
         if services.pending_events.pending() != pending:
             return count
-        predictor.prefetch(PredictorTask(id=task.id, data=task.data))
+        predictor.prefetch(PredictionTask(id=task.id, data=task.data))
         done_pairs.add(mark)
     if waiting:
         log.info("event=prefetched project=%d tasks=%d", project.id, len(waiting))

@@ -65,13 +65,13 @@ def publish(
     if not tasks_to_predict and is_published and state.model_version == project.live_name:
         return 0
     count = 0
-    if tasks_to_predict.missing:
+    if tasks_to_predict.missing_tasks:
         # Read again: a training of minutes may have passed.
         tasks_to_predict = publisher.choose(read_tasks(services.label_studio, project.id))
-        count += publisher.store(tasks_to_predict.missing)
+        count += publisher.store(tasks_to_predict.missing_tasks)
     parents = {annotation.parent_prediction for annotation in annotations if annotation.parent_prediction is not None}
-    count += publisher.replace(tasks_to_predict.changed, parents=parents)
-    count += publisher.retry(tasks_to_predict.failed, parents=parents)
+    count += publisher.replace(tasks_to_predict.changed_tasks, parents=parents)
+    count += publisher.retry(tasks_to_predict.failed_tasks, parents=parents)
     if services.registry.project(project.id).live_version == project.live_version:
         show_live(services, project, tasks=state.task_count)
     # Otherwise a user has rolled back meanwhile, and the cycle of that event renames the backend.

@@ -11,13 +11,13 @@ from backend.loop.publication.outdated import ToPredict, choose_tasks
 from backend.loop.publication.stored_predictions import StoredPredictions
 from backend.prediction.bulk import Pairs, Stored, make_engine, predict_and_store
 from backend.prediction.prediction import LEAST_SCORE
-from backend.prediction.predictor import CHUNK, Task
+from backend.prediction.predictor import CHUNK, PredictionTask
 from backend.prediction.records import PredictionRecord, data_hash
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.predictions import predicted_tasks
 from sync.label_studio.replacing import replace
-from sync.label_studio.tasks import Task as StudioTask
+from sync.label_studio.tasks import Task
 
 __all__ = ["Publisher"]
 
@@ -49,12 +49,12 @@ class Publisher:
         self._data_keys = services.predictors.data_keys(project)
         self._held_out: frozenset[int] = frozenset()
 
-    def choose(self, tasks: Sequence[StudioTask]) -> ToPredict:
+    def choose(self, tasks: Sequence[Task]) -> ToPredict:
         """Choose the tasks that must be predicted.
 
         Parameters
         ----------
-        tasks : sequence of Task
+        tasks : sequence of PredictionTask
             All tasks of the project.
         """
         services, project = self._services, self._project
@@ -71,15 +71,15 @@ class Publisher:
             tasks, self._predictions.scores.keys(), records.of(*self._key), keys=self._data_keys, time=time.time()
         )
         # An earlier release stored these without a record.
-        unknown = {task.id: PredictionRecord(data_hash(task.data, self._data_keys)) for task in tasks_to_predict.unknown}
+        unknown = {task.id: PredictionRecord(data_hash(task.data, self._data_keys)) for task in tasks_to_predict.unknown_tasks}
         records.write(*self._key, unknown)
         return tasks_to_predict
 
-    def store(self, tasks: Sequence[StudioTask]) -> int:
+    def store(self, tasks: Sequence[Task]) -> int:
         """Predict tasks and store their predictions in bulk; return how many Label Studio has stored."""
         services, project, stored_count = self._services, self._project, 0
         predict = make_engine(services.predictors.of(project, label_config=project.label_config))
-        predictions = self._with_random_scores(predict([Task(id=task.id, data=task.data) for task in tasks]))
+        predictions = self._with_random_scores(predict([PredictionTask(id=task.id, data=task.data) for task in tasks]))
         batches = services.prediction_records.record_batches(predictions, *self._key, keys=self._data_keys)
         for chunk in predict_and_store(services.label_studio, project.id, batches):
             stored_count += chunk.count
@@ -89,7 +89,7 @@ class Publisher:
             )
         return stored_count
 
-    def replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
+    def replace(self, tasks: Sequence[Task], *, parents: Collection[int]) -> int:
         """Predict tasks whose stored prediction is outdated, and replace it; return how many were replaced.
 
         Parameters
@@ -99,7 +99,7 @@ class Publisher:
         """
         return self._replace(tasks, parents=parents, only_readable=False)
 
-    def retry(self, tasks: Sequence[StudioTask], *, parents: Collection[int]) -> int:
+    def retry(self, tasks: Sequence[Task], *, parents: Collection[int]) -> int:
         """Replace failed predictions as long as some images can be read; return how many were replaced.
 
         After `RETRY_FOR_S` without success the rest is left to the next cycle: a host that does not answer costs its time-out
@@ -115,11 +115,11 @@ class Publisher:
                 break
         return stored_count
 
-    def _replace(self, tasks: Sequence[StudioTask], *, parents: Collection[int], only_readable: bool) -> int:
+    def _replace(self, tasks: Sequence[Task], *, parents: Collection[int], only_readable: bool) -> int:
         """Replace predictions; with `only_readable`, not by those of images that cannot be read."""
         services, project, stored_count = self._services, self._project, 0
         for start in range(0, len(tasks), CHUNK):
-            chunk = [Task(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
+            chunk = [PredictionTask(id=task.id, data=task.data) for task in tasks[start : start + CHUNK]]
             predictor = services.predictors.of(project, label_config=project.label_config)
             (pairs,) = self._with_random_scores([list(zip(chunk, predictor.predict(chunk), strict=True))])
             new = [
@@ -157,7 +157,7 @@ class Publisher:
         self._record(missing_tasks, failed_ids={task.id for task in missing_tasks})
         return {task: scores[task] for task in stored_ids}
 
-    def _record(self, tasks: Sequence[Task], *, failed_ids: Collection[int]) -> None:
+    def _record(self, tasks: Sequence[PredictionTask], *, failed_ids: Collection[int]) -> None:
         """Record the data that predictions were just made from, and which of them failed."""
         clock_s, keys = time.time(), self._data_keys
         records = {

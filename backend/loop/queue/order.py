@@ -72,13 +72,13 @@ def order_queue(services: Services, queue: Queue) -> str:
     LeaseLostError
         If another worker has taken over.
     """
-    project, scores = queue.project, queue.stored.scores
+    project, scores = queue.project, queue.predictions.scores
     if project.published_version != project.live_version:
         return ""
     queues, client = TaskQueues(services.engine), services.label_studio
     ranking = read_ranking(project, queues.request(project.id), batch=queue.batch)
     candidates = _candidates(services, queue)
-    front = _with_new_scores(queues.front(project.id), project.live_name, queue.stored)
+    front = _with_new_scores(queues.front(project.id), project.live_name, queue.predictions)
     if not _is_outdated(front, project, ranking, candidates):
         if not front.is_placed:
             place(client, queues, project.id, front, scores=scores, lease=queue.lease)
@@ -105,7 +105,7 @@ def _candidates(services: Services, queue: Queue) -> dict[int, Task]:
     """Return the open tasks with a prediction of the live version whose images could be read, by id."""
     records = services.prediction_records.of(queue.project.id, queue.project.live_version)
     unreadable = {task for task, record in records.items() if record.failed_at is not None}
-    scores = queue.stored.scores
+    scores = queue.predictions.scores
     return {task.id: task for task in queue.tasks if not task.annotated and task.id in scores and task.id not in unreadable}
 
 
@@ -155,7 +155,7 @@ def _choose(
 
 def _known_scores(services: Services, queue: Queue, front: Front) -> dict[int, float]:
     """Return the own scores of the live version's predictions; of those that another process has computed, some are read."""
-    project, stored_scores = queue.project, queue.stored.scores
+    project, stored_scores = queue.project, queue.predictions.scores
     known_scores = {task: score for task, score in stored_scores.items() if score is not None}
     known_scores.update(front.own_scores.get(project.live_name, {}))
     unknown = [task for task in stored_scores if task not in known_scores]

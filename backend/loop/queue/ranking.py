@@ -165,6 +165,6 @@ def rank_tasks(
 
 def _most_similar(pool: Pool, request_row: int, length: int) -> Indices:
     """Return the indices of the galaxies that are most similar to the last `request_row` labelled ones."""
-    similarity = similarity_to(pool.features, pool.labelled[-request_row:])
+    similarity = similarity_to(pool.features, pool.labelled_features[-request_row:])
     order = np.argsort(-similarity, kind="stable")[: 3 * length]  # enough to replace copies
     return without_copies(pool, order)[:length]

@@ -61,7 +61,7 @@ def score_clicks(
 
 def _number_of(shown_version: ShownVersion) -> int:
     """Return the number of the version whose folder has the head for clicks; that of the shipped head without one."""
-    return shown_version.version.head_from(PROMPTS) if shown_version.heads.prompted is not None else BASE_NUMBER
+    return shown_version.version.head_from(PROMPTS) if shown_version.heads.prompted_masks is not None else BASE_NUMBER
 
 
 def _score_head(
@@ -73,7 +73,7 @@ def _score_head(
     until: float,
 ) -> list[float | None] | None:
     """Return the mean IoU on each image, None for one without an outline; None if there is no time."""
-    head = shown_version.heads.prompted or inputs.predictors.base_masks
+    head = shown_version.heads.prompted_masks or inputs.predictors.base_masks
     scores = []
     for image in images:
         key = (control.name, _number_of(shown_version), image, inputs.labelled_at.get(image.task, ""))

@@ -141,10 +141,10 @@ def show_missed_objects(inputs: ReportInputs, figures: ObjectFigures, thumbnails
     """Show the held-out images with the most missed and false objects."""
     image_errors = []
     for image, matches in zip(figures.images, figures.matches, strict=True):
-        missed_count, false = len(matches.drawn) - int((matches.matches >= 0).sum()), int((matches.matches < 0).sum())
+        missed_count, false = len(matches.drawn_labels) - int((matches.matches >= 0).sum()), int((matches.matches < 0).sum())
         if missed_count + false:
             image_errors.append(
-                (missed_count + false, image, f"{len(matches.drawn)} drawn, {missed_count} missed, {false} false")
+                (missed_count + false, image, f"{len(matches.drawn_labels)} drawn, {missed_count} missed, {false} false")
             )
     image_errors.sort(key=lambda row: (-row[0], row[1]))
     references = inputs.truth[figures.report.name].references

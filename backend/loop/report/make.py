@@ -218,7 +218,7 @@ def _make_galleries(
         predictions = control.predict(head.by_control.get(control.control.name) if head else None, sample.inputs)
         if isinstance(control, ClassControl) and predictions is not None:
             galleries.append(show_uncertain(inputs, control, predictions, sample, thumbnails))
-        scored_images, answers = figures.scored, figures.predictions
+        scored_images, answers = figures.scored_images, figures.predictions
         if (
             scored_images.galaxies < ENOUGH_GALAXIES
             and (cross_validated := predict_out_of_fold(inputs, control, reader)) is not None

@@ -23,7 +23,7 @@ from backend.loop.report.version_rows import version_rows
 from backend.loop.report.versions import ShownVersion
 from backend.loop.training.refit import MOST_OBJECT_IMAGES
 from backend.prediction.control_models import ObjectModel
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import ImageOfTask
 from backend.prediction.features import ImageFeatures
 from backend.prediction.project_heads import PROMPTS
@@ -78,7 +78,7 @@ def make_object_figures(
     for number, value in score_clicks(inputs, control, versions, images, clicks).items():
         metrics.setdefault(number, {})["click_iou"] = value
     live = matches_of.get(inputs.project.live_version, [])
-    labels = sorted({label for matches in live for label in matches.drawn})
+    labels = sorted({label for matches in live for label in matches.drawn_labels})
     report = ControlReport(
         name=control.name,
         kind="objects",
@@ -139,11 +139,11 @@ def _forget(memory: ObjectMemory, control: Control, versions: Sequence[ShownVers
 
 
 def _heads_of(version: ShownVersion) -> Heads:
-    prompt_version = version.version.head_from(PROMPTS) if version.heads.prompted else 0
+    prompt_version = version.version.head_from(PROMPTS) if version.heads.prompted_masks else 0
     return (*sorted(version.sources.items()), prompt_version)
 
 
-def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, objects: Sequence[DrawnObject]) -> ImageMatches:
+def _match_image(inputs: ReportInputs, model: ObjectModel, reference: str, objects: Sequence[LabelledObject]) -> ImageMatches:
     detections, size = _find_objects(inputs, model, reference)
     labels, names = tuple(each.label for each in detections), tuple(each.label for each in objects)
     scores = np.array([each.score for each in detections], np.float64)
@@ -170,7 +170,7 @@ def _find_objects(inputs: ReportInputs, model: ObjectModel, reference: str) -> t
     return objects, features.size
 
 
-def _mask_overlaps(pairs: Sequence[tuple[Detected, DrawnObject]], size: Size | None) -> list[float]:
+def _mask_overlaps(pairs: Sequence[tuple[Detected, LabelledObject]], size: Size | None) -> list[float]:
     """Return the overlaps of the outlines of matched objects."""
     overlaps = []
     for detection, obj in pairs:

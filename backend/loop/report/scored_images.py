@@ -69,7 +69,7 @@ def held_out_images(
 
     Images that a shown version was trained on, and their neighbours, are left out.
     """
-    training_tasks = frozenset[int]().union(*(version.learned for version in versions))
+    training_tasks = frozenset[int]().union(*(version.training_tasks for version in versions))
     neighbours = inputs.snapshot.sides.neighbours
     images = [
         image

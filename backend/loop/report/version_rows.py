@@ -44,7 +44,7 @@ def version_rows(
                 labels=version.learned_from,
                 metrics=dict(metrics.get(version.number, {})),
                 change=changes.get(version.number),
-                accepted=effort.accepted / effort.predicted if effort.predicted else None,
+                accepted=effort.accepted / effort.predicted_count if effort.predicted_count else None,
                 median_seconds=seconds.get(version.number),
             )
         )

@@ -95,7 +95,7 @@ def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
     heads = predictors.usable(heads)
     sources = {name: version.head_from(name) for name in heads.by_control}
     training_tasks: set[int] = set()
-    numbers = set(sources.values()) | ({version.head_from(PROMPTS)} if heads.prompted is not None else set())
+    numbers = set(sources.values()) | ({version.head_from(PROMPTS)} if heads.prompted_masks is not None else set())
     for number in numbers - {BASE_NUMBER}:
         labels = read_training_labels(registry.path(project.id, number), inputs.truth)
         training_tasks |= {image.task for examples in labels.values() for image in examples.references}
@@ -105,4 +105,4 @@ def _read(inputs: ReportInputs, version: Version) -> ShownVersion:
 def _tasks_of_heads(version: ShownVersion, inputs: ReportInputs) -> set[int]:
     """Return the tasks that a version was trained on, and their neighbours."""
     neighbours = inputs.snapshot.sides.neighbours
-    return {other for task in version.learned for other in (task, *neighbours.get(task, ()))}
+    return {other for task in version.training_tasks for other in (task, *neighbours.get(task, ()))}

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.restoration.share import JudgedPicture
-from backend.loop.scores.comparison import LEAST_GROUPS, LEVEL, LIKELY_LEVEL, TIE, Answer, Comparison
+from backend.loop.scores.comparison import LEAST_GROUPS, LEVEL, LIKELY_LEVEL, TIE, Comparison, ComparisonResult
 
 __all__ = ["acceptance", "compare_shares"]
 
@@ -43,14 +43,14 @@ def compare_shares(candidate: NDArray[np.float64], other: NDArray[np.float64]) -
 
     tasks, groups = len(candidate) + len(other), min(len(candidate), len(other))
     if groups == 0:
-        return Comparison(Answer.CANNOT_TELL, 0.0, -1.0, 1.0, tasks, groups)
+        return Comparison(ComparisonResult.CANNOT_TELL, 0.0, -1.0, 1.0, tasks, groups)
     difference = float(candidate.mean() - other.mean())
     if groups < LEAST_GROUPS:
-        return Comparison(Answer.CANNOT_TELL, difference, -1.0, 1.0, tasks, groups)
+        return Comparison(ComparisonResult.CANNOT_TELL, difference, -1.0, 1.0, tasks, groups)
     rates = [(float(sample.sum()) + 1) / (len(sample) + 2) for sample in (candidate, other)]
     variances = [rate * (1 - rate) / (len(sample) + 2) for rate, sample in zip(rates, (candidate, other), strict=True)]
     middle, error = rates[0] - rates[1], math.sqrt(sum(variances))
     half, likely_half = (float(stats.norm.ppf((1 + level) / 2)) * error for level in (LEVEL, LIKELY_LEVEL))
     low, high = max(middle - half, -1.0), min(middle + half, 1.0)
-    answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
+    answer = ComparisonResult.BETTER if low > TIE else ComparisonResult.WORSE if high < -TIE else ComparisonResult.CANNOT_TELL
     return Comparison(answer, difference, low, high, tasks, groups, max(middle - likely_half, -1.0))

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-__all__ = ["LEAST_GROUPS", "LEVEL", "LIKELY_LEVEL", "TIE", "Answer", "Comparison", "compare"]
+__all__ = ["LEAST_GROUPS", "LEVEL", "LIKELY_LEVEL", "TIE", "Comparison", "ComparisonResult", "compare"]
 
 LEVEL = 0.9
 """Confidence level of the two-sided interval: of candidates that are equal to the other version, one in twenty is found
@@ -34,7 +34,7 @@ TIE = 1e-3
 """Differences of scores below this are ignored."""
 
 
-class Answer(StrEnum):
+class ComparisonResult(StrEnum):
     """Result of a comparison, for the candidate."""
 
     BETTER = "better"
@@ -48,7 +48,7 @@ class Comparison:
 
     Attributes
     ----------
-    answer : Answer
+    answer : ComparisonResult
         `BETTER` if the whole interval is above `TIE`, `WORSE` if it is below ``-TIE``, else `CANNOT_TELL`.
     difference : float
         Candidate's score minus the other version's, mean over the groups, -1 to 1.
@@ -60,7 +60,7 @@ class Comparison:
         Lower end of the interval at `LIKELY_LEVEL`; -1 with fewer than `LEAST_GROUPS` groups.
     """
 
-    answer: Answer
+    answer: ComparisonResult
     difference: float
     low: float
     high: float
@@ -71,7 +71,9 @@ class Comparison:
     @property
     def reverse(self) -> Comparison:
         """The comparison of the other version with the candidate."""
-        answer = {Answer.BETTER: Answer.WORSE, Answer.WORSE: Answer.BETTER}.get(self.answer, self.answer)
+        answer = {ComparisonResult.BETTER: ComparisonResult.WORSE, ComparisonResult.WORSE: ComparisonResult.BETTER}.get(
+            self.answer, self.answer
+        )
         likely_low = max(self.likely_low - 2 * self.difference, -1.0) if self.likely_low > -1 else -1.0
         return Comparison(answer, -self.difference, -self.high, -self.low, self.tasks, self.groups, likely_low)
 
@@ -112,18 +114,18 @@ def compare(
     if len(names) != count or len(is_resampled) != count:
         raise ValueError(f"there are {count} tasks, but {len(names)} groups and {len(is_resampled)} marks of cross-validation")
     if not count:
-        return Comparison(Answer.CANNOT_TELL, 0.0, -1.0, 1.0, 0, 0)
+        return Comparison(ComparisonResult.CANNOT_TELL, 0.0, -1.0, 1.0, 0, 0)
     if is_resampled.any() and (folds is None or folds < 2):
         raise ValueError(f"cross-validation needs at least 2 folds, not {folds}")
     differences, variances = _average_groups(first - second, names, _inflation(is_resampled, repeats=repeats, folds=folds))
     number, mean = differences.shape[1], float(differences.mean())
     if number < LEAST_GROUPS:
-        return Comparison(Answer.CANNOT_TELL, mean, -1.0, 1.0, count, number)
+        return Comparison(ComparisonResult.CANNOT_TELL, mean, -1.0, 1.0, count, number)
     spread = float(differences.var(axis=1, ddof=1).mean())
     error = np.sqrt(spread * variances.sum()) / number
     half = float(stats.t.ppf((1 + LEVEL) / 2, number - 1) * error)
     low, high = max(mean - half, -1.0), min(mean + half, 1.0)
-    answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
+    answer = ComparisonResult.BETTER if low > TIE else ComparisonResult.WORSE if high < -TIE else ComparisonResult.CANNOT_TELL
     likely_low = mean - float(stats.t.ppf((1 + LIKELY_LEVEL) / 2, number - 1) * error)
     return Comparison(answer, mean, low, high, count, number, max(likely_low, -1.0))
 

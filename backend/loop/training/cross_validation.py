@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Plan", "assign_folds", "plan_of_classes", "plan_of_objects"]
+__all__ = ["FoldPlan", "assign_folds", "plan_of_classes", "plan_of_objects"]
 
 MOST_FOLDS, FOLDS = 10, 5
 FEW, SOME = 20, 60
@@ -21,23 +21,23 @@ FEW_IMAGES = 12
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FoldPlan:
     """Number of folds and of repetitions of a cross-validation."""
 
     folds: int
     repeats: int
 
 
-def plan_of_classes(groups: int) -> Plan | None:
+def plan_of_classes(groups: int) -> FoldPlan | None:
     """Plan the cross-validation of heads for classes and numbers, whose refits are fast; None for fewer than 2 groups."""
     if groups < 2:
         return None
-    return Plan(min(groups, MOST_FOLDS) if groups < FEW else FOLDS, 2 if groups <= SOME else 1)
+    return FoldPlan(min(groups, MOST_FOLDS) if groups < FEW else FOLDS, 2 if groups <= SOME else 1)
 
 
-def plan_of_objects(groups: int) -> Plan | None:
+def plan_of_objects(groups: int) -> FoldPlan | None:
     """Plan the cross-validation of heads that find objects; None for fewer than 2 groups."""
-    return None if groups < 2 else Plan(min(groups, 3 if groups <= FEW_IMAGES else 2), 1)
+    return None if groups < 2 else FoldPlan(min(groups, 3 if groups <= FEW_IMAGES else 2), 1)
 
 
 def assign_folds(groups: Sequence[Hashable], strata: Sequence[Hashable], *, folds: int, seed: int) -> NDArray[np.intp]:

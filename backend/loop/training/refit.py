@@ -93,11 +93,11 @@ class Refits:
 
     def _fit_again(self, training_set: Examples, *, by_extraction: bool, encoder: str) -> Head:
         detector = None if by_extraction else self._predictors.base_detector
-        data = _Images(self, self._predictors, detector=detector, encoder=encoder)
+        data = _RefitImages(self, self._predictors, detector=detector, encoder=encoder)
         return model_class(self._control).fit(training_set, self._control, data)
 
 
-class _Images:
+class _RefitImages:
     """Training data of a refit: cached embeddings, and the newest images."""
 
     def __init__(self, refits: Refits, predictors: LivePredictors, *, detector: LearnedDetector | None, encoder: str) -> None:

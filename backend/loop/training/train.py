@@ -85,7 +85,7 @@ def train(
         snapshot.training, config, controls_to_predict(config), predictors=services.predictors
     )
     heads, reasons = _fit_all(services.predictors.on(encoder), config, examples_by_control, snapshot, encoder)
-    if not heads.by_control and heads.prompted is None and heads.restored is None and not allow_none:
+    if not heads.by_control and heads.prompted_masks is None and heads.correction_share is None and not allow_none:
         raise NotEnoughLabels("; ".join(reasons) or "the labelling config has no control that can be learned")
     with services.registry.create_version(
         project.id,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import linear_sum_assignment
 
 from backend.heads.detection.detection import Detected
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from sync.controls.control import Control
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
@@ -80,13 +80,13 @@ def number_agreement(
     return agreement
 
 
-def matched_boxes(detections: Sequence[Detected], objects: Sequence[DrawnObject]) -> int:
+def matched_boxes(detections: Sequence[Detected], objects: Sequence[LabelledObject]) -> int:
     """Count the boxes that match one to one, with an overlap of at least `MATCHED_ABOVE` and equal labels.
 
     Parameters
     ----------
     detections : sequence of Detected
-    objects : sequence of DrawnObject
+    objects : sequence of LabelledObject
         Of the same image.
     """
     if not detections or not objects:

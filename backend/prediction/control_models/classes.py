@@ -73,7 +73,7 @@ class ClassModel(ControlModel):
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
-        head = heads.trained.get(control.name)
+        head = heads.by_control.get(control.name)
         own_head = head if isinstance(head, Morphology | DecisionTree | CombinedClasses) else None
         return cls(control, own_head, heads.base) if own_head or match_labels(heads.base.classes, control) else None
 

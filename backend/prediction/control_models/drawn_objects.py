@@ -21,7 +21,7 @@ from sync.geometry.shapes import Box, Ellipse, Labelled, Polygon, Size
 from sync.labelling.config import Control
 from sync.labelling.reading import read_region
 
-__all__ = ["DrawnObject", "Outline", "check_cost", "draw_objects"]
+__all__ = ["LabelledObject", "Outline", "check_cost", "draw_objects"]
 
 MOST_REGIONS = 10_000
 """Largest number of regions of a control in an annotation."""
@@ -46,7 +46,7 @@ class Outline:
 
 
 @dataclass(frozen=True)
-class DrawnObject:
+class LabelledObject:
     """An object: its label, its upright box in pixels of the image, and its outline, if the region has one."""
 
     label: str
@@ -79,7 +79,7 @@ def check_cost(regions: Sequence[Region], control: Control, *, size: Size) -> No
         )
 
 
-def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> list[DrawnObject]:
+def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> list[LabelledObject]:
     """Read the regions of a control of objects on one image.
 
     Parameters
@@ -99,12 +99,12 @@ def draw_objects(regions: Sequence[Region], control: Control, *, size: Size) -> 
     for region in regions:
         read = read_region(region, control, size=size)
         if isinstance(read.shape, Box):
-            objects.append(DrawnObject(read.label, _inside(upright_box(read.shape), size), None))
+            objects.append(LabelledObject(read.label, _inside(upright_box(read.shape), size), None))
         elif isinstance(read.shape, Ellipse):
-            objects.append(DrawnObject(read.label, _inside(ellipse_box(read.shape), size), None))
+            objects.append(LabelledObject(read.label, _inside(ellipse_box(read.shape), size), None))
         else:
             footprint = _footprint(read)
-            objects.append(DrawnObject(read.label, footprint.box, Outline(region, control, size)))
+            objects.append(LabelledObject(read.label, footprint.box, Outline(region, control, size)))
             pixels += footprint.pixels.size
             if pixels > MOST_PIXELS // SLOWER:
                 raise ControlError(f"the outlines drawn for {control.name!r} cover more than {MOST_PIXELS // SLOWER} pixels")

@@ -52,7 +52,7 @@ class NumberModel(ControlModel):
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
-        head = heads.trained.get(control.name)
+        head = heads.by_control.get(control.name)
         return cls(control, head, heads.base) if isinstance(head, Regression | Parameters) else None
 
     @classmethod
@@ -95,7 +95,7 @@ class NumberModel(ControlModel):
         confidences = self.acquisition_confidence(predictions.half_widths[0]).tolist()
         regions = []
         for place, confidence in enumerate(confidences):
-            error, blocks_used = float(predictions.half_widths[0, place]), predictions.used[place]
+            error, blocks_used = float(predictions.half_widths[0, place]), predictions.used_blocks[place]
             region = encode(float(predictions.values[place]), control=self.control, score=confidence)
             blocks = features_of_images[place].blocks
             text = _describe(error, blocks_used, describe_missing(blocks_used, blocks, self._features))

@@ -16,7 +16,7 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.grid_search import score_grid
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.lvm.feature_maps import FeaturePyramid
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.features import FeatureExtractor
 from sync.controls.control import Control
@@ -45,14 +45,14 @@ class ObjectImages:
         Feature maps of the encoder.
     window_encoder : list of WindowedImage
         Windows for the segmenter.
-    objects : list of list of DrawnObject
+    objects : list of list of LabelledObject
         Objects that annotators drew on each image.
     """
 
     pixels: list[NDArray[np.float32]] = field(default_factory=list)
     feature_pyramids: list[FeaturePyramid] = field(default_factory=list)
     window_encoder: list[WindowedImage] = field(default_factory=list)
-    objects: list[list[DrawnObject]] = field(default_factory=list)
+    objects: list[list[LabelledObject]] = field(default_factory=list)
 
     def only(self, places: Sequence[int]) -> ObjectImages:
         """Return the images at the given indices."""

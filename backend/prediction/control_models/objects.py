@@ -16,7 +16,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import matched_boxes
 from backend.prediction.control_models.control_model import ControlModel, Heads
-from backend.prediction.control_models.drawn_objects import DrawnObject, draw_objects
+from backend.prediction.control_models.drawn_objects import LabelledObject, draw_objects
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import fit_detection
 from backend.prediction.control_models.object_rows import object_row, object_type
@@ -64,9 +64,9 @@ class ObjectModel(ControlModel):
         labels = [label.value for label in control.labels]
         self._labels = shared_objects.labels if shared_objects else dict(zip(labels, labels, strict=True))
         mask_labels = frozenset(labels) if control.tag in MASKS else frozenset()
-        self._mask_labels = shared_objects.masked if shared_objects else mask_labels
+        self._mask_labels = shared_objects.mask_labels if shared_objects else mask_labels
         self._shape = OBJECTS[control.tag].SHAPE
-        self.needs_pyramid = head.learned is not None
+        self.needs_pyramid = head.learned_detector is not None
         # Boxes of the learned detector that are not shared with a mask control need no sources.
         plain = self.needs_pyramid and self._shape is Box and shared_objects is None
         self.needs_sources = None if plain else head.settings
@@ -75,9 +75,9 @@ class ObjectModel(ControlModel):
     def create(cls, control: Control, heads: Heads) -> Self | None:
         if not control.labels:
             return None
-        shared_objects = heads.shared.get(control.name)
+        shared_objects = heads.shared_objects.get(control.name)
         owner = shared_objects.owner if shared_objects else control
-        head = heads.trained.get(owner.name)
+        head = heads.by_control.get(owner.name)
         if not isinstance(head, Detection):
             head = Detection.base(tuple(label.value for label in owner.labels), detector=heads.detector)
         return cls(control, head, heads.masks, shared_objects=shared_objects)
@@ -89,7 +89,7 @@ class ObjectModel(ControlModel):
         return list(draw_objects(regions, control, size=size))
 
     @classmethod
-    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> list[DrawnObject]:
+    def make_label(cls, answers: Sequence[tuple[str, list[Any]]], control: Control) -> list[LabelledObject]:
         return max(answers, key=lambda answer: answer[0])[1]  # the newest: outlines cannot be averaged
 
     @classmethod
@@ -97,7 +97,7 @@ class ObjectModel(ControlModel):
         return fit_detection(data.open_images(examples, control), control, detector=data.detector)
 
     @classmethod
-    def stratum(cls, label: list[DrawnObject], labels: Sequence[Any]) -> str:
+    def stratum(cls, label: list[LabelledObject], labels: Sequence[Any]) -> str:
         return min((obj.label for obj in label), default="")
 
     @classmethod
@@ -105,7 +105,7 @@ class ObjectModel(ControlModel):
         return [label.value for label in control.labels]
 
     @classmethod
-    def names_in(cls, label: list[DrawnObject], control: Control) -> set[str]:
+    def names_in(cls, label: list[LabelledObject], control: Control) -> set[str]:
         return {obj.label for obj in label}
 
     @classmethod
@@ -147,7 +147,7 @@ class ObjectModel(ControlModel):
 
     def _sources(self, features: ImageFeatures) -> Sequence[Detected]:
         """Return the detections of source extraction, if the learned detector is used and the sources are there anyway."""
-        if self._head.learned is None or self.needs_sources is None or features.size is None:
+        if self._head.learned_detector is None or self.needs_sources is None or features.size is None:
             return ()
         return self._head.sources.select(features.sources[self.needs_sources], size=features.size)
 

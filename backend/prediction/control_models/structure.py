@@ -67,7 +67,7 @@ class StructureModel(ControlModel):
 
     @classmethod
     def create(cls, control: Control, heads: Heads) -> Self | None:
-        head = heads.trained.get(control.name)
+        head = heads.by_control.get(control.name)
         return cls(control, head if isinstance(head, Calibration) else None)
 
     @classmethod

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from backend.server.pages.axes import Axis, fit_axis
 
-__all__ = ["HEIGHT", "WIDTH", "Chart", "Point", "Series", "draw_chart"]
+__all__ = ["HEIGHT", "WIDTH", "Chart", "ChartPoint", "Series", "draw_chart"]
 
 WIDTH, HEIGHT = 420, 270
 LEFT, RIGHT, TOP, BOTTOM = 64, 18, 12, 46
@@ -20,7 +20,7 @@ LEFT, RIGHT, TOP, BOTTOM = 64, 18, 12, 46
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class ChartPoint:
     """A value with the bounds of its interval; `note` is shown beside it in the table of values."""
 
     x: float
@@ -47,14 +47,14 @@ class Series:
     """
 
     name: str
-    points: Sequence[Point]
+    points: Sequence[ChartPoint]
     colour: int
     dashed: bool = False
     line: bool = True
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class PlotMark:
     """A drawn point and its error bar; `top` and `bottom` are None without an interval."""
 
     x: float
@@ -70,7 +70,7 @@ class SeriesPath:
     series: Series
     line: str
     band: str
-    marks: Sequence[Mark]
+    marks: Sequence[PlotMark]
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ def draw_chart(
 
 def _draw(series: Series, x: Axis, y: Axis) -> SeriesPath:
     marks = [
-        Mark(
+        PlotMark(
             x.position(point.x),
             y.position(point.y),
             None if point.high is None else y.position(point.high),

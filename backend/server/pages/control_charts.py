@@ -9,7 +9,7 @@ from backend.reports.estimate import Estimate, Metric
 from backend.reports.metric_names import AGREEMENT_NAMES, METRIC_NAMES, METRICS_WITH_UNIT, format_number
 from backend.reports.reliability import calibration_error
 from backend.reports.report import ControlReport, VersionReport
-from backend.server.pages.charts import Chart, Point, Series, draw_chart
+from backend.server.pages.charts import Chart, ChartPoint, Series, draw_chart
 
 __all__ = ["draw_acceptance", "draw_change", "draw_learning_curve", "draw_reliability", "draw_seconds"]
 
@@ -96,7 +96,7 @@ def draw_reliability(control: ControlReport, id_: str) -> Chart | None:
     bins = [bin_ for bin_ in control.reliability if bin_.count]
     if not bins:
         return None
-    points = [Point(bin_.confidence, bin_.accuracy, note=f"{bin_.count} predictions") for bin_ in bins]
+    points = [ChartPoint(bin_.confidence, bin_.accuracy, note=f"{bin_.count} predictions") for bin_ in bins]
     error = calibration_error(bins)
     return draw_chart(
         id_,
@@ -124,24 +124,24 @@ def _describe_curve(curve: Curve) -> str:
     return text
 
 
-def _to_point(point: CurvePoint, metric: Metric) -> Point:
+def _to_point(point: CurvePoint, metric: Metric) -> ChartPoint:
     """Return a point with its 95 % interval, which ends at 1 for scores that cannot be higher."""
     if not point.spread:
-        return Point(point.labels, point.value)
+        return ChartPoint(point.labels, point.value)
     half = NORMAL_95 * point.spread
     high = point.value + half
-    return Point(point.labels, point.value, point.value - half, high if metric in METRICS_WITH_UNIT else min(high, 1.0))
+    return ChartPoint(point.labels, point.value, point.value - half, high if metric in METRICS_WITH_UNIT else min(high, 1.0))
 
 
-def _forecast_points(curve: Curve, trained_share: float) -> Sequence[Point]:
+def _forecast_points(curve: Curve, trained_share: float) -> Sequence[ChartPoint]:
     forecast, last = curve.forecast, curve.points[-1]
     if forecast is None or forecast.gain is None:
         return []
     gain, labels = forecast.gain, last.labels + round(forecast.labels * trained_share)
     if gain.low is None or gain.high is None:
-        return [Point(last.labels, last.value), Point(labels, last.value + gain.value)]
-    start = Point(last.labels, last.value, last.value, last.value)
-    return [start, Point(labels, last.value + gain.value, last.value + gain.low, last.value + gain.high)]
+        return [ChartPoint(last.labels, last.value), ChartPoint(labels, last.value + gain.value)]
+    start = ChartPoint(last.labels, last.value, last.value, last.value)
+    return [start, ChartPoint(labels, last.value + gain.value, last.value + gain.low, last.value + gain.high)]
 
 
 def _draw_by_version(
@@ -159,7 +159,7 @@ def _draw_by_version(
     for version in control.versions:
         value = value_of(version)
         if value is not None:
-            points.append(Point(version.labels, value.value, value.low, value.high, note=version.name))
+            points.append(ChartPoint(version.labels, value.value, value.low, value.high, note=version.name))
     if not points:
         return None
     return draw_chart(

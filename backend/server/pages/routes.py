@@ -20,7 +20,7 @@ from backend.server.pages.actions import ACTION_ERRORS, ACTIONS
 from backend.server.pages.form_body import read_form
 from backend.server.pages.project_page import make_project_page, remove_folders
 from backend.server.pages.rendering import STYLE_SHEET, render
-from backend.server.state import State, StateOfServer, require_caller
+from backend.server.state import ServerState, StateOfServer, require_caller
 
 __all__ = ["router"]
 
@@ -59,7 +59,7 @@ async def change_project(request: Request, state: StateOfServer, project: int, a
     return await to_thread.run_sync(lambda: _change(state, request.headers, fields, project, action))
 
 
-def _render_list(state: State) -> Response:
+def _render_list(state: ServerState) -> Response:
     services = state.services
     rows = []
     for summary in read_summaries(services.registry):
@@ -70,7 +70,7 @@ def _render_list(state: State) -> Response:
     return render("projects.html", rows=rows, worker=describe_processes(services.engine, "worker"))
 
 
-def _render_project(state: State, project_id: int, *, root: str, notice: str = "", status: int = 200) -> Response:
+def _render_project(state: ServerState, project_id: int, *, root: str, notice: str = "", status: int = 200) -> Response:
     services, settings = state.services, state.services.settings
     if not 0 < project_id <= MAX_ID:
         return _render_unknown(project_id, root=root)
@@ -100,7 +100,7 @@ def _render_unknown(project_id: int, *, root: str) -> Response:
     )
 
 
-def _change(state: State, headers: Mapping[str, str], fields: dict[str, str], project_id: int, action: str) -> Response:
+def _change(state: ServerState, headers: Mapping[str, str], fields: dict[str, str], project_id: int, action: str) -> Response:
     root = "../../"
     if action not in ACTIONS or not 0 < project_id <= MAX_ID:
         return render("message.html", status=404, root=root, title="Unknown action", sentence="This page does not exist.")

@@ -166,9 +166,9 @@ def _geometry(obj: DrawnObject) -> dict[str, Any]:
     elif isinstance(shape, Box):
         ring = obj.ring()
         numbers |= {"segmentation": [ring.ravel().tolist()], "area": ring_area(ring), "rotation": shape.rotation}
-    if obj.boxed is not None:
-        numbers |= {"box_region": obj.boxed.id, "box_control": obj.boxed.control}
-        box_shape = obj.boxed.shape
+    if obj.merged_box is not None:
+        numbers |= {"box_region": obj.merged_box.id, "box_control": obj.merged_box.control}
+        box_shape = obj.merged_box.shape
         assert isinstance(box_shape, Box)
         numbers["drawn_box"] = [box_shape.x, box_shape.y, box_shape.width, box_shape.height, box_shape.rotation]
     if isinstance(shape, Polygon):

@@ -201,7 +201,7 @@ def _object(obj: DrawnObject) -> dict[str, Any]:
         "label": obj.label,
         "probability": obj.probability,
         "bbox": None if box is None else [box.x, box.y, box.width, box.height],
-        "box_region": None if obj.boxed is None else obj.boxed.id,
+        "box_region": None if obj.merged_box is None else obj.merged_box.id,
         "rotation": getattr(shape, "rotation", None),
         "point": [shape.x, shape.y] if isinstance(shape, Point) else None,
         "outline": shape.points.ravel().tolist() if isinstance(shape, Polygon) else None,

@@ -235,7 +235,7 @@ def _head(entry: Answer | DrawnObject, record: Record, kind: str) -> tuple[Any, 
 def _tail(entry: Answer | DrawnObject, record: Record) -> tuple[Any, ...]:
     origin = entry.provenance
     provenance = (origin.made_by, origin.state, origin.version, ",".join(map(str, origin.annotators)), origin.time)
-    box = entry.boxed if isinstance(entry, DrawnObject) else None
+    box = entry.merged_box if isinstance(entry, DrawnObject) else None
     return (*provenance, *(record.image or ("", 0)), "" if box is None else box.id)
 
 

@@ -66,7 +66,7 @@ def write(records: Iterable[Record], folder: Path, *, dataset: Dataset) -> None:
             labels = _place(folder / name, "labels", FOLDERS[record.split]) / f"{file.stem}.txt"
             labels.write_text(text, encoding="ascii")
             label_counts[name, record.split] += 1
-        shapes = [(obj.boxed or obj).shape for obj in record.objects]
+        shapes = [(obj.merged_box or obj).shape for obj in record.objects]
         rotated_counts["boxes"] += sum(isinstance(shape, Box) and shape.rotation != 0 for shape in shapes)
 
     dataset.write_each(records, write_record)
@@ -105,7 +105,7 @@ def _lacks_an_outline(record: Record, dataset: Dataset) -> bool:
     boxes = [obj for obj in record.objects if obj.kind == "box"]
     outlined_objects = [obj for obj in record.objects if obj.kind in OUTLINES]
     bare = (box for box, is_outlined in zip(boxes, same_boxes(boxes, outlined_objects), strict=True) if not is_outlined)
-    return bool(boxes) and (not outlined_objects or any(box.label in dataset.outlined for box in bare))
+    return bool(boxes) and (not outlined_objects or any(box.label in dataset.outlined_classes for box in bare))
 
 
 def _report_segments(label_counts: Counter[tuple[str, str]], dataset: Dataset) -> None:

@@ -21,10 +21,10 @@ from sync.geometry.shapes import Labelled, Size
 from sync.labelling.config import Control, LabelConfig, join_path
 from sync.labelling.reading import read_region
 
-__all__ = ["Report", "parse_annotations", "shape_regions", "stated_size"]
+__all__ = ["ReportProblem", "parse_annotations", "shape_regions", "stated_size"]
 
 
-class Report(Protocol):
+class ReportProblem(Protocol):
     """Interface for reports of items that are left out; `Problems.add` implements it."""
 
     def __call__(self, reason: str, *, task: object, annotation: object = None, region: object = None) -> None:
@@ -32,7 +32,7 @@ class Report(Protocol):
 
 
 def parse_annotations(
-    task: Mapping[str, Any], config: LabelConfig, *, report: Report, size: Size | None = None
+    task: Mapping[str, Any], config: LabelConfig, *, report: ReportProblem, size: Size | None = None
 ) -> list[ParsedAnnotation]:
     """Read the submitted annotations of a task, ordered by time; skipped ones are left out.
 
@@ -56,7 +56,7 @@ def parse_annotations(
                 raise ControlError(f"an annotation must be an object with a number, not {quote(item)}")
             if item.get("was_cancelled"):
                 continue
-            annotation = _Reader(task.get("id"), item, config, report, size).read()
+            annotation = _AnnotationReader(task.get("id"), item, config, report, size).read()
         except Exception as error:
             report(str(reason_of_item(error)), task=task.get("id"), annotation=number)
             continue
@@ -84,10 +84,12 @@ def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:
     return None
 
 
-class _Reader:
+class _AnnotationReader:
     """Reads one annotation; `size` is that of the task's image, None if it is unknown."""
 
-    def __init__(self, task: object, item: Mapping[str, Any], config: LabelConfig, report: Report, size: Size | None) -> None:
+    def __init__(
+        self, task: object, item: Mapping[str, Any], config: LabelConfig, report: ReportProblem, size: Size | None
+    ) -> None:
         self._task = task
         self._item = item
         self._config = config

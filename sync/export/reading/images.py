@@ -12,7 +12,7 @@ from typing import Any
 
 from sync.errors.controls import ControlError
 from sync.export.drawn_objects import DrawnObject
-from sync.export.reading.annotations import Report
+from sync.export.reading.annotations import ReportProblem
 from sync.export.reading.origins import states_of
 from sync.export.records import Answer, ParsedAnnotation
 from sync.label_studio.task_images import image_of_region, images_of_control, place_region, reference_of_image, references_of
@@ -26,7 +26,9 @@ _PART = "image"
 """Key of a part of a task that identifies its image."""
 
 
-def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
+def split_by_image(
+    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: ReportProblem
+) -> Iterator[Mapping[str, Any]]:
     """Yield tasks image by image.
 
     Parameters
@@ -42,7 +44,7 @@ def split_by_image(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
     mapping
         The task, or its part for one image.
     """
-    if len(config.image_key) < 2 and not config.paged:
+    if len(config.image_key) < 2 and not config.paged_images:
         yield from tasks
         return
     number = 0
@@ -120,7 +122,7 @@ def _assign(annotation: ParsedAnnotation, config: LabelConfig, image: Image) -> 
     return replace(annotation, objects=objects, answers=answers, regions=regions)
 
 
-def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict[Image, list[Any]]:
+def _parts(task: Mapping[str, Any], config: LabelConfig, report: ReportProblem) -> dict[Image, list[Any]]:
     """Map each image that the task's annotations cover to the annotations with the regions on it."""
     data = task.get("data")
     data = data if isinstance(data, Mapping) else {}
@@ -150,7 +152,7 @@ def _parts(task: Mapping[str, Any], config: LabelConfig, report: Report) -> dict
 
 
 def _sort_by_image(
-    task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, images: set[Image], report: Report
+    task: Mapping[str, Any], annotation: Mapping[str, Any], config: LabelConfig, images: set[Image], report: ReportProblem
 ) -> tuple[dict[Image, list[int]], list[int], bool]:
     """Return the indices of an annotation's regions on each image and on no image, and whether it has a region of an object."""
     on_images: dict[Image, list[int]] = {}

@@ -8,14 +8,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from sync.export.reading.annotations import Report
+from sync.export.reading.annotations import ReportProblem
 from sync.export.reading.origins import states_of
 from sync.labelling.config import LabelConfig
 
 __all__ = ["remove_prompts"]
 
 
-def remove_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: Report) -> Iterator[Mapping[str, Any]]:
+def remove_prompts(
+    tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, report: ReportProblem
+) -> Iterator[Mapping[str, Any]]:
     """Yield tasks without the regions of controls that only prompt (`Control.only_prompts`); each is reported.
 
     Parameters
@@ -23,7 +25,7 @@ def remove_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
     tasks : iterable of mapping
         As `read_annotated` yields them.
     config : LabelConfig
-    report : Report
+    report : ReportProblem
         Called with a sentence for each removed prompt.
 
     Yields
@@ -44,7 +46,7 @@ def remove_prompts(tasks: Iterable[Mapping[str, Any]], config: LabelConfig, *, r
             yield {**task, "annotations": cleaned_annotations}
 
 
-def _without(annotation: Any, tools: set[str], task: Mapping[str, Any], report: Report) -> Any:
+def _without(annotation: Any, tools: set[str], task: Mapping[str, Any], report: ReportProblem) -> Any:
     result = annotation.get("result") if isinstance(annotation, Mapping) else None
     if not isinstance(result, list):
         return annotation

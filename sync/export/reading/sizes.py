@@ -14,7 +14,7 @@ from sync.errors.controls import ControlError
 from sync.errors.images import ImageError
 from sync.export import WITH_IMAGES, WITHOUT_PIXELS
 from sync.export.image_files import ImageFile, ImageFiles
-from sync.export.reading.annotations import Report, shape_regions, stated_size
+from sync.export.reading.annotations import ReportProblem, shape_regions, stated_size
 from sync.export.reading.images import number_of, reference_of
 from sync.geometry.shapes import Size
 from sync.labelling.config import LabelConfig
@@ -85,7 +85,7 @@ class SizedTasks:
         return (stated_size(task, self._config) or PERCENT_OF) if self._format in WITHOUT_PIXELS else None
 
 
-def report_stated(task: Task, config: LabelConfig, *, size: Size, report: Report) -> None:
+def report_stated(task: Task, config: LabelConfig, *, size: Size, report: ReportProblem) -> None:
     """Report, once per task, that its regions state another size than that of the image file, whose pixels the export uses."""
     for region in shape_regions(task, config):
         try:

@@ -19,7 +19,7 @@ __all__ = [
     "LOOKUP_TABLES",
     "MEASURED",
     "NAMELESS",
-    "Choice",
+    "ImageChoice",
     "choose",
     "list_parts",
     "only_image",
@@ -57,7 +57,7 @@ MOST_NAMED = 6
 
 
 @dataclass(frozen=True)
-class Choice:
+class ImageChoice:
     """The images of a file and the parts that are left out.
 
     Attributes
@@ -102,7 +102,7 @@ def science_of(parts: Sequence[Part]) -> tuple[list[Part], list[tuple[Part, str]
     return science, left_out
 
 
-def choose(parts: Sequence[Part]) -> Choice:
+def choose(parts: Sequence[Part]) -> ImageChoice:
     """Return the images of a file, with their bands, and the parts that are left out.
 
     Raises
@@ -119,7 +119,7 @@ def choose(parts: Sequence[Part]) -> Choice:
             image.append(part)
         else:
             images.append([part])
-    return Choice(tuple(map(tuple, images)), tuple(sorted(left_out, key=lambda pair: pair[0].number)))
+    return ImageChoice(tuple(map(tuple, images)), tuple(sorted(left_out, key=lambda pair: pair[0].number)))
 
 
 def only_image(parts: Sequence[Part]) -> tuple[Part, ...]:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sync.errors.images import ImageError
-from sync.importing.inputs.tiles import Place, Tile, unit_vectors
+from sync.importing.inputs.tiles import MosaicTile, Place, unit_vectors
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.reader import read_sky
 
@@ -65,7 +65,7 @@ def tangent_sky(place: Place, *, side: int, scale_arcsec: float) -> CelestialSky
     return read_sky({"NAXIS": 2, "NAXIS1": side, "NAXIS2": side, **cards, **numbers, **matrix})
 
 
-def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.float64]:
+def resample_map(tile: MosaicTile, target: CelestialSky, side: int) -> NDArray[np.float64]:
     """Return a tile on the pixels of `target`, shape (side, side); NaN where the tile has no pixel.
 
     Raises
@@ -88,7 +88,7 @@ def resample_map(tile: Tile, target: CelestialSky, side: int) -> NDArray[np.floa
     return plane.reshape(side, side)
 
 
-def _read_around(tile: Tile, pixels: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
+def _read_around(tile: MosaicTile, pixels: NDArray[np.float64]) -> tuple[NDArray[np.floating], NDArray[np.int64]]:
     """Return the rectangle of the tile that contains pixels and their neighbours, and its first column and row."""
     height, width = tile.shape
     low = np.maximum(np.floor(pixels.min(axis=0)).astype(np.int64) - 1, 0)
@@ -102,7 +102,7 @@ def _read_around(tile: Tile, pixels: NDArray[np.float64]) -> tuple[NDArray[np.fl
 
 
 def _interpolate(
-    tile: Tile,
+    tile: MosaicTile,
     part: NDArray[np.floating],
     corner: NDArray[np.int64],
     pixels: NDArray[np.float64],
@@ -136,7 +136,7 @@ def _interpolate(
         return np.where(weights > 0, total / weights, np.nan)
 
 
-def _whole_turn(tile: Tile) -> int:
+def _whole_turn(tile: MosaicTile) -> int:
     """Return the number of columns of a turn of 360 degrees if it is an integer and the map has as many columns; else 0."""
     turn = tile.sky.turn_px
     if turn is None or abs(turn[1]) > EXACT_PX:

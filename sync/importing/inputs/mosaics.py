@@ -19,7 +19,7 @@ from sync.importing.inputs.cube import write_cube
 from sync.importing.inputs.curved_maps import is_square, tangent_sky
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.reprojection import Plane, project_map, project_tile
-from sync.importing.inputs.tiles import Place, Tile, read_tiles
+from sync.importing.inputs.tiles import MosaicTile, Place, read_tiles
 from sync.sky.celestial import CelestialSky
 from sync.sky.task_cards import task_cards
 
@@ -46,7 +46,7 @@ class Mosaics:
     def __init__(self, words: Sequence[str | Path]) -> None:
         self._open: list[fits.HDUList] = []
         self._lock = threading.Lock()  # all threads share the position in a file
-        self._bands: dict[str, list[Tile]] = {}
+        self._bands: dict[str, list[MosaicTile]] = {}
         try:
             for word in words:
                 tiles = self._read(str(word))
@@ -104,7 +104,7 @@ class Mosaics:
         units = [tiles[0].unit for tiles in bands.values()]
         cards, problems = task_cards(sky)
         problems = tuple(
-            dict.fromkeys([*problems, *(text for tiles in bands.values() for t in tiles for text in t.sky.omitted)])
+            dict.fromkeys([*problems, *(text for tiles in bands.values() for t in tiles for text in t.sky.omissions)])
         )
         return write_cube(
             np.stack(planes),
@@ -115,7 +115,7 @@ class Mosaics:
             sky_problems=problems,
         )
 
-    def _read(self, word: str) -> list[Tile]:
+    def _read(self, word: str) -> list[MosaicTile]:
         band, path = ("", word) if os.path.lexists(word) or "=" not in word else word.split("=", 1)
         try:
             # Scaled integers cannot be memory-mapped, and a section reads only its own pixels.
@@ -126,7 +126,7 @@ class Mosaics:
         return list(read_tiles(hdus, Path(path), band=band.strip()))
 
 
-def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
+def _check_duplicates_in_file(tiles: Sequence[MosaicTile]) -> None:
     """Raise InputError if images of one file have the same name and position, because one of them would be ignored."""
     for first, second in combinations(tiles, 2):
         if first.band and first.band == second.band and _overlap(first, second):
@@ -136,7 +136,7 @@ def _check_duplicates_in_file(tiles: Sequence[Tile]) -> None:
             )
 
 
-def _check_unnamed_bands(nameless: Sequence[Tile]) -> None:
+def _check_unnamed_bands(nameless: Sequence[MosaicTile]) -> None:
     """Raise InputError if files without a band name have the same position, because one of them would be ignored."""
     for first, second in combinations(nameless, 2):
         if _overlap(first, second):
@@ -146,11 +146,11 @@ def _check_unnamed_bands(nameless: Sequence[Tile]) -> None:
             )
 
 
-def _overlap(first: Tile, second: Tile) -> bool:
+def _overlap(first: MosaicTile, second: MosaicTile) -> bool:
     return first.contains_centre_of(second) or second.contains_centre_of(first)
 
 
-def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Position) -> list[Tile]:
+def _covering_tiles(tiles: Sequence[MosaicTile], place: Place, band: str, position: Position) -> list[MosaicTile]:
     """Return the tiles of a band that cover a position; raise ImageError if there is none."""
     covering = [tile for tile in tiles if tile.pixel_of(place) is not None]
     if not covering:
@@ -158,13 +158,13 @@ def _covering_tiles(tiles: Sequence[Tile], place: Place, band: str, position: Po
     return covering
 
 
-def _common_photometry(bands: Iterable[Sequence[Tile]]) -> dict[str, float | str]:
+def _common_photometry(bands: Iterable[Sequence[MosaicTile]]) -> dict[str, float | str]:
     """Return the cards that are equal for all tiles of all bands, because a card of a cut-out applies to all its planes."""
     first, *further = [tile.photometry for tiles in bands for tile in tiles]
     return {name: value for name, value in first.items() if all(other.get(name) == value for other in further)}
 
 
-def _cut_first_band(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
+def _cut_first_band(tiles: Sequence[MosaicTile], place: Place, fov_arcsec: float) -> tuple[Plane, CelestialSky]:
     """Return the square of the first band, on the pixel grid of the tile that covers most of it."""
     cuts = []
     for tile in tiles:
@@ -182,7 +182,7 @@ def _cut_first_band(tiles: Sequence[Tile], place: Place, fov_arcsec: float) -> t
     return max(cuts, key=lambda cut: np.isfinite(cut[0]).mean())
 
 
-def _fill_gaps(plane: Plane, tiles: Sequence[Tile], sky: CelestialSky) -> Plane:
+def _fill_gaps(plane: Plane, tiles: Sequence[MosaicTile], sky: CelestialSky) -> Plane:
     """Fill missing pixels of a plane from the tiles, starting with the tile that has most of them."""
     if np.isfinite(plane).all():
         return plane

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from sync.importing.inputs.curved_maps import is_square, resample_map
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.tiles import Tile, unit_vectors
+from sync.importing.inputs.tiles import MosaicTile, unit_vectors
 from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 
 __all__ = ["Plane", "project_map", "project_tile"]
@@ -24,7 +24,7 @@ FINER = 1.2
 Plane = NDArray[np.floating]
 
 
-def project_map(tile: Tile, target: CelestialSky, side: int) -> Plane:
+def project_map(tile: MosaicTile, target: CelestialSky, side: int) -> Plane:
     """Return a tile resampled onto the pixels of `target`, shape (side, side), with flux per pixel scaled by the area."""
     plane: Plane = resample_map(tile, target, side)
     if not _is_surface_brightness(tile.unit):
@@ -41,7 +41,7 @@ def _pixel_area(sky: CelestialSky, x: float, y: float) -> float:
     return float(np.linalg.norm(np.cross(vectors[1] - vectors[0], vectors[3] - vectors[2])) * np.degrees(ARCSEC_A_DEGREE) ** 2)
 
 
-def project_tile(tile: Tile, target: CelestialSky, side: int) -> Plane:
+def project_tile(tile: MosaicTile, target: CelestialSky, side: int) -> Plane:
     """Return a tile on the pixels of `target`, shape (side, side): sliced if the grids agree, else resampled."""
     corners = np.array([[0, 0, side - 1, side - 1], [0, side - 1, 0, side - 1]], dtype=float)
     theirs = tile.sky.pixels(target.positions(*corners)).T

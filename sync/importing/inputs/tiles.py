@@ -21,7 +21,7 @@ from sync.sky.celestial import ARCSEC_A_DEGREE, CelestialSky
 from sync.sky.reader import read_sky
 from sync.sky.task_cards import window_cards
 
-__all__ = ["Place", "Tile", "read_tiles", "unit_vectors"]
+__all__ = ["MosaicTile", "Place", "read_tiles", "unit_vectors"]
 
 Place = tuple[float, float]
 """Right ascension and declination, ICRS, degrees."""
@@ -33,7 +33,7 @@ WIDEST_DEG = 60.0
 
 
 @dataclass(frozen=True, eq=False)
-class Tile:
+class MosaicTile:
     """One plane of a mosaic.
 
     Attributes
@@ -76,7 +76,7 @@ class Tile:
         x, y = pixels[0].tolist()
         return (x, y) if self.sky.holds(pixels)[0] else None
 
-    def contains_centre_of(self, other: Tile) -> bool:
+    def contains_centre_of(self, other: MosaicTile) -> bool:
         """Return whether the centre of another tile is inside this one."""
         if self.middle @ other.middle < self.reach:  # true for most tiles; avoids the transformation
             return False
@@ -101,7 +101,7 @@ class Tile:
         # First pixel of the square, computed as in astropy's `overlap_slices`.
         corner = math.ceil(x - side / 2), math.ceil(y - side / 2)
         cards, problems = window_cards(self.sky, corner, (side, side))
-        sky = replace(read_sky(cards), omitted=problems)
+        sky = replace(read_sky(cards), omissions=problems)
         try:
             inside, slices_of_cut = overlap_slices(self.shape, (side, side), (y, x), mode="partial")
         except NoOverlapError:
@@ -112,7 +112,7 @@ class Tile:
         return plane, sky
 
 
-def read_tiles(hdus: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Tile]:
+def read_tiles(hdus: fits.HDUList, file: Path, *, band: str = "") -> Iterator[MosaicTile]:
     """Yield the tiles of an open file.
 
     Parameters
@@ -155,7 +155,7 @@ def read_tiles(hdus: fits.HDUList, file: Path, *, band: str = "") -> Iterator[Ti
             numbers = iter(place)
             index = tuple(None if axis in (rows, columns) else next(numbers) for axis in range(len(hdu.shape)))
             tile_band = name if not band else band if len(planes) == 1 else f"{band} {name or number}"
-            yield Tile(file, tile_band, hdu.section, index, shape, sky, unit, photometry, middle, reach)
+            yield MosaicTile(file, tile_band, hdu.section, index, shape, sky, unit, photometry, middle, reach)
 
 
 def _photometry(*headers: fits.Header) -> dict[str, float | str]:

@@ -88,7 +88,7 @@ def test_a_first_batch_takes_one_galaxy_of_each_cluster(strategy: str) -> None:
 @pytest.mark.parametrize("strategy", ["typiclust", "herding", "coreset"])
 def test_a_cluster_with_a_label_waits_for_those_without(strategy: str) -> None:
     pool = clusters([30, 20, 10])
-    pool = replace(pool, labelled=pool.features[:1])
+    pool = replace(pool, labelled_features=pool.features[:1])
     assert 0 not in groups_of(pool, select(pool, strategy, 2))
 
 

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from backend.cluster.retries import MOST_RETRIES, Attempt, JobQueue
+from backend.cluster.retries import MOST_RETRIES, Attempt, RetryQueue
 
 
 def test_jobs_are_taken_in_order_until_none_is_left() -> None:
-    queue = JobQueue("ab")
+    queue = RetryQueue("ab")
     assert [queue.take(), queue.take(), queue.take()] == [Attempt("a"), Attempt("b"), None]
 
 
 def test_a_returned_job_comes_before_new_jobs() -> None:
-    queue = JobQueue("ab")
+    queue = RetryQueue("ab")
     first = queue.take()
     assert first is not None
     assert queue.return_job(first)
@@ -21,7 +21,7 @@ def test_a_returned_job_comes_before_new_jobs() -> None:
 
 
 def test_a_job_is_repeated_at_most_three_times() -> None:
-    queue = JobQueue("a")
+    queue = RetryQueue("a")
     for _ in range(MOST_RETRIES):
         attempt = queue.take()
         assert attempt is not None

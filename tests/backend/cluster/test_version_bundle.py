@@ -15,7 +15,7 @@ from pydantic import SecretStr
 from backend.cluster.version_bundle import bundle_version, without_secrets
 from backend.heads import HeadError
 from backend.heads.classification.morphology import Morphology
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from backend.settings import Settings
@@ -40,7 +40,7 @@ def version(tmp_path: Path, embeddings: Callable[..., Any], predicting: Services
 def test_a_bundled_version_predicts_the_same(
     version: Path, predicting: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
-    task = Task(1, {"image": files.put("/data/upload/9/bundle.png", png())})
+    task = PredictionTask(1, {"image": files.put("/data/upload/9/bundle.png", png())})
     heads = ProjectHeads.load(version, parse(CONFIG))
     local = predicting.predictors.build(parse(CONFIG), heads, version="v0002").predict([task])
     bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)

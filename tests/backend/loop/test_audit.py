@@ -8,11 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backend.loop.audit import randomise_held_out
-from backend.prediction.predictor import Prediction, Task
+from backend.prediction.predictor import Prediction, PredictionTask
 
 
-def pairs(scores: list[float], version: str = "v0002") -> list[tuple[Task, Prediction]]:
-    return [(Task(id_, {}), Prediction([], score, version)) for id_, score in enumerate(scores)]
+def pairs(scores: list[float], version: str = "v0002") -> list[tuple[PredictionTask, Prediction]]:
+    return [(PredictionTask(id_, {}), Prediction([], score, version)) for id_, score in enumerate(scores)]
 
 
 def randomise(
@@ -65,6 +65,6 @@ def test_a_single_held_out_task_gets_a_score_among_the_known_ones() -> None:
 
 
 def test_a_task_with_an_unreadable_image_stays_last() -> None:
-    unreadable = (Task(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
+    unreadable = (PredictionTask(1, {}), Prediction([], 1.0, "v0002", "it cannot be read"))
     ((_, after),) = next(iter(randomise_held_out([[unreadable]], frozenset({1}), known_scores=[0.1])))
     assert after.score == 1.0

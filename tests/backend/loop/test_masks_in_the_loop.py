@@ -14,7 +14,7 @@ from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import run_gate
 from backend.loop.scores.clicks import MOST_OF_IMAGE, click_scores, has_enough_masks
 from backend.loop.training.train import train
-from backend.prediction.control_models.drawn_objects import DrawnObject, Outline
+from backend.prediction.control_models.drawn_objects import LabelledObject, Outline
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.prediction.project_heads import PROMPTS, ProjectHeads
 from backend.services import Services
@@ -72,7 +72,7 @@ def test_outlines_train_the_segmenter_and_the_gate_clicks_on_held_out_ones(
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
     snapshot = take_snapshot(project_annotations, Sides(frozenset(range(1, 7))))
     number = train(predicting, project, snapshot, allow_none=False)
-    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted
+    head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).prompted_masks
     assert head is not None
     assert head.encoder == predicting.predictors.base_masks.encoder
     verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
@@ -90,7 +90,7 @@ def test_no_head_for_clicks_is_trained_if_the_gate_cannot_compare_it(
     snapshot = take_snapshot(project_annotations, Sides(frozenset(range(1, 5))))
     number = train(predicting, project, snapshot, allow_none=False)
     heads = ProjectHeads.load(registry.path(project.id, number), parse(CONFIG))
-    assert heads.prompted is None
+    assert heads.prompted_masks is None
     assert "masks" in heads.by_control
 
 
@@ -116,7 +116,7 @@ def test_a_sample_of_masks_is_clicked_once_per_distinct_head(
     prompts: list[Any] = []
     monkeypatch.setattr(PromptedMasks, "predict", lambda _self, _image, prompt: prompts.append(prompt))
     image = ImageOfTask(1, "image")
-    galaxy = DrawnObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
+    galaxy = LabelledObject("Galaxy", Box(70, 20, 60, 60), Outline(outline(), CONTROL, (200, 100)))
     truth_of_images = {image: [galaxy] * (MOST_OF_IMAGE + 2)}
     truth = Examples({image: put_image(files, png, PROJECT + 3, 1)}, labels=truth_of_images)
     head = predicting.predictors.base_masks

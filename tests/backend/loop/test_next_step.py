@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from backend.loop.next_step import Restore, State, Step, Train, Wait, decide
+from backend.loop.next_step import CycleState, Restore, Step, Train, Wait, decide
 from backend.registry.records import BASE, DAMAGED, LIVE, RETIRED, Version
 
 NOW, BEFORE = "config now", "config before"
@@ -14,8 +14,8 @@ def version(number: int, verdict: str, *, config: str = NOW, fingerprint: str = 
     return Version(1, number, f"v{number:04d}", 0.0, config, fingerprint, learned_from=number, verdict=verdict, evidence={})
 
 
-def state(*versions: Version, live: int, changes: int = 0, requested: bool = False) -> State:
-    return State(
+def state(*versions: Version, live: int, changes: int = 0, requested: bool = False) -> CycleState:
+    return CycleState(
         versions,
         live,
         config_hash=NOW,
@@ -106,5 +106,5 @@ LIVE_NOW, LIVE_BEFORE = version(2, LIVE), version(2, LIVE, config=BEFORE)
         ),
     ],
 )
-def test_decide(before: State, step: Step) -> None:
+def test_decide(before: CycleState, step: Step) -> None:
     assert decide(before) == step

@@ -51,7 +51,7 @@ def test_feature_maps_have_the_stated_shapes(encoder: Encoder) -> None:
     pyramids = Pyramids(encoder, None, fingerprint="a")
     pyramid = pyramids.of_pixels(np.zeros((300, 200, 3), np.float32))
     ((tile, levels),) = list(pyramid)
-    assert tile.shown == (200, 300)
+    assert tile.scaled_size == (200, 300)
     assert pyramids.strides[0] == FINEST_STRIDE_PX
     shapes = [(1, c, -(-300 // s), -(-200 // s)) for c, s in zip(pyramids.channels, pyramids.strides, strict=True)]
     assert [tuple(level.shape) for level in levels] == shapes

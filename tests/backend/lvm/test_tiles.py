@@ -20,8 +20,8 @@ def test_tiles_lie_in_the_image_and_are_small(size: tuple[int, int]) -> None:
     for tile in tiles_of(size):
         assert 0 <= tile.x <= tile.x + tile.width <= size[0]
         assert 0 <= tile.y <= tile.y + tile.height <= size[1]
-        assert min(tile.shown) >= 1
-        assert max(tile.shown) <= TILE_PX
+        assert min(tile.scaled_size) >= 1
+        assert max(tile.scaled_size) <= TILE_PX
 
 
 @given(sizes)
@@ -55,7 +55,7 @@ def test_boxes_are_converted_to_a_tile_and_back(start: int, length: int, scale: 
     tile = Tile(start, start // 2, length, length + 7, scale)
     boxes = torch.tensor([[3.0, 4, 50, 60], [start, start, start + 5, start + 9]])
     assert torch.allclose(tile.to_image(tile.from_image(boxes)), boxes, atol=1e-2)
-    full_length = torch.tensor([[0.0, 0, *tile.shown]])
+    full_length = torch.tensor([[0.0, 0, *tile.scaled_size]])
     assert tile.to_image(full_length)[0].tolist() == pytest.approx([tile.x, tile.y, tile.x + tile.width, tile.y + tile.height])
 
 

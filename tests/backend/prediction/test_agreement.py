@@ -13,7 +13,7 @@ from backend.heads.detection.detection import Detected
 from backend.heads.extraction.features import FEATURES
 from backend.heads.extraction.source import Source
 from backend.prediction.control_models.agreement import class_agreement, matched_boxes, number_agreement
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from sync.geometry.shapes import Box, Ellipse
 
 SIZE = (60, 50)
@@ -31,8 +31,8 @@ def make_detected(box: Box, label: str = "Galaxy") -> Detected:
     return Detected(Source(1, box, ellipse, crop, corner, flux=1, peak=1, snr=9, features=features), label, 0.9)
 
 
-def make_drawn(box: Box, label: str = "Galaxy") -> DrawnObject:
-    return DrawnObject(label, box, None)
+def make_drawn(box: Box, label: str = "Galaxy") -> LabelledObject:
+    return LabelledObject(label, box, None)
 
 
 probabilities = arrays(np.float64, (6, 3), elements=st.floats(0.01, 1)).map(lambda a: a / a.sum(axis=1, keepdims=True))

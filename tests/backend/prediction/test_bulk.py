@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from backend.prediction.bulk import Pairs, make_engine, predict_and_store
-from backend.prediction.predictor import CHUNK, Prediction, Task
+from backend.prediction.predictor import CHUNK, Prediction, PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
@@ -71,7 +71,7 @@ def client(studio: Studio) -> Iterator[LabelStudioClient]:
 def batches(count: int) -> Iterator[Pairs]:
     """Yield an engine's predictions of `count` tasks."""
     for start in range(0, count, CHUNK):
-        yield [(Task(number, {}), Prediction([], 1.0, "v0001")) for number in range(start, min(start + CHUNK, count))]
+        yield [(PredictionTask(number, {}), Prediction([], 1.0, "v0001")) for number in range(start, min(start + CHUNK, count))]
 
 
 def test_each_chunk_is_up_to_twice_as_large_as_the_last(client: LabelStudioClient, studio: Studio) -> None:
@@ -116,13 +116,13 @@ def test_without_the_exclusive_lock_nothing_is_stored(client: LabelStudioClient,
 def test_this_process_predicts_in_order_and_in_batches(predicting: Services, files: object, png: Callable[..., bytes]) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
     reference = files.put("/data/upload/9/bulk.png", png())  # type: ignore[attr-defined]
-    predictions = list(make_engine(predictor)([Task(number, {"image": reference}) for number in range(CHUNK + 1)]))
+    predictions = list(make_engine(predictor)([PredictionTask(number, {"image": reference}) for number in range(CHUNK + 1)]))
     assert [len(batch) for batch in predictions] == [CHUNK, 1]
     assert [task.id for batch in predictions for task, _ in batch] == list(range(CHUNK + 1))
 
 
 def test_an_unreadable_image_gives_the_reason(predicting: Services) -> None:
     predictor = predicting.predictors.build(parse(CONFIG), ProjectHeads(), version="v0001")
-    (((_, prediction),),) = make_engine(predictor)([Task(1, {"image": "/data/upload/9/not-there.png"})])
+    (((_, prediction),),) = make_engine(predictor)([PredictionTask(1, {"image": "/data/upload/9/not-there.png"})])
     assert "not-there.png" in prediction.problem
     assert "problem" not in prediction.as_json()

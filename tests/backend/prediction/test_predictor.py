@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from label_studio_sdk.label_interface import LabelInterface
 
-from backend.prediction.predictor import CHUNK, EMPTY_SCORE, Predictor, Task
+from backend.prediction.predictor import CHUNK, EMPTY_SCORE, PredictionTask, Predictor
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import OBJECTS
@@ -37,8 +37,8 @@ def upload(files: Any, png: Callable[..., bytes]) -> Callable[..., str]:
     return put
 
 
-def tasks(*references: Any) -> list[Task]:
-    return [Task(number, {"image": reference}) for number, reference in enumerate(references, start=1)]
+def tasks(*references: Any) -> list[PredictionTask]:
+    return [PredictionTask(number, {"image": reference}) for number, reference in enumerate(references, start=1)]
 
 
 @pytest.mark.parametrize("name", SHIPPED)
@@ -156,7 +156,7 @@ def test_a_control_of_two_images_is_predicted_on_both(
 ) -> None:
     xml = f'<View><Image name="g" value="$g"/><Image name="r" value="$data.r[1].url"/>{BOXES.format("g,r")}</View>'
     data = {"g": upload(spots=()), "data": {"r": [None, {"url": upload()}]}}
-    (prediction,) = predictor(xml).predict([Task(1, data)])
+    (prediction,) = predictor(xml).predict([PredictionTask(1, data)])
     assert places(prediction) == [("boxes", "r", None)] * 2
     assert check_prediction(prediction.as_json(), parse(xml), LabelInterface(xml)) == []
 
@@ -182,7 +182,7 @@ def test_each_image_of_a_config_is_predicted_from_its_own_file(
 ) -> None:
     pair = '<View><Image name="a" value="$one"/><Image name="b" value="$two"/>{}{}</View>'
     both = predictor(pair.format(CHOICES.format("ca", "a"), CHOICES.format("cb", "b")))
-    (prediction,) = both.predict([Task(1, {"one": upload(), "two": "/data/upload/77/missing.png"})])
+    (prediction,) = both.predict([PredictionTask(1, {"one": upload(), "two": "/data/upload/77/missing.png"})])
     assert [(region["from_name"], region["to_name"]) for region in prediction.result] == [("ca", "a")]
 
 

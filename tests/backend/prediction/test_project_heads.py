@@ -114,8 +114,8 @@ def test_saved_heads_are_read_unchanged(heads: ProjectHeads, tmp_path: Path) -> 
     loaded_heads = ProjectHeads.load(tmp_path, project)
     vectors = np.random.default_rng(3).normal(size=(5, 4)).astype(np.float32)
     assert loaded_heads.by_control.keys() == heads.by_control.keys()
-    assert loaded_heads.prompted is not None
-    assert loaded_heads.prompted.encoder == "some"
+    assert loaded_heads.prompted_masks is not None
+    assert loaded_heads.prompted_masks.encoder == "some"
     for name in ("class", "redshift"):
         first, second = heads.by_control[name], loaded_heads.by_control[name]
         assert isinstance(first, Morphology | Parameters)
@@ -138,7 +138,7 @@ def test_a_version_reads_heads_from_the_folders_of_other_versions(heads: Project
     folders = {"redshift": other, PROMPTS: other, "class": tmp_path / "v0001"}
     loaded_heads = ProjectHeads.load(own_folder, project, head_folders=folders)
     assert loaded_heads.by_control.keys() == {"redshift"}  # in the base version, the shipped head predicts the class
-    assert loaded_heads.prompted is not None
+    assert loaded_heads.prompted_masks is not None
     assert ProjectHeads.load(own_folder, project).by_control.keys() == {"class"}
 
 
@@ -146,12 +146,12 @@ def test_the_head_of_restored_pictures_is_stored_and_taken_like_any_other(tmp_pa
     own, other = tmp_path / "v0003", tmp_path / "v0002"
     for folder, share in ((own, 0.0), (other, 0.5)):
         folder.mkdir()
-        ProjectHeads(restored=CorrectionShare(share, 20)).save(folder, config(CHOICES))
-    assert ProjectHeads.load(own, config(CHOICES)).restored == CorrectionShare(0.0, 20)
+        ProjectHeads(correction_share=CorrectionShare(share, 20)).save(folder, config(CHOICES))
+    assert ProjectHeads.load(own, config(CHOICES)).correction_share == CorrectionShare(0.0, 20)
     heads_of_other = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: other})
-    assert heads_of_other.restored == CorrectionShare(0.5, 20)
+    assert heads_of_other.correction_share == CorrectionShare(0.5, 20)
     shipped_heads = ProjectHeads.load(own, config(CHOICES), head_folders={RESTORED_PICTURES: tmp_path / "v0001"})
-    assert shipped_heads.restored is None
+    assert shipped_heads.correction_share is None
 
 
 def test_the_base_version_has_no_folder_and_no_heads(tmp_path: Path) -> None:
@@ -173,7 +173,7 @@ def test_a_head_whose_control_has_changed_is_not_used(heads: ProjectHeads, tmp_p
     heads.save(tmp_path, config(CHOICES, NUMBER, BOXES))
     loaded_heads = ProjectHeads.load(tmp_path, config(label, NUMBER))
     assert set(loaded_heads.by_control) == left
-    assert loaded_heads.prompted is not None
+    assert loaded_heads.prompted_masks is not None
 
 
 @pytest.mark.parametrize("damage", [b"", b"\x80\x04K\x01.", b"{}"])

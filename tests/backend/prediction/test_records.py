@@ -56,13 +56,13 @@ def test_a_stored_prediction_of_the_same_data_is_not_repeated() -> None:
 
 @pytest.mark.parametrize("records", [{}, {1: record()}, {1: record("of an earlier task with this id")}])
 def test_a_task_without_a_prediction_is_predicted_whatever_its_record(records: dict[int, PredictionRecord]) -> None:
-    assert choose_tasks([task(1)], set(), records, keys=KEYS, time=NOW).missing == [task(1)]
+    assert choose_tasks([task(1)], set(), records, keys=KEYS, time=NOW).missing_tasks == [task(1)]
 
 
 @pytest.mark.parametrize("image", ["b.png", ["a.png"], ["a.png", "b.png"], None, {"url": "a.png"}])
 def test_another_image_makes_a_prediction_outdated(image: Any) -> None:
     changed_task = task(1, image=image)
-    assert choose_tasks([changed_task], {1}, {1: record()}, keys=KEYS, time=NOW).changed == [changed_task]
+    assert choose_tasks([changed_task], {1}, {1: record()}, keys=KEYS, time=NOW).changed_tasks == [changed_task]
 
 
 def test_a_change_of_other_data_does_not_make_a_prediction_outdated() -> None:
@@ -76,8 +76,8 @@ def test_unreadable_images_are_retried_later_oldest_first() -> None:
         3: record(failed_s_ago=RETRY_FAILED_S * 9),
     }
     due = choose_tasks([task(1), task(2), task(3)], {1, 2}, records, keys=KEYS, time=NOW)
-    assert due.failed == [task(3), task(2)]
-    assert not due.missing
+    assert due.failed_tasks == [task(3), task(2)]
+    assert not due.missing_tasks
 
 
 def test_annotated_tasks_are_not_predicted_again() -> None:
@@ -87,7 +87,7 @@ def test_annotated_tasks_are_not_predicted_again() -> None:
 
 def test_predictions_without_a_record_are_accepted() -> None:
     due = choose_tasks([task(1)], {1}, {}, keys=KEYS, time=NOW)
-    assert due.unknown == [task(1)]
+    assert due.unknown_tasks == [task(1)]
     assert not due
 
 

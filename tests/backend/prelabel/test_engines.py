@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from backend.cluster.version_bundle import bundle_version
-from backend.prediction.predictor import CHUNK, Task
+from backend.prediction.predictor import CHUNK, PredictionTask
 from backend.prelabel.engines import TaskWorker, local_engine
 from backend.services import Services
 
@@ -18,7 +18,10 @@ def test_a_cluster_worker_predicts_the_same_as_this_process(
     predicting: Services, files: Any, png: Callable[..., bytes]
 ) -> None:
     project = predicting.registry.register_project(701, label_config=CONFIG, extra_params=None)
-    tasks = [Task(1, {"image": files.put("/data/upload/701/1.png", png())}), Task(2, {"image": "/data/upload/701/missing.png"})]
+    tasks = [
+        PredictionTask(1, {"image": files.put("/data/upload/701/1.png", png())}),
+        PredictionTask(2, {"image": "/data/upload/701/missing.png"}),
+    ]
     with local_engine(predicting, project) as engine:
         (local,) = engine(tasks)
     bundle = bundle_version(None, name=project.live_name, label_config=CONFIG, settings=predicting.settings)
@@ -33,6 +36,6 @@ def test_a_cluster_worker_predicts_the_same_as_this_process(
 
 def test_tasks_are_predicted_in_batches(predicting: Services) -> None:
     project = predicting.registry.register_project(702, label_config=CONFIG, extra_params=None)
-    tasks = [Task(number, {"image": "/data/upload/702/missing.png"}) for number in range(CHUNK + 1)]
+    tasks = [PredictionTask(number, {"image": "/data/upload/702/missing.png"}) for number in range(CHUNK + 1)]
     with local_engine(predicting, project) as engine:
         assert [len(batch) for batch in engine(tasks)] == [CHUNK, 1]

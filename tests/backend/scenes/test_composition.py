@@ -65,7 +65,7 @@ def test_overlapping_galaxies_keep_their_complete_footprints(composition: Compos
     composition.add(blob(0.4), (52, 50), kind="cutout")
     scene = finish(composition)
     assert scene.kinds == ("simulated", "cutout")
-    assert scene.blended.all()
+    assert scene.is_blended.all()
     assert (scene.masks[0] == finish(alone).masks[0]).all()
 
 

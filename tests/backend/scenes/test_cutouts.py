@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from backend.scenes.cutouts import Cutout, cut_out
+from backend.scenes.cutouts import GalaxyCutout, cut_out
 
 
 def disc(x: float, y: float, radius: float) -> NDArray[np.bool_]:
@@ -18,7 +18,7 @@ def disc(x: float, y: float, radius: float) -> NDArray[np.bool_]:
 
 
 @pytest.fixture(scope="module")
-def cutout() -> Cutout:
+def cutout() -> GalaxyCutout:
     rows, columns = np.mgrid[:200, :200]
     image = np.random.default_rng(0).normal(0.1, 0.01, (200, 200, 3))
     for x, y, size, peak in ((100, 100, 14, 0.6), (148, 100, 3, 0.8)):
@@ -26,7 +26,7 @@ def cutout() -> Cutout:
     return cut_out(image.clip(0, 1).astype(np.float32), disc(100, 100, 25))
 
 
-def test_a_cutout_has_no_sky_and_no_neighbours(cutout: Cutout) -> None:
+def test_a_cutout_has_no_sky_and_no_neighbours(cutout: GalaxyCutout) -> None:
     light = cutout.levels[0]
     assert (
         light.max()
@@ -36,7 +36,7 @@ def test_a_cutout_has_no_sky_and_no_neighbours(cutout: Cutout) -> None:
     assert abs(edges.mean()) < 0.005
 
 
-def test_a_cutout_is_drawn_at_the_requested_size(cutout: Cutout) -> None:
+def test_a_cutout_is_drawn_at_the_requested_size(cutout: GalaxyCutout) -> None:
     for radius in (6.0, 12.0, 25.0):
         stamp = cutout.draw(np.random.default_rng(1), radius=radius, psf=1.0)
         grey = stamp.light.mean(axis=2)
@@ -44,7 +44,7 @@ def test_a_cutout_is_drawn_at_the_requested_size(cutout: Cutout) -> None:
         assert radius_px == pytest.approx(radius, rel=0.35)
 
 
-def test_the_galaxy_is_at_the_centre_of_its_stamp(cutout: Cutout) -> None:
+def test_the_galaxy_is_at_the_centre_of_its_stamp(cutout: GalaxyCutout) -> None:
     for seed in range(5):
         stamp = cutout.draw(np.random.default_rng(seed), radius=15, psf=1.0)
         row, column = np.unravel_index(stamp.light.mean(axis=2).argmax(), stamp.light.shape[:2])

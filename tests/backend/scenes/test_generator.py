@@ -25,7 +25,7 @@ def test_a_scene_has_as_many_boxes_masks_and_kinds(scenes: list[Scene]) -> None:
         assert scene.image.dtype == np.float32
         assert scene.boxes.shape == (n, 4)
         assert scene.masks.shape == (n, 128, 128)
-        assert len(scene.kinds) == len(scene.blended) == n
+        assert len(scene.kinds) == len(scene.is_blended) == n
 
 
 def test_pixels_are_multiples_of_a_grey_level(scenes: list[Scene]) -> None:
@@ -43,10 +43,10 @@ def test_boxes_are_tight_around_masks(scenes: list[Scene]) -> None:
 
 
 def test_a_galaxy_is_blended_if_its_mask_overlaps_another(scenes: list[Scene]) -> None:
-    assert any(scene.blended.any() for scene in scenes)
+    assert any(scene.is_blended.any() for scene in scenes)
     for scene in scenes:
         meets = [bool((mask & (scene.masks.sum(axis=0) > 1)).any()) for mask in scene.masks]
-        assert scene.blended.tolist() == meets
+        assert scene.is_blended.tolist() == meets
 
 
 def test_equal_seeds_give_equal_scenes() -> None:
@@ -67,7 +67,7 @@ def test_boxes_of_source_extraction_match_those_of_isolated_galaxies() -> None:
     overlaps = []
     for seed in range(30):
         scene = SIMULATED.draw(seed, side=192)
-        alone = ~scene.blended & (scene.boxes[:, :2].min(axis=1) > 2) & (scene.boxes[:, 2:].max(axis=1) < 190)
+        alone = ~scene.is_blended & (scene.boxes[:, :2].min(axis=1) > 2) & (scene.boxes[:, 2:].max(axis=1) < 190)
         edges = box_edges([source.box for source in extract(scene.image).sources])
         if alone.any() and len(edges):
             overlaps += box_overlaps(scene.boxes[alone].astype(np.float64), edges).max(axis=1).tolist()

@@ -34,13 +34,13 @@ def test_galaxies_are_removed_from_a_frame_and_bright_stars_stay(frame: NDArray[
     sources = extract(sky.image.astype(np.float32) / np.float32(255)).sources
     corners = [(source.corner[1], source.corner[0]) for source in sources]
     assert len(corners) == 1
-    assert sky.removed[GALAXY]
-    assert not sky.removed[STAR]
+    assert sky.removed_pixels[GALAXY]
+    assert not sky.removed_pixels[STAR]
 
 
 def test_replaced_pixels_have_the_noise_of_the_sky(frame: NDArray[np.uint8]) -> None:
     sky = clean(frame)
-    assert sky.image[sky.removed].std() == pytest.approx(sky.image[:40].std(), rel=0.25)
+    assert sky.image[sky.removed_pixels].std() == pytest.approx(sky.image[:40].std(), rel=0.25)
 
 
 def test_a_patch_has_the_requested_size_even_from_a_small_frame(frame: NDArray[np.uint8]) -> None:

@@ -12,16 +12,16 @@ from backend.cluster.version_bundle import bundle_version
 from backend.settings import Settings
 from backend.survey.errors import SurveyError
 from backend.survey.run import SurveyPlan, run_survey
-from backend.survey.worker import Job, Part, WorkerArguments
+from backend.survey.worker import SurveyJob, SurveyPart, WorkerArguments
 
 CONFIG = '<View><Image name="image" value="$image"/></View>'
 
 
 @contextmanager
-def lose_last_image(arguments: WorkerArguments) -> Iterator[Callable[[Iterable[Job]], Iterator[Part]]]:
+def lose_last_image(arguments: WorkerArguments) -> Iterator[Callable[[Iterable[SurveyJob]], Iterator[SurveyPart]]]:
     """Return a function that makes parts; all but the first lack their last image."""
     yield lambda jobs: (
-        Part(job.number, b"part", sum(span.count for span in job.spans) - min(job.number, 1), 0) for job in jobs
+        SurveyPart(job.number, b"part", sum(span.count for span in job.spans) - min(job.number, 1), 0) for job in jobs
     )
 
 

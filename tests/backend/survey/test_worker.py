@@ -24,12 +24,12 @@ from backend.heads.regression import Parameters
 from backend.images.local import LocalImageStore
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.features import ImageFeatures
-from backend.prediction.predictor import Predictor, Task
+from backend.prediction.predictor import PredictionTask, Predictor
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
-from backend.survey.worker import ENOUGH_DENIED, Job, Part, SurveyWorker
+from backend.survey.worker import ENOUGH_DENIED, SurveyJob, SurveyPart, SurveyWorker
 from sync.files.cache import MemoryCache
 from sync.importing.inputs.collection import Span
 from sync.importing.inputs.item import InputError
@@ -65,11 +65,11 @@ def version(xml: str, folder: Path | None = None) -> VersionBundle:
     return bundle_version(folder, name="v0001", label_config=xml, settings=Settings())
 
 
-def part_of(xml: str, images: list[str], folder: Path | None = None) -> Part:
-    return worker_of(xml, folder).work(Job(0, tuple(map(Span, images))))
+def part_of(xml: str, images: list[str], folder: Path | None = None) -> SurveyPart:
+    return worker_of(xml, folder).work(SurveyJob(0, tuple(map(Span, images))))
 
 
-def rows_of(part: Part) -> list[dict[str, Any]]:
+def rows_of(part: SurveyPart) -> list[dict[str, Any]]:
     return list(parquet.read_table(io.BytesIO(part.content)).to_pylist())
 
 
@@ -98,7 +98,7 @@ def test_each_image_has_a_row_with_the_reason_if_it_is_unreadable(images: list[s
 def test_a_row_has_the_values_of_the_prediction(images: list[str]) -> None:
     xml = config_text("everything")
     builder, backend = predictor(xml)
-    predictions = backend.predict([Task(number, {"image": path}) for number, path in enumerate(images)])
+    predictions = backend.predict([PredictionTask(number, {"image": path}) for number, path in enumerate(images)])
     features_of_images = builder.extractor.extract_features(images, embed=True)
     for row, prediction, features in zip(rows_of(part_of(xml, images)), predictions, features_of_images, strict=True):
         if row["error"] is not None:
@@ -225,8 +225,8 @@ def test_a_part_fails_if_access_to_all_its_images_is_denied(s3: Any, monkeypatch
     worker = SurveyWorker((bundle, Path.cwd(), run_of(bundle, "s3://sky/")))
     images = tuple(Span(f"s3://sky/{number}.png") for number in range(ENOUGH_DENIED))
     with pytest.raises(InputError, match="all 8 images of part 3 were denied, as the first: the object cannot be read"):
-        worker.work(Job(3, images))
-    assert worker.work(Job(4, images[:2])).unreadable == 2
+        worker.work(SurveyJob(3, images))
+    assert worker.work(SurveyJob(4, images[:2])).unreadable == 2
 
 
 def test_a_part_fails_if_the_input_is_not_visible_on_the_machine(tmp_path: Path) -> None:
@@ -234,7 +234,7 @@ def test_a_part_fails_if_the_input_is_not_visible_on_the_machine(tmp_path: Path)
         bundle = version(config_text("morphology"))
         worker = SurveyWorker((bundle, tmp_path, run_of(bundle) | {"input": word}))
         with pytest.raises(InputError, match=r"surveys.* does not exist on .*: every worker must be able to read the images"):
-            worker.work(Job(0, (Span("surveys/dr10/a.png"),)))
+            worker.work(SurveyJob(0, (Span("surveys/dr10/a.png"),)))
 
 
 def test_relative_paths_start_in_the_folder_of_the_user(
@@ -244,7 +244,7 @@ def test_relative_paths_start_in_the_folder_of_the_user(
     stands = Path(images[0]).parent
     bundle = version(config_text("morphology"))
     worker = SurveyWorker((bundle, stands, run_of(bundle, str(stands / "*.png"))))
-    (row,) = rows_of(worker.work(Job(0, (Span("a.png"),))))
+    (row,) = rows_of(worker.work(SurveyJob(0, (Span("a.png"),))))
     assert (row["id"], row["error"]) == ("a.png", None)
 
 

@@ -72,7 +72,7 @@ def test_images_without_a_task_are_not_uploaded_again(
     with pytest.raises(KeyboardInterrupt):
         import_again(KilledAfterStoring)
     assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (0, 50)
-    assert import_again(Uploads).imported == 60
+    assert import_again(Uploads).imported_count == 60
     assert (project_state(client, project).task_count, len(uploads_of(client, project))) == (60, 60)
 
 

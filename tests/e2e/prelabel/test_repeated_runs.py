@@ -17,7 +17,7 @@ from typer.testing import Result
 
 from backend.prediction.bulk import Engine
 from backend.prelabel import engines
-from backend.prelabel.project import Choice, PrelabelError, prelabel
+from backend.prelabel.project import PrelabelError, TaskSelection, prelabel
 from backend.registry.records import Project
 from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
@@ -91,7 +91,9 @@ def test_no_prediction_of_a_version_that_is_no_longer_live_is_stored(
 
     sentence = rf"v0002-\w+ went live while v0001-\w+ predicted: run galaxyloop prelabel {project} again"
     with pytest.raises(PrelabelError, match=sentence):
-        prelabel(services, project, Choice(), open_engine=promote_meanwhile, progress=lambda batches, title, total: batches)
+        prelabel(
+            services, project, TaskSelection(), open_engine=promote_meanwhile, progress=lambda batches, title, total: batches
+        )
     assert predictions(client, project) == []
 
 
@@ -126,7 +128,7 @@ def test_a_task_that_is_opened_during_the_run_has_one_prediction(
         client.send("POST", "/api/predictions/", json=answer | {"project": project})
 
     result = prelabel(
-        services, project, Choice(), open_engine=open_task_meanwhile, progress=lambda batches, title, total: batches
+        services, project, TaskSelection(), open_engine=open_task_meanwhile, progress=lambda batches, title, total: batches
     )
     assert result.duplicates == [task_id]
     assert each_once(client, project)

@@ -16,7 +16,7 @@ from sync.controls import CONTROLS
 from sync.errors.images import ImageError
 from sync.export.image_files import ImageFiles
 from sync.export.reading.spool import with_parents
-from sync.export.run import Plan, Summary, export
+from sync.export.run import ExportSummary, Plan, export
 from sync.geometry.shapes import Mask, Size
 from sync.labelling.config import LabelConfig, parse
 
@@ -96,13 +96,13 @@ def png(size: Size) -> bytes:
 
 
 @pytest.fixture
-def run_export(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, Summary]]:
+def run_export(config: LabelConfig, tmp_path: Path) -> Callable[..., tuple[Path, ExportSummary]]:
     """Return a function that exports tasks; images are grey and of `size`, and missing if the reference contains "missing"."""
     numbers = count()
 
     def run(
         tasks: list[dict[str, Any]], format: str, *, size: Size = (40, 30), files: dict[str, bytes] | None = None, **more: Any
-    ) -> tuple[Path, Summary]:
+    ) -> tuple[Path, ExportSummary]:
         def fetch(reference: str) -> bytes:
             if "missing" in reference:
                 raise ImageError(f"image {reference!r} got HTTP 404 instead of 200")

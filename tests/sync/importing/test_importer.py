@@ -58,7 +58,7 @@ def test_an_exception_of_one_image_does_not_end_the_import() -> None:
 
     items = [Item("a", lambda: png(1), "a.png"), Item("bad", fail, "b.png"), Item("c", lambda: png(2), "c.png")]
     report, tasks = import_items(*items)
-    assert report.imported == len(tasks) == 2
+    assert report.imported_count == len(tasks) == 2
     assert report.left_out == {"bad": "it cannot be processed (AttributeError: no such header)"}
 
 
@@ -100,11 +100,11 @@ def exposure(*fills: float) -> bytes:
 def test_detectors_of_one_exposure_are_separate_tasks() -> None:
     studio = Studio()
     report, tasks = import_items(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
-    assert (report.imported, list(report.left_out)) == (2, ["e[SCI,2]"])
+    assert (report.imported_count, list(report.left_out)) == (2, ["e[SCI,2]"])
     assert [(data["filename"], data["extension"]) for data in tasks] == [("e.fits", "SCI,1"), ("e.fits", "SCI,3")]
     assert len({data["content_id"] for data in tasks}) == len({data["science"] for data in tasks}) == 2
     second, _ = import_items(Item("e", lambda: exposure(1, np.nan, 3), "e.fits"), studio=studio)
-    assert (second.imported, second.known) == (0, 2)
+    assert (second.imported_count, second.known_count) == (0, 2)
 
 
 def test_one_detector_may_be_chosen() -> None:
@@ -115,7 +115,7 @@ def test_one_detector_may_be_chosen() -> None:
         Item("p", lambda: png(1), "p"),
     ]
     report = ingest(items, client=studio, project_id=1, storage=Kept(), extension="SCI,2")  # type: ignore[arg-type]
-    assert (report.imported, list(report.left_out)) == (2, ["f"])
+    assert (report.imported_count, list(report.left_out)) == (2, ["f"])
     assert "no extension 'SCI,2'" in report.left_out["f"]
 
 
@@ -129,7 +129,7 @@ def test_an_input_that_fails_ends_the_import() -> None:
 
 def test_a_file_and_the_same_file_gzipped_are_one_image() -> None:
     report, tasks = import_items(Item("a", lambda: png(1), "a.png"), Item("a.gz", lambda: gzip.compress(png(1)), "a.png.gz"))
-    assert (report.imported, report.known, len(tasks)) == (1, 1, 1)
+    assert (report.imported_count, report.known_count, len(tasks)) == (1, 1, 1)
 
 
 def test_a_column_with_the_key_of_the_image_is_renamed() -> None:

@@ -75,7 +75,7 @@ def test_choices_are_multiple_only_if_the_config_states_it(choice: str | None, m
 
 def test_an_alias_is_stored_and_the_value_is_displayed() -> None:
     control = only('<Choices name="c" toName="image"><Choice value="Spirale" alias="spiral"/></Choices>')
-    assert control.labels == (Label(value="spiral", shown="Spirale"),)
+    assert control.labels == (Label(value="spiral", display_name="Spirale"),)
 
 
 def test_predicted_values_are_split_at_commas() -> None:

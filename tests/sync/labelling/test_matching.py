@@ -55,7 +55,7 @@ def test_a_closer_synonym_comes_first_in_any_order() -> None:
 
 
 def test_displayed_names_match_and_stored_names_are_returned() -> None:
-    assert match_labels(["spiral"], choices(Label("c17", shown="Spiral"))) == {"spiral": "c17"}
+    assert match_labels(["spiral"], choices(Label("c17", display_name="Spiral"))) == {"spiral": "c17"}
 
 
 def test_ambiguous_letters_do_not_match_a_ring_or_a_star() -> None:
@@ -111,7 +111,7 @@ def test_an_exact_name_comes_first() -> None:
 
 
 def test_the_stored_name_comes_before_the_displayed_name() -> None:
-    crossed_labels = replace(labels_of(), labels=(Label("star", shown="galaxy"), Label("galaxy", shown="star")))
+    crossed_labels = replace(labels_of(), labels=(Label("star", display_name="galaxy"), Label("galaxy", display_name="star")))
     assert read_label("galaxy", crossed_labels) == "galaxy"
 
 

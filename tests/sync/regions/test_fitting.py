@@ -13,7 +13,7 @@ from sync.geometry.shapes import Box, Ellipse, Point, Polygon
 from sync.labelling.config import LabelConfig, parse
 from sync.labelling.reading import read_region
 from sync.regions.fitting import RegionFitter
-from sync.regions.marks import Answer, Canvas, Mark, PlacedMark, RegionsError, Shape
+from sync.regions.marks import Canvas, ImportedAnswer, Mark, PlacedMark, RegionsError, Shape
 from sync.regions.region_ids import unique_ids
 from sync.regions.shapes import ellipse_pixels
 
@@ -59,7 +59,9 @@ def test_a_shape_is_assigned_to_the_best_control(kind: str, tags: list[str]) -> 
         fitting = RegionFitter(config(*reversed(tags[number:])))
         region = fitting.object_region(mark(SHAPES[kind]), CANVAS, image="i")
         assert region["from_name"] == tags[number]
-        assert sum(fitting.changed.values()) == (controls.SHAPES[tags[number]].SHAPE is not controls.SHAPES[tags[0]].SHAPE)
+        assert sum(fitting.changed_regions.values()) == (
+            controls.SHAPES[tags[number]].SHAPE is not controls.SHAPES[tags[0]].SHAPE
+        )
     with pytest.raises(RegionsError, match=f"no control for a {kind}"):
         RegionFitter(config("KeyPointLabels" if kind != "point" else "BrushLabels")).object_region(
             mark(SHAPES[kind]), CANVAS, image="i"
@@ -201,8 +203,8 @@ def test_answers_are_those_of_the_config(control: str, value: str | float, expec
     read = config("BrushLabels", more=ANSWERS)
     if expected is None:
         with pytest.raises(RegionsError):
-            RegionFitter(read).answer_region(Answer("it", control, value))
+            RegionFitter(read).answer_region(ImportedAnswer("it", control, value))
     else:
         target = read.control(control)
         assert target is not None
-        assert read_region(RegionFitter(read).answer_region(Answer("it", control, value)), target) == expected
+        assert read_region(RegionFitter(read).answer_region(ImportedAnswer("it", control, value)), target) == expected

@@ -56,11 +56,11 @@ def test_lookup_tables_are_read_from_the_file() -> None:
     with fits.open(io.BytesIO(file_with_tables())) as file:
         sky = read_sky(file["SCI"].header, file)
         expected = WCS(file["SCI"].header, fobj=file).pixel_to_world(COLUMNS, ROWS).icrs
-        assert sky.omitted == ()
+        assert sky.omissions == ()
         assert separation(sky.positions(COLUMNS, ROWS), expected) < 1e-6
         plain = read_sky(file["SCI"].header)
     assert separation(plain.positions(COLUMNS, ROWS), expected) > 0.1
-    assert plain.omitted == (
+    assert plain.omissions == (
         "the distortion CPDIS1 is left out: its lookup table WCSDVARR,1 is in another extension of the file",
     )
 
@@ -131,7 +131,7 @@ def test_a_missing_lookup_table_is_named_and_the_rest_is_read(change: dict[str, 
         for name, value in change.items():
             header[name] = value
         sky = read_sky(header, file)
-    assert reason in sky.omitted[0]
+    assert reason in sky.omissions[0]
     assert np.isfinite(sky.positions(COLUMNS, ROWS)).all()
 
 
@@ -143,7 +143,7 @@ def test_a_lookup_table_that_is_too_large_is_omitted() -> None:
         huge.header.insert("NAXIS", ("NAXIS1", MAX_TABLE_VALUES), after=True)
         huge.header.insert("NAXIS1", ("NAXIS2", 1000), after=True)
         sky = read_sky(header, fits.HDUList([fits.PrimaryHDU(), huge]))
-    assert "WCSDVARR,1" in sky.omitted[0]
+    assert "WCSDVARR,1" in sky.omissions[0]
 
 
 @pytest.mark.parametrize(
@@ -168,21 +168,21 @@ def test_cubes_keep_their_distortions(cards: dict[str, Any]) -> None:
 
 def test_half_a_sip_polynomial_is_named_and_the_rest_is_read() -> None:
     sky = read_sky(tangent(CTYPE1="RA---TAN-SIP", CTYPE2="DEC--TAN-SIP", A_ORDER=2, A_2_0=1e-4))
-    assert sky.omitted[0].startswith("the distortion A_ORDER is left out: ")
+    assert sky.omissions[0].startswith("the distortion A_ORDER is left out: ")
     assert separation(sky.positions(COLUMNS, ROWS), WCS(tangent()).pixel_to_world(COLUMNS, ROWS)) < 1e-6
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), "x", True])
 def test_an_invalid_coefficient_is_named_and_omitted(value: Any) -> None:
     sky = read_sky({**tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, **SIP), "A_2_0": value})
-    assert "A_2_0" in sky.omitted[0]
+    assert "A_2_0" in sky.omissions[0]
     json.dumps(task_cards(sky)[0], allow_nan=False)
 
 
 def test_polynomials_of_iraf_are_read_or_their_absence_is_named() -> None:
     numbers = "3. 4. 4. 2. -0.2 0.2 -0.2 0.2 0.001 0.002 0.003 0.004 0.001 0.002 0.003 0.001 0.002 0.001"
     header = tangent(NAXIS=2, NAXIS1=SIDE, NAXIS2=SIDE, CTYPE1="RA---TNX", CTYPE2="DEC--TNX")
-    assert "the header has no WAT cards" in read_sky(header).omitted[0]
+    assert "the header has no WAT cards" in read_sky(header).omissions[0]
     header["WAT0_001"] = "system=image"
     for axis, text in ((1, f'wtype=tnx axtype=ra lngcor = "{numbers} "'), (2, f'wtype=tnx axtype=dec latcor = "{numbers} "')):
         for start in range(0, len(text), 68):
@@ -190,7 +190,7 @@ def test_polynomials_of_iraf_are_read_or_their_absence_is_named() -> None:
     rewritten_header = fits.Header.fromstring(header.tostring())
     expected = WCS(rewritten_header).pixel_to_world(COLUMNS, ROWS)
     sky = read_sky(rewritten_header)
-    assert sky.omitted == ()
+    assert sky.omissions == ()
     assert separation(sky.positions(COLUMNS, ROWS), expected) < 1e-6
     cards = json.loads(json.dumps(task_cards(sky)[0]))
     assert separation(read_sky(cards).positions(COLUMNS, ROWS), expected) < 1e-6
@@ -210,5 +210,5 @@ def test_public_files_of_astropy_are_read_as_astropy_reads_them(name: str) -> No
         part = next(part for part in parts if "CTYPE1" in part.header)
         expected = WCS(part.header, fobj=parts).celestial.pixel_to_world(COLUMNS, ROWS).icrs
         sky = read_sky(part.header, parts)
-    assert sky.omitted == ()
+    assert sky.omissions == ()
     assert separation(sky.positions(COLUMNS, ROWS), expected) < 1e-6

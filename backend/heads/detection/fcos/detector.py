@@ -15,7 +15,7 @@ from backend.heads import storage
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration
 from backend.heads.detection.fcos.merging import merge
 from backend.heads.detection.fcos.network import NORM_GROUPS, DetectorConfig, DetectorNetwork, RawDetections
-from backend.heads.detection.fcos.training import Example, examples_of, train_network
+from backend.heads.detection.fcos.training import TileExample, examples_of, train_network
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.network_weights import arrays_of, restore, round_weights
 from backend.heads.training import Report, Schedule
@@ -130,7 +130,7 @@ class LearnedDetector:
         HeadError
             If the feature maps are from another encoder.
         """
-        examples: list[Example] = []
+        examples: list[TileExample] = []
         for pyramid, drawn_boxes in zip(feature_pyramids, boxes, strict=True):
             self._check(pyramid)
             examples += examples_of(pyramid, *targets(drawn_boxes, self.classes))
@@ -156,7 +156,7 @@ class LearnedDetector:
             If the image cannot be read.
         """
         self._check(pyramid)
-        return merge(((tile, self.network(levels, size=tile.shown)) for tile, levels in pyramid), pyramid.size)
+        return merge(((tile, self.network(levels, size=tile.scaled_size)) for tile, levels in pyramid), pyramid.size)
 
     def _check(self, pyramid: FeaturePyramid) -> None:
         if pyramid.fingerprint != self.encoder:

@@ -73,7 +73,7 @@ class RawDetections:
     labels: Tensor
 
 
-class Neck(nn.Module):
+class PyramidNeck(nn.Module):
     """A feature pyramid network: maps all levels to one number of channels, and adds coarse levels to finer ones."""
 
     def __init__(self, config: DetectorConfig) -> None:
@@ -97,7 +97,7 @@ class DetectorNetwork(nn.Module):
         super().__init__()
         self.config = config
         self.fcos = FCOS(
-            Neck(config),
+            PyramidNeck(config),
             config.classes,
             head=_head(config),
             score_thresh=LEAST_CANDIDATE_SCORE,

@@ -15,7 +15,7 @@ from backend.lvm.feature_maps import FeaturePyramid, Levels
 from backend.lvm.tiles import Tile
 from sync.geometry.shapes import Size
 
-__all__ = ["Example", "examples_of", "train_network"]
+__all__ = ["TileExample", "examples_of", "train_network"]
 
 LEAST_SHARE = 0.5
 """Smallest fraction of a box inside a tile with which the box is an object of the tile."""
@@ -24,7 +24,7 @@ LARGEST_GRADIENT = 10.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Example:
+class TileExample:
     """One tile and its objects.
 
     Attributes
@@ -44,7 +44,7 @@ class Example:
     labels: Tensor
 
 
-def examples_of(pyramid: FeaturePyramid, boxes: Tensor, labels: Tensor) -> list[Example]:
+def examples_of(pyramid: FeaturePyramid, boxes: Tensor, labels: Tensor) -> list[TileExample]:
     """Return one example for each tile of an image with an object; for an image without objects, its coarsest tile.
 
     Parameters
@@ -61,14 +61,14 @@ def examples_of(pyramid: FeaturePyramid, boxes: Tensor, labels: Tensor) -> list[
         inside, indices = _within(tile, boxes)
         large = (boxes[indices, 2:] - boxes[indices, :2]).amax(dim=1) >= tile.least_side
         if large.any():
-            examples.append(Example(_reader(pyramid, tile), tile.shown, inside, labels[indices]))
+            examples.append(TileExample(_reader(pyramid, tile), tile.scaled_size, inside, labels[indices]))
     coarsest = pyramid.tiles[-1]
-    return examples or [Example(_reader(pyramid, coarsest), coarsest.shown, boxes[:0], labels[:0])]
+    return examples or [TileExample(_reader(pyramid, coarsest), coarsest.scaled_size, boxes[:0], labels[:0])]
 
 
 def train_network(
     network: DetectorNetwork,
-    examples: Sequence[Example],
+    examples: Sequence[TileExample],
     schedule: Schedule,
     *,
     seed: int = 0,
@@ -79,7 +79,7 @@ def train_network(
     Parameters
     ----------
     network : DetectorNetwork
-    examples : sequence of Example
+    examples : sequence of TileExample
         At least one.
     schedule : Schedule
         A step takes examples until they have `batch` pixels in total, or until all examples are taken.
@@ -99,14 +99,14 @@ def train_network(
     return run_training(training, _batches(examples, schedule.batch, seed), report=report)
 
 
-def _loss_of(network: DetectorNetwork, example: Example, _: np.random.Generator) -> Tensor:
+def _loss_of(network: DetectorNetwork, example: TileExample, _: np.random.Generator) -> Tensor:
     return network.losses(example.levels(), example.boxes, example.labels)
 
 
-def _batches(examples: Sequence[Example], pixels: int, seed: int) -> Iterator[list[Example]]:
+def _batches(examples: Sequence[TileExample], pixels: int, seed: int) -> Iterator[list[TileExample]]:
     """Yield batches of examples in random order, endlessly, with about `pixels` pixels each."""
     generator = np.random.default_rng(seed)
-    batch: list[Example] = []
+    batch: list[TileExample] = []
     while True:
         for index in generator.permutation(len(examples)).tolist():
             batch.append(examples[index])
@@ -123,7 +123,7 @@ def _reader(pyramid: FeaturePyramid, tile: Tile) -> Callable[[], Levels]:
 
 def _within(tile: Tile, boxes: Tensor) -> tuple[Tensor, Tensor]:
     """Clip boxes to a tile; return those with a large part inside, in pixels of the scaled tile, and their indices."""
-    width, height = tile.shown
+    width, height = tile.scaled_size
     tile_boxes = tile.from_image(boxes)
     limit = torch.tensor([width, height, width, height], dtype=boxes.dtype)
     inside = torch.minimum(tile_boxes.clamp(min=0), limit)

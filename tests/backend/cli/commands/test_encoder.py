@@ -99,7 +99,7 @@ def test_an_encoder_is_chosen_listed_and_given_up(run: Callable[..., Result], pr
 def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:
     entry = project.encoders.add(save_encoder(tmp_path / "mine"))
     numbers = []
-    for encoder in (project.encoders.shipped, entry.fingerprint):
+    for encoder in (project.encoders.shipped_name, entry.fingerprint):
         writing = project.registry.create_version(
             PROJECT, label_config=CONFIG, fingerprint="f", learned_from=9, encoder=encoder
         )
@@ -114,7 +114,7 @@ def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Resul
     project.registry.set_encoder(PROJECT, entry.fingerprint)
     rollback = run("encoder", "rollback", PROJECT)
     assert "the switch is ended, and the live version stays" in " ".join(rollback.stdout.split())
-    assert project.registry.project(PROJECT).encoder == project.encoders.shipped
+    assert project.registry.project(PROJECT).encoder == project.encoders.shipped_name
 
 
 def test_file_names_are_ids_and_missing_vectors_are_counted(run: Callable[..., Result], project: Services) -> None:

@@ -10,7 +10,7 @@ import pytest
 from typer.testing import CliRunner
 
 from backend.cli.app import app
-from backend.cli.commands.export import Consensus, Format
+from backend.cli.commands.export import Consensus, ExportFormat
 from sync.export import FORMATS, missing_packages
 from sync.export.consensus.consensus import CONSENSUS
 
@@ -21,7 +21,7 @@ def run(*words: str) -> tuple[int, str]:
 
 
 def test_the_options_equal_the_keys_of_the_registries() -> None:
-    assert {option.value for option in Format} == FORMATS.keys()
+    assert {option.value for option in ExportFormat} == FORMATS.keys()
     assert {option.value for option in Consensus} == CONSENSUS.keys()
 
 

@@ -61,7 +61,7 @@ def test_the_probability_of_a_path_is_the_product_of_its_answers() -> None:
 
 def test_a_question_is_trained_on_the_galaxies_that_reach_it() -> None:
     head = fit([0, 1] * 20 + [2, 3] * 4)
-    assert head.reached.tolist() == [48, 40, 8]
+    assert head.counts.tolist() == [48, 40, 8]
     below = head.heads[2]
     assert below is not None
     assert (below.predict(galaxies([2, 3] * 20, seed=1)).argmax(axis=1) == [0, 1] * 20).mean() > 0.9

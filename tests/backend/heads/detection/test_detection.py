@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 from backend.heads.detection.detection import MAXIMUM_OBJECTS, Detected, Detection
-from backend.heads.detection.grid_search import Choice
+from backend.heads.detection.grid_search import GridPoint
 from backend.heads.detection.metrics import f1
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.errors import HeadError, NotEnoughLabels
@@ -127,7 +127,7 @@ def test_labels_are_predicted(sky: Sky) -> None:
 def test_annotations_equal_to_the_defaults_change_nothing(sky: Sky) -> None:
     images = fields(sky, 5)
     drawn_boxes = annotate(images, keeps=lambda _: True, label=lambda _: "galaxy")
-    assert Detection.fit(images, drawn_boxes, classes=("galaxy",)).sources.choice == Choice()
+    assert Detection.fit(images, drawn_boxes, classes=("galaxy",)).sources.choice == GridPoint()
 
 
 def test_without_distinguishable_labels_the_most_frequent_one_is_predicted(sky: Sky) -> None:
@@ -139,7 +139,7 @@ def test_without_distinguishable_labels_the_most_frequent_one_is_predicted(sky: 
 
 def test_boxes_are_inside_the_image(sky: Sky) -> None:
     image = sky((60, 60), [(1, 1, 6, 6, 0, 0.8), (59, 58, 6, 6, 0, 0.7)])
-    head = Detection(replace(SourceDetector.base(("galaxy",)), choice=Choice(box_scale=1.6)))
+    head = Detection(replace(SourceDetector.base(("galaxy",)), choice=GridPoint(box_scale=1.6)))
     for each in detect(head, image):
         box = each.source.box
         assert box.x >= 0

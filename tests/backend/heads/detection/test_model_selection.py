@@ -57,8 +57,8 @@ def test_each_image_is_scored_by_a_head_that_was_not_trained_on_it(
         seed=0,
     )
     assert selection is not None
-    assert selection.learned.shape == selection.extraction.shape == (4,)
-    assert selection.extraction.mean() > 0.8  # bright discs on a dark sky are easy
+    assert selection.learned_f1.shape == selection.extraction_f1.shape == (4,)
+    assert selection.extraction_f1.mean() > 0.8  # bright discs on a dark sky are easy
 
 
 def test_both_halves_need_a_box(pyramids: Pyramids, discs: Discs) -> None:

@@ -38,8 +38,8 @@ def test_each_galaxy_is_predicted_from_the_blocks_that_it_has(head: Regression) 
     inputs, values = galaxies(400, seed=1, with_columns=0.5)
     predictions = head.predict(inputs)
     has_columns = np.array([bool(blocks) for blocks in inputs.blocks])
-    assert {predictions.used[row] for row in np.flatnonzero(has_columns)} == {(IMAGE, COLUMNS)}
-    assert {predictions.used[row] for row in np.flatnonzero(~has_columns)} == {(IMAGE,)}
+    assert {predictions.used_blocks[row] for row in np.flatnonzero(has_columns)} == {(IMAGE, COLUMNS)}
+    assert {predictions.used_blocks[row] for row in np.flatnonzero(~has_columns)} == {(IMAGE,)}
     errors = np.abs(predictions.values - values)
     assert errors[has_columns].mean() < 0.5 * errors[~has_columns].mean()
 
@@ -48,8 +48,8 @@ def test_the_intervals_contain_the_stated_share_of_new_galaxies(head: Regression
     inputs, values = galaxies(600, seed=2, with_columns=0.5)
     predictions = head.predict(inputs)
     inside = np.abs(predictions.values - values) <= predictions.half_widths
-    for block_names in set(predictions.used):
-        rows = [row for row, blocks in enumerate(predictions.used) if blocks == block_names]
+    for block_names in set(predictions.used_blocks):
+        rows = [row for row, blocks in enumerate(predictions.used_blocks) if blocks == block_names]
         assert inside[0, rows].mean() == pytest.approx(0.68, abs=0.12)
         assert inside[1, rows].mean() == pytest.approx(0.9, abs=0.08)
 
@@ -68,7 +68,7 @@ def test_a_stored_head_predicts_the_same(head: Regression, tmp_path: Path) -> No
     before, after = head.predict(inputs), Regression.load(tmp_path).predict(inputs)
     assert (before.values == after.values).all()
     assert (before.half_widths == after.half_widths).all()
-    assert before.used == after.used
+    assert before.used_blocks == after.used_blocks
     (tmp_path / "head.json").write_text((tmp_path / "head.json").read_text().replace('"image ridge"', '"kriging"'))
     with pytest.raises(HeadError, match="damaged"):
         Regression.load(tmp_path)
@@ -81,14 +81,14 @@ def test_a_head_stored_before_feature_blocks_still_predicts(tmp_path: Path) -> N
     predictions = predict_numbers(old, inputs)
     assert predictions.values == pytest.approx(old.predict(inputs.embeddings)[0])
     assert predictions.half_widths[1] == pytest.approx(1.645 / 0.9945 * predictions.half_widths[0], rel=1e-3)
-    assert set(predictions.used) == {(IMAGE,)}
+    assert set(predictions.used_blocks) == {(IMAGE,)}
 
 
 def test_without_embeddings_the_columns_predict_alone() -> None:
     inputs, values = galaxies(80)
     columns_only = HeadInputs(np.empty((80, 0), np.float32), inputs.blocks)
     predictions = Regression.fit(columns_only, values).predict(columns_only)
-    assert set(predictions.used) == {(COLUMNS,)}
+    assert set(predictions.used_blocks) == {(COLUMNS,)}
 
 
 def test_a_useless_block_is_not_used() -> None:

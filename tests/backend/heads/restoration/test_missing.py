@@ -32,17 +32,17 @@ def test_a_large_hole_is_filled_with_the_sky() -> None:
 def test_a_plateau_at_the_maximum_is_a_saturated_core() -> None:
     image = SKY.copy()
     image[8:11, 8:11] = 5000
-    assert fill_missing(image, sky=100, noise=1, saturation=None).saturated == 9
+    assert fill_missing(image, sky=100, noise=1, saturation=None).saturated_px == 9
 
 
 def test_a_single_brightest_pixel_and_a_faint_plateau_are_not_saturated() -> None:
     image = SKY.copy()
     image[8, 8] = 5000
-    assert fill_missing(image, sky=100, noise=1, saturation=None).saturated == 0
-    assert fill_missing(np.minimum(SKY, 101), sky=100, noise=1, saturation=None).saturated == 0
+    assert fill_missing(image, sky=100, noise=1, saturation=None).saturated_px == 0
+    assert fill_missing(np.minimum(SKY, 101), sky=100, noise=1, saturation=None).saturated_px == 0
 
 
 def test_the_saturation_of_the_header_counts() -> None:
     image = SKY.copy()
     image[8, 8:11] = (3000, 4000, 3500)
-    assert fill_missing(image, sky=100, noise=1, saturation=3200.0).saturated == 2
+    assert fill_missing(image, sky=100, noise=1, saturation=3200.0).saturated_px == 2

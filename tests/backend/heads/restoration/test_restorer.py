@@ -61,7 +61,7 @@ def test_missing_pixels_stay_missing(restorer: Restorer) -> None:
     restoration = restorer.restore(image, PSF)
     assert np.array_equal(np.isnan(restoration.image), np.isnan(image))
     assert np.array_equal(np.isnan(restoration.uncertainty), np.isnan(image))
-    assert restoration.missing == 9
+    assert restoration.missing_px == 9
 
 
 def test_a_large_image_is_restored_in_tiles_without_seams(restorer: Restorer) -> None:

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from PIL import Image
 
-from backend.heads.segmentation.lvm_window_encoder import LvmWindows, Sky
+from backend.heads.segmentation.lvm_window_encoder import LvmWindows, SkyLevel
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.segmentation.windows import nearest_window
 from backend.images.store import StoredImage
@@ -69,10 +69,10 @@ def test_the_sky_is_measured_beside_a_galaxy_that_fills_half_the_image(share: fl
     rng = np.random.default_rng(0)
     pixels = rng.normal(0.1, 0.02, (200, 200, 3)).astype(np.float32).mean(axis=2, keepdims=True).repeat(3, axis=2)
     pixels[: int(200 * share)] += 0.5
-    sky = Sky.of(pixels)
+    sky = SkyLevel.of(pixels)
     assert sky.level == pytest.approx(0.1, abs=0.02)
     assert sky.noise == pytest.approx(0.02 / np.sqrt(3), rel=0.5)
 
 
 def test_a_black_sky_has_the_noise_of_a_grey_level() -> None:
-    assert Sky.of(np.zeros((20, 20, 3), np.float32)) == Sky(0.0, 1 / 255)
+    assert SkyLevel.of(np.zeros((20, 20, 3), np.float32)) == SkyLevel(0.0, 1 / 255)

@@ -82,7 +82,7 @@ def test_training_lowers_the_loss_and_can_be_resumed(library: Library) -> None:
     for _ in range(5):
         first.step(next(batches))
     second.restore(first.state())
-    batches = training_batches([library], 16, first_step=second.done, different=4)
+    batches = training_batches([library], 16, first_step=second.steps_done, different=4)
     for _ in range(7):
         second.step(next(batches))
     for ours, theirs in zip(reference.network.parameters(), second.network.parameters(), strict=True):

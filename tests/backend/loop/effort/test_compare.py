@@ -286,4 +286,4 @@ def test_small_and_large_shapes_are_compared_with_equal_accuracy() -> None:
 def test_efforts_add_up() -> None:
     total = Effort(1, 1, 0, 2, compared=1, overlap=0.5) + Effort(0, 1, 3, 0, compared=1, overlap=1)
     assert total == Effort(1, 2, 3, 2, compared=2, overlap=1.5)
-    assert (total.predicted, total.mean_overlap, Effort().mean_overlap) == (6, 0.75, None)
+    assert (total.predicted_count, total.mean_overlap, Effort().mean_overlap) == (6, 0.75, None)

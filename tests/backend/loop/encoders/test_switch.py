@@ -19,7 +19,7 @@ from backend.loop.examples.snapshot import Snapshot, take_snapshot
 from backend.loop.gate.evidence import Verdict
 from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
-from backend.prediction.predictor import Task as PredictorTask
+from backend.prediction.predictor import PredictionTask
 from backend.registry.records import Project
 from backend.services import Services
 from sync.controls import choices
@@ -90,7 +90,7 @@ def test_a_version_on_another_encoder_goes_live_and_predicts(switched_project: S
     registry.promote(ID, candidate, heads=verdict.heads)
     predictor = services.predictors.of(switched_project.project, label_config=CONFIG)
     assert predictor.extractor.dimension == 32 + 1280
-    predictions = predictor.predict([PredictorTask(id=1, data=switched_project.tasks[0].data)])
+    predictions = predictor.predict([PredictionTask(id=1, data=switched_project.tasks[0].data)])
     assert predictions[0].problem == ""
     assert len(predictions[0].result) == 1
 
@@ -129,14 +129,14 @@ def test_images_are_embedded_ahead_until_all_are(switched_project: Switched, tmp
     before = embed_ahead(
         services, switched_project.project, tasks, encoder, pairs_done=embedded_pairs, lease=Lease("test", None), seconds=0
     )
-    assert (before.done, before.total, before.is_complete) == (0, 25, False)
+    assert (before.count_done, before.total, before.is_complete) == (0, 25, False)
     assert embed_ahead(
         services, switched_project.project, tasks, encoder, pairs_done=embedded_pairs, lease=Lease("test", None)
     ).is_complete
     assert (
         embed_ahead(
             services, switched_project.project, tasks, encoder, pairs_done=set(), lease=Lease("test", None), seconds=0
-        ).done
+        ).count_done
         == 24
     )
 
@@ -149,7 +149,7 @@ def test_an_event_stops_embedding_ahead(switched_project: Switched, tmp_path: Pa
     progress = embed_ahead(
         services, switched_project.project, switched_project.tasks, encoder, pairs_done=set(), lease=Lease("test", None)
     )
-    assert progress.done == 0
+    assert progress.count_done == 0
 
 
 def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(switched_project: Switched, tmp_path: Path) -> None:
@@ -158,10 +158,13 @@ def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(swit
     entry = services.encoders.add(save_encoder(tmp_path / "mine"))
     services.registry.set_encoder(ID, entry.fingerprint)
     fresh = find_target(services, switched_project.project)
-    assert (fresh.chosen, fresh.is_switch) == (entry.fingerprint, False)  # the shipped heads stay until the first version
+    assert (fresh.chosen_encoder, fresh.is_switch) == (
+        entry.fingerprint,
+        False,
+    )  # the shipped heads stay until the first version
     services.registry.promote(ID, switched_project.train())
     target = find_target(services, switched_project.project)
-    assert (target.current, target.chosen, target.spec, target.is_switch) == (
+    assert (target.current, target.chosen_encoder, target.spec, target.is_switch) == (
         shipped_encoder,
         entry.fingerprint,
         entry.spec,
@@ -169,7 +172,7 @@ def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(swit
     )
     services.registry.set_encoder(ID, "00ff")
     target_without_file = find_target(services, switched_project.project)
-    assert (target_without_file.chosen, target_without_file.is_switch) == (shipped_encoder, False)
+    assert (target_without_file.chosen_encoder, target_without_file.is_switch) == (shipped_encoder, False)
     assert "the encoder 00ff of project 970 cannot be used" in target_without_file.problem
 
 
@@ -183,7 +186,7 @@ def test_the_setting_names_the_encoder_of_projects_without_a_choice(
     target = find_target(services, switched_project.project)
     entry = services.encoders.find(spec)
     assert entry is not None
-    assert target.chosen == entry.fingerprint
+    assert target.chosen_encoder == entry.fingerprint
     bad = find_target(open_services(encoder="local-dir:/nowhere"), switched_project.project)
     assert bad.problem == "the encoder local-dir:/nowhere cannot be read: there is no folder /nowhere"
-    assert bad.chosen == services.predictors.shipped_encoder
+    assert bad.chosen_encoder == services.predictors.shipped_encoder

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from backend.heads.classification.questions import QuestionTree
 from backend.loop.examples.examples import gather_examples
-from backend.prediction.control_models.drawn_objects import MOST_REGIONS, DrawnObject
+from backend.prediction.control_models.drawn_objects import MOST_REGIONS, LabelledObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from sync.controls import OBJECTS, brushlabels, choices, ellipselabels, number, polygonlabels, rectanglelabels, taxonomy
 from sync.geometry.shapes import Box, Ellipse, Polygon
@@ -58,7 +58,7 @@ def gather(*annotations: Annotation) -> dict[str, Examples]:
     return gather_examples(annotations, CONFIG, CONFIG.controls, sizes_of=lambda references: [SIZE] * len(references))
 
 
-def pixels_of(drawn_object: DrawnObject) -> NDArray[np.bool_]:
+def pixels_of(drawn_object: LabelledObject) -> NDArray[np.bool_]:
     assert drawn_object.outline is not None
     return drawn_object.outline.footprint().to_mask(drawn_object.outline.size)
 

@@ -13,7 +13,7 @@ from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
 from backend.loop.examples.held_out import Sides
 from backend.loop.gate.candidates import score_candidates
 from backend.loop.gate.head_scorer import ComparedHead
-from backend.prediction.control_models.drawn_objects import DrawnObject
+from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
 from backend.services import Services
 from sync.geometry.shapes import Box
@@ -34,7 +34,7 @@ def examples(files: Any, png: Callable[..., bytes]) -> Examples:
         content = png(spots=((100, 50, 10 + task % 3),), seed=task)
         image = ImageOfTask(task, "image")
         examples.references[image] = str(files.put(f"/data/upload/{PROJECT}/{task}.png", content))
-        examples.labels[image] = [DrawnObject("Galaxy", box, None) for box in (GALAXY, SKY)]
+        examples.labels[image] = [LabelledObject("Galaxy", box, None) for box in (GALAXY, SKY)]
     return examples
 
 
@@ -58,7 +58,7 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
     head = Detection.base(["Galaxy"])
     scores = score_candidates(predicting.predictors, CONTROL, [ComparedHead(head, examples), ComparedHead()], examples, Sides())
     assert scores is not None
-    assert scores.resampled.all()
+    assert scores.is_resampled.all()
     assert not fits
 
 
@@ -67,7 +67,7 @@ def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
 ) -> None:
     predictors = predicting.predictors
     assert predictors.base_detector is not None
-    head = replace(Detection.base(["Galaxy"]), learned=predictors.base_detector.for_classes(["Galaxy"]))
+    head = replace(Detection.base(["Galaxy"]), learned_detector=predictors.base_detector.for_classes(["Galaxy"]))
     scores = score_candidates(predictors, CONTROL, [ComparedHead(head, examples), ComparedHead()], examples, Sides())
     assert scores is not None
     assert fits

@@ -15,13 +15,13 @@ from backend.loop.gate.gate import run_gate
 from backend.loop.queue.pool import build_pool
 from backend.loop.training.train import train
 from backend.prediction.control_models import ClassModel
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.prediction.task_embeddings import read_task_embeddings
 from backend.services import Services
 from sync.controls import choices
 from sync.label_studio.annotations import Annotation
-from sync.label_studio.tasks import Task as StoredTask
+from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def test_columns_are_learned_compared_ranked_and_used(
     assert isinstance(head, CombinedClasses)
     assert head.columns == {"columns": ("mag_g", "mag_r")}
 
-    tasks = [StoredTask(each.task_id, each.data, each.task_id < 36, 1, "") for each in equal_images]
+    tasks = [Task(each.task_id, each.data, each.task_id < 36, 1, "") for each in equal_images]
     verdict = run_gate(predicting, project, registry.version(PROJECT, version), snapshot, project_tasks=tasks)
     assert verdict.goes_live
     inputs = verdict.evidence["controls"]["activity"]["inputs"]
@@ -81,9 +81,9 @@ def test_columns_are_learned_compared_ranked_and_used(
     image = equal_images[0].data["image"]
     quiescent, forming, without = predictor.predict(
         [
-            Task(1, {"image": image, "mag_g": 18.9, "mag_r": 18.0}),
-            Task(2, {"image": image, "mag_g": 18.4, "mag_r": 18.0}),
-            Task(3, {"image": image, "mag_g": "faint", "mag_r": -99}),
+            PredictionTask(1, {"image": image, "mag_g": 18.9, "mag_r": 18.0}),
+            PredictionTask(2, {"image": image, "mag_g": 18.4, "mag_r": 18.0}),
+            PredictionTask(3, {"image": image, "mag_g": "faint", "mag_r": -99}),
         ]
     )
     assert quiescent.result[0]["value"]["choices"] == ["Quiescent"]

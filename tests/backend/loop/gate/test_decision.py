@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.gate.decision import MARGIN, Decision, HeadOrigin, Objects, decide, decide_on_change
-from backend.loop.scores.comparison import TIE, Answer, Comparison
+from backend.loop.gate.decision import MARGIN, Decision, HeadOrigin, ObjectCounts, decide, decide_on_change
+from backend.loop.scores.comparison import TIE, Comparison, ComparisonResult
 
 
 def comparison_of(low: float, high: float) -> Comparison:
-    answer = Answer.BETTER if low > TIE else Answer.WORSE if high < -TIE else Answer.CANNOT_TELL
+    answer = ComparisonResult.BETTER if low > TIE else ComparisonResult.WORSE if high < -TIE else ComparisonResult.CANNOT_TELL
     difference = (low + high) / 2
     return Comparison(answer, difference, low, high, 20, 20, difference - 0.77 * (high - low) / 2)
 
@@ -85,14 +85,17 @@ def test_a_candidate_with_more_labels_needs_less_evidence(
 @pytest.mark.parametrize(
     ("objects", "origin"),
     [
-        (Objects(drawn=12, predicted=0, candidate_hits=0, live_hits=0), HeadOrigin.LIVE),
-        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=3), HeadOrigin.LIVE),
-        (Objects(drawn=12, predicted=40, candidate_hits=0, live_hits=0), HeadOrigin.CANDIDATE),
-        (Objects(drawn=12, predicted=9, candidate_hits=8, live_hits=9), HeadOrigin.CANDIDATE),
-        (Objects(drawn=0, predicted=0, candidate_hits=0, live_hits=0), HeadOrigin.CANDIDATE),  # no drawn objects
+        (ObjectCounts(drawn_count=12, predicted_count=0, candidate_hits=0, live_hits=0), HeadOrigin.LIVE),
+        (ObjectCounts(drawn_count=12, predicted_count=40, candidate_hits=0, live_hits=3), HeadOrigin.LIVE),
+        (ObjectCounts(drawn_count=12, predicted_count=40, candidate_hits=0, live_hits=0), HeadOrigin.CANDIDATE),
+        (ObjectCounts(drawn_count=12, predicted_count=9, candidate_hits=8, live_hits=9), HeadOrigin.CANDIDATE),
+        (
+            ObjectCounts(drawn_count=0, predicted_count=0, candidate_hits=0, live_hits=0),
+            HeadOrigin.CANDIDATE,
+        ),  # no drawn objects
     ],
 )
-def test_a_candidate_that_finds_none_of_the_drawn_objects_is_rejected(objects: Objects, origin: HeadOrigin) -> None:
+def test_a_candidate_that_finds_none_of_the_drawn_objects_is_rejected(objects: ObjectCounts, origin: HeadOrigin) -> None:
     assert decide(BETTER, BETTER, TIED, new_labels=("Ring",), objects=objects).origin is origin
 
 
@@ -105,16 +108,19 @@ def test_a_significantly_worse_candidate_is_never_accepted(
     live: Comparison, versus_shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
     origin = decide(live, versus_shipped, other, new_labels=new).origin
-    assert not (origin is HeadOrigin.CANDIDATE and Answer.WORSE in (live.answer, versus_shipped.answer))
-    assert not (origin is HeadOrigin.LIVE and other.answer is Answer.WORSE)
-    assert origin is not HeadOrigin.SHIPPED or other.answer is Answer.WORSE
+    assert not (origin is HeadOrigin.CANDIDATE and ComparisonResult.WORSE in (live.answer, versus_shipped.answer))
+    assert not (origin is HeadOrigin.LIVE and other.answer is ComparisonResult.WORSE)
+    assert origin is not HeadOrigin.SHIPPED or other.answer is ComparisonResult.WORSE
 
 
 @given(comparisons, comparisons, comparisons, labels)
 def test_without_a_gain_only_a_new_label_within_the_margin_is_accepted(
     live: Comparison, versus_shipped: Comparison, other: Comparison, new: tuple[str, ...]
 ) -> None:
-    if decide(live, versus_shipped, other, new_labels=new).origin is HeadOrigin.CANDIDATE and live.answer is not Answer.BETTER:
+    if (
+        decide(live, versus_shipped, other, new_labels=new).origin is HeadOrigin.CANDIDATE
+        and live.answer is not ComparisonResult.BETTER
+    ):
         assert new
         assert live.low > -MARGIN
 

@@ -14,7 +14,7 @@ from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import number
@@ -56,7 +56,9 @@ def test_a_measured_radius_is_calibrated_and_the_gate_decides(predicting: Servic
         reference = files.put(f"/data/upload/{PROJECT}/{task}.png", display(content, stretch="lupton").image)
         data[task] = {"image": reference, "science": f"science/{PROJECT}/{task}.fits"}
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
-    predictions = predicting.predictors.of(project, label_config=CONFIG).predict([Task(task, data[task]) for task in TASKS])
+    predictions = predicting.predictors.of(project, label_config=CONFIG).predict(
+        [PredictionTask(task, data[task]) for task in TASKS]
+    )
     numbers = [prediction.result[0]["value"]["number"] for prediction in predictions]
     assert numbers == pytest.approx(radii, rel=0.15)
 
@@ -75,7 +77,7 @@ def test_a_measured_radius_is_calibrated_and_the_gate_decides(predicting: Servic
     registry.promote(PROJECT, version, evidence=verdict.evidence, heads=verdict.heads)
     predictor = predicting.predictors.of(registry.project(PROJECT), label_config=CONFIG)
     assert {"image", "science", "psf"} <= predictor.data_keys
-    (prediction,) = predictor.predict([Task(1, data[1])])
+    (prediction,) = predictor.predict([PredictionTask(1, data[1])])
     (region,) = prediction.result
     assert region["value"]["number"] == pytest.approx(FACTOR * numbers[0], rel=0.08)
     assert "calibrated with 12 labels" in region["meta"]["text"][0]

@@ -13,7 +13,7 @@ from backend.loop.examples.held_out import Sides
 from backend.loop.examples.snapshot import take_snapshot
 from backend.loop.gate.gate import run_gate
 from backend.loop.training.train import train
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from backend.services import Services
 from sync.controls import number
@@ -74,7 +74,7 @@ def test_columns_are_learned_compared_and_used(
     assert predictor.data_keys == {"image", "mag_g", "mag_r"}
     data = dict(equal_images[0].data)
     with_columns, without = predictor.predict(
-        [Task(1, {**data, "mag_g": 21.0, "mag_r": 20.0}), Task(2, {"image": data["image"]})]
+        [PredictionTask(1, {**data, "mag_g": 21.0, "mag_r": 20.0}), PredictionTask(2, {"image": data["image"]})]
     )
     (region,), (other,) = with_columns.result, without.result
     assert region["value"]["number"] == pytest.approx(0.6, abs=0.02)

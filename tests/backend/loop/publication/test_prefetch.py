@@ -11,10 +11,10 @@ import pytest
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.jobs.lease import LeaseLostError
 from backend.loop.publication.prefetch import prefetch
-from backend.prediction.predictor import Task
+from backend.prediction.predictor import PredictionTask
 from backend.registry.records import Project
 from backend.services import Services
-from sync.label_studio.tasks import Task as StudioTask
+from sync.label_studio.tasks import Task
 
 MASKS = '<BrushLabels name="masks" toName="image"><Label value="Galaxy"/></BrushLabels>'
 CLICK = '<KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels>'
@@ -45,9 +45,9 @@ class Queue:
         )
 
 
-def open_task(number: int, files: Any, png: Callable[..., bytes]) -> StudioTask:
+def open_task(number: int, files: Any, png: Callable[..., bytes]) -> Task:
     reference = files.put(f"/data/upload/{PROJECT}/{number}.png", png(spots=((100, 50, 8 + number),), seed=number))
-    return StudioTask(number, {"image": reference}, False, 0, "")
+    return Task(number, {"image": reference}, False, 0, "")
 
 
 @pytest.fixture
@@ -68,7 +68,7 @@ def test_a_click_on_a_prefetched_task_needs_no_encoder(
     monkeypatch.setattr(LvmWindows, "encode", fail)
     value = {"x": 50, "y": 50, "width": 0.2, "keypointlabels": ["Galaxy"]}
     click = {"type": "keypointlabels", "to_name": "image", "from_name": "click", "original_width": 200, "original_height": 100}
-    (answer,) = predictor.answer([Task(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
+    (answer,) = predictor.answer([PredictionTask(1, queue.tasks[0].data)], {"result": [click | {"value": value}]})
     assert answer.result
 
 
@@ -114,5 +114,5 @@ def test_a_project_without_prompts_is_not_prefetched(services: Services, files: 
 
 
 def test_an_image_that_cannot_be_read_does_not_stop_the_others(queue: Queue) -> None:
-    queue.tasks[0] = StudioTask(1, {"image": "/data/upload/1/missing.png"}, False, 0, "")
+    queue.tasks[0] = Task(1, {"image": "/data/upload/1/missing.png"}, False, 0, "")
     assert queue.prefetch() == 3

@@ -7,7 +7,7 @@ import pytest
 
 from backend.heads.restoration.share import JudgedPicture
 from backend.loop.scores.accepted_shares import acceptance, compare_shares
-from backend.loop.scores.comparison import Answer
+from backend.loop.scores.comparison import ComparisonResult
 
 
 def rates(accepted_count: int, rejected_count: int) -> np.ndarray:
@@ -17,15 +17,15 @@ def rates(accepted_count: int, rejected_count: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("candidate", "other", "answer"),
     [
-        (rates(18, 2), rates(6, 14), Answer.BETTER),
-        (rates(6, 14), rates(18, 2), Answer.WORSE),
-        (rates(12, 8), rates(10, 10), Answer.CANNOT_TELL),
-        (rates(5, 0), rates(3, 2), Answer.CANNOT_TELL),
-        (rates(4, 0), rates(0, 40), Answer.CANNOT_TELL),
-        (rates(0, 0), rates(9, 1), Answer.CANNOT_TELL),
+        (rates(18, 2), rates(6, 14), ComparisonResult.BETTER),
+        (rates(6, 14), rates(18, 2), ComparisonResult.WORSE),
+        (rates(12, 8), rates(10, 10), ComparisonResult.CANNOT_TELL),
+        (rates(5, 0), rates(3, 2), ComparisonResult.CANNOT_TELL),
+        (rates(4, 0), rates(0, 40), ComparisonResult.CANNOT_TELL),
+        (rates(0, 0), rates(9, 1), ComparisonResult.CANNOT_TELL),
     ],
 )
-def test_only_a_clear_difference_is_significant(candidate: np.ndarray, other: np.ndarray, answer: Answer) -> None:
+def test_only_a_clear_difference_is_significant(candidate: np.ndarray, other: np.ndarray, answer: ComparisonResult) -> None:
     assert compare_shares(candidate, other).answer is answer
 
 
@@ -40,7 +40,7 @@ def test_the_interval_is_that_of_agresti_and_caffo() -> None:
 def test_equal_shares_are_rarely_found_better() -> None:
     rng = np.random.default_rng(0)
     answers = [compare_shares(*(rng.random((2, 15)) < 0.6).astype(float)).answer for _ in range(400)]
-    assert answers.count(Answer.BETTER) < 0.07 * len(answers)
+    assert answers.count(ComparisonResult.BETTER) < 0.07 * len(answers)
 
 
 def test_the_verdicts_on_one_galaxy_count_once() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.scores.comparison import LEAST_GROUPS, Answer, compare
+from backend.loop.scores.comparison import LEAST_GROUPS, ComparisonResult, compare
 
 scores = st.lists(st.floats(0, 1), min_size=0, max_size=40)
 
@@ -15,17 +15,19 @@ scores = st.lists(st.floats(0, 1), min_size=0, max_size=40)
 @pytest.mark.parametrize(
     ("candidate", "other", "answer"),
     [
-        ([0.9] * 8, [0.1] * 8, Answer.BETTER),
-        ([0.1] * 8, [0.9] * 8, Answer.WORSE),
-        ([0.5] * 8, [0.5] * 8, Answer.CANNOT_TELL),
-        ([0.5004] * 8, [0.5] * 8, Answer.CANNOT_TELL),  # less than a tie
-        ([0.9, 0.2] * 4, [0.2, 0.9] * 4, Answer.CANNOT_TELL),
-        ([0.8, 0.8, 0.8, 0.82], [0.85, 0.84, 0.84, 0.838], Answer.CANNOT_TELL),  # four tasks are too few
-        ([1, 0, 0, 0, 0, 0, 0, 0], [0] * 8, Answer.CANNOT_TELL),  # one object found by luck
-        ([], [], Answer.CANNOT_TELL),
+        ([0.9] * 8, [0.1] * 8, ComparisonResult.BETTER),
+        ([0.1] * 8, [0.9] * 8, ComparisonResult.WORSE),
+        ([0.5] * 8, [0.5] * 8, ComparisonResult.CANNOT_TELL),
+        ([0.5004] * 8, [0.5] * 8, ComparisonResult.CANNOT_TELL),  # less than a tie
+        ([0.9, 0.2] * 4, [0.2, 0.9] * 4, ComparisonResult.CANNOT_TELL),
+        ([0.8, 0.8, 0.8, 0.82], [0.85, 0.84, 0.84, 0.838], ComparisonResult.CANNOT_TELL),  # four tasks are too few
+        ([1, 0, 0, 0, 0, 0, 0, 0], [0] * 8, ComparisonResult.CANNOT_TELL),  # one object found by luck
+        ([], [], ComparisonResult.CANNOT_TELL),
     ],
 )
-def test_only_significant_differences_are_better_or_worse(candidate: list[float], other: list[float], answer: Answer) -> None:
+def test_only_significant_differences_are_better_or_worse(
+    candidate: list[float], other: list[float], answer: ComparisonResult
+) -> None:
     assert compare(candidate, other).answer is answer
 
 
@@ -34,7 +36,7 @@ def test_a_version_never_differs_from_itself(scores_of_tasks: list[float], folds
     assert (
         compare(scores_of_tasks, scores_of_tasks).answer
         is compare(scores_of_tasks, scores_of_tasks, folds=folds).answer
-        is Answer.CANNOT_TELL
+        is ComparisonResult.CANNOT_TELL
     )
 
 
@@ -42,8 +44,8 @@ def test_a_version_never_differs_from_itself(scores_of_tasks: list[float], folds
 def test_swapping_the_versions_swaps_the_answer(rows: list[tuple[float, float, int]]) -> None:
     first, second, groups = ([row[column] for row in rows] for column in range(3))
     comparison, reverse = compare(first, second, groups=groups), compare(second, first, groups=groups)
-    assert comparison.answer is reverse.swapped.answer
-    assert (comparison.low, comparison.high) == pytest.approx((reverse.swapped.low, reverse.swapped.high))
+    assert comparison.answer is reverse.reverse.answer
+    assert (comparison.low, comparison.high) == pytest.approx((reverse.reverse.low, reverse.reverse.high))
     assert comparison.low <= comparison.difference <= comparison.high
 
 
@@ -58,7 +60,7 @@ def test_the_tasks_of_a_group_count_as_one() -> None:
 def test_many_tasks_of_few_groups_are_not_significant() -> None:
     groups = [task % (LEAST_GROUPS - 1) for task in range(100)]
     comparison = compare([1.0] * 100, [0.0] * 100, groups=groups)
-    assert comparison.answer is Answer.CANNOT_TELL
+    assert comparison.answer is ComparisonResult.CANNOT_TELL
     assert comparison.likely_low == -1
 
 
@@ -86,8 +88,8 @@ def test_held_out_tasks_among_cross_validated_ones_narrow_the_interval() -> None
 def test_about_one_in_twenty_equal_versions_is_found_better(tasks: int) -> None:
     random = np.random.default_rng(tasks)
     answers = [compare(random.beta(2, 1, tasks), random.beta(2, 1, tasks)).answer for _ in range(2000)]
-    assert answers.count(Answer.BETTER) / 2000 == pytest.approx(0.05, abs=0.02)
-    assert answers.count(Answer.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
+    assert answers.count(ComparisonResult.BETTER) / 2000 == pytest.approx(0.05, abs=0.02)
+    assert answers.count(ComparisonResult.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
 
 
 def test_about_one_in_ten_equal_versions_is_likely_better() -> None:

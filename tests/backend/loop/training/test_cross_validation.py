@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.training.cross_validation import Plan, assign_folds, plan_of_classes, plan_of_objects
+from backend.loop.training.cross_validation import FoldPlan, assign_folds, plan_of_classes, plan_of_objects
 
 images = st.lists(st.tuples(st.integers(0, 15), st.sampled_from("abc")), min_size=1, max_size=60)
 
@@ -41,11 +41,11 @@ def test_another_seed_gives_other_folds() -> None:
     ("groups", "classes", "objects"),
     [
         (1, None, None),
-        (8, Plan(8, 2), Plan(3, 1)),
-        (15, Plan(10, 2), Plan(2, 1)),
-        (40, Plan(5, 2), Plan(2, 1)),
-        (200, Plan(5, 1), Plan(2, 1)),
+        (8, FoldPlan(8, 2), FoldPlan(3, 1)),
+        (15, FoldPlan(10, 2), FoldPlan(2, 1)),
+        (40, FoldPlan(5, 2), FoldPlan(2, 1)),
+        (200, FoldPlan(5, 1), FoldPlan(2, 1)),
     ],
 )
-def test_more_groups_need_fewer_refits(groups: int, classes: Plan | None, objects: Plan | None) -> None:
+def test_more_groups_need_fewer_refits(groups: int, classes: FoldPlan | None, objects: FoldPlan | None) -> None:
     assert (plan_of_classes(groups), plan_of_objects(groups)) == (classes, objects)

@@ -51,7 +51,7 @@ def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(
     number = train(predicting, project, snapshot, allow_none=False)
     head = ProjectHeads.load(registry.path(PROJECT, number), parse(CONFIG)).by_control["tree"]
     assert isinstance(head, DecisionTree)
-    assert head.reached.tolist() == [18, 12]
+    assert head.counts.tolist() == [18, 12]
 
     verdict = run_gate(predicting, project, registry.version(PROJECT, number), snapshot, project_tasks=())
     assert verdict.goes_live

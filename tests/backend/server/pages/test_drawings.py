@@ -7,15 +7,15 @@ import pytest
 from backend.reports.curve import Curve, CurvePoint, Forecast
 from backend.reports.estimate import Estimate
 from backend.reports.report import ControlReport, Map, MapPoint, Matrix, VersionReport
-from backend.server.pages.charts import Point, Series, draw_chart
+from backend.server.pages.charts import ChartPoint, Series, draw_chart
 from backend.server.pages.confusion import MAX_LABELS, tabulate_confusions
 from backend.server.pages.control_charts import draw_change, draw_learning_curve, draw_reliability, draw_seconds
 from backend.server.pages.embedding_map import COLOURS, draw_map
 
 
 def test_a_line_goes_through_its_points_and_a_band_around_them() -> None:
-    points = [Point(0, 0.0, -0.5, 0.5), Point(10, 1.0, 0.5, 1.5)]
-    (chart,) = draw_chart("c", [Series("s", points, 1)], title="t", summary="", x_title="x", y_title="y").drawn
+    points = [ChartPoint(0, 0.0, -0.5, 0.5), ChartPoint(10, 1.0, 0.5, 1.5)]
+    (chart,) = draw_chart("c", [Series("s", points, 1)], title="t", summary="", x_title="x", y_title="y").paths
     first, last = chart.marks
     assert chart.line == f"M{first.x} {first.y}L{last.x} {last.y}"
     assert chart.band == f"M{first.x} {first.top}L{last.x} {last.top}L{last.x} {last.bottom}L{first.x} {first.bottom}Z"
@@ -25,7 +25,7 @@ def test_a_line_goes_through_its_points_and_a_band_around_them() -> None:
 
 
 def test_one_point_has_neither_line_nor_band() -> None:
-    (chart,) = draw_chart("c", [Series("s", [Point(1, 1, 0, 2)], 1)], title="t", summary="", x_title="", y_title="").drawn
+    (chart,) = draw_chart("c", [Series("s", [ChartPoint(1, 1, 0, 2)], 1)], title="t", summary="", x_title="", y_title="").paths
     assert (chart.line, chart.band, len(chart.marks)) == ("", "", 1)
 
 
@@ -36,7 +36,7 @@ def test_the_forecast_starts_at_the_last_point_and_ends_at_the_predicted_label()
     )
     chart = draw_learning_curve(ControlReport(name="c", kind="classes", curve=curve), "c")
     assert chart is not None
-    start, end = chart.drawn[-1].series.points
+    start, end = chart.paths[-1].series.points
     assert (start.x, start.y) == (100, 0.8)
     assert (end.x, end.y, end.low, end.high) == pytest.approx((200, 0.82, 0.81, 0.83))
 
@@ -45,7 +45,7 @@ def test_the_band_of_a_learning_curve_ends_at_one() -> None:
     curve = Curve(metric="accuracy", points=[CurvePoint(labels=50, value=0.98, spread=0.02)])
     chart = draw_learning_curve(ControlReport(name="c", kind="classes", curve=curve), "c")
     assert chart is not None
-    (point,) = chart.drawn[0].series.points
+    (point,) = chart.paths[0].series.points
     assert (point.low, point.high) == pytest.approx((0.98 - 1.96 * 0.02, 1.0))
 
 
@@ -54,7 +54,7 @@ def test_a_forecast_counts_the_labels_that_are_held_out() -> None:
     curve = Curve(metric="accuracy", points=[CurvePoint(labels=80, value=0.8)], forecast=forecast)
     chart = draw_learning_curve(ControlReport(name="c", kind="classes", curve=curve), "c", trained_share=0.8)
     assert chart is not None
-    assert [point.x for point in chart.drawn[-1].series.points] == [80, 160]
+    assert [point.x for point in chart.paths[-1].series.points] == [80, 160]
 
 
 def test_a_control_without_figures_has_no_charts() -> None:

@@ -61,4 +61,4 @@ def test_mean_overlap_is_over_matched_pairs(config: LabelConfig, read: Any, anno
     overlaps.add(read(first, second), config)
     (agreement,) = overlaps.agreement()
     assert (agreement.control, agreement.pairs, agreement.mean_overlap) == ("boxes", 1, pytest.approx(0.8))
-    assert agreement.matched == pytest.approx(2 / 3)
+    assert agreement.matched_share == pytest.approx(2 / 3)

@@ -70,7 +70,7 @@ def write_records(format: str, records: list[Record], folder: Path) -> Outcome:
         labels=("Galaxy", "Star"),
         keypoint_labels=(),
         kinds=frozenset({"box", "mask"}),
-        outlined=frozenset({"Galaxy"}),
+        outlined_classes=frozenset({"Galaxy"}),
         data_columns=(DataColumn("n", int),),
         splits=("train",),
         report=outcome.report,
@@ -186,8 +186,8 @@ class _Endless:
 @pytest.mark.parametrize("format", ["coco", "parquet", "votable"])
 def test_a_failing_writer_gives_one_sentence(format: str, tmp_path: Path) -> None:
     dataset = Dataset(
-        project=7, title="", labels=("Galaxy",), keypoint_labels=(), kinds=frozenset(), outlined=frozenset(), data_columns=(),
-        splits=("train",), report=Outcome().report, on_written=Outcome().add,
+        project=7, title="", labels=("Galaxy",), keypoint_labels=(), kinds=frozenset(), outlined_classes=frozenset(),
+        data_columns=(), splits=("train",), report=Outcome().report, on_written=Outcome().add,
     )  # fmt: skip
     with pytest.raises(ExportError, match=rf"^the {format} files cannot be completed \(KeyError: 'no such thing'\)$"):
         _write(_Endless(), tmp_path, dataset=dataset, format=format)

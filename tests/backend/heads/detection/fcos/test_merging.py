@@ -18,7 +18,7 @@ boxes = st.tuples(st.floats(0, 1900), st.floats(0, 1300), st.floats(6, 900), st.
 
 def detect_in_tile(tile: Tile, objects: list[tuple[float, float, float, float]]) -> RawDetections:
     """Return a perfect detector's boxes in a tile: the visible part of each object with a few visible pixels."""
-    width, height = tile.shown
+    width, height = tile.scaled_size
     on_tile = tile.from_image(torch.tensor(objects).reshape(-1, 4))
     visible = torch.minimum(on_tile.clamp(min=0), torch.tensor([width, height, width, height]).float())
     large = ((visible[:, 2:] - visible[:, :2]) >= 1).all(dim=1).nonzero()[:, 0]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from backend.heads.detection.fcos.network import DetectorConfig, DetectorNetwork
-from backend.heads.detection.fcos.training import Example, examples_of, train_network
+from backend.heads.detection.fcos.training import TileExample, examples_of, train_network
 from backend.heads.training import Schedule
 from backend.lvm.feature_maps import Pyramids
 
@@ -76,6 +76,6 @@ def test_an_example_without_objects_can_be_trained_on(pyramids: Pyramids) -> Non
 
 
 def test_training_without_examples_is_an_error(pyramids: Pyramids) -> None:
-    empty: list[Example] = []
+    empty: list[TileExample] = []
     with pytest.raises(ValueError, match="at least one example"):
         train_network(DetectorNetwork(DetectorConfig(pyramids.channels, pyramids.strides)), empty, Schedule(1, 1e-3, 1))
