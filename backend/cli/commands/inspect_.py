@@ -114,8 +114,8 @@ def _inspect_file(
         if isinstance(drawing, ImageError):
             answer["problems"].append(f"no PNG file was written: {drawing}")
             return answer, False
-        with open_output(picture) as file:
-            file.write(drawing)
+        with open_output(picture) as output:
+            output.write(drawing)
     return answer, True
 
 
