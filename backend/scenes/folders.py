@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from backend.scenes.cutouts import GalaxyCutout, cut_out
+from backend.scenes.exposures import SurveySceneGenerator
 from backend.scenes.generator import SceneGenerator
+from backend.scenes.hst_galaxies import load_stamps
+from backend.scenes.shapes import read_shape_priors
 from backend.scenes.skies import FrameSky, clean
 
-__all__ = ["Part", "frame_files", "generator_of", "list_outlines", "load_cutouts", "load_frames"]
+__all__ = ["Part", "frame_files", "generator_of", "list_outlines", "load_cutouts", "load_frames", "survey_generator_of"]
 
 Part = Literal["train", "val", "test"]
 SPLIT_SEED = 0
@@ -64,6 +67,21 @@ def generator_of(data: Path, *, part: Part) -> SceneGenerator:
         cutouts=load_cutouts(outlines, part=part) if outlines.is_dir() else (),
         frames=load_frames(fields, part=part) if fields.is_dir() else (),
         stream=list(FRAME_SHARE).index(part),
+    )
+
+
+def survey_generator_of(data: Path, *, part: Part) -> SurveySceneGenerator:
+    """Return a generator of survey scenes from `data`/hst_cosmos, `data`/fields and `data`/structure_priors.
+
+    If a folder is missing, its objects are simulated. No two parts share a galaxy, simulated galaxies included.
+    The catalogues' held-out galaxies and point spread functions are in the val and test parts.
+    """
+    stamps, fields, parts = data / "hst_cosmos", data / "fields", list(FRAME_SHARE)
+    return SurveySceneGenerator(
+        cutouts=load_stamps(stamps, part=part) if stamps.is_dir() else (),
+        frames=load_frames(fields, part=part) if fields.is_dir() else (),
+        priors=read_shape_priors(data / "structure_priors", held_out=part != "train", number=int(part == "test")),
+        stream=parts.index(part),
     )
 
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from backend.scenes.shapes import Shape
 from backend.scenes.stamp import Stamp, centred_grid, rotate
 
-__all__ = ["draw_galaxy", "sersic"]
+__all__ = ["draw_form", "draw_galaxy", "sersic"]
 
 KINDS = ("elliptical", "disc", "edge_on", "irregular")
 SHARES = (0.35, 0.35, 0.18, 0.12)
@@ -24,6 +25,9 @@ OLD_COLOUR = (1.28, 1.0, 0.68)
 YOUNG_COLOUR = (0.92, 1.0, 1.06)
 COLOUR_SCATTER = 0.1
 LARGEST_HALF_PX = 400
+PLAIN_SHARE, IRREGULAR_SHARE, EDGE_ON_BELOW = 0.3, 0.15, 0.3
+"""Of the galaxies of a given shape: the share of Sersic profiles without structure, of irregular galaxies among the rest, and
+the axis ratio below which a disc is seen edge-on."""
 
 Plane = NDArray[np.float32]
 
@@ -90,7 +94,7 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
     shift = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
     x, y = centred_grid(half, shift=shift)
     frame = _Frame(x, y, rng.uniform(0, math.pi), radius)
-    old, young = {"elliptical": _elliptical, "disc": _disc, "edge_on": _edge_on, "irregular": _irregular}[kind](rng, frame)
+    old, young = PARTS[kind](rng, frame)
     # Galaxies with a large apparent size are nearby, and surveys select nearby galaxies by brightness.
     low, high = SURFACE_BRIGHTNESS
     decades = rng.uniform(low + 0.25 * min(radius / 20, 1), high) - (0.4 if kind == "elliptical" else 0)
@@ -99,6 +103,44 @@ def draw_galaxy(rng: np.random.Generator, *, radius: float, psf: float) -> Stamp
         if part is not None:
             light += ndimage.gaussian_filter(part, psf, truncate=3.5)[..., None] * _scatter(rng, colour)
     return Stamp(light * np.float32(10**decades), (half + shift[0], half + shift[1]))
+
+
+def draw_form(
+    rng: np.random.Generator, shape: Shape, *, radius: float, half: int, shift: tuple[float, float]
+) -> list[tuple[Plane, NDArray[np.float32]]]:
+    """Simulate a galaxy of a given shape, without a point spread function.
+
+    A high Sersic index gives an elliptical galaxy with exactly this shape; other galaxies are discs or irregular galaxies, and
+    edge-on discs if the axis ratio is small.
+
+    Parameters
+    ----------
+    rng : Generator
+    shape : Shape
+        Its radius is not used.
+    radius : float
+        Effective radius along the long axis, pixels.
+    half, shift : int, (float, float)
+        The planes have the side 2 `half` + 1; the centre is `shift` (x, y) pixels from that of the middle pixel.
+
+    Returns
+    -------
+    list of (plane, colour)
+        Light of the old and of the young stars, in arbitrary units; colours have the mean 1.
+    """
+    x, y = centred_grid(half, shift=shift)
+    frame = _Frame(x, y, rng.uniform(0, math.pi), radius)
+    if shape.index > rng.uniform(1.5, 3.0) or rng.random() < PLAIN_SHARE:
+        parts: Parts = sersic(frame.elliptical(shape.q)[0], index=shape.index), None
+    elif shape.q < EDGE_ON_BELOW:
+        parts = _edge_on(rng, frame)
+    else:
+        parts = _irregular(rng, frame) if rng.random() < IRREGULAR_SHARE else _disc(rng, frame, shape.q)
+    return [
+        (part, _scatter(rng, colour))
+        for part, colour in zip(parts, (OLD_COLOUR, YOUNG_COLOUR), strict=True)
+        if part is not None
+    ]
 
 
 Parts = tuple[Plane, Plane | None]
@@ -117,9 +159,9 @@ def _elliptical(rng: np.random.Generator, frame: _Frame) -> Parts:
     return sersic(radius, index=rng.uniform(1.5, 4.5)), None
 
 
-def _disc(rng: np.random.Generator, frame: _Frame) -> Parts:
-    """Simulate a face-on or inclined disc with a bulge, sometimes with spiral arms, a bar or a ring."""
-    q = math.sqrt(math.cos(rng.uniform(0, math.radians(72))) ** 2 * 0.96 + 0.04)
+def _disc(rng: np.random.Generator, frame: _Frame, q: float | None = None) -> Parts:
+    """Simulate a disc with a bulge, sometimes with spiral arms, a bar or a ring; its inclination is random if `q` is None."""
+    q = q or math.sqrt(math.cos(rng.uniform(0, math.radians(72))) ** 2 * 0.96 + 0.04)
     radius, along, across = frame.elliptical(q)
     disc = sersic(radius, index=1)
     azimuth = np.arctan2(across, along)
@@ -186,3 +228,6 @@ def _irregular(rng: np.random.Generator, frame: _Frame) -> Parts:
     asymmetry = 1 + np.float32(rng.uniform(0, 0.6)) * np.tanh(along / np.float32(frame.radius))
     body = sersic(radius, index=rng.uniform(0.5, 1.1)) * asymmetry * _knots(rng, radius.shape, frame.radius)
     return np.float32(0.3) * body, np.float32(0.7) * body
+
+
+PARTS = {"elliptical": _elliptical, "disc": _disc, "edge_on": _edge_on, "irregular": _irregular}

@@ -14,12 +14,12 @@ from PIL import Image
 from backend.scenes.composition import Composition
 from backend.scenes.cutouts import GalaxyCutout
 from backend.scenes.galaxies import draw_galaxy
-from backend.scenes.light import to_image
+from backend.scenes.light import SOFTENING, to_image
 from backend.scenes.scene import Scene
 from backend.scenes.skies import FrameSky, SyntheticSky
 from backend.scenes.stars import draw_star
 
-__all__ = ["SceneGenerator"]
+__all__ = ["SceneGenerator", "expose"]
 
 REFERENCE_PX = 256
 """Side of the scene for which the mean counts below hold, pixels."""
@@ -82,7 +82,7 @@ class SceneGenerator:
         galaxies = 0 if rng.random() < EMPTY_SHARE else 1 + rng.poisson((MEAN_GALAXIES - 1) * crowding)
         for _ in range(galaxies):
             self._add(rng, composition, psf=psf)
-        return composition.finish(_expose(rng, composition.light))
+        return composition.finish(expose(rng, composition.light))
 
     def _add(self, rng: np.random.Generator, composition: Composition, *, psf: float) -> None:
         radius = _power_law(rng, *RADII_PX, RADIUS_SLOPE)
@@ -110,11 +110,11 @@ def _power_law(rng: np.random.Generator, low: float, high: float, slope: float) 
     return float((a + (b - a) * rng.random()) ** (1 / (slope + 1)))
 
 
-def _expose(rng: np.random.Generator, light: NDArray[np.float32]) -> NDArray[np.float32]:
+def expose(rng: np.random.Generator, light: NDArray[np.float32], softening: float = SOFTENING) -> NDArray[np.float32]:
     """Return the survey image of `light`: with photon noise, stretched, in 8 bits, in most cases compressed as JPEG."""
     grain = np.float32(10 ** rng.uniform(-3.6, -2.8))
     photons = np.sqrt(np.maximum(light, np.float32(0)) * grain) * rng.standard_normal(light.shape, dtype=np.float32)
-    image = to_image(np.asarray(light + photons, dtype=np.float32))
+    image = to_image(np.asarray(light + photons, dtype=np.float32), softening)
     grey = np.rint(image * 255).astype(np.uint8)
     if rng.random() < JPEG_SHARE:
         with io.BytesIO() as file:

@@ -34,12 +34,12 @@ def to_light(image: NDArray[np.float32]) -> NDArray[np.float32]:
     return light
 
 
-def to_image(light: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Stretch `light`, shape (height, width, 3), to an image in [0, 1].
+def to_image(light: NDArray[np.float32], softening: float = SOFTENING) -> NDArray[np.float32]:
+    """Stretch `light`, shape (height, width, 3), to an image in [0, 1]; `softening` is Q.
 
     Where a band exceeds 1, all bands are divided by it, which keeps the hue.
     """
     light = np.maximum(light, np.float32(0))
-    scale = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(SOFTENING), np.float32(FAINT))
+    scale = np.maximum(light.mean(axis=2, keepdims=True, dtype=np.float32) * np.float32(softening), np.float32(FAINT))
     image = light * (np.arcsinh(scale) / scale)
     return np.asarray(image / np.maximum(image.max(axis=2, keepdims=True), np.float32(1)), dtype=np.float32)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Scene"]
+__all__ = ["Scene", "SurveyScene"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,3 +38,33 @@ class Scene:
     def __len__(self) -> int:
         """Number of galaxies."""
         return len(self.kinds)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SurveyScene(Scene):
+    """A scene in which each pixel belongs to the object that emits most of its light (`backend.scenes.ownership`).
+
+    The masks are disjoint, and `is_blended` marks galaxies that are above the surface brightness in a pixel of another one.
+
+    Attributes
+    ----------
+    snr : ndarray, shape (n,)
+        Signal-to-noise ratio of each galaxy's own light inside its mask.
+    overlap : ndarray, shape (n,)
+        Share of other objects in the light under each galaxy, weighted with its own light.
+    faint_places : ndarray, shape (m, 2)
+        Centres (x, y) of the galaxies that are too faint for a mask, or are hidden; pixels.
+    survey : str
+        Name of the simulated survey.
+    surface_brightness : float
+        The stated surface brightness of the masks, mag/arcsec^2.
+    noise : float
+        Standard deviation of the sky in a pixel, in the mean of the bands, light.
+    """
+
+    snr: NDArray[np.float64]
+    overlap: NDArray[np.float64]
+    faint_places: NDArray[np.float64]
+    survey: str
+    surface_brightness: float
+    noise: float

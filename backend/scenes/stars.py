@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
 
 from backend.scenes.stamp import Stamp, centred_grid, rotate
 
-__all__ = ["draw_star"]
+__all__ = ["draw_point_source", "draw_star"]
 
 FAINTEST, BRIGHTEST = 0.03, 300.0
 COUNT_SLOPE = 0.7
@@ -19,6 +21,9 @@ SPIKES_ABOVE = 30.0
 HALF_PX = 12
 SPIKED_HALF_PX = 90
 MOFFAT_POWER = 3.0
+LARGEST_STAR_HALF_PX = 110
+SPIKED_SHARE = 0.7
+"""Share of the bright stars of survey scenes that have spikes."""
 
 
 def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
@@ -42,4 +47,39 @@ def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
     redness = rng.uniform(-0.35, 0.75) if rng.random() < 0.9 else rng.uniform(0.7, 1.2)
     colour = np.exp(np.asarray([0.45 * redness, 0.0, -0.75 * redness]))
     light = np.float32(peak) * shape[..., None] * (colour / colour.mean()).astype(np.float32)
+    return Stamp(np.minimum(light, np.float32(WELL)).astype(np.float32), (half + shift[0], half + shift[1]))
+
+
+def draw_point_source(rng: np.random.Generator, psf: NDArray[np.float32], *, fwhm: float, peak: float) -> Stamp:
+    """Simulate a star of a survey scene: the point spread function, and a halo and spikes if it is bright.
+
+    Parameters
+    ----------
+    rng : Generator
+    psf : ndarray, shape (k, k), k odd
+    fwhm : float
+        FWHM of the point spread function, pixels.
+    peak : float
+        Light of the brightest pixel, before it is limited to `WELL`.
+    """
+    reach = len(psf) // 2
+    half = max(reach, min(math.ceil(fwhm * (2 + 3 * math.sqrt(peak))), LARGEST_STAR_HALF_PX))
+    shift = (rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5))
+    core = ndimage.shift(np.pad(psf, half - reach), shift[::-1], order=1) / np.float32(psf.max())
+    x, y = centred_grid(half, shift=shift)
+    squares = x**2 + y**2
+    halo = np.float32(rng.uniform(1e-3, 6e-3)) * (1 + squares / np.float32((2 * fwhm) ** 2)) ** np.float32(
+        -rng.uniform(1.1, 1.6)
+    )
+    shape = core + halo
+    if peak > SPIKES_ABOVE / 3 and rng.random() < SPIKED_SHARE:
+        angle, strength = rng.uniform(0, math.pi / 2), rng.uniform(1e-3, 6e-3)
+        for a, b in ((0, 1), (1, 0)):
+            along, across = (rotate(x, y, angle)[index] for index in (a, b))
+            shape = shape + np.float32(strength) * np.exp(
+                -np.abs(along) / np.float32(half / rng.uniform(2.5, 5)) - across**2 / np.float32(0.4 * fwhm**2)
+            )
+    edge = np.clip((half - np.sqrt(squares)) / np.float32(0.2 * half), 0, 1)  # no hard edge
+    colour = np.exp(np.asarray([0.45, 0.0, -0.75]) * rng.uniform(-0.5, 0.8))
+    light = np.float32(peak) * (shape * edge)[..., None] * (colour / colour.mean()).astype(np.float32)
     return Stamp(np.minimum(light, np.float32(WELL)).astype(np.float32), (half + shift[0], half + shift[1]))

@@ -6,16 +6,14 @@ The stamps of `hst_cosmos` are shrunk, so that their own PSF is narrow, and ligh
 from __future__ import annotations
 
 import csv
-import hashlib
 from pathlib import Path
 
 import numpy as np
-import torch
 from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.heads.restoration.noise import starlet
+from backend.scenes.hst_galaxies import part_of, significant_light
 from benchmarks.restoration.galaxies import CANVAS, OVERSAMPLING
 
 __all__ = ["PARTS", "PSF_CELLS", "part_of", "real_psfs", "real_scenes"]
@@ -23,14 +21,6 @@ __all__ = ["PARTS", "PSF_CELLS", "part_of", "real_psfs", "real_scenes"]
 PARTS = ("train", "val", "test")
 PSF_CELLS = 63
 """Side of a PSF on the grid of half pixels."""
-SEED = "restoration-1"
-LEAST_SN, EDGE_CELLS, SCALES = 3.5, 1.0, 3
-
-
-def part_of(name: str) -> str:
-    """Return the part of a real galaxy or PSF: 60 % train, 15 % val, 25 % test, by a hash of its name."""
-    share = int(hashlib.sha256(f"{SEED}:{name}".encode()).hexdigest()[:8], 16) / 2**32
-    return "train" if share < 0.6 else "val" if share < 0.75 else "test"
 
 
 def real_scenes(data: Path, part: str, *, shrink: float) -> dict[str, NDArray[np.float32]]:
@@ -55,23 +45,13 @@ def real_psfs(data: Path, part: str, *, width: float) -> list[NDArray[np.float32
 
 
 def _scene(image: NDArray[np.float64], shrink: float) -> NDArray[np.float32]:
-    image = _significant(image)
+    image = significant_light(image)
     small = ndimage.zoom(ndimage.gaussian_filter(image, 0.3 * shrink), 1 / shrink, order=3, mode="constant").clip(min=0)
     scene = np.zeros((CANVAS, CANVAS))
     height, width = (min(side, CANVAS) for side in small.shape)
     top, left = (CANVAS - height) // 2, (CANVAS - width) // 2
     scene[top : top + height, left : left + width] = small[:height, :width]
     return (scene / scene.sum()).astype(np.float32)
-
-
-def _significant(image: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return an image with its significant starlet coefficients only, by the noise measured on each scale."""
-    *details, rest = (plane[0].numpy() for plane in starlet(torch.from_numpy(image)[None].double(), SCALES))
-    residual = rest - np.median(rest)
-    for plane in details:
-        noise = 1.4826 * np.median(np.abs(plane))
-        residual = residual + np.where(np.abs(plane) > LEAST_SN * noise, plane, 0)
-    return ndimage.gaussian_filter((residual > 0).astype(float), EDGE_CELLS) * residual.clip(min=0)
 
 
 def _resample(psf: NDArray[np.float64], factor: float) -> NDArray[np.float32]:

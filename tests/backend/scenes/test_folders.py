@@ -5,9 +5,11 @@ from __future__ import annotations
 from itertools import combinations
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from backend.scenes.folders import Part, frame_files, generator_of, list_outlines, load_cutouts
+from backend.scenes.folders import Part, frame_files, generator_of, list_outlines, load_cutouts, survey_generator_of
+from backend.scenes.hst_galaxies import load_stamps
 
 DATA = Path(__file__).resolve().parents[4] / "shared" / "data"
 PARTS: tuple[Part, ...] = ("train", "val", "test")
@@ -49,3 +51,20 @@ def test_real_galaxies_can_be_cut_out() -> None:
     cutouts = load_cutouts(DATA / "masks", part="val")
     assert len(cutouts) == 8
     assert all(cutout.levels[0].max() > 0.1 and cutout.radius > 10 for cutout in cutouts)
+
+
+@pytest.mark.skipif(not (DATA / "hst_cosmos").is_dir(), reason="the stamps of HST are not here: ../shared/data/hst_cosmos")
+def test_stamps_of_hst_have_no_noise_and_parts_share_none() -> None:
+    parts = [load_stamps(DATA / "hst_cosmos", part=part) for part in PARTS]
+    assert sum(len(part) for part in parts) == 58
+    for stamp in parts[1]:
+        border = np.concatenate([stamp.levels[0][0], stamp.levels[0][-1]])
+        assert stamp.levels[0].max() == 1
+        assert np.median(border) == 0
+        assert 1 < stamp.radius < stamp.levels[0].shape[0]
+
+
+def test_survey_scenes_need_no_folder(tmp_path: Path) -> None:
+    scene = survey_generator_of(tmp_path, part="val").draw(1, 96)
+    assert set(scene.kinds) <= {"simulated"}
+    assert not np.array_equal(scene.image, survey_generator_of(tmp_path, part="test").draw(1, 96).image)
