@@ -115,7 +115,7 @@ def quality_numbers(quality: Quality, plan: QualityPlan) -> dict[str, object]:
 
 def _groups(quality: Quality) -> Groups:
     """Return the groups of results, with the blends among the scenes as a third group."""
-    blends = [result for result in quality.groups["scenes"] if result.object.is_blended]
+    blends = [result for result in quality.groups["scenes"] if result.object.blended]
     return {**quality.groups, **({"blends": blends} if blends else {})}
 
 
