@@ -36,7 +36,7 @@ class PredictionTable:
         from sync.export.texts import safe_cell  # imported on use: it imports astropy
 
         features, controls = rows
-        height, width = features.image.pixels.shape[:2]
+        height, width = features.stored_image.pixels.shape[:2]
         row: dict[str, Any] = {"file": safe_cell(path), "version": self._version, "width": width, "height": height}
         for control, (value, _) in controls.items():
             row |= _flatten(control, value)

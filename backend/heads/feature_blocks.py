@@ -47,7 +47,8 @@ class Block:
 
 
 FeatureBlocks = Mapping[str, Block]
-"""Name of a block, one of `BLOCKS`, to the block; a block that was not read has no entry."""
+"""Name of a block, one of `BLOCKS`, to the block; a block that was not read has no entry. For a galaxy whose image cannot be
+read, `IMAGE` is a block without values and with the reason."""
 
 NO_BLOCKS: FeatureBlocks = MappingProxyType({})
 
@@ -69,7 +70,7 @@ def describe_missing(blocks_used: Sequence[str], blocks: FeatureBlocks, features
     features : mapping
         Name of each block that the head uses to the names of its values.
     """
-    parts = []
+    parts = [f"not used: image: {blocks[IMAGE].missing['']}"] if IMAGE in blocks else []
     for name, values in features.items():
         block = blocks.get(name, Block())
         if name not in blocks_used and "" in block.missing:

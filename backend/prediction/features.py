@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import copy
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -20,18 +20,17 @@ from numpy.typing import NDArray
 from backend.heads.extraction.extract import extract
 from backend.heads.extraction.serialise import ARCHIVE_VERSION, pack, unpack
 from backend.heads.extraction.source import ExtractionSettings, Source
-from backend.heads.feature_blocks import NO_BLOCKS, FeatureBlocks
 from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, check_side
 from backend.images.store import ImageSource, StoredImage
-from backend.lvm.feature_maps import FeaturePyramid, Pyramids
+from backend.lvm.feature_maps import Pyramids
 from backend.lvm.joined_embeddings import EmbeddingColumns, JoinedEmbeddings
-from backend.measurement.measured_object import MeasuredObject
+from backend.prediction.image_features import ImageFeatures
 from sync.errors.failures import attempt, attempt_together
 from sync.errors.images import ImageError
 from sync.files.cache import Cache, key_of
 from sync.geometry.shapes import Size
 
-__all__ = ["FeatureExtractor", "ImageFeatures"]
+__all__ = ["FeatureExtractor"]
 
 FETCHES_AT_ONCE = 4
 SIZE_LIFETIME_S = 3600.0
@@ -40,39 +39,6 @@ training."""
 MOST_SIZES = 100_000
 LONGEST_REFERENCE = 2000
 """Longest reference, in characters, whose size is cached: longer ones are data URLs that hold the image itself."""
-
-
-@dataclass(frozen=True)
-class ImageFeatures:
-    """Features of one image.
-
-    Attributes
-    ----------
-    image : StoredImage
-    embedding : ndarray, shape (d,), or None
-        None if it was not requested.
-    size : (width, height) or None
-        Pixels; None if neither sources nor feature maps were requested.
-    sources : mapping
-        Extraction settings to the sources found with them.
-    pyramid : FeaturePyramid or None
-        Feature maps of the encoder, read or computed one tile at a time when accessed; None if they were not requested.
-    windowed_image : WindowedImage or None
-        Windows for the segmenter, encoded when accessed; None if `size` is None.
-    blocks : FeatureBlocks
-        What the data of the image's task tell of the galaxy; empty for an image without a task.
-    structure : MeasuredObject or None
-        The measured structure of the galaxy; None if it was not requested or cannot be measured.
-    """
-
-    image: StoredImage
-    embedding: NDArray[np.float32] | None
-    size: Size | None
-    sources: Mapping[ExtractionSettings, tuple[Source, ...]]
-    pyramid: FeaturePyramid | None = None
-    windowed_image: WindowedImage | None = None
-    blocks: FeatureBlocks = field(default_factory=lambda: NO_BLOCKS)
-    structure: MeasuredObject | None = None
 
 
 class FeatureExtractor:
@@ -198,7 +164,7 @@ class FeatureExtractor:
         if embed:
             readable = {index: features for index, features in enumerate(outcomes) if isinstance(features, ImageFeatures)}
             embeddings = attempt_together(
-                self._embed, [(features.image, references[index]) for index, features in readable.items()]
+                self._embed, [(features.stored_image, references[index]) for index, features in readable.items()]
             )
             for (index, features), embedding in zip(readable.items(), embeddings, strict=True):
                 if isinstance(embedding, ImageError):

@@ -1,7 +1,7 @@
 """The predictor: predicts Label Studio tasks.
 
-It returns exactly one prediction per task, in order. A task whose image cannot be read, or on which a head fails, gets an empty
-prediction and a log line, and the other tasks are predicted.
+It returns exactly one prediction per task, in order. A task on which a head fails gets an empty prediction and a log line. Of a
+task whose image cannot be read, which is logged, only heads that work with columns or a spectrum alone predict their controls.
 """
 
 from __future__ import annotations
@@ -19,7 +19,8 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
-from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.image_groups import group_images
 from backend.prediction.prediction import EMPTY_SCORE, Draft, Prediction, PredictionTask
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
@@ -184,10 +185,9 @@ class Predictor:
                 continue
             images = [image for image in images_of_control(task.data, self.config, finders[0].control) if image[0] == to_name]
             for features in self._extract_features([task], [(0, image) for image in images], finders):
-                if isinstance(features, ImageFeatures):
-                    outcome = attempt(partial(self._prefetch_image, features, finders))
-                    if isinstance(outcome, ImageError):
-                        log.warning("event=not_prefetched task=%d version=%s reason=%r", task.id, self.version, str(outcome))
+                outcome = attempt(partial(self._prefetch_image, features, finders))
+                if isinstance(outcome, ImageError):
+                    log.warning("event=not_prefetched task=%d version=%s reason=%r", task.id, self.version, str(outcome))
 
     def _prefetch_image(self, features: ImageFeatures, finders: Sequence[ControlModel]) -> None:
         if features.windowed_image is not None:
@@ -210,23 +210,23 @@ class Predictor:
         self, tasks: Sequence[PredictionTask], places: Sequence[Place], models: Sequence[ControlModel], drafts: Sequence[Draft]
     ) -> None:
         """Predict images with the same models, and add their regions to the drafts of their tasks."""
-        outcomes = self._extract_features(tasks, places, models)
-        for (index, _), outcome in zip(places, outcomes, strict=True):
-            if isinstance(outcome, ImageError):
-                drafts[index].problem = str(outcome)
-        readable = [place for place, outcome in zip(places, outcomes, strict=True) if isinstance(outcome, ImageFeatures)]
-        features_of_images = [outcome for outcome in outcomes if isinstance(outcome, ImageFeatures)]
+        features_of_places = dict(zip(places, self._extract_features(tasks, places, models), strict=True))
+        for (index, _), features in features_of_places.items():
+            drafts[index].problem = features.problem or drafts[index].problem
         for model in models:
-            predictions = attempt_together(model.predict_regions, features_of_images)
-            for (index, image), prediction in zip(readable, predictions, strict=True):
+            usable = {place: each for place, each in features_of_places.items() if each.image or model.blocks_without_image}
+            predictions = attempt_together(model.predict_regions, list(usable.values()))
+            for (index, image), prediction in zip(usable, predictions, strict=True):
                 if isinstance(prediction, ImageError):
                     drafts[index].problem = str(prediction)
                     log.warning(
                         "event=control_not_predicted task=%d version=%s control=%s reason=%r",
                         tasks[index].id, self.version, model.control.name, str(prediction),
                     )  # fmt: skip
-                else:
-                    drafts[index].region_predictions.append((model.control, image, prediction))
+                    continue
+                # A task whose image annotators cannot see comes last, however uncertain its prediction is.
+                own = prediction if usable[index, image].image is not None else replace(prediction, confidence=None)
+                drafts[index].region_predictions.append((model.control, image, own))
 
     def _finish(self, task: PredictionTask, draft: Draft) -> Prediction:
         prediction = attempt(partial(draft.finish, self.config, self.version))
@@ -244,7 +244,7 @@ class Predictor:
 
     def _extract_features(
         self, tasks: Sequence[PredictionTask], places: Sequence[Place], models: Sequence[ControlModel]
-    ) -> list[ImageFeatures | ImageError]:
+    ) -> list[ImageFeatures]:
         return extract_task_features(
             self.extractor, self.config, tasks, places, models, blocks=self._blocks, version=self.version
         )

@@ -8,7 +8,8 @@ from backend.heads.feature_blocks import STRUCTURE
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.control_models.control_model import ControlModel
 from backend.prediction.control_models.results import Row
-from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_structure import add_structure
 from sync.errors.failures import attempt_together
 from sync.errors.images import ImageError

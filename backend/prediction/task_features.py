@@ -9,7 +9,8 @@ from functools import partial
 
 from backend.heads.feature_blocks import STRUCTURE
 from backend.prediction.control_models import ControlModel
-from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.prediction import ImageName, PredictionTask
 from backend.prediction.task_blocks import TaskBlocks
 from backend.prediction.task_structure import add_structure, data_of_image
@@ -35,7 +36,7 @@ def extract_task_features(
     *,
     blocks: TaskBlocks,
     version: str,
-) -> list[ImageFeatures | ImageError]:
+) -> list[ImageFeatures]:
     """Extract the features of images that models need.
 
     Parameters
@@ -53,8 +54,9 @@ def extract_task_features(
 
     Returns
     -------
-    list of ImageFeatures or ImageError
-        In the order of `places`; an error for an image that cannot be read, which is logged.
+    list of ImageFeatures
+        In the order of `places`. Those of an image that cannot be read, which is logged, have only the blocks from which models
+        predict a task without its image.
     """
     outcomes: dict[int, ImageFeatures | ImageError] = {}
     references: dict[int, str] = {}
@@ -79,14 +81,19 @@ def extract_task_features(
                 data = data_of_image(tasks[index].data, image, config)
                 features = add_structure(features, data, models, measurer=blocks.structure)
         outcomes[number] = features
-    for number, outcome in outcomes.items():
+    names_without_image = frozenset().union(*(model.blocks_without_image for model in models))
+    results = []
+    for number, (index, (to_name, page)) in enumerate(places):
+        outcome = outcomes[number]
         if isinstance(outcome, ImageError):
-            index, (to_name, page) = places[number]
             log.warning(
                 "event=image_not_read task=%d version=%s image=%s page=%d reason=%r",
                 tasks[index].id, version, to_name, page, str(outcome),
             )  # fmt: skip
-    return [outcomes[number] for number in range(len(places))]
+            own_blocks = blocks.read(tasks[index].data, only=names_without_image)
+            outcome = ImageFeatures.without_image(own_blocks, reason=str(outcome))
+        results.append(outcome)
+    return results
 
 
 def reference_of(task: PredictionTask, image: ImageName, config: LabelConfig) -> str:

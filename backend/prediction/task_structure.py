@@ -11,7 +11,7 @@ from typing import Any
 from backend.heads.feature_blocks import STRUCTURE, Block
 from backend.measurement.task_reader import TASK_KEYS, TaskMeasurer
 from backend.prediction.control_models import ControlModel, ObjectModel
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.prediction import ImageName
 from sync.controls import MASKS
 from sync.errors.failures import attempt
@@ -40,7 +40,7 @@ def add_structure(
     """
     block = attempt(partial(_measure, features, data, models, measurer))
     if isinstance(block, ImageError):
-        log.info("event=not_measured image=%s reason=%r", features.image.key, str(block))
+        log.info("event=not_measured image=%s reason=%r", features.stored_image.key, str(block))
         return replace(features, blocks={**features.blocks, STRUCTURE: Block(missing={"": str(block)})})
     return replace(features, blocks={**features.blocks, STRUCTURE: block.as_block()}, structure=block)
 
@@ -54,7 +54,9 @@ def data_of_image(data: Mapping[str, Any], image: ImageName, config: LabelConfig
 
 def _measure(features: ImageFeatures, data: Mapping[str, Any], models: Sequence[ControlModel], measurer: TaskMeasurer) -> Any:
     with_indices = any(model.needs_indices for model in models)
-    return measurer.measure(features.image, data, _outlines(features, models), size=features.size, with_indices=with_indices)
+    return measurer.measure(
+        features.stored_image, data, _outlines(features, models), size=features.size, with_indices=with_indices
+    )
 
 
 def _outlines(features: ImageFeatures, models: Sequence[ControlModel]) -> list[Footprint] | None:

@@ -164,7 +164,7 @@ class SurveyWorker:
                 rows[index]["error"] = str(prediction)
                 continue
             features, values = prediction
-            height, width = features.image.pixels.shape[:2]
+            height, width = features.stored_image.pixels.shape[:2]
             rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(values)}
             rows[index] |= {self._columns[name]: value for name, (value, _) in values.items()}
             # Of the shipped encoder whatever the heads stand on, so that surveys can be compared.

@@ -28,7 +28,7 @@ from sklearn.metrics import roc_auc_score
 from backend.active.ranking import DEFAULT_STRATEGY
 from backend.heads.classification.morphology import Morphology
 from backend.prediction.factory import read_config
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from benchmarks.human_in_the_loop.sets import SETS, Galaxies
 from benchmarks.human_in_the_loop.simulation import BATCH, Setting, simulate
 from benchmarks.loop.fixture import ASK_EVERY_S, LabelStudioFixture, open_fixture

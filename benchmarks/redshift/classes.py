@@ -15,11 +15,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.classification.class_expert import PlainClasses
 from backend.heads.classification.column_choice import choose_class_features
-from backend.heads.classification.combined import CombinedClasses, PlainClasses
-from backend.heads.classification.combined_fitting import LabelledImages, fit_combined
+from backend.heads.classification.combined import CombinedClasses
+from backend.heads.classification.combined_fitting import fit_combined
+from backend.heads.classification.fit_classes import MorphologyFit
+from backend.heads.classification.labelled_images import LabelledImages
 from backend.heads.classification.links import link_of
-from backend.heads.classification.morphology import Morphology
 from backend.heads.feature_blocks import COLUMNS, Block
 from backend.heads.inputs import HeadInputs
 from benchmarks.redshift.pictures import colours_of, embed
@@ -40,24 +42,9 @@ class ClassSet:
 
     def fit(self, inputs: HeadInputs, rows: NDArray[np.intp]) -> PlainClasses | CombinedClasses:
         """Fit to the galaxies at `rows` with other inputs."""
-
-        def fit(
-            features: NDArray[np.floating],
-            targets: NDArray[np.floating],
-            *,
-            offset: NDArray[np.floating] | None,
-            like: PlainClasses | None = None,
-            caution: float = 1.0,
-        ) -> Morphology:
-            plan = like.plan if isinstance(like, Morphology) else None
-            return Morphology.fit(
-                features, targets, classes=self.classes, exclusive=True, offset=offset, caution=caution, plan=plan
-            )
-
         own, targets = inputs.only(rows), np.eye(len(self.classes))[self.kinds[rows]]
-        images = LabelledImages(
-            own, targets, fit=fit, offset=None, leaf_targets=lambda each: each, link=link_of(exclusive=True)
-        )
+        fit, link = MorphologyFit(self.classes, exclusive=True), link_of(exclusive=True)
+        images = LabelledImages(own, targets, fit=fit, offset=None, leaf_targets=lambda each: each, link=link)
         return fit_combined(images, choose_class_features(own.blocks, targets, control="kind", labels=self.classes))
 
 

@@ -55,7 +55,7 @@ def run_metallicity(galaxies: GalaxySet, folder: Path) -> dict[str, Any]:
     no_embeddings = np.empty((len(files), 0), np.float32)
     empty: tuple[FeatureBlocks, ...] = tuple({} for _ in files)
     arms = {
-        "mean": HeadInputs(no_embeddings, empty),
+        "mean": HeadInputs.of_images(np.zeros((len(files), 1), np.float32)),
         "image": HeadInputs(embeddings, empty),
         "columns": HeadInputs(no_embeddings, blocks),
         "columns and image": HeadInputs(embeddings, blocks),

@@ -22,7 +22,7 @@ from backend.heads.inputs import HeadInputs
 from backend.heads.regression import Regression
 from backend.images.store import StoredImage, image_key
 from backend.prediction.factory import PredictorFactory
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.predictor import PredictionTask
 from backend.prediction.project_heads import ProjectHeads
 from sync.files.cache import MemoryCache

@@ -1,12 +1,12 @@
 """Classes from the image, catalogue columns and a spectrum: classifiers of blocks that start from the image's probabilities.
 
 The log-probabilities of the classifier on embeddings are the offset of a classifier on the blocks. A galaxy without the blocks
-gets the probabilities of the image.
+gets the probabilities of the image; one without an image gets those of a classifier on its blocks alone, if there is one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self, cast
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from backend.heads import storage
 from backend.heads.classification.block_features import BlockFeatures
+from backend.heads.classification.class_expert import BlockTrial, ClassExpert, PlainClasses
 from backend.heads.classification.decision_tree import DecisionTree
-from backend.heads.classification.links import LEAST_PROBABILITY
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.uncertainty import Uncertainty
 from backend.heads.errors import HeadError
@@ -25,54 +25,13 @@ from backend.heads.feature_blocks import IMAGE
 from backend.heads.feature_table import FeatureTable
 from backend.heads.inputs import HeadInputs
 
-__all__ = ["BlockTrial", "ClassExpert", "CombinedClasses", "PlainClasses", "log_probabilities"]
+__all__ = ["CombinedClasses"]
 
 NAME = "combined_classes"
 KINDS: Mapping[str, type[Morphology | DecisionTree]] = {"morphology": Morphology, "tree": DecisionTree}
 
-PlainClasses = Morphology | DecisionTree
-"""A classifier of one matrix of features."""
-
 Floats = NDArray[np.float32]
 Rows = NDArray[np.intp]
-
-
-@dataclass(frozen=True, slots=True)
-class BlockTrial:
-    """How well blocks predict held-out galaxies, compared with the image.
-
-    Attributes
-    ----------
-    blocks : tuple of str
-    galaxies : int
-    image_loss, loss : float
-        Mean log loss, nats, of the image alone, and of the image and the blocks.
-    gain_error : float
-        Standard error of the difference between the two.
-    used : bool
-        Whether any galaxy is predicted with these blocks.
-    """
-
-    blocks: tuple[str, ...]
-    galaxies: int
-    image_loss: float
-    loss: float
-    gain_error: float
-    used: bool
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ClassExpert:
-    """A classifier of blocks, with the log-probabilities of the image as its offset."""
-
-    features: BlockFeatures
-    head: PlainClasses
-
-    @property
-    def inputs(self) -> tuple[str, ...]:
-        """Names of what it uses; the image is not among them if the folds chose a fit without the offset."""
-        alone = isinstance(self.head, Morphology) and self.head.plan.offset_weight == 0
-        return self.features.blocks if alone else (IMAGE, *self.features.blocks)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -88,6 +47,8 @@ class CombinedClasses:
         Blocks that a galaxy has, to the index of the expert that predicts it; without an entry, the image predicts it.
     trials : tuple of BlockTrial
         The sets of blocks that were compared with the image.
+    choices_without_image : mapping
+        Blocks that a galaxy without an image has, to the index of its expert; without an entry, it is not predicted.
     """
 
     image: PlainClasses
@@ -95,6 +56,7 @@ class CombinedClasses:
     experts: tuple[ClassExpert, ...] = ()
     choices: Mapping[frozenset[str], int] = field(default_factory=dict)
     trials: tuple[BlockTrial, ...] = ()
+    choices_without_image: Mapping[frozenset[str], int] = field(default_factory=dict)
 
     @property
     def encoder(self) -> str:
@@ -103,33 +65,40 @@ class CombinedClasses:
 
     @property
     def blocks(self) -> frozenset[str]:
-        """Names of the blocks that any prediction uses."""
-        return frozenset(block for expert in self.experts for block in expert.features.blocks)
+        """Names of the blocks that predictions of galaxies with an image use."""
+        return frozenset(block for index in self.choices.values() for block in self.experts[index].features.blocks)
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Features of each block that any prediction uses."""
-        return {block: self.table.names[block] for block in self.table.blocks if block in self.blocks}
+    def blocks_without_image(self) -> frozenset[str]:
+        """Names of the blocks that predictions of galaxies without an image use; empty if these are not predicted."""
+        numbers = self.choices_without_image.values()
+        return frozenset(block for index in numbers for block in self.experts[index].features.blocks)
+
+    def features_of(self, blocks: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the features of some blocks, by block."""
+        return {block: self.table.names[block] for block in self.table.blocks if block in blocks}
 
     def predict(self, inputs: HeadInputs, *, offset: NDArray[np.floating] | None = None) -> Floats:
         """Return probabilities of the classes, shape (n, k); `offset` is that of the classifier on embeddings.
+
+        A galaxy that is not predicted, since it has neither an image nor the blocks for it, has a row of NaN.
 
         Raises
         ------
         ValueError
             If shapes do not fit, a number is not finite, or the head was fitted with an offset and gets none.
         """
-        probabilities = self.image.predict(inputs.embeddings, offset=offset)
+        probabilities = self._predict_images(inputs, offset)
         for expert, rows, features in self._groups(inputs):
-            probabilities[rows] = expert.head.predict(features, offset=log_probabilities(probabilities[rows]))
+            probabilities[rows] = expert.head.predict(features, offset=expert.offset(probabilities[rows]))
         return probabilities
 
     def predict_nodes(self, inputs: HeadInputs, *, offset: NDArray[np.floating] | None = None) -> Floats:
         """Return the probability of each node of a tree, shape (n, m); parameters and errors are those of `predict`."""
         tree = cast(DecisionTree, self.image)
-        nodes = tree.predict_nodes(inputs.embeddings, offset=offset)
+        nodes = _predict_pictured(tree.predict_nodes, inputs, offset, width=len(tree.tree.nodes))
         for expert, rows, features in self._groups(inputs):
-            logs = log_probabilities(nodes[rows][:, tree.tree.ends])
+            logs = expert.offset(nodes[rows][:, tree.tree.ends])
             nodes[rows] = cast(DecisionTree, expert.head).predict_nodes(features, offset=logs)
         return nodes
 
@@ -138,20 +107,24 @@ class CombinedClasses:
 
         The epistemic uncertainty of the image's weights is added to that of the weights of the blocks.
         """
-        image = self.image.uncertainty(inputs.embeddings, offset=offset)
-        epistemic, aleatoric = image.epistemic.copy(), image.aleatoric.copy()
+        pictured = inputs.has_image
+        epistemic, aleatoric = np.full(len(inputs), np.nan, np.float32), np.full(len(inputs), np.nan, np.float32)
+        if pictured.any():
+            offset_of_images = None if offset is None else offset[pictured]
+            image = self.image.uncertainty(inputs.embeddings[pictured], offset=offset_of_images)
+            epistemic[pictured], aleatoric[pictured] = image.epistemic, image.aleatoric
         probabilities: Floats | None = None
         for expert, rows, features in self._groups(inputs):
             if probabilities is None:
-                probabilities = self.image.predict(inputs.embeddings, offset=offset)
-            own = expert.head.uncertainty(features, offset=log_probabilities(probabilities[rows]))
-            epistemic[rows] = own.epistemic + (image.epistemic[rows] if IMAGE in expert.inputs else 0)
+                probabilities = self._predict_images(inputs, offset)
+            own = expert.head.uncertainty(features, offset=expert.offset(probabilities[rows]))
+            epistemic[rows] = own.epistemic + (epistemic[rows] if IMAGE in expert.inputs else 0)
             aleatoric[rows] = own.aleatoric
         return Uncertainty(epistemic, aleatoric)
 
     def blocks_used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
-        """Return the names of the inputs that the prediction of each galaxy uses, length n."""
-        used: list[tuple[str, ...]] = [(IMAGE,)] * len(inputs)
+        """Return the names of the inputs that the prediction of each galaxy uses, length n; none if it is not predicted."""
+        used: list[tuple[str, ...]] = [(IMAGE,) if has else () for has in inputs.has_image.tolist()]
         for expert, rows, _ in self._groups(inputs):
             for row in rows.tolist():
                 used[row] = expert.inputs
@@ -159,15 +132,23 @@ class CombinedClasses:
 
     def _groups(self, inputs: HeadInputs) -> Iterator[tuple[ClassExpert, Rows, Floats]]:
         """Yield the experts with the rows that they predict, and the features of these galaxies."""
-        if not self.choices:
+        pictured = inputs.has_image
+        parts = [(pictured, self.choices), (~pictured, self.choices_without_image)]
+        if not any(chosen.any() and choices for chosen, choices in parts):
             return
         present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
-        for blocks, index in self.choices.items():
-            has = [present[block] if block in blocks else ~present[block] for block in present]
-            rows = np.flatnonzero(np.logical_and.reduce(has))
-            if len(rows):
-                expert = self.experts[index]
-                yield expert, rows, expert.features.read(self.table, inputs.only(rows).blocks)
+        for chosen, choices in parts:
+            for blocks, index in choices.items():
+                has = [present[block] if block in blocks else ~present[block] for block in present]
+                rows = np.flatnonzero(np.logical_and.reduce([chosen, *has]))
+                if len(rows):
+                    expert = self.experts[index]
+                    yield expert, rows, expert.features.read(self.table, inputs.only(rows).blocks)
+
+    def _predict_images(self, inputs: HeadInputs, offset: NDArray[np.floating] | None) -> Floats:
+        """Return the probabilities of the classes by the image, shape (n, k); NaN for galaxies without one."""
+        classes = self.image.classes if isinstance(self.image, Morphology) else self.image.tree.ends
+        return _predict_pictured(self.image.predict, inputs, offset, width=len(classes))
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`, and the classifiers into subfolders."""
@@ -182,6 +163,7 @@ class CombinedClasses:
             "left_out": list(self.table.left_out),
             "experts": [list(expert.features.blocks) for expert in self.experts],
             "expert_of_blocks": [[sorted(blocks), index] for blocks, index in self.choices.items()],
+            "expert_without_image": [[sorted(blocks), index] for blocks, index in self.choices_without_image.items()],
             "trials": [asdict(trial) for trial in self.trials],
             "encoder": self.encoder,
         }
@@ -200,25 +182,33 @@ class CombinedClasses:
                 {block: tuple(map(str, names)) for block, names in record.field("features", dict).items()},
                 record.names("left_out"),
             )
+            choices = {frozenset(blocks): int(index) for blocks, index in record.field("expert_of_blocks", list)}
+            # Heads of versions before tasks without an image do not have these.
+            without_image = {frozenset(blocks): int(index) for blocks, index in record.fields.get("expert_without_image", [])}
             experts = []
             for index, blocks in enumerate(record.field("experts", list)):
                 features = BlockFeatures.of_arrays([str(block) for block in blocks], _reader(record, index))
-                experts.append(ClassExpert(features, kind.load(folder / f"expert-{index}")))
-            choices = {frozenset(blocks): int(index) for blocks, index in record.field("expert_of_blocks", list)}
+                expert_head = kind.load(folder / f"expert-{index}")
+                experts.append(ClassExpert(features, expert_head, without_image=index in without_image.values()))
             trials = tuple(BlockTrial(**{**trial, "blocks": tuple(trial["blocks"])}) for trial in record.field("trials", list))
-            if not all(0 <= index < len(experts) for index in choices.values()):
+            if not all(0 <= index < len(experts) for index in [*choices.values(), *without_image.values()]):
                 raise ValueError("its choices name an expert that it does not have")
-            return cls(kind.load(folder / IMAGE), table, tuple(experts), choices, trials)
+            return cls(kind.load(folder / IMAGE), table, tuple(experts), choices, trials, without_image)
         except HeadError:
             raise
         except (TypeError, ValueError, KeyError, IndexError, AttributeError) as error:
             raise HeadError(f"the head in {folder} is damaged: {error}") from error
 
 
-def log_probabilities(probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
-    """Return logarithms of probabilities, as the offset of another classifier."""
-    logs: NDArray[np.float64] = np.log(np.clip(probabilities.astype(np.float64), LEAST_PROBABILITY, 1 - LEAST_PROBABILITY))
-    return logs
+def _predict_pictured(
+    predict: Callable[..., Floats], inputs: HeadInputs, offset: NDArray[np.floating] | None, *, width: int
+) -> Floats:
+    """Return what a function predicts from the embeddings, shape (n, width); NaN for galaxies without an image."""
+    pictured = inputs.has_image
+    answers = np.full((len(inputs), width), np.nan, np.float32)
+    if pictured.any():
+        answers[pictured] = predict(inputs.embeddings[pictured], offset=None if offset is None else offset[pictured])
+    return answers
 
 
 def _reader(record: storage.StoredHead, index: int) -> Any:

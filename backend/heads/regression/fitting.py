@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.errors import NotEnoughLabels
-from backend.heads.feature_blocks import IMAGE
+from backend.heads.feature_blocks import IMAGE, STRUCTURE
 from backend.heads.feature_table import FeatureTable
 from backend.heads.inputs import HeadInputs
 from backend.heads.regression.expert import IMAGE_RIDGE, LEARNERS, MEAN, Expert
@@ -21,6 +21,7 @@ __all__ = ["FittedExperts", "fit_experts"]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.intp]
+Flags = NDArray[np.bool_]
 
 FOLDS = 5
 
@@ -35,7 +36,7 @@ class FittedExperts:
         Ridge regression on embeddings; None without embeddings.
     experts : tuple of Expert
     choices : mapping
-        Blocks that a galaxy has, to the index of the expert that predicts it.
+        Inputs that a galaxy has, `IMAGE` among them, to the index of the expert that predicts it.
     noise : float
         Median half-width of the 68 % interval of the labelled galaxies.
     """
@@ -69,11 +70,7 @@ class _Labelled:
     def image_without(self, fold: int) -> tuple[Parameters, Floats]:
         """Return the ridge on embeddings without a fold, and its leave-one-out predictions of the others, shape (n,)."""
         if fold not in self.image_of_fold:
-            others = np.flatnonzero(self.folds != fold)
-            ridge, predictions = fit_ridge(self.inputs.embeddings[others], self.values[others])
-            all_rows = np.full(len(self.values), np.nan)
-            all_rows[others] = predictions
-            self.image_of_fold[fold] = ridge, all_rows
+            self.image_of_fold[fold] = _fit_image(self.inputs, self.values, self.folds != fold)
         return self.image_of_fold[fold]
 
 
@@ -84,7 +81,7 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     ----------
     table : FeatureTable
     inputs : HeadInputs
-        Without embeddings, of shape (n, 0), no expert uses the image.
+        If fewer than `MINIMUM_LABELS` galaxies have an image, no expert uses it.
     values : ndarray, shape (n,)
     relative : bool
         Whether an error counts relative to one plus the value, as of redshifts.
@@ -98,8 +95,8 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     if n < MINIMUM_LABELS:
         raise NotEnoughLabels(f"{n} images have a value, and at least {MINIMUM_LABELS} are needed to train")
     weights = 1 / (1 + np.maximum(values, 0)) if relative else np.ones(n)
-    with_image = inputs.embeddings.shape[1] > 0
-    image = fit_ridge(inputs.embeddings, values) if with_image else None
+    pictured = inputs.has_image
+    image = _fit_image(inputs, values, pictured) if int(pictured.sum()) >= MINIMUM_LABELS else None
     data = _Labelled(table, inputs, values, weights, _assign_folds(table, inputs), image)
     trials = [_mean_trial(data)]
     if image is not None:
@@ -107,16 +104,28 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     present = {block: table.present(inputs.blocks, block) for block in table.blocks}
     for blocks in _subsets(table.blocks):
         rows = np.flatnonzero(np.logical_and.reduce([present[block] for block in blocks]))
-        for names in [blocks, (IMAGE, *blocks)] if with_image else [blocks]:
-            trial = _best_trial(data, names, rows)
+        for names in [blocks] if image is None else [blocks, (IMAGE, *blocks)]:
+            trial = _best_trial(data, names, rows[pictured[rows]] if IMAGE in names else rows)
             if trial is not None:
                 trials.append(trial)
-    choices = _choose(trials, data, present, with_image=with_image)
+    choices = _choose(trials, data, present if image is None else {IMAGE: pictured, **present})
     noise = _typical_width(trials[choices[max(choices, key=len)]])
     choice_indices = sorted(set(choices.values()))  # the others are not stored: a forest has megabytes
     experts = tuple(trials[index].expert for index in choice_indices)
     choices = {blocks: choice_indices.index(index) for blocks, index in choices.items()}
     return FittedExperts(None if image is None else image[0], experts, choices, noise)
+
+
+def _fit_image(inputs: HeadInputs, values: Floats, chosen: Flags) -> tuple[Parameters, Floats]:
+    """Fit the ridge regression on embeddings to the chosen galaxies with an image.
+
+    Return it, and its leave-one-out predictions, shape (n,); NaN for other galaxies.
+    """
+    rows = np.flatnonzero(chosen & inputs.has_image)
+    ridge, predictions = fit_ridge(inputs.embeddings[rows], values[rows])
+    all_rows = np.full(len(values), np.nan)
+    all_rows[rows] = predictions
+    return ridge, all_rows
 
 
 def _assign_folds(table: FeatureTable, inputs: HeadInputs) -> Rows:
@@ -140,14 +149,18 @@ def _mean_trial(data: _Labelled) -> _Trial:
 
 
 def _image_trial(data: _Labelled, ridge: Parameters, predictions: Floats) -> _Trial:
-    deviations = ridge.predict(data.inputs.embeddings)[1].astype(np.float64)
-    relative = deviations / ridge.noise if ridge.noise > 0 else np.ones(len(predictions))
-    return _make_trial(data, (IMAGE,), IMAGE_RIDGE, None, np.arange(len(predictions)), predictions, relative)
+    rows = np.flatnonzero(data.inputs.has_image)
+    deviations = ridge.predict(data.inputs.embeddings[rows])[1].astype(np.float64)
+    relative = deviations / ridge.noise if ridge.noise > 0 else np.ones(len(rows))
+    return _make_trial(data, (IMAGE,), IMAGE_RIDGE, None, rows, predictions[rows], relative)
 
 
 def _best_trial(data: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Trial | None:
     """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
     folds, values = data.folds[rows], data.values
+    pictured = data.inputs.has_image
+    if IMAGE in blocks and any((pictured & (data.folds != fold)).sum() < MINIMUM_LABELS for fold in np.unique(folds)):
+        return None
     matrix = _matrix(data, blocks, rows)
     compact = data.table.compact(blocks)
     best: tuple[float, str, Floats, Floats] | None = None
@@ -209,20 +222,19 @@ def _make_trial(
     return _Trial(Expert(blocks, learner, fit, intervals, loss, len(rows)), all_rows)  # type: ignore[arg-type]
 
 
-def _choose(
-    trials: Sequence[_Trial], data: _Labelled, present: Mapping[str, NDArray[np.bool_]], *, with_image: bool
-) -> dict[frozenset[str], int]:
-    """Choose, for each set of blocks, the expert with the least error on the labelled galaxies that have all of them.
+def _choose(trials: Sequence[_Trial], data: _Labelled, present: Mapping[str, Flags]) -> dict[frozenset[str], int]:
+    """Choose, for each set of inputs, the expert with the least error on the labelled galaxies that have all of them.
 
     The experts were fitted to different galaxies, so their own errors cannot be compared: galaxies with a spectrum are
-    brighter.
+    brighter. The structure is measured on the image, so no galaxy has it without an image.
     """
     choices: dict[frozenset[str], int] = {}
-    blocks = tuple(present)
     errors = [np.abs(trial.predictions - data.values) * data.weights for trial in trials]
-    for subset in [(), *_subsets(blocks)]:
-        rows = np.logical_and.reduce([present[block] for block in subset]) if subset else np.ones(len(data.values), bool)
-        available = frozenset((IMAGE, *subset) if with_image else subset)
+    for subset in [(), *_subsets(tuple(present))]:
+        if STRUCTURE in subset and IMAGE in present and IMAGE not in subset:
+            continue
+        rows = np.logical_and.reduce([present[name] for name in subset]) if subset else np.ones(len(data.values), bool)
+        available = frozenset(subset)
         usable = [index for index, trial in enumerate(trials) if available.issuperset(trial.expert.blocks)]
         losses = {
             index: float(errors[index][rows].mean()) if rows.sum() >= MINIMUM_LABELS else trials[index].expert.loss

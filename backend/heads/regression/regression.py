@@ -1,12 +1,12 @@
 """The head of a Number or Rating: regressions on the embedding, the columns, the spectrum and the measured structure.
 
-Each set of blocks that galaxies have is predicted by the expert with the least error in cross-validation, so a galaxy that
-lacks a block is still predicted, and the prediction states which blocks it used.
+Each set of inputs that galaxies have is predicted by the expert with the least error in cross-validation, so a galaxy that
+lacks a block or the image is still predicted, and the prediction states which inputs it used.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -40,6 +40,7 @@ class NumberPredictions:
     Attributes
     ----------
     values : ndarray, shape (n,)
+        NaN for a galaxy that is not predicted: it has no image, and none of its other inputs predicts it.
     half_widths : ndarray, shape (2, n)
         Half-widths of the intervals that contain the value of 68 % and of 90 % of galaxies.
     used_blocks : tuple of tuple of str, length n
@@ -97,10 +98,11 @@ class Regression:
         labels: Floats = np.asarray(values, np.float64)
         if labels.shape != (len(inputs),):
             raise ValueError(f"{len(inputs)} images need as many values, not an array of shape {labels.shape}")
-        if not (np.isfinite(labels).all() and np.isfinite(inputs.embeddings).all()):
+        if not (np.isfinite(labels).all() and np.isfinite(inputs.embeddings[inputs.has_image]).all()):
             raise ValueError("embeddings and values must be finite")
         table = choose_features(inputs.blocks, labels, control=control, relative=relative)
-        return cls(table, fit_experts(table, inputs, labels, relative=relative), relative, inputs.embeddings.shape[1])
+        fitted = fit_experts(table, inputs, labels, relative=relative)
+        return cls(table, fitted, relative, inputs.embeddings.shape[1] if fitted.image is not None else 0)
 
     @property
     def noise(self) -> float:
@@ -109,14 +111,21 @@ class Regression:
 
     @property
     def blocks(self) -> frozenset[str]:
-        """Names of the blocks that any prediction uses, without the image."""
-        experts = {self.experts.experts[index] for index in self.experts.choices.values()}
-        return frozenset(block for expert in experts for block in expert.blocks if block != IMAGE)
+        """Names of the blocks that predictions of galaxies with an image use beside it."""
+        return self._blocks_of(with_image=bool(self.dimension))
 
     @property
-    def columns(self) -> Mapping[str, tuple[str, ...]]:
-        """Features of each block that any prediction uses."""
-        return {block: self.table.names[block] for block in BLOCKS if block in self.blocks}
+    def blocks_without_image(self) -> frozenset[str]:
+        """Names of the blocks that predictions of galaxies without an image use; empty if these are not predicted."""
+        return self._blocks_of(with_image=False)
+
+    def features_of(self, blocks: Collection[str]) -> Mapping[str, tuple[str, ...]]:
+        """Return the features of some blocks, by block."""
+        return {block: self.table.names[block] for block in BLOCKS if block in blocks}
+
+    def _blocks_of(self, *, with_image: bool) -> frozenset[str]:
+        numbers = {index for inputs, index in self.experts.choices.items() if (IMAGE in inputs) is with_image}
+        return frozenset(block for index in numbers for block in self.experts.experts[index].blocks if block != IMAGE)
 
     def predict(self, inputs: HeadInputs) -> NumberPredictions:
         """Predict n galaxies.
@@ -126,26 +135,29 @@ class Regression:
         ValueError
             If the embeddings have another length or are not finite.
         """
-        shape = inputs.embeddings.shape
-        if shape[1] != self.dimension or not np.isfinite(inputs.embeddings).all():
+        shape, pictured = inputs.embeddings.shape, inputs.has_image
+        is_readable = pictured.any() and self.dimension
+        if is_readable and (shape[1] != self.dimension or not np.isfinite(inputs.embeddings[pictured]).all()):
             raise ValueError(f"embeddings must be finite and of shape (n, {self.dimension}), not {shape}")
         n = len(inputs)
-        values, half_widths = np.zeros(n), np.zeros((len(LEVELS), n))
+        values, half_widths = np.full(n, np.nan), np.full((len(LEVELS), n), np.nan)
         blocks_used: list[tuple[str, ...]] = [()] * n
         present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
-        patterns = [self._available(present, row) for row in range(n)]
+        present |= {IMAGE: pictured} if self.dimension else {}
+        patterns = [frozenset(name for name, has in present.items() if has[row]) for row in range(n)]
         for pattern in dict.fromkeys(patterns):
+            choice = self.experts.choices.get(pattern)
             rows = np.array([row for row in range(n) if patterns[row] == pattern], np.intp)
-            expert = self.experts.experts[self.experts.choices[pattern]]
+            if choice is not None and self.experts.experts[choice].learner == MEAN:
+                rows = rows[pictured[rows]]  # the mean of the labels tells nothing of a galaxy that nothing is known of
+            if choice is None or not len(rows):
+                continue
+            expert = self.experts.experts[choice]
             predictions, relative = self._predict(expert, inputs.only(rows))
             values[rows], half_widths[:, rows] = predictions, expert.intervals.half_widths(predictions, relative)
             for row in rows.tolist():
                 blocks_used[row] = expert.blocks
         return NumberPredictions(values, half_widths, tuple(blocks_used))
-
-    def _available(self, present: Mapping[str, NDArray[np.bool_]], row: int) -> frozenset[str]:
-        blocks = {block for block, has in present.items() if has[row]}
-        return frozenset(blocks | {IMAGE} if self.dimension else blocks)
 
     def _predict(self, expert: Expert, inputs: HeadInputs) -> tuple[Floats, Floats]:
         image: Floats | None = None
@@ -214,9 +226,11 @@ def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> Number
     """Predict n galaxies by a regression, or by a ridge regression of a version before feature blocks."""
     if isinstance(head, Regression):
         return head.predict(inputs)
-    values, deviations = head.predict(inputs.embeddings)
-    half_widths = np.outer([norm.ppf((1 + level) / 2) for level in LEVELS], deviations.astype(np.float64))
-    return NumberPredictions(values.astype(np.float64), half_widths, ((IMAGE,),) * len(values))
+    values, half_widths, pictured = np.full(len(inputs), np.nan), np.full((len(LEVELS), len(inputs)), np.nan), inputs.has_image
+    if pictured.any():
+        values[pictured], deviations = head.predict(inputs.embeddings[pictured])
+        half_widths[:, pictured] = np.outer([norm.ppf((1 + level) / 2) for level in LEVELS], deviations.astype(np.float64))
+    return NumberPredictions(values, half_widths, tuple((IMAGE,) if has else () for has in pictured.tolist()))
 
 
 def _reader(record: StoredHead, prefix: str) -> Any:

@@ -84,7 +84,7 @@ def score_candidates(
         None if there is no image that every head can be scored on.
     """
     scorer = HeadScorer(predictors, control, truth, sides)
-    images = scorer.select_readable(_select_images(truth, sides, objects=model_class(control).finds_objects))
+    images = scorer.select_scorable(_select_images(truth, sides, objects=model_class(control).finds_objects), compared_heads)
     if not images:
         return None
     is_trained = [scorer.find_training_images(head, images) for head in compared_heads]

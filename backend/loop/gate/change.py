@@ -18,7 +18,7 @@ from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.agreement import class_agreement
 from backend.prediction.control_models.training_data import inputs_of
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from sync.label_studio.task_images import images_of_control, reference_of_image
 from sync.label_studio.tasks import Task

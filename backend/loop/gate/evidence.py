@@ -88,14 +88,14 @@ def as_evidence(
 
 
 def measure_calibration(control: Control, candidate_scores: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
-    """Measure the calibration of each head that predicts probabilities, on the scored images."""
+    """Measure the calibration of each head that predicts probabilities, on the scored images that it predicts."""
     targets = np.stack([truth.labels[image] for image in candidate_scores.images])
-    probabilities = {name: scores[0].probabilities for name, scores in zip(NAMES, candidate_scores.scores, strict=True)}
-    return {
-        name: calibration_of(control, probability_rows, targets)
-        for name, probability_rows in probabilities.items()
-        if probability_rows is not None
-    }
+    calibration = {}
+    for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
+        probabilities = scores[0].probabilities
+        if probabilities is not None and len(rows := np.flatnonzero(np.isfinite(probabilities).all(axis=1))):
+            calibration[name] = calibration_of(control, probabilities[rows], targets[rows])
+    return calibration
 
 
 def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: Examples) -> dict[str, dict[str, float]]:
@@ -106,26 +106,32 @@ def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: 
     dict
         Name of a head to ``sigma_nmad`` and ``bias``, of redshifts in units of 1 + z; ``outliers``, the share of errors above
         0.15 (1 + z), or above five times sigma_NMAD; ``coverage_68`` and ``coverage_90``, the shares of values in the
-        intervals.
+        intervals. All heads are measured on the images that all of them predict.
     """
     relative = is_redshift(control)
-    calibration = {}
-    for name, scores in zip(NAMES, candidate_scores.scores, strict=True):
-        numbers = scores[0].numbers
-        if numbers is None or not np.isfinite(numbers).all():
-            continue
-        true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
-        probability_rows, narrow, wide = numbers.T
-        errors = scaled_errors(probability_rows, true, relative=relative)
-        control_names = {
+    numbers_of = {
+        name: scores[0].numbers
+        for name, scores in zip(NAMES, candidate_scores.scores, strict=True)
+        if scores[0].numbers is not None and np.isfinite(scores[0].numbers).any()
+    }
+    true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
+    is_predicted = np.logical_and.reduce([np.isfinite(numbers).all(axis=1) for numbers in numbers_of.values()])
+    if not np.any(is_predicted):
+        return {}
+    measurements = {}
+    for name, numbers in numbers_of.items():
+        values, narrow, wide = numbers[is_predicted].T
+        own_true = true[is_predicted]
+        errors = scaled_errors(values, own_true, relative=relative)
+        scores_by_name = {
             "sigma_nmad": sigma_nmad(errors),
             "bias": bias(errors),
             "outliers": outlier_share(errors, relative=relative),
-            "coverage_68": coverage(probability_rows, narrow, true),
-            "coverage_90": coverage(probability_rows, wide, true),
+            "coverage_68": coverage(values, narrow, own_true),
+            "coverage_90": coverage(values, wide, own_true),
         }
-        calibration[name] = {key: float(score(np.ones((1, len(true))))[0]) for key, score in control_names.items()}
-    return calibration
+        measurements[name] = {key: float(score(np.ones((1, len(own_true))))[0]) for key, score in scores_by_name.items()}
+    return measurements
 
 
 def describe_method(is_resampled: NDArray[np.bool_]) -> str:
@@ -160,6 +166,10 @@ def _describe_numbers(numbers: Mapping[str, Mapping[str, float]]) -> str:
 
 
 def describe_inputs(head: Regression | CombinedClasses) -> dict[str, Any]:
-    """Return which feature blocks a head uses, and which columns it leaves out and why, as evidence."""
-    inputs = {"used": sorted(head.blocks), "left_out": list(head.table.left_out)}
+    """Return as evidence which feature blocks a head uses, beside the image and without one, and why it leaves out columns."""
+    inputs = {
+        "used": sorted(head.blocks),
+        "used_without_image": sorted(head.blocks_without_image),
+        "left_out": list(head.table.left_out),
+    }
     return inputs | ({"compared": [asdict(trial) for trial in head.trials]} if isinstance(head, CombinedClasses) else {})

@@ -16,12 +16,14 @@ from backend.loop.training.cross_validation import FoldPlan, assign_folds
 from backend.loop.training.refit import Refits
 from backend.prediction.control_models import ControlModel, Scores, create_models, model_class
 from backend.prediction.control_models.examples import Examples, ImageOfTask
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads
 from sync.labelling.config import Control
 
 __all__ = ["ComparedHead", "HeadScorer", "model_of", "switch_encoder"]
+
+UNREADABLE = "it cannot be read"
 
 
 @dataclass(frozen=True)
@@ -58,12 +60,21 @@ class HeadScorer:
     def group(self, image: ImageOfTask) -> str:
         return self._sides.galaxies.get(image.task, str(image.task))
 
-    def select_readable(self, images: Sequence[ImageOfTask]) -> list[ImageOfTask]:
+    def select_scorable(self, images: Sequence[ImageOfTask], compared_heads: Sequence[ComparedHead]) -> list[ImageOfTask]:
+        """Return the images that can be read, and those whose tasks any of the heads predicts without the image."""
         objects = model_class(self._control).finds_objects
         features_of_images = self.refits.extract_features(
             [self._truth.references[image] for image in images], embed=not objects, pyramid=objects
         )
-        return [image for image, features in zip(images, features_of_images, strict=True) if features is not None]
+        readable = {image for image, features in zip(images, features_of_images, strict=True) if features is not None}
+        unreadable = [image for image in images if image not in readable]
+        models = [model_of(self._predictors, self._control, each.head) for each in compared_heads]
+        predicted = set[ImageOfTask]()
+        for model in models:
+            if unreadable and model is not None and model.blocks_without_image:
+                answers = model.predict_regions(self._features(model, unreadable))
+                predicted |= {image for image, answer in zip(unreadable, answers, strict=True) if answer.regions}
+        return [image for image in images if image in readable or image in predicted]
 
     def find_training_images(self, compared_head: ComparedHead, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
         """Return which images, or neighbours of them, are in the training set of a head, shape (n,)."""
@@ -130,10 +141,12 @@ class HeadScorer:
     def _features(self, model: ControlModel | None, images: Sequence[ImageOfTask]) -> list[ImageFeatures]:
         references = [self._truth.references[image] for image in images]
         if model is None or not model.finds_objects:
-            blocks = self._truth.blocks
+            blocks = [self._truth.blocks.get(image, NO_BLOCKS) for image in images]
             return [
-                replace(self.refits.features_of(reference), blocks=blocks.get(image, NO_BLOCKS))
-                for image, reference in zip(images, references, strict=True)
+                ImageFeatures.without_image(own, reason=UNREADABLE)
+                if (features := self.refits.features_of(reference)) is None
+                else replace(features, blocks=own)
+                for reference, own in zip(references, blocks, strict=True)
             ]
         settings = model.needs_sources
         features_of_images = self._predictors.extractor.extract_features(
@@ -142,9 +155,14 @@ class HeadScorer:
         # An image that has become unreadable meanwhile counts as an image without detections.
         blank = {settings: ()} if settings else {}
         return [
-            features if isinstance(features, ImageFeatures) else replace(self.refits.features_of(reference), sources=blank)
+            features if isinstance(features, ImageFeatures) else replace(self._read_before(reference), sources=blank)
             for features, reference in zip(features_of_images, references, strict=True)
         ]
+
+    def _read_before(self, reference: str) -> ImageFeatures:
+        features = self.refits.features_of(reference)
+        assert features is not None, "only images that could be read are scored for objects"
+        return features
 
 
 def model_of(predictors: LivePredictors, control: Control, head: Head | None) -> ControlModel | None:

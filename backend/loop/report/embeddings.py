@@ -12,7 +12,7 @@ from backend.loop.report.inputs import Check
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages, open_images
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from sync.labelling.config import Control
 

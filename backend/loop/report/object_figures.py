@@ -25,7 +25,7 @@ from backend.loop.training.refit import MOST_OBJECT_IMAGES
 from backend.prediction.control_models import ObjectModel
 from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import ImageOfTask
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.project_heads import PROMPTS
 from backend.reports.curve import Curve, CurvePoint
 from backend.reports.estimate import Estimate, Metric

@@ -129,7 +129,7 @@ def _unreadable(inputs: ReportInputs) -> list[str]:
     unreadable = sorted(task for task, record in records.items() if record.failed_at is not None and task in ids)
     if unreadable:
         problems.append(
-            f"Tasks without a prediction, because their image cannot be read or a head failed: {len(unreadable)} "
+            f"Tasks that are not predicted in full, because their image cannot be read or a head failed: {len(unreadable)} "
             f"({_list_tasks(unreadable)}); the log of the worker has the reasons."
         )
     return problems

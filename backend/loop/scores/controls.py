@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from backend.heads.classification.calibration import brier_score, expected_calibration_error
 from backend.prediction.control_models import ControlModel, Examples, ImageOfTask, Scores
 from backend.prediction.control_models.class_targets import leaf_targets
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from sync.controls.control import Control
 
 __all__ = ["calibration_of", "score_model"]

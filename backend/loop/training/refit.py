@@ -17,7 +17,7 @@ from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.prediction.control_models import model_class
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages, open_images
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from sync.labelling.config import Control
 
@@ -32,12 +32,12 @@ class Refits:
 
     def __init__(self, predictors: LivePredictors, control: Control) -> None:
         self._predictors, self._control = predictors, control
-        self._features: dict[str, ImageFeatures] = {}
+        self._features: dict[str, ImageFeatures | None] = {}
         self._heads: dict[str, Head | None] = {}
 
-    def features_of(self, reference: str) -> ImageFeatures:
-        """Return the features of an image that `extract_features` has read."""
-        return self._features[reference]
+    def features_of(self, reference: str) -> ImageFeatures | None:
+        """Return the features of an image from `extract_features`; None if it could not be read."""
+        return self._features.get(reference)
 
     def extract_features(self, references: Sequence[str], *, embed: bool, pyramid: bool) -> list[ImageFeatures | None]:
         """Return the features of images, extracted once per reference.
@@ -58,8 +58,7 @@ class Refits:
         new = [reference for reference in dict.fromkeys(references) if reference not in self._features]
         new_features = self._predictors.extractor.extract_features(new, embed=embed, pyramid=pyramid)
         for reference, features in zip(new, new_features, strict=True):
-            if isinstance(features, ImageFeatures):
-                self._features[reference] = features
+            self._features[reference] = features if isinstance(features, ImageFeatures) else None
         return [self._features.get(reference) for reference in references]
 
     def fit(self, training_set: Examples, *, like: Head | None) -> Head | None:

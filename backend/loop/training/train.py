@@ -22,7 +22,7 @@ from backend.loop.scores.clicks import has_enough_masks
 from backend.prediction.control_models import Examples, model_class
 from backend.prediction.control_models.object_images import ObjectImages, open_images
 from backend.prediction.factory import read_config
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from backend.registry.records import Project

@@ -30,13 +30,14 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     ndarray, shape (n, len(control.labels)), or None
         Probabilities of classes that map to one label are added, and a label without a class has `LEAST_PROBABILITY`. The rows
         of an exclusive control sum to one, or to less if only one label has a class: normalised, that label would always be
-        certain. None if no label has a class.
+        certain. NaN for a galaxy without an image. None if no label has a class.
     """
     logs = base_offset(embeddings, control, base)
     if logs is None:
         return None
-    probabilities: NDArray[np.float64] = np.where(np.isnan(logs), LEAST_PROBABILITY, np.exp(logs))
-    label_count = int((~np.isnan(logs)).all(axis=0).sum())
+    pictured = ~np.isnan(logs).all(axis=1, keepdims=True)
+    probabilities: NDArray[np.float64] = np.where(np.isnan(logs) & pictured, LEAST_PROBABILITY, np.exp(logs))
+    label_count = len(set(match_labels(base.classes, control).values()))
     return probabilities if control.multiple or label_count == 1 else probabilities / probabilities.sum(axis=1, keepdims=True)
 
 
@@ -49,6 +50,7 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: BaseCla
     Parameters
     ----------
     embeddings : ndarray, shape (n, d)
+        A row of NaN for a galaxy without an image.
     control : Control
     base : BaseClassifier
         The shipped head.
@@ -56,12 +58,16 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: BaseCla
     Returns
     -------
     ndarray, shape (n, len(control.labels)), or None
-        NaN for labels that the shipped head does not have; None if it has none of them.
+        NaN for labels that the shipped head does not have, and for galaxies without an image; None if it has none of the
+        labels.
     """
     matches = match_labels(base.classes, control)
     if not matches:
         return None
-    base_predictions = base.predict(embeddings)
+    pictured = ~np.isnan(embeddings).all(axis=1)
+    base_predictions = np.full((len(embeddings), len(base.classes)), np.nan)
+    if pictured.any():
+        base_predictions[pictured] = base.predict(embeddings[pictured])
     position = {label.value: index for index, label in enumerate(control.labels)}
     offsets: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
     for index, name in enumerate(base.classes):

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.heads.classification.class_expert import PlainClasses
 from backend.heads.classification.column_choice import choose_class_features
-from backend.heads.classification.combined import CombinedClasses, PlainClasses
-from backend.heads.classification.combined_fitting import LabelledImages, fit_combined
-from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.combined import CombinedClasses
+from backend.heads.classification.combined_fitting import fit_combined
+from backend.heads.classification.fit_classes import DecisionTreeFit, FitClasses, MorphologyFit
+from backend.heads.classification.labelled_images import LabelledImages
 from backend.heads.classification.links import link_of
-from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
 from backend.heads.inputs import HeadInputs
 from backend.prediction.base_classifier import BaseClassifier
@@ -69,32 +69,17 @@ def fit_classes(
     """
     labels = [label.value for label in control.labels]
 
-    def fit(
-        features: NDArray[np.floating],
-        targets: NDArray[np.floating],
-        *,
-        offset: NDArray[np.floating] | None,
-        like: PlainClasses | None = None,
-        caution: float = 1.0,
-    ) -> PlainClasses:
-        exclusive = not control.multiple
-        if control.paths:
-            other = like if isinstance(like, DecisionTree) else None
-            tree = DecisionTree.fit(
-                features, targets, paths=control.paths, exclusive=exclusive, offset=offset, caution=caution, like=other
-            )
-            return replace(tree, encoder=encoder)
-        plan = like.plan if isinstance(like, Morphology) else None
-        head = Morphology.fit(features, targets, classes=labels, exclusive=exclusive, offset=offset, caution=caution, plan=plan)
-        return replace(head, encoder=encoder)
-
+    exclusive = not control.multiple
+    fit: FitClasses = (
+        DecisionTreeFit(control.paths, exclusive, encoder) if control.paths else MorphologyFit(labels, exclusive, encoder)
+    )
     images = LabelledImages(
         base.read_inputs(inputs, encoder),
         targets,
         fit=fit,
         offset=base_offset(inputs.embeddings, control, base),
         leaf_targets=partial(leaf_targets, control=control),
-        link=link_of(exclusive=not control.multiple),
+        link=link_of(exclusive=exclusive),
     )
     table = choose_class_features(inputs.blocks, images.leaves, control=control.name, labels=labels)
     return fit_combined(images, table)

@@ -10,12 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads import NotEnoughLabels
+from backend.heads.classification.class_expert import PlainClasses
 from backend.heads.classification.column_choice import CLASS_BLOCKS
-from backend.heads.classification.combined import CombinedClasses, PlainClasses
+from backend.heads.classification.combined import CombinedClasses
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.feature_blocks import FeatureBlocks, describe_inputs, describe_missing
+from backend.heads.feature_blocks import describe_inputs, describe_missing
 from backend.heads.inputs import HeadInputs
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
@@ -24,9 +25,9 @@ from backend.prediction.control_models.base_classes import base_offset, base_pro
 from backend.prediction.control_models.class_targets import fit_classes, make_target
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import NO_REGIONS, RegionPredictions, Row, Scores
 from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_blocks import data_keys_of
 from sync.controls import ANSWERS
 from sync.controls.control import Control
@@ -61,7 +62,8 @@ class ClassModel(ControlModel):
         self.tree = QuestionTree.of(control.paths) if control.paths else None
         self._head = CombinedClasses(head) if isinstance(head, PlainClasses) else head
         if self._head is not None:
-            self.needs_blocks, self.data_keys = self._head.blocks, data_keys_of(self._head.columns)
+            self.needs_blocks, self.blocks_without_image = self._head.blocks, self._head.blocks_without_image
+            self.data_keys = data_keys_of(self._head.features_of(self.needs_blocks | self.blocks_without_image))
         self._base = base
         # The shipped head has one class a galaxy; here its classes are the control's labels, of which several may be ticked.
         self._shipped_head = replace(base.morphology, exclusive=not control.multiple)
@@ -116,7 +118,7 @@ class ClassModel(ControlModel):
         return {names[end] for label, end in zip(control.labels, ends, strict=True) if label.value in labels}
 
     def probabilities(self, inputs: HeadInputs) -> NDArray[np.float64]:
-        """Return the probability of each of the control's labels, shape (n, k)."""
+        """Return the probability of each of the control's labels, shape (n, k); NaN for an image that is not predicted."""
         if self._head is None:
             base = base_probabilities(inputs.embeddings, self.control, self._base)
             assert base is not None, "a control of which no label is known has no model"
@@ -168,7 +170,9 @@ class ClassModel(ControlModel):
         probabilities, confidences = self._predict(inputs)
         blocks_used = self._blocks_used(inputs)
         return [
-            RegionPredictions(self._regions(row, blocks_used[place], inputs.blocks[place]), confidence)
+            NO_REGIONS
+            if np.isnan(row).any()
+            else RegionPredictions(self._regions(row, blocks_used[place], features_of_images[place]), confidence)
             for place, (row, confidence) in enumerate(zip(probabilities, confidences.tolist(), strict=True))
         ]
 
@@ -177,6 +181,7 @@ class ClassModel(ControlModel):
         levels = self.tree.depth if self.tree else 1
         exclusive = not self.control.multiple
         agreement = class_agreement(self.shares(inputs), np.stack(labels), exclusive=exclusive, levels=levels)
+        agreement = np.where(np.isnan(agreement), 0.0, agreement)
         return Scores.of_agreement(agreement, self.probabilities(inputs))
 
     def column_type(self) -> pa.DataType:
@@ -188,7 +193,7 @@ class ClassModel(ControlModel):
         probabilities, confidences = self._predict(inputs_of(features_of_images))
         labels = [label.value for label in self.control.labels]
         return [
-            (dict(zip(labels, row, strict=True)), confidence)
+            (dict.fromkeys(labels), None) if np.isnan(row).any() else (dict(zip(labels, row, strict=True)), confidence)
             for row, confidence in zip(probabilities.tolist(), confidences.tolist(), strict=True)
         ]
 
@@ -217,7 +222,7 @@ class ClassModel(ControlModel):
             return [()] * len(inputs)
         return self._head.blocks_used(self._own_inputs(inputs))
 
-    def _regions(self, row: NDArray[np.float64], blocks_used: Sequence[str], blocks: FeatureBlocks) -> list[dict[str, Any]]:
+    def _regions(self, row: NDArray[np.float64], blocks_used: Sequence[str], features: ImageFeatures) -> list[dict[str, Any]]:
         indices = [index for index in range(len(row)) if row[index] > CHOSEN_ABOVE] if self.control.multiple else []
         if not indices and self.control.multiple and self.tree is None:
             return []
@@ -230,6 +235,7 @@ class ClassModel(ControlModel):
         region = ANSWERS[self.control.tag].encode(values, control=self.control, score=score)
         if not blocks_used or self._head is None:
             return [region]
-        missing = describe_missing(blocks_used, blocks, self._head.columns)
+        own_blocks = self.blocks_without_image if features.image is None else self.needs_blocks
+        missing = describe_missing(blocks_used, features.blocks, self._head.features_of(own_blocks))
         text = f"{describe_inputs(blocks_used)}{'; ' if missing else ''}{missing}"
         return [region | {"meta": {"text": [text], "used": list(blocks_used)}}]

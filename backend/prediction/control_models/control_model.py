@@ -19,7 +19,7 @@ from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from sync.controls.control import Control
 from sync.controls.region import Region
 from sync.geometry.shapes import Box, Size
@@ -70,7 +70,9 @@ class ControlModel(ABC):
     needs_pyramid : bool
         Whether features must have feature maps.
     needs_blocks : frozenset of str
-        Names of the feature blocks that the head uses.
+        Names of the feature blocks that the head uses beside the image.
+    blocks_without_image : frozenset of str
+        Names of the feature blocks from which the head predicts a task whose image cannot be read; empty if it does not.
     needs_indices : bool
         Whether the head uses indices of structure, which take most of the time of a measurement.
     data_keys : frozenset of str
@@ -83,6 +85,7 @@ class ControlModel(ABC):
     needs_sources: ExtractionSettings | None = None
     needs_pyramid: bool = False
     needs_blocks: frozenset[str] = frozenset()
+    blocks_without_image: frozenset[str] = frozenset()
     needs_indices: bool = False
     data_keys: frozenset[str] = frozenset()
 

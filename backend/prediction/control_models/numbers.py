@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self
 
@@ -16,9 +16,9 @@ from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import is_redshift, number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import NO_REGIONS, RegionPredictions, Row, Scores
 from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_blocks import data_keys_of
 from sync.controls import ANSWERS
 from sync.controls.control import Control
@@ -41,11 +41,11 @@ class NumberModel(ControlModel):
 
     def __init__(self, control: Control, head: Regression | Parameters, base: BaseClassifier) -> None:
         self.control = control
-        self._features = head.columns if isinstance(head, Regression) else {}
         if isinstance(head, Regression):
-            self.needs_blocks, self.data_keys = head.blocks, data_keys_of(head.columns)
+            self.needs_blocks, self.blocks_without_image = head.blocks, head.blocks_without_image
+            self.data_keys = data_keys_of(head.features_of(self.needs_blocks | self.blocks_without_image))
             self.needs_indices = any(
-                name in QUANTITIES and QUANTITIES[name].is_index for name in head.columns.get(STRUCTURE, ())
+                name in QUANTITIES and QUANTITIES[name].is_index for name in head.features_of(head.blocks).get(STRUCTURE, ())
             )
         self._head = head
         self._base = base
@@ -95,18 +95,28 @@ class NumberModel(ControlModel):
         confidences = self.acquisition_confidence(predictions.half_widths[0]).tolist()
         regions = []
         for place, confidence in enumerate(confidences):
+            if np.isnan(predictions.values[place]):
+                regions.append(NO_REGIONS)
+                continue
             error, blocks_used = float(predictions.half_widths[0, place]), predictions.used_blocks[place]
             region = encode(float(predictions.values[place]), control=self.control, score=confidence)
-            blocks = features_of_images[place].blocks
-            text = _describe(error, blocks_used, describe_missing(blocks_used, blocks, self._features))
+            features = features_of_images[place]
+            text = _describe(error, blocks_used, describe_missing(blocks_used, features.blocks, self._features_for(features)))
             region = add_number_meta(region, error=error, text=text, origin={"used": list(blocks_used)})
             regions.append(RegionPredictions([region], confidence))
         return regions
+
+    def _features_for(self, features: ImageFeatures) -> Mapping[str, tuple[str, ...]]:
+        """Return the features, by block, of the head's predictions of galaxies with or without an image, as this one."""
+        if not isinstance(self._head, Regression):
+            return {}
+        return self._head.features_of(self.blocks_without_image if features.image is None else self.needs_blocks)
 
     def score(self, features_of_images: Sequence[ImageFeatures], labels: Sequence[Any], all_labels: Sequence[Any]) -> Scores:
         predictions = self.predict(features_of_images)
         relative = is_redshift(self.control)
         agreement = number_agreement(predictions.values, np.array(labels), spread=float(np.std(all_labels)), relative=relative)
+        agreement = np.where(np.isnan(predictions.values), 0.0, agreement)
         return Scores.of_numbers(agreement, np.column_stack([predictions.values, predictions.half_widths.T]))
 
     def column_type(self) -> pa.DataType:
@@ -119,7 +129,9 @@ class NumberModel(ControlModel):
         deviations = predictions.half_widths[0]
         confidences = self.acquisition_confidence(deviations).tolist()
         return [
-            ({"value": value, "deviation": deviation}, confidence)
+            ({"value": None, "deviation": None}, None)
+            if np.isnan(value)
+            else ({"value": value, "deviation": deviation}, confidence)
             for value, deviation, confidence in zip(predictions.values.tolist(), deviations.tolist(), confidences, strict=True)
         ]
 

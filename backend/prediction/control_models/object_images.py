@@ -74,7 +74,7 @@ def open_images(extractor: FeatureExtractor, examples: Examples) -> ObjectImages
         room -= features.pyramid.size[0] * features.pyramid.size[1]
         if room < 0 and object_images.pixels:
             break
-        pixels = attempt(partial(getattr, features.image, "pixels"))
+        pixels = attempt(partial(getattr, features.stored_image, "pixels"))
         if isinstance(pixels, ImageError):
             continue
         object_images.pixels.append(pixels)

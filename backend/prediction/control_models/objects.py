@@ -29,7 +29,7 @@ from backend.prediction.control_models.object_uncertainty import (
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from sync.controls import MASKS, OBJECTS, ControlError
 from sync.controls.control import Control
 from sync.controls.ellipse_axes import shorten_axes

@@ -9,7 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RegionPredictions", "Row", "Scores"]
+__all__ = ["NO_REGIONS", "RegionPredictions", "Row", "Scores"]
 
 Row = tuple[Any, float | None]
 """A head's prediction for one image, as a value of a survey's column, and its confidence (None: no prediction)."""
@@ -23,6 +23,9 @@ class RegionPredictions:
     confidence: float | None
 
 
+NO_REGIONS = RegionPredictions([], None)
+
+
 @dataclass(frozen=True, slots=True)
 class Scores:
     """Agreement of a model with the annotators on each of n images.
@@ -31,13 +34,13 @@ class Scores:
     ----------
     agreement : ndarray, shape (n,)
         Between 0 and 1. Classes: one minus the Brier score. Numbers: from the error relative to the spread. Objects: F1 of
-        boxes.
+        boxes. 0 for an image that is not predicted.
     predicted_counts, hits : ndarray of int, shape (n,)
         Number of objects predicted, and of drawn objects that were found; 0 for other controls.
     probabilities : ndarray, shape (n, k), or None
-        Predicted probabilities of a control's labels.
+        Predicted probabilities of a control's labels; NaN for an image that is not predicted.
     numbers : ndarray, shape (n, 3), or None
-        Predicted value, and half-widths of its 68 % and 90 % intervals.
+        Predicted value, and half-widths of its 68 % and 90 % intervals; NaN for an image that is not predicted.
     """
 
     agreement: NDArray[np.float64]

@@ -19,7 +19,7 @@ from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.results import RegionPredictions, Row, Scores
 from backend.prediction.control_models.training_data import TrainingData
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from sync.controls import ANSWERS
 from sync.controls.bounds import check_bounds
 from sync.controls.control import Control

@@ -14,10 +14,10 @@ from backend.heads.inputs import HeadInputs
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
 from backend.prediction.control_models.object_images import ObjectImages
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from sync.controls.control import Control
 
-__all__ = ["TrainingData", "embedding_of", "inputs_of", "read_inputs"]
+__all__ = ["TrainingData", "embedding_of", "inputs_of", "read_inputs", "stack_embeddings"]
 
 
 class TrainingData(Protocol):
@@ -50,13 +50,20 @@ def embedding_of(features: ImageFeatures) -> NDArray[np.float32]:
 
 
 def inputs_of(features_of_images: Sequence[ImageFeatures]) -> HeadInputs:
-    """Return the inputs of a head from the features of at least one image."""
-    embeddings = np.stack([embedding_of(features) for features in features_of_images])
-    return HeadInputs(embeddings, tuple(features.blocks for features in features_of_images))
+    """Return the inputs of a head from the features of at least one image, or of a task without one."""
+    embeddings = [None if features.image is None else embedding_of(features) for features in features_of_images]
+    return HeadInputs(stack_embeddings(embeddings), tuple(features.blocks for features in features_of_images))
+
+
+def stack_embeddings(embeddings: Sequence[NDArray[np.float32] | None]) -> NDArray[np.float32]:
+    """Return the matrix of embeddings, as `HeadInputs` has them: shape (n, d) with rows of NaN for None, or (n, 0)."""
+    dimension = next((len(embedding) for embedding in embeddings if embedding is not None), 0)
+    missing = np.full(dimension, np.nan, np.float32)
+    return np.stack([missing if embedding is None else embedding for embedding in embeddings])
 
 
 def read_inputs(examples: Examples, data: TrainingData) -> tuple[list[Any], HeadInputs]:
-    """Return the labels and inputs of the images that can be read.
+    """Return the labels and inputs of the images that can be read, and of tasks without a readable image but with other inputs.
 
     Parameters
     ----------
@@ -68,15 +75,15 @@ def read_inputs(examples: Examples, data: TrainingData) -> tuple[list[Any], Head
     list, length n
         Labels.
     HeadInputs
-        Of n images; embeddings of shape (0, 1) if no image can be read.
+        Of n images; embeddings of shape (n, 0) if none of them can be read.
     """
     embeddings = data.embeddings([examples.references[image] for image in examples.labels])
-    readable = [
+    rows = [
         (label, embedding, examples.blocks.get(image, NO_BLOCKS))
         for (image, label), embedding in zip(examples.labels.items(), embeddings, strict=True)
-        if embedding is not None
     ]
-    if not readable:
-        return [], HeadInputs.of_images(np.empty((0, 1), np.float32))
-    labels, vectors, blocks = zip(*readable, strict=True)
-    return list(labels), HeadInputs(np.stack(vectors), blocks)
+    usable = [row for row in rows if row[1] is not None or any(block.values for block in row[2].values())]
+    if not usable:
+        return [], HeadInputs.of_images(np.empty((0, 0), np.float32))
+    labels, vectors, blocks = zip(*usable, strict=True)
+    return list(labels), HeadInputs(stack_embeddings(vectors), blocks)

@@ -42,7 +42,7 @@ from backend.prediction.control_models import (
 )
 from backend.prediction.control_models.objects import ObjectModel
 from backend.prediction.factory import BASE_MORPHOLOGY
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, controls_to_predict
 from sync.controls import ANSWERS, OBJECTS
 from sync.errors.images import ImageError

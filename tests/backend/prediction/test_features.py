@@ -12,7 +12,8 @@ import pytest
 
 from backend.heads.extraction.extract import extract
 from backend.heads.extraction.source import ExtractionSettings
-from backend.prediction.features import FeatureExtractor, ImageFeatures
+from backend.prediction.features import FeatureExtractor
+from backend.prediction.image_features import ImageFeatures
 from backend.services import Services
 from sync.errors.images import ImageError
 

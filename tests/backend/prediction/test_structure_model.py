@@ -15,7 +15,7 @@ from backend.heads.structure.measurement import Measured
 from backend.images.store import StoredImage
 from backend.measurement.measured_object import MeasuredObject
 from backend.prediction.control_models import ControlModel, Examples, ImageOfTask, NumberModel, StructureModel, create_models
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads
 from sync.controls.number_meta import predicted_error
 from sync.label_studio.validation import check_prediction

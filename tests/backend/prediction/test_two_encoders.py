@@ -19,7 +19,7 @@ from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ClassModel, NumberModel
 from backend.prediction.control_models.class_targets import fit_classes
 from backend.prediction.factory import BASE_MORPHOLOGY
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads, encoders_in
 from sync.labelling.config import Control, parse
 

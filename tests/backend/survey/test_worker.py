@@ -23,7 +23,7 @@ from backend.cluster.version_bundle import VersionBundle, bundle_version
 from backend.heads.regression import Parameters
 from backend.images.local import LocalImageStore
 from backend.prediction.factory import PredictorFactory
-from backend.prediction.features import ImageFeatures
+from backend.prediction.image_features import ImageFeatures
 from backend.prediction.predictor import PredictionTask, Predictor
 from backend.prediction.project_heads import ProjectHeads
 from backend.settings import Settings

@@ -10,10 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backend.heads.classification.class_expert import PlainClasses
 from backend.heads.classification.column_choice import choose_class_features
-from backend.heads.classification.combined import CombinedClasses, PlainClasses
-from backend.heads.classification.combined_fitting import LabelledImages, fit_combined
+from backend.heads.classification.combined import CombinedClasses
+from backend.heads.classification.combined_fitting import fit_combined
 from backend.heads.classification.decision_tree import DecisionTree
+from backend.heads.classification.labelled_images import LabelledImages
 from backend.heads.classification.links import link_of
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
@@ -205,3 +207,62 @@ def test_a_damaged_head_is_named(combined_head: CombinedClasses, tmp_path: Path)
     (tmp_path / "head.json").write_text(json.dumps({**fields, "expert_of_blocks": [[["columns"], 4]]}))
     with pytest.raises(HeadError, match="damaged"):
         CombinedClasses.load(tmp_path)
+
+
+def without_images(inputs: HeadInputs) -> HeadInputs:
+    return HeadInputs(np.full_like(inputs.embeddings, np.nan), inputs.blocks)
+
+
+def test_galaxies_without_an_image_are_predicted_from_their_columns(combined_head: CombinedClasses, tmp_path: Path) -> None:
+    inputs = without_images(HeadInputs(embeddings(KINDS, seed=1), (*colours(KINDS[2:], seed=1), {}, {})))
+    probabilities = combined_head.predict(inputs)
+    assert np.isnan(probabilities).all(axis=1).tolist() == [False] * (len(KINDS) - 2) + [True, True]
+    assert (probabilities[:-2].argmax(axis=1) == KINDS[:-2]).mean() > 0.8
+    assert probabilities[:-2].sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert combined_head.blocks_used(inputs)[-3:] == [(COLUMNS,), (), ()]
+    assert combined_head.blocks_without_image == {COLUMNS}
+    epistemic = combined_head.uncertainty(inputs).epistemic
+    assert np.isfinite(epistemic[:-2]).all()
+    assert np.isnan(epistemic[-2:]).all()
+    combined_head.save(tmp_path)
+    assert np.array_equal(CombinedClasses.load(tmp_path).predict(inputs), probabilities, equal_nan=True)
+
+
+def test_labelled_galaxies_without_an_image_are_examples_too() -> None:
+    vectors = embeddings(KINDS)
+    vectors[20:] = np.nan
+    targets, blocks = np.eye(2)[KINDS], colours(KINDS)
+    images = LabelledImages(
+        HeadInputs(vectors, tuple(blocks)),
+        targets,
+        fit=fit_plain,
+        offset=None,
+        leaf_targets=lambda each: each,
+        link=link_of(exclusive=True),
+    )
+    head = fit_combined(images, choose_class_features(blocks, targets, control="kind", labels=CLASSES))
+    assert isinstance(head, CombinedClasses)
+    new = without_images(HeadInputs(embeddings(KINDS, seed=1), tuple(colours(KINDS, seed=1))))
+    assert (head.predict(new).argmax(axis=1) == KINDS).mean() > 0.85
+
+
+def test_columns_of_noise_predict_no_galaxy_without_an_image() -> None:
+    rng = np.random.default_rng(3)
+    used_count = 0
+    for seed in range(5):
+        noise: list[FeatureBlocks] = [{COLUMNS: Block({"mag_g": float(rng.normal(18, 1))})} for _ in KINDS]
+        head = fit(KINDS, noise, seed=seed)
+        assert isinstance(head, CombinedClasses)
+        used_count += bool(head.blocks_without_image)
+    assert used_count <= 1
+
+
+def test_heads_stored_before_galaxies_without_an_image_load(combined_head: CombinedClasses, tmp_path: Path) -> None:
+    combined_head.save(tmp_path)
+    fields = json.loads((tmp_path / "head.json").read_text())
+    del fields["expert_without_image"]
+    (tmp_path / "head.json").write_text(json.dumps(fields))
+    old = CombinedClasses.load(tmp_path)
+    inputs = HeadInputs(embeddings([0, 1]), tuple(colours([0, 1])))
+    assert np.array_equal(old.predict(inputs), combined_head.predict(inputs))
+    assert np.isnan(old.predict(without_images(inputs))).all()

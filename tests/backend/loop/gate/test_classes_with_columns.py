@@ -63,7 +63,7 @@ def test_columns_are_learned_compared_ranked_and_used(
     assert "event=column_left_out control=activity reason=\"column 'code' is not used: its values are codes" in caplog.text
     head = ProjectHeads.load(registry.path(PROJECT, version), parse(CONFIG)).by_control["activity"]
     assert isinstance(head, CombinedClasses)
-    assert head.columns == {"columns": ("mag_g", "mag_r")}
+    assert head.features_of(head.blocks) == {"columns": ("mag_g", "mag_r")}
 
     tasks = [Task(each.task_id, each.data, each.task_id < 36, 1, "") for each in equal_images]
     verdict = run_gate(predicting, project, registry.version(PROJECT, version), snapshot, project_tasks=tasks)

@@ -78,7 +78,7 @@ def test_an_unreadable_image_in_the_queue_ends_nothing(make_project: Make) -> No
     project.services.prediction_records.write(project.id, project.current.live_version, {80: failed_record})
     report = project.report(project.annotate(range(1, 31)))
     assert report.problems[-1] == (
-        "Tasks without a prediction, because their image cannot be read or a head failed: 1 (task 80); "
+        "Tasks that are not predicted in full, because their image cannot be read or a head failed: 1 (task 80); "
         "the log of the worker has the reasons."
     )
     assert report.map is not None
