@@ -107,12 +107,12 @@ class CombinedClasses:
 
         The epistemic uncertainty of the image's weights is added to that of the weights of the blocks.
         """
-        pictured = inputs.has_image
+        has_image = inputs.has_image
         epistemic, aleatoric = np.full(len(inputs), np.nan, np.float32), np.full(len(inputs), np.nan, np.float32)
-        if pictured.any():
-            offset_of_images = None if offset is None else offset[pictured]
-            image = self.image.uncertainty(inputs.embeddings[pictured], offset=offset_of_images)
-            epistemic[pictured], aleatoric[pictured] = image.epistemic, image.aleatoric
+        if has_image.any():
+            offset_of_images = None if offset is None else offset[has_image]
+            image = self.image.uncertainty(inputs.embeddings[has_image], offset=offset_of_images)
+            epistemic[has_image], aleatoric[has_image] = image.epistemic, image.aleatoric
         probabilities: Floats | None = None
         for expert, rows, features in self._groups(inputs):
             if probabilities is None:
@@ -124,23 +124,23 @@ class CombinedClasses:
 
     def blocks_used(self, inputs: HeadInputs) -> list[tuple[str, ...]]:
         """Return the names of the inputs that the prediction of each galaxy uses, length n; none if it is not predicted."""
-        used: list[tuple[str, ...]] = [(IMAGE,) if has else () for has in inputs.has_image.tolist()]
+        inputs_of_rows: list[tuple[str, ...]] = [(IMAGE,) if has else () for has in inputs.has_image.tolist()]
         for expert, rows, _ in self._groups(inputs):
             for row in rows.tolist():
-                used[row] = expert.inputs
-        return used
+                inputs_of_rows[row] = expert.inputs
+        return inputs_of_rows
 
     def _groups(self, inputs: HeadInputs) -> Iterator[tuple[ClassExpert, Rows, Floats]]:
         """Yield the experts with the rows that they predict, and the features of these galaxies."""
-        pictured = inputs.has_image
-        parts = [(pictured, self.choices), (~pictured, self.choices_without_image)]
-        if not any(chosen.any() and choices for chosen, choices in parts):
+        has_image = inputs.has_image
+        parts = [(has_image, self.choices), (~has_image, self.choices_without_image)]
+        if not any(is_of_part.any() and choices for is_of_part, choices in parts):
             return
         present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
-        for chosen, choices in parts:
+        for is_of_part, choices in parts:
             for blocks, index in choices.items():
                 has = [present[block] if block in blocks else ~present[block] for block in present]
-                rows = np.flatnonzero(np.logical_and.reduce([chosen, *has]))
+                rows = np.flatnonzero(np.logical_and.reduce([is_of_part, *has]))
                 if len(rows):
                     expert = self.experts[index]
                     yield expert, rows, expert.features.read(self.table, inputs.only(rows).blocks)
@@ -204,10 +204,10 @@ def _predict_pictured(
     predict: Callable[..., Floats], inputs: HeadInputs, offset: NDArray[np.floating] | None, *, width: int
 ) -> Floats:
     """Return what a function predicts from the embeddings, shape (n, width); NaN for galaxies without an image."""
-    pictured = inputs.has_image
+    has_image = inputs.has_image
     answers = np.full((len(inputs), width), np.nan, np.float32)
-    if pictured.any():
-        answers[pictured] = predict(inputs.embeddings[pictured], offset=None if offset is None else offset[pictured])
+    if has_image.any():
+        answers[has_image] = predict(inputs.embeddings[has_image], offset=None if offset is None else offset[has_image])
     return answers
 
 

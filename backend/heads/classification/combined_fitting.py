@@ -49,16 +49,16 @@ def fit_combined(images: LabelledImages, table: FeatureTable) -> PlainClasses | 
     NotEnoughLabels
         If the labels are too few for the classifier on embeddings.
     """
-    pictured = images.only(np.flatnonzero(images.inputs.has_image))
-    image = pictured.fit_image()
+    readable_images = images.only(np.flatnonzero(images.inputs.has_image))
+    image = readable_images.fit_image()
     if not table.blocks and not table.left_out:
         return image
-    combined = _fit_with_image(pictured, image, table)
+    head = _fit_with_image(readable_images, image, table)
     experts, choices = _fit_without_image(images, table)
-    first = len(combined.experts)
+    first = len(head.experts)
     return replace(
-        combined,
-        experts=(*combined.experts, *experts),
+        head,
+        experts=(*head.experts, *experts),
         choices_without_image={blocks: first + index for blocks, index in choices.items()},
     )
 
@@ -137,9 +137,9 @@ def _fit_without_image(
             choices[frozenset(subset)] = next(
                 (blocks for smaller, blocks in choices.items() if smaller < set(subset) and blocks), ()
             )
-    used = list(dict.fromkeys(blocks for blocks in choices.values() if blocks))
-    return tuple(experts[blocks] for blocks in used), {
-        blocks: used.index(subset) for blocks, subset in choices.items() if subset
+    subsets_used = list(dict.fromkeys(blocks for blocks in choices.values() if blocks))
+    return tuple(experts[blocks] for blocks in subsets_used), {
+        blocks: subsets_used.index(subset) for blocks, subset in choices.items() if subset
     }
 
 

@@ -112,8 +112,8 @@ def fit_expert(
         head = images.fit(matrix[train], targets[train], offset=offsets[0], caution=0.0)
         answers[test] = head.predict(matrix[test], offset=offsets[1])
     block_features = BlockFeatures.fit(table, blocks, blocks_of_rows)
-    fitted = images.fit(block_features.read(table, blocks_of_rows), targets, offset=offset, caution=0.0)
-    return ClassExpert(block_features, fitted, without_image=offset is None), answers
+    head = images.fit(block_features.read(table, blocks_of_rows), targets, offset=offset, caution=0.0)
+    return ClassExpert(block_features, head, without_image=offset is None), answers
 
 
 def _join_equal(folds: Rows, inputs: HeadInputs) -> Rows:

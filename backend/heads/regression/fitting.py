@@ -95,8 +95,8 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     if n < MINIMUM_LABELS:
         raise NotEnoughLabels(f"{n} images have a value, and at least {MINIMUM_LABELS} are needed to train")
     weights = 1 / (1 + np.maximum(values, 0)) if relative else np.ones(n)
-    pictured = inputs.has_image
-    image = _fit_image(inputs, values, pictured) if int(pictured.sum()) >= MINIMUM_LABELS else None
+    has_image = inputs.has_image
+    image = _fit_image(inputs, values, has_image) if int(has_image.sum()) >= MINIMUM_LABELS else None
     data = _Labelled(table, inputs, values, weights, _assign_folds(table, inputs), image)
     trials = [_mean_trial(data)]
     if image is not None:
@@ -105,10 +105,10 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     for blocks in _subsets(table.blocks):
         rows = np.flatnonzero(np.logical_and.reduce([present[block] for block in blocks]))
         for names in [blocks] if image is None else [blocks, (IMAGE, *blocks)]:
-            trial = _best_trial(data, names, rows[pictured[rows]] if IMAGE in names else rows)
+            trial = _best_trial(data, names, rows[has_image[rows]] if IMAGE in names else rows)
             if trial is not None:
                 trials.append(trial)
-    choices = _choose(trials, data, present if image is None else {IMAGE: pictured, **present})
+    choices = _choose(trials, data, present if image is None else {IMAGE: has_image, **present})
     noise = _typical_width(trials[choices[max(choices, key=len)]])
     choice_indices = sorted(set(choices.values()))  # the others are not stored: a forest has megabytes
     experts = tuple(trials[index].expert for index in choice_indices)
@@ -116,12 +116,12 @@ def fit_experts(table: FeatureTable, inputs: HeadInputs, values: Floats, *, rela
     return FittedExperts(None if image is None else image[0], experts, choices, noise)
 
 
-def _fit_image(inputs: HeadInputs, values: Floats, chosen: Flags) -> tuple[Parameters, Floats]:
-    """Fit the ridge regression on embeddings to the chosen galaxies with an image.
+def _fit_image(inputs: HeadInputs, values: Floats, is_chosen: Flags) -> tuple[Parameters, Floats]:
+    """Fit the ridge regression on embeddings to the is_chosen galaxies with an image.
 
     Return it, and its leave-one-out predictions, shape (n,); NaN for other galaxies.
     """
-    rows = np.flatnonzero(chosen & inputs.has_image)
+    rows = np.flatnonzero(is_chosen & inputs.has_image)
     ridge, predictions = fit_ridge(inputs.embeddings[rows], values[rows])
     all_rows = np.full(len(values), np.nan)
     all_rows[rows] = predictions
@@ -158,8 +158,8 @@ def _image_trial(data: _Labelled, ridge: Parameters, predictions: Floats) -> _Tr
 def _best_trial(data: _Labelled, blocks: tuple[str, ...], rows: Rows) -> _Trial | None:
     """Return the learner with the least error in cross-validation on the galaxies at `rows`; None if these are too few."""
     folds, values = data.folds[rows], data.values
-    pictured = data.inputs.has_image
-    if IMAGE in blocks and any((pictured & (data.folds != fold)).sum() < MINIMUM_LABELS for fold in np.unique(folds)):
+    has_image = data.inputs.has_image
+    if IMAGE in blocks and any((has_image & (data.folds != fold)).sum() < MINIMUM_LABELS for fold in np.unique(folds)):
         return None
     matrix = _matrix(data, blocks, rows)
     compact = data.table.compact(blocks)

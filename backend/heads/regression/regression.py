@@ -101,8 +101,8 @@ class Regression:
         if not (np.isfinite(labels).all() and np.isfinite(inputs.embeddings[inputs.has_image]).all()):
             raise ValueError("embeddings and values must be finite")
         table = choose_features(inputs.blocks, labels, control=control, relative=relative)
-        fitted = fit_experts(table, inputs, labels, relative=relative)
-        return cls(table, fitted, relative, inputs.embeddings.shape[1] if fitted.image is not None else 0)
+        experts = fit_experts(table, inputs, labels, relative=relative)
+        return cls(table, experts, relative, inputs.embeddings.shape[1] if experts.image is not None else 0)
 
     @property
     def noise(self) -> float:
@@ -135,21 +135,21 @@ class Regression:
         ValueError
             If the embeddings have another length or are not finite.
         """
-        shape, pictured = inputs.embeddings.shape, inputs.has_image
-        is_readable = pictured.any() and self.dimension
-        if is_readable and (shape[1] != self.dimension or not np.isfinite(inputs.embeddings[pictured]).all()):
+        shape, has_image = inputs.embeddings.shape, inputs.has_image
+        is_readable = has_image.any() and self.dimension
+        if is_readable and (shape[1] != self.dimension or not np.isfinite(inputs.embeddings[has_image]).all()):
             raise ValueError(f"embeddings must be finite and of shape (n, {self.dimension}), not {shape}")
         n = len(inputs)
         values, half_widths = np.full(n, np.nan), np.full((len(LEVELS), n), np.nan)
         blocks_used: list[tuple[str, ...]] = [()] * n
         present = {block: self.table.present(inputs.blocks, block) for block in self.table.blocks}
-        present |= {IMAGE: pictured} if self.dimension else {}
+        present |= {IMAGE: has_image} if self.dimension else {}
         patterns = [frozenset(name for name, has in present.items() if has[row]) for row in range(n)]
         for pattern in dict.fromkeys(patterns):
             choice = self.experts.choices.get(pattern)
             rows = np.array([row for row in range(n) if patterns[row] == pattern], np.intp)
             if choice is not None and self.experts.experts[choice].learner == MEAN:
-                rows = rows[pictured[rows]]  # the mean of the labels tells nothing of a galaxy that nothing is known of
+                rows = rows[has_image[rows]]  # the mean of the labels tells nothing of a galaxy that nothing is known of
             if choice is None or not len(rows):
                 continue
             expert = self.experts.experts[choice]
@@ -226,11 +226,11 @@ def predict_numbers(head: Regression | Parameters, inputs: HeadInputs) -> Number
     """Predict n galaxies by a regression, or by a ridge regression of a version before feature blocks."""
     if isinstance(head, Regression):
         return head.predict(inputs)
-    values, half_widths, pictured = np.full(len(inputs), np.nan), np.full((len(LEVELS), len(inputs)), np.nan), inputs.has_image
-    if pictured.any():
-        values[pictured], deviations = head.predict(inputs.embeddings[pictured])
-        half_widths[:, pictured] = np.outer([norm.ppf((1 + level) / 2) for level in LEVELS], deviations.astype(np.float64))
-    return NumberPredictions(values, half_widths, tuple((IMAGE,) if has else () for has in pictured.tolist()))
+    values, half_widths, has_image = np.full(len(inputs), np.nan), np.full((len(LEVELS), len(inputs)), np.nan), inputs.has_image
+    if has_image.any():
+        values[has_image], deviations = head.predict(inputs.embeddings[has_image])
+        half_widths[:, has_image] = np.outer([norm.ppf((1 + level) / 2) for level in LEVELS], deviations.astype(np.float64))
+    return NumberPredictions(values, half_widths, tuple((IMAGE,) if has else () for has in has_image.tolist()))
 
 
 def _reader(record: StoredHead, prefix: str) -> Any:

@@ -69,12 +69,12 @@ class HeadScorer:
         readable = {image for image, features in zip(images, features_of_images, strict=True) if features is not None}
         unreadable = [image for image in images if image not in readable]
         models = [model_of(self._predictors, self._control, each.head) for each in compared_heads]
-        predicted = set[ImageOfTask]()
+        predictable = set[ImageOfTask]()
         for model in models:
             if unreadable and model is not None and model.blocks_without_image:
                 answers = model.predict_regions(self._features(model, unreadable))
-                predicted |= {image for image, answer in zip(unreadable, answers, strict=True) if answer.regions}
-        return [image for image in images if image in readable or image in predicted]
+                predictable |= {image for image, answer in zip(unreadable, answers, strict=True) if answer.regions}
+        return [image for image in images if image in readable or image in predictable]
 
     def find_training_images(self, compared_head: ComparedHead, images: Sequence[ImageOfTask]) -> NDArray[np.bool_]:
         """Return which images, or neighbours of them, are in the training set of a head, shape (n,)."""

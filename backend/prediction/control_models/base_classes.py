@@ -35,8 +35,8 @@ def base_probabilities(embeddings: NDArray[np.float32], control: Control, base: 
     logs = base_offset(embeddings, control, base)
     if logs is None:
         return None
-    pictured = ~np.isnan(logs).all(axis=1, keepdims=True)
-    probabilities: NDArray[np.float64] = np.where(np.isnan(logs) & pictured, LEAST_PROBABILITY, np.exp(logs))
+    has_image = ~np.isnan(logs).all(axis=1, keepdims=True)
+    probabilities: NDArray[np.float64] = np.where(np.isnan(logs) & has_image, LEAST_PROBABILITY, np.exp(logs))
     label_count = len(set(match_labels(base.classes, control).values()))
     return probabilities if control.multiple or label_count == 1 else probabilities / probabilities.sum(axis=1, keepdims=True)
 
@@ -64,10 +64,10 @@ def base_offset(embeddings: NDArray[np.float32], control: Control, base: BaseCla
     matches = match_labels(base.classes, control)
     if not matches:
         return None
-    pictured = ~np.isnan(embeddings).all(axis=1)
+    has_image = ~np.isnan(embeddings).all(axis=1)
     base_predictions = np.full((len(embeddings), len(base.classes)), np.nan)
-    if pictured.any():
-        base_predictions[pictured] = base.predict(embeddings[pictured])
+    if has_image.any():
+        base_predictions[has_image] = base.predict(embeddings[has_image])
     position = {label.value: index for index, label in enumerate(control.labels)}
     offsets: NDArray[np.float64] = np.zeros((len(embeddings), len(control.labels)))
     for index, name in enumerate(base.classes):

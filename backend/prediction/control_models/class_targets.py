@@ -68,7 +68,6 @@ def fit_classes(
     NotEnoughLabels
     """
     labels = [label.value for label in control.labels]
-
     exclusive = not control.multiple
     fit: FitClasses = (
         DecisionTreeFit(control.paths, exclusive, encoder) if control.paths else MorphologyFit(labels, exclusive, encoder)
