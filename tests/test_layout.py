@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -88,20 +87,23 @@ def modules(package: str) -> dict[str, Path]:
     return {module_of(path): path for path in sorted((ROOT / package).rglob("*.py"))}
 
 
-def imported_names(path: Path, *, run_time_only: bool = False) -> Iterator[str]:
+@cache
+def imported_names(path: Path) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names that a module imports: all of them, and those that it imports at run time."""
     tree = ast.parse(path.read_text())
     checks = [node for node in ast.walk(tree) if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"]
-    left_out = (
-        {id(inner) for check in checks for statement in check.body for inner in ast.walk(statement)} if run_time_only else set()
-    )
+    for_types = {id(inner) for check in checks for statement in check.body for inner in ast.walk(statement)}
+    every_name, at_run_time = set[str](), set[str]()
     for node in ast.walk(tree):
-        if id(node) in left_out:
-            continue
+        names: list[str] = []
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}, line {node.lineno}: write the whole name of the module that is imported"
-            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        every_name.update(names)
+        at_run_time.update(() if id(node) in for_types else names)
+    return frozenset(every_name), frozenset(at_run_time)
 
 
 @cache
@@ -110,7 +112,7 @@ def imports(package: str, *, run_time_only: bool = False) -> frozenset[Import]:
     targets = modules("backend") | modules("sync")
     edges = set()
     for importer, path in modules(package).items():
-        for name in imported_names(path, run_time_only=run_time_only):
+        for name in imported_names(path)[run_time_only]:
             module_name = name if name in targets else name.rpartition(".")[0]
             if module_name in targets and module_name != importer:
                 edges.add(Import(importer, module_name))
