@@ -38,7 +38,7 @@ test-e2e-loop:
 test-e2e-others:
 	$(call end_to_end,tests/e2e --ignore=tests/e2e/loop)
 
-# The quick part of the tests in two processes: no PostgreSQL, Redis, Ray, browser or Label Studio, no test that computes for long,
+# The quick part of the tests in two processes: no PostgreSQL, Redis, Ray, S3, browser or Label Studio, no test that computes for long,
 # and 15 examples per property instead of 100.
 FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --hypothesis-profile=fast \
 	-m "not (slow or services)"

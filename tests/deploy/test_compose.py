@@ -54,6 +54,7 @@ def banned_subnets_script() -> Any:
 # -- Docker's syntax --
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", [FILES[:1], FILES])
 def test_docker_compose_accepts_the_file(names: tuple[str, ...]) -> None:
     if shutil.which("docker-compose") is None:

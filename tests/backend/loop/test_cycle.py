@@ -72,6 +72,7 @@ def test_a_renamed_version_is_shown(attached_services: Services, label_studio: S
     assert label_studio.backends[1]["title"] == label_studio.project["model_version"] == live_name(attached_services)
 
 
+@pytest.mark.slow
 def test_a_version_of_the_earlier_config_is_restored(attached_services: Services, label_studio: SmallLabelStudio) -> None:
     earlier = train(attached_services)
     attached_services.registry.register_project(PROJECT, label_config=OTHER, extra_params=None)

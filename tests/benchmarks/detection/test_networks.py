@@ -15,6 +15,7 @@ SIDE = 64
 SMALL = SwinConfig(image_px=64, width=24, depths=(1, 1, 1, 1), heads=(1, 2, 4, 8))
 
 
+@pytest.mark.slow
 def test_only_the_frozen_encoder_is_not_trained() -> None:
     torch.manual_seed(0)
     encoder = Encoder(SMALL)

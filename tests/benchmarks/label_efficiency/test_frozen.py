@@ -29,15 +29,18 @@ def test_each_rung_has_its_number_of_different_galaxies(pool: tuple[NDArray[np.f
     assert {rung: len(set(indices)) for rung, indices in ask(pool, RUNGS).items()} == {rung: rung for rung in RUNGS}
 
 
+@pytest.mark.slow
 def test_a_higher_rung_contains_the_lower_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     queries = ask(pool, RUNGS)
     assert (queries[35][:20] == queries[20]).all()
 
 
+@pytest.mark.slow
 def test_the_first_ten_are_drawn_at_random(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     assert (ask(pool, RUNGS)[10] == np.random.default_rng(1).permutation(200)[:10]).all()
 
 
+@pytest.mark.slow
 def test_fewer_rungs_do_not_change_the_remaining_ones(pool: tuple[NDArray[np.float32], NDArray[np.int64]]) -> None:
     assert (ask(pool, (35,))[35] == ask(pool, RUNGS)[35]).all()
 

@@ -110,6 +110,7 @@ def test_rare_samples_do_not_change_the_interval() -> None:
     assert interval(samples) == Bounds(40, 59)
 
 
+@pytest.mark.slow
 @given(st.integers(0, 2**32 - 1))
 def test_areas_equal_those_of_scikit_learn_with_ties_and_weights(seed: int) -> None:
     generator = np.random.default_rng(seed)

@@ -18,6 +18,7 @@ def test_a_ranking_is_measured(strategy: str) -> None:
     assert row.memory_mb >= 0
 
 
+@pytest.mark.slow
 def test_the_search_of_a_survey_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(survey, "PART", 100)
     monkeypatch.setattr(survey, "DISTINCT", 2)

@@ -168,6 +168,7 @@ def test_names_are_those_of_the_catalogue_and_reserved_ones_get_a_prefix() -> No
     }
 
 
+@pytest.mark.slow
 def test_at_most_500_columns_are_exported(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     box = region("boxes", Box(5, 5, 10, 10), label="Galaxy", size=SIZE)
     folder, summary = run_export([task(annotation(box), **{f"c{number}": number for number in range(1200)})], "fits-table")

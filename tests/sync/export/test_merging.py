@@ -137,6 +137,7 @@ def test_a_predicted_box_and_a_drawn_mask_are_of_mixed_origin(
     assert entry["score"] == 0.75
 
 
+@pytest.mark.slow
 def test_thousands_of_objects_are_paired_in_seconds(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
     random = np.random.default_rng(0)
     regions = []

@@ -105,6 +105,7 @@ def test_the_imported_header_gives_the_same_positions() -> None:
     assert sky_of_task.centre == pytest.approx((150, 2), abs=1e-9)
 
 
+@pytest.mark.slow
 @given(
     angle=st.floats(0, 179),
     turn=st.floats(-180, 180),

@@ -24,6 +24,7 @@ def clipped_by_astropy(values: NDArray[np.floating]) -> tuple[float, float]:
     return median_and_spread(clipped_values)
 
 
+@pytest.mark.slow
 @given(hnp.arrays(np.float32, st.integers(1, 60), elements=NUMBERS))
 def test_clipping_a_sorted_sample_gives_what_astropy_gives(values: NDArray[np.float32]) -> None:
     sky = clipped_background(sorted_sample(values))

@@ -110,6 +110,7 @@ def test_damaged_files_are_read_or_rejected(name: str, data: st.DataObject) -> N
 HEADER_VALUES = ["0", "-1", "1", "2", "T", "'x'", "1E400", "99999999999", "''", "3.5", "'RICE_1'", "'1PB(9)'", "8", "-64"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", [name for name in FILES if name.startswith("FITS") and "gzipped" not in name])
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -26,6 +26,7 @@ def header(*, ra: float = 150.0, dec: float = 2.0, turned_deg: float = 0.0, kind
     return Header({**cards, **more})
 
 
+@pytest.mark.slow
 @given(ra=st.floats(0, 359.9), dec=st.floats(-88, 88), rotation=st.floats(0, 360))
 def test_the_cards_survive_json_and_mean_the_same(ra: float, dec: float, rotation: float) -> None:
     before = header(ra=ra, dec=dec, turned_deg=rotation)

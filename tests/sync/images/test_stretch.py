@@ -30,6 +30,7 @@ def test_a_stretch_keeps_the_order_of_brightness() -> None:
     assert (np.diff(asinh(image).ravel()[order]) >= 0).all()
 
 
+@pytest.mark.slow
 @given(st.floats(1e-12, 1e12), st.floats(-1e3, 1e3))
 def test_the_unit_and_the_sky_level_do_not_matter(unit: float, level: float) -> None:
     assert asinh((galaxy() + level) * unit) == pytest.approx(asinh(galaxy()), abs=1e-3)

@@ -40,6 +40,7 @@ def headers(file: Path) -> Iterator[tuple[fits.Header, fits.HDUList | None]]:
                 yield hdu.header, hdus
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_positions_are_those_of_astropy() -> None:
     count, different = 0, []

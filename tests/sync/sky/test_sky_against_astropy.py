@@ -79,6 +79,7 @@ def test_positions_and_their_inverse_equal_those_of_astropy(cards: dict[str, Any
     assert sky.celestial.pixels(np.array([place]))[0] == pytest.approx((column, row), abs=1e-3)  # precision for TPV in wcslib
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(cards=headers())
 def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any]) -> None:
@@ -95,6 +96,7 @@ def test_the_cards_of_a_task_survive_json_and_mean_the_same(cards: dict[str, Any
     assert places.separation(positions).arcsec.max() < 1e-6
 
 
+@pytest.mark.slow
 @settings(max_examples=40, deadline=None)
 @given(cards=headers(), x=st.floats(40, 160), y=st.floats(40, 120), rotation=st.floats(0, 179))
 def test_angles_and_sizes_equal_those_of_astropy(cards: dict[str, Any], x: float, y: float, rotation: float) -> None:

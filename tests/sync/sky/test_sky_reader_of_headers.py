@@ -170,6 +170,7 @@ def test_cards_that_are_not_needed_may_be_invalid(cards: dict[str, Any]) -> None
     assert_same_places(header(**cards), header())
 
 
+@pytest.mark.slow
 def test_the_projections_of_wcslib_are_read_as_astropy_reads_them() -> None:
     files = sorted((Path(astropy.__file__).parent / "wcs/tests/data/maps").glob("*.hdr"))
     assert len(files) > 20

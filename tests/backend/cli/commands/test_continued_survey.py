@@ -17,6 +17,8 @@ from typer.testing import Result
 
 from backend.services import Services
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 
 DEADLINE_S = 120.0

@@ -15,6 +15,8 @@ import pytest
 from astropy.io import fits
 from typer.testing import Result
 
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., Result]
 SIZE = 48
 NAMES = ("a", "b", "c")

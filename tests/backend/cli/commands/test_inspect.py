@@ -185,6 +185,7 @@ def test_a_wrong_call_exits_with_2(tmp_path: Path, words: tuple[str, ...]) -> No
     assert run(*file, *words).exit_code == 2
 
 
+@pytest.mark.slow
 def test_inspect_imports_no_model(tmp_path: Path) -> None:
     file = write_fits(tmp_path / "a.fits", image(sky_header()))
     script = f"""

@@ -30,6 +30,7 @@ def galaxy(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, galaxy: Path, tmp_path: Path) -> None:
     (tmp_path / "bad.fits").write_bytes(galaxy.read_bytes()[:3000])
     result = run("measure", "galaxy.fits", "bad.fits", "--catalogue", "out/objects.ecsv", "--models", "models")
@@ -51,6 +52,7 @@ def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, g
         assert sheet.width > 3 * 100
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["fits", "vot", "csv"])
 def test_the_suffix_of_the_catalogue_is_its_format(run: Run, galaxy: Path, tmp_path: Path, suffix: str) -> None:
     result = run("measure", galaxy, "--catalogue", f"a.{suffix}", "--pixel-scale-arcsec", "0.5", "--objects", "central")
@@ -63,6 +65,7 @@ def test_the_suffix_of_the_catalogue_is_its_format(run: Run, galaxy: Path, tmp_p
         assert (header[f"TUNIT{column}"], header[f"TUCD{column}"]) == ("arcsec", "phys.angSize.smajAxis")
 
 
+@pytest.mark.slow
 def test_the_psf_of_a_file_is_used(run: Run, galaxy: Path, tmp_path: Path) -> None:
     fits.PrimaryHDU(gaussian_psf(2.5).pixels).writeto(tmp_path / "psf.fits")
     assert run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits").exit_code == 0
@@ -107,6 +110,7 @@ def test_a_cluster_measures_the_same_and_lists_the_same_files(run: Run, galaxy: 
     assert sorted(file.name for file in (tmp_path / "ray").iterdir()) == ["copy_1.fits", "galaxy_1.fits", "sheet-0001.png"]
 
 
+@pytest.mark.slow
 def test_a_display_image_has_no_magnitude_and_the_catalogue_has_the_reason(run: Run, tmp_path: Path) -> None:
     y, x = np.mgrid[-40:40, -60:60]
     noise = np.random.default_rng(0).normal(12, 3, (80, 120))

@@ -32,7 +32,12 @@ def predict_folder(run: Run, *words: Any) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    "config", [path for path in sorted(CONFIGS.glob("*.xml")) if path.stem != ONLY_TRAINED], ids=lambda path: path.stem
+    "config",
+    [
+        pytest.param(path, id=path.stem, marks=() if path.stem == "morphology" else pytest.mark.slow)
+        for path in sorted(CONFIGS.glob("*.xml"))
+        if path.stem != ONLY_TRAINED
+    ],
 )
 def test_predictions_are_valid_under_every_shipped_config(run: Run, image_folder: Path, config: Path) -> None:
     xml = config.read_text()
@@ -60,6 +65,7 @@ def test_unreadable_images_are_listed_and_left_out(run: Run, image_folder: Path)
     assert len(json.loads(Path("out.json").read_text())) == 3
 
 
+@pytest.mark.slow
 def test_all_images_are_predicted_if_they_exceed_a_batch(run: Run, image_folder: Path, png: Callable[..., bytes]) -> None:
     for number in range(20):
         (image_folder / f"more-{number:02}.png").write_bytes(png(size=(60, 60), spots=((30, 30, 4),), seed=number))
@@ -111,6 +117,7 @@ def test_only_an_image_that_is_too_long_is_left_out(run: Run, image_folder: Path
 # -- tables, addresses, projects --
 
 
+@pytest.mark.slow
 def test_a_csv_file_has_the_probability_of_each_class_and_counts_of_objects(run: Run, image_folder: Path) -> None:
     result = run("predict", "image_folder", "--config", "everything", "--output", "out.csv")
     assert result.exit_code == 1, result.output  # one file is not an image

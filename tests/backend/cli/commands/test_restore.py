@@ -88,6 +88,7 @@ def test_the_psf_of_the_header_is_used_and_named(run: Run) -> None:
     assert "the width in the header" in history
 
 
+@pytest.mark.slow
 def test_the_psf_of_the_stars_of_a_field_is_used_and_named(run: Run) -> None:
     field = np.zeros((320, 320))
     places = np.random.default_rng(3).permutation(81)[:25]

@@ -39,6 +39,7 @@ def test_a_point_gives_a_mask_of_the_size_of_the_image(mask_of: Callable[..., ND
     assert (mask[50, 60], mask[50, 150]) == (255, 0)
 
 
+@pytest.mark.slow
 def test_positive_and_negative_points_are_combined(mask_of: Callable[..., NDArray[np.uint8]]) -> None:
     both = mask_of("--point", "60,50", "--point", "150,50")
     assert (both[50, 60], both[50, 150]) == (255, 255)
@@ -51,12 +52,14 @@ def test_a_box_selects_the_galaxy(mask_of: Callable[..., NDArray[np.uint8]]) -> 
     assert (mask[50, 60], mask[50, 150]) == (0, 255)
 
 
+@pytest.mark.slow
 def test_a_mask_is_refined(mask_of: Callable[..., NDArray[np.uint8]], tmp_path: Path) -> None:
     Image.fromarray(mask_of("--point", "60,50")).save(tmp_path / "begun.png")
     mask = mask_of("--mask", tmp_path / "begun.png", "--point", "150,50")
     assert (mask[50, 60], mask[50, 150]) == (255, 255)
 
 
+@pytest.mark.slow
 def test_a_point_on_empty_sky_gives_an_empty_mask(run: Callable[..., Result], tmp_path: Path) -> None:
     Image.fromarray(np.zeros((40, 60, 3), np.uint8)).save(tmp_path / "black.png")
     result = run("segment", "black.png", "--point", "5,5", "--output", "mask.png")

@@ -55,6 +55,7 @@ def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
         np.testing.assert_allclose(row["embedding"], other["embedding"], rtol=2e-3, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, image_folder: Path, s3: Any) -> None:
     for name in ("a.PNG", "b.png", "broken.jpg"):
         s3.put_object(Bucket="sky", Key=f"dr10/{name}", Body=(image_folder / name).read_bytes())
@@ -67,6 +68,7 @@ def test_a_bucket_gives_the_same_survey_as_a_folder(run: Run, image_folder: Path
     ]
 
 
+@pytest.mark.slow
 def test_the_live_heads_of_a_project_predict(run: Run, image_folder: Path, trained_project: Services) -> None:
     result = run("survey", "image_folder", "--output", "out", "--project", 7)
     assert result.exit_code == 1, result.output
@@ -74,6 +76,7 @@ def test_the_live_heads_of_a_project_predict(run: Run, image_folder: Path, train
     assert all(set(row["class"]) == {"Round", "Flat"} for row in rows() if row["error"] is None)
 
 
+@pytest.mark.slow
 def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
     run: Run, image_folder: Path, trained_project: Services
 ) -> None:

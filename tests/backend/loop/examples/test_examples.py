@@ -335,6 +335,7 @@ def test_any_region_is_read_or_left_out(results: list[Any]) -> None:
             assert examples[control_.name].labels.get(IMAGE, mine) != []
 
 
+@pytest.mark.slow
 def test_outlines_on_a_large_image_need_memory_for_their_own_pixels() -> None:
     size = (8_000, 8_000)
     triangle = polygonlabels.encode(

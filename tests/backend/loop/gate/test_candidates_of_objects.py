@@ -19,6 +19,8 @@ from backend.services import Services
 from sync.geometry.shapes import Box
 from sync.labelling.config import parse
 
+pytestmark = pytest.mark.slow
+
 CONFIG = """<View><Image name="image" value="$image"/>
 <RectangleLabels name="boxes" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
 CONTROL = parse(CONFIG).controls[0]

@@ -53,6 +53,7 @@ def galaxies(predicting: Services, files: Any, png: Callable[..., bytes]) -> Gal
     return Galaxies(predicting, files, png)
 
 
+@pytest.mark.slow
 def test_an_equal_head_changes_nothing(galaxies: Galaxies) -> None:
     head = galaxies.model(wild_large=0, wild_small=1)
     assert [change_of_classes(head, head, galaxies.project, only_annotated=each) for each in (False, True)] == [0, 0]

@@ -72,16 +72,19 @@ def test_a_click_on_a_prefetched_task_needs_no_encoder(
     assert answer.result
 
 
+@pytest.mark.slow
 def test_a_task_is_prefetched_once(queue: Queue) -> None:
     assert [queue.prefetch(), queue.prefetch()] == [3, 0]
 
 
+@pytest.mark.slow
 def test_a_task_with_another_image_is_prefetched_again(queue: Queue, files: Any, png: Callable[..., bytes]) -> None:
     queue.prefetch()
     queue.tasks[1].data["image"] = files.put(f"/data/upload/{PROJECT}/other.png", png(seed=9))
     assert queue.prefetch() == 1
 
 
+@pytest.mark.slow
 def test_with_uncertainty_sampling_the_lowest_scores_come_first(queue: Queue, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.loop.publication.prefetch.PREFETCH_TASKS", 2)
     queue.scores = {1: 0.9, 2: 0.8, 3: 0.1}
@@ -109,10 +112,12 @@ def test_prefetching_stops_when_the_lease_is_lost(queue: Queue) -> None:
         queue.prefetch(lease=lease)
 
 
+@pytest.mark.slow
 def test_a_project_without_prompts_is_not_prefetched(services: Services, files: Any, png: Callable[..., bytes]) -> None:
     assert Queue(services, files, png, config=WITHOUT_PROMPTS).prefetch() == 0
 
 
+@pytest.mark.slow
 def test_an_image_that_cannot_be_read_does_not_stop_the_others(queue: Queue) -> None:
     queue.tasks[0] = Task(1, {"image": "/data/upload/1/missing.png"}, False, 0, "")
     assert queue.prefetch() == 3

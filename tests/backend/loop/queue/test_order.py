@@ -26,6 +26,8 @@ from sync.label_studio.tasks import read_tasks
 from tests.backend.loop.conftest import CHOICES
 from tests.small_label_studio import PROJECT, SmallLabelStudio
 
+pytestmark = pytest.mark.slow
+
 TASKS = range(1, 13)
 COPY = 12
 """Shows the same image as task 1."""

@@ -94,6 +94,7 @@ def test_other_controls_are_ranked_by_the_own_scores(base: BaseClassifier) -> No
     assert ranked_model([]) is None
 
 
+@pytest.mark.slow
 def test_rare_classes_weigh_more(base: BaseClassifier, head: Morphology) -> None:
     rarity = rarity_of_classes(np.array([9.0, 2.0, 1.0]))
     assert rarity.tolist() == pytest.approx([0.5, 5 / 3, 2.5])

@@ -84,6 +84,7 @@ def test_held_out_tasks_among_cross_validated_ones_narrow_the_interval() -> None
     assert mixed_comparison.difference == resampled_comparison.difference
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tasks", [8, 30, 200])
 def test_about_one_in_twenty_equal_versions_is_found_better(tasks: int) -> None:
     random = np.random.default_rng(tasks)
@@ -92,6 +93,7 @@ def test_about_one_in_twenty_equal_versions_is_found_better(tasks: int) -> None:
     assert answers.count(ComparisonResult.WORSE) / 2000 == pytest.approx(0.05, abs=0.02)
 
 
+@pytest.mark.slow
 def test_about_one_in_ten_equal_versions_is_likely_better() -> None:
     random = np.random.default_rng(1)
     comparisons = [compare(random.beta(2, 1, 40), random.beta(2, 1, 40)) for _ in range(2000)]

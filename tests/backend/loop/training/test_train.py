@@ -42,6 +42,7 @@ def project_annotations(files: Any, png: Callable[..., bytes]) -> list[Annotatio
     return annotations
 
 
+@pytest.mark.slow
 def test_a_taxonomy_trains_a_decision_tree_that_the_gate_scores(
     predicting: Services, project_annotations: list[Annotation]
 ) -> None:

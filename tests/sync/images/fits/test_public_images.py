@@ -53,6 +53,7 @@ def expected_planes(file: Path) -> Planes:
     return [plane.astype(np.float32) for plane in planes if plane.ndim == 2]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_pixels_are_those_of_astropy() -> None:
     names = set()

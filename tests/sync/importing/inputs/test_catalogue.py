@@ -86,6 +86,7 @@ def test_no_column_takes_the_place_of_another(table: Table) -> None:
     assert first.columns == {"catalogue_catalogue_image": "x.png", "catalogue_image": "mine"}
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_rows_take_seconds() -> None:
     count = 100_000
     table = Table({"ra": np.linspace(0, 359, count), "dec": np.zeros(count), "z": MaskedColumn(np.ones(count), mask=False)})

@@ -47,6 +47,7 @@ FORMATS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not FILES, reason="this astropy was installed without its tests")
 def test_each_is_read_or_rejected_in_one_sentence() -> None:
     problems = []

@@ -173,6 +173,7 @@ def test_resampling_conserves_flux_or_surface_brightness(
     assert {"sum": pixels.sum(), "peak": pixels.max()}[conserved_quantity] == pytest.approx(expected, rel=0.05)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("unit", ["nJy", "MJy/sr"])
 def test_a_star_between_the_pixels_of_the_first_band_is_not_lost(
     mosaic: Callable[..., Path], star: Position, tmp_path: Path, unit: str
