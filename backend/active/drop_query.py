@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from backend.active.cluster_sampling import select_kmeans
+from backend.active.k_means import select as select_centres
 from backend.active.pool import Indices, Pool
 from backend.active.uncertainty_herding import select as select_covering
 
@@ -41,7 +41,7 @@ def select(pool: Pool, count: int, source: np.random.Generator) -> Indices:
         order: Indices = np.lexsort((source.random(len(candidates)), -disagreements))
         return candidates[order[:count]]
     subset = replace(pool, features=pool.features[uncertain])
-    picks: Indices = uncertain[select_kmeans(subset, count, source)]
+    picks: Indices = uncertain[select_centres(subset, count, source)]
     return picks
 
 

@@ -9,12 +9,16 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Pool", "Predict", "PrincipalAxes", "Strategy", "reduce_embeddings"]
+from backend.active.row_file import Rows
+
+__all__ = ["Columns", "Pool", "Predict", "PrincipalAxes", "Strategy", "reduce_embeddings"]
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
 Embedded = NDArray[np.floating]
-"""Embeddings may have half precision: 100,000 of them are large."""
+"""Embeddings may have half precision."""
+Columns = Callable[[Embedded], Embedded]
+"""From embeddings, shape (m, d), to those of their columns that are compared."""
 
 Predict = Callable[[Floats, Indices], Floats]
 """From embeddings, shape (n, d), and the indices of these galaxies in the pool to class probabilities, shape (n, k)."""
@@ -42,8 +46,8 @@ class Pool:
     information : ndarray, shape (n,)
         Uncertainty of each galaxy, at least 0: for classes the mutual information of a label and the head's weights (BALD),
         normalised; zeros without a trained head.
-    embeddings : ndarray, shape (n, d)
-        The head's input; only DropQuery reads it.
+    embeddings : Rows, shape (n, d)
+        The head's input, an array or a file; only DropQuery reads it.
     predict : callable or None
         Predicts class probabilities with the head.
     ratings : ndarray, shape (m,) or (0,)
@@ -54,7 +58,7 @@ class Pool:
     labelled_features: Floats
     probabilities: Floats
     information: Floats
-    embeddings: Embedded = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    embeddings: Rows = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     predict: Predict | None = None
     ratings: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
@@ -72,12 +76,19 @@ Strategy = Callable[[Pool, int, np.random.Generator], Indices]
 """Selects a batch: pool, number of galaxies, source of random numbers → indices into the pool, the most useful first."""
 
 
-def reduce_embeddings(embeddings: Embedded, labelled_rows: Embedded, *, seed: int = 0) -> tuple[Floats, Floats]:
+def reduce_embeddings(
+    embeddings: Rows, labelled_rows: Rows, *, seed: int = 0, columns: Columns | None = None
+) -> tuple[Floats, Floats]:
     """Project embeddings of the pool and of the labelled galaxies to common principal axes, each row of length 1.
 
     Parameters
     ----------
-    embeddings, labelled_rows : ndarray, shape (n, d) and (m, d)
+    embeddings, labelled_rows : Rows, shape (n, d) and (m, d)
+        Arrays or files, which are read in chunks.
+    seed : int
+        Of the sample that the axes are computed from.
+    columns : callable, optional
+        Selects the columns that are compared; by default all.
 
     Returns
     -------
@@ -89,8 +100,9 @@ def reduce_embeddings(embeddings: Embedded, labelled_rows: Embedded, *, seed: in
         return np.zeros((0, 1), np.float32), np.zeros((0, 1), np.float32)
     source = np.random.default_rng(seed)
     rows = source.choice(len(embeddings), min(len(embeddings), FITTED_ON), replace=False)
-    axes = PrincipalAxes.of(np.concatenate([embeddings[np.sort(rows)], labelled_rows[:FITTED_ON]]))
-    return axes.project(embeddings), axes.project(labelled_rows)
+    sample = np.concatenate([embeddings[np.sort(rows)], labelled_rows[:FITTED_ON]])
+    axes = PrincipalAxes.of(sample if columns is None else columns(sample))
+    return axes.project(embeddings, columns=columns), axes.project(labelled_rows, columns=columns)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,12 +129,13 @@ class PrincipalAxes:
         axes = axes[:, ::-1][:, :AXES][:, variances[::-1][:AXES] > 0].astype(np.float32)
         return cls(middle, axes if axes.shape[1] else np.eye(len(middle), 1, dtype=np.float32))
 
-    def project(self, embeddings: Embedded) -> Floats:
+    def project(self, embeddings: Rows, *, columns: Columns | None = None) -> Floats:
         """Return embeddings of shape (n, d) along the axes, shape (n, r), each row of length 1."""
         projections = np.empty((len(embeddings), self.axes.shape[1]), np.float32)
         for start in range(0, len(embeddings), CHUNK):
             rows = slice(start, start + CHUNK)
-            projections[rows] = (embeddings[rows].astype(np.float32) - self.middle) @ self.axes
+            part = embeddings[rows] if columns is None else columns(embeddings[rows])
+            projections[rows] = (part.astype(np.float32) - self.middle) @ self.axes
         length = np.linalg.norm(projections, axis=1, keepdims=True)
         projections /= np.where(length > 0, length, 1)
         return projections

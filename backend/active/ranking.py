@@ -6,13 +6,16 @@ import numpy as np
 
 from backend.active import (
     badge,
-    cluster_sampling,
+    bald,
     core_set,
     drop_query,
+    entropy,
     expected_improvement,
+    k_means,
+    margin,
     random_sampling,
+    typiclust,
     uncertainty_herding,
-    uncertainty_sampling,
 )
 from backend.active.core_set import nearest_similarity
 from backend.active.pool import Indices, Pool, Strategy
@@ -24,11 +27,11 @@ INTEREST = "interest"
 
 STRATEGIES: dict[str, Strategy] = {
     "random": random_sampling.select,
-    "margin": uncertainty_sampling.select_margin,
-    "entropy": uncertainty_sampling.select_entropy,
-    "bald": uncertainty_sampling.select_bald,
-    "kmeans": cluster_sampling.select_kmeans,
-    "typiclust": cluster_sampling.select_typical,
+    "margin": margin.select,
+    "entropy": entropy.select,
+    "bald": bald.select,
+    "kmeans": k_means.select,
+    "typiclust": typiclust.select,
     "badge": badge.select,
     "coreset": core_set.select,
     "dropquery": drop_query.select,

@@ -93,7 +93,7 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
             f"task {_format_tasks(missing_tasks)} of project {project_id} has no embedding: "
             "the worker has not predicted it yet, or its image could not be read"
         )
-    return predictors.base.read(embeddings.rows.astype(np.float32), predictors.shipped_encoder)
+    return predictors.base.read(embeddings.rows[:].astype(np.float32), predictors.shipped_encoder)
 
 
 def _format_tasks(tasks: list[int]) -> str:

@@ -12,6 +12,7 @@ from sync.errors.failures import WrongCallError
 __all__ = [
     "BASE",
     "BASE_NUMBER",
+    "COMPARED_ON",
     "DAMAGED",
     "FIRST_ENCODER",
     "LIVE",
@@ -46,6 +47,8 @@ FIRST_ENCODER = "676c8359f6edb334"
 """Fingerprint of the shipped encoder of the releases that did not store which encoder a head stands on."""
 DAMAGED = "damaged"
 """Verdict of a version whose files differ from the checksums in its manifest."""
+COMPARED_ON = "judged_on"
+"""Key in a version's evidence of the number of tasks on which the gate has compared it."""
 PROMPTS, RESTORED_PICTURES = "", "<restored>"
 """Names, in a version's heads, of the head for prompts and of that for restored pictures; no control can have these names."""
 MAX_ID = 2**31 - 1

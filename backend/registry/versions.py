@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine, String, cast, func, select, update
 from sqlalchemy.orm import Session
 
 from backend.registry.records import (
+    COMPARED_ON,
     TRAINED,
     LeaseLostError,
     RegistryError,
@@ -40,6 +41,21 @@ class VersionStore:
         query = select(VersionRow).where(VersionRow.project_id == project_id).order_by(VersionRow.number)
         with Session(self.engine) as session:
             return [version_of(row) for row in session.scalars(query)]
+
+    def newest_compared(self, project_id: int) -> Version | None:
+        """Return the newest version that the gate has compared; None without one. The rows of older ones are not parsed."""
+        is_compared = VersionRow.evidence[COMPARED_ON].as_string().is_not(None)
+        query = select(VersionRow).where(VersionRow.project_id == project_id, is_compared).order_by(VersionRow.number.desc())
+        with Session(self.engine) as session:
+            row = session.scalar(query.limit(1))
+            return None if row is None else version_of(row)
+
+    def newest_with_effort(self, project_id: int, *, limit: int) -> list[Version]:
+        """List the newest versions whose predictions annotators have used, newest first; no more than `limit` are read."""
+        has_effort = cast(VersionRow.effort, String) != "{}"
+        query = select(VersionRow).where(VersionRow.project_id == project_id, has_effort).order_by(VersionRow.number.desc())
+        with Session(self.engine) as session:
+            return [version_of(row) for row in session.scalars(query.limit(limit))]
 
     def version(self, project_id: int, number: int) -> Version:
         """Read one version.

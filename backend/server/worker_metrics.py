@@ -7,12 +7,14 @@ from collections.abc import Iterator
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from backend.registry.records import Effort, Version
+from backend.registry.records import COMPARED_ON, Effort, Version
 from backend.registry.store import Registry
 from backend.registry.worker_figures import WorkerFigures, WorkerFiguresStore
 
 __all__ = ["WorkerMetrics"]
 
+EFFORT_VERSIONS = 10
+"""Newest versions in which the effort of each control is looked up: a scrape takes as long with 500 versions as with 10."""
 HEADS = ("candidate", "live", "shipped")
 """Heads that the gate compares (`backend/loop/gate/evidence.py`)."""
 
@@ -26,9 +28,11 @@ class WorkerMetrics(Collector):
 
     def collect(self) -> Iterator[Metric]:
         yield from _work_metrics(self._figures.read())
-        versions = {project.id: self._registry.versions(project.id) for project in self._registry.projects()}
-        yield from _gate_metrics(versions)
-        yield from _effort_metrics(versions)
+        projects = [project.id for project in self._registry.projects()]
+        yield from _gate_metrics({project: self._registry.newest_compared(project) for project in projects})
+        yield from _effort_metrics(
+            {project: self._registry.newest_with_effort(project, limit=EFFORT_VERSIONS) for project in projects}
+        )
 
 
 def _work_metrics(figures: list[WorkerFigures]) -> Iterator[Metric]:
@@ -50,7 +54,7 @@ def _work_metrics(figures: list[WorkerFigures]) -> Iterator[Metric]:
     yield from (cycles, cycle_s, errors, trainings, training_s, last_s)
 
 
-def _gate_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
+def _gate_metrics(newest_of: dict[int, Version | None]) -> Iterator[Metric]:
     score = GaugeMetricFamily(
         "galaxyloop_gate_score",
         "Mean agreement with annotators of the heads that the newest gate compared.",
@@ -58,12 +62,11 @@ def _gate_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
     )
     gate_tasks = GaugeMetricFamily("galaxyloop_gate_tasks", "Tasks on which the newest gate compared.", labels=["project"])
     number = GaugeMetricFamily("galaxyloop_gate_version", "Number of the newest compared version.", labels=["project"])
-    for project, versions in versions_of.items():
-        newest = next((version for version in reversed(versions) if "judged_on" in version.evidence), None)
+    for project, newest in newest_of.items():
         if newest is None:
             continue
         number.add_metric([str(project)], newest.number)
-        gate_tasks.add_metric([str(project)], newest.evidence["judged_on"])
+        gate_tasks.add_metric([str(project)], newest.evidence[COMPARED_ON])
         for control, control_evidence in newest.evidence.get("controls", {}).items():
             for head in HEADS:
                 if isinstance(value := control_evidence.get(head), int | float):
@@ -84,7 +87,7 @@ def _effort_metrics(versions_of: dict[int, list[Version]]) -> Iterator[Metric]:
     )
     for project, versions in versions_of.items():
         newest: dict[str, Effort] = {}
-        for version in versions:  # oldest first
+        for version in reversed(versions):  # oldest first
             newest |= {control: effort for control, effort in version.effort.items() if effort.predicted_count}
         for control, effort in newest.items():
             labels = [str(project), control]

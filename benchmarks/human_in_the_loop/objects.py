@@ -1,11 +1,12 @@
-"""The order of scenes with boxes: the product's uncertainty of objects against random order, on simulated scenes.
+"""The order of scenes with boxes: query strategies of projects with objects against random order, on simulated scenes.
 
-Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.human_in_the_loop.objects DATA [--seeds 5] [--write]
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.human_in_the_loop.objects DATA [--part val|test] [--seeds 5] [--write]
 
 A simulated annotator draws all boxes of batches of five scenes that a strategy chooses; source extraction is fitted after each
-batch, and average precision is measured on other scenes. The strategies are *random*; *uncertain*: the scenes with the largest
-sum of binary entropies of the objects' scores; and *herding*: the product's order of a project with objects, which covers the
-pool of embeddings weighted by that uncertainty (`backend/loop/queue`). Scenes of the pool and measured ones share no galaxy.
+batch, and average precision is measured on other scenes. The strategies are those of the product that need no classes, with the
+product's uncertainty of objects as information (`backend/loop/queue`): `bald` takes the scenes with the largest uncertainty,
+`herding` covers the pool weighted by it. Each seed draws its own pool from the scenes to label. The parts share no galaxy;
+`--part val` is for the choice of a default, and `--part test` reports.
 
 How the cost grows. Most of the time goes into the scores of all settings on each scene of the pool: seconds a
 scene, once for all runs. A batch takes about a second. Scores and runs are stored in .cache and are not computed again, so the
@@ -20,7 +21,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from itertools import product
@@ -44,16 +45,16 @@ from backend.lvm.embeddings import Embeddings
 from backend.prediction.control_models.object_uncertainty import acquisition_confidence, entropy_of_objects
 from backend.reports.object_scores import ImageMatches, average_precision, match_detections
 from backend.scenes.folders import Part, generator_of
-from backend.scenes.scene import Scene
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from sync.files.cache import FileCache
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
-POOL, MEASURED, SIDE_PX = 120, 80, 160
+SCENES, POOL, MEASURED, SIDE_PX = 120, 96, 80, 160
 BATCH, BATCHES = 5, 8
 CLASS = "Galaxy"
+STRATEGIES = ("random", "bald", "herding", "kmeans", "typiclust", "coreset")
 CACHE = Path(".cache/human-in-the-loop/objects")
 RUNS = Path(".cache/human-in-the-loop/objects-runs")
 
@@ -82,14 +83,11 @@ class Scenes:
 class Stage:
     """The scenes to label with the scores of the settings' grid and embeddings, and the scenes to measure on."""
 
-    pool: Scenes
+    scenes: Scenes
     grids: Sequence[Grid]
     embeddings: NDArray[np.float32]
     test_scenes: Scenes
-
-
-Strategy = Callable[[Stage, SourceDetector, Indices, Indices, np.random.Generator], Indices]
-"""Chooses a batch: stage, current head, open scenes, labelled scenes, source of random numbers → indices of open scenes."""
+    part: Part
 
 
 def main() -> None:
@@ -97,38 +95,53 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="The order of scenes with boxes.")
     parser.add_argument("data", type=Path, help="folder that holds masks/ and fields/")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--part", choices=("val", "test"), default="val")
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
-    stage = prepare(options.data)
+    stage = prepare(options.data, part=options.part)
     runs = {(seed, name): _read_or_run(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
     curves = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
-    rows = [[name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1))] for name, values in curves.items()]
-    columns = ["order", *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)), "mean of the curve"]
+    rows = [
+        [name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1)), _mean((values - curves["random"]).mean(axis=1))]
+        for name, values in curves.items()
+    ]
+    columns = [
+        "strategy",
+        *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)),
+        "whole curve",
+        "whole curve, minus random",
+    ]
     table = markdown_table(columns, rows, title="AP of boxes (IoU 0.5), mean and standard error over seeds")
     print(table)
     if options.write:
-        write_section("human_in_the_loop_objects", f"{options.seeds} seeds, {machine_line()}.\n\n{table}")
+        line = f"{options.seeds} seeds, {options.part} part, {machine_line()}."
+        write_section("human_in_the_loop_objects", f"{line}\n\n{table}")
         numbers = {name: [[round(float(value), 4) for value in run] for run in values] for name, values in curves.items()}
-        write_numbers("human_in_the_loop_objects", {"machine": machine_line(), "ap50": numbers})
+        write_numbers("human_in_the_loop_objects", {"machine": machine_line(), "part": options.part, "ap50": numbers})
 
 
-def prepare(data: Path) -> Stage:
+def prepare(data: Path, *, part: Part) -> Stage:
     """Draw the scenes, score the settings' grid on them, and embed them."""
-    pool, test_scenes = _draw(data, part="train", count=POOL), _draw(data, part="test", count=MEASURED)
-    grids = [_grid(pool, scene) for scene in range(POOL)]
-    encoder = Embeddings(
-        load_encoder(SHIPPED_CHECKPOINT), FileCache(CACHE, max_bytes=10**8), fingerprint=fingerprint(SHIPPED_CHECKPOINT)
-    )
-    embeddings = np.stack([encoder.of([_store_image(image, number)])[0] for number, image in enumerate(pool.images)])
-    return Stage(pool, grids, embeddings, test_scenes)
+    scenes, test_scenes = _draw(data, part="train", count=SCENES), _draw(data, part=part, count=MEASURED)
+    grids = [_grid(scenes, scene) for scene in range(SCENES)]
+    return Stage(scenes, grids, _embed(scenes), test_scenes, part)
 
 
-def _grid(pool: Scenes, scene: int) -> Grid:
+def _embed(scenes: Scenes) -> NDArray[np.float32]:
+    encoder = fingerprint(SHIPPED_CHECKPOINT)
+    file = RUNS / f"embeddings-{encoder}.npy"
+    if not file.exists():
+        source = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(CACHE, max_bytes=10**8), fingerprint=encoder)
+        np.save(file, np.stack([source.of([_store_image(image, number)])[0] for number, image in enumerate(scenes.images)]))
+    embeddings: NDArray[np.float32] = np.load(file)
+    return embeddings
+
+
+def _grid(scenes: Scenes, scene: int) -> Grid:
     """Return the scores of all settings on a scene; stored as a list, whose order that of an image without objects gives."""
     file = RUNS / f"grid-{scene}.json"
     if not file.exists():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text(json.dumps(list(score_grid(pool.images[scene], pool.boxes[scene]).values())))
+        file.write_text(json.dumps(list(score_grid(scenes.images[scene], scenes.boxes[scene]).values())))
     return dict(zip(_choices(), json.loads(file.read_text()), strict=True))
 
 
@@ -138,58 +151,54 @@ def _choices() -> tuple[GridPoint, ...]:
 
 
 def _read_or_run(stage: Stage, strategy: str, seed: int) -> list[float]:
-    file = RUNS / f"run-{strategy.split()[0]}-{seed}.json"
+    file = RUNS / f"{stage.part}-{strategy}-{seed}.json"
     if not file.exists():
-        file.write_text(json.dumps(simulate(stage, STRATEGIES[strategy], seed)))
+        file.write_text(json.dumps(simulate(stage, strategy, seed)))
     values: list[float] = json.loads(file.read_text())
     return values
 
 
 def _draw(data: Path, *, part: Part, count: int) -> Scenes:
-    generator = generator_of(data, part=part)
-    scenes = [generator.draw(seed, SIDE_PX) for seed in range(count)]
-    return Scenes([scene.image for scene in scenes], [_boxes(scene) for scene in scenes])
+    """Return scenes, which are drawn once: reading the skies takes half a minute."""
+    file = RUNS / f"scenes-{part}.npz"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        generator = generator_of(data, part=part)
+        new_scenes = [generator.draw(seed, SIDE_PX) for seed in range(count)]
+        numbers = np.repeat(np.arange(count), [len(scene.boxes) for scene in new_scenes])
+        images, edges = np.stack([scene.image for scene in new_scenes]), np.concatenate([scene.boxes for scene in new_scenes])
+        np.savez(file, images=images, edges=edges, numbers=numbers)
+    arrays = np.load(file)
+    boxes = [_boxes(arrays["edges"][arrays["numbers"] == number]) for number in range(count)]
+    return Scenes(list(arrays["images"]), boxes)
 
 
-def simulate(stage: Stage, strategy: Strategy, seed: int) -> list[float]:
+def simulate(stage: Stage, strategy: str, seed: int) -> list[float]:
     """Return the average precision on the measured scenes after each batch."""
+    pool: Indices = np.random.default_rng(seed).permutation(SCENES)[:POOL]
     rows: Indices = np.zeros(0, np.intp)
     head, values = SourceDetector.base((CLASS,)), []
     for batch in range(BATCHES):
-        generator = np.random.default_rng((seed, batch))
-        open_ = generator.permutation(np.setdiff1d(np.arange(POOL), rows))
-        rows = np.concatenate([rows, strategy(stage, head, open_, rows, generator)])
+        open_ = np.setdiff1d(pool, rows)
+        features, labelled_features = reduce_embeddings(stage.embeddings[open_], stage.embeddings[rows])
+        no_classes = np.zeros((len(open_), 0), np.float32)
+        candidates = Pool(features, labelled_features, no_classes, _uncertainty(stage, head, open_))
+        choice = select_batch(candidates, strategy, BATCH, source=np.random.default_rng((seed, batch)))
+        rows = np.concatenate([rows, open_[choice]])
         head = _fit(stage, rows, head)
         values.append(_measure(stage.test_scenes, head))
     return values
 
 
-def _random(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
-    return open_[:BATCH]
-
-
-def _uncertain(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
-    return open_[np.argsort(-_uncertainty(stage, head, open_), kind="stable")[:BATCH]]
-
-
-def _herding(stage: Stage, head: SourceDetector, open_: Indices, rows: Indices, generator: np.random.Generator) -> Indices:
-    features, labelled_features = reduce_embeddings(stage.embeddings[open_], stage.embeddings[rows])
-    pool = Pool(features, labelled_features, np.zeros((len(open_), 0), np.float32), _uncertainty(stage, head, open_))
-    return open_[select_batch(pool, "herding", BATCH, source=generator)]
-
-
-STRATEGIES: dict[str, Strategy] = {"random": _random, "uncertain": _uncertain, "herding (default)": _herding}
-
-
 def _uncertainty(stage: Stage, head: SourceDetector, scenes: Indices) -> NDArray[np.float32]:
     """Return one minus the own score of each scene, as the queue reads it."""
-    entropies = [entropy_of_objects(stage.pool.find(head, int(scene))) for scene in scenes]
+    entropies = [entropy_of_objects(stage.scenes.find(head, int(scene))) for scene in scenes]
     return np.array([1 - acquisition_confidence(entropy) for entropy in entropies], np.float32)
 
 
 def _fit(stage: Stage, rows: Indices, head: SourceDetector) -> SourceDetector:
-    images = [stage.pool.images[scene] for scene in rows]
-    boxes = [[(box, CLASS) for box in stage.pool.boxes[scene]] for scene in rows]
+    images = [stage.scenes.images[scene] for scene in rows]
+    boxes = [[(box, CLASS) for box in stage.scenes.boxes[scene]] for scene in rows]
     try:
         return SourceDetector.fit(images, boxes, classes=(CLASS,), grids=[stage.grids[scene] for scene in rows])
     except NotEnoughLabels:
@@ -208,8 +217,8 @@ def _match(objects: Sequence[Detected], boxes: Sequence[Box]) -> ImageMatches:
     return ImageMatches(labels, scores, match_detections(overlaps, scores, labels, names), names)
 
 
-def _boxes(scene: Scene) -> list[Box]:
-    return [Box(left, top, right - left, bottom - top) for left, top, right, bottom in scene.boxes.tolist()]
+def _boxes(edges: Floats) -> list[Box]:
+    return [Box(left, top, right - left, bottom - top) for left, top, right, bottom in edges.tolist()]
 
 
 def _store_image(image: NDArray[np.float32], number: int) -> StoredImage:

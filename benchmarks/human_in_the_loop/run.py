@@ -2,11 +2,11 @@
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.human_in_the_loop.run DATA [--seeds 10] [--part val|test] [--write]
 
-Galaxies to label are those of the training part; `--part val` measures on the validation part, to choose a strategy, and
-`--part test` reports. Each run (set, strategy, share of wrong answers, seed) is stored in .cache and is not computed again, so
-the benchmark can be interrupted. It prints the macro AUC after some numbers of labels; the share of labels saved at the AUC
-that random order reaches at the end; and how often the interval of the forecast (backend/reports/forecast.py) holds the AUC
-that is measured 100 labels later.
+Galaxies to label are of the training part, of which each seed draws its pool; `--part val` measures on the validation part, to
+choose a strategy, and `--part test` reports. Each run (set, strategy, share of wrong answers, seed) is stored in .cache and is
+not computed again, so the benchmark can be interrupted. It prints the macro AUC after some numbers of labels; the share of
+labels saved at the AUC that random order reaches at the end; and how often the interval of the forecast
+(backend/reports/forecast.py) holds the AUC that is measured 100 labels later.
 
 How the cost grows. A run is one fit of the head and one ranking of the pool for each batch: about 5 s of CPU time for 300
 labels of 2,900 galaxies. The encoder's pass over all images comes before, once.
@@ -28,7 +28,7 @@ from rich.progress import track
 
 from backend.active.ranking import STRATEGIES
 from benchmarks.human_in_the_loop.sets import PARTS, SETS, Galaxies, read_set
-from benchmarks.human_in_the_loop.simulation import Run, Setting, simulate
+from benchmarks.human_in_the_loop.simulation import POOL_SHARE, Run, Setting, simulate
 from benchmarks.human_in_the_loop.tables import curves_table, forecast_table, mean_curves, saved_table, time_table
 from benchmarks.report import machine_line, write_numbers, write_section
 
@@ -69,7 +69,7 @@ def _settings(strategies: list[str], seeds: int) -> Iterator[Setting]:
 
 
 def _measure(galaxies: Galaxies, setting: Setting) -> Run:
-    file = CACHE / galaxies.name / f"{setting.strategy}-{setting.wrong}-{setting.seed}.json"
+    file = CACHE / f"{galaxies.name}-pool{POOL_SHARE}" / f"{setting.strategy}-{setting.wrong}-{setting.seed}.json"
     if file.exists():
         return Run(**json.loads(file.read_text()))
     run = simulate(galaxies, setting, labels=SETS[setting.galaxies].labels)

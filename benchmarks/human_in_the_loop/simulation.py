@@ -1,13 +1,14 @@
 """One run: a simulated annotator labels batches that a query strategy chooses, and the head is measured after each.
 
-The annotator gives the set's label, or with a given chance another class at random. The product's morphology head is fitted
-without the offset of the shipped head, which was fitted on some of these labels.
+The annotator gives the set's label, or with a given chance another class at random. Each seed draws its own pool from the
+galaxies, because some strategies have no random step: on one pool all their runs would be equal. The product's morphology head
+is fitted without the offset of the shipped head, which was fitted on some of these labels.
 """
 
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +20,13 @@ from backend.heads.classification.morphology import Morphology
 from backend.heads.errors import NotEnoughLabels
 from benchmarks.human_in_the_loop.sets import Galaxies
 
-__all__ = ["BATCH", "Run", "Setting", "simulate"]
+__all__ = ["BATCH", "POOL_SHARE", "Run", "Setting", "simulate"]
 
 BATCH = 10
 """Labels between two trainings, the product's default."""
+
+POOL_SHARE = 0.8
+"""Share of the galaxies to label that each seed draws as its pool."""
 
 Floats = NDArray[np.float32]
 Indices = NDArray[np.intp]
@@ -54,9 +58,11 @@ class Run:
     accepted: list[float]
 
 
-def simulate(galaxies: Galaxies, setting: Setting, *, labels: int) -> Run:
-    """Label up to a number of galaxies."""
+def simulate(galaxies: Galaxies, setting: Setting, *, labels: int, pool_share: float = POOL_SHARE) -> Run:
+    """Label up to a number of galaxies, of a random share of the pool."""
     generator = np.random.default_rng(setting.seed)
+    pool_rows = np.sort(generator.permutation(len(galaxies.pool))[: round(pool_share * len(galaxies.pool))])
+    galaxies = replace(galaxies, pool=galaxies.pool[pool_rows], pool_labels=galaxies.pool_labels[pool_rows])
     answers = _answers(galaxies.pool_labels, len(galaxies.classes), wrong_share=setting.wrong, generator=generator)
     features, _ = reduce_embeddings(galaxies.pool, galaxies.pool[:0], seed=setting.seed)
     rows = np.zeros(0, np.intp)

@@ -65,7 +65,8 @@ def main() -> None:
     labels = options.batches * BATCH
     simulated_runs = {
         strategy: np.mean(
-            [simulate(galaxies, Setting("gz1", strategy, 0.0, seed), labels=labels).auc for seed in range(SEEDS)], axis=0
+            [simulate(galaxies, Setting("gz1", strategy, 0.0, seed), labels=labels, pool_share=1).auc for seed in range(SEEDS)],
+            axis=0,
         )
         for strategy in ("random", DEFAULT_STRATEGY)
     }

@@ -44,7 +44,7 @@ def build_pool(
     blocks : TaskBlocks, optional
         Reads the feature blocks of tasks that `model` predicts from; by default the columns of their data.
     """
-    features, labelled_rows = reduce_embeddings(model.own_columns(candidates.rows), model.own_columns(labelled_tasks.rows))
+    features, labelled_rows = reduce_embeddings(candidates.rows, labelled_tasks.rows, columns=model.own_columns)
     if not isinstance(model, ClassModel):
         return Pool(features, labelled_rows, np.zeros((len(features), 0), np.float32), _information_of(candidates, scores))
     if not model.is_trained:  # the shipped head's margin says nothing of what a label would teach

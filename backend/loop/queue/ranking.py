@@ -121,10 +121,10 @@ def rank_tasks(
     if model is None or not candidates:
         return []
     config = predictor.config
-    predictors = services.predictors.on(*predictor.extractor.columns.parts)
+    predictors, folder = services.predictors.on(*predictor.extractor.columns.parts), services.settings.data_dir
 
     def embeddings_of(data: Mapping[int, Mapping[str, object]]) -> TaskEmbeddings:
-        return read_task_embeddings(predictors, data, config, model.control)
+        return read_task_embeddings(predictors, data, config, model.control, folder=folder)
 
     candidate_rows = embeddings_of({task.id: task.data for task in candidates})
     labelled_rows = embeddings_of({annotation.task_id: annotation.data for annotation in training})
@@ -142,7 +142,7 @@ def rank_tasks(
         pool = build_pool(
             model,
             candidate_rows,
-            join_embeddings(labelled_rows, requested_rows),
+            join_embeddings(labelled_rows, requested_rows, folder=folder),
             scores=scores,
             rarity=rarity,
             blocks=predictors.blocks,

@@ -6,7 +6,9 @@ import pytest
 from prometheus_client import generate_latest
 
 from backend.loop.effort.store import EffortStore, Entry
+from backend.registry import versions
 from backend.registry.records import Effort
+from backend.registry.rows import version_of
 from backend.registry.worker_figures import WorkerFigures, WorkerFiguresStore
 from backend.server.coverage import Coverage
 from backend.server.metrics import Metrics
@@ -60,6 +62,23 @@ def test_the_scores_of_the_newest_gate_are_exposed(services_with_project: Servic
     assert values['galaxyloop_gate_score{control="mood",head="live",project="7"}'] == 0.8
     assert values['galaxyloop_gate_version{project="7"}'] == 2
     assert values['galaxyloop_gate_tasks{project="7"}'] == 12
+
+
+def test_only_the_newest_versions_are_parsed(services_with_project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    registry = services_with_project.registry
+    entries = []
+    for number in range(2, 42):
+        with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (_, created):
+            assert created == number
+        registry.promote(PROJECT, number, evidence=EVIDENCE)
+        entries.append(Entry(number, "now", number, {"box": Effort(accepted=number)}))
+    EffortStore(services_with_project.engine).write(PROJECT, entries)
+    parsed: list[int] = []
+    monkeypatch.setattr(versions, "version_of", lambda row: parsed.append(row.number) or version_of(row))
+    values = read_metrics(services_with_project)
+    assert values['galaxyloop_gate_version{project="7"}'] == 41
+    assert values['galaxyloop_regions{action="accepted",control="box",project="7"}'] == 41
+    assert sorted(set(parsed)) == list(range(32, 42))
 
 
 def test_the_edited_share_is_that_of_the_newest_version_with_annotations(services_with_project: Services) -> None:

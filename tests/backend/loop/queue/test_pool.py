@@ -115,4 +115,4 @@ def test_classes_and_ratings_are_read_from_annotations() -> None:
 def test_embeddings_are_joined_in_order(base: BaseClassifier) -> None:
     joined_rows = join_embeddings(task_embeddings(base, 2), task_embeddings(base, 3, seed=1))
     assert joined_rows.tasks.tolist() == [100, 101, 100, 101, 102]
-    assert joined_rows.rows.shape == (5, len(base.morphology.mean))
+    assert joined_rows.rows[:].shape == (5, len(base.morphology.mean))

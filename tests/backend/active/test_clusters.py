@@ -1,11 +1,11 @@
-"""Cluster sampling."""
+"""Clusters of galaxies."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from backend.active.cluster_sampling import find_clusters
+from backend.active.clusters import find_clusters
 
 
 def test_groups_that_are_far_apart_are_found() -> None:
