@@ -9,7 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.active.row_file import Rows
+from backend.active.row_file import EmbeddingRows
 
 __all__ = ["Columns", "Pool", "Predict", "PrincipalAxes", "Strategy", "reduce_embeddings"]
 
@@ -46,7 +46,7 @@ class Pool:
     information : ndarray, shape (n,)
         Uncertainty of each galaxy, at least 0: for classes the mutual information of a label and the head's weights (BALD),
         normalised; zeros without a trained head.
-    embeddings : Rows, shape (n, d)
+    embeddings : EmbeddingRows, shape (n, d)
         The head's input, an array or a file; only DropQuery reads it.
     predict : callable or None
         Predicts class probabilities with the head.
@@ -58,7 +58,7 @@ class Pool:
     labelled_features: Floats
     probabilities: Floats
     information: Floats
-    embeddings: Rows = field(default_factory=lambda: np.zeros((0, 0), np.float32))
+    embeddings: EmbeddingRows = field(default_factory=lambda: np.zeros((0, 0), np.float32))
     predict: Predict | None = None
     ratings: Floats = field(default_factory=lambda: np.zeros(0, np.float32))
 
@@ -77,13 +77,13 @@ Strategy = Callable[[Pool, int, np.random.Generator], Indices]
 
 
 def reduce_embeddings(
-    embeddings: Rows, labelled_rows: Rows, *, seed: int = 0, columns: Columns | None = None
+    embeddings: EmbeddingRows, labelled_rows: EmbeddingRows, *, seed: int = 0, columns: Columns | None = None
 ) -> tuple[Floats, Floats]:
     """Project embeddings of the pool and of the labelled galaxies to common principal axes, each row of length 1.
 
     Parameters
     ----------
-    embeddings, labelled_rows : Rows, shape (n, d) and (m, d)
+    embeddings, labelled_rows : EmbeddingRows, shape (n, d) and (m, d)
         Arrays or files, which are read in chunks.
     seed : int
         Of the sample that the axes are computed from.
@@ -129,7 +129,7 @@ class PrincipalAxes:
         axes = axes[:, ::-1][:, :AXES][:, variances[::-1][:AXES] > 0].astype(np.float32)
         return cls(middle, axes if axes.shape[1] else np.eye(len(middle), 1, dtype=np.float32))
 
-    def project(self, embeddings: Rows, *, columns: Columns | None = None) -> Floats:
+    def project(self, embeddings: EmbeddingRows, *, columns: Columns | None = None) -> Floats:
         """Return embeddings of shape (n, d) along the axes, shape (n, r), each row of length 1."""
         projections = np.empty((len(embeddings), self.axes.shape[1]), np.float32)
         for start in range(0, len(embeddings), CHUNK):

@@ -10,13 +10,13 @@ from typing import Protocol, Self, cast
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["RowFile", "Rows"]
+__all__ = ["EmbeddingRows", "RowFile"]
 
 HALF = np.float16
 LARGEST = float(np.finfo(HALF).max)
 
 
-class Rows(Protocol):
+class EmbeddingRows(Protocol):
     """Embeddings that are read in parts: an array, or a `RowFile`."""
 
     def __len__(self) -> int:
@@ -29,7 +29,7 @@ class Rows(Protocol):
 
 
 class RowFile:
-    """Rows of numbers in half precision, in a file without a name that is deleted with this object.
+    """EmbeddingRows of numbers in half precision, in a file without a name that is deleted with this object.
 
     Parameters
     ----------

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.active.row_file import RowFile, Rows
+from backend.active.row_file import EmbeddingRows, RowFile
 from backend.prediction.control_models import ClassModel, ControlModel
 from backend.prediction.live import LivePredictors
 from sync.controls.control import Control
@@ -31,14 +31,14 @@ class TaskEmbeddings:
     ----------
     tasks : ndarray of int, shape (n,)
         Ids.
-    rows : Rows, shape (n, d)
+    rows : EmbeddingRows, shape (n, d)
         An array or a file; 100,000 tasks take 256 MB.
     data : tuple of mapping, length n
         The tasks' data, from which the feature blocks are read when they are needed; empty if they are not.
     """
 
     tasks: NDArray[np.int64]
-    rows: Rows
+    rows: EmbeddingRows
     data: tuple[Mapping[str, Any], ...] = ()
 
 

@@ -52,5 +52,5 @@ features, _ = reduce_embeddings(file, file[:0])
 assert features.shape == (40_000, 64)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    assert float(done.stdout) < 95  # the array alone would take 102 MB, and the rest about 60 MB
+    process = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert float(process.stdout) < 95  # the array alone would take 102 MB, and the rest about 60 MB

@@ -68,17 +68,17 @@ def test_only_the_newest_versions_are_parsed(services_with_project: Services, mo
     registry = services_with_project.registry
     entries = []
     for number in range(2, 42):
-        with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (_, created):
-            assert created == number
+        with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (_, new_number):
+            assert new_number == number
         registry.promote(PROJECT, number, evidence=EVIDENCE)
         entries.append(Entry(number, "now", number, {"box": Effort(accepted=number)}))
     EffortStore(services_with_project.engine).write(PROJECT, entries)
-    parsed: list[int] = []
-    monkeypatch.setattr(versions, "version_of", lambda row: parsed.append(row.number) or version_of(row))
+    parsed_numbers: list[int] = []
+    monkeypatch.setattr(versions, "version_of", lambda row: parsed_numbers.append(row.number) or version_of(row))
     values = read_metrics(services_with_project)
     assert values['galaxyloop_gate_version{project="7"}'] == 41
     assert values['galaxyloop_regions{action="accepted",control="box",project="7"}'] == 41
-    assert sorted(set(parsed)) == list(range(32, 42))
+    assert sorted(set(parsed_numbers)) == list(range(32, 42))
 
 
 def test_the_edited_share_is_that_of_the_newest_version_with_annotations(services_with_project: Services) -> None:
