@@ -89,7 +89,7 @@ no_network = { echo "pip could not install $(1): see its message above; it needs
 $(VENV)/.product: pyproject.toml constraints.txt
 	$(call new_venv,$(VENV))
 	@echo "installing galaxyloop into $(VENV): 7 GB of disk, a few minutes the first time"
-	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e . || $(call no_network,galaxyloop)
+	@$(BIN)/python $(PIP_INSTALL) -c constraints.txt -e '.[export,import]' || $(call no_network,galaxyloop)
 	@touch $@
 
 $(VENV)/.developer: $(VENV)/.product

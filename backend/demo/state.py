@@ -6,6 +6,7 @@ import json
 import secrets
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from shlex import quote
 
 from rich.console import Console
 
@@ -78,7 +79,7 @@ def password_hint(variable: str, password: str, env: Path, console: Console) -> 
 
 
 def write_env(options: DemoOptions, settings: Settings, state: DemoState) -> Path:
-    """Write the file `env` of the data folder: URLs, project and secrets, for tests and scripts. Return its path."""
+    """Write the file `env` of the data folder: URLs, project and secrets, for commands on the demo. Return its path."""
     env = options.data_dir / "env"
     lines = {
         "LABEL_STUDIO_URL": settings.label_studio_url,
@@ -87,9 +88,10 @@ def write_env(options: DemoOptions, settings: Settings, state: DemoState) -> Pat
         "GALAXYLOOP_BACKEND_URL": settings.public_url,
         "GALAXYLOOP_DATA_DIR": str(settings.data_dir),
         BACKEND_PASSWORD: state.basic_auth_password,
+        "GALAXYLOOP_WEBHOOK_SECRET": state.webhook_secret,
         "GALAXYLOOP_LABEL_STUDIO_USER": USER,
         STUDIO_PASSWORD: state.password,
     }
     with atomic_write(env, mode=SECRET_MODE) as content:
-        content.write("".join(f"{name}={value}\n" for name, value in lines.items()).encode())
+        content.write("".join(f"{name}={quote(value)}\n" for name, value in lines.items()).encode())
     return env

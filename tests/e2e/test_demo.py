@@ -50,6 +50,7 @@ def test_the_env_file_has_the_urls_and_is_private(demo: Any) -> None:
     project = int(demo.values["GALAXYLOOP_PROJECT_ID"])
     assert demo.values["LABEL_STUDIO_URL"] == f"http://127.0.0.1:{demo.ports[0]}"
     assert demo.values["GALAXYLOOP_BACKEND_URL"] == f"http://127.0.0.1:{demo.ports[1]}"
+    assert demo.values["GALAXYLOOP_WEBHOOK_SECRET"] == json.loads((demo.data / "demo.json").read_text())["webhook_secret"]
     assert httpx.get(demo.values["GALAXYLOOP_BACKEND_URL"] + "/health", trust_env=False).json()["status"] == "UP"
     with demo.client() as client:
         assert project_state(client, project).sampling == "Uncertainty sampling"
