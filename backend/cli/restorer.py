@@ -20,7 +20,15 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from sync.importing.importer import Companion
 
-__all__ = ["choose_psf_source", "is_restored_page", "open_companion", "open_restorer", "plan_shares", "read_psf_option"]
+__all__ = [
+    "check_psf_options",
+    "choose_psf_source",
+    "is_restored_page",
+    "open_companion",
+    "open_restorer",
+    "plan_shares",
+    "read_psf_option",
+]
 
 
 def read_psf_option(path: Path) -> Psf:
@@ -35,10 +43,17 @@ def read_psf_option(path: Path) -> Psf:
         wrong_call(str(error))
 
 
-def choose_psf_source(psf: Path | None, *, denoise: bool) -> PsfOf:
-    """Return the source of the PSF of each image: none with `--denoise`, else `--psf`, the header, or stars of the image."""
+def check_psf_options(psf: Path | None, *, denoise: bool) -> None:
+    """End the command with a wrong call if the options exclude each other, or the file is missing; load nothing for it."""
     if psf is not None and denoise:
         wrong_call("--psf and --denoise exclude each other: --denoise does not use a PSF")
+    if psf is not None and not psf.is_file():
+        wrong_call(f"there is no file {psf}")
+
+
+def choose_psf_source(psf: Path | None, *, denoise: bool) -> PsfOf:
+    """Return the source of the PSF of each image: none with `--denoise`, else `--psf`, the header, or stars of the image."""
+    check_psf_options(psf, denoise=denoise)
     if denoise:
         return lambda _plane, _header: None
     if psf is not None:

@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
 __all__ = ["measure"]
 
+SUFFIXES = (".ecsv", ".fits", ".vot", ".xml", ".csv")
+"""Keys of `backend.measurement.catalogue.FORMATS`, repeated so that a wrong call does not import it."""
 PREFETCH = 4
 """Images that are read before they are measured."""
 
@@ -83,23 +85,24 @@ def measure(
     """
     check_engine(engine, ray_address)
     suffix = catalogue.suffix.lower()
+    if suffix not in SUFFIXES:
+        wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(SUFFIXES)}")
     settings = read_settings()
     from backend.cli.image_files import open_images
+
+    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    if models is not None and models.exists() and not models.is_dir():
+        wrong_call(f"{models} is a file: name a folder for --models")
     from backend.heads.structure.measurement import NO_PSF
-    from backend.measurement.catalogue import FORMATS, make_table, write_catalogue
+    from backend.measurement.catalogue import make_table, write_catalogue
     from backend.measurement.model_folder import ModelFolder
     from backend.measurement.psf_choice import PsfOptions
     from backend.measurement.science import DISPLAY_BAND
     from backend.measurement.worker import MeasureOptions
     from sync.images.zero_point import is_zero_point
 
-    if suffix not in FORMATS:
-        wrong_call(f"the catalogue {catalogue} must end in one of {', '.join(FORMATS)}")
     if zero_point is not None and not is_zero_point(zero_point):
         wrong_call(f"--zero-point {zero_point:g} is a placeholder and no zero point: leave it out, and there is no magnitude")
-    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
-    if models is not None and models.exists() and not models.is_dir():
-        wrong_call(f"{models} is a file: name a folder for --models")
     options = MeasureOptions(
         psf=PsfOptions(() if psf is None else _read_psfs(psf), seeing_arcsec),
         band=band,

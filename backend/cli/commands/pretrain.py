@@ -42,6 +42,10 @@ def pretrain(
     """Pre-train the vision model; under torchrun, on several GPUs or processes."""
     if output.suffix != ".safetensors":
         wrong_call(f"--output {output} must end in .safetensors, the format of checkpoints")
+    paths = [match for word in data for match in _match_pattern(word)]
+    for path in paths:
+        if not (path.startswith("s3://") or os.path.lexists(path)):
+            wrong_call(f"{path} does not exist")
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
     from backend.lvm.pretraining.dataset import DatasetError, read_dataset
@@ -55,7 +59,6 @@ def pretrain(
         wrong_call(f"unknown network {network!r}: choose {', '.join(NETWORKS)}")
     shape = NETWORKS[network]
     config = PretrainConfig(epochs=epochs, batch=batch, objectives=names, learning_rate=learning_rate, seed=seed)
-    paths = [match for word in data for match in _match_pattern(word)]
     max_bytes = read_settings().image_max_bytes
     try:
         with show_step("reading the images"):

@@ -10,7 +10,7 @@ import typer
 
 from backend.cli.output import open_output
 from backend.cli.progress import show_step, track_items
-from backend.cli.restorer import choose_psf_source, open_restorer, plan_shares
+from backend.cli.restorer import check_psf_options, choose_psf_source, open_restorer, plan_shares
 from backend.cli.startup import open_services, read_settings
 from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop_for
 from backend.registry.records import MAX_ID
@@ -43,7 +43,7 @@ def restore(
     Without --psf, the PSF is that of the header or of the stars of each image; --denoise removes the noise only. The command
     lists images that cannot be restored at the end, each with the reason; it restores all others, and the exit code is then 1.
     """
-    psf_of = choose_psf_source(psf, denoise=denoise)
+    check_psf_options(psf, denoise=denoise)
     settings = read_settings()
     from backend.cli.image_files import open_images
     from backend.cli.output_names import name_outputs
@@ -51,6 +51,7 @@ def restore(
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     targets = name_outputs(images, output, words=paths, suffix=".fits", inputs=[psf] if psf is not None else [])
     with show_step("loading the model"):
+        psf_of = choose_psf_source(psf, denoise=denoise)
         restorer = open_restorer()
     if project is not None:
         restorer = restorer.with_share(_share_of(project, settings))

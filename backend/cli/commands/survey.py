@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import glob
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from importlib.util import find_spec
@@ -58,6 +60,8 @@ def survey(
     heads.check()
     if find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
+    if not (input.startswith("s3://") or output.exists() or os.path.lexists(input) or glob.glob(input, recursive=True)):
+        wrong_call(f"{input} does not exist")  # before a model is loaded
     settings = read_settings()
     keep_freed_memory()
     if "threads" in settings.model_fields_set:  # without this setting the survey uses all cores

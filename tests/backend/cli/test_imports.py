@@ -57,6 +57,28 @@ def test_commands_that_only_read_import_no_heavy_library(tmp_path: Path) -> None
     assert not set(HEAVY) & set(module_names.split())
 
 
+@pytest.mark.slow
+def test_wrong_calls_of_commands_that_compute_import_no_network(tmp_path: Path) -> None:
+    missing_file = str(tmp_path / "none.fits")
+    out = str(tmp_path / "out")
+    commands = [
+        f"predict {missing_file} --config morphology --output {out}.csv",
+        f"embed {missing_file} --output {out}.npz",
+        f"segment {missing_file} --point 1,1 --output {out}.png",
+        f"measure {missing_file} --catalogue {out}.csv",
+        f"restore {missing_file} --output {out}.fits",
+        f"survey {missing_file} --output {out} --config morphology",
+        f"pretrain {missing_file} --output {out}.safetensors",
+        f"inspect {missing_file}",
+    ]
+    process = subprocess.run(
+        [sys.executable, "-c", SCRIPT, *commands], capture_output=True, text=True, timeout=300, check=True, cwd=tmp_path
+    )
+    *_, module_names = process.stderr.splitlines()
+    assert process.stderr.count("none.fits") + process.stdout.count("none.fits") >= len(commands)
+    assert not {"sklearn", "skimage", "statmorph", "timm", "torch", "torchvision"} & set(module_names.split())
+
+
 @pytest.mark.parametrize("module", ["backend.server.app", "backend.loop.worker"])
 def test_idle_processes_import_no_heavy_library(module: str) -> None:
     script = f"import {module}, sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"
