@@ -29,7 +29,7 @@ class EmbeddingRows(Protocol):
 
 
 class RowFile:
-    """EmbeddingRows of numbers in half precision, in a file without a name that is deleted with this object.
+    """Rows of numbers in half precision, in a file without a name that is deleted with this object.
 
     Parameters
     ----------
