@@ -63,7 +63,8 @@ def _print_control(control: ControlReport, live: int) -> None:
 
     headline = choose_headline(control, live)
     quality = str(headline) if headline is not None else "not scored"
-    heading = Text.assemble((control.name, "bold"), f": {quality}, {control.held_out} held-out images")
+    several = "" if control.held_out == 1 else "s"
+    heading = Text.assemble((control.name, "bold"), f": {quality}, {control.held_out} held-out image{several}")
     console.print(heading, highlight=False)
     if control.problem:
         _print(control.problem)

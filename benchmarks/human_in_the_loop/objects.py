@@ -100,24 +100,36 @@ def main() -> None:
     options = parser.parse_args()
     stage = prepare(options.data, part=options.part)
     runs = {(seed, name): _read_or_run(stage, name, seed) for seed, name in product(range(options.seeds), STRATEGIES)}
-    curves = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
-    rows = [
-        [name, *map(_mean, values.T[1::2]), _mean(values.mean(axis=1)), _mean((values - curves["random"]).mean(axis=1))]
-        for name, values in curves.items()
-    ]
-    columns = [
-        "strategy",
-        *(f"{BATCH * (batch + 1)} scenes" for batch in range(1, BATCHES, 2)),
-        "whole curve",
-        "whole curve, minus random",
-    ]
-    table = markdown_table(columns, rows, title="AP of boxes (IoU 0.5), mean and standard error over seeds")
+    results = {name: np.array([runs[seed, name] for seed in range(options.seeds)]) for name in STRATEGIES}
+    table = _tabulate(results)
     print(table)
     if options.write:
         line = f"{options.seeds} seeds, {options.part} part, {machine_line()}."
         write_section("human_in_the_loop_objects", f"{line}\n\n{table}")
-        numbers = {name: [[round(float(value), 4) for value in run] for run in values] for name, values in curves.items()}
-        write_numbers("human_in_the_loop_objects", {"machine": machine_line(), "part": options.part, "ap50": numbers})
+        numbers = {name: values.round(4).tolist() for name, values in results.items()}
+        write_numbers("human_in_the_loop_objects", {"machine": machine_line(), "part": options.part, "ap50_and_boxes": numbers})
+
+
+def _tabulate(results: dict[str, Floats]) -> str:
+    """Return the table of runs of shape (seeds, 2, batches): average precision and number of drawn boxes after each batch."""
+    by_scenes = {name: runs[:, 0] for name, runs in results.items()}
+    low, high = max(runs[:, 1, 0].max() for runs in results.values()), min(runs[:, 1, -1].min() for runs in results.values())
+    grid = np.linspace(low, high, 20)
+    by_boxes = {name: np.array([np.interp(grid, run[1], run[0]) for run in runs]) for name, runs in results.items()}
+    gains = [[_mean((curves[name] - curves["random"]).mean(axis=1)) for curves in (by_scenes, by_boxes)] for name in results]
+    rows = [
+        [name, *map(_mean, runs[:, 0].T[1::2]), f"{runs[:, 1, -1].mean():.0f}", *gain]
+        for (name, runs), gain in zip(results.items(), gains, strict=True)
+    ]
+    scenes = [BATCH * (batch + 1) for batch in range(1, BATCHES, 2)]
+    columns = [
+        "strategy",
+        *(f"{count} scenes" for count in scenes),
+        f"boxes in {scenes[-1]} scenes",
+        "curve minus random",
+        "minus random, per box",
+    ]
+    return markdown_table(columns, rows, title="AP of boxes (IoU 0.5), mean and standard error over seeds")
 
 
 def prepare(data: Path, *, part: Part) -> Stage:
@@ -150,11 +162,11 @@ def _choices() -> tuple[GridPoint, ...]:
     return tuple(score_grid(np.zeros((SIDE_PX, SIDE_PX, 3), np.float32), []))
 
 
-def _read_or_run(stage: Stage, strategy: str, seed: int) -> list[float]:
-    file = RUNS / f"{stage.part}-{strategy}-{seed}.json"
+def _read_or_run(stage: Stage, strategy: str, seed: int) -> list[list[float]]:
+    file = RUNS / f"run-{stage.part}-{strategy}-{seed}.json"
     if not file.exists():
         file.write_text(json.dumps(simulate(stage, strategy, seed)))
-    values: list[float] = json.loads(file.read_text())
+    values: list[list[float]] = json.loads(file.read_text())
     return values
 
 
@@ -173,11 +185,11 @@ def _draw(data: Path, *, part: Part, count: int) -> Scenes:
     return Scenes(list(arrays["images"]), boxes)
 
 
-def simulate(stage: Stage, strategy: str, seed: int) -> list[float]:
-    """Return the average precision on the measured scenes after each batch."""
+def simulate(stage: Stage, strategy: str, seed: int) -> list[list[float]]:
+    """Return the average precision on the test scenes, and the number of boxes drawn so far, after each batch."""
     pool: Indices = np.random.default_rng(seed).permutation(SCENES)[:POOL]
     rows: Indices = np.zeros(0, np.intp)
-    head, values = SourceDetector.base((CLASS,)), []
+    head, values, boxes = SourceDetector.base((CLASS,)), [], []
     for batch in range(BATCHES):
         open_ = np.setdiff1d(pool, rows)
         features, labelled_features = reduce_embeddings(stage.embeddings[open_], stage.embeddings[rows])
@@ -187,7 +199,8 @@ def simulate(stage: Stage, strategy: str, seed: int) -> list[float]:
         rows = np.concatenate([rows, open_[choice]])
         head = _fit(stage, rows, head)
         values.append(_measure(stage.test_scenes, head))
-    return values
+        boxes.append(float(sum(len(stage.scenes.boxes[row]) for row in rows)))
+    return [values, boxes]
 
 
 def _uncertainty(stage: Stage, head: SourceDetector, scenes: Indices) -> NDArray[np.float32]:

@@ -141,8 +141,19 @@ def sides_of(
     neighbours = _neighbours(data, sizes, image_keys, contents or {})
     validation = held_out & data.keys()
     set_aside = frozenset(task for task in data if task not in held_out and neighbours[task] & validation)
+    return Sides(held_out, set_aside, neighbours, _name_galaxies(data, image_keys, contents or {}))
+
+
+def _name_galaxies(
+    data: Mapping[int, Mapping[str, Any]], image_keys: Sequence[str], contents: Mapping[int, str]
+) -> dict[int, str]:
+    """Name the galaxy of each task; equal files without a position show one galaxy, whatever their names are."""
     galaxies = {task: galaxy_of(fields, image_keys, task=task) for task, fields in data.items()}
-    return Sides(held_out, set_aside, neighbours, galaxies)
+    name_of_content: dict[str, str] = {}
+    for task, fields in sorted(data.items()):
+        if task in contents and position_of(fields) is None and tile_of(fields, image_keys) is None:
+            galaxies[task] = name_of_content.setdefault(contents[task], galaxies[task])
+    return galaxies
 
 
 def _neighbours(

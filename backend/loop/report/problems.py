@@ -110,7 +110,7 @@ def _check_held_out(inputs: ReportInputs) -> list[str]:
         ]
     if len(galaxies) < ENOUGH_GALAXIES:
         return [
-            f"Only {len(galaxies)} held-out galaxies have been annotated: "
+            f"Only {len(galaxies)} held-out {'galaxy has' if len(galaxies) == 1 else 'galaxies have'} been annotated: "
             f"scores are uncertain until there are about {ENOUGH_GALAXIES}."
         ]
     return []

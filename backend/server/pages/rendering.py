@@ -72,6 +72,7 @@ def _environment() -> Environment:
         "number": format_number,
         "percent": _format_percent,
         "plain": remove_folders,
+        "plural": lambda count: "" if count == 1 else "s",
         "time": _format_time,
         "iso": lambda seconds: _moment(seconds).isoformat(timespec="seconds"),
     }

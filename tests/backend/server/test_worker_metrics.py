@@ -7,8 +7,9 @@ from prometheus_client import generate_latest
 
 from backend.loop.effort.store import EffortStore, Entry
 from backend.registry import versions
-from backend.registry.records import Effort
+from backend.registry.records import Effort, Version
 from backend.registry.rows import version_of
+from backend.registry.tables import VersionRow
 from backend.registry.worker_figures import WorkerFigures, WorkerFiguresStore
 from backend.server.coverage import Coverage
 from backend.server.metrics import Metrics
@@ -74,7 +75,12 @@ def test_only_the_newest_versions_are_parsed(services_with_project: Services, mo
         entries.append(Entry(number, "now", number, {"box": Effort(accepted=number)}))
     EffortStore(services_with_project.engine).write(PROJECT, entries)
     parsed_numbers: list[int] = []
-    monkeypatch.setattr(versions, "version_of", lambda row: parsed_numbers.append(row.number) or version_of(row))
+
+    def record_and_parse(row: VersionRow) -> Version:
+        parsed_numbers.append(row.number)
+        return version_of(row)
+
+    monkeypatch.setattr(versions, "version_of", record_and_parse)
     values = read_metrics(services_with_project)
     assert values['galaxyloop_gate_version{project="7"}'] == 41
     assert values['galaxyloop_regions{action="accepted",control="box",project="7"}'] == 41

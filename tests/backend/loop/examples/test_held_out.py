@@ -130,6 +130,15 @@ def test_a_file_that_is_uploaded_twice_is_recognised_by_its_hash() -> None:
     assert division.set_aside == {2}
 
 
+def test_equal_files_show_one_galaxy_unless_positions_name_two() -> None:
+    files = {1: {"image": "/data/upload/1/0000aaaa-a.png"}, 2: {"image": "/data/upload/1/0000bbbb-b.png"}}
+    galaxies = sides_of(annotate(files), held_out=frozenset(), image_keys=KEYS, contents={1: "k", 2: "k"}).galaxies
+    assert galaxies[1] == galaxies[2]
+    placeholders = {1: files[1] | {"ra": 10.0, "dec": 0.0}, 2: files[2] | {"ra": 20.0, "dec": 0.0}}
+    galaxies = sides_of(annotate(placeholders), held_out=frozenset(), image_keys=KEYS, contents={1: "k", 2: "k"}).galaxies
+    assert galaxies[1] != galaxies[2]
+
+
 def test_tasks_that_share_a_page_are_neighbours() -> None:
     tasks = {1: {"image": ["a.png", "b.png"]}, 2: {"image": ["b.png", "c.png"]}, 3: {"image": ["d.png"]}}
     assert sides(tasks, out={1}).set_aside == {2}

@@ -86,7 +86,7 @@ def test_without_a_head_of_the_project_nothing_is_known(base: BaseClassifier) ->
 
 def test_other_controls_are_ranked_by_the_own_scores(base: BaseClassifier) -> None:
     values = np.random.default_rng(0).random(8)
-    model = NumberModel(control("interest"), Parameters.fit(task_embeddings(base, 8).rows.astype(np.float32), values), base)
+    model = NumberModel(control("interest"), Parameters.fit(task_embeddings(base, 8).rows[:].astype(np.float32), values), base)
     pool = build_pool(model, task_embeddings(base, 4), task_embeddings(base, 0), scores={100: 0.25, 101: 0.75})
     assert pool.information.tolist() == [0.75, 0.25, 0.5, 0.5]
     assert ranked_model([model]) is model

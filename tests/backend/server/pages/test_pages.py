@@ -103,6 +103,14 @@ def test_the_page_shows_every_part_of_a_report(project: Services, client: TestCl
     assert f'{report.annotated}</p> <p class="unit">of {report.tasks} tasks are annotated' in page
 
 
+def test_a_single_held_out_image_is_in_the_singular(project: Services, client: TestClient) -> None:
+    report = write_report(project)
+    write_report(project, controls=[report.controls[0].model_copy(update={"held_out": 1})])
+    page = page_of(client)
+    assert "on 1 held-out image<" in page
+    assert "All versions on the same 1 held-out image, with" in page
+
+
 def test_the_page_names_what_the_worker_does(project: Services, client: TestClient) -> None:
     assert "The worker does not run" in page_of(client)
     with Heartbeat(project.engine, "worker").run() as worker:
