@@ -18,6 +18,7 @@ from sync.errors.failures import WrongCallError
 __all__ = [
     "IMAGES_HELP",
     "INCOMPLETE",
+    "NOT_FOUND",
     "AsJson",
     "Extension",
     "ImagePaths",

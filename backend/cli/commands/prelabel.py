@@ -16,14 +16,26 @@ from rich.logging import RichHandler
 from backend.cli.commands.survey import PART_IMAGES, survey
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
-from backend.cli.startup import open_services, read_settings
-from backend.cli.terminal import INCOMPLETE, AsJson, console, list_left_out, notices, print_json, stop, stop_for, wrong_call
+from backend.cli.startup import limit_threads, open_services, read_settings
+from backend.cli.terminal import (
+    INCOMPLETE,
+    NOT_FOUND,
+    AsJson,
+    console,
+    list_left_out,
+    notices,
+    print_json,
+    stop,
+    stop_for,
+    wrong_call,
+)
 from backend.jobs.memory import keep_freed_memory
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.prediction.bulk import Pairs
     from backend.prelabel.project import Outcome
+    from backend.services import Services
 
 __all__ = ["prelabel"]
 
@@ -91,6 +103,9 @@ def _prelabel_project(
     as_json: bool,
 ) -> None:
     settings = read_settings()
+    limit_threads(settings)
+    services = open_services(settings)
+    _check_project(services, project)
     keep_freed_memory()
     lower_priority(settings)
     from sqlalchemy.exc import DatabaseError
@@ -107,7 +122,6 @@ def _prelabel_project(
     logging.basicConfig(level=logging.WARNING, format="%(message)s", handlers=[RichHandler(console=notices, show_path=False)])
     logging.getLogger("galaxyloop.predictor").setLevel(logging.ERROR)  # unreadable images are listed at the end
     choice = TaskSelection(only_unlabelled, limit, uncertain_first=order is Order.uncertain)
-    services = open_services(settings)
     open_engine = engines.ray_engine(ray_address) if on_ray else engines.local_engine
     began = time.monotonic()
     try:
@@ -157,6 +171,19 @@ def _print_outcome(outcome: Outcome, *, seconds: float) -> None:
             highlight=False,
             soft_wrap=True,
         )
+
+
+def _check_project(services: Services, project: int) -> None:
+    """End the command if Label Studio does not answer, or has no such project, before a model is imported."""
+    from sync.label_studio.client import LabelStudioError
+    from sync.label_studio.projects import project_state
+
+    try:
+        project_state(services.label_studio, project)
+    except (LabelStudioError, ValueError) as error:
+        if getattr(error, "status", None) == NOT_FOUND:
+            wrong_call(f"Label Studio at {services.settings.label_studio_url} has no project {project}")
+        stop_for(error)
 
 
 def _progress(batches: Iterator[Pairs], title: str, total: int) -> Iterator[Pairs]:

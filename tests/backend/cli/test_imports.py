@@ -40,6 +40,7 @@ def test_commands_that_only_read_import_no_heavy_library(tmp_path: Path) -> None
         "project list",
         "predict",
         f"attach {PROJECT}",
+        f"prelabel {PROJECT}",
     ]
     environment = {
         **os.environ,
