@@ -104,7 +104,7 @@ class LabelStudioServer:
                 start_new_session=True,  # its own process group, which `stop` ends
             )
 
-    def wait(self, *, timeout_s: float = 300.0, progress: Callable[[float], None] | None = None) -> None:
+    def wait(self, *, timeout_s: float = 600.0, progress: Callable[[float], None] | None = None) -> None:
         """Wait until Label Studio responds.
 
         Parameters
@@ -126,7 +126,8 @@ class LabelStudioServer:
                 raise StudioError(f"Label Studio exited before it responded; its log {self.log} ends:\n{self._log_tail()}")
             if waited_s > timeout_s:
                 tail = self._log_tail()
-                raise StudioError(f"Label Studio did not respond within {timeout_s:.0f} s; its log {self.log} ends:\n{tail}")
+                late = f"Label Studio did not respond within {timeout_s:.0f} s: try again, a new start continues"
+                raise StudioError(f"{late}; its log {self.log} ends:\n{tail}")
             if progress is not None:
                 progress(waited_s)
             time.sleep(POLL_S)
