@@ -97,6 +97,7 @@ def run_rejected(*words: str) -> str:
     return sentence
 
 
+@pytest.mark.slow
 def test_help_lists_every_command_without_importing_torch() -> None:
     script = (
         "import sys; from typer.testing import CliRunner; from backend.cli.app import app\n"
@@ -247,6 +248,7 @@ def test_pretraining_without_images_is_rejected(services: Services, tmp_path: Pa
     assert "text.parquet" in run_rejected("pretrain", str(text), "--output", output)
 
 
+@pytest.mark.slow
 def test_a_failed_command_ends_with_its_own_message(tmp_path: Path) -> None:
     """Triton, if installed with torch, lists leaked objects after Python's end."""
     environment = os.environ | {"GALAXYLOOP_DATA_DIR": str(tmp_path), "LABEL_STUDIO_API_KEY": "", "PYTHONPATH": os.getcwd()}

@@ -80,6 +80,7 @@ def test_wrong_calls_of_commands_that_compute_import_no_network(tmp_path: Path) 
     assert not {"sklearn", "skimage", "statmorph", "timm", "torch", "torchvision"} & set(module_names.split())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("module", ["backend.server.app", "backend.loop.worker"])
 def test_idle_processes_import_no_heavy_library(module: str) -> None:
     script = f"import {module}, sys; print(*sorted(set({HEAVY!r}) & set(sys.modules)))"

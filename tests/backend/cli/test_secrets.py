@@ -54,6 +54,8 @@ COMMANDS = (
     "export 7 out",
     "prelabel 7",
 )  # fmt: skip
+QUICK = ("check", "project list")
+"""Commands of `make test-fast`: of the registry and queue, and of Label Studio."""
 
 
 @pytest.fixture
@@ -84,7 +86,7 @@ def assert_secret(words: str, monkeypatch: pytest.MonkeyPatch, failure: dict[str
 
 @pytest.mark.usefixtures("folder")
 @pytest.mark.parametrize("failure", FAILURES)
-@pytest.mark.parametrize("words", COMMANDS)
+@pytest.mark.parametrize("words", [pytest.param(words, marks=() if words in QUICK else pytest.mark.slow) for words in COMMANDS])
 def test_a_failed_command_prints_no_secret(
     words: str, failure: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
