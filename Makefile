@@ -38,21 +38,22 @@ test-e2e-loop:
 test-e2e-others:
 	$(call end_to_end,tests/e2e --ignore=tests/e2e/loop)
 
-# The quick part of the tests in two processes: no PostgreSQL, Redis, Ray, S3, browser or Label Studio, no test that computes for long,
-# and 15 examples per property instead of 100.
+# The quick part of the tests in two processes of about the same time: no PostgreSQL, Redis, Ray, S3, browser or Label Studio, no
+# test that computes for long, and 15 examples per property instead of 100.
 FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --hypothesis-profile=fast \
 	-m "not (slow or services)"
+MODELS := $(addprefix tests/backend/,heads lvm measurement scenes)
 
 test-fast: $(VENV)/.developer
 	@$(MAKE) --no-print-directory --jobs=2 test-fast-backend test-fast-others
 
 test-fast-backend:
-	@$(FAST) tests/backend
+	@$(FAST) tests/backend $(addprefix --ignore=,$(MODELS))
 
 test-fast-others:
 	@mkdir -p .cache
-	@$(FAST) tests --ignore=tests/backend --ignore=tests/e2e -o cache_dir=.cache/pytest-fast > .cache/tests-fast.log 2>&1; \
-		status=$$?; cat .cache/tests-fast.log; exit $$status
+	@$(FAST) $(filter-out tests/backend/ tests/e2e/ tests/data/ tests/__pycache__/,$(wildcard tests/*/ tests/test_*.py)) $(MODELS) \
+		-o cache_dir=.cache/pytest-fast > .cache/tests-fast.log 2>&1; status=$$?; cat .cache/tests-fast.log; exit $$status
 
 # Build the documentation into site/; a broken link is an error.
 docs: $(VENV)/.developer

@@ -168,7 +168,7 @@ def test_detected_galaxies_get_the_label_galaxy(name: str) -> None:
 def test_a_config_is_predicted_before_any_training(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATA_DIR", str(tmp_path / "data"))
     galaxy, output = tmp_path / "galaxy.png", tmp_path / "tasks.json"
-    Image.fromarray(np.asarray(hubble_deep_field())[SPIRAL]).resize((384, 384)).save(galaxy)
+    Image.fromarray(np.asarray(hubble_deep_field())[SPIRAL]).resize((192, 192)).save(galaxy)
     words = ["predict", str(galaxy), "--config", name.removesuffix(".xml"), "--output", str(output)]
     result = CliRunner().invoke(app, words)
     assert result.exit_code == 0, result.output

@@ -172,6 +172,7 @@ except ClusterError as error:
 """
 
 
+@pytest.mark.slow
 def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int) -> None:
     began = time.monotonic()
     message = run_in_process(REFUSED.format(address=f"127.0.0.1:{silent_port}"))
@@ -180,6 +181,7 @@ def test_an_address_without_an_answer_is_rejected_without_delay(silent_port: int
     assert time.monotonic() - began < 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("address", ["nonsense", "ray://host:port", ":6379"])
 def test_an_invalid_address_is_rejected_in_one_sentence(address: str) -> None:
     assert "host:port of its head node" in run_in_process(REFUSED.format(address=address))

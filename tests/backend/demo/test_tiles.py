@@ -42,6 +42,7 @@ def test_the_deep_field_gives_enough_tiles_for_several_batches(tiles: list[Path]
     assert len({file.name for file in tiles}) == len({file.read_bytes() for file in tiles}) == len(tiles)
 
 
+@pytest.mark.slow
 def test_a_tile_is_a_square_png(tiles: list[Path]) -> None:
     for file in tiles:
         with Image.open(file) as tile:
@@ -57,6 +58,7 @@ def test_a_tile_has_a_galaxy_at_its_centre(tiles: list[Path]) -> None:
         assert nearest < pixels.shape[0] / 8
 
 
+@pytest.mark.slow
 def test_a_second_call_keeps_existing_tiles(tiles: list[Path]) -> None:
     before = {file: file.stat().st_mtime_ns for file in tiles}
     assert cut_deep_field(tiles[0].parent) == tiles

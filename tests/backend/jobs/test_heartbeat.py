@@ -79,6 +79,7 @@ def test_the_state_depends_on_the_heartbeat_and_the_main_loop(change: dict[str, 
     assert replace(WORKING, **change).state == state
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_lost_and_running_ones_are_listed_first(
     services: Services, open_services: Callable[..., Services]
 ) -> None:

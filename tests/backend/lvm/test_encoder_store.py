@@ -46,6 +46,7 @@ def test_equal_encoders_are_stored_once_and_others_beside_them(store: EncoderSto
     assert [encoder.spec for encoder in store.encoders()] == [first, second]
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path: Path) -> None:
     assert store.add("shipped").fingerprint == store.add(str(SHIPPED_CHECKPOINT)).fingerprint == fingerprint(SHIPPED_CHECKPOINT)
     assert store.encoders() == []

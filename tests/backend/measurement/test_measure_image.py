@@ -31,6 +31,7 @@ def measure(content: bytes) -> tuple[MeasuredObject, ModelStamp | None]:
     return measurement, stamp
 
 
+@pytest.mark.slow
 def test_a_disc_is_measured_within_its_errors(draw_galaxy: Draw, make_fits: MakeFits) -> None:
     measurement, stamp = measure(make_fits(draw_galaxy(), rotation_deg=20.0))
     values = {name: each.value for name, each in measurement.values.items()}
@@ -49,6 +50,7 @@ def test_a_disc_is_measured_within_its_errors(draw_galaxy: Draw, make_fits: Make
     assert all(each.error is None or each.error > 0 for each in measurement.values.values())
 
 
+@pytest.mark.slow
 def test_an_image_without_zero_point_has_no_magnitude_and_a_reason(draw_galaxy: Draw, make_fits: MakeFits) -> None:
     measurement, _ = measure(make_fits(draw_galaxy(), without=("MAGZERO", "CTYPE1", "CTYPE2")))
     assert "mag" not in measurement.values

@@ -337,6 +337,7 @@ def test_a_trained_detector_states_its_extraction_settings() -> None:
     assert model.needs_sources == head.settings
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tag", ["RectangleLabels", "EllipseLabels", "BrushLabels", "PolygonLabels"])
 def test_every_learned_object_becomes_a_valid_region_with_its_method(tag: str, png: Callable[..., bytes]) -> None:
     pyramids = Pyramids(Encoder(SwinConfig(width=12, window=4, heads=(2, 2, 2, 2))).eval(), None, fingerprint="tiny")

@@ -90,6 +90,7 @@ def test_a_click_selects_the_galaxy_under_it(answer: Callable[..., Any]) -> None
     assert 0 <= regions[0]["score"] <= 1
 
 
+@pytest.mark.slow
 def test_several_clicks_are_combined(answer: Callable[..., Any]) -> None:
     assert covers(mask_of(answer(click(LEFT), click(RIGHT))), LEFT, RIGHT) == [True, True]
 
@@ -107,6 +108,7 @@ def test_a_box_selects_the_object_inside(answer: Callable[..., Any]) -> None:
     assert covers(mask_of(answer(drag(135, 35, 30, 30))), LEFT, RIGHT) == [False, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("tag", "kind"),
     [("PolygonLabels", "polygonlabels"), ("RectangleLabels", "rectanglelabels"), ("EllipseLabels", "ellipselabels")],
@@ -120,6 +122,7 @@ def test_an_answer_has_a_new_id(answer: Callable[..., Any]) -> None:
     assert len(ids - {"p"}) == 3
 
 
+@pytest.mark.slow
 def test_a_click_does_not_depend_on_the_displayed_size(answer: Callable[..., Any]) -> None:
     assert (mask_of(answer(click(RIGHT, size=(2000, 1000)))) == mask_of(answer(click(RIGHT)))).all()
 

@@ -62,6 +62,7 @@ def weights(encoder: MobileEncoder) -> dict[str, Tensor]:
     return own_weights | {name: tensor for name, tensor in decoder.items() if not name.startswith("image_encoder.")}
 
 
+@pytest.mark.slow
 def test_the_checkpoint_of_the_test_has_the_official_names(weights: dict[str, Tensor]) -> None:
     assert {name: tuple(weights[name].shape) for name in OFFICIAL} == OFFICIAL
 

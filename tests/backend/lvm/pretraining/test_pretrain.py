@@ -82,6 +82,7 @@ def test_a_run_leaves_only_the_checkpoint_and_its_loss_curve(tmp_path: Path) -> 
     assert (tmp_path / "m.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_training_changes_the_encoder_and_is_reproducible(tmp_path: Path) -> None:
     image, embeddings = torch.rand(1, 3, 32, 32), []
     for name, seed in (("one", 0), ("again", 0), ("other", 1)):
@@ -92,6 +93,7 @@ def test_training_changes_the_encoder_and_is_reproducible(tmp_path: Path) -> Non
     assert not torch.allclose(embeddings[0], embeddings[2], atol=1e-2)
 
 
+@pytest.mark.slow
 def test_a_second_run_starts_from_a_checkpoint(tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
     pretrain(dataset(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
@@ -101,6 +103,7 @@ def test_a_second_run_starts_from_a_checkpoint(tmp_path: Path) -> None:
     assert torch.allclose(load_encoder(first).embed(image), load_encoder(second).embed(image), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_batch_norm_statistics_are_recomputed_on_unaugmented_images(tmp_path: Path) -> None:
     output = tmp_path / "m.safetensors"
     config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))

@@ -16,6 +16,7 @@ def test_similar_augmentations_have_a_lower_loss() -> None:
     assert objective(torch.stack([first, first])) < objective(torch.stack([first, second]))
 
 
+@pytest.mark.slow
 def test_equal_embeddings_of_all_galaxies_have_a_high_loss() -> None:
     torch.manual_seed(0)
     objective = Invariance(8)
