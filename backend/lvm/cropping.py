@@ -25,7 +25,7 @@ WORKING_PX = 96
 """Approximate shorter side of the subsampled image in which the galaxy is measured, pixels."""
 
 
-def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
+def frame(pixels: NDArray[np.float32], *, side: int, margin: float = 1.0) -> NDArray[np.float32]:
     """Crop the square around the central galaxy and scale it.
 
     Parameters
@@ -34,6 +34,8 @@ def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
         Brightness in [0, 1].
     side : int
         Side of the result, pixels.
+    margin : float
+        Factor of the field of view: with 1.5 the surroundings of the galaxy are in the crop too.
 
     Returns
     -------
@@ -42,6 +44,7 @@ def frame(pixels: NDArray[np.float32], *, side: int) -> NDArray[np.float32]:
     """
     height, width = pixels.shape[:2]
     x, y, half = _central_galaxy(pixels)
+    half *= margin
     # affine_grid's coordinates run from -1 to 1 over the image, separately in x and y.
     affine = torch.tensor([[[2 * half / width, 0, 2 * x / width - 1], [0, 2 * half / height, 2 * y / height - 1]]])
     image = torch.from_numpy(np.ascontiguousarray(pixels)).permute(2, 0, 1)[None]

@@ -16,7 +16,9 @@ from torchvision.transforms.functional import gaussian_blur
 __all__ = ["random_views"]
 
 ZOOM = (0.7, 1.1)
-"""Side of an augmented view as a fraction of the side of the frame."""
+"""Side of an augmented view as a fraction of the side of the product's crop."""
+WIDE_SHARE = 0.3
+"""Share of the views that show the surroundings of the galaxy, if the frames do."""
 SHIFT = 0.06
 """Largest shift of the centre, as a fraction of half the frame."""
 SEEING = (0.005, 0.02)
@@ -25,7 +27,7 @@ NOISE = 0.04
 """Largest standard deviation of the added noise, brightness."""
 
 
-def random_views(frames: Tensor, *, side: int) -> Tensor:
+def random_views(frames: Tensor, *, side: int, margin: float = 1.0) -> Tensor:
     """Draw one random augmented view of each frame.
 
     Parameters
@@ -34,6 +36,9 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
         Brightness in [0, 1], galaxy in the middle.
     side : int
         Side of a view, pixels.
+    margin : float
+        Width of a frame in widths of the product's crop. Above the largest zoom, a share `WIDE_SHARE` of the views are wider
+        than that zoom, up to the whole frame.
 
     Returns
     -------
@@ -43,6 +48,9 @@ def random_views(frames: Tensor, *, side: int) -> Tensor:
     n, device = len(frames), frames.device
     angle = torch.rand(n, device=device) * 2 * math.pi
     zoom = torch.empty(n, device=device).uniform_(*ZOOM)
+    if margin > ZOOM[1]:
+        is_wide = torch.rand(n, device=device) < WIDE_SHARE
+        zoom = torch.where(is_wide, torch.empty(n, device=device).uniform_(ZOOM[1], margin), zoom) / margin
     mirror = torch.randint(0, 2, (n,), device=device) * 2.0 - 1.0
     cosine, sine = zoom * angle.cos(), zoom * angle.sin()
     shift = torch.empty(n, 2, device=device).uniform_(-SHIFT, SHIFT)

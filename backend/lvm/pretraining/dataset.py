@@ -73,7 +73,12 @@ class _Row:
 
 
 def read_dataset(
-    paths: Sequence[str | Path], *, side: int, limit: int | None = None, max_bytes: int = MAX_BYTES
+    paths: Sequence[str | Path],
+    *,
+    side: int,
+    margin: float = 1.0,
+    limit: int | None = None,
+    max_bytes: int = MAX_BYTES,
 ) -> PretrainDataset:
     """Read files, folders and buckets into one data set.
 
@@ -85,6 +90,8 @@ def read_dataset(
         pattern of objects.
     side : int
         Side of a frame, pixels.
+    margin : float
+        Width of a frame in widths of the product's crop (`backend.lvm.cropping.frame`).
     limit : int, optional
         Number of images that are taken; all by default.
     max_bytes : int
@@ -96,28 +103,34 @@ def read_dataset(
         If a path does not exist, a bucket does not respond, or no image at all can be read.
     """
     frames: list[NDArray[np.uint8]] = []
+    blocks: list[Tensor] = []
     ids: list[str] = []
     votes: list[dict[str, float]] = []
     unreadable: list[str] = []
     for row in islice(chain.from_iterable(_rows(str(path), max_bytes) for path in paths), limit):
         try:
-            crop = frame(decode(_content_of(row)), side=side)
+            crop = frame(decode(_content_of(row)), side=side, margin=margin)
         except ImageError as error:
             unreadable.append(f"{row.id}: {error}")
             continue
         frames.append(np.clip(crop * 255 + 0.5, 0, 255).astype(np.uint8))
+        if len(frames) == ROWS_AT_ONCE:
+            blocks.append(_stack(frames))
+            frames.clear()
         ids.append(row.id)
         votes.append(row.votes)
-    if not frames:
+    if not ids:
         reason = f"; the first: {unreadable[0]}" if unreadable else ""
         raise DatasetError(f"no image can be read in {', '.join(str(path) for path in paths)}{reason}")
     answers = tuple(dict.fromkeys(name for row in votes for name in row))
     table = np.array([[row.get(name, 0.0) for name in answers] for row in votes], np.float32).reshape(len(votes), len(answers))
-    # Frames are stacked one by one: a list and its array together would need twice the memory.
-    images = torch.empty((len(frames), 3, side, side), dtype=torch.uint8)
-    for index in range(len(frames)):
-        images[index] = torch.from_numpy(frames[index]).permute(2, 0, 1)
+    images = torch.cat([*blocks, _stack(frames)] if frames else blocks)
     return PretrainDataset(images, tuple(ids), answers, torch.from_numpy(table), tuple(unreadable))
+
+
+def _stack(frames: list[NDArray[np.uint8]]) -> Tensor:
+    """Return frames as one block, shape (n, 3, side, side); the memory of small arrays stays with the process when freed."""
+    return torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2).contiguous()
 
 
 def _content_of(row: _Row) -> bytes:

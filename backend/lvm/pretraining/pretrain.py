@@ -6,11 +6,14 @@ An interrupted run continues from its last saved state. Under torchrun, several 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor
 from torch.nn import functional
 from torch.optim.swa_utils import update_bn
 
@@ -19,6 +22,7 @@ from backend.lvm.encoder import EncoderConfig
 from backend.lvm.pretraining.dataset import DatasetError, PretrainDataset
 from backend.lvm.pretraining.distributed import DistributedRank, init_distributed
 from backend.lvm.pretraining.loss_curve import draw_loss_curve
+from backend.lvm.pretraining.objectives.retention import Retention
 from backend.lvm.pretraining.trainer import PretrainConfig, Trainer, TrainingProgress
 from backend.lvm.pretraining.vision_model import VisionModel
 
@@ -27,7 +31,7 @@ __all__ = ["FRAME_SCALE", "PretrainConfig", "pretrain"]
 FRAME_SCALE = 1.25
 """Frames are this many times as wide as the encoder's input, so that a magnified view is still sharp."""
 SAVE_EVERY_S = 120.0
-BATCH_NORM_IMAGES, BATCH_NORM_BATCH = 2048, 128
+SAMPLE_IMAGES, SAMPLE_BATCH = 2048, 128
 STEPS_PER_POINT = 20
 """Steps that one point of the loss curve averages."""
 
@@ -60,10 +64,10 @@ def pretrain(
     CheckpointError
         If `start` holds another network, or the saved state is of another run.
     """
-    _check(dataset, config)
+    _check(dataset, config, start)
     with init_distributed() as process:
         torch.manual_seed(config.seed)
-        model = VisionModel(network, objectives=config.objectives, dataset=dataset)
+        model = VisionModel(network, objectives=config.objectives, dataset=dataset, projects_votes=config.projects_votes)
         if start is not None:
             _load_weights(model, start)
         model.to(process.device).to(memory_format=torch.channels_last)  # convolutions on CPUs are up to twice as fast
@@ -71,21 +75,29 @@ def pretrain(
         state_file = output.with_suffix(".state")
         if state_file.exists():
             trainer.resume(state_file)
+        elif "retention" in config.objectives:
+            retention = cast(Retention, model.objectives["retention"])
+            retention.remember(model.encoder, _sample(dataset, network.image_px, config.margin, process))
         _run(trainer, state_file, process)
         if process.rank == 0:
-            _recalibrate_batch_norm(model, dataset, process)
+            encoder, decoder = trainer.result
+            with torch.no_grad():
+                # Statistics of images without augmentation, which are the input of the encoder in use.
+                update_bn(_sample(dataset, network.image_px, config.margin, process), encoder)
             provenance = _provenance(trainer.progress, config, dataset, process)
-            save_model(model.encoder, model.decoder, output, training=provenance)
+            save_model(encoder, decoder, output, training=provenance)
             draw_loss_curve(trainer.progress.history, output.with_suffix(".png"), steps_between=STEPS_PER_POINT)
             state_file.unlink()
 
 
-def _check(dataset: PretrainDataset, config: PretrainConfig) -> None:
+def _check(dataset: PretrainDataset, config: PretrainConfig, start: Path | None) -> None:
     n = len(dataset.frames)
     if n < config.batch:
         raise DatasetError(f"{n} images are fewer than one batch of {config.batch}: give more images or a smaller batch")
     if "votes" in config.objectives and not dataset.answers:
         raise DatasetError("the objective votes needs columns `question/answer` with shares of volunteers in the data")
+    if "retention" in config.objectives and start is None:
+        raise CheckpointError("the objective retention needs a checkpoint to start from, whose features it keeps")
 
 
 def _load_weights(model: VisionModel, start: Path) -> None:
@@ -133,17 +145,16 @@ def _run(trainer: Trainer, state_file: Path, process: DistributedRank) -> None:
                 last_save_s = time.monotonic()
 
 
-def _recalibrate_batch_norm(model: VisionModel, dataset: PretrainDataset, process: DistributedRank) -> None:
-    """Recompute the statistics of batch normalisation on images without augmentation, the input of the encoder in use."""
-    side = model.encoder.config.image_px
-    rows = torch.randperm(len(dataset.frames), generator=torch.Generator().manual_seed(0))[:BATCH_NORM_IMAGES]
-    parts = [rows[begin : begin + BATCH_NORM_BATCH] for begin in range(0, len(rows), BATCH_NORM_BATCH)]
-    images = (
-        functional.interpolate(dataset.frames[part].to(process.device).float() / 255, size=(side, side), mode="area")
-        for part in parts
-    )
-    with torch.no_grad():
-        update_bn(images, model.encoder)
+def _sample(dataset: PretrainDataset, side: int, margin: float, process: DistributedRank) -> Iterator[Tensor]:
+    """Yield batches of images without augmentation, shapes (n, 3, side, side), as the product crops them."""
+    rows = torch.randperm(len(dataset.frames), generator=torch.Generator().manual_seed(0))[:SAMPLE_IMAGES]
+    whole = dataset.frames.shape[-1]
+    border = round(whole * (1 - 1 / margin) / 2)
+    inner = slice(border, whole - border)
+    for begin in range(0, len(rows), SAMPLE_BATCH):
+        part = rows[begin : begin + SAMPLE_BATCH]
+        frames = dataset.frames[part][:, :, inner, inner].to(process.device).float() / 255
+        yield functional.interpolate(frames, size=(side, side), mode="area")
 
 
 def _provenance(

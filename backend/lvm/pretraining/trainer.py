@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from backend.lvm.checkpoint import CheckpointError
+from backend.lvm.decoder import Decoder
+from backend.lvm.encoder import Encoder
 from backend.lvm.pretraining.augmentation import random_views
 from backend.lvm.pretraining.dataset import PretrainDataset
 from backend.lvm.pretraining.distributed import DistributedRank
@@ -40,6 +44,14 @@ class PretrainConfig:
         Parameters of AdamW. The rate rises over the first 3 % of the steps and falls to zero along a cosine.
     seed : int
         Random seed of the initial weights, the order of the data and the augmentations.
+    sides : tuple of int
+        Sides of the views, pixels; the steps use them in turn. Empty: the side of the network's images.
+    margin : float
+        Width of the frames in widths of the product's crop; above 1.1, some views show the surroundings of the galaxy.
+    projects_votes : bool
+        Whether a hidden layer lies between the embedding and the votes.
+    averaging : float
+        Decay per step of the moving average of the weights that is written as the checkpoint; 0: the last weights.
     """
 
     epochs: int = 40
@@ -48,6 +60,10 @@ class PretrainConfig:
     learning_rate: float = 1e-3
     weight_decay: float = 0.05
     seed: int = 0
+    sides: tuple[int, ...] = ()
+    margin: float = 1.0
+    projects_votes: bool = False
+    averaging: float = 0.0
 
 
 @dataclass(slots=True)
@@ -91,6 +107,19 @@ class Trainer:
         self._model, self._dataset, self._config, self._process = model, dataset, config, process
         self._parallel = DistributedDataParallel(model) if process.world_size > 1 else model
         self._optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+        self._averaged = None
+        if config.averaging:
+            networks = nn.ModuleDict({"encoder": model.encoder, "decoder": model.decoder})
+            average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
+            self._averaged = AveragedModel(networks, multi_avg_fn=average)
+
+    @property
+    def result(self) -> tuple[Encoder, Decoder]:
+        """Encoder and decoder to be written: with their last weights, or with the moving average of the weights."""
+        if self._averaged is None:
+            return self._model.encoder, self._model.decoder
+        networks = cast("dict[str, nn.Module]", self._averaged.module)
+        return cast(Encoder, networks["encoder"]), cast(Decoder, networks["decoder"])
 
     def step(self) -> dict[str, float]:
         """Compute the losses of the next batch, change the weights, and return the loss of each objective."""
@@ -99,7 +128,9 @@ class Trainer:
         seed = self._config.seed * 1_000_003 + self.progress.step
         torch.manual_seed(seed * self._process.world_size + self._process.rank)
         frames = self._dataset.frames[rows].to(device).float() / 255
-        views = torch.stack([random_views(frames, side=self._model.encoder.config.image_px) for _ in range(2)])
+        sides = self._config.sides or (self._model.encoder.config.image_px,)
+        side = sides[self.progress.step % len(sides)]
+        views = torch.stack([random_views(frames, side=side, margin=self._config.margin) for _ in range(2)])
         for group in self._optimizer.param_groups:
             group["lr"] = self._config.learning_rate * _scheduled_rate(self.progress.step / self.steps)
         half_precision = device.type == "cuda" or self._model.encoder.config.halves_on_cpu
@@ -111,6 +142,8 @@ class Trainer:
         total.backward()
         nn.utils.clip_grad_norm_(self._model.parameters(), LARGEST_GRADIENT)
         self._optimizer.step()
+        if self._averaged is not None:
+            self._averaged.update_parameters(nn.ModuleDict({"encoder": self._model.encoder, "decoder": self._model.decoder}))
         self.progress.step += 1
         return {name: loss.item() for name, loss in losses.items()}
 
@@ -118,6 +151,8 @@ class Trainer:
         """Write the state of the run; an interrupted write leaves the previous state."""
         state_file.parent.mkdir(parents=True, exist_ok=True)
         state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict(), "config": asdict(self._config)}
+        if self._averaged is not None:
+            state["averaged"] = self._averaged.state_dict()
         with atomic_write(state_file) as file:
             torch.save(state | asdict(self.progress), file)
 
@@ -131,10 +166,13 @@ class Trainer:
         """
         state = torch.load(state_file, weights_only=True)
         try:
-            if {**state["config"], "epochs": self._config.epochs} != asdict(self._config):
+            # The state of an earlier release lacks the settings that were added since.
+            if asdict(PretrainConfig()) | state["config"] | {"epochs": self._config.epochs} != asdict(self._config):
                 raise ValueError(f"it was begun with {state['config']}")
             self._model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
+            if self._averaged is not None:
+                self._averaged.load_state_dict(state["averaged"])
         except (ValueError, RuntimeError) as error:
             raise CheckpointError(f"{state_file} belongs to another run: remove it to start again ({error})") from error
         self.progress = TrainingProgress(state["step"], state["seconds"], state["history"])

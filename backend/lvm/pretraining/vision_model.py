@@ -14,11 +14,12 @@ from backend.lvm.encoder import Encoder, EncoderConfig
 from backend.lvm.pretraining.dataset import PretrainDataset
 from backend.lvm.pretraining.objectives.invariance import Invariance
 from backend.lvm.pretraining.objectives.reconstruction import Reconstruction, corrupt
+from backend.lvm.pretraining.objectives.retention import Retention
 from backend.lvm.pretraining.objectives.votes import Votes
 
 __all__ = ["OBJECTIVES", "VisionModel"]
 
-OBJECTIVES = {"invariance": 1.0, "reconstruction": 2.0, "votes": 1.0}
+OBJECTIVES = {"invariance": 1.0, "reconstruction": 2.0, "retention": 4.0, "votes": 1.0}
 """Weight of each objective in the total loss, chosen so that no objective dominates."""
 DROP_PATH = 0.05
 
@@ -33,9 +34,18 @@ class VisionModel(nn.Module):
         Names in `OBJECTIVES`.
     dataset : PretrainDataset
         Its votes determine the questions and weights of the objective `votes`.
+    projects_votes : bool
+        Whether a hidden layer lies between the embedding and the votes.
     """
 
-    def __init__(self, network: EncoderConfig, *, objectives: tuple[str, ...], dataset: PretrainDataset) -> None:
+    def __init__(
+        self,
+        network: EncoderConfig,
+        *,
+        objectives: tuple[str, ...],
+        dataset: PretrainDataset,
+        projects_votes: bool = False,
+    ) -> None:
         super().__init__()
         self.encoder = Encoder(network, drop_path=DROP_PATH)
         self.decoder = Decoder(network)
@@ -47,8 +57,11 @@ class VisionModel(nn.Module):
                     self.objectives[name] = Invariance(network.dimension)
                 case "reconstruction":
                     self.objectives[name] = Reconstruction(self.decoder)
+                case "retention":
+                    self.objectives[name] = Retention(network)
                 case "votes":
-                    self.objectives[name] = Votes(network.dimension, dataset.answers, dataset.votes.mean(dim=0))
+                    shares = dataset.votes.mean(dim=0)
+                    self.objectives[name] = Votes(network.dimension, dataset.answers, shares, projects=projects_votes)
                 case _:
                     raise ValueError(f"unknown objective {name!r}: choose from {', '.join(OBJECTIVES)}")
 
@@ -71,6 +84,8 @@ class VisionModel(nn.Module):
             match name:
                 case "reconstruction":
                     losses[name] = objective(pyramid, views[0])
+                case "retention":
+                    losses[name] = objective(embeddings[1], views[1])
                 case "votes":
                     losses[name] = objective(embeddings, votes)
                 case _:

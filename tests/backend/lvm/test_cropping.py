@@ -80,3 +80,12 @@ def test_a_crop_is_not_brighter_than_its_image(pixels: NDArray[np.float32]) -> N
     assert crop.shape == (16, 16, 3)
     assert crop.min() >= 0
     assert crop.max() <= pixels.max() + 1e-5
+
+
+def test_a_margin_shows_the_surroundings_and_keeps_the_galaxy_in_the_middle() -> None:
+    image = sky((300, 300), (150, 150, 15), (150, 70, 6))
+    crop, wide = frame(image, side=SIDE), frame(image, side=SIDE, margin=2)
+    assert spread(wide) == pytest.approx(spread(crop) / 4, rel=0.25)
+    assert centre(frame(sky((300, 300), (150, 150, 15)), side=SIDE, margin=2)) == pytest.approx((SIDE / 2, SIDE / 2), abs=1)
+    assert crop[: SIDE // 8].max() < 0.3  # the companion is outside the crop
+    assert wide[: SIDE // 4].max() > 0.7

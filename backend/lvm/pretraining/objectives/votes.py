@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 __all__ = ["Votes", "questions_of"]
 
+HIDDEN = 512
 LEAST_SHARE = 0.003
 """Added to the mean share of each answer, which bounds the weights of rare answers."""
 DROPOUT = 0.2
@@ -28,7 +29,10 @@ def questions_of(answers: Sequence[str]) -> list[list[int]]:
 
 
 class Votes(nn.Module):
-    """A linear classifier for several questions.
+    """A classifier for several questions: linear, or with a hidden layer.
+
+    With a hidden layer, the embedding need not be linear in the answers, and keeps more of what other questions need
+    (Bordes et al. 2023, arXiv:2206.13378).
 
     Parameters
     ----------
@@ -38,14 +42,18 @@ class Votes(nn.Module):
         Names `question/answer`, one per column of the votes.
     shares : Tensor, shape (len(answers),)
         Mean votes of each answer, from which the weights of the answers are derived.
+    projects : bool
+        Whether there is a hidden layer.
     """
 
     weights: Tensor
 
-    def __init__(self, dimension: int, answers: Sequence[str], shares: Tensor) -> None:
+    def __init__(self, dimension: int, answers: Sequence[str], shares: Tensor, *, projects: bool = False) -> None:
         super().__init__()
         self.questions = questions_of(answers)
-        self.answer = nn.Sequential(nn.Dropout(DROPOUT), nn.Linear(dimension, len(answers)))
+        layers = [nn.Linear(dimension, HIDDEN), nn.BatchNorm1d(HIDDEN), nn.GELU()] if projects else []
+        width = HIDDEN if projects else dimension
+        self.answer = nn.Sequential(*layers, nn.Dropout(DROPOUT), nn.Linear(width, len(answers)))
         weights = torch.ones(len(answers))
         for columns in self.questions:
             within = shares[columns] / shares[columns].sum().clamp(min=1e-9)
@@ -58,7 +66,7 @@ class Votes(nn.Module):
 
         Rows of zeros have no votes and do not contribute.
         """
-        logits, loss = self.answer(embeddings), embeddings.new_zeros(())
+        logits, loss = self.answer(embeddings.flatten(0, 1)).unflatten(0, embeddings.shape[:2]), embeddings.new_zeros(())
         for columns in self.questions:
             loss = loss - (votes[:, columns] * self.weights[columns] * logits[..., columns].log_softmax(-1)).sum(-1).mean()
         # The mean over the rows with votes, independent of their fraction of the batch.

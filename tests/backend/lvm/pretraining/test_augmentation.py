@@ -62,3 +62,17 @@ def test_augmentation_does_not_change_the_frames() -> None:
     frames = galaxies(4)
     random_views(frames, side=SIDE)
     assert torch.equal(frames, galaxies(4))
+
+
+def covered_share(views: Tensor) -> Tensor:
+    """Return the fraction of each view that is brighter than half the centre of the galaxy, shape (n,)."""
+    light = views.mean(dim=1)
+    return (light > 0.5 * light.amax(dim=(1, 2), keepdim=True)).float().mean(dim=(1, 2))
+
+
+def test_frames_with_a_margin_give_a_share_of_wide_views() -> None:
+    frames = galaxies(400)
+    usual = covered_share(random_views(frames[:, :, 8:40, 8:40], side=SIDE))  # the part of the frame without the margin
+    views = covered_share(random_views(frames, side=SIDE, margin=1.5))
+    assert 0.1 < (views < usual.min()).float().mean() < 0.35
+    assert views.amax() < 1.2 * usual.amax()

@@ -24,6 +24,7 @@ from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.checkpoint import CheckpointError, load_encoder, load_model
 from backend.lvm.pretraining.dataset import DatasetError, PretrainDataset
 from backend.lvm.pretraining.pretrain import PretrainConfig, pretrain
+from backend.lvm.pretraining.trainer import Trainer
 
 NETWORK = SwinConfig(image_px=32, patch_px=4, window=4, width=16, depths=(1, 1), heads=(1, 2))
 FRAMES, BATCH = 24, 8
@@ -141,7 +142,87 @@ def test_a_killed_run_resumes_from_its_last_saved_state(tmp_path: Path, processe
     assert not state_file.exists()
 
 
+def test_retention_and_projected_votes_are_trained_on_views_of_two_sides(tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    pretrain(dataset(), output=first, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    objectives = ("invariance", "reconstruction", "retention", "votes")
+    config = PretrainConfig(epochs=2, batch=BATCH, objectives=objectives, sides=(32, 64), margin=1.25, projects_votes=True)
+    pretrain(dataset(), output=second, config=config, network=NETWORK, start=first)
+    provenance = provenance_of(second)
+    assert set(provenance["losses"]) == set(objectives)
+    assert (provenance["sides"], provenance["margin"], provenance["projects_votes"]) == ([32, 64], 1.25, True)
+    assert load_encoder(second).embed(torch.rand(2, 3, 64, 64)).isfinite().all()
+
+
+def test_the_moving_average_of_the_weights_is_written(tmp_path: Path) -> None:
+    start, image, distances = tmp_path / "start.safetensors", torch.rand(1, 3, 32, 32), []
+    pretrain(dataset(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    before = load_encoder(start).embed(image)
+    for averaging in (0.0, 0.9):
+        output = tmp_path / f"{averaging}.safetensors"
+        config = PretrainConfig(epochs=3, batch=BATCH, averaging=averaging, objectives=("invariance",))
+        pretrain(dataset(), output=output, config=config, network=NETWORK, start=start)
+        distances.append(float((load_encoder(output).embed(image) - before).norm()))
+    assert 0 < distances[1] < distances[0]  # the average is nearer to the start than the last weights
+
+
+class _StopError(Exception):
+    """Ends a run after one of its saved states."""
+
+
+@pytest.mark.parametrize("averaging", [0.0, 0.9])
+def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
+    tmp_path: Path, averaging: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start = tmp_path / "start.safetensors"
+    pretrain(dataset(), output=start, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    objectives = ("invariance", "reconstruction", "retention", "votes")
+    config = PretrainConfig(epochs=2, batch=BATCH, averaging=averaging, objectives=objectives, projects_votes=True)
+    whole, second = tmp_path / "whole.safetensors", tmp_path / "resumed.safetensors"
+    pretrain(dataset(), output=whole, config=config, network=NETWORK, start=start)
+
+    save = Trainer.save
+
+    def save_and_stop(trainer: Trainer, state_file: Path) -> None:
+        save(trainer, state_file)
+        if trainer.progress.step == STEPS_AN_EPOCH + 1:
+            raise _StopError
+
+    monkeypatch.setattr("backend.lvm.pretraining.pretrain.SAVE_EVERY_S", 0)
+    monkeypatch.setattr(Trainer, "save", save_and_stop)
+    with pytest.raises(_StopError):
+        pretrain(dataset(), output=second, config=config, network=NETWORK, start=start)
+    monkeypatch.setattr(Trainer, "save", save)
+    pretrain(dataset(), output=second, config=config, network=NETWORK, start=start)
+    image = torch.rand(1, 3, 32, 32)
+    assert torch.allclose(load_encoder(whole).embed(image), load_encoder(second).embed(image), atol=1e-4)
+
+
+def test_the_state_of_an_earlier_release_is_resumed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = tmp_path / "m.safetensors"
+    state_file = output.with_suffix(".state")
+    monkeypatch.setattr(Path, "unlink", lambda *_args, **_options: None)
+    pretrain(dataset(), output=output, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
+    monkeypatch.undo()
+    state = torch.load(state_file, weights_only=True)
+    for name in ("sides", "margin", "projects_votes", "averaging"):
+        del state["config"][name]
+    torch.save(state, state_file)
+    pretrain(dataset(), output=output, config=PretrainConfig(epochs=2, batch=BATCH), network=NETWORK)
+    assert provenance_of(output)["steps"] == 2 * STEPS_AN_EPOCH
+    state["config"]["learning_rate"] = 1.0
+    torch.save(state, state_file)
+    with pytest.raises(CheckpointError, match="belongs to another run"):
+        pretrain(dataset(), output=output, config=PretrainConfig(epochs=2, batch=BATCH), network=NETWORK)
+
+
 # -- bad input --
+
+
+def test_retention_requires_a_checkpoint_to_start_from(tmp_path: Path) -> None:
+    config = PretrainConfig(batch=8, objectives=("retention",))
+    with pytest.raises(CheckpointError, match="retention needs a checkpoint to start from"):
+        pretrain(dataset(), output=tmp_path / "e.safetensors", config=config, network=NETWORK)
 
 
 def test_fewer_images_than_a_batch_are_an_error(tmp_path: Path) -> None:

@@ -52,3 +52,16 @@ def test_galaxies_without_votes_do_not_change_the_loss() -> None:
 
 def test_a_batch_without_any_votes_has_no_loss() -> None:
     assert objective()(torch.randn(2, 3, 4), torch.zeros(3, 4)) == 0
+
+
+def test_a_projector_learns_answers_that_are_not_linear_in_the_embedding() -> None:
+    torch.manual_seed(0)
+    votes = Votes(2, ("same/yes", "same/no"), torch.tensor([0.5, 0.5]), projects=True)
+    corners = torch.tensor([[1.0, 1], [-1, -1], [1, -1], [-1, 1]]).repeat(8, 1)
+    shares = torch.tensor([[1.0, 0], [1, 0], [0, 1], [0, 1]]).repeat(8, 1)
+    optimizer = torch.optim.Adam(votes.parameters(), lr=0.01)
+    for _ in range(60):
+        optimizer.zero_grad()
+        votes(corners.expand(2, -1, -1), shares).backward()
+        optimizer.step()
+    assert votes.eval()(corners.expand(2, -1, -1), shares) < 0.3  # a linear classifier has 0.69
