@@ -25,7 +25,7 @@ import typer
 from numpy.typing import NDArray
 
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
-from backend.lvm.checkpoint import load_encoder, save_model
+from backend.lvm.checkpoint import fingerprint, load_encoder, save_model
 from backend.lvm.cropping import frame
 from backend.lvm.encoder import Encoder
 from backend.lvm.pretraining.dataset import PretrainDataset, read_dataset
@@ -80,12 +80,16 @@ def read_question(data: Path, name: str) -> tuple[Files, Question]:
     return files, Question(name, (shares >= np.quantile(shares, 1 - HIGHEST)).astype(float), is_train)
 
 
-def embed(encoder: Encoder, files: Files) -> NDArray[np.float32]:
-    """Embed images, shape (n, d)."""
-    parts = []
+def embed(checkpoint: Path, files: Files, work: Path) -> NDArray[np.float32]:
+    """Embed images, shape (n, d), or read their embeddings, since most questions are about the same images."""
+    file_of_embeddings = work / f"{fingerprint(checkpoint)} {files[0].parents[1].name}.npy"
+    if file_of_embeddings.exists():
+        return np.asarray(np.load(file_of_embeddings), np.float32)
+    encoder, parts = load_encoder(checkpoint), []
     for begin in range(0, len(files), 32):
         crops = [frame(decode(file.read_bytes()), side=encoder.image_px) for file in files[begin : begin + 32]]
         parts.append(encoder.embed(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)).numpy())
+    np.save(file_of_embeddings, np.concatenate(parts))
     return np.concatenate(parts)
 
 
@@ -125,10 +129,10 @@ def random_weights(work: Path) -> Path:
     return path
 
 
-def measure(name: str, data: Path, checkpoints: Mapping[str, Path]) -> dict[str, object]:
+def measure(name: str, data: Path, work: Path, checkpoints: Mapping[str, Path]) -> dict[str, object]:
     """Return scores and differences to ImageNet's weights of all encoders for one question."""
     files, question = read_question(data, name)
-    embeddings = {arm: embed(load_encoder(path), files) for arm, path in checkpoints.items()}
+    embeddings = {arm: embed(path, files, work) for arm, path in checkpoints.items()}
     counts = sorted({min(rung, int(question.is_train.sum())) for rung in RUNGS})
     scores: dict[str, dict[int, float]] = {arm: {} for arm in checkpoints}
     gains: dict[int, Interval] = {}
@@ -165,7 +169,7 @@ def main(
             left_out = tuple(LEFT_OUT) if together else tuple({name} & set(LEFT_OUT))
             checkpoints = {"ours": train(left_out, work, galaxies, limit=limit), "ImageNet": imagenet(work)}
             checkpoints |= {"label-free": LABEL_FREE, "random": random_weights(work)}
-            result.write_text(json.dumps(measure(name, data, checkpoints)))
+            result.write_text(json.dumps(measure(name, data, work, checkpoints)))
     results = {name: json.loads((work / f"{name}.json").read_text()) for name in names if (work / f"{name}.json").exists()}
     text = table(results)
     print(text)
