@@ -95,6 +95,7 @@ def test_several_clicks_are_combined(answer: Callable[..., Any]) -> None:
     assert covers(mask_of(answer(click(LEFT), click(RIGHT))), LEFT, RIGHT) == [True, True]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("no", [False, 0])
 def test_a_negative_click_removes_a_region(answer: Callable[..., Any], no: object) -> None:
     assert covers(mask_of(answer(click(LEFT), click(RIGHT), click(RIGHT, is_positive=no))), LEFT, RIGHT) == [True, False]
@@ -219,6 +220,7 @@ PAGES = """<View><Image name="image" valueList="$images"/><BrushLabels name="obj
 </BrushLabels><KeyPointLabels name="click" toName="image" smart="true"><Label value="Galaxy"/></KeyPointLabels></View>"""
 
 
+@pytest.mark.slow
 def test_a_click_is_answered_on_its_page(pixels: NDArray[np.float32], window_encoder: CachedWindowEncoder) -> None:
     images = []
 
@@ -290,6 +292,7 @@ def test_an_object_with_another_label_is_not_refined(answer: Callable[..., Any])
     assert region["id"] != "left"
 
 
+@pytest.mark.slow
 def test_a_draft_hides_the_annotation_which_hides_the_prediction(answer: Callable[..., Any]) -> None:
     task = predict_region(show(disc(*LEFT, 12), "predicted"))
     task["annotations"] = [{"id": 3, "result": [show(disc(*LEFT, 11), "submitted")]}]
@@ -303,6 +306,7 @@ def test_a_draft_hides_the_annotation_which_hides_the_prediction(answer: Callabl
     assert answer(click(LEFT), task=task)[0]["id"] not in ("old", "submitted", "predicted")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("value", [None, 7, "text", [7], [{}], [{"result": None}], [{"result": [7, {"from_name": "objects"}]}]])
 def test_a_malformed_task_is_answered(answer: Callable[..., Any], value: object) -> None:
     task = {"predictions": value, "annotations": value, "drafts": value}

@@ -127,6 +127,7 @@ def test_readers_do_not_wait_for_a_writer(url: str) -> None:
         assert reader.execute(select(func.count()).select_from(ProjectRow)).scalar() == 0
 
 
+@pytest.mark.slow
 def test_a_kill_during_the_migrations_leaves_no_table(url: str) -> None:
     script = f"""
 import os
@@ -145,6 +146,7 @@ open_database({url!r})
     assert "versions" in inspect(open_database(url)).get_table_names()
 
 
+@pytest.mark.slow
 def test_two_processes_can_open_a_new_database_at_the_same_time(
     database: str, tmp_path: Path, request: pytest.FixtureRequest
 ) -> None:

@@ -74,6 +74,7 @@ def test_the_interval_is_wider_for_noisy_points() -> None:
     assert width(noisy) > 3 * (width(exact))
 
 
+@pytest.mark.slow
 def test_the_interval_covers_the_gain_of_simulated_curves() -> None:
     source = np.random.default_rng(3)
     hits = []

@@ -56,6 +56,7 @@ def test_equal_seeds_give_equal_scenes() -> None:
     assert (first.image != other.image).any()
 
 
+@pytest.mark.slow
 def test_many_galaxies_are_small_and_few_are_large() -> None:
     boxes = np.concatenate([SIMULATED.draw(seed).boxes for seed in range(40)])
     longer = (boxes[:, 2:] - boxes[:, :2]).max(axis=1)
@@ -63,6 +64,7 @@ def test_many_galaxies_are_small_and_few_are_large() -> None:
     assert 0.01 < (longer > 60).mean() < 0.25
 
 
+@pytest.mark.slow
 def test_boxes_of_source_extraction_match_those_of_isolated_galaxies() -> None:
     overlaps = []
     for seed in range(30):

@@ -331,6 +331,7 @@ def taxonomy_of(characters: int) -> str:
     return text + " " * (characters - len(text) - len(tail)) + tail
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("characters", [1_200_000, MAX_CHARACTERS])
 def test_every_endpoint_accepts_a_config_that_the_parser_accepts(client: TestClient, characters: int) -> None:
     config, project = taxonomy_of(characters), next(PROJECTS)

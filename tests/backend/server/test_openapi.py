@@ -45,6 +45,7 @@ def protected_app(predicting: Services) -> Iterator[Any]:
         yield schema
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_the_server_conforms_to_its_openapi_description(name: str, contract: Any) -> None:
     method, path = name.split()
@@ -57,6 +58,7 @@ def test_the_server_conforms_to_its_openapi_description(name: str, contract: Any
     check()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("headers", [HEADERS, {}], ids=["password", "no password"])
 @pytest.mark.parametrize("name", OPERATIONS)
 def test_a_server_with_a_password_conforms_to_its_description(name: str, headers: dict[str, str], protected_app: Any) -> None:

@@ -157,6 +157,7 @@ def test_a_damaged_description_is_reported_in_one_sentence(out: Path, content: s
         pass
 
 
+@pytest.mark.slow
 def test_a_second_process_in_a_folder_is_rejected(out: Path) -> None:
     script = "import sys; from pathlib import Path; from backend.survey.folder import open_folder; "
     script += "from backend.survey.errors import SurveyError\n"

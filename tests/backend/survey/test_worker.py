@@ -186,6 +186,7 @@ def test_embeddings_have_a_fixed_size_and_the_file_describes_the_run(images: lis
     assert json.loads(file.schema_arrow.metadata[b"galaxyloop"]) == run_of(version(config_text("morphology")))
 
 
+@pytest.mark.slow
 def test_the_output_does_not_depend_on_batches(images: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     rows = rows_of(part_of(config_text("morphology"), images * 3))
     monkeypatch.setattr("backend.survey.worker.BATCH_PIXELS", 1)

@@ -28,7 +28,6 @@ from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 from tests.small_encoders import save_encoder
 
-pytestmark = pytest.mark.slow
 
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
@@ -74,6 +73,7 @@ def switched_project(open_services: Callable[..., Services], files: Any, png: Ca
     return Switched(open_services(), files, png)
 
 
+@pytest.mark.slow
 def test_a_version_on_another_encoder_goes_live_and_predicts(switched_project: Switched, tmp_path: Path) -> None:
     services, registry = switched_project.services, switched_project.services.registry
     registry.promote(ID, switched_project.train())
@@ -95,6 +95,7 @@ def test_a_version_on_another_encoder_goes_live_and_predicts(switched_project: S
     assert len(predictions[0].result) == 1
 
 
+@pytest.mark.slow
 def test_a_worse_encoder_does_not_go_live(switched_project: Switched) -> None:
     services = switched_project.services
     services.registry.promote(ID, switched_project.train())
@@ -107,6 +108,7 @@ def test_a_worse_encoder_does_not_go_live(switched_project: Switched) -> None:
     assert "mood is worse" in verdict.reason
 
 
+@pytest.mark.slow
 def test_a_head_without_its_encoder_is_left_out_and_named(
     switched_project: Switched, tmp_path: Path, caplog: pytest.LogCaptureFixture, open_services: Callable[..., Services]
 ) -> None:
@@ -121,6 +123,7 @@ def test_a_head_without_its_encoder_is_left_out_and_named(
     assert "were changed: add it again" in caplog.text
 
 
+@pytest.mark.slow
 def test_images_are_embedded_ahead_until_all_are(switched_project: Switched, tmp_path: Path) -> None:
     services = switched_project.services
     encoder = services.encoders.add(save_encoder(tmp_path / "mine")).fingerprint
@@ -141,6 +144,7 @@ def test_images_are_embedded_ahead_until_all_are(switched_project: Switched, tmp
     )
 
 
+@pytest.mark.slow
 def test_an_event_stops_embedding_ahead(switched_project: Switched, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     services = switched_project.services
     encoder = services.encoders.add(save_encoder(tmp_path / "mine")).fingerprint
@@ -152,6 +156,7 @@ def test_an_event_stops_embedding_ahead(switched_project: Switched, tmp_path: Pa
     assert progress.count_done == 0
 
 
+@pytest.mark.slow
 def test_the_chosen_encoder_is_the_target_and_a_bad_one_leaves_the_live_one(switched_project: Switched, tmp_path: Path) -> None:
     services = switched_project.services
     shipped_encoder = services.predictors.shipped_encoder
