@@ -28,7 +28,6 @@ from sync.label_studio.tasks import Task
 from sync.labelling.config import parse
 from tests.small_encoders import save_encoder
 
-
 CONFIG = """<View><Image name="image" value="$image"/>
 <Choices name="mood" toName="image"><Choice value="Calm"/><Choice value="Wild"/></Choices></View>"""
 (CONTROL,) = parse(CONFIG).controls
