@@ -103,4 +103,4 @@ def test_columns_are_learned_compared_ranked_and_used(
     pool = build_pool(model, candidates, candidates, scores={}, blocks=predictors.blocks)
     assert pool.probabilities.argmax(axis=1).tolist() == [0, 1]
     assert pool.predict is not None
-    assert pool.predict(pool.embeddings[[1]], np.array([1])).argmax() == 1
+    assert pool.predict(pool.embeddings[np.array([1])], np.array([1])).argmax() == 1

@@ -37,7 +37,7 @@ def columns_of(colour: float, magnitude: float = 20.0) -> dict[str, float]:
 
 
 @pytest.fixture
-def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
+def project_annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
     """Return annotations whose values follow from a colour; every third image is missing, or its reference is empty."""
     rng = np.random.default_rng(0)
     result = []
@@ -56,11 +56,11 @@ def annotations(files: Any, png: Callable[..., bytes]) -> list[Annotation]:
 
 
 def test_they_are_learned_compared_and_predicted(
-    predicting: Services, annotations: list[Annotation], caplog: pytest.LogCaptureFixture
+    predicting: Services, project_annotations: list[Annotation], caplog: pytest.LogCaptureFixture
 ) -> None:
     registry = predicting.registry
     project = registry.register_project(PROJECT, label_config=CONFIG, extra_params=None)
-    snapshot = take_snapshot(annotations, Sides(HELD_OUT))
+    snapshot = take_snapshot(project_annotations, Sides(HELD_OUT))
     version = train(predicting, project, snapshot, allow_none=False)
     heads = ProjectHeads.load(registry.path(PROJECT, version), parse(CONFIG)).by_control
 
@@ -80,7 +80,7 @@ def test_they_are_learned_compared_and_predicted(
                 PredictionTask(2, {"image": "", **columns_of(0.5)}),
                 PredictionTask(3, {**columns_of(1.5)}),
                 PredictionTask(4, {"image": GONE, "mag_g": "faint", "mag_r": 99}),
-                PredictionTask(5, {"image": annotations[0].data["image"], **columns_of(1.5)}),
+                PredictionTask(5, {"image": project_annotations[0].data["image"], **columns_of(1.5)}),
             ]
         )
     for prediction, redshift, activity in zip(predictions[:3], (0.8, 0.4, 0.8), ("Active", "Quiescent", "Active"), strict=True):
