@@ -20,7 +20,15 @@ from backend.active import (
 from backend.active.core_set import nearest_similarity
 from backend.active.pool import Indices, Pool, Strategy
 
-__all__ = ["DEFAULT_STRATEGY", "INTEREST", "STRATEGIES", "WEIGHTED_STRATEGIES", "select_batch", "without_copies"]
+__all__ = [
+    "DEFAULT_OF_OBJECTS",
+    "DEFAULT_STRATEGY",
+    "INTEREST",
+    "STRATEGIES",
+    "WEIGHTED_STRATEGIES",
+    "select_batch",
+    "without_copies",
+]
 
 INTEREST = "interest"
 """The strategy of projects with a Rating."""
@@ -41,6 +49,9 @@ STRATEGIES: dict[str, Strategy] = {
 
 DEFAULT_STRATEGY = "dropquery"
 """The best one on the validation part of three sets (docs/benchmarks.md)."""
+
+DEFAULT_OF_OBJECTS = "bald"
+"""The best one of a project that only has objects, on the validation part of simulated scenes (docs/benchmarks.md)."""
 
 WEIGHTED_STRATEGIES = ("herding", "bald")
 """Strategies that use `Pool.information`, the default first."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from backend.active.pool import Indices, Pool
-from backend.active.ranking import DEFAULT_STRATEGY, INTEREST, select_batch, without_copies
+from backend.active.ranking import DEFAULT_OF_OBJECTS, DEFAULT_STRATEGY, INTEREST, select_batch, without_copies
 from backend.active.similarity import similarity_to
 from backend.loop.queue.front import front_length
 from backend.loop.queue.labels import count_classes, rating_of, read_ratings
@@ -20,6 +20,7 @@ from backend.prediction.task_embeddings import TaskEmbeddings, join_embeddings, 
 from backend.registry.records import Project
 from backend.registry.task_queues import SimilarRequest
 from backend.services import Services
+from sync.controls import CONTROLS, Kind
 from sync.errors.failures import attempt
 from sync.errors.images import ImageError
 from sync.label_studio.annotations import Annotation
@@ -82,12 +83,15 @@ def read_ranking(project: Project, request: SimilarRequest | None, *, batch: int
 
 
 def _default_strategy(project: Project) -> str:
-    """Return the order by interest for a project with a Rating; a config that cannot be read has no Rating."""
+    """Return the order by interest for a project with a Rating, and that of objects for one without classes and numbers."""
     try:
         config = parse(project.label_config)
     except LabelConfigError:
         return DEFAULT_STRATEGY
-    return DEFAULT_STRATEGY if rating_of(config) is None else INTEREST
+    if rating_of(config) is not None:
+        return INTEREST
+    kinds = {CONTROLS[control.tag].KIND for control in config.controls}
+    return DEFAULT_OF_OBJECTS if Kind.OBJECTS in kinds and not kinds & {Kind.CLASSES, Kind.NUMBER} else DEFAULT_STRATEGY
 
 
 def rank_tasks(

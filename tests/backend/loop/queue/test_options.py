@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
-from backend.active.ranking import DEFAULT_STRATEGY
+from backend.active.ranking import DEFAULT_OF_OBJECTS, DEFAULT_STRATEGY
 from backend.loop.queue.options import QueueOptions, read_queue_options
 from backend.loop.queue.ranking import read_ranking
 from backend.registry.records import Project
 
+BOXES = '<RectangleLabels name="box" toName="image"><Label value="Galaxy"/></RectangleLabels>'
+CHOICES = '<Choices name="kind" toName="image"><Choice value="Ring"/><Choice value="Shell"/></Choices>'
 RATING = '<Rating name="interest" toName="image" maxRating="5"/>'
 
 
@@ -39,10 +41,14 @@ def test_a_selected_strategy_replaces_the_default_of_the_project() -> None:
         (f'<View><Image name="image" value="$image"/>{RATING}</View>', {"strategy": "typiclust"}, "typiclust"),
         (f'<View><Image name="image" value="$image"/>{RATING}</View>', {"strategy": "best"}, "interest"),
         ('<View><Image name="image" value="$image"/></View>', {}, DEFAULT_STRATEGY),
+        (f'<View><Image name="image" value="$image"/>{BOXES}</View>', {}, DEFAULT_OF_OBJECTS),
+        (f'<View><Image name="image" value="$image"/>{BOXES}</View>', {"rare_first": True}, "herding, rare classes first"),
+        (f'<View><Image name="image" value="$image"/>{BOXES}{CHOICES}</View>', {}, DEFAULT_STRATEGY),
+        (f'<View><Image name="image" value="$image"/>{BOXES}{RATING}</View>', {}, "interest"),
         ("not a config", {}, DEFAULT_STRATEGY),
     ],
 )
-def test_a_rating_turns_the_order_by_interest_on(config: str, params: dict[str, Any], name: str) -> None:
+def test_the_default_strategy_depends_on_the_controls(config: str, params: dict[str, Any], name: str) -> None:
     project = Project(7, config, params, 1, "v0001", None, 0, training_requested=False, status="", status_at=0.0)
     assert read_ranking(project, None, batch=10).name == name
 
