@@ -42,7 +42,7 @@ test-e2e-others:
 # test that computes for long, and 15 examples per property instead of 100.
 FAST := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -q --hypothesis-profile=fast \
 	-m "not (slow or services)"
-MODELS := $(addprefix tests/backend/,heads lvm measurement scenes)
+MODELS := $(addprefix tests/backend/,lvm measurement scenes)
 
 test-fast: $(VENV)/.developer
 	@$(MAKE) --no-print-directory --jobs=2 test-fast-backend test-fast-others

@@ -185,5 +185,5 @@ def image_folder(tmp_path: Path, png: Callable[..., bytes]) -> Path:
     for number, place in enumerate(("b.png", "a.PNG", "deep/c.png")):
         (folder / place).write_bytes(png(seed=number))
     (folder / "broken.jpg").write_text("no image")
-    (folder / "notes.txt").write_text("no image, and nobody says so")
+    (folder / "notes.txt").write_text("no image, with the suffix of a text")
     return folder
