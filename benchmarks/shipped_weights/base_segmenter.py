@@ -50,6 +50,8 @@ SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
 """Windows without an object are skipped, so each step has more seeds than it needs."""
 SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
 LEAST_AREA_PX = 40
+DECODED_FROM_PX = 100.0
+"""Smaller objects keep the outline of source extraction. `benchmarks.prompts.small_objects` compares both on the val part."""
 
 
 def main(data: Path, *, onward: bool) -> None:
@@ -61,7 +63,7 @@ def main(data: Path, *, onward: bool) -> None:
     folder = CACHE / ("onward" if onward else "from-nothing")
     for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
         head = train(head, windows, schedule, number=number, checkpoint=folder / f"training-{number}.pt")
-    head.save(BASE_SEGMENTER)
+    replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
     for what, objects in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):

@@ -81,6 +81,11 @@ class Source:
         """Number of pixels inside the outline."""
         return int(self.crop.sum())
 
+    @property
+    def is_measured(self) -> bool:
+        """Whether source extraction measured the outline; other boxes have an ellipse instead."""
+        return self.snr > 0
+
     def full_mask(self, size: tuple[int, int]) -> NDArray[np.bool_]:
         """Return the mask of the outline in an image of `size` (width, height): shape (height, width)."""
         mask = np.zeros((size[1], size[0]), dtype=bool)

@@ -1,6 +1,7 @@
-"""Masks of detected objects: the box of every object is a prompt of the segmenter, and overlaps of masks are resolved.
+"""Masks of detected objects: the box of an object is a prompt of the segmenter, and overlaps of masks are resolved.
 
-A pixel in the masks of two objects is assigned to the mask with the higher logit.
+A pixel in the masks of two objects is assigned to the mask with the higher logit. Small objects keep the outline of source
+extraction where the segmenter does not improve it (`PromptedMasks.decoded_from_px`); their pixels belong to no other mask.
 """
 
 from __future__ import annotations
@@ -28,15 +29,21 @@ LEAST_LEFT = 0.2
 def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: WindowedImage) -> tuple[Detected, ...]:
     """Replace the outlines of detected objects with masks of the segmenter; boxes and ellipses do not change.
 
+    Objects that are small for the segmenter keep the outline that source extraction measured.
+
     Raises
     ------
     ImageError
         If the image is needed and cannot be read.
     """
-    masks = head.outline(image, [each.source.box for each in objects])
+    kept = [head.keeps_outline(each.source) for each in objects]
+    masks = head.outline(image, [each.source.box for each, keeps in zip(objects, kept, strict=True) if not keeps])
+    parts = iter(resolve_overlaps(masks, taken=[each.source for each, keeps in zip(objects, kept, strict=True) if keeps]))
     return tuple(
-        each if part is None else replace(each, source=replace(each.source, crop=part[0], corner=part[1]))
-        for each, part in zip(objects, resolve_overlaps(masks), strict=True)
+        each
+        if keeps or (part := next(parts)) is None
+        else replace(each, source=replace(each.source, crop=part[0], corner=part[1]))
+        for each, keeps in zip(objects, kept, strict=True)
     )
 
 
@@ -48,8 +55,14 @@ def largest_part_of(source: Source) -> Source:
     return replace(source, crop=crop, corner=corner, box=Box(corner[0], corner[1], crop.shape[1], crop.shape[0]))
 
 
-def resolve_overlaps(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int, int]] | None]:
+def resolve_overlaps(masks: Sequence[WindowMask], *, taken: Sequence[Source] = ()) -> list[tuple[Mask, tuple[int, int]] | None]:
     """Make masks of one image disjoint: each pixel is assigned to the mask with the highest logit.
+
+    Parameters
+    ----------
+    masks : sequence of WindowMask
+    taken : sequence of Source
+        Other objects of the image, whose pixels belong to no mask.
 
     Returns
     -------
@@ -60,6 +73,9 @@ def resolve_overlaps(masks: Sequence[WindowMask]) -> list[tuple[Mask, tuple[int,
         return []
     width, height = masks[0].size
     highest = np.zeros((height, width), np.float32)
+    for source in taken:
+        x, y = source.corner
+        highest[y : y + source.crop.shape[0], x : x + source.crop.shape[1]][source.crop] = np.inf
     owner = np.full((height, width), -1, np.int32)
     areas = []
     for number, mask in enumerate(masks):

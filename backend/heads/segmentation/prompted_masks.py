@@ -6,17 +6,16 @@ masks of a project; the features, their input, are computed once and cached.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
-import numpy as np
 import torch
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.extraction.source import Source
 from backend.heads.network_weights import arrays_of, restore, round_weights
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.outline_cache import cached_outlines
@@ -25,12 +24,12 @@ from backend.heads.segmentation.prompt import Prompt, edges_of_boxes
 from backend.heads.segmentation.prompt_answer import answer_prompt
 from backend.heads.segmentation.prompting import masks_from_boxes, prefetch
 from backend.heads.segmentation.training import train_network
+from backend.heads.segmentation.unedited_masks import SAME_ABOVE, agreement_with_predictions
 from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.heads.training import Report, Schedule
 from sync.geometry.footprint import Footprint
-from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Box, Mask, Size
 
 __all__ = ["FINE_TUNING", "MINIMUM_MASKS", "PromptedMasks"]
@@ -39,15 +38,6 @@ NAME = "masks"
 MINIMUM_MASKS = 3
 FINE_TUNING = Schedule(steps=40, rate=5e-4, batch=2)
 """A training of 15 s on one core, for any number of masks; longer training improved little."""
-
-SAME_ABOVE = 0.97
-"""Mean overlap with the predictions of the head above which annotated masks count as unedited predictions.
-
-The predictions in the boxes of source extraction have a mean overlap of 0.985 with unedited masks on 38 objects of simulated
-scenes, 0.984, 0.979 and 0.963 on test cut-outs of three sets (36 to 41 masks each), and a median of 0.99 on each.
-"""
-COMPARED = 20
-"""Largest number of masks that are compared, each in some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -60,10 +50,15 @@ class PromptedMasks:
         Frozen.
     encoder : str
         Fingerprint of the window encoder whose features the network was trained on.
+    decoded_from_px : float
+        Longer side of the outline of a detected object, pixels, from which the network draws its mask. A smaller object keeps
+        the outline of source extraction, which overlaps more with the masks of validation images. 0 for a head that was
+        fine-tuned on a project's masks, and for SAM.
     """
 
     network: SegmenterNetwork
     encoder: str
+    decoded_from_px: float = 0.0
     _reader: WindowReader = field(init=False, repr=False)
     _fingerprint: str = field(init=False, repr=False)
 
@@ -117,7 +112,7 @@ class PromptedMasks:
         count = sum(len(masks_of_image) for masks_of_image in footprints)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
-        agreement = self._agreement(images, footprints)
+        agreement = agreement_with_predictions(self, images, footprints)
         if agreement >= SAME_ABOVE:
             raise NotEnoughLabels(
                 f"the masks equal the predicted ones (mean overlap {agreement:.2f}): there is nothing to learn from them"
@@ -127,15 +122,6 @@ class PromptedMasks:
         examples = endless_examples(images, footprints, config=network.config, seed=seed)
         trained_network = train_network(network, examples, schedule, seed=seed, report=report)
         return type(self)(round_weights(trained_network), self.encoder)
-
-    def _agreement(self, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
-        """Return the mean intersection over union of up to `COMPARED` masks with the predictions in their boxes."""
-        pairs = [(image, mask) for image, footprints in zip(images, masks, strict=True) for mask in footprints]
-        overlaps = []
-        for image, mask in pairs[:: math.ceil(len(pairs) / COMPARED)]:
-            (outline,) = self.outline(image, [mask.box])
-            overlaps.append(mask_overlap(outline.mask(), mask.to_mask(image.size)))
-        return float(np.mean(overlaps))
 
     def predict(self, image: WindowedImage, prompt: Prompt) -> tuple[Mask, float] | None:
         """Return the mask that a prompt selects, shape (height, width), and its expected intersection over union, 0 to 1.
@@ -153,6 +139,10 @@ class PromptedMasks:
         """
         self._check(image)
         return answer_prompt(self._reader, image, prompt)
+
+    def keeps_outline(self, source: Source) -> bool:
+        """Return whether a detected object keeps the outline of source extraction."""
+        return source.is_measured and max(source.crop.shape) < self.decoded_from_px
 
     def outline(self, image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]:
         """Return the mask of the object in each box, in pixels of the image; the masks can overlap.
@@ -191,14 +181,22 @@ class PromptedMasks:
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`, with weights as float16."""
-        fields = {"encoder": self.encoder, "config": asdict(self.network.config)}
+        fields = {
+            "encoder": self.encoder,
+            "decoded_from_px": self.decoded_from_px,
+            "config": asdict(self.network.config),
+        }
         storage.write(folder, head=NAME, fields=fields, arrays=arrays_of(self.network))
 
     @classmethod
     def load(cls, folder: Path) -> Self:
         """Read a head that `save` wrote; raise HeadError if files are missing, damaged or of another kind of head."""
         record = storage.read(folder, head=NAME)
-        return cls(restore(SegmenterNetwork(record.build("config", _config)), record), record.field("encoder", str))
+        decoded_from_px = (
+            record.field("decoded_from_px", float) if "decoded_from_px" in record.fields else 0.0
+        )  # not in old heads
+        network = restore(SegmenterNetwork(record.build("config", _config)), record)
+        return cls(network, record.field("encoder", str), decoded_from_px)
 
 
 def _config(fields: dict[str, Any]) -> SegmenterConfig:

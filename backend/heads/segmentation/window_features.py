@@ -144,6 +144,17 @@ class WindowedImage:
         self.shown_px = window_encoder.encoder.shown_px
         self.fingerprint = window_encoder.encoder.fingerprint
 
+    @property
+    def pixels(self) -> NDArray[np.float32]:
+        """The pixels of the image, shape (height, width, 3).
+
+        Raises
+        ------
+        ImageError
+            If the image cannot be read.
+        """
+        return self._pixels()
+
     def encode(self, window: Tile) -> WindowFeatures:
         """Return the features of one window.
 

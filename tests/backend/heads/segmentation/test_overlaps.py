@@ -5,9 +5,11 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from backend.heads.extraction.source import Source
 from backend.heads.segmentation.overlaps import resolve_overlaps
 from backend.heads.segmentation.window_mask import WindowMask
 from backend.lvm.tiles import Tile
+from sync.geometry.shapes import Box, Ellipse
 
 SIZE = (96, 80)
 WHOLE = Tile(0, 0, 96, 80, 256 / 96)
@@ -48,6 +50,17 @@ def test_shared_pixels_go_to_the_object_with_the_higher_score() -> None:
     assert right is not None
     assert (place(left)[40, 38], place(right)[40, 38]) == (True, False)
     assert (place(left)[40, 52], place(right)[40, 52]) == (False, True)
+
+
+def test_pixels_of_other_objects_belong_to_no_mask() -> None:
+    source = Source(
+        1, Box(20, 20, 10, 30), Ellipse(25, 35, 5, 15), np.ones((30, 10), bool), (20, 20), 1, 1, 20, np.zeros(1, np.float32)
+    )
+    (part,) = resolve_overlaps([disc(40, 40, 25)], taken=[source])
+    assert part is not None
+    assert not place(part)[20:50, 20:30].any()
+    assert place(part)[40, 31]
+    assert place(part)[52, 29]
 
 
 def test_an_object_covered_by_others_has_no_mask() -> None:
