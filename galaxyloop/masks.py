@@ -99,6 +99,8 @@ def segment(
 @cache
 def _open_segmenter() -> Segmenter:
     from backend.heads.segmentation.shipped import open_segmenter
-    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
+    from backend.lvm.openvino_encoder import load_fastest_encoder
 
-    return open_segmenter(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None)
+    encoder = load_fastest_encoder(SHIPPED_CHECKPOINT)
+    return open_segmenter(encoder, fingerprint=fingerprint(SHIPPED_CHECKPOINT), sam_checkpoint=None)

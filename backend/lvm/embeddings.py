@@ -25,6 +25,10 @@ class Embedder(Protocol):
     """A frozen network that embeds images: the shipped one, or one that a user has chosen."""
 
     @property
+    def numerics(self) -> str:
+        """Name of its arithmetic in cache keys; empty for PyTorch in float32."""
+
+    @property
     def dimension(self) -> int:
         """Length of an embedding."""
 
@@ -78,6 +82,7 @@ class Embeddings:
         self._encoder = encoder
         self._cache = cache
         self._fingerprint = fingerprint
+        self._arithmetic = (encoder.numerics,) if encoder.numerics else ()  # keys of older releases have no such part
 
     @property
     def dimension(self) -> int:
@@ -121,7 +126,7 @@ class Embeddings:
         return np.frombuffer(entry, np.float32)
 
     def _key(self, image_key: str) -> str:
-        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image_key)
+        return key_of("embedding", AVERAGING_VERSION, FRAMING_VERSION, self._fingerprint, image_key, *self._arithmetic)
 
 
 def _crop(image: StoredImage, *, side: int) -> NDArray[np.float32]:

@@ -6,6 +6,8 @@ As in Fu et al. (2024), Chinese Physics C 48, 095001, light heads use one frozen
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -43,6 +45,9 @@ class Encoder(nn.Module):
     drop_path : float
         Probability of leaving out a residual branch while training.
     """
+
+    numerics: ClassVar[str] = ""
+    """Name of the arithmetic in the cache keys of features; empty for PyTorch in float32."""
 
     def __init__(self, config: EncoderConfig, *, drop_path: float = 0.0) -> None:
         super().__init__()

@@ -12,6 +12,7 @@ import torch
 
 from backend.lvm.checkpoint import CheckpointError, load_encoder
 from backend.lvm.embeddings import Embedder
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.lvm.timm_encoder import copy_timm_folder, load_timm_encoder
 
 __all__ = [
@@ -84,7 +85,7 @@ def load_network(record: StoredEncoder, folder: Path) -> Embedder:
     CheckpointError
         If its files cannot be read.
     """
-    return load_encoder(folder / CHECKPOINT_NAME) if record.kind == OURS else load_timm_encoder(folder)
+    return load_fastest_encoder(folder / CHECKPOINT_NAME) if record.kind == OURS else load_timm_encoder(folder)
 
 
 def write_checkpoint(checkpoint: Path, folder: Path) -> tuple[str, int, int]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.lvm.embeddings import Embedder, Embeddings, EmbeddingSource
 from backend.lvm.encoder_files import (
     CHECKPOINT_NAME,
@@ -32,6 +32,7 @@ from backend.lvm.encoder_files import (
     write_timm,
 )
 from backend.lvm.encoder_specs import SHIPPED, find_checkpoint, find_timm_folder
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.lvm.vectors import ImportedVectors, save_vectors
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
 from sync.files.cache import Cache
@@ -160,7 +161,7 @@ class EncoderStore:
             As `open`.
         """
         if name == self.shipped_name:
-            return load_encoder(SHIPPED_CHECKPOINT)
+            return load_fastest_encoder(SHIPPED_CHECKPOINT)
         record = read_record(self.folder / name)
         if record is None:
             raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")

@@ -48,6 +48,7 @@ class Pyramids:
         self._encoder = encoder
         self._cache = cache
         self.fingerprint = fingerprint
+        self._arithmetic = (encoder.numerics,) if encoder.numerics else ()  # keys of older releases have no such part
         kept_levels = [index for index, stride in enumerate(encoder.config.strides) if stride >= FINEST_STRIDE_PX]
         self._levels = kept_levels
         self.strides = tuple(encoder.config.strides[index] for index in kept_levels)
@@ -96,7 +97,10 @@ class Pyramids:
 
     def levels(self, tile: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> Levels:
         """Return the feature maps of one tile, from the cache or from the encoder."""
-        name = key_of("pyramid", TILES_VERSION, self.fingerprint, repr(self.strides), key, repr(tile)) if key else None
+        name = None
+        if key:
+            place = (repr(self.strides), key, repr(tile))
+            name = key_of("pyramid", TILES_VERSION, self.fingerprint, *place, *self._arithmetic)
         entry = self._cache.get(name) if self._cache and name else None
         if entry is None:
             levels_of_tile = self._compute(cut(pixels(), tile))

@@ -10,7 +10,7 @@ import pickle
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import timm
 import torch
@@ -54,6 +54,8 @@ class TimmEncoder:
     CheckpointError
         If the network is no encoder of square images with 1 or 3 channels, or its embeddings are not finite.
     """
+
+    numerics: ClassVar[str] = ""
 
     def __init__(self, network: nn.Module) -> None:
         config: dict[str, Any] = resolve_model_data_config(network)  # type: ignore[no-untyped-call]

@@ -13,10 +13,11 @@ from backend.heads.segmentation.shipped import Segmenter, open_segmenter
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.images.store import ImageSource
 from backend.images.task_files import TaskFiles
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
 from backend.lvm.joined_embeddings import JoinedEmbeddings
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.task_blocks import TaskBlocks
@@ -66,14 +67,14 @@ class ShippedParts:
         CheckpointError
             If the SAM checkpoint cannot be used.
         """
-        encoder = load_encoder(SHIPPED_CHECKPOINT)
+        encoder = load_fastest_encoder(SHIPPED_CHECKPOINT)
         segmenter = open_segmenter(encoder, fingerprint=self.encoder, sam_checkpoint=self._sam_checkpoint)
         embeddings = Embeddings(encoder, self.cache, fingerprint=self.encoder)
         extractor = FeatureExtractor(
             self.image_store,
             JoinedEmbeddings({self.encoder: embeddings}),
             Pyramids(encoder, self._maps, fingerprint=self.encoder),
-            CachedWindowEncoder(segmenter.windows, self._maps),
+            CachedWindowEncoder(segmenter.windows, self._maps, numerics="" if self._sam_checkpoint else encoder.numerics),
             self.cache,
         )
         return extractor, embeddings, segmenter

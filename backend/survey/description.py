@@ -12,6 +12,7 @@ from typing import Any
 from backend.cluster.version_bundle import VersionBundle
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.prediction.factory import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.registry.records import config_hash
 from backend.survey.errors import SurveyError
@@ -63,15 +64,18 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
     Raises
     ------
     SurveyError
-        If this machine has another galaxyloop, or other weights.
+        If this machine has another galaxyloop, other weights, or another arithmetic: `openvino-bf16` is that of the extra
+        `fast`.
     CheckpointError
         As for `describe`.
     """
-    for name, value in _describe_build(version).items():
-        if run[name] != value:
+    build = _describe_build(version)
+    for name in [*build, *({"numerics"} - build.keys())]:
+        value, planned = build.get(name, ""), run.get(name, "")
+        if planned != value:
             raise SurveyError(
                 f"{socket.gethostname()} would compute different parts: its {name.replace('_', ' ')} is {value!r} "
-                f"and not {run[name]!r}; install the same galaxyloop on every machine"
+                f"and not {planned!r}; install the same galaxyloop on every machine"
             )
 
 
@@ -82,12 +86,14 @@ def _describe_build(version: VersionBundle) -> dict[str, str]:
         *(version.files[name] for name in sorted(version.files)),
         *(file.read_bytes() for file in weight_files if file.is_file()),
     ]
+    numerics = load_fastest_encoder(SHIPPED_CHECKPOINT).numerics
     return {
         "galaxyloop": installed("galaxyloop"),
         "stretch": STRETCH_VERSION,
         "heads": key_of(*contents),
         "encoder": fingerprint(SHIPPED_CHECKPOINT),
         "sam_checkpoint": _fingerprint_sam(version.settings.sam_checkpoint),
+        **({"numerics": numerics} if numerics else {}),  # so that surveys without it, and of older releases, can be continued
     }
 
 

@@ -65,11 +65,12 @@ def embed(
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     with show_step("loading the model"):
-        from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, load_encoder
+        from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError
         from backend.lvm.cropping import frame
+        from backend.lvm.openvino_encoder import load_fastest_encoder
 
         try:
-            encoder = load_encoder(checkpoint or SHIPPED_CHECKPOINT)
+            encoder = load_fastest_encoder(checkpoint or SHIPPED_CHECKPOINT)
         except CheckpointError as error:
             stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)

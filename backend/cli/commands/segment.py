@@ -145,11 +145,12 @@ def _open_segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEnco
     from backend.heads.errors import HeadError
     from backend.heads.segmentation.shipped import open_segmenter
     from backend.heads.segmentation.window_features import CachedWindowEncoder
-    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint, load_encoder
+    from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
+    from backend.lvm.openvino_encoder import load_fastest_encoder
 
     try:
         segmenter = open_segmenter(
-            load_encoder(SHIPPED_CHECKPOINT),
+            load_fastest_encoder(SHIPPED_CHECKPOINT),
             fingerprint=fingerprint(SHIPPED_CHECKPOINT),
             sam_checkpoint=settings.sam_checkpoint,
         )

@@ -74,11 +74,14 @@ class CachedWindowEncoder:
     encoder : WindowEncoder
     cache : Cache or None
         Stores features as float16; without a cache they are computed each time.
+    numerics : str
+        Name of the arithmetic of the encoder, as `Encoder.numerics`.
     """
 
-    def __init__(self, encoder: WindowEncoder, cache: Cache | None) -> None:
+    def __init__(self, encoder: WindowEncoder, cache: Cache | None, *, numerics: str = "") -> None:
         self.encoder = encoder
         self._cache = cache
+        self._arithmetic = (numerics,) if numerics else ()  # keys of older releases have no such part
 
     def of(self, image: StoredImage, size: Size) -> WindowedImage:
         """Return the windows of a stored image of `size` (width, height); each is encoded on demand."""
@@ -90,7 +93,9 @@ class CachedWindowEncoder:
 
     def encode(self, window: Tile, *, pixels: Callable[[], NDArray[np.float32]], key: str | None) -> WindowFeatures:
         """Return the features of one window, from the cache or from the encoder."""
-        name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window)) if key else None
+        name = None
+        if key:
+            name = key_of("window", WINDOWS_VERSION, self.encoder.fingerprint, key, repr(window), *self._arithmetic)
         entry = self._cache.get(name) if self._cache and name else None
         if entry is not None:
             tensors = load(entry)
@@ -112,7 +117,7 @@ class CachedWindowEncoder:
             self._cache.put(self._name(name, key), value)
 
     def _name(self, name: str, key: str) -> str:
-        return key_of("made", WINDOWS_VERSION, self.encoder.fingerprint, key, name)
+        return key_of("made", WINDOWS_VERSION, self.encoder.fingerprint, key, name, *self._arithmetic)
 
 
 class WindowedImage:
