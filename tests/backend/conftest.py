@@ -111,14 +111,17 @@ def database(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def _load_shipped_network_once() -> Iterator[None]:
-    """Load the shipped network once per process of tests: it does not change, and every test opens services of its own."""
+    """Load the shipped network once per process of tests: it does not change, and every test opens services of its own.
+
+    It is that of PyTorch also where the extra `fast` is installed, so that the results of tests do not depend on the processor.
+    """
     if "backend.prediction.shipped_parts" not in sys.modules:  # no test that was collected needs it
         yield
         return
     from backend.lvm.checkpoint import load_encoder
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("backend.prediction.shipped_parts.load_encoder", cache(load_encoder))
+        patch.setattr("backend.prediction.shipped_parts.load_fastest_encoder", cache(load_encoder))
         yield
 
 

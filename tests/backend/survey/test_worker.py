@@ -209,7 +209,7 @@ def test_a_config_without_a_supported_control_is_rejected(controls: str, reason:
         worker_of(VIEW.format(controls))
 
 
-@pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint"])
+@pytest.mark.parametrize("name", ["galaxyloop", "stretch", "heads", "encoder", "sam_checkpoint", "numerics"])
 def test_a_machine_with_another_galaxyloop_computes_no_part(name: str) -> None:
     bundle = version(config_text("morphology"))
     sentence = f"its {name.replace('_', ' ')} is .* and not 'other'; install the same galaxyloop on every machine"

@@ -36,7 +36,7 @@ def test_embeddings_equal_those_of_the_backend(run: Run, image_folder: Path, tmp
     assert run("embed", "image_folder", "--output", "out.npz").exit_code == 1  # one file is not an image
     archive = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
-    embeddings = Embeddings(load_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
+    embeddings = Embeddings(load_fastest_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
     assert set(archive.files) == {"id", "embedding"}
     assert archive["id"].tolist() == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
     assert archive["embedding"].dtype == np.float32
