@@ -71,11 +71,11 @@ def check_build(run: Mapping[str, Any], version: VersionBundle) -> None:
     """
     build = _describe_build(version)
     for name in [*build, *({"numerics"} - build.keys())]:
-        value, planned = build.get(name, ""), run.get(name, "")
-        if planned != value:
+        value, planned_value = build.get(name, ""), run.get(name, "")
+        if planned_value != value:
             raise SurveyError(
                 f"{socket.gethostname()} would compute different parts: its {name.replace('_', ' ')} is {value!r} "
-                f"and not {planned!r}; install the same galaxyloop on every machine"
+                f"and not {planned_value!r}; install the same galaxyloop on every machine"
             )
 
 

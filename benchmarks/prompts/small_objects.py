@@ -9,8 +9,9 @@ docs/benchmarks.md and benchmarks/results/small_objects.json.
 How the cost grows. Linearly with the number of objects, each of which is decoded.
 
 Limitations. The true mask of a galaxy of a scene is the isophote that source extraction would measure for it alone, without
-noise (`backend.scenes.footprint`), which favours source extraction; the decoder was trained on such masks. The outlines of
-annotators are independent of it, but almost all of them are larger than the limit.
+noise (`backend.scenes.footprint`), which favours source extraction; the decoder was trained on such masks. Those of survey
+scenes follow from the light alone, down to a surface brightness, so that both methods draw faint galaxies too small. The
+outlines of annotators are independent of both methods, but almost all of them are larger than the limit.
 """
 
 from __future__ import annotations
@@ -35,18 +36,20 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.scenes.folders import Part, generator_of
+from backend.scenes.folders import Part, generator_of, survey_generator_of
 from benchmarks.prompts.objects import FIRST_SEED, SIDES
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from benchmarks.shipped_weights.base_segmenter_examples import outlined_galaxies
 from sync.geometry.overlap import mask_overlap
 from sync.geometry.shapes import Mask
 
-SCENES = 30
+SCENES = 24
+"""Number of scenes, and of survey scenes."""
 LEAST_AREA_PX = 12
 LEAST_OVERLAP = 0.1
 """Smallest overlap of a true mask with the outline of a detected object by either method; other galaxies were not detected."""
 LIMITS_PX = (12, 24, 48, 100)
+TRUTHS = ("outlines", "scenes", "scenes, blended", "survey scenes", "survey scenes, blended")
 RESAMPLINGS = 2000
 COLUMNS = ["part", "truth", "longer side, px", "objects", "decoder", "small ones by source extraction", "difference"]
 
@@ -58,7 +61,7 @@ class Overlap:
     Attributes
     ----------
     part, truth : str
-        "val" or "test"; "scenes", "scenes, blended" or "outlines".
+        "val" or "test"; one of `TRUTHS`.
     side_px : int
         Longer side of the outline that the object was detected with.
     decoder, rule : float
@@ -82,7 +85,9 @@ class Comparison:
         rule = PromptedMasks.load(BASE_SEGMENTER)
         self._heads = (replace(rule, decoded_from_px=0.0), rule)
 
-    def overlaps(self, part: Part, pixels: NDArray[np.float32], truths: Sequence[tuple[str, Mask]]) -> Iterator[Overlap]:
+    def measure_overlaps(
+        self, part: Part, pixels: NDArray[np.float32], truths: Sequence[tuple[str, Mask]]
+    ) -> Iterator[Overlap]:
         """Yield the overlaps of the galaxies of one image that are detected."""
         size = (pixels.shape[1], pixels.shape[0])
         objects = self._detection.find(extract(pixels, settings=self._detection.settings).sources, size=size)
@@ -115,24 +120,25 @@ def main() -> None:
 
 def _measure(comparison: Comparison, data: Path, part: Part) -> Iterator[Overlap]:
     for galaxy in outlined_galaxies(data, part):
-        yield from comparison.overlaps(part, galaxy.pixels, [("outlines", galaxy.mask)])
-    generator, first = generator_of(data, part=part), FIRST_SEED[part]
-    for seed in track(range(first, first + SCENES), part, transient=True):
-        scene = generator.draw(seed, SIDES[seed % len(SIDES)])
-        names = ["scenes, blended" if is_blended else "scenes" for is_blended in scene.blended]
-        yield from comparison.overlaps(part, scene.image, list(zip(names, scene.masks, strict=True)))
+        yield from comparison.measure_overlaps(part, galaxy.pixels, [("outlines", galaxy.mask)])
+    first = FIRST_SEED[part]
+    for name, generator in (("scenes", generator_of(data, part=part)), ("survey scenes", survey_generator_of(data, part=part))):
+        for seed in track(range(first, first + SCENES), f"{name}, {part}", transient=True):
+            scene = generator.draw(seed, SIDES[seed % len(SIDES)])
+            names = [f"{name}, blended" if is_blended else name for is_blended in scene.is_blended]
+            yield from comparison.measure_overlaps(part, scene.image, list(zip(names, scene.masks, strict=True)))
 
 
 def _rows(overlaps: Sequence[Overlap]) -> Iterator[list[str]]:
     for part in ("val", "test"):
-        for truth in ("outlines", "scenes", "scenes, blended"):
+        for truth in TRUTHS:
             group = [each for each in overlaps if (each.part, each.truth) == (part, truth)]
             bounds = (0, *LIMITS_PX, 10_000)
             for low, high in [(0, 10_000), *pairwise(bounds)]:
-                chosen = [each for each in group if low <= each.side_px < high]
-                if chosen:
+                overlaps_of_size = [each for each in group if low <= each.side_px < high]
+                if overlaps_of_size:
                     sides = "all" if high - low == 10_000 else f"{low} to {high - 1}" if high < 10_000 else f"from {low}"
-                    yield [part, truth, sides, str(len(chosen)), *_figures(chosen)]
+                    yield [part, truth, sides, str(len(overlaps_of_size)), *_figures(overlaps_of_size)]
 
 
 def _figures(overlaps: Sequence[Overlap]) -> list[str]:

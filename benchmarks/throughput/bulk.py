@@ -161,14 +161,14 @@ def _measure_embedding(data: Path) -> list[list[str]]:
 def _auc(vectors: NDArray[np.float32], labels: NDArray[Any], count: int) -> float:
     """Return the macro AUC of a logistic regression on `count` labels, a mean over draws that are the same for all vectors."""
     rng, aucs = np.random.default_rng(0), []
-    scaled = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
+    scaled_vectors = (vectors - vectors.mean(axis=0)) / (vectors.std(axis=0) + 1e-6)
     for _ in range(DRAWS):
-        chosen = rng.permutation(len(labels))
-        train, test = chosen[:count], chosen[count:]
+        order = rng.permutation(len(labels))
+        train, test = order[:count], order[count:]
         if len(set(labels[train])) < len(set(labels)):
             continue
-        model = LogisticRegression(C=0.01, max_iter=300, class_weight="balanced").fit(scaled[train], labels[train])
-        aucs.append(roc_auc_score(labels[test], model.predict_proba(scaled[test]), multi_class="ovr", average="macro"))
+        model = LogisticRegression(C=0.01, max_iter=300, class_weight="balanced").fit(scaled_vectors[train], labels[train])
+        aucs.append(roc_auc_score(labels[test], model.predict_proba(scaled_vectors[test]), multi_class="ovr", average="macro"))
     return float(np.mean(aucs))
 
 

@@ -36,14 +36,16 @@ def outline_detections(objects: Sequence[Detected], head: PromptedMasks, image: 
     ImageError
         If the image is needed and cannot be read.
     """
-    kept = [head.keeps_outline(each.source) for each in objects]
-    masks = head.outline(image, [each.source.box for each, keeps in zip(objects, kept, strict=True) if not keeps])
-    parts = iter(resolve_overlaps(masks, taken=[each.source for each, keeps in zip(objects, kept, strict=True) if keeps]))
+    is_kept = [head.keeps_outline(each.source) for each in objects]
+    masks = head.outline(image, [each.source.box for each, keeps in zip(objects, is_kept, strict=True) if not keeps])
+    parts = iter(
+        resolve_overlaps(masks, other_sources=[each.source for each, keeps in zip(objects, is_kept, strict=True) if keeps])
+    )
     return tuple(
         each
         if keeps or (part := next(parts)) is None
         else replace(each, source=replace(each.source, crop=part[0], corner=part[1]))
-        for each, keeps in zip(objects, kept, strict=True)
+        for each, keeps in zip(objects, is_kept, strict=True)
     )
 
 
@@ -55,13 +57,15 @@ def largest_part_of(source: Source) -> Source:
     return replace(source, crop=crop, corner=corner, box=Box(corner[0], corner[1], crop.shape[1], crop.shape[0]))
 
 
-def resolve_overlaps(masks: Sequence[WindowMask], *, taken: Sequence[Source] = ()) -> list[tuple[Mask, tuple[int, int]] | None]:
+def resolve_overlaps(
+    masks: Sequence[WindowMask], *, other_sources: Sequence[Source] = ()
+) -> list[tuple[Mask, tuple[int, int]] | None]:
     """Make masks of one image disjoint: each pixel is assigned to the mask with the highest logit.
 
     Parameters
     ----------
     masks : sequence of WindowMask
-    taken : sequence of Source
+    other_sources : sequence of Source
         Other objects of the image, whose pixels belong to no mask.
 
     Returns
@@ -73,7 +77,7 @@ def resolve_overlaps(masks: Sequence[WindowMask], *, taken: Sequence[Source] = (
         return []
     width, height = masks[0].size
     highest = np.zeros((height, width), np.float32)
-    for source in taken:
+    for source in other_sources:
         x, y = source.corner
         highest[y : y + source.crop.shape[0], x : x + source.crop.shape[1]][source.crop] = np.inf
     owner = np.full((height, width), -1, np.int32)

@@ -24,7 +24,7 @@ from backend.heads.segmentation.prompt import Prompt, edges_of_boxes
 from backend.heads.segmentation.prompt_answer import answer_prompt
 from backend.heads.segmentation.prompting import masks_from_boxes, prefetch
 from backend.heads.segmentation.training import train_network
-from backend.heads.segmentation.unedited_masks import SAME_ABOVE, agreement_with_predictions
+from backend.heads.segmentation.unedited_masks import SAME_ABOVE, measure_agreement
 from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
@@ -112,7 +112,7 @@ class PromptedMasks:
         count = sum(len(masks_of_image) for masks_of_image in footprints)
         if count < MINIMUM_MASKS:
             raise NotEnoughLabels(f"there are {count} masks, and at least {MINIMUM_MASKS} are needed to train")
-        agreement = agreement_with_predictions(self, images, footprints)
+        agreement = measure_agreement(self, images, footprints)
         if agreement >= SAME_ABOVE:
             raise NotEnoughLabels(
                 f"the masks equal the predicted ones (mean overlap {agreement:.2f}): there is nothing to learn from them"

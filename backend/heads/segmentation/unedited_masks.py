@@ -15,7 +15,7 @@ from sync.geometry.footprint import Footprint
 from sync.geometry.overlap import footprint_overlap, mask_overlap
 from sync.geometry.shapes import Box
 
-__all__ = ["SAME_ABOVE", "agreement_with_predictions"]
+__all__ = ["SAME_ABOVE", "measure_agreement"]
 
 SAME_ABOVE = 0.97
 """Mean overlap with the predictions of a head above which annotated masks count as unedited predictions.
@@ -34,9 +34,7 @@ class _Segmenter(Protocol):
     def outline(self, image: WindowedImage, boxes: Sequence[Box]) -> list[WindowMask]: ...
 
 
-def agreement_with_predictions(
-    head: _Segmenter, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]
-) -> float:
+def measure_agreement(head: _Segmenter, images: Sequence[WindowedImage], masks: Sequence[Sequence[Footprint]]) -> float:
     """Return the mean intersection over union of up to `COMPARED` masks with the predictions in their boxes.
 
     A small object's prediction is its outline by source extraction, or the mask of the head, which earlier releases predicted:

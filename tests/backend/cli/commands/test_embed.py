@@ -14,9 +14,10 @@ from typer.testing import Result
 
 from backend.images.local import LocalImageStore
 from backend.lvm.backbones.swin import SwinConfig
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder, save_model
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, save_model
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from sync.files.cache import FileCache
 
 Run = Callable[..., Result]
@@ -36,7 +37,8 @@ def test_embeddings_equal_those_of_the_backend(run: Run, image_folder: Path, tmp
     assert run("embed", "image_folder", "--output", "out.npz").exit_code == 1  # one file is not an image
     archive = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
-    embeddings = Embeddings(load_fastest_encoder(SHIPPED_CHECKPOINT), FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
+    encoder = load_fastest_encoder(SHIPPED_CHECKPOINT)
+    embeddings = Embeddings(encoder, FileCache(tmp_path / "cache", max_bytes=10**6), fingerprint="f")
     assert set(archive.files) == {"id", "embedding"}
     assert archive["id"].tolist() == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
     assert archive["embedding"].dtype == np.float32

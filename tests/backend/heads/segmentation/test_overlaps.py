@@ -56,7 +56,7 @@ def test_pixels_of_other_objects_belong_to_no_mask() -> None:
     source = Source(
         1, Box(20, 20, 10, 30), Ellipse(25, 35, 5, 15), np.ones((30, 10), bool), (20, 20), 1, 1, 20, np.zeros(1, np.float32)
     )
-    (part,) = resolve_overlaps([disc(40, 40, 25)], taken=[source])
+    (part,) = resolve_overlaps([disc(40, 40, 25)], other_sources=[source])
     assert part is not None
     assert not place(part)[20:50, 20:30].any()
     assert place(part)[40, 31]

@@ -1,4 +1,4 @@
-"""Small detected objects keep the outline of source extraction, if the head says so; others are drawn by its network."""
+"""Small detected objects keep the outline of source extraction, if the head says so; others are drawn_mask by its network."""
 
 from __future__ import annotations
 
@@ -86,10 +86,10 @@ def test_a_box_without_a_measured_outline_is_decoded(sky: Sky, windows: Counting
 
 def test_a_fine_tuned_head_decodes_every_object(sky: Sky, windows: CountingWindows) -> None:
     image = sky(SIZE, [SMALL])
-    drawn = np.zeros(SIZE[::-1], bool)
-    drawn[20:44, 16:46] = True
+    drawn_mask = np.zeros(SIZE[::-1], bool)
+    drawn_mask[20:44, 16:46] = True
     schedule = Schedule(steps=1, rate=1e-4, batch=1)
-    head = SHIPPED.fit([windowed_image_of(image, windows)] * 3, [[drawn]] * 3, schedule=schedule)
+    head = SHIPPED.fit([windowed_image_of(image, windows)] * 3, [[drawn_mask]] * 3, schedule=schedule)
     assert head.decoded_from_px == 0
     windowed_image = windowed_image_of(image, windows)
     outline_detections(detect(image), head, windowed_image)
