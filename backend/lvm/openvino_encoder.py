@@ -81,7 +81,8 @@ class OpenVinoEncoder(Encoder):
     def embed(self, images: Tensor) -> Tensor:
         """Embed images, averaged over four quarter turns; see `Encoder.embed`."""
         vectors: list[NDArray[np.float32]] = []
-        for batch in images.split(VIEWS_AT_ONCE // 4) if len(images) else ():
+        for start in range(0, len(images), VIEWS_AT_ONCE // 4):
+            batch = images[start : start + VIEWS_AT_ONCE // 4]
             views = torch.cat(quarter_turns(batch))
             if images.shape[-1] == images.shape[-2] == self.config.image_px:
                 (vector,) = self._vector(views)
