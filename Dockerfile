@@ -32,7 +32,7 @@ COPY galaxyloop galaxyloop
 COPY backend backend
 COPY sync sync
 COPY labeling_configs labeling_configs
-RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[export,fast,import,pretrain,ray,s3,services,survey]' \
+RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} '.[export,import,pretrain,ray,s3,services,survey]' \
     && rm -rf /build/* \
     && install -d -o galaxyloop -g galaxyloop /data
 WORKDIR /data

@@ -8,7 +8,7 @@ from typing import Any
 
 from packaging.requirements import Requirement
 
-EXTRAS = ("export", "import", "pretrain", "ray", "s3", "services", "survey")
+EXTRAS = ("export", "fast", "import", "pretrain", "ray", "s3", "services", "survey")
 STRONG = re.compile(r"(?<!L)GPL|(?<!Lesser )General Public License|Affero|SSPL|Commons Clause", re.IGNORECASE)
 PERMISSIVE = re.compile(
     r"MIT|BSD|Apache|ISC|Python|PSF|MPL|Mozilla|LGPL|Lesser|HPND|CC0|Zlib|Unlicense|BSL|0BSD|hereby granted, free of charge",
