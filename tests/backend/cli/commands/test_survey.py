@@ -14,6 +14,7 @@ import pyarrow.dataset as dataset
 import pytest
 from typer.testing import Result
 
+from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.services import Services
 
 Run = Callable[..., Result]
@@ -44,7 +45,9 @@ def test_every_image_has_one_row(survey: Run) -> None:
 
 
 @pytest.mark.usefixtures("ray_cluster")
-def test_a_cluster_writes_the_same_parts(run: Run, many_images: str) -> None:
+def test_a_cluster_writes_the_same_parts(run: Run, many_images: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in the workers: tests otherwise predict with PyTorch also where the extra `fast` is installed.
+    monkeypatch.setattr("backend.prediction.shipped_parts.load_fastest_encoder", load_fastest_encoder)
     words = ("survey", many_images, "--config", "morphology", "--part-images", 64, "--output")
     assert run(*words, "here").exit_code == 0
     result = run(*words, "there", "--engine", "ray")
