@@ -54,6 +54,8 @@ class SpectrumReader:
         except ImageError as error:
             return Block(missing={"": str(error)})
         values = measure_spectrum(spectrum, redshift=spectrum.redshift if redshift is None else redshift)
+        if not values:
+            return Block(missing={"": "it shows neither a continuum above zero nor a line from 3800 to 9200 Angstrom"})
         self._cache.put(key, json.dumps(values).encode())
         return Block(values)
 

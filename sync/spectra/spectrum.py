@@ -21,6 +21,8 @@ LARGEST_FLUX = 1e60
 LEAST_REDSHIFT, LARGEST_REDSHIFT = -0.01, 20.0
 MARKS_OF_MISSING = (-99.0, -99.9, -99.99, -999.0, -999.9, -9999.0, -99999.0)
 """Fluxes that files write for a missing pixel."""
+LEAST_POSITIVE = 0.1
+"""Share of the pixels that must have a flux above zero: where a spectrum has noise and no signal, one half has."""
 MOST_EQUAL = 0.3
 """Share of the pixels that may have the wavelength of another one, as where two arms of an instrument overlap."""
 
@@ -80,6 +82,12 @@ class Spectrum:
         order = np.flatnonzero(valid)[np.argsort(wavelength[valid], kind="stable")]
         if not np.any(flux[order]):
             raise SpectrumError("the flux of the spectrum is zero everywhere")
+        positive_share = float((flux[order] > 0).mean())
+        if positive_share < LEAST_POSITIVE:
+            raise SpectrumError(
+                f"the flux of the spectrum is above zero in {positive_share:.0%} of its pixels: its sign may be wrong, "
+                "or the sky was subtracted twice"
+            )
         if np.abs(flux[order]).max() > LARGEST_FLUX:
             raise SpectrumError(f"the flux of the spectrum reaches {np.abs(flux[order]).max():.3g}, which no flux does")
         _check_wavelengths(wavelength[order])

@@ -122,6 +122,17 @@ def test_missing_pixels_are_left_out() -> None:
         (text(FLUX), "has no wavelengths"),
         (text(WAVELENGTH, np.full(len(FLUX), np.nan), header="wavelength,flux"), "0 pixels with a wavelength and a flux"),
         (text(WAVELENGTH, np.zeros(len(FLUX)), header="wavelength,flux"), "zero everywhere"),
+        (text(WAVELENGTH, -FLUX, header="wavelength,flux"), "above zero in 0% of its pixels: its sign may be wrong"),
+        (fits_of(table(flux=-FLUX, loglam=np.log10(WAVELENGTH), ivar=np.ones(len(FLUX)))), "above zero in 0% of its pixels"),
+        (
+            fits_of(table(flux=FLUX, loglam=np.log10(WAVELENGTH), ivar=np.zeros(len(FLUX)))),
+            "0 pixels with a wavelength and a flux with an error above 0",
+        ),
+        (
+            fits_of(table(flux=FLUX * np.nan, loglam=np.log10(WAVELENGTH), ivar=np.ones(len(FLUX)))),
+            "0 pixels with a wavelength and a flux",
+        ),
+        (text(WAVELENGTH[:2], FLUX[:2], header="wavelength,flux"), "2 pixels with a wavelength and a flux"),
         (
             text(WAVELENGTH, np.array(["bright"] * len(FLUX)), header="wavelength,flux"),
             "column 'flux' of the spectrum holds text",
