@@ -5,7 +5,7 @@ A second thread reads and decodes files while the model computes: Pillow, zlib a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TypeVar
 
@@ -59,7 +59,7 @@ class LocalImageStore:
         self._max_bytes = max_bytes
         self._max_pixels = max_pixels
         self._extension = extension
-        self._images: dict[str, StoredImage] = {}
+        self._images: Mapping[str, StoredImage | ImageError] = {}
 
     def open(self, reference: str) -> StoredImage:
         """Return the decoded image from memory (see `hold`), or read the file.
@@ -67,9 +67,12 @@ class LocalImageStore:
         Raises
         ------
         ImageError
-            If the path does not exist, is not a file, cannot be read, or the file is too large.
+            If the path does not exist, is not a file, cannot be read, or the file is too large; or if an error is held.
         """
-        return self._images.get(reference) or self._read(reference)
+        image = self._images.get(reference) or self._read(reference)
+        if isinstance(image, ImageError):
+            raise image
+        return image
 
     def open_decoded(self, path: str) -> StoredImage:
         """Read a file and decode its image.
@@ -83,8 +86,8 @@ class LocalImageStore:
         _ = image.pixels  # decodes; the property caches the pixels
         return image
 
-    def hold(self, images: dict[str, StoredImage]) -> None:
-        """Keep these decoded images in memory for `open`, in place of the previous ones."""
+    def hold(self, images: Mapping[str, StoredImage | ImageError]) -> None:
+        """Keep these decoded images, or the errors of unreadable ones, in memory for `open`, in place of the previous ones."""
         self._images = images
 
     def decode(self, content: bytes) -> StoredImage:

@@ -16,7 +16,6 @@ import numpy as np
 
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.segmentation.prompted_masks import PromptedMasks
-from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models import ControlModel, create_models
 from backend.prediction.features import FeatureExtractor
@@ -97,9 +96,9 @@ class Predictor:
         return frozenset(self.config.image_key.values()).union(*(model.data_keys for model in self.models))
 
     @property
-    def measurer(self) -> TaskMeasurer | None:
-        """What measures the galaxies of images, for controls that name a measured quantity."""
-        return self._blocks.structure
+    def blocks(self) -> TaskBlocks:
+        """The reader of the feature blocks of tasks."""
+        return self._blocks
 
     @property
     def answers_prompts(self) -> bool:

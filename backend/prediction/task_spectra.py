@@ -14,8 +14,8 @@ from sync.spectra.spectrum import is_plausible_redshift
 
 __all__ = ["SPECTRUM_KEY", "SpectrumReader"]
 
-SPECTRUM_KEY = "spectrum"
-"""Key of a task's data with the reference of the spectrum's file."""
+SPECTRUM_KEY, PROBLEM_KEY = "spectrum", "spectrum_problem"
+"""Keys of a task's data: the reference of the spectrum's file, and why an import found none."""
 REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
 """Normalised names of columns with a known redshift."""
 VERSION = "2"
@@ -40,7 +40,8 @@ class SpectrumReader:
         """Return the block of a task; its `missing` says why there are no values."""
         reference = data.get(SPECTRUM_KEY)
         if not isinstance(reference, str) or not reference:
-            return Block(missing={"": "the task has none"})
+            problem = data.get(PROBLEM_KEY)  # of an import that could not read the file
+            return Block(missing={"": problem if isinstance(problem, str) and problem else "the task has none"})
         redshift = _known_redshift(data)
         key = key_of("spectrum", VERSION, reference, repr(redshift))
         cached_block = self._cache.get(key)

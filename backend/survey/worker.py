@@ -109,7 +109,7 @@ class SurveyWorker:
         self._version = predictor.version
         self._models: Sequence[ControlModel] = predictor.models
         self._extractor = predictor.extractor
-        self._measurer = predictor.measurer
+        self._blocks = predictor.blocks
         self._shipped_encoder = factory.shipped_encoder
         self._columns = {model.control.name: column_of(model.control) for model in self._models}
         self._schema = make_schema(self._models, dimension=factory.extractor.dimension, run=run)
@@ -173,7 +173,7 @@ class SurveyWorker:
 
     def _predict(self, images: list[StoredImage]) -> list[ImageRows | ImageError]:
         self._batch.images = {str(number): image for number, image in enumerate(images)}
-        return predict_rows(list(self._batch.images), self._models, self._extractor, measurer=self._measurer)
+        return predict_rows(list(self._batch.images), self._models, self._extractor, blocks=self._blocks)
 
 
 class _BatchImages:

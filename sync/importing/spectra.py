@@ -32,7 +32,9 @@ SPECTRUM_KEY, PLOT_KEY, PROBLEM_KEY = "spectrum", "spectrum_plot", "spectrum_pro
 
 A list is shown by `valueList`: Label Studio 1.23.2 refuses uploads to a project whose config has two keys in `value`."""
 MAX_BYTES = 64 * 2**20
-SUFFIXES = (".fits", ".fit", ".fits.gz", ".csv", ".txt", ".dat", ".ecsv", ".tsv")
+SUFFIXES = (".fits", ".fit", ".csv", ".txt", ".dat", ".ecsv", ".tsv")
+"""Suffixes of spectra, each also with `.gz`."""
+PACKED = ".gz"
 REDSHIFTS = frozenset({"redshift", "z spec", "zspec", "spec z", "specz"})
 """Normalised names of columns with a known redshift, at which the plot marks lines."""
 
@@ -70,7 +72,11 @@ def attach_spectra(items: Iterable[Item], folder: Path) -> Iterator[Item]:
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder of spectra {folder}")
-    by_stem = {_stem(path.name): path for path in sorted(folder.rglob("*")) if path.name.lower().endswith(SUFFIXES)}
+    by_stem = {
+        _stem(path.name): path
+        for path in sorted(folder.rglob("*"))
+        if path.name.lower().removesuffix(PACKED).endswith(SUFFIXES)
+    }
     for item in items:
         name = item.data.get(SPECTRUM_KEY)
         data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
@@ -90,6 +96,7 @@ def draw_spectrum_of(item: Item) -> tuple[SpectrumFile, SpectrumPlot]:
     ImageError
         If it cannot be read.
     """
+    from sync.spectra.limits import unpack
     from sync.spectra.plotting import draw_spectrum  # imports of astropy and scipy that other imports do not need
     from sync.spectra.reading import read_spectrum
 
@@ -98,9 +105,9 @@ def draw_spectrum_of(item: Item) -> tuple[SpectrumFile, SpectrumPlot]:
     spectrum = read_spectrum(content)
     redshift = _known_redshift(item)
     plot = draw_spectrum(spectrum, title=item.filename, redshift=spectrum.redshift if redshift is None else redshift)
-    is_packed = content.startswith(b"\x1f\x8b")
-    kind = ".fits" if content.startswith(b"SIMPLE") or is_packed else ".txt"
-    return SpectrumFile(_hash(content), content, kind + (".gz" if is_packed else "")), SpectrumPlot(_hash(plot), plot)
+    data = unpack(content)
+    suffix = (".fits" if data.startswith(b"SIMPLE") else ".txt") + ("" if data is content else PACKED)
+    return SpectrumFile(_hash(content), content, suffix), SpectrumPlot(_hash(plot), plot)
 
 
 def draw_reason(reason: str) -> SpectrumPlot:
@@ -162,4 +169,4 @@ def _read(path: Path) -> bytes:
 
 
 def _stem(name: str) -> str:
-    return name.lower().removesuffix(".gz").rpartition(".")[0]
+    return name.lower().removesuffix(PACKED).rpartition(".")[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated
 from urllib.parse import quote
@@ -17,12 +17,14 @@ from backend.cli.prediction_table import PredictionTable
 from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
+    INCOMPLETE,
     AsJson,
     Extension,
     ImagePaths,
     Limit,
     console,
     end_with_left_out,
+    notices,
     print_json,
     stop,
     stop_for,
@@ -31,20 +33,15 @@ from backend.cli.terminal import (
 from backend.jobs.memory import keep_freed_memory
 
 if TYPE_CHECKING:
+    from backend.cli.prediction_inputs import PredictionInput
     from backend.images.local import LocalImageStore
-    from backend.images.store import StoredImage
     from backend.prediction.predictor import Predictor
     from backend.settings import Settings
-    from sync.errors.images import ImageError
     from sync.importing.inputs.images import InputImages
-    from sync.importing.inputs.item import Item
 
-    WriteBatch = Callable[[Sequence[str]], dict[str, str]]
+    WriteBatch = Callable[[Sequence[PredictionInput]], dict[str, str]]
 
 __all__ = ["predict"]
-
-BATCH = 8
-"""Images per batch, and prefetched images: sixteen images of 1984 by 1361 pixels are half a gigabyte."""
 
 
 def predict(
@@ -55,6 +52,14 @@ def predict(
     config: ConfigOption = None,
     project: ProjectOption = None,
     version: VersionOption = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Table joined to PATHS by --key; heads may predict from its columns."),
+    ] = None,
+    key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
+    spectra: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of spectra, as for the command import.")
+    ] = None,
     url_prefix: Annotated[
         str, typer.Option(metavar="URL", help="Written before each path, so that Label Studio can open the images.")
     ] = "",
@@ -72,42 +77,48 @@ def predict(
     settings = read_settings()
     keep_freed_memory()
     from backend.cli.image_files import open_images
+    from backend.cli.prediction_inputs import BATCH, TableOptions, read_batches
     from backend.images.local import LocalImageStore, prefetch_files
 
-    images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    images = open_images(paths, limit=limit if table is None else None, max_bytes=settings.image_max_bytes)
+    items = TableOptions(table, key, spectra).join(images, limit=limit)
     if output.suffix == ".json":
         _check_addresses(images, url_prefix)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
     with show_step("loading the model"):
         predictor = _open_predictor(heads, image_store, settings)
     try:
-        key = predictor.image_key()
+        image_key = predictor.image_key()
     except ValueError as error:
         wrong_call(str(error))
     left_out: dict[str, str] = {}
+    without_image: dict[str, str] = {}
     row_count = 0
     with open_output(output) as file:
         write: WriteBatch
         if output.suffix == ".csv":
-            write, end = _write_table(file, predictor)
+            write, end = _write_table(file, predictor, without_image)
         else:
-            write, end = _write_tasks(file, predictor, key, url_prefix)
-        pictures = prefetch_files(images, lambda item: image_store.decode(item.read()), ahead=BATCH)
-        for batch in _readable_batches(track_items(pictures, "predicting", total=len(images)), left_out):
-            # By number: rows of two files may have the same name.
-            image_store.hold({str(number): image for number, (_, image) in enumerate(batch)})
-            problems = write([name for name, _ in batch])
+            write, end = _write_tasks(file, predictor, image_key, url_prefix, without_image)
+        pictures = prefetch_files(items, lambda item: image_store.decode(item.read()), ahead=BATCH)
+        for batch in read_batches(track_items(pictures, "predicting", total=len(items)), image_store, left_out):
+            problems = write(batch)
             left_out |= problems
             row_count += len(batch) - len(problems)
         if not row_count:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {len(items)} images could be read; the first was {path}: {reason}")
         end()
     if as_json:
-        print_json({"output": str(output), "version": predictor.version, "images": row_count, "left_out": left_out})
+        figures = {"output": str(output), "version": predictor.version, "images": row_count}
+        print_json(figures | {"without_image": without_image, "left_out": left_out})
     else:
         console.print(f"{output}: {row_count:,} images predicted by {predictor.version}", highlight=False, soft_wrap=True)
+    for name, reason in without_image.items():
+        notices.print(f"{name}: predicted without its image: {reason}", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
+    if without_image:
+        raise typer.Exit(INCOMPLETE)
 
 
 def _check_addresses(images: InputImages, url_prefix: str) -> None:
@@ -133,21 +144,31 @@ def _address(name: str, url_prefix: str) -> str:
     return url_prefix + quote(relative)
 
 
-def _write_tasks(file: IO[bytes], predictor: Predictor, key: str, url_prefix: str) -> tuple[WriteBatch, Callable[[], None]]:
-    """Return functions that write a batch of images as tasks and return what is left out, and that end the file."""
+def _write_tasks(
+    file: IO[bytes], predictor: Predictor, key: str, url_prefix: str, without_image: dict[str, str]
+) -> tuple[WriteBatch, Callable[[], None]]:
+    """Return functions that write a batch of images as tasks and return what is left out, and that end the file.
+
+    Unreadable images that were predicted all the same are added to `without_image`, with the reason.
+    """
     from backend.prediction.predictor import PredictionTask
 
     count = 0
 
-    def write(batch: Sequence[str]) -> dict[str, str]:
+    def write(batch: Sequence[PredictionInput]) -> dict[str, str]:
         nonlocal count
         problems: dict[str, str] = {}
-        predictions = predictor.predict([PredictionTask(id=number, data={key: str(number)}) for number in range(len(batch))])
-        for path, prediction in zip(batch, predictions, strict=True):
-            if prediction.problem:
-                problems[path] = prediction.problem
+        predictions = predictor.predict(
+            [PredictionTask(id=number, data={**each.data, key: str(number)}) for number, each in enumerate(batch)]
+        )
+        for each, prediction in zip(batch, predictions, strict=True):
+            if prediction.problem and not prediction.result:
+                problems[each.name] = prediction.problem
                 continue
-            task = {"data": {key: _address(path, url_prefix)}, "predictions": [prediction.as_json()]}
+            if prediction.problem:
+                without_image[each.name] = prediction.problem
+            data = {**each.columns, key: _address(each.name, url_prefix)}
+            task = {"data": data, "predictions": [prediction.as_json()]}
             file.write((",\n" if count else "[\n").encode() + json.dumps(task).encode())
             count += 1
         return problems
@@ -158,22 +179,28 @@ def _write_tasks(file: IO[bytes], predictor: Predictor, key: str, url_prefix: st
     return write, end
 
 
-def _write_table(file: IO[bytes], predictor: Predictor) -> tuple[WriteBatch, Callable[[], None]]:
-    """Return functions that write a batch of images as rows and return what is left out, and that end the file."""
-    from backend.prediction.rows import predict_rows
+def _write_table(file: IO[bytes], predictor: Predictor, without_image: dict[str, str]) -> tuple[WriteBatch, Callable[[], None]]:
+    """Return functions that write a batch of images as rows and return what is left out, and that end the file.
+
+    Unreadable images that were predicted all the same are added to `without_image`, with the reason.
+    """
+    from backend.prediction.rows import has_value, predict_rows
     from sync.errors.images import ImageError
 
     table = PredictionTable(file, predictor.version)
 
-    def write(batch: Sequence[str]) -> dict[str, str]:
+    def write(batch: Sequence[PredictionInput]) -> dict[str, str]:
         problems: dict[str, str] = {}
-        references = [str(number) for number in range(len(batch))]
-        rows_of_images = predict_rows(references, predictor.models, predictor.extractor, measurer=predictor.measurer)
-        for path, rows in zip(batch, rows_of_images, strict=True):
-            if isinstance(rows, ImageError):
-                problems[path] = str(rows)
+        references, data = [str(number) for number in range(len(batch))], [each.data for each in batch]
+        models, extractor = predictor.models, predictor.extractor
+        rows_of_images = predict_rows(references, models, extractor, blocks=predictor.blocks, data=data)
+        for each, rows in zip(batch, rows_of_images, strict=True):
+            if isinstance(rows, ImageError) or (rows[0].image is None and not any(map(has_value, rows[1].values()))):
+                problems[each.name] = str(rows) if isinstance(rows, ImageError) else rows[0].problem
             else:
-                table.write(path, rows)
+                table.write(each.name, rows)
+                if rows[0].image is None:
+                    without_image[each.name] = rows[0].problem
         return problems
 
     return write, table.close
@@ -193,22 +220,3 @@ def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: 
         return heads.bundle(settings).predictor(factory)
     except (CheckpointError, HeadError, LabelConfigError) as error:
         stop_for(error)
-
-
-def _readable_batches(
-    read: Iterable[tuple[Item, StoredImage | ImageError]], left_out: dict[str, str]
-) -> Iterator[list[tuple[str, StoredImage]]]:
-    """Yield batches of names and images; add the errors of unreadable ones to `left_out`."""
-    from backend.images.store import StoredImage
-
-    batch: list[tuple[str, StoredImage]] = []
-    for item, image in read:
-        if not isinstance(image, StoredImage):
-            left_out[item.name] = str(image)
-            continue
-        batch.append((item.name, image))
-        if len(batch) == BATCH:
-            yield batch
-            batch = []
-    if batch:
-        yield batch

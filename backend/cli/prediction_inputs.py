@@ -1,0 +1,123 @@
+"""What `galaxyloop predict` predicts from: images, and on request the columns of a table and spectra."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from backend.cli.terminal import wrong_call
+from backend.images.local import LocalImageStore
+from backend.images.store import StoredImage, image_key
+from sync.errors.images import ImageError
+
+if TYPE_CHECKING:
+    from sync.importing.inputs.images import InputImages
+    from sync.importing.inputs.item import Item
+
+__all__ = ["PredictionInput", "TableOptions", "read_batches"]
+
+BATCH = 8
+"""Images per batch, and prefetched images: sixteen images of 1984 by 1361 pixels are half a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class TableOptions:
+    """The options of the command that name what is known of the galaxies beside their images.
+
+    Attributes
+    ----------
+    table : Path or None
+        Table that is joined to the images by its column `key`.
+    key : str
+    spectra : Path or None
+        Folder of spectra.
+    """
+
+    table: Path | None
+    key: str
+    spectra: Path | None
+
+    def join(self, images: InputImages, *, limit: int | None) -> Sequence[Item] | InputImages:
+        """Return the first images with their columns and spectra; end the command with a wrong call if these cannot be used."""
+        if self.table is None and self.spectra is None:
+            return images
+        from sync.importing.inputs.catalogue import open_catalogue
+        from sync.importing.inputs.item import InputError
+        from sync.importing.inputs.table_join import join_table
+        from sync.importing.spectra import attach_spectra
+
+        try:
+            items = list(images)
+            if self.table is not None:
+                items = join_table(items, open_catalogue(self.table, as_text=[self.key]), key=self.key, file=self.table)
+            items = items[:limit]
+            return items if self.spectra is None else list(attach_spectra(items, self.spectra))
+        except InputError as error:
+            wrong_call(str(error))
+
+
+@dataclass(frozen=True, slots=True)
+class PredictionInput:
+    """An image to predict.
+
+    Attributes
+    ----------
+    name : str
+        As in the list of failures.
+    columns : mapping
+        Columns of the table.
+    data : mapping
+        The columns, and the reference of the spectrum, as a task's data have them.
+    """
+
+    name: str
+    columns: Mapping[str, Any]
+    data: Mapping[str, Any]
+
+
+def read_batches(
+    decoded_items: Iterable[tuple[Item, StoredImage | ImageError]], store: LocalImageStore, left_out: dict[str, str]
+) -> Iterator[list[PredictionInput]]:
+    """Yield batches of inputs, whose images and spectra the store then holds: the image of input 3 is `3`.
+
+    Parameters
+    ----------
+    decoded_items : iterable of (Item, StoredImage or ImageError)
+    store : LocalImageStore
+    left_out : dict
+        The reasons of unreadable images without columns and spectra are added to it, by name.
+    """
+    batch: list[PredictionInput] = []
+    files: dict[str, StoredImage | ImageError] = {}
+    for item, image in decoded_items:
+        spectrum = _read_spectrum(item)
+        if isinstance(image, ImageError) and not item.data and not isinstance(spectrum, bytes):
+            left_out[item.name] = str(image)
+            continue
+        data = dict(item.data)
+        if isinstance(spectrum, bytes):
+            data["spectrum"] = reference = f"spectrum {hashlib.sha256(spectrum).hexdigest()}"
+            files[reference] = StoredImage(image_key(spectrum), lambda content=spectrum: content, 0)  # type: ignore[misc]
+        elif spectrum is not None:
+            data["spectrum_problem"] = str(spectrum)
+        files[str(len(batch))] = image
+        batch.append(PredictionInput(item.name, item.data, data))
+        if len(batch) == BATCH:
+            store.hold(files)
+            yield batch
+            batch, files = [], {}
+    if batch:
+        store.hold(files)
+        yield batch
+
+
+def _read_spectrum(item: Item) -> bytes | ImageError | None:
+    if item.read_spectrum is None:
+        return None
+    try:
+        return item.read_spectrum()
+    except ImageError as error:
+        return error
