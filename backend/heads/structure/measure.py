@@ -37,6 +37,9 @@ BATCH = 64
 Model = Callable[[Sequence[Prepared]], list[Fitted]]
 BRIGHTEST_MAG, FAINTEST_MAG = -30.0, 45.0
 """No source beyond the Sun or below the limits of telescopes is measured: such a magnitude has a wrong zero point."""
+SHAPE = ("re_px", "re_arcsec", "sersic_n", "axis_ratio", "position_angle_deg")
+LARGEST_RADIUS_ERROR = 3.0
+"""Error of the radius, relative to it, from which on nothing is known of the shape: cosmic rays and points of light."""
 MAGNITUDES_PER_FLUX = 2.5 / math.log(10)
 
 
@@ -141,6 +144,11 @@ def _profile_values(cutout: Cutout, preparation: Prepared, fit_of_galaxy: Fitted
             values["mag"] = Measured(magnitude, MAGNITUDES_PER_FLUX * (flux.error or 0.0) / flux.value)
         else:
             reasons["mag"] = f"the zero point {zero_point:g} gives a magnitude of {magnitude:.0f}: it is not that of the image"
+    radius = fit["re_px"]
+    if radius.error is None or not radius.error < LARGEST_RADIUS_ERROR * radius.value:
+        sentence = "the object is not larger than the PSF: its size and shape cannot be measured"
+        reasons |= dict.fromkeys(SHAPE, sentence)
+        values = {name: value for name, value in values.items() if name not in SHAPE}
     for name, reason in fit_of_galaxy.unconstrained_quantities.items():
         values.pop(name, None)
         reasons[name] = reason

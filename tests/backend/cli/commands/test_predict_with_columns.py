@@ -26,7 +26,7 @@ Run = Callable[..., Result]
 CONFIG = """<View><Image name="image" value="$image"/>
 <Number name="metallicity" toName="image"/>
 <RectangleLabels name="box" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
-WAVELENGTH = np.geomspace(3800, 9200, 800)
+WAVELENGTH = np.asarray(np.geomspace(3800, 9200, 800), np.float64)
 
 
 def spectrum_of(slope: float) -> Spectrum:
@@ -62,7 +62,7 @@ def inputs(run: Run, png: Callable[..., bytes]) -> None:
     for name in "ab":
         Path(f"stamps/{name}.png").write_bytes(png(spots=((100, 50, 9),)))
     Path("stamps/broken.png").write_bytes(b"not an image")
-    Path("galaxies.csv").write_text("id,colour\na,8.2\nb,text\nbroken,8.8\n")
+    Path("galaxies.csv").write_text("id,colour\na,8.2\nb,\nbroken,8.8\n")
     Path("spectra").mkdir()
     rows = [f"{at:.3f},{flux:.5f}" for at, flux in zip(WAVELENGTH, spectrum_of(0.2).flux, strict=True)]
     Path("spectra/b.csv").write_text("\n".join(["wavelength,flux", *rows]))

@@ -169,3 +169,17 @@ def test_half_light_radius_of_one_pixel_is_measured() -> None:
     value = result.values["re_px"]
     assert value.error is not None
     assert abs(value.value - 1) < 3 * value.error < 0.6
+
+
+def test_object_that_is_sharper_than_the_psf_has_no_shape() -> None:
+    image = np.random.default_rng(0).normal(0, 1, (SIDE, SIDE))
+    image[36, 36] += 400  # a cosmic ray
+    mask = np.zeros((SIDE, SIDE), bool)
+    mask[35:38, 35:38] = True
+    cutout = Cutout(
+        image.astype(np.float32), mask, np.zeros_like(mask), gaussian_psf(3.0), pixel_scale_arcsec=0.2, zero_point=25
+    )
+    result = measure_structure([cutout], quantities=PROFILE)[0]
+    for name in ("re_px", "re_arcsec", "sersic_n", "axis_ratio", "position_angle_deg"):
+        assert name not in result.values
+        assert "not larger than the PSF" in result.reasons[name]
