@@ -30,11 +30,14 @@ ISOPHOTE_SIGMA = 2.0
 """The stated surface brightness of masks, in standard deviations of the sky in a pixel: 0.75 mag/arcsec^2 brighter than
 `Survey.noise_mag`."""
 LEAST_SNR, LEAST_AREA_PX = 5.0, 8
-"""Smallest signal-to-noise ratio and mask of a listed galaxy; fainter and hidden ones are listed by their position only."""
+"""Smallest signal-to-noise ratio and mask of a listed galaxy. A scene has only the position of fainter ones, and of hidden
+ones, whose brightest pixel belongs to another object."""
 REFERENCE_PX = 256
 FRAME_SHARE = 0.6
 """Share of the scenes of SDSS whose sky is a survey frame."""
 EMPTY_SHARE = 0.02
+SKY_LEVEL = (1.0, 2.5)
+"""Range of the level of a simulated sky in units of its noise; it is 1.5 to 1.9 in cut-outs of SDSS."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +100,7 @@ class SurveySceneGenerator:
             return sky, max(median_and_spread(sky.mean(axis=2))[1], 1 / 255), 1.0
         noise = math.exp(rng.uniform(*np.log(survey.noise)))
         width = rng.uniform(*survey.correlation_px)
-        level = rng.uniform(0, 1.5) * noise
+        level = rng.uniform(*SKY_LEVEL) * noise
         shares = rng.uniform(0.6, 1.4, 3)
         shares *= math.sqrt(3 / float((shares**2).sum())) * math.sqrt(3)  # the mean of the bands has the noise `noise`
         planes = rng.standard_normal((3, side, side), dtype=np.float32)
@@ -124,7 +127,7 @@ def _finish(
     truth = divide_light(
         _planes(galaxies, side), _planes(stars, side), limit=ISOPHOTE_SIGMA * noise, noise=noise, correlation=correlation
     )
-    visible = (truth.snr >= LEAST_SNR) & (truth.masks.sum(axis=(1, 2)) >= LEAST_AREA_PX)
+    visible = (truth.snr >= LEAST_SNR) & (truth.masks.sum(axis=(1, 2)) >= LEAST_AREA_PX) & truth.owns_peak
     boxes = [
         (columns[0], rows[0], columns[-1] + 1, rows[-1] + 1)
         for mask in truth.masks[visible]

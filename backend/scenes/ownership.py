@@ -36,12 +36,15 @@ class Truth:
         without neighbours, 0.5 for two galaxies at the same place.
     touches : ndarray of bool, shape (n,)
         Whether the galaxy and another galaxy are both above the surface brightness in some pixel.
+    owns_peak : ndarray of bool, shape (n,)
+        Whether the galaxy's brightest pixel is in its mask.
     """
 
     masks: NDArray[np.bool_]
     snr: NDArray[np.float64]
     overlap: NDArray[np.float64]
     touches: NDArray[np.bool_]
+    owns_peak: NDArray[np.bool_]
 
 
 def divide_light(galaxies: Planes, others: Planes, *, limit: float, noise: float, correlation: float = 1.0) -> Truth:
@@ -62,7 +65,7 @@ def divide_light(galaxies: Planes, others: Planes, *, limit: float, noise: float
     """
     count, *shape = galaxies.shape
     if not count:
-        return Truth(np.zeros((0, *shape), bool), np.zeros(0), np.zeros(0), np.zeros(0, bool))
+        return Truth(np.zeros((0, *shape), bool), np.zeros(0), np.zeros(0), np.zeros(0, bool), np.zeros(0, bool))
     planes = np.concatenate([galaxies, others])
     brightest = planes.argmax(axis=0)
     bright = galaxies > limit
@@ -75,4 +78,6 @@ def divide_light(galaxies: Planes, others: Planes, *, limit: float, noise: float
     products = (galaxies * total).sum(axis=(1, 2), dtype=np.float64)
     shared_pixels = bright.sum(axis=0) > 1
     touches = np.asarray([bool((mask & shared_pixels).any()) for mask in bright])
-    return Truth(masks, snr, 1 - squares / np.maximum(products, 1e-30), touches)
+    peaks = galaxies.reshape(count, -1).argmax(axis=1)
+    owns_peak = masks.reshape(count, -1)[np.arange(count), peaks]
+    return Truth(masks, snr, 1 - squares / np.maximum(products, 1e-30), touches, owns_peak)

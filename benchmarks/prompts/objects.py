@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, WindowEncoder, WindowFeatures
-from backend.lvm.tiles import Tile
+from backend.heads.segmentation.window_features import CachedWindowEncoder, WindowedImage, WindowEncoder
 from backend.scenes.folders import Part, generator_of
+from benchmarks.prompts.remembered import RememberedWindows
 from benchmarks.shipped_weights.base_segmenter_examples import outlined_galaxies
-from sync.geometry.shapes import Mask, Size
+from sync.geometry.shapes import Mask
 
 __all__ = ["Object", "StoredImage", "objects_of", "outlines", "scenes"]
 
@@ -54,23 +54,6 @@ class Object:
     blended: bool
 
 
-class _Remembered:
-    """A window encoder that encodes each window of one image once."""
-
-    def __init__(self, encoder: WindowEncoder) -> None:
-        self._encoder = encoder
-        self._features: dict[Tile, WindowFeatures] = {}
-        self.fingerprint, self.shown_px = encoder.fingerprint, encoder.shown_px
-
-    def sides(self, size: Size) -> tuple[int, ...]:
-        return self._encoder.sides(size)
-
-    def encode(self, pixels: NDArray[np.float32], window: Tile) -> WindowFeatures:
-        if window not in self._features:
-            self._features[window] = self._encoder.encode(pixels, window)
-        return self._features[window]
-
-
 def outlines(data: Path, part: Part, encoder: WindowEncoder) -> list[StoredImage]:
     """Return real galaxies and annotators' outlines of them."""
     return [_make_image(galaxy.pixels, [galaxy.mask], [False], encoder) for galaxy in outlined_galaxies(data, part)]
@@ -98,5 +81,5 @@ def objects_of(images: Sequence[StoredImage]) -> list[Object]:
 
 
 def _make_image(pixels: NDArray[np.float32], masks: list[Mask], is_blended: list[bool], encoder: WindowEncoder) -> StoredImage:
-    windowed_image = CachedWindowEncoder(_Remembered(encoder), None).of_pixels(pixels)
+    windowed_image = CachedWindowEncoder(RememberedWindows(encoder), None).of_pixels(pixels)
     return StoredImage(pixels, windowed_image, tuple(masks), tuple(is_blended))

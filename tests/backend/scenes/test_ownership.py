@@ -50,6 +50,7 @@ def test_a_brighter_neighbour_takes_pixels_and_hides_a_faint_galaxy() -> None:
     assert not truth.masks[1].any()
     assert truth.snr[1] == 0
     assert truth.overlap[1] > 0.8 > 0.2 > truth.overlap[0]
+    assert truth.owns_peak.tolist() == [True, False]
 
 
 def test_a_star_owns_pixels_but_has_no_mask() -> None:

@@ -1,0 +1,1 @@
+"""Benchmark of objects in survey scenes: masks by clicks and detection, by signal-to-noise ratio and overlap."""
