@@ -84,7 +84,7 @@ def address(settings: Settings, tmp_path_factory: pytest.TempPathFactory) -> Ite
         yield url
     finally:
         server.terminate()
-        server.wait(30)
+        server.wait(READY_WITHIN_S)  # it ends after the networks, which it loads at its start, are loaded
     assert "leaked" not in log.read_text()  # native libraries list leaked objects when Python ends
 
 
