@@ -56,6 +56,10 @@ def pretrain(
         float,
         typer.Option(min=0, max=0.99999, help="Decay per step of the moving average of the weights to write; 0: the last."),
     ] = 0.0,
+    freeze_statistics: Annotated[
+        bool,
+        typer.Option("--freeze-statistics", help="Batch normalisation keeps the statistics of --start."),
+    ] = False,
     learning_rate: Annotated[float, typer.Option(min=1e-6, max=0.1, help="Peak learning rate.")] = 1e-3,
     limit: Limit = None,
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Random seed.")] = 0,
@@ -92,6 +96,7 @@ def pretrain(
         margin=margin,
         projects_votes=votes_projector,
         averaging=averaging,
+        freezes_statistics=freeze_statistics,
     )
     frame_px = round(max(lengths or (shape.image_px,)) * max(FRAME_SCALE, margin))
     max_bytes = read_settings().image_max_bytes

@@ -77,13 +77,15 @@ def pretrain(
             trainer.resume(state_file)
         elif "retention" in config.objectives:
             retention = cast(Retention, model.objectives["retention"])
-            retention.remember(model.encoder, _sample(dataset, network.image_px, config.margin, process))
+            images = _sample(dataset, network.image_px, config.margin, process)
+            retention.remember(model.encoder, images, recalibrates=not config.freezes_statistics)
         _run(trainer, state_file, process)
         if process.rank == 0:
             encoder, decoder = trainer.result
-            with torch.no_grad():
-                # Statistics of images without augmentation, which are the input of the encoder in use.
-                update_bn(_sample(dataset, network.image_px, config.margin, process), encoder)
+            if not config.freezes_statistics:
+                with torch.no_grad():
+                    # Statistics of images without augmentation, which are the input of the encoder in use.
+                    update_bn(_sample(dataset, network.image_px, config.margin, process), encoder)
             provenance = _provenance(trainer.progress, config, dataset, process)
             save_model(encoder, decoder, output, training=provenance)
             draw_loss_curve(trainer.progress.history, output.with_suffix(".png"), steps_between=STEPS_PER_POINT)

@@ -52,6 +52,9 @@ class PretrainConfig:
         Whether a hidden layer lies between the embedding and the votes.
     averaging : float
         Decay per step of the moving average of the weights that is written as the checkpoint; 0: the last weights.
+    freezes_statistics : bool
+        Whether batch normalisation keeps the statistics of the first weights, instead of those of each batch. ImageNet's
+        features of galaxies are better with ImageNet's own statistics.
     """
 
     epochs: int = 40
@@ -64,6 +67,7 @@ class PretrainConfig:
     margin: float = 1.0
     projects_votes: bool = False
     averaging: float = 0.0
+    freezes_statistics: bool = False
 
 
 @dataclass(slots=True)
@@ -135,6 +139,10 @@ class Trainer:
             group["lr"] = self._config.learning_rate * _scheduled_rate(self.progress.step / self.steps)
         half_precision = device.type == "cuda" or self._model.encoder.config.halves_on_cpu
         self._parallel.train()
+        if self._config.freezes_statistics:
+            for module in self._model.encoder.modules():
+                if isinstance(module, nn.BatchNorm2d):
+                    module.eval()
         with torch.autocast(device.type, torch.bfloat16, enabled=half_precision):
             losses = self._parallel(views, self._dataset.votes[rows].to(device))
         total = sum((OBJECTIVES[name] * loss for name, loss in losses.items()), start=views.new_zeros(()))

@@ -49,7 +49,7 @@ class Retention(nn.Module):
         self.register_buffer("whitening", torch.zeros(network.dimension, components))
 
     @torch.no_grad()
-    def remember(self, encoder: Encoder, batches: Iterable[Tensor]) -> None:
+    def remember(self, encoder: Encoder, batches: Iterable[Tensor], *, recalibrates: bool = True) -> None:
         """Keep a frozen copy of an encoder, whiten its embeddings, and start with the map that is right for them.
 
         Parameters
@@ -57,11 +57,14 @@ class Retention(nn.Module):
         encoder : Encoder
         batches : iterable of Tensor, shapes (n, 3, side, side)
             Images like those of the training, brightness in [0, 1].
+        recalibrates : bool
+            Whether batch normalisation gets the statistics of the images, as in a training that does not freeze them.
         """
         copy = deepcopy(encoder).requires_grad_(False)
         images = list(batches)
         # In training, batch normalisation has the statistics of these images, not those of the start network's own training.
-        update_bn(images, copy)
+        if recalibrates:
+            update_bn(images, copy)
         fuse_batch_norm(copy.eval())
         self.start.load_state_dict(copy.state_dict())
         embeddings = torch.cat([self.start(batch).float() for batch in images])

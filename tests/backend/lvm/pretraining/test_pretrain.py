@@ -10,6 +10,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -166,6 +167,19 @@ def test_the_moving_average_of_the_weights_is_written(tmp_path: Path) -> None:
     assert 0 < distances[1] < distances[0]  # the average is nearer to the start than the last weights
 
 
+def test_frozen_statistics_are_those_of_the_start(tmp_path: Path) -> None:
+    start, output = tmp_path / "start.safetensors", tmp_path / "m.safetensors"
+    config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
+    pretrain(dataset(), output=start, config=config, network=EfficientNetConfig(image_px=32))
+    settings = replace(config, objectives=("invariance", "retention"), freezes_statistics=True, averaging=0.5)
+    pretrain(dataset(), output=output, config=settings, network=EfficientNetConfig(image_px=32), start=start)
+    before, after = (load_model(path)[0].state_dict() for path in (start, output))
+    statistics = [name for name in before if name.endswith(("running_mean", "running_var"))]
+    assert len(statistics) > 50
+    assert all(torch.equal(before[name], after[name]) for name in statistics)
+    assert any(not torch.equal(before[name], after[name]) for name in before)
+
+
 class _StopError(Exception):
     """Ends a run after one of its saved states."""
 
@@ -205,7 +219,7 @@ def test_the_state_of_an_earlier_release_is_resumed(tmp_path: Path, monkeypatch:
     pretrain(dataset(), output=output, config=PretrainConfig(epochs=1, batch=BATCH), network=NETWORK)
     monkeypatch.undo()
     state = torch.load(state_file, weights_only=True)
-    for name in ("sides", "margin", "projects_votes", "averaging"):
+    for name in ("sides", "margin", "projects_votes", "averaging", "freezes_statistics"):
         del state["config"][name]
     torch.save(state, state_file)
     pretrain(dataset(), output=output, config=PretrainConfig(epochs=2, batch=BATCH), network=NETWORK)
