@@ -111,18 +111,18 @@ class Trainer:
         self._model, self._dataset, self._config, self._process = model, dataset, config, process
         self._parallel = DistributedDataParallel(model) if process.world_size > 1 else model
         self._optimizer = torch.optim.AdamW(model.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
-        self._averaged = None
+        self._average = None
         if config.averaging:
             networks = nn.ModuleDict({"encoder": model.encoder, "decoder": model.decoder})
             average = get_ema_multi_avg_fn(config.averaging)  # type: ignore[no-untyped-call]
-            self._averaged = AveragedModel(networks, multi_avg_fn=average)
+            self._average = AveragedModel(networks, multi_avg_fn=average)
 
     @property
     def result(self) -> tuple[Encoder, Decoder]:
         """Encoder and decoder to be written: with their last weights, or with the moving average of the weights."""
-        if self._averaged is None:
+        if self._average is None:
             return self._model.encoder, self._model.decoder
-        networks = cast("dict[str, nn.Module]", self._averaged.module)
+        networks = cast("dict[str, nn.Module]", self._average.module)
         return cast(Encoder, networks["encoder"]), cast(Decoder, networks["decoder"])
 
     def step(self) -> dict[str, float]:
@@ -150,8 +150,8 @@ class Trainer:
         total.backward()
         nn.utils.clip_grad_norm_(self._model.parameters(), LARGEST_GRADIENT)
         self._optimizer.step()
-        if self._averaged is not None:
-            self._averaged.update_parameters(nn.ModuleDict({"encoder": self._model.encoder, "decoder": self._model.decoder}))
+        if self._average is not None:
+            self._average.update_parameters(nn.ModuleDict({"encoder": self._model.encoder, "decoder": self._model.decoder}))
         self.progress.step += 1
         return {name: loss.item() for name, loss in losses.items()}
 
@@ -159,8 +159,8 @@ class Trainer:
         """Write the state of the run; an interrupted write leaves the previous state."""
         state_file.parent.mkdir(parents=True, exist_ok=True)
         state = {"model": self._model.state_dict(), "optimizer": self._optimizer.state_dict(), "config": asdict(self._config)}
-        if self._averaged is not None:
-            state["averaged"] = self._averaged.state_dict()
+        if self._average is not None:
+            state["averaged"] = self._average.state_dict()
         with atomic_write(state_file) as file:
             torch.save(state | asdict(self.progress), file)
 
@@ -179,8 +179,8 @@ class Trainer:
                 raise ValueError(f"it was begun with {state['config']}")
             self._model.load_state_dict(state["model"])
             self._optimizer.load_state_dict(state["optimizer"])
-            if self._averaged is not None:
-                self._averaged.load_state_dict(state["averaged"])
+            if self._average is not None:
+                self._average.load_state_dict(state["averaged"])
         except (ValueError, RuntimeError) as error:
             raise CheckpointError(f"{state_file} belongs to another run: remove it to start again ({error})") from error
         self.progress = TrainingProgress(state["step"], state["seconds"], state["history"])
