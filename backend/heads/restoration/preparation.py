@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.ndimage import uniform_filter
 from torch import Tensor
 
 from backend.heads.restoration.missing import fill_missing
@@ -19,6 +20,8 @@ from sync.images.background import clipped_background, sorted_sample
 
 __all__ = ["PreparedImage", "check_kernel", "measure_tiles", "prepare"]
 
+NEGATIVE_PX, LEAST_SIGNIFICANCE = 5, 25.0
+"""Side of the square, pixels, whose mean brightness is compared with the noise of white noise, and what counts as a source."""
 WIDEST_PSF_PX = 8.0
 """Largest FWHM of a PSF, pixels: the network was trained up to 7."""
 
@@ -53,7 +56,19 @@ def prepare(image: NDArray[np.floating], *, saturation: float | None) -> Prepare
     noise = float(measure_noise(torch.from_numpy(pixels)[None], valid=torch.from_numpy(~image_without_gaps.missing)[None]))
     if not np.isfinite(noise) or noise <= 0:
         raise ImageError("the noise of the image cannot be measured: most of its pixels are equal or missing")
+    _reject_negative(pixels, noise)
     return PreparedImage(pixels, sky.level, unit, noise, image_without_gaps.missing, image_without_gaps.saturated_px)
+
+
+def _reject_negative(pixels: NDArray[np.float32], noise: float) -> None:
+    """Reject an image whose most significant source is darker than the sky, which no training image has."""
+    significance = uniform_filter(pixels, NEGATIVE_PX, mode="nearest") * (NEGATIVE_PX / noise)
+    darkest, brightest = -float(significance.min()), float(significance.max())
+    if darkest > max(LEAST_SIGNIFICANCE, brightest):
+        raise ImageError(
+            "the most significant source of the image is darker than the sky: the sign of the image is wrong, or missing pixels "
+            "have a value and must be NaN"
+        )
 
 
 def check_kernel(psf: Psf, shape: tuple[int, ...]) -> Tensor:

@@ -93,6 +93,7 @@ def test_without_a_psf_only_noise_is_removed(restorer: Restorer) -> None:
         (np.full((64, 64), 7.0), PSF, "noise of the image cannot be measured"),
         (np.full((64, 64), np.nan), PSF, "no valid pixel"),
         (np.where(np.eye(64) * np.arange(64) == 30, 1e300, field()), PSF, "beyond the range"),
+        (-field(), PSF, "darker than the sky: the sign of the image is wrong"),
     ],
 )
 def test_an_image_that_cannot_be_restored_is_refused(
