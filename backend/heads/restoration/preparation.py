@@ -66,8 +66,8 @@ def _reject_negative(pixels: NDArray[np.float32], noise: float) -> None:
     darkest, brightest = -float(significance.min()), float(significance.max())
     if darkest > max(LEAST_SIGNIFICANCE, brightest):
         raise ImageError(
-            "the most significant source of the image is darker than the sky: the sign of the image is wrong, or missing pixels "
-            "have a value and must be NaN"
+            "the most significant source of the image is darker than the sky: the sign of the image is wrong, or missing "
+            "pixels have a value and must be NaN"
         )
 
 
