@@ -79,5 +79,12 @@ def click_rows(name: str, galaxies: Sequence[ClickedGalaxy]) -> list[list[str]]:
             interval([galaxy.ious[click - 1] for galaxy in chosen], [galaxy.image for galaxy in chosen])
             for click in SHOWN_CLICKS
         ]
-        rows.append([name, title, str(len(chosen)), *(f"{mean:.3f} ({low:.3f} to {high:.3f})" for mean, low, high in cells)])
+        rows.append(
+            [
+                name,
+                title,
+                str(len(chosen)),
+                *(f"{mean:.3f} ({low:.3f} to {high:.3f})" if chosen else "" for mean, low, high in cells),
+            ]
+        )
     return rows
