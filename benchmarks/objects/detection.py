@@ -73,11 +73,11 @@ def detection_rows(name: str, result: DetectedGalaxies) -> list[list[str]]:
     bright = result.snr >= LEAST_SNR
     rows = [[name, f"S/N above {LEAST_SNR:g}", str(int(bright.sum()))]]
     for hit, false in ((result.by_place, result.false_by_place), (result.by_box, result.false_by_box)):
-        found, total = int((hit & bright).sum()), int(bright.sum())
-        errors = false + total - found
+        hit_count, total = int((hit & bright).sum()), int(bright.sum())
+        errors = false + total - hit_count
         rows[0] += [
-            f"{found / max(total, 1):.3f}",
-            f"{found / max(found + false, 1):.3f}",
+            f"{hit_count / max(total, 1):.3f}",
+            f"{hit_count / max(hit_count + false, 1):.3f}",
             f"{errors / max(total + false, 1):.3f}",
         ]
     groups = {f"S/N {title_of(edges)}": in_bin(result.snr, edges) for edges in SNR_BINS}
@@ -130,13 +130,13 @@ def _place_weights(scene: SurveyScene, boxes: Boxes) -> NDArray[np.float64]:
 
 def _assign(weights: NDArray[np.float64], scores: NDArray[np.float64]) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
     """Assign detections, highest score first, to the free galaxy with the largest weight; return hits and unassigned ones."""
-    free_weights, hit, unassigned = weights.copy(), np.zeros(weights.shape[1], bool), np.ones(len(scores), bool)
+    free_weights, hit, is_free = weights.copy(), np.zeros(weights.shape[1], bool), np.ones(len(scores), bool)
     for row in np.argsort(-scores, kind="stable").tolist() if weights.shape[1] else []:
         column = int(free_weights[row].argmax())
         if free_weights[row, column] > 0:
-            hit[column], unassigned[row] = True, False
+            hit[column], is_free[row] = True, False
             free_weights[:, column] = 0
-    return hit, unassigned
+    return hit, is_free
 
 
 def _near(boxes: Boxes, places: NDArray[np.float64]) -> NDArray[np.bool_]:

@@ -107,8 +107,8 @@ def detect_by_extraction(detector: SourceDetector, scenes: Sequence[SurveyScene]
     finds = []
     for scene in scenes:
         sources = extract(scene.image, settings=detector.settings).sources
-        chosen = detector.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
-        finds.append((box_edges([item.source.box for item in chosen]), np.array([item.score for item in chosen])))
+        detections = detector.select(sources, size=(scene.image.shape[1], scene.image.shape[0]))
+        finds.append((box_edges([item.source.box for item in detections]), np.array([item.score for item in detections])))
     return finds
 
 
