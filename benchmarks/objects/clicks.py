@@ -74,17 +74,17 @@ def click_rows(name: str, galaxies: Sequence[ClickedGalaxy]) -> list[list[str]]:
     }
     rows = []
     for title, members in groups.items():
-        chosen = [galaxies[index] for index in np.flatnonzero(members)]
+        members_of_group = [galaxies[index] for index in np.flatnonzero(members)]
         cells = [
-            interval([galaxy.ious[click - 1] for galaxy in chosen], [galaxy.image for galaxy in chosen])
+            interval([galaxy.ious[click - 1] for galaxy in members_of_group], [galaxy.image for galaxy in members_of_group])
             for click in SHOWN_CLICKS
         ]
         rows.append(
             [
                 name,
                 title,
-                str(len(chosen)),
-                *(f"{mean:.3f} ({low:.3f} to {high:.3f})" if chosen else "" for mean, low, high in cells),
+                str(len(members_of_group)),
+                *(f"{mean:.3f} ({low:.3f} to {high:.3f})" if members_of_group else "" for mean, low, high in cells),
             ]
         )
     return rows
