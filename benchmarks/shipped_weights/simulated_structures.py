@@ -27,7 +27,7 @@ from scipy import ndimage
 from backend.heads.structure.priors import read_priors
 from backend.scenes.folders import load_frames
 from backend.scenes.light import to_image
-from backend.scenes.skies import Sky, SyntheticSky
+from backend.scenes.skies import SkySource, SyntheticSky
 from backend.scenes.stars import draw_star
 from benchmarks.shipped_weights.simulated_galaxies import Galaxy, draw_galaxy
 
@@ -49,14 +49,14 @@ ARM_NUMBERS = ("1", "2", "3", "4")
 Image3 = NDArray[np.uint8]
 
 
-def observe(rng: np.random.Generator, galaxy: Galaxy, sky: Sky) -> Image3:
+def observe(rng: np.random.Generator, galaxy: Galaxy, sky: SkySource) -> Image3:
     """Return the survey image of a galaxy, shape (side, side, 3): with colours, seeing, sky, stars and photon noise, stretched.
 
     Parameters
     ----------
     rng : Generator
     galaxy : Galaxy
-    sky : Sky
+    sky : SkySource
         A source of skies without galaxies.
     """
     psf, side = rng.uniform(*PSF_PX), galaxy.old.shape[0]
@@ -109,7 +109,7 @@ def main(
         _, index, q = shapes[rng.integers(len(shapes))]
         radius = math.exp(rng.uniform(*np.log(RADIUS_PX)))
         galaxy = draw_galaxy(rng, index=float(index), q=float(q), radius=radius, side=SIDE)
-        sky: Sky = frames[rng.integers(len(frames))] if rng.random() < FRAME_SHARE else SyntheticSky()
+        sky: SkySource = frames[rng.integers(len(frames))] if rng.random() < FRAME_SHARE else SyntheticSky()
         content = encode_jpeg(observe(rng, galaxy, sky), quality=int(rng.integers(*JPEG_QUALITY)))
         rows.append({"id": f"simulated {seed}/{number}", "image": content} | shares_of(galaxy))
     output.parent.mkdir(parents=True, exist_ok=True)
