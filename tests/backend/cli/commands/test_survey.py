@@ -16,6 +16,7 @@ from typer.testing import Result
 
 from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.services import Services
+from tests.small_label_studio import KEY, running
 
 Run = Callable[..., Result]
 
@@ -172,13 +173,14 @@ app(sys.argv[1:])
 @pytest.mark.slow
 @pytest.mark.usefixtures("image_folder")
 @pytest.mark.parametrize("words", [("prelabel", "7"), ("survey", "image_folder", "--output", "out", "--config", "morphology")])
-def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], files: Any, run: Run) -> None:
+def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], run: Run) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
-    environment |= {"LABEL_STUDIO_URL": files.url, "LABEL_STUDIO_API_KEY": "a-legacy-token"}
     environment |= {"GALAXYLOOP_THREADS": "1", "GALAXYLOOP_WORKER_NICENESS": "9"}
-    result = subprocess.run(
-        [sys.executable, "-c", LAST_WORDS, *words], env=environment, capture_output=True, text=True, check=False
-    )
+    with running() as studio:
+        environment |= {"LABEL_STUDIO_URL": studio.url, "LABEL_STUDIO_API_KEY": KEY}
+        result = subprocess.run(
+            [sys.executable, "-c", LAST_WORDS, *words], env=environment, capture_output=True, text=True, check=False
+        )
     niceness = max(9, os.getpriority(os.PRIO_PROCESS, 0))
     assert f"{niceness} 1 1" in result.stderr.splitlines()
 
