@@ -12,6 +12,7 @@ from backend.heads.detection.detection import Detection
 from backend.heads.detection.fcos.detector import FINE_TUNING, LearnedDetector
 from backend.loop.examples.held_out import Sides
 from backend.loop.gate.candidates import score_candidates
+from backend.loop.gate.evidence import measure_numbers
 from backend.loop.gate.head_scorer import ComparedHead
 from backend.prediction.control_models.drawn_objects import LabelledObject
 from backend.prediction.control_models.examples import Examples, ImageOfTask
@@ -62,6 +63,7 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
     assert scores is not None
     assert scores.is_resampled.all()
     assert not fits
+    assert measure_numbers(CONTROL, scores, examples) == {}  # objects are no numbers
 
 
 def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
