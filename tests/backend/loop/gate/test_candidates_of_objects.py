@@ -59,7 +59,8 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
     predicting: Services, examples: Examples, fits: list[int]
 ) -> None:
     head = Detection.base(["Galaxy"])
-    scores = score_candidates(predicting.predictors, CONTROL, [ComparedHead(head, examples), ComparedHead()], examples, Sides())
+    heads = [ComparedHead(head, examples), ComparedHead(), ComparedHead()]
+    scores = score_candidates(predicting.predictors, CONTROL, heads, examples, Sides())
     assert scores is not None
     assert scores.is_resampled.all()
     assert not fits
