@@ -38,6 +38,7 @@ def test_the_axes_are_the_same_from_a_file() -> None:
         np.testing.assert_array_equal(rows, expected_rows)
 
 
+@pytest.mark.slow
 def test_many_embeddings_take_little_memory() -> None:
     script = """
 import resource

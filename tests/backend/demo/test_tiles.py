@@ -50,6 +50,7 @@ def test_a_tile_is_a_square_png(tiles: list[Path]) -> None:
             assert tile.width == tile.height >= 256
 
 
+@pytest.mark.slow
 def test_a_tile_has_a_galaxy_at_its_centre(tiles: list[Path]) -> None:
     for file in tiles[:5]:
         pixels = decode(file.read_bytes())

@@ -125,6 +125,7 @@ def test_a_project_of_a_killed_worker_is_free_after_the_lease_expires(engine: En
         assert late is not None
 
 
+@pytest.mark.slow
 def test_a_lease_is_renewed_during_long_work(engine: Engine) -> None:
     with hold_lease(engine, 1, seconds=SHORT_S) as lease:
         assert lease is not None

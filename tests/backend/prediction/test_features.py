@@ -120,6 +120,7 @@ def test_sizes_are_read_in_order_and_cached(extractor: FeatureExtractor, files: 
     assert extractor.sizes(references) == [(60, 50), (40, 50)]
 
 
+@pytest.mark.slow
 def test_large_images_are_decoded_one_at_a_time_and_freed(
     extractor: FeatureExtractor, files: Any, png: Callable[..., bytes], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -101,6 +101,7 @@ def test_requests_in_one_packet_are_answered_in_order(address: tuple[str, int]) 
         assert answer.count(b'"status":"UP"') == 2
 
 
+@pytest.mark.slow
 def test_the_time_limit_does_not_apply_to_answers(address: tuple[str, int], files: Any) -> None:
     slow = "/data/upload/751/1.png"
     files.blocked_paths[slow] = threading.Event()
@@ -144,6 +145,7 @@ def test_a_body_without_a_json_content_type_is_rejected(kind: str, address: tupl
     assert answer.status_code == 415
 
 
+@pytest.mark.slow
 def test_an_abandoned_request_does_not_delay_others(address: tuple[str, int], files: Any) -> None:
     """The first images are not available; the client disconnects, the others are not fetched, the next request is served."""
     first, later = "/data/upload/750/1.png", "/data/upload/750/2.png"

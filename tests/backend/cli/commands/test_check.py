@@ -114,6 +114,7 @@ def test_an_invalid_url_is_named(command: str, name: str, monkeypatch: pytest.Mo
     assert name in run_rejected(command)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", ["server", "worker"])
 def test_server_and_worker_wait_for_the_database_before_they_fail(command: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_DATABASE_URL", NO_DATABASE)

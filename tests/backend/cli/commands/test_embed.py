@@ -33,6 +33,7 @@ def small_encoder(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_embeddings_equal_those_of_the_backend(run: Run, image_folder: Path, tmp_path: Path) -> None:
     assert run("embed", "image_folder", "--output", "out.npz").exit_code == 1  # one file is not an image
     archive = np.load("out.npz", allow_pickle=False)

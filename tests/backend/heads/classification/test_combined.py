@@ -100,6 +100,7 @@ def test_galaxies_without_columns_get_the_answer_of_the_image(combined_head: Com
     assert np.isfinite(uncertainty.epistemic).all()
 
 
+@pytest.mark.slow
 def test_columns_of_noise_are_not_used() -> None:
     rng = np.random.default_rng(3)
     count_used = 0
@@ -155,6 +156,7 @@ def test_a_column_that_holds_the_class_is_left_out(name: str, column: object, re
     assert reason in sentence
 
 
+@pytest.mark.slow
 def test_a_decision_tree_uses_columns_too(tmp_path: Path) -> None:
     kinds = [0, 1, 2] * 40
     targets = np.stack([TREE.shares([[PATHS[kind]]], exclusive=True) for kind in kinds])
@@ -246,6 +248,7 @@ def test_labelled_galaxies_without_an_image_are_examples_too() -> None:
     assert (head.predict(new).argmax(axis=1) == KINDS).mean() > 0.85
 
 
+@pytest.mark.slow
 def test_columns_of_noise_predict_no_galaxy_without_an_image() -> None:
     rng = np.random.default_rng(3)
     used_count = 0

@@ -59,6 +59,7 @@ def test_corrected_values_stay_possible(name: str, shift: float) -> None:
     assert name != "axis_ratio" or value <= 1
 
 
+@pytest.mark.slow
 def test_training_removes_a_bias_and_scales_errors() -> None:
     rng = np.random.default_rng(0)
     true = np.full((2000, len(CORRECTED)), 50.0)

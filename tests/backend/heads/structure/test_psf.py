@@ -141,6 +141,7 @@ def field_of_stars(count: int, *, fwhm_px: float, galaxies: int = 0) -> np.ndarr
     return image
 
 
+@pytest.mark.slow
 def test_psf_of_narrow_stars_between_pixels_keeps_its_peak() -> None:
     rng = np.random.default_rng(3)
     image, width = rng.normal(100, 1, (360, 360)), 2.0 / 2.3548
