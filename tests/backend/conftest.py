@@ -89,7 +89,7 @@ def png() -> Callable[..., bytes]:
 @pytest.fixture(scope="session")
 def files() -> Iterator[FileServer]:
     with FileServer() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()
 

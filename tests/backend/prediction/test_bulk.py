@@ -57,7 +57,7 @@ class Answer(BaseHTTPRequestHandler):
 @pytest.fixture
 def studio() -> Iterator[Studio]:
     with Studio() as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield server
         server.shutdown()
 

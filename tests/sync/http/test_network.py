@@ -168,7 +168,7 @@ def running() -> Iterator[Callable[..., Any]]:
 
     def start(certificate: Path | None = None) -> Server:
         servers.append(Server(certificate))
-        threading.Thread(target=servers[-1].serve_forever, daemon=True).start()
+        threading.Thread(target=servers[-1].serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         return servers[-1]
 
     yield start

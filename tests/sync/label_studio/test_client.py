@@ -66,7 +66,7 @@ def studio() -> Iterator[Script]:
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Answer) as server:
         script = Script(f"http://127.0.0.1:{server.server_address[1]}")
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         yield script
         server.shutdown()
 

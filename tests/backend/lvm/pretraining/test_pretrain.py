@@ -167,6 +167,7 @@ def test_the_moving_average_of_the_weights_is_written(tmp_path: Path) -> None:
     assert 0 < distances[1] < distances[0]  # the average is nearer to the start than the last weights
 
 
+@pytest.mark.slow
 def test_frozen_statistics_are_those_of_the_start(tmp_path: Path) -> None:
     start, output = tmp_path / "start.safetensors", tmp_path / "m.safetensors"
     config = PretrainConfig(epochs=1, batch=BATCH, objectives=("invariance",))
@@ -184,6 +185,7 @@ class _StopError(Exception):
     """Ends a run after one of its saved states."""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaging", [0.0, 0.9])
 def test_an_interrupted_run_ends_with_the_weights_of_an_uninterrupted_one(
     tmp_path: Path, averaging: float, monkeypatch: pytest.MonkeyPatch

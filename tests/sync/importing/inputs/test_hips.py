@@ -65,7 +65,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, str]]]:
             """Suppress the log."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Service) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
         monkeypatch.setattr(hips2fits.hips2fitsClass, "server", f"http://127.0.0.1:{server.server_address[1]}/hips2fits")
         yield queries
         server.shutdown()
