@@ -35,7 +35,7 @@ class FitClasses(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MorphologyFit:
-    """Fits a `Morphology`; the attributes are its."""
+    """Fits a `Morphology`; the attributes are arguments of `Morphology.fit`, and the encoder that the head reads."""
 
     classes: Sequence[str]
     exclusive: bool
@@ -60,7 +60,7 @@ class MorphologyFit:
 
 @dataclass(frozen=True, slots=True)
 class DecisionTreeFit:
-    """Fits a `DecisionTree`; the attributes are its, and `paths` are all paths that annotators can choose."""
+    """Fits a `DecisionTree`; the attributes are as in `MorphologyFit`, and `paths` are all paths that annotators can choose."""
 
     paths: Sequence[Sequence[str]]
     exclusive: bool

@@ -114,7 +114,7 @@ def measure_numbers(control: Control, candidate_scores: CandidateScores, truth: 
         for name, scores in zip(NAMES, candidate_scores.scores, strict=True)
         if scores[0].numbers is not None and np.isfinite(scores[0].numbers).any()
     }
-    if not numbers_of:  # the labels of other controls are no numbers
+    if not numbers_of:  # labels of other controls are not numbers
         return {}
     true = np.array([truth.labels[image] for image in candidate_scores.images], np.float64)
     is_predicted = np.logical_and.reduce([np.isfinite(numbers).all(axis=1) for numbers in numbers_of.values()])

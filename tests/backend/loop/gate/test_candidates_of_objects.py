@@ -64,7 +64,7 @@ def test_a_head_by_source_extraction_trains_no_detector_for_the_folds(
     assert scores is not None
     assert scores.is_resampled.all()
     assert not fits
-    assert measure_numbers(CONTROL, scores, examples) == {}  # objects are no numbers
+    assert measure_numbers(CONTROL, scores, examples) == {}  # labels that are objects
 
 
 def test_a_head_by_the_learned_detector_trains_one_for_the_folds(
