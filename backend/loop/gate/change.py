@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 
 from backend.loop.gate.candidates import CandidateScores
 from backend.loop.gate.decision import Decision, HeadOrigin, decide_on_change
-from backend.loop.gate.head_scorer import ComparedHead, model_of
+from backend.loop.gate.head_scorer import ComparedHead, model_of, switch_encoder
 from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.agreement import class_agreement
@@ -84,7 +84,14 @@ def limit_change(
         change_of_classes(new, live, project, only_annotated=only_annotated) for only_annotated in (False, True)
     )
     alone = _score_held_out(scores, decision.origin, held_out)
-    return decide_on_change(decision, change=change, annotated_change=annotated_change, held_out=alone), change
+    limited = decide_on_change(
+        decision,
+        change=change,
+        annotated_change=annotated_change,
+        held_out=alone,
+        switches_encoder=decision.origin is HeadOrigin.CANDIDATE and switch_encoder(compared_heads),
+    )
+    return limited, change
 
 
 def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, *, only_annotated: bool) -> float:

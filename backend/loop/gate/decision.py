@@ -131,7 +131,9 @@ def decide(
     return Decision(fallback, "does not differ significantly from the live one")
 
 
-def decide_on_change(decision: Decision, *, change: float, annotated_change: float, held_out: Comparison) -> Decision:
+def decide_on_change(
+    decision: Decision, *, change: float, annotated_change: float, held_out: Comparison, switches_encoder: bool = False
+) -> Decision:
     """Keep the live head if another head changes the predictions of tasks without an annotation too much.
 
     Parameters
@@ -142,6 +144,8 @@ def decide_on_change(decision: Decision, *, change: float, annotated_change: flo
         Change of the live head's predictions on tasks without an annotation, and on the annotated ones (`change_of_classes`).
     held_out : Comparison
         The same heads on held-out tasks only, which are a random sample of all tasks.
+    switches_encoder : bool
+        As in `decide`. Other features change all predictions, so their change does not limit an encoder that a user has chosen.
 
     Returns
     -------
@@ -153,6 +157,7 @@ def decide_on_change(decision: Decision, *, change: float, annotated_change: flo
         decision.origin is HeadOrigin.LIVE
         or change <= max(MARGIN, REACH * annotated_change)
         or held_out.answer is ComparisonResult.BETTER
+        or switches_encoder
     ):
         return decision
     reason = (

@@ -151,3 +151,9 @@ def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
         Decision(origin, "is better"), change=change, annotated_change=annotated_change, held_out=held_out
     )
     assert decision.origin is expected
+
+
+@pytest.mark.parametrize("held_out", [WIDE, WORSE, BETTER])
+def test_the_change_of_other_tasks_does_not_limit_a_chosen_encoder(held_out: Comparison) -> None:
+    decision = Decision(HeadOrigin.CANDIDATE, "stands on the chosen encoder and is not significantly worse")
+    assert decide_on_change(decision, change=0.5, annotated_change=0.0, held_out=held_out, switches_encoder=True) == decision
