@@ -99,7 +99,7 @@ def run_demo(options: DemoOptions, console: Console) -> None:
         hint = password_hint(BACKEND_PASSWORD, state.basic_auth_password, env, console)
         console.print(f"  sign in as {settings.basic_auth_user} with {hint}", soft_wrap=True)
         console.print(
-            f"  correct {settings.batch} galaxies: a version that is measured as better goes live; Ctrl-C stops everything\n"
+            f"  correct {settings.batch} galaxies: a version that is measured as better goes live\n  Ctrl-C stops everything\n"
         )
         _watch(studio, children, console)
     except KeyboardInterrupt:

@@ -51,15 +51,15 @@ def format_duration(seconds: float) -> str:
 
 
 def format_time_ago(seconds_ago: float) -> str:
-    """Format the time `seconds_ago` seconds before now, by this machine's clock."""
-    return datetime.datetime.fromtimestamp(time.time() - seconds_ago).strftime("%Y-%m-%d %H:%M:%S")
+    """Format the time `seconds_ago` seconds before now, by this machine's clock and in its time zone, which is named."""
+    return datetime.datetime.fromtimestamp(time.time() - seconds_ago).astimezone().strftime("%Y-%m-%d %H:%M:%S %Z")
 
 
 def _describe_running(process: Process) -> str:
     last_seen = f"process {process.pid} on {process.host}, seen {format_duration(process.seen_s)} ago"
     if process.project_id is None or process.working_s is None:
         return f"runs: {last_seen}"
-    return f"works on project {process.project_id} since {format_time_ago(process.working_s)}: {last_seen}"
+    return f"has worked on project {process.project_id} since {format_time_ago(process.working_s)}: {last_seen}"
 
 
 def _describe_stopped(process: Process) -> str:

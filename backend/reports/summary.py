@@ -164,7 +164,7 @@ def _describe_now(engine: Engine, workers: Sequence[Process], project: Project, 
         return f"The worker {describe_processes(engine, 'worker')}."
     for worker in alive:
         if worker.project_id == project.id and worker.working_s is not None:
-            return f"The worker works on this project since {format_time_ago(worker.working_s)}."
+            return f"The worker has worked on this project since {format_time_ago(worker.working_s)}."
     if pending_s is not None:
         busy = ", after it has finished its work on another project" if all(worker.project_id for worker in alive) else ""
         return f"The worker reads the annotations next{busy}: an event came {format_duration(pending_s)} ago."

@@ -60,7 +60,7 @@ def test_check_passes_while_server_and_worker_run(engine: Engine) -> None:
     with Heartbeat(engine, "server").run(), Heartbeat(engine, "worker").run() as worker:
         assert run("check").exit_code == 0
         with worker.record_work(7):
-            assert "worker works on project 7 since" in run("check").stdout
+            assert "worker has worked on project 7 since" in run("check").stdout
     assert f"the worker does not run: process {os.getpid()} on {socket.gethostname()} ended" in run_rejected("check")
 
 

@@ -116,7 +116,7 @@ def test_the_page_names_what_the_worker_does(project: Services, client: TestClie
     with Heartbeat(project.engine, "worker").run() as worker:
         assert "The worker waits for annotations." in page_of(client)
         with worker.record_work(PROJECT):
-            assert "The worker works on this project since" in page_of(client)
+            assert "The worker has worked on this project since" in page_of(client)
         project.pending_events.mark([PROJECT])
         assert "The worker reads the annotations next: an event came" in page_of(client)
 
