@@ -87,7 +87,7 @@ def classify(images: Image | Sequence[Image], *, config: str = "morphology") -> 
     from astropy.table import Table
 
     rows = [
-        next((value for value, _ in controls.values() if isinstance(value, dict)), None)
+        next((row.value for row in controls.values() if isinstance(row.value, dict)), None)
         for _, controls in _predict(images, config)
     ]
     if any(row is None for row in rows):
@@ -122,7 +122,7 @@ def detect(image: Image, *, config: str = "boxes") -> Table:
     from astropy.table import Table
 
     ((_, controls),) = _predict(image, config)
-    objects = next((value for value, _ in controls.values() if isinstance(value, list)), None)
+    objects = next((row.value for row in controls.values() if isinstance(row.value, list)), None)
     if objects is None:
         raise ValueError(f"the config {config} has no control of objects")
     boxes = np.array([[row[name] for name in ("x", "y", "width", "height")] for row in objects], np.float64).reshape(-1, 4)

@@ -47,14 +47,14 @@ class TableOptions:
         from sync.importing.inputs.catalogue import open_catalogue
         from sync.importing.inputs.item import InputError
         from sync.importing.inputs.table_join import join_table
-        from sync.importing.spectra import attach_spectra
+        from sync.importing.spectra import attach_spectra, refuse_named_spectrum
 
         try:
             items = list(images)
             if self.table is not None:
                 items = join_table(items, open_catalogue(self.table, as_text=[self.key]), key=self.key, file=self.table)
             items = items[:limit]
-            return items if self.spectra is None else list(attach_spectra(items, self.spectra))
+            return list(map(refuse_named_spectrum, items) if self.spectra is None else attach_spectra(items, self.spectra))
         except InputError as error:
             wrong_call(str(error))
 

@@ -1,13 +1,13 @@
-"""CSV of predictions: one row per image, with the probability of each class, the value of each number and counts of objects."""
+"""CSV of predictions: one row per image, with its classes and numbers, what they were predicted from, and counts of objects."""
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from backend.prediction.control_models.results import ControlRow
     from backend.prediction.rows import ImageRows
 
 __all__ = ["PredictionTable"]
@@ -18,7 +18,8 @@ class PredictionTable:
 
     The first readable image determines the columns: `file`, `version`, `width` and `height`, then for each control
     `CONTROL:LABEL` (the probability of a label), `CONTROL:value` and `CONTROL:deviation` (a number), or `CONTROL:objects`
-    (their count).
+    (their count). Classes and numbers also have `CONTROL inputs`, such as ``image and catalogue columns``, and
+    `CONTROL missing`, why inputs are missing.
 
     Parameters
     ----------
@@ -40,8 +41,8 @@ class PredictionTable:
         features, controls = rows
         height, width = ("", "") if features.image is None else features.image.pixels.shape[:2]
         row: dict[str, Any] = {"file": safe_cell(path), "version": self._version, "width": width, "height": height}
-        for control, (value, _) in controls.items():
-            row |= _flatten(control, value)
+        for control, prediction in controls.items():
+            row |= _flatten(control, prediction)
         self._waiting.append(row)
         if self._writer is not None or features.image is not None:
             self._write_waiting()
@@ -62,9 +63,13 @@ class PredictionTable:
         self._file.detach()
 
 
-def _flatten(control: str, value: dict[str, float | None] | Sequence[Any] | None) -> dict[str, Any]:
-    if value is None:  # a quantity that could not be measured
-        return {f"{control}:value": "", f"{control}:deviation": ""}
-    if isinstance(value, dict):
-        return {f"{control}:{name}": "" if number is None else f"{number:.6g}" for name, number in value.items()}
-    return {f"{control}:objects": len(value)}
+def _flatten(control: str, prediction: ControlRow) -> dict[str, Any]:
+    from backend.heads.feature_blocks import join_inputs  # imported on use, as the next one: they import numpy and astropy
+    from sync.export.texts import safe_cell
+
+    if not isinstance(prediction.value, dict):
+        return {f"{control}:objects": len(prediction.value)}
+    numbers = {f"{control}:{name}": "" if number is None else f"{number:.6g}" for name, number in prediction.value.items()}
+    missing = safe_cell(prediction.missing)  # reasons repeat names of columns and files, which a spreadsheet must not compute
+    inputs = join_inputs(prediction.inputs) or ("the mean of the labels" if prediction.has_value else "")
+    return numbers | {f"{control} inputs": inputs, f"{control} missing": missing}

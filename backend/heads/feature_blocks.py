@@ -21,6 +21,7 @@ __all__ = [
     "FeatureBlocks",
     "describe_inputs",
     "describe_missing",
+    "join_inputs",
 ]
 
 IMAGE, COLUMNS, SPECTRUM, STRUCTURE = "image", "columns", "spectrum", "structure"
@@ -55,7 +56,12 @@ NO_BLOCKS: FeatureBlocks = MappingProxyType({})
 
 def describe_inputs(blocks_used: Sequence[str]) -> str:
     """Return which inputs a prediction used, in a part of a sentence; `IMAGE` names the image."""
-    return f"predicted from {' and '.join(map(_title, blocks_used))}"
+    return f"predicted from {join_inputs(blocks_used)}"
+
+
+def join_inputs(blocks_used: Sequence[str]) -> str:
+    """Return the inputs of a prediction in words, such as `image and catalogue columns`; empty for none."""
+    return " and ".join(map(_title, blocks_used))
 
 
 def describe_missing(blocks_used: Sequence[str], blocks: FeatureBlocks, features: Mapping[str, Sequence[str]]) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from backend.heads.feature_blocks import STRUCTURE
 from backend.prediction.control_models.control_model import ControlModel
-from backend.prediction.control_models.results import Row
+from backend.prediction.control_models.results import ControlRow
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_blocks import TaskBlocks
@@ -16,10 +16,10 @@ from backend.prediction.task_structure import add_structure
 from sync.errors.failures import attempt_together
 from sync.errors.images import ImageError
 
-__all__ = ["ImageRows", "has_value", "predict_rows"]
+__all__ = ["ImageRows", "predict_rows"]
 
-ImageRows = tuple[ImageFeatures, dict[str, Row]]
-"""The features of an image, and the value and the confidence of each control by the control's name."""
+ImageRows = tuple[ImageFeatures, dict[str, ControlRow]]
+"""The features of an image, and the prediction of each control by the control's name."""
 
 
 def predict_rows(
@@ -67,7 +67,7 @@ def predict_rows(
             else result
             for result in features_of_images
         ]
-    values: list[dict[str, Row]] = [{} for _ in references]
+    values: list[dict[str, ControlRow]] = [{} for _ in references]
     for model in models:
         features = {
             index: result
@@ -84,12 +84,6 @@ def predict_rows(
         (result, rows) if isinstance(result, ImageFeatures) else result
         for result, rows in zip(features_of_images, values, strict=True)
     ]
-
-
-def has_value(row: Row) -> bool:
-    """Return whether a control was predicted for an image."""
-    value, _ = row
-    return value is not None and not (isinstance(value, dict) and all(each is None for each in value.values()))
 
 
 def _add_data(

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from backend.prediction.control_models import ControlModel
 from sync.labelling.config import Control
 
-__all__ = ["EMBEDDING", "WRITE_OPTIONS", "column_of", "make_batch", "make_schema"]
+__all__ = ["EMBEDDING", "INPUTS", "MISSING", "WRITE_OPTIONS", "column_of", "make_batch", "make_schema"]
 
 EMBEDDING = "embedding"
 WRITE_OPTIONS: dict[str, Any] = {"compression": "zstd", "use_dictionary": False}
@@ -30,6 +30,8 @@ _FIXED = {
     "version": pa.string(),
     "score": pa.float32(),
 }
+INPUTS, MISSING = "inputs", "missing"
+"""Columns with a field for each class and number: what it was predicted from, and why other inputs are missing."""
 _HALF = (float(np.finfo(np.float16).min), float(np.finfo(np.float16).max))
 
 
@@ -44,8 +46,14 @@ def make_schema(models: Sequence[ControlModel], *, dimension: int, run: Mapping[
         Description of the run; stored in each file's metadata under `galaxyloop`.
     """
     controls = {column_of(model.control): model.column_type() for model in models}
+    with_inputs = [model.control.name for model in models if model.trains_on]
+    inputs = {
+        column: pa.struct(dict.fromkeys(with_inputs, kind))
+        for column, kind in ((INPUTS, pa.list_(pa.string())), (MISSING, pa.string()))
+        if with_inputs  # Parquet has no empty structures
+    }
     return pa.schema(
-        _FIXED | {EMBEDDING: pa.list_(pa.float16(), dimension)} | controls, metadata={"galaxyloop": json.dumps(run)}
+        _FIXED | {EMBEDDING: pa.list_(pa.float16(), dimension)} | inputs | controls, metadata={"galaxyloop": json.dumps(run)}
     )
 
 
@@ -70,4 +78,4 @@ def make_batch(
 
 def column_of(control: Control) -> str:
     """Return the column name of a control: the control's name, with the prefix `control_` if a fixed column has that name."""
-    return f"control_{control.name}" if control.name in (*_FIXED, EMBEDDING) else control.name
+    return f"control_{control.name}" if control.name in (*_FIXED, EMBEDDING, INPUTS, MISSING) else control.name

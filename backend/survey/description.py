@@ -15,6 +15,7 @@ from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerpr
 from backend.lvm.openvino_encoder import load_fastest_encoder
 from backend.prediction.factory import BASE_DETECTOR, BASE_MORPHOLOGY
 from backend.registry.records import config_hash
+from backend.survey.catalogue import CatalogueFiles
 from backend.survey.errors import SurveyError
 from sync.files.cache import key_of
 from sync.images.stretch import STRETCH_VERSION
@@ -22,9 +23,17 @@ from sync.importing.s3_client import SCHEME
 
 __all__ = ["check_build", "describe"]
 
+NO_FILES = CatalogueFiles()
+
 
 def describe(
-    input: str, version: VersionBundle, *, part_images: int, extension: str = "", limit: int | None = None
+    input: str,
+    version: VersionBundle,
+    *,
+    part_images: int,
+    extension: str = "",
+    limit: int | None = None,
+    catalogue: CatalogueFiles = NO_FILES,
 ) -> dict[str, Any]:
     """Return the description of a run, as JSON values.
 
@@ -38,12 +47,15 @@ def describe(
         Images per part.
     extension : str
     limit : int, optional
-        Both are recorded only if given, so that surveys of releases without these options can be continued.
+    catalogue : CatalogueFiles, optional
+        These three are recorded only if given, so that surveys of releases without these options can be continued.
 
     Raises
     ------
     CheckpointError
         If the SAM checkpoint of the settings cannot be read.
+    InputError
+        If the files of the catalogue cannot be read.
     """
     return {
         "input": input if input.startswith(SCHEME) else os.path.abspath(input),
@@ -54,6 +66,7 @@ def describe(
         "largest_image_pixels": version.settings.image_max_pixels,
         **({"extension": extension} if extension else {}),
         **({"limit": limit} if limit else {}),
+        **catalogue.describe(),
         **_describe_build(version),
     }
 

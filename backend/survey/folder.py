@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Set
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,8 @@ from sync.importing.inputs.collection import Span
 __all__ = ["SurveyFolder", "open_folder", "read_begun_run"]
 
 RUN, PLAN = "_run.json", "_plan.jsonl.gz"
+COUNTS = frozenset({"parts", "images"})
+"""Values of the plan in the description of a stored run."""
 _PART = re.compile(r"part-(\d{6,})\.parquet")
 
 
@@ -112,7 +114,7 @@ def open_folder(
             raise SurveyError(f"another process works in {path}: wait for it, or name another folder") from error
         stored_run = _read_run(path)
         if stored_run is not None and _has_parts(path):
-            _check_same_run(path, stored_run, run)
+            _check_same_run(path, stored_run, run, names=stored_run.keys() - state.keys() - COUNTS)
         elif stored_run is None or any(stored_run.get(name) != value for name, value in run.items()):
             if any(not name.startswith(("_", ".")) for name in os.listdir(path)):
                 raise SurveyError(f"{path} holds files that do not belong to a survey: name a new folder")
@@ -136,15 +138,16 @@ def _read_run(path: Path) -> dict[str, Any] | None:
         return None
     except ValueError:
         stored_run = None
-    if not isinstance(stored_run, dict) or not {"parts", "images"} <= stored_run.keys():
+    if not isinstance(stored_run, dict) or not stored_run.keys() >= COUNTS:
         raise SurveyError(f"{path / RUN} is damaged: name a new folder")
     return stored_run
 
 
-def _check_same_run(path: Path, stored_run: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-    for name, value in run.items():
-        if stored_run.get(name) != value:
+def _check_same_run(path: Path, stored_run: Mapping[str, Any], run: Mapping[str, Any], *, names: Set[str]) -> None:
+    """Compare two descriptions; `names` are those of the stored one, which may have values that the other one lacks."""
+    for name in [*run, *sorted(names - run.keys())]:
+        if stored_run.get(name) != run.get(name):
             raise SurveyError(
                 f"{path} holds the parts of another run: its {name.replace('_', ' ')} is {stored_run.get(name)!r} "
-                f"and not {value!r}; name another folder"
+                f"and not {run.get(name)!r}; name another folder"
             )

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from backend.cluster.ray_cluster import open_cluster
 from backend.cluster.version_bundle import VersionBundle
+from backend.survey.catalogue import CatalogueFiles
 from backend.survey.description import describe
 from backend.survey.errors import SurveyError
 from backend.survey.folder import SurveyFolder, open_folder
@@ -47,6 +48,8 @@ class SurveyPlan:
         Which image of a FITS file: see `pick_extension`.
     limit : int or None
         Largest number of images: the first ones of the input.
+    catalogue : CatalogueFiles
+        What is known of the galaxies beside the images.
     """
 
     input: str
@@ -56,6 +59,7 @@ class SurveyPlan:
     project: int | None = None
     extension: str = ""
     limit: int | None = None
+    catalogue: CatalogueFiles = field(default_factory=CatalogueFiles)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +123,14 @@ def run_survey(survey: SurveyPlan, *, open_engine: EngineFactory, progress: Prog
         If the labelling config has no control that galaxyloop predicts.
     """
     version, part_images = survey.version, survey.part_images
-    run = describe(survey.input, version, part_images=part_images, extension=survey.extension, limit=survey.limit)
+    run = describe(
+        survey.input,
+        version,
+        part_images=part_images,
+        extension=survey.extension,
+        limit=survey.limit,
+        catalogue=survey.catalogue,
+    )
     # Ids of images are paths as the user wrote them: relative ones start in the folder in which the run was started.
     state = {"folder": str(Path.cwd()), "project": survey.project, "labelling_config_xml": version.label_config}
     spans = limit_images(Collection(max_bytes=version.settings.image_max_bytes).find(survey.input), survey.limit)

@@ -14,19 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet as parquet
 
 from backend.cluster.version_bundle import VersionBundle
-from backend.images.store import StoredImage, image_key
 from backend.prediction.control_models.control_model import ControlModel
-from backend.prediction.control_models.results import Row
+from backend.prediction.control_models.results import ControlRow
 from backend.prediction.control_models.training_data import embedding_of
 from backend.prediction.factory import PredictorFactory
 from backend.prediction.predictor import EMPTY_SCORE
 from backend.prediction.rows import ImageRows, predict_rows
-from backend.survey.columns import WRITE_OPTIONS, column_of, make_batch, make_schema
+from backend.survey.catalogue import SurveyCatalogue
+from backend.survey.columns import INPUTS, MISSING, WRITE_OPTIONS, column_of, make_batch, make_schema
 from backend.survey.description import check_build
-from sync.errors.failures import attempt
+from backend.survey.galaxies import BatchImages, SurveyGalaxy, read_galaxy
 from sync.errors.images import ImageError
 from sync.files.cache import MemoryCache
-from sync.images.fits_extraction import pick_extension
 from sync.importing.inputs.collection import Collection, Span
 from sync.importing.inputs.item import InputError
 from sync.importing.s3_client import DeniedError
@@ -101,7 +100,8 @@ class SurveyWorker:
         self._input = str(run["input"])
         self._extension = str(run.get("extension", ""))
         self._collection = Collection(max_bytes=bundle.settings.image_max_bytes, folder=folder)
-        self._batch = _BatchImages()
+        self._catalogue = SurveyCatalogue(run)
+        self._batch = BatchImages()
         cache = MemoryCache(max_bytes=FEATURE_BYTES)
         factory = PredictorFactory(self._batch, cache, cache, sam_checkpoint=bundle.settings.sam_checkpoint)
         predictor = bundle.predictor(factory)
@@ -132,68 +132,53 @@ class SurveyWorker:
                 batches.append(make_batch(rows, embeddings, self._schema))
                 images += len(rows)
                 unreadable += sum(row["error"] is not None for row in rows)
-                denied_count += sum(isinstance(image, DeniedError) for _, image in batch)
+                denied_count += sum(isinstance(galaxy.image, DeniedError) for galaxy in batch)
             if images == denied_count >= ENOUGH_DENIED:
                 raise InputError(f"all {images} images of part {job.number} were denied, as the first: {rows[0]['error']}")
             writer.write_table(pa.Table.from_batches(batches, self._schema))
         return SurveyPart(job.number, content.getvalue(), images, unreadable)
 
-    def _batches(self, spans: Iterable[Span]) -> Iterator[list[tuple[str, StoredImage | ImageError]]]:
+    def _batches(self, spans: Iterable[Span]) -> Iterator[list[SurveyGalaxy]]:
         """Decode images in batches of limited size."""
-        batch: list[tuple[str, StoredImage | ImageError]] = []
+        batch: list[SurveyGalaxy] = []
         pixels = 0
-        for name, content in self._collection.read(spans):
-            image = content if isinstance(content, ImageError) else _decode(content, self._max_pixels, self._extension)
-            batch.append((name, image))
-            pixels += image.pixels.shape[0] * image.pixels.shape[1] if isinstance(image, StoredImage) else 0
+        for item in self._catalogue.join(self._collection.read_galaxies(spans)):
+            galaxy = read_galaxy(item, max_pixels=self._max_pixels, extension=self._extension)
+            batch.append(galaxy)
+            pixels += galaxy.pixels
             if len(batch) == BATCH or pixels >= BATCH_PIXELS:
                 yield batch
                 batch, pixels = [], 0
         if batch:
             yield batch
 
-    def _rows(self, batch: list[tuple[str, StoredImage | ImageError]]) -> tuple[list[dict[str, Any]], list[Any]]:
-        rows: list[dict[str, Any]] = [
-            {"id": _printable(name), "error": str(image) if isinstance(image, ImageError) else None} for name, image in batch
-        ]
+    def _rows(self, batch: list[SurveyGalaxy]) -> tuple[list[dict[str, Any]], list[Any]]:
+        rows: list[dict[str, Any]] = [{"id": _printable(galaxy.name), "error": None} for galaxy in batch]
         embeddings: list[Any] = [None] * len(rows)
-        readable = [(index, image) for index, (_, image) in enumerate(batch) if isinstance(image, StoredImage)]
-        predictions = self._predict([image for _, image in readable])
-        for (index, _), prediction in zip(readable, predictions, strict=True):
+        for index, prediction in enumerate(self._predict(batch)):
             if isinstance(prediction, ImageError):
                 rows[index]["error"] = str(prediction)
                 continue
             features, values = prediction
-            height, width = features.stored_image.pixels.shape[:2]
-            rows[index] |= {"width": width, "height": height, "version": self._version, "score": _score(values)}
-            rows[index] |= {self._columns[name]: value for name, (value, _) in values.items()}
-            # Of the shipped encoder whatever the heads stand on, so that surveys can be compared.
-            (embeddings[index],) = self._extractor.columns.read(embedding_of(features)[None], self._shipped_encoder)
+            if features.image is None:
+                rows[index]["error"] = features.problem
+                if not any(row.has_value for row in values.values()):
+                    continue
+            else:
+                height, width = features.image.pixels.shape[:2]
+                rows[index] |= {"width": width, "height": height}
+                # Of the shipped encoder whatever the heads stand on, so that surveys can be compared.
+                (embeddings[index],) = self._extractor.columns.read(embedding_of(features)[None], self._shipped_encoder)
+            rows[index] |= {"version": self._version, "score": _score(values)}
+            rows[index] |= {self._columns[name]: row.value for name, row in values.items()}
+            rows[index][INPUTS] = {name: list(row.inputs) for name, row in values.items()}
+            rows[index][MISSING] = {name: row.missing or None for name, row in values.items()}
         return rows, embeddings
 
-    def _predict(self, images: list[StoredImage]) -> list[ImageRows | ImageError]:
-        self._batch.images = {str(number): image for number, image in enumerate(images)}
-        return predict_rows(list(self._batch.images), self._models, self._extractor, blocks=self._blocks)
-
-
-class _BatchImages:
-    """The images of one batch, by number; an `ImageSource`."""
-
-    def __init__(self) -> None:
-        self.images: dict[str, StoredImage] = {}
-
-    def open(self, reference: str) -> StoredImage:
-        return self.images[reference]
-
-
-def _decode(content: bytes, max_pixels: int, extension: str) -> StoredImage | ImageError:
-    def decode_image() -> StoredImage:
-        extension_name = pick_extension(content, extension)
-        image = StoredImage(image_key(extension_name), lambda: extension_name, max_pixels)
-        _ = image.pixels  # decodes here, in the prefetching thread; the image keeps its pixels
-        return image
-
-    return attempt(decode_image)
+    def _predict(self, batch: list[SurveyGalaxy]) -> list[ImageRows | ImageError]:
+        self._batch.hold(batch)
+        references, data = [str(number) for number in range(len(batch))], [galaxy.data for galaxy in batch]
+        return predict_rows(references, self._models, self._extractor, blocks=self._blocks, data=data)
 
 
 def _printable(name: str) -> str:
@@ -201,9 +186,9 @@ def _printable(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode()
 
 
-def _score(answers: Mapping[str, Row]) -> float:
+def _score(answers: Mapping[str, ControlRow]) -> float:
     """Return the mean score of the heads, as the predictor computes it for a task."""
-    scores = [score for _, score in answers.values() if score is not None]
+    scores = [row.confidence for row in answers.values() if row.confidence is not None]
     return float(np.mean(scores)) if scores else EMPTY_SCORE
 
 

@@ -18,12 +18,15 @@ from sync.spectra.spectrum import is_plausible_redshift
 
 __all__ = [
     "PLOT_KEY",
+    "PROBLEM_KEY",
     "SPECTRUM_KEY",
     "SpectrumFile",
+    "SpectrumFolder",
     "SpectrumPlot",
     "attach_spectra",
     "draw_reason",
     "draw_spectrum_of",
+    "refuse_named_spectrum",
     "spectrum_data",
 ]
 
@@ -56,36 +59,59 @@ class SpectrumPlot:
     content: bytes
 
 
-def attach_spectra(items: Iterable[Item], folder: Path) -> Iterator[Item]:
-    """Add to each item the file of its spectrum: the one that its column `spectrum` names, else the one with the image's name.
+class SpectrumFolder:
+    """A folder with the files of spectra, listed once.
 
     Parameters
     ----------
-    items : iterable of Item
     folder : Path
-        The folder with the files; names in the column are relative to it.
 
     Raises
     ------
     InputError
         If there is no such folder.
     """
-    if not folder.is_dir():
-        raise InputError(f"there is no folder of spectra {folder}")
-    by_stem = {
-        _stem(path.name): path
-        for path in sorted(folder.rglob("*"))
-        if path.name.lower().removesuffix(PACKED).endswith(SUFFIXES)
-    }
-    for item in items:
+
+    def __init__(self, folder: Path) -> None:
+        if not folder.is_dir():
+            raise InputError(f"there is no folder of spectra {folder}")
+        self._folder = folder
+        self._by_stem = {
+            _stem(path.name): path
+            for path in sorted(folder.rglob("*"))
+            if path.name.lower().removesuffix(PACKED).endswith(SUFFIXES)
+        }
+
+    def attach(self, item: Item) -> Item:
+        """Add the file of its spectrum to an item that has none.
+
+        It is the file that the column `spectrum` names, relative to the folder, else the one with the name of the image.
+        """
+        if item.read_spectrum is not None:
+            return item
         name = item.data.get(SPECTRUM_KEY)
         data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
         if isinstance(name, str) and name.strip():
-            yield replace(item, data=data, read_spectrum=partial(_read_named, folder, name.strip()))
-        elif (path := by_stem.get(_stem(item.filename))) is not None:
-            yield replace(item, data=data, read_spectrum=partial(_read, path))
-        else:
-            yield replace(item, data=data, read_spectrum=_read_nothing)
+            return replace(item, data=data, read_spectrum=partial(_read_named, self._folder, name.strip()))
+        if (path := self._by_stem.get(_stem(item.filename))) is not None:
+            return replace(item, data=data, read_spectrum=partial(_read, path))
+        return replace(item, data=data, read_spectrum=_read_nothing)
+
+
+def attach_spectra(items: Iterable[Item], folder: Path) -> Iterator[Item]:
+    """Add the files of their spectra to items: see `SpectrumFolder`, whose errors it raises."""
+    spectra = SpectrumFolder(folder)
+    yield from map(spectra.attach, items)
+
+
+def refuse_named_spectrum(item: Item) -> Item:
+    """Return an item without a folder of spectra: to read the spectrum that its column names fails with the reason."""
+    name = item.data.get(SPECTRUM_KEY)
+    if SPECTRUM_KEY not in item.data or item.read_spectrum is not None:
+        return item
+    data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
+    has_name = isinstance(name, str) and name.strip()
+    return replace(item, data=data, read_spectrum=partial(_refuse_name, str(name).strip()) if has_name else None)
 
 
 def draw_spectrum_of(item: Item) -> tuple[SpectrumFile, SpectrumPlot]:
@@ -149,6 +175,10 @@ def _hash(content: bytes) -> str:
 
 def _read_nothing() -> bytes:
     raise SpectrumError("there is no spectrum of this galaxy in the folder")
+
+
+def _refuse_name(name: str) -> bytes:
+    raise SpectrumError(f"the column spectrum names {name}, but no folder of spectra is given with --spectra")
 
 
 def _read_named(folder: Path, name: str) -> bytes:

@@ -184,7 +184,7 @@ def _write_table(file: IO[bytes], predictor: Predictor, without_image: dict[str,
 
     Unreadable images that were predicted all the same are added to `without_image`, with the reason.
     """
-    from backend.prediction.rows import has_value, predict_rows
+    from backend.prediction.rows import predict_rows
     from sync.errors.images import ImageError
 
     table = PredictionTable(file, predictor.version)
@@ -195,7 +195,7 @@ def _write_table(file: IO[bytes], predictor: Predictor, without_image: dict[str,
         models, extractor = predictor.models, predictor.extractor
         rows_of_images = predict_rows(references, models, extractor, blocks=predictor.blocks, data=data)
         for each, rows in zip(batch, rows_of_images, strict=True):
-            if isinstance(rows, ImageError) or (rows[0].image is None and not any(map(has_value, rows[1].values()))):
+            if isinstance(rows, ImageError) or (rows[0].image is None and not any(row.has_value for row in rows[1].values())):
                 problems[each.name] = str(rows) if isinstance(rows, ImageError) else rows[0].problem
             else:
                 table.write(each.name, rows)

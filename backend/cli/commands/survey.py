@@ -41,6 +41,14 @@ def survey(
     config: ConfigOption = None,
     project: ProjectOption = None,
     version: VersionOption = None,
+    table: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Table joined to the images by --key; heads may predict from its columns."),
+    ] = None,
+    key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
+    spectra: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="Folder of spectra, as for the command import.")
+    ] = None,
     part_images: Annotated[
         int, typer.Option(min=1, help="Images per part: at most one part is computed again after an interruption.")
     ] = PART_IMAGES,
@@ -71,11 +79,13 @@ def survey(
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.survey import run
+    from backend.survey.catalogue import CatalogueFiles
     from backend.survey.errors import SurveyError
     from sync.importing.inputs.item import InputError
 
     open_engine = run.ray_engine(ray_address) if engine is Engine.ray else run.local_engine
-    plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension, limit)
+    catalogue = CatalogueFiles(table, key, spectra)
+    plan = run.SurveyPlan(input, output, bundle, part_images, heads.project, extension, limit, catalogue)
     try:
         result = run.run_survey(plan, open_engine=open_engine, progress=_progress)
     except (SurveyError, InputError, ClusterError, HeadError, CheckpointError, ValueError) as error:

@@ -16,7 +16,7 @@ from backend.heads.classification.combined import CombinedClasses
 from backend.heads.classification.decision_tree import DecisionTree
 from backend.heads.classification.morphology import Morphology
 from backend.heads.classification.questions import QuestionTree
-from backend.heads.feature_blocks import describe_inputs, describe_missing
+from backend.heads.feature_blocks import IMAGE, describe_inputs, describe_missing
 from backend.heads.inputs import HeadInputs
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
@@ -25,7 +25,7 @@ from backend.prediction.control_models.base_classes import base_offset, base_pro
 from backend.prediction.control_models.class_targets import fit_classes, make_target
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import NO_REGIONS, RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import NO_REGIONS, ControlRow, RegionPredictions, Scores
 from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
 from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_blocks import data_keys_of
@@ -189,13 +189,18 @@ class ClassModel(ControlModel):
 
         return pa.struct({label.value: pa.float32() for label in self.control.labels})
 
-    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
-        probabilities, confidences = self._predict(inputs_of(features_of_images))
-        labels = [label.value for label in self.control.labels]
-        return [
-            (dict.fromkeys(labels), None) if np.isnan(row).any() else (dict(zip(labels, row, strict=True)), confidence)
-            for row, confidence in zip(probabilities.tolist(), confidences.tolist(), strict=True)
-        ]
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[ControlRow]:
+        inputs = inputs_of(features_of_images)
+        probabilities, confidences = self._predict(inputs)
+        all_blocks_used, labels = self._blocks_used(inputs), [label.value for label in self.control.labels]
+        rows = []
+        for place, (row, confidence) in enumerate(zip(probabilities.tolist(), confidences.tolist(), strict=True)):
+            has_value, features = not np.isnan(row).any(), features_of_images[place]
+            blocks_used = (all_blocks_used[place] or (IMAGE,)) if has_value else ()
+            value = dict(zip(labels, row, strict=True)) if has_value else dict.fromkeys(labels)
+            reasons = self._describe_missing(blocks_used, features)
+            rows.append(ControlRow(value, confidence if has_value else None, blocks_used, reasons))
+        return rows
 
     def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:
         """Return the columns of the encoder that the head stands on, or of the shipped one, shape (n, dimension)."""
@@ -212,7 +217,7 @@ class ClassModel(ControlModel):
         return base_offset(inputs.embeddings, self.control, self._base)
 
     def _predict(self, inputs: HeadInputs) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Return the probabilities, shape (n, k), and the acquisition confidences, shape (n,)."""
+        """Return the probabilities, shape (n, k), and the acquisition confidences."""
         probabilities = self.probabilities(inputs)
         return probabilities, self.acquisition_confidence(inputs, probabilities)
 
@@ -235,7 +240,11 @@ class ClassModel(ControlModel):
         region = ANSWERS[self.control.tag].encode(values, control=self.control, score=score)
         if not blocks_used or self._head is None:
             return [region]
-        own_blocks = self.blocks_without_image if features.image is None else self.needs_blocks
-        missing = describe_missing(blocks_used, features.blocks, self._head.features_of(own_blocks))
-        text = f"{describe_inputs(blocks_used)}{'; ' if missing else ''}{missing}"
+        reasons = self._describe_missing(blocks_used, features)
+        text = "; ".join(filter(None, (describe_inputs(blocks_used), reasons)))
         return [region | {"meta": {"text": [text], "used": list(blocks_used)}}]
+
+    def _describe_missing(self, blocks_used: Sequence[str], features: ImageFeatures) -> str:
+        """Return why inputs of the head are missing for an image, in a part of a sentence; empty if none is."""
+        own_blocks = self.blocks_without_image if features.image is None else self.needs_blocks
+        return describe_missing(blocks_used, features.blocks, self._head.features_of(own_blocks) if self._head else {})

@@ -16,7 +16,7 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.lvm.joined_embeddings import Float
 from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import ControlRow, RegionPredictions, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.image_features import ImageFeatures
@@ -197,7 +197,7 @@ class ControlModel(ABC):
         """Return the type of the control's column in the parts of a survey."""
 
     @abstractmethod
-    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[ControlRow]:
         """Predict the control's column on each image, in order."""
 
     def own_columns(self, embeddings: NDArray[Float]) -> NDArray[Float]:

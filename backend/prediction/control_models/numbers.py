@@ -16,7 +16,7 @@ from backend.prediction.base_classifier import BaseClassifier
 from backend.prediction.control_models.agreement import is_redshift, number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import NO_REGIONS, RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import NO_REGIONS, ControlRow, RegionPredictions, Scores
 from backend.prediction.control_models.training_data import TrainingData, inputs_of, read_inputs
 from backend.prediction.image_features import ImageFeatures
 from backend.prediction.task_blocks import data_keys_of
@@ -124,16 +124,18 @@ class NumberModel(ControlModel):
 
         return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
 
-    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[ControlRow]:
         predictions = self.predict(features_of_images)
         deviations = predictions.half_widths[0]
         confidences = self.acquisition_confidence(deviations).tolist()
-        return [
-            ({"value": None, "deviation": None}, None)
-            if np.isnan(value)
-            else ({"value": value, "deviation": deviation}, confidence)
-            for value, deviation, confidence in zip(predictions.values.tolist(), deviations.tolist(), confidences, strict=True)
-        ]
+        rows = []
+        for place, (value, deviation) in enumerate(zip(predictions.values.tolist(), deviations.tolist(), strict=True)):
+            has_value, features = not np.isnan(value), features_of_images[place]
+            blocks_used = predictions.used_blocks[place] if has_value else ()
+            missing = describe_missing(blocks_used, features.blocks, self._features_for(features))
+            fields = {"value": value, "deviation": deviation} if has_value else {"value": None, "deviation": None}
+            rows.append(ControlRow(fields, confidences[place] if has_value else None, blocks_used, missing))
+        return rows
 
 
 def _describe(error: float, blocks_used: Sequence[str], missing: str) -> str:

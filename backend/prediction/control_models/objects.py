@@ -26,7 +26,7 @@ from backend.prediction.control_models.object_uncertainty import (
     mask_disagreement,
     missed_objects,
 )
-from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import ControlRow, RegionPredictions, Scores
 from backend.prediction.control_models.shared_objects import SharedObjects
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.image_features import ImageFeatures
@@ -167,12 +167,12 @@ class ObjectModel(ControlModel):
     def column_type(self) -> pa.DataType:
         return object_type(self._shape)
 
-    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
-        rows: list[Row] = []
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[ControlRow]:
+        rows: list[ControlRow] = []
         for features in features_of_images:
             assert features.size is not None
             objects, confidence = self._find(features)
-            rows.append(([object_row(detection, self._shape, features.size) for detection in objects], confidence))
+            rows.append(ControlRow([object_row(detection, self._shape, features.size) for detection in objects], confidence))
         return rows
 
     def _predict_image(self, features: ImageFeatures) -> RegionPredictions:

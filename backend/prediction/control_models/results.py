@@ -9,10 +9,36 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["NO_REGIONS", "RegionPredictions", "Row", "Scores"]
+__all__ = ["NO_REGIONS", "ControlRow", "RegionPredictions", "Scores"]
 
-Row = tuple[Any, float | None]
-"""A head's prediction for one image, as a value of a survey's column, and its confidence (None: no prediction)."""
+
+@dataclass(frozen=True, slots=True)
+class ControlRow:
+    """A control's prediction for one image, as a value of a survey's column.
+
+    Attributes
+    ----------
+    value : dict, list or None
+        As the control model's `column_type` describes it.
+    confidence : float or None
+        None: no prediction.
+    inputs : tuple of str
+        Names of the inputs that the prediction used: `IMAGE`, and names of feature blocks. Empty without a prediction, and for
+        controls of objects, which are always found in the image.
+    missing : str
+        Why inputs are missing, in a part of a sentence; empty if none is.
+    """
+
+    value: Any
+    confidence: float | None
+    inputs: tuple[str, ...] = ()
+    missing: str = ""
+
+    @property
+    def has_value(self) -> bool:
+        """Whether the control was predicted for the image."""
+        value = self.value
+        return value is not None and not (isinstance(value, dict) and all(each is None for each in value.values()))
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from backend.measurement.task_reader import TASK_KEYS
 from backend.prediction.control_models.agreement import number_agreement
 from backend.prediction.control_models.control_model import ControlModel, Heads
 from backend.prediction.control_models.examples import Examples
-from backend.prediction.control_models.results import RegionPredictions, Row, Scores
+from backend.prediction.control_models.results import ControlRow, RegionPredictions, Scores
 from backend.prediction.control_models.training_data import TrainingData
 from backend.prediction.image_features import ImageFeatures
 from sync.controls import ANSWERS
@@ -129,12 +129,22 @@ class StructureModel(ControlModel):
 
         return pa.struct({"value": pa.float32(), "deviation": pa.float32()})
 
-    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[Row]:
+    def rows(self, features_of_images: Sequence[ImageFeatures]) -> list[ControlRow]:
         values, errors = self.predict(features_of_images)
         return [
-            ({"value": _finite_or_none(value), "deviation": _finite_or_none(error)}, self._confidence(value, error))
-            for value, error in zip(values.tolist(), errors.tolist(), strict=True)
+            ControlRow(
+                {"value": _finite_or_none(value), "deviation": _finite_or_none(error)},
+                self._confidence(value, error),
+                (STRUCTURE,) if math.isfinite(value) else (),
+                "" if math.isfinite(value) else self._reason(features),
+            )
+            for features, value, error in zip(features_of_images, values.tolist(), errors.tolist(), strict=True)
         ]
+
+    def _reason(self, features: ImageFeatures) -> str:
+        """Return why the quantity is missing for an image, in a part of a sentence."""
+        missing = features.blocks.get(STRUCTURE, Block()).missing
+        return missing.get(self._quantity.name, "") or missing.get("", "") or "nothing was measured"
 
     def _predict_image(self, features: ImageFeatures, value: float, error: float | None) -> RegionPredictions:
         if not math.isfinite(value):

@@ -20,12 +20,11 @@ from sync.files.find import find_files
 from sync.files.prefetch import prefetch
 from sync.images.decode import IMAGE_SUFFIXES
 from sync.importing.inputs.files import read_file
-from sync.importing.inputs.item import InputError
+from sync.importing.inputs.galaxy_row import GalaxyRow
+from sync.importing.inputs.item import InputError, Item
 from sync.importing.s3_client import SCHEME, S3Client
 
 __all__ = ["SUFFIXES", "Collection", "Span", "count_parquet_rows", "is_parquet"]
-
-Images = Iterable[tuple[str, bytes | ImageError]]
 
 PARQUET_SUFFIXES = (".parquet", ".pq")
 SUFFIXES = IMAGE_SUFFIXES | set(PARQUET_SUFFIXES)
@@ -124,23 +123,36 @@ class Collection:
         InputError
             If a bucket does not respond, a disk fails, or a Parquet file has changed.
         """
-        readings = (self._reading(span) for span in spans)
-        for images in prefetch(readings, lambda read: read(), ahead=PREFETCH, threads=CONCURRENT_READS):
-            yield from images
+        return ((row.name, row.image) for row in self._read(spans, with_columns=False))
 
-    def _reading(self, span: Span) -> Callable[[], Images]:
+    def read_galaxies(self, spans: Iterable[Span]) -> Iterator[Item]:
+        """Yield the galaxies, in order, with their images as from `read`; rows of Parquet files have their other columns.
+
+        Raises
+        ------
+        InputError
+            As for `read`.
+        """
+        return (row.as_item() for row in self._read(spans, with_columns=True))
+
+    def _read(self, spans: Iterable[Span], *, with_columns: bool) -> Iterator[GalaxyRow]:
+        readings = (self._reading(span, with_columns=with_columns) for span in spans)
+        for rows in prefetch(readings, lambda read: read(), ahead=PREFETCH, threads=CONCURRENT_READS):
+            yield from rows
+
+    def _reading(self, span: Span, *, with_columns: bool) -> Callable[[], Iterable[GalaxyRow]]:
         """Return a function that reads a span; the rows of a Parquet file are read lazily."""
         if span.first is not None:
-            from sync.importing.inputs.table_rows import read_rows
+            from sync.importing.inputs.table_rows import read_galaxies, read_images
 
-            file = self._folder / span.source
-            rows = read_rows(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
+            read_rows = read_galaxies if with_columns else read_images
+            rows = read_rows(self._folder / span.source, span.first, span.count, name=span.source, fingerprint=span.fingerprint)
             return lambda: rows
         if span.source.startswith(SCHEME):
             read = partial(self._s3.read, span.source, max_bytes=self._max_bytes)
         else:
             read = partial(_read_file, self._folder / span.source, self._max_bytes)
-        return lambda: [(span.source, attempt(read))]
+        return lambda: [GalaxyRow(span.source, attempt(read))]
 
     def _find_objects(self, word: str) -> Iterator[Span]:
         for address in self._s3.find(word):

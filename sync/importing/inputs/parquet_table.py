@@ -12,7 +12,7 @@ from astropy.table import Column, MaskedColumn, Table
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_bounds import MAX_BYTES, check_cells
 
-__all__ = ["read_parquet"]
+__all__ = ["make_table", "read_parquet"]
 
 ROWS_AT_ONCE = 1024
 
@@ -28,8 +28,13 @@ def read_parquet(file: Path) -> Table:
         read = _read(parquet_file, file=file)
     if b"table_meta_yaml" in (read.schema.metadata or {}):
         return Table.read(file, format="parquet")
+    return make_table(read)
+
+
+def make_table(arrow_table: pa.Table) -> Table:
+    """Convert a table of Arrow; columns with values that a table of astropy cannot contain are omitted."""
     table = Table()
-    for name, values in zip(read.column_names, read.columns, strict=True):
+    for name, values in zip(arrow_table.column_names, arrow_table.columns, strict=True):
         column = _column(values)
         if column is not None:
             table.add_column(column, name=str(name), rename_duplicate=True)

@@ -7,8 +7,9 @@ from pathlib import Path
 from threading import Lock
 
 from sync.errors.images import ImageError
+from sync.importing.inputs.galaxy_row import GalaxyRow
 from sync.importing.inputs.item import InputError
-from sync.importing.inputs.table_rows import read_rows
+from sync.importing.inputs.table_rows import read_images
 
 __all__ = ["RowReader"]
 
@@ -33,7 +34,7 @@ class RowReader:
         self._count = count
         self._fingerprint = fingerprint
         self._lock = Lock()
-        self._rows: Iterator[tuple[str, bytes | ImageError]] = iter(())
+        self._rows: Iterator[GalaxyRow] = iter(())
         self._next = -1 - MOST_SKIPPED  # no row is near
         self._skipped_rows: dict[int, bytes | ImageError] = {}
 
@@ -58,14 +59,14 @@ class RowReader:
     def _advance(self, row: int) -> None:
         """Read on to a row; keep it and the rows before it."""
         if not 0 <= row - self._next <= MOST_SKIPPED:
-            self._rows = read_rows(self._file, row, self._count - row, name=str(self._file), fingerprint=self._fingerprint)
+            self._rows = read_images(self._file, row, self._count - row, name=str(self._file), fingerprint=self._fingerprint)
             self._next = row
             self._skipped_rows.clear()
         while self._next <= row:
-            item = next(self._rows, None)
-            if item is None:
+            galaxy = next(self._rows, None)
+            if galaxy is None:
                 raise InputError(f"{self._file} has no row {row}: restore it, or start again")
-            self._skipped_rows[self._next] = item[1]
+            self._skipped_rows[self._next] = galaxy.image
             self._next += 1
         for old_number in [number for number in self._skipped_rows if number < row - MOST_SKIPPED]:
             del self._skipped_rows[old_number]

@@ -5,7 +5,7 @@ One row may match several images. An image that matches two different rows is le
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -18,10 +18,72 @@ from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.json_columns import json_values
 from sync.importing.inputs.table_keys import file_names, index_keys, is_rounded
 
-__all__ = ["join_table"]
+__all__ = ["KeyedTable", "join_table"]
 
 NAMED_ROWS = 5
 LISTED_ROWS = 1000
+
+
+class KeyedTable:
+    """A table whose rows are joined to images by a column of file names or ids.
+
+    Parameters
+    ----------
+    table : Table
+        Table whose key column contains the strings of the file.
+    key : str
+        Column of file names or ids.
+    file : Path
+        File of the table, for messages.
+    ra, dec : str, optional
+        Columns of the task's position; by default, common names are used.
+    columns : sequence of str, optional
+        Columns to store in the task; all by default.
+
+    Attributes
+    ----------
+    values : list of str
+        The key of each row.
+    unreadable : dict of int to str
+        The numbers of unreadable rows, from 1, and the reasons.
+
+    Raises
+    ------
+    InputError
+        If the key column is missing.
+    """
+
+    def __init__(
+        self,
+        table: Table,
+        *,
+        key: str,
+        file: Path,
+        ra: str | None = None,
+        dec: str | None = None,
+        columns: Sequence[str] | None = None,
+    ) -> None:
+        if key not in table.colnames:
+            raise InputError(
+                f"{file} has no column {key!r}: name that of file names or ids with --key, it has {', '.join(table.colnames)}"
+            )
+        self._table, self._file, self._sky, self._columns = table, file, (ra, dec), columns
+        self.values = [_text(value) for value in json_values(table[key])]
+        self.unreadable = bad_rows(table)
+        self._index = index_keys(
+            {index: value for index, value in enumerate(self.values) if value and index + 1 not in self.unreadable}
+        )
+
+    def match(self, names: Sequence[str], *, counts: Mapping[str, int] | None) -> list[list[int]]:
+        """Return the rows that match each image, by its name; `counts` is that of `KeyIndex.match`."""
+        return [self._index.match(name, counts=counts) for name in names]
+
+    def join(self, items: Sequence[Item], matches: Sequence[Sequence[int]]) -> list[Item]:
+        """Return each image with the columns of its row; a failing item for one that has none, or several that differ."""
+        needed_rows = sorted({index for match in matches for index in match})
+        rows_of_items = _rows(self._table, needed_rows, sky=self._sky, columns=self._columns) if needed_rows else ()
+        data = dict(zip(needed_rows, rows_of_items, strict=True))
+        return [_join(item, match, data, file=self._file) for item, match in zip(items, matches, strict=True)]
 
 
 def join_table(
@@ -40,31 +102,18 @@ def join_table(
     ----------
     items : sequence of Item
         Images, named by their paths.
-    table : Table
-        Table whose key column contains the strings of the file.
-    key : str
-        Column of file names or ids.
-    file : Path
-        File of the table, for messages.
-    ra, dec : str, optional
-        Columns of the task's position; by default, common names are used.
-    columns : sequence of str, optional
-        Columns to store in the task; all by default.
+    table, key, file, ra, dec, columns
+        As for `KeyedTable`.
 
     Raises
     ------
     InputError
         If a column is missing, or no row matches any image.
     """
-    if key not in table.colnames:
-        raise InputError(
-            f"{file} has no column {key!r}: name that of file names or ids with --key, it has {', '.join(table.colnames)}"
-        )
-    values = [_text(value) for value in json_values(table[key])]
-    unreadable = bad_rows(table)
-    keys = index_keys({index: value for index, value in enumerate(values) if value and index + 1 not in unreadable})
-    counts = file_names(item.name for item in items)
-    matches = [keys.match(item.name, counts=counts) for item in items]
+    keyed_table = KeyedTable(table, key=key, file=file, ra=ra, dec=dec, columns=columns)
+    values, unreadable = keyed_table.values, keyed_table.unreadable
+    names = [item.name for item in items]
+    matches = keyed_table.match(names, counts=file_names(names))
     if items and not any(matches):
         example = next((value for value in values if value), "nothing")
         hint = " (a rounded number: write the column as text)" if is_rounded(example) else ""
@@ -72,10 +121,8 @@ def join_table(
             f"no row of {file} matches an image: the column {key!r} holds {example!r}{hint}, "
             f"the first image is {items[0].name!r}"
         )
-    needed_rows = sorted({index for match in matches for index in match})
-    data = dict(zip(needed_rows, _rows(table, needed_rows, ra=ra, dec=dec, columns=columns), strict=True))
-    joined_items = [_join(item, match, data, file=file) for item, match in zip(items, matches, strict=True)]
-    rows_used = set(needed_rows)
+    joined_items = keyed_table.join(items, matches)
+    rows_used = {index for match in matches for index in match}
     left_over = (index for index, value in enumerate(values) if index not in rows_used or index + 1 in unreadable)
     listed_items = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
     further_count = sum(1 for _ in left_over)
@@ -89,9 +136,9 @@ def _text(value: object) -> str:
 
 
 def _rows(
-    table: Table, indices: list[int], *, ra: str | None, dec: str | None, columns: Sequence[str] | None
+    table: Table, indices: list[int], *, sky: tuple[str | None, str | None], columns: Sequence[str] | None
 ) -> Iterator[dict[str, object]]:
-    part = table[indices]
+    part, (ra, dec) = table[indices], sky
     has_place = ra is not None or dec is not None or has_positions(part)
     places = positions(part, ra=ra, dec=dec) if has_place else [None] * len(part)
     for row, place in zip(rows(part, columns=columns), places, strict=True):

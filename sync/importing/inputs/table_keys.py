@@ -47,7 +47,7 @@ class KeyIndex:
     stems: dict[str, list[int]]
     integers: dict[int, list[int]]
 
-    def match(self, image: str, *, counts: Mapping[str, int]) -> list[int]:
+    def match(self, image: str, *, counts: Mapping[str, int] | None) -> list[int]:
         """Return the rows whose key matches an image.
 
         Parameters
@@ -55,7 +55,8 @@ class KeyIndex:
         image : str
             Path of the image.
         counts : mapping
-            Number of images for each file name without suffix, from `file_names`.
+            Number of images for each file name without suffix, from `file_names`. None if it is not known: a key with folders
+            then matches only an image in a folder of the same name.
         """
         parts = _path(image).split("/")
         for start in range(len(parts) - 1 if self.paths else 0):  # the longest end first
@@ -71,7 +72,7 @@ class KeyIndex:
         if match is not None:
             number = int(match[1])
             rows = sorted({*self.names.get(str(number), ()), *self.integers.get(number, ())})
-        return rows or self._match_folders(parts, is_only=counts.get(stem, 0) < 2)
+        return rows or self._match_folders(parts, is_only=counts is not None and counts.get(stem, 0) < 2)
 
     def _match_folders(self, parts: list[str], *, is_only: bool) -> list[int]:
         """Return the rows whose path has the longest common end with that of an image, for files in different base folders.

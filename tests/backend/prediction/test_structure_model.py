@@ -15,6 +15,7 @@ from backend.heads.structure.measurement import Measured
 from backend.images.store import StoredImage
 from backend.measurement.measured_object import MeasuredObject
 from backend.prediction.control_models import ControlModel, Examples, ImageOfTask, NumberModel, StructureModel, create_models
+from backend.prediction.control_models.results import ControlRow
 from backend.prediction.image_features import ImageFeatures
 from backend.prediction.project_heads import ProjectHeads
 from sync.controls.number_meta import predicted_error
@@ -76,7 +77,9 @@ def test_a_value_that_is_missing_or_does_not_fit_is_left_empty(features: ImageFe
     (prediction,) = model_of(RADIUS).predict_regions([features])
     assert prediction.regions == []
     if not features.blocks:
-        assert model_of(RADIUS).rows([features]) == [({"value": None, "deviation": None}, None)]
+        assert model_of(RADIUS).rows([features]) == [
+            ControlRow({"value": None, "deviation": None}, None, (), "nothing was measured")
+        ]
     assert prediction.confidence is None
 
 

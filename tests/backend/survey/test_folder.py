@@ -117,6 +117,16 @@ def test_a_part_is_written_atomically(out: Path) -> None:
     assert (out / "part-000000.parquet").stat().st_mode & 0o777 == 0o644
 
 
+def test_a_run_without_an_option_of_the_stored_one_is_another_run(out: Path) -> None:
+    with open_folder(out, RUN | {"spectra": "/spectra"}, PLAN) as folder:
+        folder.write_part(0, b"part")
+    with (
+        pytest.raises(SurveyError, match="parts of another run: its spectra is '/spectra' and not None"),
+        open_folder(out, RUN, PLAN),
+    ):
+        pass
+
+
 def test_a_folder_with_parts_of_another_run_is_rejected(out: Path) -> None:
     with open_folder(out, RUN, PLAN) as folder:
         folder.write_part(0, b"part")

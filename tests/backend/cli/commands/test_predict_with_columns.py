@@ -7,72 +7,16 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 import pytest
 from typer.testing import Result
-
-from backend.heads.feature_blocks import COLUMNS, SPECTRUM, Block, FeatureBlocks
-from backend.heads.inputs import HeadInputs
-from backend.heads.regression import Regression
-from backend.prediction.project_heads import ProjectHeads
-from backend.services import Services
-from sync.labelling.config import parse
-from sync.spectra.features import measure_spectrum
-from sync.spectra.spectrum import Spectrum
 
 pytestmark = pytest.mark.slow  # imports scikit-learn
 
 Run = Callable[..., Result]
-CONFIG = """<View><Image name="image" value="$image"/>
-<Number name="metallicity" toName="image"/>
-<RectangleLabels name="box" toName="image"><Label value="Galaxy"/></RectangleLabels></View>"""
-WAVELENGTH = np.asarray(np.geomspace(3800, 9200, 800), np.float64)
-
-
-def spectrum_of(slope: float) -> Spectrum:
-    return Spectrum(WAVELENGTH, 1 + slope * (WAVELENGTH - 6000) / 6000)
-
-
-@pytest.fixture
-def project(run: Run, open_services: Callable[..., Services]) -> Services:
-    """Return services in the folder of `run`; the numbers of project 7 follow from a column and the slope of the spectrum."""
-    rng = np.random.default_rng(0)
-    values = rng.uniform(8, 9, 60)
-    blocks: list[FeatureBlocks] = [
-        {
-            COLUMNS: Block({"colour": float(value + rng.normal(0, 0.1))}),
-            SPECTRUM: Block(measure_spectrum(spectrum_of(float(value - 8.5)))),
-        }
-        for value in values
-    ]
-    embeddings = rng.normal(size=(60, 1280)).astype(np.float32)
-    head = Regression.fit(HeadInputs(embeddings, tuple(blocks)), values, control="metallicity")
-    services = open_services(data_dir=Path("galaxyloop-data"))
-    services.registry.register_project(7, label_config=CONFIG, extra_params=None)
-    with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=60) as (folder, number):
-        ProjectHeads({"metallicity": head}).save(folder, parse(CONFIG))
-    services.registry.promote(7, number)
-    return services
-
-
-@pytest.fixture
-def inputs(run: Run, png: Callable[..., bytes]) -> None:
-    """Write three images, of which one cannot be read, a table, and spectra."""
-    Path("stamps").mkdir()
-    for name in "ab":
-        Path(f"stamps/{name}.png").write_bytes(png(spots=((100, 50, 9),)))
-    Path("stamps/broken.png").write_bytes(b"not an image")
-    Path("galaxies.csv").write_text("id,colour\na,8.2\nb,\nbroken,8.8\n")
-    Path("spectra").mkdir()
-    rows = [f"{at:.3f},{flux:.5f}" for at, flux in zip(WAVELENGTH, spectrum_of(0.2).flux, strict=True)]
-    Path("spectra/b.csv").write_text("\n".join(["wavelength,flux", *rows]))
-    Path("spectra/broken.csv").write_text("wavelength,flux\n4000,1\n4001,1\n")
-
-
 OPTIONS = ("--table", "galaxies.csv", "--key", "id", "--spectra", "spectra", "--project", 7)
 
 
-@pytest.mark.usefixtures("project", "inputs")
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
 def test_tasks_are_predicted_from_columns_and_spectra(run: Run) -> None:
     result = run("predict", "stamps", *OPTIONS, "--output", "out.json")
     assert result.exit_code == 1, result.output
@@ -95,7 +39,7 @@ def test_tasks_are_predicted_from_columns_and_spectra(run: Run) -> None:
     assert [region["from_name"] for region in tasks["broken.png"]["predictions"][0]["result"]] == ["metallicity"]
 
 
-@pytest.mark.usefixtures("project", "inputs")
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
 def test_a_table_has_the_row_of_an_unreadable_image(run: Run) -> None:
     Path("stamps/a.png").rename("stamps/c.png")  # the unreadable image is the first one that is written
     Path("stamps/broken.png").rename("stamps/a.png")
@@ -111,9 +55,42 @@ def test_a_table_has_the_row_of_an_unreadable_image(run: Run) -> None:
     assert float(rows["stamps/a.png"]["metallicity:value"]) == pytest.approx(8.8, abs=0.2)
     assert rows["stamps/a.png"]["box:objects"] == rows["stamps/a.png"]["width"] == ""
     assert rows["stamps/b.png"]["box:objects"] == "1"
+    assert rows["stamps/b.png"]["metallicity inputs"] == "catalogue columns"
+    assert rows["stamps/b.png"]["metallicity missing"] == "not used: spectrum: the task has none"
+    assert rows["stamps/a.png"]["metallicity missing"].startswith("not used: image: the image starts with")
 
 
-@pytest.mark.usefixtures("project", "inputs")
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
+def test_a_table_names_the_inputs_of_each_number(run: Run) -> None:
+    Path("galaxies.csv").write_text("id,colour,spectrum\na,8.2,\nb,99999,b.csv\nbroken,,broken.csv\n")
+    result = run("predict", "stamps", *OPTIONS, "--output", "out.csv")
+    assert result.exit_code == 1, result.output
+    with Path("out.csv").open(newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    assert set(rows) == {"stamps/a.png", "stamps/b.png"}
+    assert "broken.png: the image starts with" in " ".join(result.stderr.split())
+    a, b = rows["stamps/a.png"], rows["stamps/b.png"]
+    assert "catalogue columns" in a["metallicity inputs"]
+    assert "spectrum" not in a["metallicity inputs"]
+    assert a["metallicity missing"] == "not used: spectrum: there is no spectrum of this galaxy in the folder"
+    assert "spectrum" in b["metallicity inputs"]
+    assert b["metallicity missing"] == "not used: catalogue columns (colour: 99999 marks a missing value)"
+    assert not any(name.startswith("box inputs") for name in a)
+
+
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
+def test_a_spectrum_that_a_table_names_needs_the_folder(run: Run) -> None:
+    Path("galaxies.csv").write_text("id,colour,spectrum\na,8.2,spectra/b.csv\nb,8.4,\nbroken,8.8,\n")
+    words = ("--table", "galaxies.csv", "--key", "id", "--project", 7)
+    result = run("predict", "stamps", *words, "--output", "out.csv")
+    assert result.exit_code == 1, result.output
+    with Path("out.csv").open(newline="") as file:
+        rows = {row["file"]: row for row in csv.DictReader(file)}
+    reason = "the column spectrum names spectra/b.csv, but no folder of spectra is given with --spectra"
+    assert rows["stamps/a.png"]["metallicity missing"] == f"not used: spectrum: {reason}"
+
+
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
 def test_a_table_that_fits_no_image_is_a_wrong_call(run: Run) -> None:
     for words, reason in ((("--key", "name"), "no column 'name'"), (("--spectra", "nothing"), "no folder of spectra nothing")):
         result = run("predict", "stamps", "--table", "galaxies.csv", "--key", "id", "--project", 7, *words, "--output", "o.csv")
