@@ -2,8 +2,8 @@
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.restoration.forms DATA swin=CHECKPOINT convolutional=CHECKPOINT
 
-The checkpoints are those of `benchmarks.shipped_weights.base_restorer --form FORM`. All forms restore the same images. The interval
-(95 %) is that of the mean of the differences to the first form, over images. Steps that make the flux unbiased are left out.
+The checkpoints are those of `benchmarks.shipped_weights.base_restorer --form FORM`. All forms restore the same images. The
+interval (95 %) is that of the mean difference to the first form, over images. Steps that make the flux unbiased are left out.
 """
 
 from __future__ import annotations
