@@ -99,7 +99,7 @@ def test_faults_are_named_and_good_tasks_are_predicted(project: Project) -> None
     places = {task: place for place, task in enumerate(project.tasks)}
     free_tasks = [task for task in places if task not in project.held_out]
     for task in free_tasks[:LABELS]:  # a third of them has a fault, too
-        region = {"id": "n1", "from_name": "metallicity", "to_name": "image", "type": "number"}
+        region: dict[str, Any] = {"id": "n1", "from_name": "metallicity", "to_name": "image", "type": "number"}
         result = [region | {"value": {"number": round(metallicity_of(task), 3)}}]
         project.loop.client.send("POST", f"/api/tasks/{task}/annotations/", json={"result": result})
     version = project.wait_for_version(2)
@@ -108,9 +108,9 @@ def test_faults_are_named_and_good_tasks_are_predicted(project: Project) -> None
     assert set(predictions) == set(project.to_do())
     named_faults = set()
     for task, result in predictions.items():
-        (region,) = result
-        assert region["value"]["number"] == pytest.approx(metallicity_of(task), abs=0.15), region
-        text, fault = region["meta"]["text"][0], fault_of(places[task])
+        (prediction,) = result
+        assert prediction["value"]["number"] == pytest.approx(metallicity_of(task), abs=0.15), prediction
+        text, fault = prediction["meta"]["text"][0], fault_of(places[task])
         assert "\n" not in text
         if fault:
             assert FAULTS[fault] in text
