@@ -27,7 +27,7 @@ WORKDIR /build
 COPY constraints.txt ./
 RUN pip install -c constraints.txt ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"} torch torchvision \
     && python -c "import torch, torchvision"
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml PACKAGE.md LICENSE ./
 COPY galaxyloop galaxyloop
 COPY backend backend
 COPY sync sync

@@ -8,7 +8,8 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from backend.jobs.pending import PendingEvents
-from backend.jobs.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue_file import QueueUnavailable, check_queue_file
+from backend.lvm.encoder_store import EncoderStore
 from backend.registry.database import open_database
 from backend.registry.records import Project
 from backend.registry.store import Registry
@@ -16,7 +17,7 @@ from backend.settings import Settings
 from sync.label_studio.client import LabelStudioClient
 
 if TYPE_CHECKING:
-    from backend.lvm.encoder_store import EncoderStore
+    from backend.jobs.queue import JobQueue
     from backend.prediction.live import LivePredictors
     from backend.prediction.records import PredictionRecords
 
@@ -43,7 +44,17 @@ class Services:
         self.engine = open_database(settings.database, password=password, patience_s=database_patience_s)
         self.registry = Registry(self.engine, folder=settings.versions_dir)
         self.pending_events = PendingEvents(self.engine)
-        self.queue = JobQueue(settings.queue_file, url=settings.queue_url)
+        if settings.queue_url:
+            self.queue  # noqa: B018 - an invalid URL ends the process here and not at the first event
+        else:
+            check_queue_file(settings.queue_file)
+
+    @cached_property
+    def queue(self) -> JobQueue:
+        """The job queue."""
+        from backend.jobs.queue import JobQueue  # huey imports redis and psycopg where they are installed, .3 s
+
+        return JobQueue(self.settings.queue_file, url=self.settings.queue_url)
 
     @cached_property
     def prediction_records(self) -> PredictionRecords:
@@ -55,8 +66,6 @@ class Services:
     @cached_property
     def encoders(self) -> EncoderStore:
         """The encoders of the data folder."""
-        from backend.lvm.encoder_store import EncoderStore  # imports torch
-
         return EncoderStore(self.settings.encoders_dir)
 
     @cached_property

@@ -16,7 +16,7 @@ __all__ = ["PACKAGES", "build_wheel", "install_wheel", "make_environment"]
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("galaxyloop", "backend", "sync", "labeling_configs")
-METADATA = ("pyproject.toml", "README.md", "LICENSE")
+METADATA = ("pyproject.toml", "PACKAGE.md", "LICENSE")
 BUILD = "import sys; from setuptools import build_meta; build_meta.build_wheel(sys.argv[1])"
 
 

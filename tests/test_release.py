@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from backend.demo.options import TESTED_LABEL_STUDIO
+
 ROOT = Path(__file__).parents[1]
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 
@@ -32,3 +34,19 @@ def test_the_reference_of_the_citation_is_that_of_the_page() -> None:
     page = (ROOT / "docs" / "citing.md").read_text()
     assert f"{{{paper['doi']}}}" in page
     assert all(author["family-names"] in page for author in paper["authors"])
+
+
+def test_the_page_of_the_package_has_no_relative_link_and_the_text_of_the_readme() -> None:
+    """A package index shows the page without the repository: a relative link or picture would lead nowhere."""
+    page = (ROOT / tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["readme"]).read_text()
+    addresses = re.findall(r"(?:\]\(|src=\")([^)\"]*)", page)
+    assert addresses
+    assert all(address.startswith("https://") for address in addresses)
+    introduction = page.partition("\n\n")[0]
+    assert introduction in (ROOT / "README.md").read_text()
+
+
+def test_the_page_of_the_package_and_the_demo_name_the_tested_label_studio() -> None:
+    (pin,) = re.findall(r"^(label-studio==.+)$", (ROOT / "constraints-label-studio.txt").read_text(), re.MULTILINE)
+    assert pin == f"label-studio=={TESTED_LABEL_STUDIO}"
+    assert pin in (ROOT / "PACKAGE.md").read_text()

@@ -14,6 +14,8 @@ from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.cluster.version_bundle import VersionBundle
+    from backend.registry.records import Project, Version
+    from backend.registry.store import Registry
     from backend.settings import Settings
 
 __all__ = ["ChosenHeads", "ConfigOption", "ProjectOption", "VersionOption"]
@@ -54,6 +56,11 @@ class ChosenHeads:
         if self.config is not None:
             read_label_config(self.config)  # names a mistyped config before torch is imported
 
+    def check_version(self, settings: Settings) -> None:
+        """End the command with the reason if the chosen version does not exist or is damaged, before torch is loaded."""
+        if self.project is not None:
+            self._find_version(open_services(settings).registry, self.project)
+
     def bundle(self, settings: Settings, *, label_config: str | None = None) -> VersionBundle:
         """Read the chosen version; end the command with the reason if it does not exist or is damaged.
 
@@ -65,8 +72,6 @@ class ChosenHeads:
         """
         from backend.cluster.version_bundle import bundle_version, without_secrets
         from backend.prediction.factory import SHIPPED_VERSION
-        from backend.registry.damage import find_version_damage
-        from backend.registry.records import RegistryError
 
         xml = read_label_config(self.config) if self.config is not None else None
         settings_to_send = without_secrets(settings)
@@ -74,13 +79,7 @@ class ChosenHeads:
             assert xml is not None, "checked before"
             return bundle_version(None, name=SHIPPED_VERSION, label_config=xml, settings=settings_to_send)
         registry = open_services(settings).registry
-        try:
-            project = registry.project(self.project)
-            version = registry.version_named(project.id, self.version or project.live_name)
-            if reason := find_version_damage(registry, project.id, version.number):
-                stop(f"{version.name} of project {project.id} is damaged: {reason}")
-        except RegistryError as error:
-            stop_for(error)
+        project, version = self._find_version(registry, self.project)
         return bundle_version(
             registry.path(project.id, version.number),
             name=version.name,
@@ -88,3 +87,16 @@ class ChosenHeads:
             settings=settings_to_send,
             head_folders=registry.find_taken_heads(project.id, version.number),
         )
+
+    def _find_version(self, registry: Registry, project_id: int) -> tuple[Project, Version]:
+        from backend.registry.damage import find_version_damage
+        from backend.registry.records import RegistryError
+
+        try:
+            project = registry.project(project_id)
+            version = registry.version_named(project.id, self.version or project.live_name)
+            if reason := find_version_damage(registry, project.id, version.number):
+                stop(f"{version.name} of project {project.id} is damaged: {reason}")
+        except RegistryError as error:
+            stop_for(error)
+        return project, version

@@ -17,7 +17,8 @@ __all__ = ["find_unknown_names"]
 PREFIX = "GALAXYLOOP_"
 OTHER_VARIABLES = frozenset(
     {SECRETS_DIR_VARIABLE}
-    | {f"{PREFIX}{name}" for name in ("LABEL_STUDIO_PASSWORD", "LABEL_STUDIO_USER", "MEMORY", "PROJECT_ID", "SCREENSHOTS")}
+    | {f"{PREFIX}{name}" for name in ("GATEWAY", "MEMORY", "SUBNET")}
+    | {f"{PREFIX}{name}" for name in ("LABEL_STUDIO_PASSWORD", "LABEL_STUDIO_USER", "PROJECT_ID", "SCREENSHOTS")}
 )
 """Variables with the prefix that are no settings: of the containers, the demo and the tests."""
 

@@ -16,8 +16,9 @@ from backend.settings import CONFIG_FILE, Settings
 
 if TYPE_CHECKING:
     from backend.services import Services
+    from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["limit_threads", "log_to_stderr", "open_services", "read_settings"]
+__all__ = ["limit_threads", "log_to_stderr", "open_label_studio", "open_queue", "open_services", "read_settings"]
 
 LIBRARIES = ("asyncio", "httpcore", "httpx", "PIL", "urllib3")
 """Loggers of libraries that write below the level of warnings for each request or job."""
@@ -44,7 +45,7 @@ def read_settings() -> Settings:
 
 def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Services:
     """Open the services of a process; end the command with the reason if they cannot be used."""
-    from backend.jobs.queue import QueueUnavailable
+    from backend.jobs.queue_file import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.services import Services
     from sync.http.network import Proxies, trusted_certificates
@@ -57,6 +58,24 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
     except OSError as error:
         stop(f"the data folder {settings.data_dir} cannot be used: {error.strerror} ({error.filename})")
     except (DatabaseUnavailable, QueueUnavailable, ValueError) as error:
+        stop(str(error))
+
+
+def open_label_studio(services: Services) -> LabelStudioClient:
+    """Return the client of Label Studio; end the command with the reason if its address or key cannot be used."""
+    try:
+        return services.label_studio
+    except ValueError as error:
+        stop(str(error))
+
+
+def open_queue(services: Services) -> None:
+    """Open the job queue of a process that cannot work without it; end the command with the reason if it cannot be used."""
+    from backend.jobs.queue_file import QueueUnavailable
+
+    try:
+        services.queue  # noqa: B018 - opened by the first access
+    except QueueUnavailable as error:
         stop(str(error))
 
 

@@ -8,8 +8,11 @@ from pathlib import Path
 
 from backend.demo.processes import port_is_free
 
-__all__ = ["DemoError", "DemoOptions", "check_machine", "describe_cost"]
+__all__ = ["TESTED_LABEL_STUDIO", "DemoError", "DemoOptions", "check_machine", "describe_cost"]
 
+INSTALLED_IN = ".venv-label-studio"
+"""Label Studio's virtual environment below the folder in which the demo is started."""
+TESTED_LABEL_STUDIO = "1.23.2"
 NEEDED_BYTES = 500 * 2**20
 MEMORY_BYTES = 3 * 2**30
 """Memory of Label Studio, server and worker together, while the worker trains."""
@@ -52,13 +55,19 @@ def check_machine(options: DemoOptions) -> None:
         If one is missing; the message names it and what to do.
     """
     if not options.label_studio.exists():
-        raise DemoError(f"Label Studio is not installed at {options.label_studio}: run `make demo`, which installs it")
+        install = f"python3 -m venv {INSTALLED_IN} && {INSTALLED_IN}/bin/pip install label-studio=={TESTED_LABEL_STUDIO}"
+        raise DemoError(
+            f"Label Studio is not installed at {options.label_studio}: in a checkout run `make demo`, which installs it; "
+            f"elsewhere `{install}`, 1 GB of disk, and then this command again"
+        )
     for name, port, option in (
-        ("Label Studio", options.port, "PORT"),
-        ("the backend", options.backend_port, "BACKEND_PORT"),
+        ("Label Studio", options.port, "--port"),
+        ("the backend", options.backend_port, "--backend-port"),
     ):
         if not port_is_free(port):
-            raise DemoError(f"port {port} for {name} is in use: end that program, or run `make demo {option}=<another>`")
+            variable = option.strip("-").replace("-", "_").upper()
+            remedy = f"end that program, or choose another with {option} (`make demo {variable}=…`)"
+            raise DemoError(f"port {port} for {name} is in use: {remedy}")
     if options.images is not None and not options.images.is_dir():
         raise DemoError(f"{options.images} is not a folder of images")
     options.data_dir.mkdir(parents=True, exist_ok=True)

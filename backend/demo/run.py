@@ -220,7 +220,7 @@ def _watch(studio: LabelStudioServer, children: list[Child], console: Console) -
     while True:
         time.sleep(WATCH_EVERY_S)
         if not studio.running:
-            raise DemoError("Label Studio has ended; run `make demo` again, nothing is lost")
+            raise DemoError("Label Studio has ended; start the demo again, nothing is lost")
         for child in children:
             if not child.running:
                 console.print(f"the {child.name} ended and is restarted; its log is {child.log}")

@@ -24,7 +24,9 @@ from huey.registry import Message
 from huey.serializer import Serializer
 from huey.storage import SqliteStorage
 
-__all__ = ["JobQueue", "QueueUnavailable"]
+from backend.jobs.queue_file import QueueUnavailable, explain_damage
+
+__all__ = ["JobQueue"]
 
 NAME = "galaxyloop"
 POLL_S = 0.5
@@ -34,10 +36,6 @@ RETRY_S = 5.0
 CONNECT_TIMEOUT_S = 2
 ANSWER_TIMEOUT_S = 5
 """Timeout of a Redis command, seconds; longer than the second that an idle worker waits in Redis for a job."""
-
-
-class QueueUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
-    """The queue cannot be used now; pending events stay in the registry."""
 
 
 class JsonSerializer(Serializer):  # type: ignore[misc]  # huey has no type hints
@@ -174,8 +172,7 @@ def _on_file(file: Path) -> Queue:
     try:
         queue = SqliteHuey(NAME, filename=str(file), results=False, serializer=JsonSerializer())
     except sqlite3.Error as error:
-        remedy = "if it is damaged, delete it: it is created again"
-        raise QueueUnavailable(f"the queue {file} cannot be used: {error}; {remedy}") from error
+        raise explain_damage(file, error) from error
     return queue, (sqlite3.Error,), POLL_S
 
 

@@ -19,7 +19,7 @@ from backend.jobs.heartbeat import Heartbeat
 from backend.jobs.lease import Lease, LeaseLostError, hold_lease
 from backend.jobs.memory import return_free_memory
 from backend.jobs.pending import EventTimes
-from backend.jobs.queue import QueueUnavailable
+from backend.jobs.queue_file import QueueUnavailable
 from backend.projects.presence import check_presence, forget_unknown_projects, record_detached
 from backend.registry.connection import is_unusable, reason_of
 from backend.registry.worker_figures import WorkerFiguresStore

@@ -5,7 +5,6 @@ Reading a checkpoint never executes code: safetensors hold numbers and strings o
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -18,6 +17,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from backend.lvm.batch_norm_fusion import fuse_batch_norm
+from backend.lvm.checkpoint_files import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
 from backend.lvm.decoder import Decoder
 from backend.lvm.encoder import FAMILIES, Encoder, EncoderConfig
 from sync.files.atomic import atomic_write
@@ -27,13 +27,8 @@ __all__ = ["SHIPPED_CHECKPOINT", "CheckpointError", "fingerprint", "load_encoder
 FORMAT = "galaxyloop-model-1"
 DECODER = "decoder."
 """Prefix of the names of the decoder's weights; names of the encoder's weights have no prefix."""
-SHIPPED_CHECKPOINT = Path(__file__).parent / "weights" / "encoder.safetensors"
 
 Network = TypeVar("Network", bound=nn.Module)
-
-
-class CheckpointError(ValueError):
-    """A checkpoint that cannot be used; the message gives the reason in one sentence."""
 
 
 def save_model(encoder: Encoder, decoder: Decoder | None, path: Path, *, training: Mapping[str, Any]) -> None:
@@ -88,11 +83,6 @@ def load_model(path: Path) -> tuple[Encoder, Decoder]:
     if not decoder_weights:
         raise CheckpointError(f"the checkpoint {path} holds an encoder without a decoder")
     return _load_weights(Encoder(config), encoder_weights, path), _load_weights(Decoder(config), decoder_weights, path)
-
-
-def fingerprint(path: Path) -> str:
-    """Return the first 16 hexadecimal digits of the SHA-256 hash of a checkpoint."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()[:16]
 
 
 def _read(path: Path) -> tuple[EncoderConfig, dict[str, Tensor]]:

@@ -8,14 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import timm
+from backend.lvm.checkpoint_files import CheckpointError
 
-from backend.lvm.checkpoint import CheckpointError
-from backend.lvm.timm_encoder import CONFIG_NAME, PICKLED_NAMES, WEIGHTS_NAME
+__all__ = ["find_checkpoint", "find_timm_folder"]
 
-__all__ = ["SHIPPED", "find_checkpoint", "find_timm_folder"]
-
-SHIPPED = "shipped"
 HUB_PREFIXES = ("hf_hub:", "hf-hub:")
 LOCAL_PREFIX = "local-dir:"
 CHECKPOINT_SUFFIX = ".safetensors"
@@ -61,7 +57,11 @@ def find_timm_folder(spec: str) -> Path:
     prefix = next((prefix for prefix in HUB_PREFIXES if spec.startswith(prefix)), "")
     if prefix:
         return _download(spec, spec.removeprefix(prefix))
-    config = None if ":" in spec or "/" in spec else timm.models.get_pretrained_cfg(spec)
+    config = None
+    if ":" not in spec and "/" not in spec:
+        import timm  # loads torch
+
+        config = timm.models.get_pretrained_cfg(spec)
     if config is None or not config.hf_hub_id:
         raise CheckpointError(
             f"the encoder {spec} is unknown: write {HUB_PREFIXES[0]}OWNER/NAME, {LOCAL_PREFIX}FOLDER, a name of timm that has "
@@ -74,6 +74,8 @@ def _download(spec: str, name: str) -> Path:
     """Download configuration and weights, safetensors if the repository has them, and return their folder."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    from backend.lvm.timm_encoder import CONFIG_NAME, PICKLED_NAMES, WEIGHTS_NAME
 
     repository, _, revision = name.partition("@")
     try:

@@ -1,6 +1,7 @@
 """The encoders of a data folder, each in a folder of its own that never changes; versions name them by their fingerprint.
 
 An encoder is copied here once. Afterwards neither the network nor the folder that it came from is needed.
+Torch is loaded where an encoder is added or opened, and not to list encoders.
 """
 
 from __future__ import annotations
@@ -12,30 +13,29 @@ import time
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
-from backend.lvm.embeddings import Embedder, Embeddings, EmbeddingSource
-from backend.lvm.encoder_files import (
+from backend.lvm.checkpoint_files import SHIPPED_CHECKPOINT, CheckpointError, fingerprint
+from backend.lvm.encoder_records import (
     CHECKPOINT_NAME,
     IMPORTED,
     OURS,
     RECORD_NAME,
+    SHIPPED,
     StoredEncoder,
-    WriteEncoder,
     hash_files,
-    load_network,
     read_record,
-    write_checkpoint,
-    write_timm,
 )
-from backend.lvm.encoder_specs import SHIPPED, find_checkpoint, find_timm_folder
-from backend.lvm.openvino_encoder import load_fastest_encoder
-from backend.lvm.vectors import ImportedVectors, save_vectors
+from backend.lvm.encoder_specs import find_checkpoint, find_timm_folder
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
-from sync.files.cache import Cache
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from backend.lvm.embeddings import Embedder, EmbeddingSource
+    from backend.lvm.encoder_files import WriteEncoder
+    from sync.files.cache import Cache
 
 __all__ = ["EncoderStore"]
 
@@ -105,10 +105,14 @@ class EncoderStore:
         if spec == SHIPPED:
             return StoredEncoder(self.shipped_name, SHIPPED, OURS, 0, 0, 0.0)
         checkpoint = find_checkpoint(spec)
-        if checkpoint is not None:
-            return self._add(spec, lambda folder: write_checkpoint(checkpoint, folder))
-        source = find_timm_folder(spec)
-        return self._add(spec, lambda folder: write_timm(source, folder, spec))
+        source = find_timm_folder(spec) if checkpoint is None else Path()
+
+        def write(folder: Path) -> tuple[str, int, int]:
+            from backend.lvm.encoder_files import write_checkpoint, write_timm
+
+            return write_timm(source, folder, spec) if checkpoint is None else write_checkpoint(checkpoint, folder)
+
+        return self._add(spec, write)
 
     def add_vectors(self, spec: str, references: Sequence[str], vectors: NDArray[np.float32]) -> StoredEncoder:
         """Add embeddings that another program has computed.
@@ -121,6 +125,8 @@ class EncoderStore:
             References of the images in the data of tasks.
         vectors : ndarray, shape (n, d)
         """
+
+        from backend.lvm.vectors import save_vectors
 
         def write(folder: Path) -> tuple[str, int, int]:
             save_vectors(folder, references, vectors)
@@ -149,7 +155,12 @@ class EncoderStore:
         if hash_files(folder) != name:
             raise CheckpointError(f"the files of the encoder {record.spec} in {folder} were changed: add it again")
         if record.kind == IMPORTED:
+            from backend.lvm.vectors import ImportedVectors
+
             return ImportedVectors(folder)
+        from backend.lvm.embeddings import Embeddings
+        from backend.lvm.encoder_files import load_network
+
         return Embeddings(load_network(record, folder), cache, fingerprint=name)
 
     def embedder(self, name: str) -> Embedder | None:
@@ -160,6 +171,9 @@ class EncoderStore:
         CheckpointError
             As `open`.
         """
+        from backend.lvm.encoder_files import load_network
+        from backend.lvm.openvino_encoder import load_fastest_encoder
+
         if name == self.shipped_name:
             return load_fastest_encoder(SHIPPED_CHECKPOINT)
         record = read_record(self.folder / name)

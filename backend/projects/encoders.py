@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from backend.lvm.encoder_files import StoredEncoder
-from backend.prediction.factory import read_config
-from backend.prediction.project_heads import controls_to_predict
+from backend.lvm.encoder_records import StoredEncoder
 from backend.projects.live_version import make_live
 from backend.registry.records import BASE, RETIRED, RegistryError, Version, config_hash
 from backend.services import Services
@@ -15,6 +13,9 @@ __all__ = ["choose_encoder", "live_encoder", "reads_embeddings", "return_to_earl
 
 def reads_embeddings(label_config: str) -> bool:
     """Return whether a labelling config has controls of classes or numbers: heads of objects stay on the shipped network."""
+    from backend.prediction.factory import read_config  # loads torch, which `encoder list` and `encoder rollback` do not need
+    from backend.prediction.project_heads import controls_to_predict
+
     controls = controls_to_predict(read_config(label_config))
     return any(CONTROLS[control.tag].KIND is not Kind.OBJECTS for control in controls)
 

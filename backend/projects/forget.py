@@ -7,15 +7,18 @@ import shutil
 import time
 import uuid
 from contextlib import suppress
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from sqlalchemy import Engine, delete
 from sqlalchemy.orm import Session
 
 from backend.jobs.lease import hold_lease, holder
-from backend.jobs.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue_file import QueueUnavailable
 from backend.registry.tables import Base, ProcessRow, ProjectRow
 from backend.settings import Settings
+
+if TYPE_CHECKING:
+    from backend.jobs.queue import JobQueue
 
 __all__ = ["Installation", "ProjectInUseError", "forget_project"]
 

@@ -76,12 +76,16 @@ def embeddings_of_chosen(services: Services, project_id: int, tasks: Collection[
     RegistryError, SimilarError, LabelStudioError
         As `request_similar`.
     """
-    from backend.prediction.task_embeddings import ranked_model, read_task_embeddings  # imports torch
-
     project = services.registry.project(project_id)
-    data_of_tasks = {task.id: task.data for task in read_tasks(services.label_studio, project_id, task_ids=tasks)}
+    try:
+        label_studio = services.label_studio
+    except ValueError as error:  # without a key, or with an invalid address
+        raise SimilarError(str(error)) from error
+    data_of_tasks = {task.id: task.data for task in read_tasks(label_studio, project_id, task_ids=tasks)}
     if missing_tasks := sorted(set(tasks) - data_of_tasks.keys()):
         raise SimilarError(f"project {project_id} has no task {_format_tasks(missing_tasks)}")
+    from backend.prediction.task_embeddings import ranked_model, read_task_embeddings  # loads torch, which no error above needs
+
     predictor = services.predictors.of(project, label_config=project.label_config)
     model = ranked_model(predictor.models)
     if model is None:

@@ -7,9 +7,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_arrays
-
 __all__ = ["ARRAYS_NAME", "INDEX", "JSON_NAME", "find_damage", "write_manifest"]
 
 INDEX = "heads.json"
@@ -67,6 +64,9 @@ def _list_expected(folder: Path) -> list[str]:
 
 
 def _is_readable(file: Path) -> bool:
+    from safetensors import SafetensorError
+    from safetensors.numpy import load as load_arrays  # imports NumPy, which commands that list versions do not need
+
     content = file.read_bytes()
     try:
         json.loads(content) if file.suffix == ".json" else load_arrays(content)

@@ -21,7 +21,8 @@ def check(
     worker: Annotated[bool, typer.Option("--worker", help="Check only that a worker runs on this machine.")] = False,
 ) -> None:
     """Check that database, queue and data folder can be used and that server and worker run; exit code 1 if not."""
-    from backend.jobs.queue import JobQueue, QueueUnavailable
+    from backend.jobs.queue import JobQueue
+    from backend.jobs.queue_file import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
     from backend.registry.database import check_tables, open_database
 

@@ -43,7 +43,7 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.doctor.round_trip import check_round_trip
     from backend.doctor.versions import check_versions
     from backend.jobs.heartbeat import KINDS
-    from backend.jobs.queue import QueueUnavailable
+    from backend.jobs.queue_file import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
 
     yield check_data_folder(settings.data_dir)

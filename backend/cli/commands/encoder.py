@@ -13,13 +13,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from backend.cli.progress import show_step, track_items
-from backend.cli.startup import limit_threads, open_services, read_settings
+from backend.cli.startup import limit_threads, open_label_studio, open_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.loop.encoders.trial import Trial
-    from backend.lvm.encoder_files import StoredEncoder
+    from backend.lvm.encoder_records import StoredEncoder
     from backend.services import Services
 
 __all__ = ["list_encoders", "rollback_encoder", "try_encoder", "use_encoder"]
@@ -39,13 +39,15 @@ EmbeddingsFile = Annotated[
 def try_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile = None) -> None:
     """Compare an encoder with the live one on the project's own labels; only annotated tasks are embedded."""
     services = _open(spec, embeddings)
-    from backend.loop.encoders import trial
     from backend.projects.encoders import live_encoder
 
     with _stop_for_errors():
         encoder, _ = _add(services, project, spec, embeddings)
         if encoder.fingerprint == live_encoder(services, project):
             wrong_call(f"project {project} stands on the encoder {encoder.spec} already: try another one")
+        open_label_studio(services)
+        from backend.loop.encoders import trial  # loads torch, which no error above needs
+
         result = trial.try_encoder(
             services,
             project,
@@ -138,14 +140,14 @@ def _add(services: Services, project: int, spec: str, embeddings: Path | None) -
     from sync.label_studio.tasks import read_tasks
 
     config = read_config(services.registry.project(project).label_config)
-    rows = read_embeddings_file(embeddings, read_tasks(services.label_studio, project), config)
+    rows = read_embeddings_file(embeddings, read_tasks(open_label_studio(services), project), config)
     entry = services.encoders.add_vectors(str(embeddings), rows.references, rows.vectors)
     return entry, rows.missing
 
 
 @contextmanager
 def _stop_for_errors() -> Iterator[None]:
-    from backend.lvm.checkpoint import CheckpointError
+    from backend.lvm.checkpoint_files import CheckpointError
     from backend.projects.imported_embeddings import EmbeddingsError
     from backend.projects.live_version import DamagedVersionError
     from backend.registry.records import RegistryError

@@ -75,6 +75,7 @@ def predict(
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
     settings = read_settings()
+    heads.check_version(settings)
     keep_freed_memory()
     from backend.cli.image_files import open_images
     from backend.cli.prediction_inputs import BATCH, TableOptions, read_batches
@@ -113,7 +114,8 @@ def predict(
         figures = {"output": str(output), "version": predictor.version, "images": row_count}
         print_json(figures | {"without_image": without_image, "left_out": left_out})
     else:
-        console.print(f"{output}: {row_count:,} images predicted by {predictor.version}", highlight=False, soft_wrap=True)
+        count = "1 image" if row_count == 1 else f"{row_count:,} images"
+        console.print(f"{output}: {count} predicted by {predictor.version}", highlight=False, soft_wrap=True)
     for name, reason in without_image.items():
         notices.print(f"{name}: predicted without its image: {reason}", highlight=False, soft_wrap=True)
     end_with_left_out(left_out)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from backend.cli.startup import limit_threads, log_to_stderr, open_services, read_settings
+from backend.cli.startup import limit_threads, log_to_stderr, open_queue, open_services, read_settings
 from backend.cli.terminal import wrong_call
 from backend.jobs.memory import limit_arenas
 
@@ -31,6 +31,7 @@ def server() -> None:
     if open_to_all and settings.webhook_secret.get_secret_value():
         wrong_call("set GALAXYLOOP_BASIC_AUTH_PASSWORD too if the webhook secret is set: Start Training sends only basic auth")
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
+    open_queue(services)
     uvicorn.run(
         create_app(services),
         host=settings.host,
@@ -50,4 +51,5 @@ def worker() -> None:
 
     log_to_stderr(settings)
     services = open_services(settings, database_patience_s=DATABASE_PATIENCE_S)
+    open_queue(services)
     run_worker(services)

@@ -50,7 +50,8 @@ def similar(
     services = open_services(read_settings())
     if clear:
         _clear(services, project)
-    elif survey is not None:
+        return
+    if survey is not None:
         _search_survey(services, project, task or [], survey, limit=limit, output=output)
     else:
         _order_queue(services, project, task or [], limit=limit)

@@ -71,6 +71,7 @@ def survey(
     if not (input.startswith("s3://") or output.exists() or os.path.lexists(input) or glob.glob(input, recursive=True)):
         wrong_call(f"{input} does not exist")  # before a model is loaded
     settings = read_settings()
+    heads.check_version(settings)
     keep_freed_memory()
     if "threads" in settings.model_fields_set:  # without this setting the survey uses all cores
         lower_priority(settings)

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from backend.lvm.checkpoint import CheckpointError
-from backend.lvm.encoder_specs import SHIPPED
+from backend.lvm.encoder_records import SHIPPED
 from backend.projects.encoders import reads_embeddings
 from backend.registry.records import BASE, Project
 from backend.services import Services

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,13 @@ def test_unknown_names_in_files_are_reported() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["GALAXYLOOP_BATCH", "GALAXYLOOP_SECRETS_DIR", "GALAXYLOOP_LABEL_STUDIO_URL", "GALAXYLOOP_MEMORY"]
+    "name",
+    [
+        "GALAXYLOOP_BATCH",
+        "GALAXYLOOP_SECRETS_DIR",
+        "GALAXYLOOP_LABEL_STUDIO_URL",
+        *sorted(set(re.findall(r"\$\{(GALAXYLOOP_\w+)", (Path(__file__).parents[3] / "docker-compose.yml").read_text()))),
+    ],
 )
 def test_a_variable_that_galaxyloop_or_its_containers_read_is_not_reported(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")

@@ -10,7 +10,7 @@ import pytest
 from rich.console import Console
 
 from backend.demo import options as demo_options
-from backend.demo.options import DemoError, DemoOptions, check_machine, describe_cost
+from backend.demo.options import TESTED_LABEL_STUDIO, DemoError, DemoOptions, check_machine, describe_cost
 from backend.demo.state import STUDIO_PASSWORD, password_hint
 
 
@@ -32,9 +32,20 @@ def test_the_data_folder_is_private_also_if_an_earlier_release_made_it_public(tm
     assert (tmp_path / "demo").stat().st_mode & 0o777 == 0o700
 
 
-def test_a_missing_label_studio_is_named(tmp_path: Path) -> None:
-    with pytest.raises(DemoError, match="Label Studio is not installed at"):
+def test_a_missing_label_studio_is_named_with_the_commands_that_install_it(tmp_path: Path) -> None:
+    with pytest.raises(DemoError, match="Label Studio is not installed at") as error:
         check_machine(options(tmp_path, label_studio="missing"))
+    assert "in a checkout run `make demo`" in str(error.value)
+    assert f"bin/pip install label-studio=={TESTED_LABEL_STUDIO}`" in str(error.value)
+
+
+def test_a_port_in_use_is_named_with_the_option_and_the_variable_of_make(tmp_path: Path) -> None:
+    choice = options(tmp_path)
+    with socket.socket() as other_program:
+        other_program.bind(("127.0.0.1", choice.backend_port))
+        other_program.listen()
+        with pytest.raises(DemoError, match=r"--backend-port \(`make demo BACKEND_PORT=…`\)"):
+            check_machine(choice)
 
 
 @pytest.mark.parametrize(

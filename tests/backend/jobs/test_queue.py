@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from backend.jobs.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue import JobQueue
+from backend.jobs.queue_file import QueueUnavailable
 
 WORKER = """
 import os, signal, sys

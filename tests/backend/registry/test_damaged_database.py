@@ -11,7 +11,8 @@ from sqlalchemy import Engine, event
 from typer.testing import CliRunner
 
 from backend.cli.app import app
-from backend.jobs.queue import JobQueue, QueueUnavailable
+from backend.jobs.queue import JobQueue
+from backend.jobs.queue_file import QueueUnavailable
 from backend.registry.connection import DatabaseUnavailable
 from backend.registry.database import check_tables, open_database
 

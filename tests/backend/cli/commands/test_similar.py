@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
+from backend.services import Services
+
 
 @pytest.mark.parametrize(
     ("words", "sentence"),
@@ -20,3 +22,11 @@ import pytest
 )
 def test_a_wrong_call_is_one_sentence(run_rejected: Callable[..., str], words: list[str], sentence: str) -> None:
     assert run_rejected("similar", *words) == f"galaxyloop: {sentence}"
+
+
+@pytest.mark.parametrize("words", [["--task", "3"], ["--task", "3", "--survey", "out"]])
+def test_a_missing_key_of_label_studio_is_one_sentence(
+    run_rejected: Callable[..., str], trained_project: Services, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "")
+    assert "the API key of Label Studio is empty" in run_rejected("similar", "7", *words)
