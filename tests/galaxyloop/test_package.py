@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from importlib.metadata import version
+from pathlib import Path
 
+import numpy as np
 import pytest
+from astropy.io import fits
+from astropy.table import Table
+from skimage.data import hubble_deep_field
 
 import galaxyloop
 from backend.prediction.predictor import Predictor
@@ -33,3 +39,20 @@ def test_importing_the_package_imports_no_code() -> None:
     script = "import sys, galaxyloop; print({'backend', 'sync', 'torch'} & set(sys.modules))"
     process = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     assert process.stdout.strip() == "set()"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", ["docs/api.md", "PACKAGE.md"])
+def test_the_example_of_a_page_runs_as_it_is_written(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    y, x = np.mgrid[-12:13, -12:13]
+    psf = np.exp(-(x**2 + y**2) / 8)
+    galaxy = hubble_deep_field()[400:528, 300:428].mean(axis=2)
+    for name, values in (("m51", galaxy), ("galaxy", galaxy), ("psf", psf / psf.sum())):
+        fits.PrimaryHDU(values.astype(np.float32)).writeto(f"{name}.fits")
+    Path("galaxies").mkdir()
+    Table({"task": [1], "class": ["Spiral"]}).write("galaxies/objects.ecsv")
+    (example,) = re.findall(r"```python\n(.*?)```", (Path(__file__).parents[2] / page).read_text(), flags=re.DOTALL)
+    names: dict[str, object] = {}
+    exec(compile(example, page, "exec"), names)
+    assert isinstance(names["image"], galaxyloop.Image)
