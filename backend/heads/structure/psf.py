@@ -96,7 +96,8 @@ def make_psf(pixels: NDArray[np.floating], source: str = "given") -> Psf:
     """
     values = np.asarray(pixels, np.float64)
     if values.ndim != 2 or 0 in values.shape:
-        raise PsfError(f"a PSF is an image with two axes, not an array of shape {values.shape}")
+        content = f"an array of shape {values.shape}" if values.shape else "a single pixel"
+        raise PsfError(f"a PSF is an image with two axes, not {content}")
     if not np.isfinite(values).all():
         raise PsfError(f"the PSF has {np.count_nonzero(~np.isfinite(values))} pixels that are NaN or infinite")
     if not values.any():

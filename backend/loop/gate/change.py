@@ -84,14 +84,14 @@ def limit_change(
         change_of_classes(new, live, project, only_annotated=only_annotated) for only_annotated in (False, True)
     )
     alone = _score_held_out(scores, decision.origin, held_out)
-    limited = decide_on_change(
+    final_decision = decide_on_change(
         decision,
         change=change,
         annotated_change=annotated_change,
         held_out=alone,
         switches_encoder=decision.origin is HeadOrigin.CANDIDATE and switch_encoder(compared_heads),
     )
-    return limited, change
+    return final_decision, change
 
 
 def change_of_classes(new: ClassModel, live: ClassModel, project: ProjectTasks, *, only_annotated: bool) -> float:

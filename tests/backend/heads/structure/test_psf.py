@@ -54,6 +54,7 @@ def test_centre_of_a_psf_between_two_pixels_is_known() -> None:
         (np.ones((7, 7)), "same value"),
         (np.ones(7), "two axes"),
         (np.zeros((0, 4)), "two axes"),
+        (np.float64(1.0), "two axes, not a single pixel"),
         (np.eye(7), "border"),
         (np.pad([[20.0]], 3, constant_values=-0.35), "subtract its sky"),
     ],
