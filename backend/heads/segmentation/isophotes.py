@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.source import ExtractionSettings
+from backend.heads.segmentation.symmetry import BlendShares
 
 __all__ = ["SETTINGS", "IsophoteSettings", "Isophotes", "Map", "Place", "Spot"]
 
@@ -45,12 +46,15 @@ class IsophoteSettings:
         Two peaks are two objects if the saddle between them is below this fraction of the lower peak.
     companion_saddle : float
         The same fraction for a companion inside the outline of a galaxy: see `refine.companions`.
-    isophote : float
-        Fraction of the peak at which annotators draw outlines; the logit is 0 there.
+    isophote, faintest_outline_snr : float
+        The outline is the isophote at this fraction of the peak, at which annotators draw outlines, or at this brightness if it
+        is higher: the fraction of a faint peak lies in the noise. The logit is 0 there.
     slope : float
         Change of the logit per factor e of brightness.
     largest_logit : float
         Largest absolute logit of a first guess.
+    other_logit : float
+        Largest logit of the points of the other object of a blend with one peak.
     margin : float
         Smallest ratio of the brightness under a click to the brightness at the outline.
     core : float
@@ -78,8 +82,10 @@ class IsophoteSettings:
     saddle: float = EXTRACTION.saddle
     companion_saddle: float = 0.8
     isophote: float = EXTRACTION.isophote
+    faintest_outline_snr: float = 2.0
     slope: float = 2.0
     largest_logit: float = 6.0
+    other_logit: float = -2.0
     margin: float = 1.15
     core: float = 0.5
     faintest_snr: float = 1e-3
@@ -139,11 +145,31 @@ class Isophotes:
             no_mask[place] = 0
             return no_mask
         peak = self.peak_place(place)
-        level = min(settings.isophote * float(self.light[peak]), brightness / settings.margin)
-        guess: Map = settings.slope * np.log(self.connection_level(peak) / level)
-        guess = guess.clip(-settings.largest_logit, settings.largest_logit).astype(np.float32)
+        guess = self._logits(self.connection_level(peak), min(self.outline_level(peak), brightness / settings.margin))
+        if self.segments[place]:
+            guess = self._divide_blend(guess, place, peak)
         guess[(self.segments != self.segments[peak]) & (self.segments > 0)] = -settings.largest_logit
         return guess
+
+    def _divide_blend(self, whole: Map, place: Place, peak: Place) -> Map:
+        """Return logits of the clicked object of a blend, from logits of the whole; `peak` is the brightest point."""
+        settings, shares = self.settings, BlendShares.of(self.light, peak)
+        neighbour = shares.neighbour_at(place)
+        if neighbour is None:
+            guess = whole.copy()
+            other = shares.bright_neighbours(place, settings.faintest_outline_snr)
+        else:
+            level = min(self._level_of_outline(float(shares.rest[neighbour])), float(shares.rest[place]) / settings.margin)
+            levels = self.levels[self.levels >= level / 2]
+            guess = self._logits(_connection_level(shares.rest, neighbour, levels, settings), level)
+            other = shares.galaxy_points(place)
+        guess[other] = np.minimum(guess[other], settings.other_logit)
+        return guess
+
+    def _logits(self, brightness: Map, level: float) -> Map:
+        """Return logits of points with this brightness for an outline at a level."""
+        largest, logits = self.settings.largest_logit, self.settings.slope * np.log(brightness / level)
+        return logits.clip(-largest, largest).astype(np.float32)
 
     def guess_from_box(self, box: tuple[float, float, float, float]) -> Map:
         """Return logits of the object with its peak in the core of a box (left, top, right, bottom), clipped to the box."""
@@ -184,8 +210,7 @@ class Isophotes:
         """Return whether a spot lies outside the usual outline of the object under it, or near the outline."""
         place = self.place_of(spot)
         peak = self.peak_place(place)
-        limit = self.settings.margin * self.settings.isophote * self.light[peak]
-        return bool(self.connection_level(peak)[place] < limit)
+        return bool(self.connection_level(peak)[place] < self.settings.margin * self.outline_level(peak))
 
     def companion_segments(self) -> NDArray[np.int32]:
         """Return segments that shallow saddles separate, shape (n, n), numbered in descending order of the peaks."""
@@ -204,6 +229,13 @@ class Isophotes:
         row, column = np.unravel_index(int(segment_light.argmax()), segment_light.shape)
         return int(row), int(column)
 
+    def outline_level(self, peak: Place) -> float:
+        """Return the brightness at the usual outline of the object with this peak."""
+        return self._level_of_outline(float(self.light[peak]))
+
+    def _level_of_outline(self, peak_light: float) -> float:
+        return max(self.settings.isophote * peak_light, self.settings.faintest_outline_snr)
+
     def connection_level(self, place: Place) -> Map:
         """Return the brightest level above which each point is connected to a place, at most its own light, shape (n, n)."""
         parts_here = self.parts[:, place[0], place[1]]
@@ -212,6 +244,15 @@ class Isophotes:
         floor = np.concatenate([[self.settings.faintest_snr], self.levels]).astype(np.float32)
         level: Map = np.minimum(floor[together], self.light.clip(self.settings.faintest_snr))
         return level
+
+
+def _connection_level(light: Map, place: Place, levels: Map, settings: IsophoteSettings) -> Map:
+    """Return the brightest of `levels` above which each point of a map is connected to a place, at most its own light."""
+    connection = np.full(light.shape, settings.faintest_snr, np.float32)
+    for level in levels[levels <= light[place]].tolist():
+        parts, _ = ndimage.label(light >= level)
+        connection[parts == parts[place]] = level
+    return np.minimum(connection, light.clip(settings.faintest_snr))
 
 
 def _segment(light: Map, settings: IsophoteSettings, *, saddle: float) -> NDArray[np.int32]:

@@ -19,7 +19,7 @@ from sync.geometry.footprint import mask_bounds
 
 __all__ = ["OUTLINES_VERSION", "cached_outlines"]
 
-OUTLINES_VERSION = "1"
+OUTLINES_VERSION = "2"
 """Part of the cache keys: increase it when the same network and box give another mask."""
 OUTSIDE = -1.0
 """Logit of points away from the object, which are not stored."""

@@ -87,7 +87,7 @@ def other_objects(isophotes: Isophotes, spots: Sequence[Spot]) -> Flags:
     for spot in spots:
         place = isophotes.place_of(spot)
         peak = isophotes.peak_place(place)
-        outline = min(settings.isophote * float(isophotes.light[peak]), float(isophotes.light[place]) / settings.margin)
+        outline = min(isophotes.outline_level(peak), float(isophotes.light[place]) / settings.margin)
         is_connected = isophotes.connection_level(peak) >= max(outline, settings.faintest_snr)
         is_object = np.bincount(segments[is_connected], minlength=int(segments.max()) + 1) > 0
         is_object[segments[peak]] = True
