@@ -169,7 +169,8 @@ class Isophotes:
     def _logits(self, brightness: Map, level: float) -> Map:
         """Return logits of points with this brightness for an outline at a level."""
         largest, logits = self.settings.largest_logit, self.settings.slope * np.log(brightness / level)
-        return logits.clip(-largest, largest).astype(np.float32)
+        clipped: Map = logits.clip(-largest, largest).astype(np.float32)
+        return clipped
 
     def guess_from_box(self, box: tuple[float, float, float, float]) -> Map:
         """Return logits of the object with its peak in the core of a box (left, top, right, bottom), clipped to the box."""
@@ -252,7 +253,8 @@ def _connection_level(light: Map, place: Place, levels: Map, settings: IsophoteS
     for level in levels[levels <= light[place]].tolist():
         parts, _ = ndimage.label(light >= level)
         connection[parts == parts[place]] = level
-    return np.minimum(connection, light.clip(settings.faintest_snr))
+    level_or_light: Map = np.minimum(connection, light.clip(settings.faintest_snr))
+    return level_or_light
 
 
 def _segment(light: Map, settings: IsophoteSettings, *, saddle: float) -> NDArray[np.int32]:

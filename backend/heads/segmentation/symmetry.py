@@ -106,7 +106,7 @@ class BlendShares:
         settings = self.settings
         parts, count = ndimage.label((self.rest > self.galaxy) & (self.rest >= faintest))
         if not count:
-            return parts > 0
+            return np.zeros(parts.shape, bool)
         peaks = np.asarray(ndimage.maximum(self.rest, parts, np.arange(count + 1)))
         is_bright = peaks >= max(settings.excluded_share * float(self.light[self.peak]), settings.excluded_snr)
         is_bright[[0, parts[place]]] = False
@@ -117,12 +117,15 @@ class BlendShares:
 def _half_turn(light: Map, place: Place) -> Map:
     """Return a map after half a turn around a place; a point whose opposite is outside the map keeps its light."""
     turned = light.copy()
-    (rows, has_row), (columns, has_column) = (
-        (opposite, (opposite >= 0) & (opposite < side))
-        for opposite, side in ((2 * centre - np.arange(side), side) for centre, side in zip(place, light.shape, strict=True))
-    )
+    (rows, has_row), (columns, has_column) = (_opposites(*each) for each in zip(place, light.shape, strict=True))
     turned[np.ix_(has_row, has_column)] = light[np.ix_(rows[has_row], columns[has_column])]
     return turned
+
+
+def _opposites(centre: int, side: int) -> tuple[NDArray[np.intp], Flags]:
+    """Return the index opposite each index of an axis, and whether it is on the axis."""
+    indices: NDArray[np.intp] = 2 * centre - np.arange(side)
+    return indices, (indices >= 0) & (indices < side)
 
 
 def _climb(light: Map, place: Place) -> Place:
