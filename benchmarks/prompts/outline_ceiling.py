@@ -19,7 +19,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.table import Table
 
-from backend.heads.segmentation.isophotes import SETTINGS, Isophotes
+from backend.heads.segmentation.isophote_settings import SETTINGS
+from backend.heads.segmentation.isophotes import Isophotes
 from backend.heads.segmentation.lvm_window_encoder import LvmWindows
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder

@@ -116,10 +116,10 @@ class BlendShares:
 
 def _half_turn(light: Map, place: Place) -> Map:
     """Return a map after half a turn around a place; a point whose opposite is outside the map keeps its light."""
-    turned = light.copy()
+    half_turn = light.copy()
     (rows, has_row), (columns, has_column) = (_opposites(*each) for each in zip(place, light.shape, strict=True))
-    turned[np.ix_(has_row, has_column)] = light[np.ix_(rows[has_row], columns[has_column])]
-    return turned
+    half_turn[np.ix_(has_row, has_column)] = light[np.ix_(rows[has_row], columns[has_column])]
+    return half_turn
 
 
 def _opposites(centre: int, side: int) -> tuple[NDArray[np.intp], Flags]:

@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from numpy.typing import NDArray
 
-from backend.heads.segmentation.isophotes import SETTINGS, Isophotes
+from backend.heads.segmentation.isophote_settings import SETTINGS
+from backend.heads.segmentation.isophotes import Isophotes
 from backend.heads.segmentation.refine import refine_guess
 
 SIDE = 48
