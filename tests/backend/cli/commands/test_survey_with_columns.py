@@ -93,3 +93,15 @@ def test_rows_that_name_their_spectra_need_the_folder(run: Run) -> None:
     run("survey", "galaxies.parquet", "--output", "again", "--project", 7, "--spectra", "spectra")
     (first, *_) = dataset.dataset("again").to_table().to_pylist()
     assert "spectrum" in first["inputs"]["metallicity"]
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_cluster_joins_the_same_columns_and_spectra(run: Run) -> None:
+    words = ("survey", "stamps", "--project", 7, "--table", "galaxies.csv", "--key", "id", "--spectra", "spectra", "--output")
+    for output, engine in (("here", "local"), ("there", "ray")):
+        assert run(*words, output, "--engine", engine).exit_code == 1  # one image is broken
+    tables = [dataset.dataset(output).to_table(columns=["id", "error", "inputs", "missing"]) for output in ("here", "there")]
+    assert tables[0].to_pylist() == tables[1].to_pylist()
+    result = run(*words[:-5], "--table", "galaxies.csv", "--key", "name", "--output", "bad", "--engine", "ray")
+    assert result.exit_code == 1
+    assert "has no column 'name'" in " ".join(result.stderr.split())
