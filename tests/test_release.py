@@ -36,7 +36,7 @@ def test_the_reference_of_the_citation_is_that_of_the_page() -> None:
     assert all(author["family-names"] in page for author in paper["authors"])
 
 
-def test_the_page_of_the_package_has_no_relative_link_and_the_text_of_the_readme() -> None:
+def test_the_page_of_the_package_has_no_relative_link() -> None:
     """A package index shows the page without the repository: a relative link or picture would lead nowhere."""
     page = (ROOT / tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["readme"]).read_text()
     addresses = re.findall(r"(?:\]\(|src=\")([^)\"]*)", page)
