@@ -144,6 +144,7 @@ def _finish(
         faint_places=np.asarray(
             [item.centre for item, has_mask in zip(galaxies, visible, strict=True) if not has_mask], np.float64
         ).reshape(-1, 2),
+        star_places=np.asarray([item.centre for item in stars], np.float64).reshape(-1, 2),
         survey=survey.name,
         surface_brightness=survey.noise_mag - 2.5 * math.log10(ISOPHOTE_SIGMA),
         noise=noise,

@@ -54,6 +54,8 @@ class SurveyScene(Scene):
         Share of other objects in the light under each galaxy, weighted with its own light.
     faint_places : ndarray, shape (m, 2)
         Centres (x, y) of the galaxies that are too faint for a mask, or are hidden; pixels.
+    star_places : ndarray, shape (s, 2)
+        Centres (x, y) of the stars, pixels; faint ones may be invisible in the noise.
     survey : str
         Name of the simulated survey.
     surface_brightness : float
@@ -65,6 +67,7 @@ class SurveyScene(Scene):
     snr: NDArray[np.float64]
     overlap: NDArray[np.float64]
     faint_places: NDArray[np.float64]
+    star_places: NDArray[np.float64]
     survey: str
     surface_brightness: float
     noise: float

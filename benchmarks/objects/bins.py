@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["OVERLAP_BINS", "SNR_BINS", "in_bin", "interval", "title_of"]
+__all__ = ["DRAWS", "OVERLAP_BINS", "SNR_BINS", "in_bin", "interval", "title_of"]
 
 SNR_BINS = ((5.0, 10.0), (10.0, 20.0), (20.0, 50.0), (50.0, np.inf))
 OVERLAP_BINS = ((0.0, 0.02), (0.02, 0.1), (0.1, 0.3), (0.3, 1.0))

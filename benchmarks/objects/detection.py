@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from backend.scenes.scene import SurveyScene
 from benchmarks.detection.scores import Boxes, Finds
-from benchmarks.objects.bins import OVERLAP_BINS, SNR_BINS, in_bin, title_of
+from benchmarks.objects.bins import DRAWS, OVERLAP_BINS, SNR_BINS, in_bin, title_of
 from sync.geometry.overlap import box_overlaps
 
 __all__ = ["DetectedGalaxies", "detect_by_photutils", "detection_rows", "match"]
@@ -28,28 +28,31 @@ SMOOTHING_PX, THRESHOLD_SIGMA, LEAST_AREA_PX, CONTRAST = 1.5, 3.0, 12, 0.001
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DetectedGalaxies:
-    """Galaxies of all scenes and whether each was detected, and the number of false detections.
+    """Galaxies of all scenes and whether each was detected, and the number of false detections of each scene.
 
     Attributes
     ----------
+    image : ndarray of int, shape (n,)
+        Index of the scene of each galaxy.
     snr, overlap : ndarray, shape (n,)
     by_box, by_place : ndarray of bool, shape (n,)
         Whether a detection matches, by the overlap of boxes or by position.
-    false_by_box, false_by_place : int
+    false_by_box, false_by_place : ndarray of int, shape (scenes,)
     """
 
+    image: NDArray[np.intp]
     snr: NDArray[np.float64]
     overlap: NDArray[np.float64]
     by_box: NDArray[np.bool_]
     by_place: NDArray[np.bool_]
-    false_by_box: int
-    false_by_place: int
+    false_by_box: NDArray[np.intp]
+    false_by_place: NDArray[np.intp]
 
 
 def match(scenes: Sequence[SurveyScene], finds: Sequence[Finds], *, least_score: float) -> DetectedGalaxies:
     """Match the detections above a score with the galaxies of each scene, each with at most one."""
     hits: dict[str, list[NDArray[np.bool_]]] = {"box": [], "place": []}
-    false_count = {"box": 0, "place": 0}
+    false_counts: dict[str, list[int]] = {"box": [], "place": []}
     for scene, (boxes, scores) in zip(scenes, finds, strict=True):
         boxes = boxes[scores >= least_score]
         scores = scores[scores >= least_score]
@@ -57,14 +60,15 @@ def match(scenes: Sequence[SurveyScene], finds: Sequence[Finds], *, least_score:
             hit, free = _assign(weights, scores)
             hits[how].append(hit)
             at_faint = _near(boxes, scene.faint_places)
-            false_count[how] += int((free & ~at_faint).sum())
+            false_counts[how].append(int((free & ~at_faint).sum()))
     return DetectedGalaxies(
+        np.repeat(np.arange(len(scenes)), [len(scene) for scene in scenes]),
         np.concatenate([scene.snr for scene in scenes]),
         np.concatenate([scene.overlap for scene in scenes]),
         np.concatenate(hits["box"]),
         np.concatenate(hits["place"]),
-        false_count["box"],
-        false_count["place"],
+        np.asarray(false_counts["box"], np.intp),
+        np.asarray(false_counts["place"], np.intp),
     )
 
 
@@ -73,12 +77,11 @@ def detection_rows(name: str, result: DetectedGalaxies) -> list[list[str]]:
     bright = result.snr >= LEAST_SNR
     rows = [[name, f"S/N above {LEAST_SNR:g}", str(int(bright.sum()))]]
     for hit, false in ((result.by_place, result.false_by_place), (result.by_box, result.false_by_box)):
-        hit_count, total = int((hit & bright).sum()), int(bright.sum())
-        errors = false + total - hit_count
+        hits, totals = (np.bincount(result.image[members], minlength=len(false)) for members in (hit & bright, bright))
         rows[0] += [
-            f"{hit_count / max(total, 1):.3f}",
-            f"{hit_count / max(hit_count + false, 1):.3f}",
-            f"{errors / max(total + false, 1):.3f}",
+            _share(hits, totals),
+            _share(hits, hits + false),
+            _share(false + totals - hits, totals + false),
         ]
     groups = {f"S/N {title_of(edges)}": in_bin(result.snr, edges) for edges in SNR_BINS}
     groups |= {f"overlap {title_of(edges)}, S/N above 10": in_bin(result.overlap, edges) & bright for edges in OVERLAP_BINS}
@@ -86,6 +89,14 @@ def detection_rows(name: str, result: DetectedGalaxies) -> list[list[str]]:
         shares = [f"{hit[members].mean():.3f}" if members.any() else "" for hit in (result.by_place, result.by_box)]
         rows.append([name, title, str(int(members.sum())), shares[0], "", "", shares[1], "", ""])
     return rows
+
+
+def _share(parts: NDArray[np.intp], totals: NDArray[np.intp]) -> str:
+    """Return the sum of `parts` by that of `totals`, of each scene, with its 95 % interval from a bootstrap over the scenes."""
+    samples = np.random.default_rng(0).integers(len(parts), size=(DRAWS, len(parts)))
+    shares = parts[samples].sum(axis=1) / np.maximum(totals[samples].sum(axis=1), 1)
+    low, high = np.quantile(shares, (0.025, 0.975))
+    return f"{parts.sum() / max(int(totals.sum()), 1):.3f} ({low:.3f} to {high:.3f})"
 
 
 def detect_by_photutils(scenes: Sequence[SurveyScene]) -> list[Finds]:

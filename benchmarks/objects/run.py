@@ -3,8 +3,8 @@
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.run DATA [--part val] [--scenes 40]
 (DATA holds fields/, hst_cosmos/ and structure_priors/: docs/scenes.md)
 
-The scenes are those of `backend.scenes.exposures`. `val` is for choices; only `test` writes its section of docs/benchmarks.md
-and benchmarks/results/objects.json. About ten minutes of one core for 40 scenes.
+The scenes are those of `backend.scenes.exposures`. `val` is for choices; only `test` writes: each table its section of
+docs/benchmarks.md and its file in benchmarks/results. About ten minutes of one core for 40 scenes.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ import torch
 from rich.console import Console
 
 from backend.heads.detection.fcos.detector import LearnedDetector
+from backend.heads.detection.grid_search import GridPoint
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
 from backend.heads.segmentation.prompted_masks import PromptedMasks
@@ -56,24 +58,26 @@ def main() -> None:
     torch.set_num_threads(1)
     generator, first = survey_generator_of(options.data, part=options.part), FIRST_SEED[options.part]
     scenes = [generator.draw(first + index, SIDES[index % len(SIDES)]) for index in range(options.scenes)]
-    console, start_s = Console(width=200), time.process_time()
-    tables = []
+    start_s = time.process_time()
     if "clicks" in options.only:
-        tables.append(markdown_table(CLICK_COLUMNS, measure_clicks(scenes), title="Masks by clicks in survey scenes"))
-        console.print(tables[-1], markup=False)
+        rows = measure_clicks(scenes)
+        _report("clicks", markdown_table(CLICK_COLUMNS, rows, title="Masks by clicks in survey scenes"), options, start_s)
+    start_s = time.process_time()
     if "detection" in options.only:
         train = survey_generator_of(options.data, part="train")
         fitting = [train.draw(index, SIDES[index % len(SIDES)]) for index in range(FITTED_ON)]
-        tables.append(markdown_table(DETECTION_COLUMNS, measure_detection(scenes, fitting), title="Detection in survey scenes"))
-        console.print(tables[-1], markup=False)
-    seconds = time.process_time() - start_s
-    console.print(f"{seconds:.0f} s of one core")
-    if options.part == "test" and len(options.only) == 2:
-        intro = (
-            f"{options.scenes} scenes of the test part. One run on {machine_line()}, {seconds / 60:.0f} minutes of one core."
-        )
-        write_numbers(NAME, {"machine": machine_line(), "scenes": options.scenes, "tables": tables})
-        write_section(NAME, "\n\n".join([intro, *tables]))
+        rows = measure_detection(scenes, fitting)
+        _report("detection", markdown_table(DETECTION_COLUMNS, rows, title="Detection in survey scenes"), options, start_s)
+
+
+def _report(what: str, table: str, options: argparse.Namespace, start_s: float) -> None:
+    """Print a table and, for the test part, write its section and its numbers."""
+    minutes = (time.process_time() - start_s) / 60
+    Console(width=200).print(f"{table}\n{minutes:.1f} minutes of one core", markup=False)
+    if options.part == "test":
+        intro = f"{options.scenes} scenes of the test part. One run on {machine_line()}, {minutes:.0f} minutes of one core."
+        write_numbers(f"{NAME}_{what}", {"machine": machine_line(), "scenes": options.scenes, "table": table})
+        write_section(f"{NAME}_{what}", f"{intro}\n\n{table}")
 
 
 def measure_clicks(scenes: Sequence[SurveyScene]) -> list[list[str]]:
@@ -93,13 +97,14 @@ def measure_detection(scenes: Sequence[SurveyScene], fitting: Sequence[SurveySce
     detector = LearnedDetector.load(BASE_DETECTOR)
     detections = [detector.predict(pyramids.of_pixels(scene.image)) for scene in scenes]
     finds = [(detection.boxes.double().numpy(), detection.scores.double().numpy()) for detection in detections]
-    rows = detection_rows("shipped detector", match(scenes, finds, least_score=detector.least_score))
+    rows = detection_rows("learned detector, as shipped", match(scenes, finds, least_score=detector.least_score))
     for title, extractor in (
-        ("source extraction, untrained", SourceDetector.base(CLASSES)),
+        ("source extraction, as shipped", SourceDetector.base(CLASSES)),
+        ("source extraction without recognition", replace(SourceDetector.base(CLASSES), choice=GridPoint())),
         (f"source extraction, fitted on {len(fitting)} scenes", _fit_extraction(fitting)),
     ):
         rows += detection_rows(title, match(scenes, detect_by_extraction(extractor, scenes), least_score=-np.inf))
-    return rows + detection_rows("photutils", match(scenes, detect_by_photutils(scenes), least_score=-np.inf))
+    return rows + detection_rows("photutils, 3 sigma", match(scenes, detect_by_photutils(scenes), least_score=-np.inf))
 
 
 def detect_by_extraction(detector: SourceDetector, scenes: Sequence[SurveyScene]) -> list[Finds]:

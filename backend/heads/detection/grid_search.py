@@ -1,6 +1,6 @@
 """Grid search of the settings of the source detector, by the mean F1 on a project's images.
 
-The defaults are used unless other settings are better by more than one standard error: with few images, the best of hundreds of
+Defaults are used unless other settings are better by more than one standard error: with few images, the best of hundreds of
 settings is mostly a random fluctuation.
 """
 
@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import product
 
 import numpy as np
@@ -18,14 +18,26 @@ from scipy import ndimage
 
 from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.extraction.outlines import outline
+from backend.heads.extraction.recognition.recogniser import recognise
 from backend.heads.extraction.reuse import CACHED_IMAGES, content_of, sources_of
-from backend.heads.extraction.segment import segment
-from backend.heads.extraction.source import ExtractionSettings, Source
+from backend.heads.extraction.segment import SegmentedImage, finite, segment
+from backend.heads.extraction.source import RECOGNISED, ExtractionSettings, Source
 from sync.geometry.corners import box_edges
 from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
-__all__ = ["MATCH_AT", "Grid", "GridPoint", "MatchedSources", "choose", "gather", "grow", "score_grid"]
+__all__ = [
+    "LIKELY_GALAXY",
+    "MATCH_AT",
+    "RECOGNISED_POINT",
+    "Grid",
+    "GridPoint",
+    "MatchedSources",
+    "choose",
+    "gather",
+    "grow",
+    "score_grid",
+]
 
 MATCH_AT = 0.5
 PEAK_SIGMAS = (8.0, 5.0)
@@ -35,11 +47,14 @@ LEAST_AREAS = (12, 30, 80, 200)
 CLEAR_SNR = 40 / 3
 """Smallest signal-to-noise ratio of sources of the untrained detector; deep fields have very many fainter sources."""
 LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
+RECOGNISED_SNRS = (0.0, 10.0, 20.0, 40.0, 80.0)
+LIKELY_GALAXY = 0.4
+"""Smallest probability of a galaxy of the untrained detector, chosen on survey scenes of the `val` part."""
 
 
 @dataclass(frozen=True, slots=True)
 class GridPoint:
-    """One point of the grid; the defaults are those of the untrained detector.
+    """One point of the grid; the defaults are the bright sources without recognition.
 
     Attributes
     ----------
@@ -48,13 +63,22 @@ class GridPoint:
         Ratio of the size of a box to the size of its outline.
     least_snr : float
         Smallest signal-to-noise ratio of a source; unlike `settings.peak_sigma`, it does not change the deblending.
+    least_probability : float
+        Smallest probability that a source is a galaxy, if the settings recognise galaxies.
     """
 
     settings: ExtractionSettings = field(default_factory=ExtractionSettings)
     box_scale: float = 1.0
     least_snr: float = CLEAR_SNR
+    least_probability: float = 0.0
+
+    def admits(self, source: Source) -> bool:
+        """Return whether a source may be an object."""
+        return source.snr >= self.least_snr and not source.galaxy_probability < self.least_probability
 
 
+RECOGNISED_POINT = GridPoint(RECOGNISED, least_snr=0.0, least_probability=LIKELY_GALAXY)
+"""The point of the untrained detector."""
 Grid = dict[GridPoint, float]
 """The F1 of one image at each point of the grid."""
 
@@ -85,10 +109,15 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
 
 
 def choose(grids: Sequence[Grid]) -> GridPoint:
-    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
+    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults.
+
+    The defaults are the likely galaxies or, if these have a lower mean F1, the clear sources without recognition: annotators may
+    mark other objects than galaxies.
+    """
     scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
     best_choice = max(scores, key=lambda choice: float(scores[choice].mean()))
-    return best_choice if clearly_better(scores[best_choice], scores[GridPoint()]) else GridPoint()
+    default = max((RECOGNISED_POINT, GridPoint()), key=lambda choice: float(scores[choice].mean()))
+    return best_choice if clearly_better(scores[best_choice], scores[default]) else default
 
 
 @cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn_boxes: (content_of(image), tuple(drawn_boxes)), lock=threading.Lock())
@@ -98,27 +127,58 @@ def score_grid(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Grid:
 
 
 def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[tuple[GridPoint, float]]:
-    size, target = (image.shape[1], image.shape[0]), box_edges(drawn_boxes)
+    recognition = recognise(finite(image), RECOGNISED)
+    maps = SegmentedImage(recognition.brightness, recognition.segments, recognition.noise)
+    yield from _scores_of_maps(
+        image,
+        drawn_boxes,
+        maps,
+        RECOGNISED,
+        least_areas=(RECOGNISED.minimum_area_px, *LEAST_AREAS),
+        least_snrs=RECOGNISED_SNRS,
+        probabilities=recognition.galaxy_probabilities,
+    )
     for peak_sigma in PEAK_SIGMAS:
-        maps = segment(image, settings=ExtractionSettings(peak_sigma=peak_sigma))
-        windows = [(n, window) for n, window in enumerate(ndimage.find_objects(maps.segments), start=1) if window]
-        snrs = np.asarray([maps.brightness[w][maps.segments[w] == n].max() / maps.noise for n, w in windows])
-        for isophote in ISOPHOTES:
-            edges, areas = np.empty((len(windows), 4)), np.empty(len(windows))
-            for i, (number, window) in enumerate(windows):
-                crop, (x, y) = outline(maps.brightness, maps.segments, number, isophote=isophote, window=window)
-                edges[i], areas[i] = (x, y, x + crop.shape[1], y + crop.shape[0]), crop.sum()
-            for scale in BOX_SCALES:
-                matches = box_overlaps(target, grow(edges, scale, size)) >= MATCH_AT
-                for area, snr in product(LEAST_AREAS, LEAST_SNRS):
-                    settings = ExtractionSettings(peak_sigma=peak_sigma, isophote=isophote, minimum_area_px=area)
-                    yield GridPoint(settings, scale, snr), f1(matches[:, (areas >= area) & (snrs >= snr)])
+        settings = ExtractionSettings(peak_sigma=peak_sigma)
+        maps = segment(image, settings=settings)
+        yield from _scores_of_maps(image, drawn_boxes, maps, settings, least_areas=LEAST_AREAS, least_snrs=LEAST_SNRS)
+
+
+def _scores_of_maps(
+    image: NDArray[np.float32],
+    drawn_boxes: Sequence[Box],
+    maps: SegmentedImage,
+    settings: ExtractionSettings,
+    *,
+    least_areas: Sequence[int],
+    least_snrs: Sequence[float],
+    probabilities: NDArray[np.float32] | None = None,
+) -> Iterator[tuple[GridPoint, float]]:
+    """Yield the points of the grid with the same segments, and their F1."""
+    size, target = (image.shape[1], image.shape[0]), box_edges(drawn_boxes)
+    windows = [(n, window) for n, window in enumerate(ndimage.find_objects(maps.segments), start=1) if window]
+    snrs = np.asarray([maps.brightness[w][maps.segments[w] == n].max() / maps.noise for n, w in windows])
+    least_probabilities = (0.0,)
+    likelihoods = np.ones(len(windows), np.float32)
+    if probabilities is not None:
+        least_probabilities = (LIKELY_GALAXY, 0.0)
+        likelihoods = probabilities[[n - 1 for n, _ in windows]]
+    for isophote in ISOPHOTES:
+        edges, areas = np.empty((len(windows), 4)), np.empty(len(windows))
+        for i, (number, window) in enumerate(windows):
+            crop, (x, y) = outline(maps.brightness, maps.segments, number, isophote=isophote, window=window)
+            edges[i], areas[i] = (x, y, x + crop.shape[1], y + crop.shape[0]), crop.sum()
+        for scale in BOX_SCALES:
+            matches = box_overlaps(target, grow(edges, scale, size)) >= MATCH_AT
+            for area, snr, likely in product(least_areas, least_snrs, least_probabilities):
+                point = GridPoint(replace(settings, isophote=isophote, minimum_area_px=area), scale, snr, likely)
+                yield point, f1(matches[:, (areas >= area) & (snrs >= snr) & (likelihoods >= likely)])
 
 
 def gather(image: NDArray[np.float32], drawn_boxes: Sequence[tuple[Box, str]], choice: GridPoint) -> MatchedSources:
     """Return the sources of `image` with `choice`, each matched to the drawn box of the largest overlap from `MATCH_AT` on."""
     sources_of_image = sources_of(image, choice.settings)
-    sources = tuple(source for source in sources_of_image if source.snr >= choice.least_snr)
+    sources = tuple(source for source in sources_of_image if choice.admits(source))
     labels = tuple(label for _, label in drawn_boxes)
     matches = np.full(len(sources), -1, dtype=np.intp)
     if sources and drawn_boxes:

@@ -40,9 +40,13 @@ of 1 it is 0.721, 0.766 and 0.783."""
 
 
 def raw_scores(sources: Sequence[Source]) -> NDArray[np.float32]:
-    """Return the score of each source in an untrained head, shape (n,), from its signal-to-noise ratio."""
+    """Return the score of each source in an untrained head, shape (n,).
+
+    It is the probability that the source is a galaxy; without recognition, it follows from the signal-to-noise ratio.
+    """
     snr = np.asarray([source.snr for source in sources], dtype=np.float32)
-    return snr / (snr + np.float32(HALF_SCORE_SNR))
+    probabilities = np.asarray([source.galaxy_probability for source in sources], dtype=np.float32)
+    return np.where(np.isnan(probabilities), snr / (snr + np.float32(HALF_SCORE_SNR)), probabilities)
 
 
 def log_probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ multiple of the noise.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,8 @@ from scipy import ndimage
 
 from backend.heads.extraction.features import describe
 from backend.heads.extraction.outlines import outline
-from backend.heads.extraction.segment import SegmentedImage, finite, segment
+from backend.heads.extraction.recognition.recogniser import recognise
+from backend.heads.extraction.segment import SegmentedImage, check_shape, finite, segment
 from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.moments import moment_ellipse
 from sync.geometry.shapes import Box
@@ -34,11 +36,22 @@ class Extraction:
 def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None = None) -> Extraction:
     """Extract the sources of `image`, shape (height, width, 3); see `segment` for parameters and errors."""
     settings = settings or ExtractionSettings()
-    segmentation = segment(image, settings=settings)
-    return Extraction(_measure(finite(image), segmentation, settings), segmentation)
+    if not settings.recognises:
+        segmentation = segment(image, settings=settings)
+        return Extraction(_measure(finite(image), segmentation, settings), segmentation)
+    check_shape(image)
+    pixels = finite(image)
+    recognition = recognise(pixels, settings)
+    segmentation = SegmentedImage(recognition.brightness, recognition.segments, recognition.noise)
+    return Extraction(_measure(pixels, segmentation, settings, recognition.galaxy_probabilities), segmentation)
 
 
-def _measure(image: NDArray[np.float32], segmentation: SegmentedImage, settings: ExtractionSettings) -> tuple[Source, ...]:
+def _measure(
+    image: NDArray[np.float32],
+    segmentation: SegmentedImage,
+    settings: ExtractionSettings,
+    galaxy_probabilities: NDArray[np.float32] | None = None,
+) -> tuple[Source, ...]:
     sources = []
     brightness, segments = segmentation.brightness, segmentation.segments
     for number, window in enumerate(ndimage.find_objects(segments), start=1):
@@ -60,6 +73,7 @@ def _measure(image: NDArray[np.float32], segmentation: SegmentedImage, settings:
                 peak=float(light.max()),
                 snr=float(light.max()) / segmentation.noise,
                 features=describe(image, light, crop, ellipse, corner=(x, y), noise=segmentation.noise),
+                galaxy_probability=math.nan if galaxy_probabilities is None else float(galaxy_probabilities[number - 1]),
             )
         )
     return tuple(sources)

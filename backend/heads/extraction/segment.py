@@ -20,7 +20,7 @@ from backend.heads.extraction.deblend import divide
 from backend.heads.extraction.sky import empty_areas, level_beside, photon_noise, subtract_sky
 from backend.heads.extraction.source import ExtractionSettings
 
-__all__ = ["DETECTION_SIGMA", "SegmentedImage", "finite", "segment"]
+__all__ = ["DETECTION_SIGMA", "SegmentedImage", "check_shape", "finite", "segment"]
 
 DETECTION_SIGMA = 3.0
 
@@ -59,8 +59,7 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
     ValueError
         If the image has another shape.
     """
-    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
+    check_shape(image)
     grey = finite(image).mean(axis=2, dtype=np.float32)
     empty_mask = empty_areas(grey)
     if empty_mask is not None:
@@ -76,6 +75,12 @@ def segment(image: NDArray[np.float32], *, settings: ExtractionSettings) -> Segm
         rise=max(settings.peak_sigma - DETECTION_SIGMA, DETECTION_SIGMA) * noise,  # same height above a halo as above the sky
     )
     return SegmentedImage(brightness, segments, noise)
+
+
+def check_shape(image: NDArray[np.float32]) -> None:
+    """Raise ValueError unless the image has the shape (height, width, 3), with at least one pixel."""
+    if image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
+        raise ValueError(f"an image has the shape (height, width, 3), not {image.shape}")
 
 
 def finite(image: NDArray[np.float32]) -> NDArray[np.float32]:

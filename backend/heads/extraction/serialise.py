@@ -15,11 +15,11 @@ from sync.geometry.shapes import Box, Ellipse, Size
 
 __all__ = ["ARCHIVE_VERSION", "pack", "unpack"]
 
-ARCHIVE_VERSION = "2"
+ARCHIVE_VERSION = "3"
 """Part of the cache key: increase it when the same settings give other sources, or when the format changes."""
 BOX = ("x", "y", "width", "height", "rotation")
 ELLIPSE = ("x", "y", "radius_x", "radius_y", "rotation")
-LIGHT = ("flux", "peak", "snr")
+LIGHT = ("flux", "peak", "snr", "galaxy_probability")
 
 
 def pack(size: Size, sources: Sequence[Source]) -> bytes:

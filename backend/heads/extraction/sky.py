@@ -11,7 +11,7 @@ import sep
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["GREY_LEVEL", "empty_areas", "level_beside", "photon_noise", "subtract_sky"]
+__all__ = ["GREY_LEVEL", "empty_areas", "level_beside", "measure_sky", "photon_noise", "subtract_sky"]
 
 GREY_LEVEL = 1 / 255
 SKY_MESH_PX = 256
@@ -94,19 +94,30 @@ def subtract_sky(smooth: NDArray[np.float32], empty_mask: NDArray[np.bool_] | No
     empty_mask : ndarray of bool, shape (height, width), or None
         Pixels without measurements, from `empty_areas`; 0 in the result.
     """
+    sky, noise = measure_sky(smooth, empty_mask)
+    above = np.ascontiguousarray(smooth - sky)
+    if empty_mask is not None:
+        above[empty_mask] = 0
+    return above, max(noise, GREY_LEVEL)
+
+
+def measure_sky(smooth: NDArray[np.float32], empty_mask: NDArray[np.bool_] | None) -> tuple[NDArray[np.float32], float]:
+    """Return the level of the sky, shape (height, width), and its noise; see `subtract_sky` for the parameters.
+
+    The noise is 0 if the sky has none that can be measured.
+    """
     height, width = smooth.shape
     mesh = SKY_MESH_PX if max(height, width) > SINGLE_MESH_BELOW_PX else max(height, width)
     if empty_mask is None:
         background = sep.Background(smooth, bw=mesh, bh=mesh, fw=3, fh=3)
-        return np.ascontiguousarray(smooth - background.back(dtype=np.float32)), _noise_of(background)
+        return background.back(dtype=np.float32), _noise_of(background)
     # sep does not measure the sky of a mesh that is mostly masked. Therefore all measured pixels form one mesh.
     level_samples = np.ascontiguousarray(smooth[~empty_mask][None])
     background = sep.Background(level_samples, bw=level_samples.size, bh=1, fw=1, fh=1)
-    above = np.where(empty_mask, np.float32(0), smooth - np.float32(background.globalback))
-    return np.ascontiguousarray(above), _noise_of(background)
+    return np.full(smooth.shape, background.globalback, np.float32), _noise_of(background)
 
 
 def _noise_of(background: sep.Background) -> float:
-    """Return the noise, at least one grey level; for a sky without noise, sep reports 1, which is impossible in [0, 1]."""
+    """Return the noise; for a sky without noise, sep reports 1, which is impossible in [0, 1]: the result is then 0."""
     rms = float(background.globalrms)
-    return max(rms, GREY_LEVEL) if rms < 1 else GREY_LEVEL
+    return rms if rms < 1 else 0.0

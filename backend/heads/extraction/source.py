@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from numpy.typing import NDArray
 
 from sync.geometry.shapes import Box, Ellipse
 
-__all__ = ["ExtractionSettings", "Source"]
+__all__ = ["RECOGNISED", "ExtractionSettings", "Source"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,9 @@ class ExtractionSettings:
         Standard deviation of the Gaussian smoothing kernel, pixels.
     saddle : float
         Two peaks are two sources if the saddle between them is below this fraction of the lower peak.
+    recognises : bool
+        Whether a network removes fragments of galaxies and noise, and predicts which sources are galaxies
+        (`backend.heads.extraction.recognition`). It was trained on the sources of `RECOGNISED`.
     """
 
     peak_sigma: float = 8.0
@@ -36,12 +40,17 @@ class ExtractionSettings:
     isophote: float = 0.17
     smoothing_px: float = 1.5
     saddle: float = 0.5
+    recognises: bool = False
 
     def __post_init__(self) -> None:
         if not (self.peak_sigma > 0 and self.minimum_area_px > 0 and self.smoothing_px > 0):
             raise ValueError(f"peak_sigma, minimum_area_px and smoothing_px must be positive, not {self}")
         if not (0 < self.isophote < 1 and 0 < self.saddle < 1):
             raise ValueError(f"isophote and saddle must lie between 0 and 1, not {self}")
+
+
+RECOGNISED = ExtractionSettings(peak_sigma=4.0, minimum_area_px=5, smoothing_px=1.0, saddle=0.95, recognises=True)
+"""Limits so low that nearly all galaxies with a signal-to-noise ratio of 10 are found, and many stars and fragments."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +73,8 @@ class Source:
         `peak` divided by the noise of the smoothed image.
     features : ndarray, shape (len(FEATURES),)
         Catalogue features, with the names in `backend.heads.extraction.features.FEATURES`.
+    galaxy_probability : float
+        Probability that the source is a galaxy; NaN without recognition.
     """
 
     number: int
@@ -75,6 +86,7 @@ class Source:
     peak: float
     snr: float
     features: NDArray[np.float32]
+    galaxy_probability: float = math.nan
 
     @property
     def area(self) -> int:

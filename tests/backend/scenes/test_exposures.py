@@ -35,6 +35,17 @@ def test_listed_galaxies_are_bright_enough_and_others_have_a_position(scenes: li
     assert all(scene.faint_places.shape == (len(scene.faint_places), 2) for scene in scenes)
 
 
+def test_stars_have_a_position(scenes: list[SurveyScene]) -> None:
+    assert sum(len(scene.star_places) for scene in scenes) > 20
+    bright = [
+        scene.image[int(y), int(x)].mean() > np.median(scene.image) + 0.2
+        for scene in scenes
+        for x, y in scene.star_places
+        if 0 <= x < 128 and 0 <= y < 128
+    ]
+    assert any(bright)
+
+
 def test_pixels_are_multiples_of_a_grey_level(scenes: list[SurveyScene]) -> None:
     for scene in scenes:
         assert 0 <= scene.image.min() <= scene.image.max() <= 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,8 @@ from backend.heads.extraction.serialise import pack, unpack
 
 
 def test_every_field_of_every_source_is_restored(sky: Callable[..., Any]) -> None:
-    sources = extract(sky((120, 90), [(30, 20, 5, 4, 20, 0.7), (80, 60, 7, 4, 110, 0.5)])).sources
+    plain_sources = extract(sky((120, 90), [(30, 20, 5, 4, 20, 0.7), (80, 60, 7, 4, 110, 0.5)])).sources
+    sources = [replace(source, galaxy_probability=0.75) for source in plain_sources]
     size, unpacked_sources = unpack(pack((120, 90), sources))
     assert size == (120, 90)
     assert len(sources) == len(unpacked_sources) == 2
