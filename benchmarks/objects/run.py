@@ -20,7 +20,7 @@ import torch
 from rich.console import Console
 
 from backend.heads.detection.fcos.detector import LearnedDetector
-from backend.heads.detection.grid_search import GridPoint
+from backend.heads.detection.grid_search import RECOGNISED_POINT
 from backend.heads.detection.source_detector import SourceDetector
 from backend.heads.extraction.extract import extract
 from backend.heads.segmentation.prompted_masks import PromptedMasks
@@ -99,8 +99,8 @@ def measure_detection(scenes: Sequence[SurveyScene], fitting: Sequence[SurveySce
     finds = [(detection.boxes.double().numpy(), detection.scores.double().numpy()) for detection in detections]
     rows = detection_rows("learned detector, as shipped", match(scenes, finds, least_score=detector.least_score))
     for title, extractor in (
-        ("source extraction, as shipped", SourceDetector.base(CLASSES)),
-        ("source extraction without recognition", replace(SourceDetector.base(CLASSES), choice=GridPoint())),
+        ("source extraction, untrained", SourceDetector.base(CLASSES)),
+        ("source extraction with recognition", replace(SourceDetector.base(CLASSES), choice=RECOGNISED_POINT)),
         (f"source extraction, fitted on {len(fitting)} scenes", _fit_extraction(fitting)),
     ):
         rows += detection_rows(title, match(scenes, detect_by_extraction(extractor, scenes), least_score=-np.inf))

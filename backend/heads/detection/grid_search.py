@@ -1,6 +1,6 @@
 """Grid search of the settings of the source detector, by the mean F1 on a project's images.
 
-Defaults are used unless other settings are better by more than one standard error: with few images, the best of hundreds of
+The defaults are used unless other settings are better by more than one standard error: with few images, the best of hundreds of
 settings is mostly a random fluctuation.
 """
 
@@ -49,12 +49,12 @@ CLEAR_SNR = 40 / 3
 LEAST_SNRS = (CLEAR_SNR, 0.0, 30.0, 60.0, 90.0)
 RECOGNISED_SNRS = (0.0, 10.0, 20.0, 40.0, 80.0)
 LIKELY_GALAXY = 0.4
-"""Smallest probability of a galaxy of the untrained detector, chosen on survey scenes of the `val` part."""
+"""Smallest probability of a galaxy, chosen on survey scenes of the `val` part."""
 
 
 @dataclass(frozen=True, slots=True)
 class GridPoint:
-    """One point of the grid; the defaults are the bright sources without recognition.
+    """One point of the grid; the defaults are those of the untrained detector.
 
     Attributes
     ----------
@@ -78,7 +78,7 @@ class GridPoint:
 
 
 RECOGNISED_POINT = GridPoint(RECOGNISED, least_snr=0.0, least_probability=LIKELY_GALAXY)
-"""The point of the untrained detector."""
+"""The likely galaxies, with faint ones. It is not the default, because recognition removes compact galaxies of the deep field."""
 Grid = dict[GridPoint, float]
 """The F1 of one image at each point of the grid."""
 
@@ -109,15 +109,10 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
 
 
 def choose(grids: Sequence[Grid]) -> GridPoint:
-    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults.
-
-    The defaults are the likely galaxies or, if these have a lower mean F1, the clear sources without recognition: annotators may
-    mark other objects than galaxies.
-    """
+    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
     scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
     best_choice = max(scores, key=lambda choice: float(scores[choice].mean()))
-    default = max((RECOGNISED_POINT, GridPoint()), key=lambda choice: float(scores[choice].mean()))
-    return best_choice if clearly_better(scores[best_choice], scores[default]) else default
+    return best_choice if clearly_better(scores[best_choice], scores[GridPoint()]) else GridPoint()
 
 
 @cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn_boxes: (content_of(image), tuple(drawn_boxes)), lock=threading.Lock())
@@ -127,6 +122,10 @@ def score_grid(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Grid:
 
 
 def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[tuple[GridPoint, float]]:
+    for peak_sigma in PEAK_SIGMAS:
+        settings = ExtractionSettings(peak_sigma=peak_sigma)
+        maps = segment(image, settings=settings)
+        yield from _scores_of_maps(image, drawn_boxes, maps, settings, least_areas=LEAST_AREAS, least_snrs=LEAST_SNRS)
     recognition = recognise(finite(image), RECOGNISED)
     maps = SegmentedImage(recognition.brightness, recognition.segments, recognition.noise)
     yield from _scores_of_maps(
@@ -138,10 +137,6 @@ def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[
         least_snrs=RECOGNISED_SNRS,
         probabilities=recognition.galaxy_probabilities,
     )
-    for peak_sigma in PEAK_SIGMAS:
-        settings = ExtractionSettings(peak_sigma=peak_sigma)
-        maps = segment(image, settings=settings)
-        yield from _scores_of_maps(image, drawn_boxes, maps, settings, least_areas=LEAST_AREAS, least_snrs=LEAST_SNRS)
 
 
 def _scores_of_maps(

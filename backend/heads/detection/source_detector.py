@@ -19,7 +19,7 @@ from backend.heads import storage
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection.grid_search import RECOGNISED_POINT, Grid, GridPoint, choose, gather, grow, score_grid
+from backend.heads.detection.grid_search import Grid, GridPoint, choose, gather, grow, score_grid
 from backend.heads.detection.source_classifiers import (
     DECISIONS,
     calibrate_scores,
@@ -68,7 +68,7 @@ class SourceDetector:
 
     @classmethod
     def base(cls, classes: Sequence[str]) -> Self:
-        """Return the untrained detector, which predicts every likely galaxy with the first class as its label.
+        """Return the untrained detector, which predicts every clear source with the first class as its label.
 
         Raises
         ------
@@ -77,7 +77,7 @@ class SourceDetector:
         """
         if not classes:
             raise ValueError("a detector needs at least one class")
-        return cls(tuple(classes), RECOGNISED_POINT, None, None, classes[0], 0.0)
+        return cls(tuple(classes), GridPoint(), None, None, classes[0], 0.0)
 
     @classmethod
     def fit(

@@ -83,8 +83,7 @@ def test_scores_keep_their_order_and_become_frequencies(tiles: Images) -> None:
     head = Detection.fit(tiles[:10], accept_boxes(tiles, deletions=1), classes=("Galaxy",))
     for image in tiles[10:20]:
         detections = find(head, image)
-        probabilities = [each.source.galaxy_probability for each in detections]
-        assert probabilities == sorted(probabilities, reverse=True)
+        assert [each.source.snr for each in detections] == sorted((each.source.snr for each in detections), reverse=True)
         assert 0.85 < np.mean([each.score for each in detections]) < 0.99
 
 
