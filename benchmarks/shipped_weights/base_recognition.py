@@ -78,7 +78,7 @@ def fit(train: Sequence[Examples], val: Sequence[Examples], *, epochs: int) -> R
         for batch in np.array_split(order, -(-len(order) // IMAGES_A_STEP)):
             loss = _loss(network, [train[index] for index in batch.tolist()])
             optimiser.zero_grad()
-            loss.backward()  # type: ignore[no-untyped-call]
+            loss.backward()
             torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimiser.step()
             rates.step()

@@ -78,7 +78,7 @@ class GridPoint:
 
 
 RECOGNISED_POINT = GridPoint(RECOGNISED, least_snr=0.0, least_probability=LIKELY_GALAXY)
-"""The likely galaxies, with faint ones. It is not the default, because recognition removes compact galaxies of the deep field."""
+"""The likely galaxies, with faint ones; not the default, because recognition removes compact galaxies of the deep field."""
 Grid = dict[GridPoint, float]
 """The F1 of one image at each point of the grid."""
 
@@ -153,8 +153,8 @@ def _scores_of_maps(
     size, target = (image.shape[1], image.shape[0]), box_edges(drawn_boxes)
     windows = [(n, window) for n, window in enumerate(ndimage.find_objects(maps.segments), start=1) if window]
     snrs = np.asarray([maps.brightness[w][maps.segments[w] == n].max() / maps.noise for n, w in windows])
-    least_probabilities = (0.0,)
-    likelihoods = np.ones(len(windows), np.float32)
+    least_probabilities: tuple[float, ...] = (0.0,)
+    likelihoods: NDArray[np.float32] = np.ones(len(windows), np.float32)
     if probabilities is not None:
         least_probabilities = (LIKELY_GALAXY, 0.0)
         likelihoods = probabilities[[n - 1 for n, _ in windows]]
