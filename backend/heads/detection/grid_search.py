@@ -108,11 +108,15 @@ def grow(edges: NDArray[np.float64], scale: float, size: tuple[int, int]) -> NDA
     return np.concatenate([middle - half, middle + half], axis=1).clip(0, limit)
 
 
-def choose(grids: Sequence[Grid]) -> GridPoint:
-    """Return the point of the grid with the best mean F1, if it is clearly better than the defaults."""
-    scores = {choice: np.asarray([grid[choice] for grid in grids]) for choice in grids[0]}
-    best_choice = max(scores, key=lambda choice: float(scores[choice].mean()))
-    return best_choice if clearly_better(scores[best_choice], scores[GridPoint()]) else GridPoint()
+def choose(grids: Sequence[Grid], *, default: GridPoint = GridPoint()) -> GridPoint:
+    """Return the point of the grid with the best mean F1, if it is clearly better than the default.
+
+    Only points with recognition are compared if the default has it, otherwise only points without.
+    """
+    points = [point for point in grids[0] if point.settings.recognises == default.settings.recognises]
+    scores = {point: np.asarray([grid[point] for grid in grids]) for point in points}
+    best_choice = max(points, key=lambda point: float(scores[point].mean()))
+    return best_choice if clearly_better(scores[best_choice], scores[default]) else default
 
 
 @cached(LRUCache(CACHED_IMAGES), key=lambda image, drawn_boxes: (content_of(image), tuple(drawn_boxes)), lock=threading.Lock())

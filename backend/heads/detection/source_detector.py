@@ -19,7 +19,8 @@ from backend.heads import storage
 from backend.heads.classification.morphology import Morphology
 from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, best_least_score
 from backend.heads.detection.detected import BY_EXTRACTION, MAXIMUM_OBJECTS, Detected
-from backend.heads.detection.grid_search import Grid, GridPoint, choose, gather, grow, score_grid
+from backend.heads.detection.grid_search import MATCH_AT, RECOGNISED_POINT, Grid, GridPoint, choose, gather, grow, score_grid
+from backend.heads.detection.metrics import clearly_better, f1
 from backend.heads.detection.source_classifiers import (
     DECISIONS,
     calibrate_scores,
@@ -30,11 +31,16 @@ from backend.heads.detection.source_classifiers import (
     stack_features,
 )
 from backend.heads.errors import NotEnoughLabels
+from backend.heads.extraction.reuse import sources_of
 from backend.heads.extraction.source import ExtractionSettings, Source
 from sync.geometry.corners import box_edges
+from sync.geometry.overlap import box_overlaps
 from sync.geometry.shapes import Box
 
 __all__ = ["SourceDetector"]
+
+Images = Sequence[NDArray[np.float32]]
+Boxes = Sequence[Sequence[tuple[Box, str]]]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -82,14 +88,16 @@ class SourceDetector:
     @classmethod
     def fit(
         cls,
-        images: Sequence[NDArray[np.float32]],
-        boxes: Sequence[Sequence[tuple[Box, str]]],
+        images: Images,
+        boxes: Boxes,
         *,
         classes: Sequence[str],
         grids: Sequence[Grid] | None = None,
         seed: int = 0,
     ) -> Self:
         """Fit a detector to images in which annotators drew a box around every object.
+
+        Recognition of galaxies is used if it is clearly better in a two-fold cross-validation.
 
         Parameters
         ----------
@@ -114,7 +122,18 @@ class SourceDetector:
             grids = [
                 score_grid(image, [box for box, _ in drawn_boxes]) for image, drawn_boxes in zip(images, boxes, strict=True)
             ]
-        choice = choose(grids)
+        choice, faint_choice = choose(grids), choose(grids, default=RECOGNISED_POINT)
+        if sum(grid[faint_choice] for grid in grids) > sum(grid[choice] for grid in grids):
+            scores, faint_scores = (
+                cls._cross_validate(images, boxes, each, classes=classes, seed=seed) for each in (choice, faint_choice)
+            )
+            if clearly_better(faint_scores, scores):
+                choice = faint_choice
+        return cls._fit_choice(images, boxes, choice, classes=classes, seed=seed)
+
+    @classmethod
+    def _fit_choice(cls, images: Images, boxes: Boxes, choice: GridPoint, *, classes: Sequence[str], seed: int) -> Self:
+        """Return a detector with these settings, and with classifiers and calibration fitted to the annotations."""
         examples = [gather(image, drawn_boxes, choice) for image, drawn_boxes in zip(images, boxes, strict=True)]
         labels = [label for drawn_boxes in boxes for _, label in drawn_boxes]
         default = max(classes, key=labels.count)
@@ -126,6 +145,21 @@ class SourceDetector:
         )
         drawn_boxes = sum(len(example.labels) for example in examples)
         return replace(head, least_score=best_least_score(head._scores(sources), drawn_boxes) if sources else 0.0)
+
+    @classmethod
+    def _cross_validate(
+        cls, images: Images, boxes: Boxes, choice: GridPoint, *, classes: Sequence[str], seed: int
+    ) -> NDArray[np.float64]:
+        """Return the F1 of each image, by a detector with these settings that was fitted to every other image."""
+        scores = np.zeros(len(images))
+        for first in (0, 1):
+            head = cls._fit_choice(images[1 - first :: 2], boxes[1 - first :: 2], choice, classes=classes, seed=seed)
+            for index in range(first, len(images), 2):
+                size = (images[index].shape[1], images[index].shape[0])
+                detections = head.select(sources_of(images[index], choice.settings), size=size)
+                target, edges = box_edges([box for box, _ in boxes[index]]), box_edges([each.source.box for each in detections])
+                scores[index] = f1(box_overlaps(target, edges) >= MATCH_AT)
+        return scores
 
     @property
     def settings(self) -> ExtractionSettings:
