@@ -34,5 +34,5 @@ def test_candidates_have_profiles_and_kinds(images: list[Examples]) -> None:
 def test_a_training_can_be_continued(images: list[Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_recognition, "CACHE", tmp_path)
     first = base_recognition.fit(images, images[:2], epochs=2).state_dict()
-    again = base_recognition.fit(images, images[:2], epochs=2).state_dict()
-    assert all((first[name] == again[name]).all() for name in first)
+    second = base_recognition.fit(images, images[:2], epochs=2).state_dict()
+    assert all((first[name] == second[name]).all() for name in first)
