@@ -123,7 +123,7 @@ def _predict(predictor: Predictor, images: LocalImageStore, files: Sequence[byte
         images.hold(batch)
         for rows in predict_rows(list(batch), predictor.models, predictor.extractor):
             assert not isinstance(rows, ImageError)
-            objects: Any = rows[1]["outline"][0]
+            objects: Any = rows[1]["outline"].value
             count += len(objects)
     return count
 

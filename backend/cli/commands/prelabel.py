@@ -81,7 +81,17 @@ def prelabel(
             wrong_call("--only-unlabelled, --limit and --order belong to a PROJECT of Label Studio")
         command = f"galaxyloop survey {shlex.quote(input)}"
         notices.print(f"galaxyloop prelabel --input is now: {command} …", highlight=False, soft_wrap=True)
-        survey(input, output, config, project_option, version, part_images, None, extension, engine, ray_address)
+        survey(
+            input,
+            output,
+            config,
+            project_option,
+            version,
+            part_images=part_images,
+            extension=extension,
+            engine=engine,
+            ray_address=ray_address,
+        )
         return
     if project is None:
         wrong_call("name the PROJECT of Label Studio; for image files without Label Studio use galaxyloop survey")

@@ -29,7 +29,7 @@ def test_nearly_all_galaxies_of_survey_scenes_are_candidates() -> None:
 
 
 def test_the_noise_of_a_grey_sky_is_measured_below_one_grey_level(sky: Sky) -> None:
-    image = np.rint(sky((120, 120), [], noise=0.008) * 255).astype(np.float32) / 255
+    image = (np.rint(sky((120, 120), [], noise=0.008) * 255) / 255).astype(np.float32)
     assert FINEST_NOISE <= find_candidates(image).noise < GREY_LEVEL
 
 
