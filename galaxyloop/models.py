@@ -7,6 +7,7 @@ functions, which compute one after the other.
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Iterable, Sequence
 from functools import cache, partial
 from importlib.resources import files
@@ -32,13 +33,17 @@ CACHE_BYTES = 256 * 2**20
 _lock = threading.RLock()
 
 
-def embed(images: Image | Sequence[Image]) -> NDArray[np.float32]:
+def embed(images: Image | Sequence[Image], *, encoder: str | None = None) -> NDArray[np.float32]:
     """Compute the embeddings of images.
 
     Parameters
     ----------
     images : Image or sequence of Image
         n images from `load_image`.
+    encoder : {"shipped", "shipped-classifier"}
+        ``shipped`` gives 1,920 numbers by two networks; ``shipped-classifier`` gives the first 1,280 of them, by the network of
+        the shipped classifier alone. Without it, ``shipped-classifier`` is used, with a `DeprecationWarning`: the next release
+        will use ``shipped``.
 
     Returns
     -------
@@ -48,13 +53,33 @@ def embed(images: Image | Sequence[Image]) -> NDArray[np.float32]:
     ------
     ImageError
         If an image cannot be embedded.
+    ValueError
+        If the encoder is unknown.
 
     Examples
     --------
-    >>> galaxyloop.embed([galaxyloop.load_image(path) for path in paths]).shape
-    (2, 1280)
+    >>> galaxyloop.embed([galaxyloop.load_image(path) for path in paths], encoder="shipped").shape
+    (2, 1920)
     """
-    return np.stack([features.embedding for features, _ in _predict(images, "morphology") if features.embedding is not None])
+    from backend.lvm.shipped_names import shipped_names
+    from backend.prediction.control_models.training_data import embedding_of
+    from sync.errors.images import ImageError
+
+    if encoder is None:
+        message = "the next release of galaxyloop.embed returns 1,920 numbers: name the encoder, shipped or shipped-classifier"
+        warnings.warn(message, DeprecationWarning, stacklevel=2)
+    encoders = {None: (), "shipped-classifier": (), "shipped": (shipped_names().both,)}
+    if encoder not in encoders:
+        raise ValueError(f"unknown encoder {encoder!r}: write shipped or shipped-classifier")
+    with _lock:
+        factory = _open_factory()[0].on(*encoders[encoder])
+        outcomes = factory.extractor.extract_features(_give_images(images), embed=True)
+    embeddings: list[NDArray[np.float32]] = []
+    for outcome in outcomes:
+        if isinstance(outcome, ImageError):
+            raise outcome
+        embeddings.append(embedding_of(outcome))
+    return np.stack(embeddings)
 
 
 def classify(images: Image | Sequence[Image], *, config: str = "morphology") -> Table:
@@ -172,20 +197,26 @@ def _open_predictor(config: str) -> Predictor:
 
 def _predict(images: Image | Sequence[Image], config: str) -> Iterable[ImageRows]:
     """Predict the controls of a config for each image; raise the error of the first image that fails."""
-    from backend.images.store import StoredImage, image_key
     from backend.prediction.rows import predict_rows
     from sync.errors.images import ImageError
 
-    image_list = [images] if isinstance(images, Image) else list(images)
     with _lock:
         predictor = _open_predictor(config)
-        factory, source = _open_factory()
-        source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in image_list]
-        rows = predict_rows([str(number) for number in range(len(image_list))], predictor.models, factory.extractor)
+        rows = predict_rows(_give_images(images), predictor.models, _open_factory()[0].extractor)
     for row in rows:
         if isinstance(row, ImageError):
             raise row
         yield row
+
+
+def _give_images(images: Image | Sequence[Image]) -> list[str]:
+    """Give images to the factory; return the references by which it opens them."""
+    from backend.images.store import StoredImage, image_key
+
+    image_list = [images] if isinstance(images, Image) else list(images)
+    source = _open_factory()[1]
+    source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in image_list]
+    return [str(number) for number in range(len(image_list))]
 
 
 def _content(image: Image) -> bytes:

@@ -109,26 +109,28 @@ class Encoder(nn.Module):
         )
 
     @torch.inference_mode()
-    def embed(self, images: Tensor) -> Tensor:
-        """Embed images, averaged over four quarter turns.
+    def embed(self, images: Tensor, *, turns: int = 4) -> Tensor:
+        """Embed images, averaged over quarter turns.
 
-        The orientation of a galaxy is arbitrary, and the average is invariant under quarter turns. Mirror images are not
-        averaged: they change the accuracy by at most 0.005 (`docs/benchmarks.md`) and double the time.
+        The orientation of a galaxy is arbitrary, and the average over four turns is invariant under quarter turns. Mirror
+        images are not averaged: they change the accuracy by at most 0.005 (`docs/benchmarks.md`) and double the time.
 
         Parameters
         ----------
         images : Tensor, shape (n, 3, height, width)
             Brightness in [0, 1].
+        turns : int
+            Number of quarter turns, 1 to 4, of which the first leaves the image as it is.
 
         Returns
         -------
         Tensor, shape (n, dimension), float32
         """
         # A rotated view has another memory layout, in which convolutions are slower.
-        views = (view.contiguous(memory_format=torch.channels_last) for view in quarter_turns(images))
+        views = (view.contiguous(memory_format=torch.channels_last) for view in quarter_turns(images, turns))
         return torch.stack([self(view) for view in views]).mean(dim=0).float()
 
 
-def quarter_turns(images: Tensor) -> list[Tensor]:
-    """Return a batch, shape (n, c, h, w), rotated by 0, 90, 180 and 270 degrees."""
-    return [torch.rot90(images, turns, dims=(-2, -1)) for turns in range(4)]
+def quarter_turns(images: Tensor, turns: int = 4) -> list[Tensor]:
+    """Return a batch, shape (n, c, h, w), rotated by 0, 90, 180 and 270 degrees, or by the first of these."""
+    return [torch.rot90(images, count, dims=(-2, -1)) for count in range(turns)]

@@ -13,6 +13,7 @@ __all__ = [
     "OURS",
     "RECORD_NAME",
     "SHIPPED",
+    "SHIPPED_CLASSIFIER",
     "TIMM",
     "StoredEncoder",
     "hash_files",
@@ -23,8 +24,8 @@ RECORD_NAME = "encoder.json"
 CHECKPOINT_NAME = "encoder.safetensors"
 FINGERPRINT_DIGITS = 16
 IMPORTED, OURS, TIMM = "vectors", "galaxyloop", "timm"
-SHIPPED = "shipped"
-"""Specification of the shipped encoder."""
+SHIPPED, SHIPPED_CLASSIFIER = "shipped", "shipped-classifier"
+"""Specifications of the shipped encoder, and of its first network alone, which was the shipped encoder before it had two."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,7 +1,7 @@
 """Specifications of encoders: where the weights of an encoder come from.
 
-`shipped`, `hf_hub:OWNER/NAME`, `local-dir:/folder`, a name of timm such as `convnext_nano.in12k_ft_in1k`, or the path of a
-checkpoint that `galaxyloop pretrain` wrote.
+`shipped`, `shipped-classifier`, `hf_hub:OWNER/NAME`, `local-dir:/folder`, a name of timm such as `convnext_nano.in12k_ft_in1k`,
+or the path of a checkpoint that `galaxyloop pretrain` wrote.
 """
 
 from __future__ import annotations

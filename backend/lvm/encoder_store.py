@@ -22,11 +22,13 @@ from backend.lvm.encoder_records import (
     OURS,
     RECORD_NAME,
     SHIPPED,
+    SHIPPED_CLASSIFIER,
     StoredEncoder,
     hash_files,
     read_record,
 )
 from backend.lvm.encoder_specs import find_checkpoint, find_timm_folder
+from backend.lvm.shipped_names import shipped_names
 from sync.files.atomic import UNFINISHED, flush_folder, rename_folder
 
 if TYPE_CHECKING:
@@ -54,9 +56,19 @@ class EncoderStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.shipped_name = fingerprint(SHIPPED_CHECKPOINT)
+        names = shipped_names()
+        self.shipped_name = names.both
+        self._shipped_by_spec = {
+            spec: StoredEncoder(name, spec, OURS, 0, 0, 0.0)
+            for spec, name in ((SHIPPED, names.both), (SHIPPED_CLASSIFIER, names.classifier))
+        }
         self._by_spec: dict[str, StoredEncoder] = {}
         self._failures: dict[str, tuple[float, CheckpointError]] = {}
+
+    @property
+    def shipped_encoders(self) -> tuple[StoredEncoder, ...]:
+        """The shipped encoder, and the network of the shipped classifier alone."""
+        return tuple(self._shipped_by_spec.values())
 
     def encoders(self) -> list[StoredEncoder]:
         """List the added encoders, the oldest first."""
@@ -65,14 +77,14 @@ class EncoderStore:
 
     def get(self, name: str) -> StoredEncoder | None:
         """Return an encoder by its fingerprint; None if it is not here."""
-        if name == self.shipped_name:
-            return StoredEncoder(name, SHIPPED, OURS, 0, 0, 0.0)
-        return read_record(self.folder / name)
+        return next((encoder for encoder in self.shipped_encoders if encoder.fingerprint == name), None) or read_record(
+            self.folder / name
+        )
 
     def find(self, spec: str) -> StoredEncoder | None:
         """Return the encoder that was added last by a specification; None if none was."""
-        if spec == SHIPPED:
-            return self.get(self.shipped_name)
+        if spec in self._shipped_by_spec:
+            return self._shipped_by_spec[spec]
         return next((record for record in reversed(self.encoders()) if record.spec == spec), None)
 
     def resolve(self, spec: str) -> StoredEncoder:
@@ -102,8 +114,8 @@ class EncoderStore:
         CheckpointError
             If it cannot be read, downloaded or used; the message is one sentence, and the store is unchanged.
         """
-        if spec == SHIPPED:
-            return StoredEncoder(self.shipped_name, SHIPPED, OURS, 0, 0, 0.0)
+        if spec in self._shipped_by_spec:
+            return self._shipped_by_spec[spec]
         checkpoint = find_checkpoint(spec)
         source = find_timm_folder(spec) if checkpoint is None else Path()
 
@@ -163,8 +175,8 @@ class EncoderStore:
 
         return Embeddings(load_network(record, folder), cache, fingerprint=name)
 
-    def embedder(self, name: str) -> Embedder | None:
-        """Load the network of an encoder, to measure its speed; None for imported embeddings.
+    def embedders(self, name: str) -> tuple[Embedder, ...]:
+        """Load the networks of an encoder, to measure its speed; none for imported embeddings.
 
         Raises
         ------
@@ -172,14 +184,17 @@ class EncoderStore:
             As `open`.
         """
         from backend.lvm.encoder_files import load_network
+        from backend.lvm.general_encoder import load_general_encoder
         from backend.lvm.openvino_encoder import load_fastest_encoder
 
-        if name == self.shipped_name:
-            return load_fastest_encoder(SHIPPED_CHECKPOINT)
+        names = shipped_names()
+        if name in (names.both, names.classifier):
+            general = (load_general_encoder(),) if name == names.both else ()
+            return load_fastest_encoder(SHIPPED_CHECKPOINT), *general
         record = read_record(self.folder / name)
         if record is None:
             raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
-        return None if record.kind == IMPORTED else load_network(record, self.folder / name)
+        return () if record.kind == IMPORTED else (load_network(record, self.folder / name),)
 
     def _add(self, spec: str, write: WriteEncoder) -> StoredEncoder:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -189,8 +204,11 @@ class EncoderStore:
             kind, dimension, image_px = write(temporary)
             name = hash_files(temporary)
             record = StoredEncoder(name, spec, kind, dimension, image_px, time.time())
-            if kind == OURS and fingerprint(temporary / CHECKPOINT_NAME) == self.shipped_name:
-                return StoredEncoder(self.shipped_name, SHIPPED, OURS, dimension, image_px, 0.0)
+            if (
+                kind == OURS
+                and fingerprint(temporary / CHECKPOINT_NAME) == self._shipped_by_spec[SHIPPED_CLASSIFIER].fingerprint
+            ):
+                return self._shipped_by_spec[SHIPPED_CLASSIFIER]
             if read_record(self.folder / name) is None:
                 (temporary / RECORD_NAME).write_text(json.dumps(asdict(record)))
                 flush_folder(temporary)

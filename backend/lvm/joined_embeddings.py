@@ -64,16 +64,18 @@ class JoinedEmbeddings:
     ----------
     sources : mapping
         Fingerprint of an encoder to the source of its embeddings, in the order of the columns.
+    joins : mapping, optional
+        Fingerprint of an encoder of several networks to the first and the last of their sources, whose columns are its own.
     """
 
-    def __init__(self, sources: Mapping[str, EmbeddingSource]) -> None:
+    def __init__(self, sources: Mapping[str, EmbeddingSource], *, joins: Mapping[str, tuple[str, str]] | None = None) -> None:
         self._sources = dict(sources)
         ends = np.cumsum([source.dimension for source in self._sources.values()]).tolist()
         starts = [0, *ends[:-1]]
         self.dimension = int(ends[-1])
-        self.columns = EmbeddingColumns(
-            {name: slice(start, end) for name, start, end in zip(self._sources, starts, ends, strict=True)}
-        )
+        parts = {name: slice(start, end) for name, start, end in zip(self._sources, starts, ends, strict=True)}
+        joined_parts = {name: slice(parts[first].start, parts[last].stop) for name, (first, last) in (joins or {}).items()}
+        self.columns = EmbeddingColumns(parts | joined_parts)
 
     def of(self, images: Sequence[StoredImage], references: Sequence[str]) -> NDArray[np.float32]:
         """Return the embeddings of images, shape (n, dimension); parameters and errors are those of `EmbeddingSource`."""

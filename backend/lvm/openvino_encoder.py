@@ -78,17 +78,17 @@ class OpenVinoEncoder(Encoder):
             for level, stride in zip(self._levels(padded_images), self.config.strides, strict=True)
         )
 
-    def embed(self, images: Tensor) -> Tensor:
-        """Embed images, averaged over four quarter turns; see `Encoder.embed`."""
+    def embed(self, images: Tensor, *, turns: int = 4) -> Tensor:
+        """Embed images, averaged over quarter turns; see `Encoder.embed`."""
         vectors: list[NDArray[np.float32]] = []
-        for start in range(0, len(images), VIEWS_AT_ONCE // 4):
-            batch = images[start : start + VIEWS_AT_ONCE // 4]
-            views = torch.cat(quarter_turns(batch))
+        for start in range(0, len(images), VIEWS_AT_ONCE // turns):
+            batch = images[start : start + VIEWS_AT_ONCE // turns]
+            views = torch.cat(quarter_turns(batch, turns))
             if images.shape[-1] == images.shape[-2] == self.config.image_px:
                 (vector,) = self._vector(views)
             else:
                 vector = self(views).numpy()
-            vectors.append(vector.reshape(4, len(batch), -1).mean(axis=0))
+            vectors.append(vector.reshape(turns, len(batch), -1).mean(axis=0))
         return torch.from_numpy(np.concatenate(vectors)) if vectors else torch.empty(0, self.dimension)
 
 
@@ -126,7 +126,7 @@ def load_fastest_encoder(path: Path) -> Encoder:
     return _load(path, path.stat().st_mtime_ns if path.exists() else 0)
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=3)
 def _load(path: Path, _changed_ns: int) -> Encoder:
     encoder = load_encoder(path)
     if importlib.util.find_spec("openvino") is None or not isinstance(encoder.config, EfficientNetConfig):

@@ -71,7 +71,7 @@ class PredictorFactory:
 
     @property
     def shipped_encoder(self) -> str:
-        """Fingerprint of the shipped encoder."""
+        """Fingerprint of the network of the shipped classifier, which also computes feature maps."""
         return self._shipped_parts.encoder
 
     def on(self, *encoders: str) -> Self:
@@ -82,7 +82,10 @@ class PredictorFactory:
         *encoders : str
             Fingerprints; one that cannot be opened is left out and logged, and the heads on it are not usable.
         """
-        names = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
+        fingerprints = self._shipped_parts.names
+        names = tuple(
+            name for name in sorted(set(encoders) - {fingerprints.classifier, fingerprints.general}) if self._open(name)
+        )
         if names == self._extra_names:
             return self
         other = copy.copy(self)  # with the same shipped parts and opened encoders
@@ -106,8 +109,17 @@ class PredictorFactory:
         extractor, shipped_classifier, _ = self._shipped_parts.networks
         if not self._extra_names:
             return extractor
-        sources: dict[str, EmbeddingSource] = {name: self._sources[name] for name in self._extra_names}
-        return extractor.with_embeddings(JoinedEmbeddings(sources | {self.shipped_encoder: shipped_classifier}))
+        fingerprints = self._shipped_parts.names
+        sources: dict[str, EmbeddingSource] = {
+            name: self._sources[name] for name in self._extra_names if name != fingerprints.both
+        }
+        sources[fingerprints.classifier] = shipped_classifier
+        if fingerprints.both not in self._extra_names:
+            return extractor.with_embeddings(JoinedEmbeddings(sources))
+        sources[fingerprints.general] = self._shipped_parts.general_embeddings
+        return extractor.with_embeddings(
+            JoinedEmbeddings(sources, joins={fingerprints.both: (fingerprints.classifier, fingerprints.general)})
+        )
 
     def open(self, reference: str) -> StoredImage:
         """Open one image; this does not load the encoder.
@@ -143,6 +155,9 @@ class PredictorFactory:
         """Open an encoder unless it is open; return whether it can be used."""
         if name not in self._sources:
             try:
+                if name == self._shipped_parts.names.both:
+                    self._sources[name] = self._shipped_parts.general_embeddings
+                    return True
                 if self._store is None:
                     raise CheckpointError(f"the encoder {name} is not here")
                 self._sources[name] = self._store.open(name, self._shipped_parts.cache)

@@ -1,4 +1,4 @@
-"""The shipped network and heads, which all predictors of a process share; they are loaded on first use."""
+"""The shipped networks and heads, which all predictors of a process share; they are loaded on first use."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from backend.heads.segmentation.shipped import Segmenter, open_segmenter
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.images.store import ImageSource
 from backend.images.task_files import TaskFiles
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint
+from backend.lvm.checkpoint import SHIPPED_CHECKPOINT
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
+from backend.lvm.general_encoder import load_general_encoder
 from backend.lvm.joined_embeddings import JoinedEmbeddings
 from backend.lvm.openvino_encoder import load_fastest_encoder
+from backend.lvm.shipped_names import shipped_names
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.features import FeatureExtractor
 from backend.prediction.task_blocks import TaskBlocks
@@ -33,7 +35,14 @@ BASE_MORPHOLOGY = Path(__file__).parents[1] / "heads" / "weights" / "morphology"
 
 
 class ShippedParts:
-    """The shipped network and heads.
+    """The shipped networks and heads.
+
+    Attributes
+    ----------
+    names : ShippedNames
+        Fingerprints of the shipped encoder.
+    encoder : str
+        Fingerprint of the network of the shipped classifier, which also computes feature maps.
 
     Parameters
     ----------
@@ -51,7 +60,8 @@ class ShippedParts:
         data_dir: Path | None,
     ) -> None:
         self.image_store, self.cache, self._maps, self._sam_checkpoint = image_store, cache, maps, sam_checkpoint
-        self.encoder = fingerprint(SHIPPED_CHECKPOINT)
+        self.names = shipped_names()
+        self.encoder = self.names.classifier
         files = TaskFiles(image_store.open, data_dir=data_dir)
         self.blocks = TaskBlocks(
             {SPECTRUM: SpectrumReader(files.read, cache)},
@@ -78,6 +88,17 @@ class ShippedParts:
             self.cache,
         )
         return extractor, embeddings, segmenter
+
+    @cached_property
+    def general_embeddings(self) -> Embeddings:
+        """Source of the embeddings of the general network.
+
+        Raises
+        ------
+        CheckpointError
+            If its weights cannot be read.
+        """
+        return Embeddings(load_general_encoder(load_fastest_encoder), self.cache, fingerprint=self.names.general)
 
     @cached_property
     def morphology(self) -> Morphology:

@@ -26,9 +26,17 @@ def image() -> galaxyloop.Image:
 
 
 def test_embeddings_have_one_row_per_image(image: galaxyloop.Image) -> None:
-    embeddings = galaxyloop.embed([image, image])
-    assert embeddings.shape == (2, 1280)
+    embeddings = galaxyloop.embed([image, image], encoder="shipped")
+    assert embeddings.shape == (2, 1920)
     assert np.array_equal(embeddings[0], embeddings[1])
+    assert np.array_equal(galaxyloop.embed(image, encoder="shipped-classifier"), embeddings[:1, :1280])
+
+
+def test_without_an_encoder_the_change_of_the_next_release_is_announced(image: galaxyloop.Image) -> None:
+    with pytest.warns(DeprecationWarning, match="the next release of galaxyloop.embed returns 1,920 numbers"):
+        assert galaxyloop.embed(image).shape == (1, 1280)
+    with pytest.raises(ValueError, match="unknown encoder 'resnet': write shipped or shipped-classifier"):
+        galaxyloop.embed(image, encoder="resnet")
 
 
 def test_probabilities_of_classes_add_up_to_one(image: galaxyloop.Image) -> None:

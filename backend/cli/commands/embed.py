@@ -33,11 +33,14 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from backend.lvm.encoder import Encoder
+    from backend.lvm.embeddings import Embedder
     from sync.errors.images import ImageError
     from sync.importing.inputs.item import Item
 
-    Read = NDArray[np.float32] | ImageError
+    Frames = tuple[NDArray[np.float32], ...]
+    """Crops of one galaxy, shape (side, side, 3), one for each network."""
+    Read = Frames | ImageError
+    Embedded = NDArray[np.float32] | ImageError
 
 __all__ = ["embed"]
 
@@ -47,7 +50,7 @@ BATCH = 32
 def embed(
     paths: ImagePaths,
     output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the names, `embedding` one row per image.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: the shipped one.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: both shipped networks.")] = None,
     limit: Limit = None,
     extension: Extension = "",
     as_json: AsJson = False,
@@ -67,23 +70,26 @@ def embed(
     with show_step("loading the model"):
         from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError
         from backend.lvm.cropping import frame
+        from backend.lvm.general_encoder import load_general_encoder
         from backend.lvm.openvino_encoder import load_fastest_encoder
 
         try:
-            encoder = load_fastest_encoder(checkpoint or SHIPPED_CHECKPOINT)
+            general = () if checkpoint else (load_general_encoder(),)
+            networks: tuple[Embedder, ...] = (load_fastest_encoder(checkpoint or SHIPPED_CHECKPOINT), *general)
         except CheckpointError as error:
             stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    side = encoder.config.image_px
+    dimension = sum(network.dimension for network in networks)
 
-    def read_frame(item: Item) -> NDArray[np.float32]:
-        return frame(image_store.decode(item.read()).pixels, side=side)
+    def read_frames(item: Item) -> Frames:
+        pixels = image_store.decode(item.read()).pixels
+        return tuple(frame(pixels, side=network.image_px) for network in networks)
 
-    frames = ((item.name, read) for item, read in prefetch_files(images, read_frame, ahead=2 * BATCH))
+    frames = ((item.name, read) for item, read in prefetch_files(images, read_frames, ahead=2 * BATCH))
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embed(encoder, track_items(frames, "embedding", total=len(images))):
+        for path, embedding in _embed(networks, track_items(frames, "embedding", total=len(images))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:
@@ -93,37 +99,40 @@ def embed(
             path, reason = next(iter(left_out.items()))
             stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
         rows.flush()
-        embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.config.dimension))
+        embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)
     if as_json:
         print_json({"output": str(output), "images": len(ids), "left_out": left_out})
     else:
-        line = f"{output}: embeddings of {len(ids):,} images, {encoder.config.dimension} numbers each"
+        line = f"{output}: embeddings of {len(ids):,} images, {dimension:,} numbers each"
         console.print(line, highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 
-def _embed(encoder: Encoder, frames_of_files: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
-    """Embed frames, shape (side, side, 3), in batches; yield embeddings and errors in the order of the input."""
+def _embed(networks: Sequence[Embedder], frames_of_files: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
+    """Embed images in batches; yield embeddings and errors in the order of the input."""
     batch: list[tuple[str, Read]] = []
     for item in frames_of_files:
         batch.append(item)
         if len(batch) == BATCH:
-            yield from _embed_batch(encoder, batch)
+            yield from _embed_batch(networks, batch)
             batch = []
-    yield from _embed_batch(encoder, batch)
+    yield from _embed_batch(networks, batch)
 
 
-def _embed_batch(encoder: Encoder, batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Read]]:
+def _embed_batch(networks: Sequence[Embedder], batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
     import numpy as np
     import torch
 
     from sync.errors.failures import attempt_together
 
-    def embed_frames(frames: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-        vectors: NDArray[np.float32] = encoder.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
-        return vectors
+    def embed_images(images: Sequence[Frames]) -> NDArray[np.float32]:
+        vectors = [
+            network.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
+            for network, frames in zip(networks, zip(*images, strict=True), strict=True)
+        ]
+        return np.concatenate(vectors, axis=1)
 
-    embeddings = iter(attempt_together(embed_frames, [read for _, read in batch if isinstance(read, np.ndarray)]))
+    embeddings = iter(attempt_together(embed_images, [read for _, read in batch if isinstance(read, tuple)]))
     for path, read in batch:
-        yield path, next(embeddings) if isinstance(read, np.ndarray) else read
+        yield path, next(embeddings) if isinstance(read, tuple) else read

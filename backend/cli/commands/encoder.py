@@ -27,7 +27,8 @@ __all__ = ["list_encoders", "rollback_encoder", "try_encoder", "use_encoder"]
 Spec = Annotated[
     str,
     typer.Argument(
-        help="shipped, hf_hub:OWNER/NAME, local-dir:FOLDER, a name of timm, or a checkpoint of galaxyloop pretrain."
+        help="shipped, shipped-classifier, hf_hub:OWNER/NAME, local-dir:FOLDER, a name of timm, or a checkpoint of galaxyloop "
+        "pretrain."
     ),
 ]
 EmbeddingsFile = Annotated[
@@ -90,11 +91,9 @@ def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Num
             stop_for(error)
         versions = services.registry.versions(project)
     table = Table(Column("encoder", no_wrap=True), "specification", "numbers", "image", "added", "versions")
-    shipped_encoder = services.encoders.add("shipped")
-    for encoder in [shipped_encoder, *services.encoders.encoders()]:
-        names = [
-            version.name for version in versions if (version.encoder or shipped_encoder.fingerprint) == encoder.fingerprint
-        ]
+    default = services.encoders.shipped_name
+    for encoder in [*services.encoders.shipped_encoders, *services.encoders.encoders()]:
+        names = [version.name for version in versions if (version.encoder or default) == encoder.fingerprint]
         marks = ["live"] * (encoder.fingerprint == live) + ["chosen"] * (encoder.fingerprint == encoder_of_settings != live)
         table.add_row(
             Text(encoder.fingerprint, "bold" if marks else ""),

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 
 from backend.lvm.checkpoint import CheckpointError
-from backend.lvm.encoder_records import SHIPPED
+from backend.lvm.encoder_records import SHIPPED, SHIPPED_CLASSIFIER
 from backend.projects.encoders import reads_embeddings
 from backend.registry.records import BASE, Project
 from backend.services import Services
@@ -53,7 +53,7 @@ def find_target(services: Services, project: Project) -> EncoderTarget:
     spec = services.settings.encoder or SHIPPED
     problem, name = "", project.encoder
     if not reads_embeddings(project.label_config):
-        spec, name = SHIPPED, predictors.shipped_encoder
+        spec, name = SHIPPED_CLASSIFIER, predictors.shipped_encoder
     elif not name:
         try:
             name = store.resolve(spec).fingerprint

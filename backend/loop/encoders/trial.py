@@ -66,7 +66,7 @@ class Trial:
     not_compared : mapping
         Control's name to the reason why it was not compared.
     speeds : mapping
-        Fingerprint to images per second of the network; without imported embeddings, which need none.
+        Fingerprint to images per second of its networks; without imported embeddings, which need none.
     """
 
     current_encoder: str
@@ -154,6 +154,6 @@ def _compare(
 
 
 def _measure(services: Services, encoders: Sequence[str]) -> dict[str, float]:
-    """Measure the speed of networks; imported embeddings need none."""
-    networks = {encoder: services.encoders.embedder(encoder) for encoder in encoders}
-    return {encoder: measure_speed(network) for encoder, network in networks.items() if network is not None}
+    """Measure the speed of encoders; imported embeddings need no network."""
+    networks = {encoder: services.encoders.embedders(encoder) for encoder in encoders}
+    return {encoder: measure_speed(*group) for encoder, group in networks.items() if group}

@@ -64,6 +64,7 @@ def test_embeddings_equal_those_of_pytorch(encoder: Encoder, reference: Encoder,
     assert embeddings.shape == (count, encoder.dimension)
     assert embeddings.dtype == torch.float32
     assert cosine_similarity(embeddings, reference.embed(images)).min() > LEAST_COSINE
+    assert cosine_similarity(encoder.embed(images, turns=1), reference.embed(images, turns=1)).min() > LEAST_COSINE
 
 
 def test_no_images_have_no_embeddings(encoder: Encoder) -> None:

@@ -93,6 +93,7 @@ def test_an_encoder_is_chosen_listed_and_given_up(run: Callable[..., Result], pr
     assert entry.fingerprint in listing
     assert "chosen" in listing
     assert "live" in listing
+    assert [word for word in listing.split() if word.startswith("shipped")] == ["shipped", "shipped-classifier"]
     assert run("encoder", "rollback", PROJECT).exit_code == 2
 
 
