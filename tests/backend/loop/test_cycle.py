@@ -33,10 +33,14 @@ def live_name(services: Services) -> str:
 
 def train(services: Services, *, label_config: str = CHOICES, live: bool = True) -> int:
     """Write a version without a head, trained on no annotation; return its number."""
-    with services.registry.create_version(PROJECT, label_config=label_config, fingerprint=NO_ANNOTATIONS, learned_from=1) as (
-        folder,
-        number,
-    ):
+    writing = services.registry.create_version(
+        PROJECT,
+        label_config=label_config,
+        fingerprint=NO_ANNOTATIONS,
+        learned_from=1,
+        encoder=services.encoders.shipped_name,
+    )
+    with writing as (folder, number):
         (folder / "heads.json").write_text("{}")
     if live:
         services.registry.promote(PROJECT, number)
