@@ -14,7 +14,7 @@ from tests.small_encoders import save_encoder
 
 
 def write_checkpoint(file: Path) -> str:
-    """Write an encoder that hardly differs from the network of the shipped classifier, so that it cannot be measured as worse."""
+    """Write an encoder so similar to the network of the shipped classifier that it cannot be measured as worse."""
     encoder, decoder = load_model(SHIPPED_CHECKPOINT)
     next(encoder.parameters()).data *= 1.002
     save_model(encoder, decoder, file, training={})
