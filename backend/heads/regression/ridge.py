@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
 from backend.heads import storage
-from backend.heads.errors import NotEnoughLabels
+from backend.heads.errors import HeadError, NotEnoughLabels
 
 __all__ = ["MINIMUM_LABELS", "Parameters", "fit_ridge"]
 
@@ -38,8 +38,9 @@ class Parameters:
         Mean of the values, in their unit.
     noise : float
         Standard deviation of a held-out value about its prediction, at the centre of the training set, in the values' unit.
-    covariance : ndarray, shape (d, d)
-        Growth of the variance of the prediction away from that centre, in units of `noise` squared.
+    root : ndarray, shape (r, d)
+        Its product with a standardised embedding has, as squared length, the growth of the variance of a prediction away from
+        that centre, in units of `noise` squared; r is at most the number of galaxies and d.
     encoder : str
         Fingerprint of the encoder whose embeddings the head reads.
     """
@@ -49,7 +50,7 @@ class Parameters:
     weights: NDArray[np.float32]
     intercept: float
     noise: float
-    covariance: NDArray[np.float32]
+    root: NDArray[np.float32]
     encoder: str = storage.FIRST_ENCODER
 
     @classmethod
@@ -70,7 +71,7 @@ class Parameters:
             If shapes do not fit or a number is not finite.
         """
         head = fit_ridge(embeddings, values)[0]
-        return cls(head.mean, head.scale, head.weights, head.intercept, head.noise, head.covariance)
+        return cls(head.mean, head.scale, head.weights, head.intercept, head.noise, head.root)
 
     def predict(self, embeddings: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """Return values and their standard deviations, shape (n,) and in the values' unit, for embeddings of shape (n, d).
@@ -84,7 +85,7 @@ class Parameters:
         if embeddings.ndim != 2 or embeddings.shape[1] != len(self.mean) or not np.isfinite(embeddings).all():
             raise ValueError(f"embeddings must be finite and of shape (n, {len(self.mean)}), not {embeddings.shape}")
         standard = (embeddings - self.mean) / self.scale
-        leverage = np.einsum("nd,nd->n", standard @ self.covariance, standard).clip(0, None)
+        leverage = np.square(standard @ self.root.T).sum(axis=1)
         values = standard @ self.weights + np.float32(self.intercept)
         return values.astype(np.float32), (self.noise * np.sqrt(1 + leverage)).astype(np.float32)
 
@@ -94,7 +95,7 @@ class Parameters:
             "mean": self.mean,
             "scale": self.scale,
             "weights": self.weights,
-            "covariance": self.covariance,
+            "root": self.root,
             "line": np.array([self.intercept, self.noise]),
         }
 
@@ -104,11 +105,11 @@ class Parameters:
         mean, line = read_array("mean", -1), read_array("line", 2)
         d = len(mean)
         intercept, noise = float(line[0]), float(line[1])
-        return cls(mean, read_array("scale", d), read_array("weights", d), intercept, noise, read_array("covariance", d, d))
+        return cls(mean, read_array("scale", d), read_array("weights", d), intercept, noise, _read_root(read_array, d))
 
     def save(self, folder: Path) -> None:
         """Write JSON and safetensors into `folder`."""
-        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "covariance": self.covariance}
+        arrays = {"mean": self.mean, "scale": self.scale, "weights": self.weights, "root": self.root}
         fields = {"intercept": self.intercept, "noise": self.noise, "encoder": self.encoder}
         storage.write(folder, head=NAME, fields=fields, arrays=arrays)
 
@@ -124,7 +125,7 @@ class Parameters:
             record.array("weights", d),
             record.field("intercept", float),
             record.field("noise", float),
-            record.array("covariance", d, d),
+            _read_root(record.array, d),
             record.encoder,
         )
 
@@ -171,16 +172,25 @@ def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) ->
         strength = min(STRENGTHS, key=lambda x: _leave_one_out_errors(u, s, projection, centred_values, x * n).std())
         penalty = strength * n
         weights = vt.T @ (s / (s**2 + penalty) * projection)
-        # (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
-        covariance = (vt.T / (s**2 + penalty)) @ vt
+        # A root of (X'X + penalty)^-1 on the row space of X only: other directions do not change the prediction.
+        root = vt / np.sqrt(s**2 + penalty)[:, None]
     errors = _leave_one_out_errors(u, s, projection, centred_values, penalty)
     leverage = (u**2 * (s**2 / (s**2 + penalty))).sum(axis=1)
     noise = float(np.sqrt((errors**2 / (1 + leverage)).mean()))
     single = np.float32
-    head = Parameters(
-        mean.astype(single), scale.astype(single), weights.astype(single), intercept, noise, covariance.astype(single)
-    )
+    head = Parameters(mean.astype(single), scale.astype(single), weights.astype(single), intercept, noise, root.astype(single))
     return head, np.asarray(values - errors, np.float64)
+
+
+def _read_root(read_array: Callable[..., NDArray[Any]], d: int) -> NDArray[np.float32]:
+    """Read the root; heads of release 0.1.0 have its square, ``covariance``, shape (d, d)."""
+    try:
+        return read_array("root", -1, d)
+    except HeadError:
+        squares, axes = np.linalg.eigh(read_array("covariance", d, d).astype(np.float64))
+        largest = squares > squares[-1] * np.finfo(np.float32).eps
+        root: NDArray[np.float64] = (axes[:, largest] * np.sqrt(squares[largest])).T
+        return root.astype(np.float32)
 
 
 def _leave_one_out_errors(

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from backend.heads import storage
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.regression import MINIMUM_LABELS, Parameters
 
@@ -63,6 +64,23 @@ def test_a_saved_head_is_loaded_unchanged(tmp_path: Path) -> None:
     head.save(tmp_path)
     for before, after in zip(head.predict(embeddings), Parameters.load(tmp_path).predict(embeddings), strict=True):
         assert (before == after).all()
+
+
+def test_a_head_of_few_galaxies_is_small(tmp_path: Path) -> None:
+    embeddings, values = linear(20, 400, noise=0.1)
+    Parameters.fit(embeddings, values).save(tmp_path)
+    assert sum(file.stat().st_size for file in tmp_path.iterdir()) < 100_000
+
+
+def test_a_head_stored_with_its_covariance_predicts_the_same(tmp_path: Path) -> None:
+    embeddings, values = linear(20, 50, noise=0.1)
+    head = Parameters.fit(embeddings, values)
+    fields = {"intercept": head.intercept, "noise": head.noise, "encoder": head.encoder}
+    arrays = {"mean": head.mean, "scale": head.scale, "weights": head.weights, "covariance": head.root.T @ head.root}
+    storage.write(tmp_path, head="parameters", fields=fields, arrays=arrays)
+    others = linear(30, 50, noise=0.1, seed=1)[0]
+    for now, before in zip(head.predict(others), Parameters.load(tmp_path).predict(others), strict=True):
+        np.testing.assert_allclose(now, before, rtol=1e-3)
 
 
 def test_too_few_values_are_an_error() -> None:
