@@ -39,6 +39,7 @@ class BoundedConnection(HttpToolsProtocol):
     head_timeout_s: float
     _timer: asyncio.TimerHandle | None = None
     _reads_head = True
+    _has_ended = False
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
@@ -52,21 +53,23 @@ class BoundedConnection(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         """Parse the received bytes; reject a head that is too long."""
+        self._has_ended = False
         super().data_received(data)
-        self._head_bytes = self._head_bytes + len(data) if self._reads_head else 0
+        # If a head or a body has ended in these bytes, only the last of them can belong to the next head.
+        self._head_bytes = self._head_bytes + len(data) if self._reads_head and not self._has_ended else 0
         if self._head_bytes > MAX_HEAD_BYTES and not self.transport.is_closing():
             self.send_400_response("The head of the request is too long.")
 
     def on_headers_complete(self) -> None:
         """Stop the timer of the head."""
         super().on_headers_complete()
-        self._reads_head, self._head_bytes = False, 0
+        self._reads_head, self._has_ended = False, True
         self._stop_timer()
 
     def on_message_complete(self) -> None:
         """Record that the next bytes are the head of another request."""
         super().on_message_complete()
-        self._reads_head = True
+        self._reads_head = self._has_ended = True
 
     def on_response_complete(self) -> None:
         """Start the timer of the next head, unless the server already answers another request."""

@@ -78,14 +78,17 @@ def measure_prelabelling(fixture: LabelStudioFixture, config: str, *, tasks: int
     cold = _publish(fixture, project, tasks)
     warm, retrieve = [], []
     for _ in range(rounds):
-        fixture.forget_predictions(project, 1)
+        with fixture.suspended_worker():
+            fixture.forget_predictions(project, 1)
         warm.append(_publish(fixture, project, tasks))
-        fixture.forget_predictions(project, 1)
-        began = time.monotonic()
-        all_tasks = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
-        fixture.client.send("POST", RETRIEVE.format(project), json=all_tasks)
-        retrieve.append(time.monotonic() - began)
-        _check(fixture, project, tasks)
+        with fixture.suspended_worker():
+            fixture.forget_predictions(project, 1)
+            began = time.monotonic()
+            all_tasks = {"selectedItems": {"all": True, "excluded": []}, "project": str(project)}
+            fixture.client.send("POST", RETRIEVE.format(project), json=all_tasks)
+            retrieve.append(time.monotonic() - began)
+            _check(fixture, project, tasks)
+        fixture.rest()
     return Prelabelling(config, tasks, cold, warm, retrieve)
 
 

@@ -6,7 +6,9 @@ All settings but paths, ports and secrets are the product's defaults.
 from __future__ import annotations
 
 import io
+import os
 import secrets
+import signal
 import socket
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -112,13 +114,23 @@ class LabelStudioFixture:
         record = self.find_project(project)
         return record.published_version == record.live_version
 
+    @contextmanager
+    def suspended_worker(self) -> Iterator[None]:
+        """Suspend the worker, which would store predictions again as soon as it finds that some are missing."""
+        self.rest()
+        worker = next(child for child in self.children if child.name == "worker")
+        os.kill(worker.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(worker.pid, signal.SIGCONT)
+
     def forget_predictions(self, project: int, version: int) -> None:
-        """Delete a version's predictions from Label Studio."""
+        """Delete a version's predictions from Label Studio, while the worker is suspended."""
         name = self.name_of(project, version)
         self.client.send("DELETE", f"/api/projects/{project}/model-versions/", json={"model_version": name}, repeatable=True)
         self.client.send("PATCH", f"/api/projects/{project}/", json={"model_version": name}, repeatable=True)
         assert self.count_stored(project, version) == 0
-        self.rest()
 
     def forget_images(self) -> None:
         """Empty the cache of images, embeddings and sources."""

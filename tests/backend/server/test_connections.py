@@ -91,6 +91,20 @@ def test_a_head_that_is_too_long_is_rejected(address: tuple[str, int]) -> None:
         assert b"400 Bad Request" in connection.recv(4096)
 
 
+@pytest.mark.parametrize("separately", [True, False])
+def test_a_body_of_any_size_is_not_taken_for_a_head(separately: bool, address: tuple[str, int]) -> None:
+    body = b'{"action": "TASK_CREATED", "project": {"id": 752}, "more": "' + b"a" * 3 * MAX_HEAD_BYTES + b'"}'
+    head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body)
+    with socket.create_connection(address) as connection:
+        connection.settimeout(5)
+        for part in (head, body) if separately else (head + body,):
+            connection.sendall(part)
+            time.sleep(0.05)
+        assert connection.recv(4096).startswith(b"HTTP/1.1 20")
+        connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(4096).startswith(b"HTTP/1.1 200")
+
+
 def test_requests_in_one_packet_are_answered_in_order(address: tuple[str, int]) -> None:
     with socket.create_connection(address) as connection:
         connection.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n" * 2)
