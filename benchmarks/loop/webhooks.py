@@ -37,7 +37,7 @@ __all__ = [
 AT_ONCE = 50
 ALTERNATIVE_AT_ONCE = 8
 """50 concurrent events in ten rounds started 500 processes, which filled 24 GB and stopped the machine for 20 minutes."""
-BULK_TASKS = 5000
+BULK_TASKS = 1000
 """Smallest number of tasks in a bulk request, so that it lasts longer than the events."""
 GIVE_UP_S = 10.0
 LABEL_STUDIO_GIVES_UP_S = 1.0
