@@ -11,11 +11,14 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backend.survey.errors import SurveyError
 from sync.importing.inputs.item import InputError, Item
 from sync.importing.spectra import SpectrumFolder, refuse_named_spectrum
+
+if TYPE_CHECKING:
+    from sync.importing.inputs.table_join import KeyedTable
 
 __all__ = ["CatalogueFiles", "SurveyCatalogue"]
 
@@ -91,7 +94,7 @@ class SurveyCatalogue:
                 yield refuse_named_spectrum(item) if self._spectra is None else self._spectra.attach(item)
 
 
-def _open_table(run: Mapping[str, Any]) -> Any:
+def _open_table(run: Mapping[str, Any]) -> KeyedTable:
     from sync.importing.inputs.catalogue import open_catalogue  # astropy takes time to import
     from sync.importing.inputs.table_join import KeyedTable
 

@@ -131,11 +131,10 @@ def _scores(image: NDArray[np.float32], drawn_boxes: Sequence[Box]) -> Iterator[
         maps = segment(image, settings=settings)
         yield from _scores_of_maps(image, drawn_boxes, maps, settings, least_areas=LEAST_AREAS, least_snrs=LEAST_SNRS)
     recognition = recognise(finite(image), RECOGNISED)
-    maps = SegmentedImage(recognition.brightness, recognition.segments, recognition.noise)
     yield from _scores_of_maps(
         image,
         drawn_boxes,
-        maps,
+        recognition.segmentation,
         RECOGNISED,
         least_areas=(RECOGNISED.minimum_area_px, *LEAST_AREAS),
         least_snrs=RECOGNISED_SNRS,

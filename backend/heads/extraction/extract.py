@@ -42,8 +42,8 @@ def extract(image: NDArray[np.float32], *, settings: ExtractionSettings | None =
     check_shape(image)
     pixels = finite(image)
     recognition = recognise(pixels, settings)
-    segmentation = SegmentedImage(recognition.brightness, recognition.segments, recognition.noise)
-    return Extraction(_measure(pixels, segmentation, settings, recognition.galaxy_probabilities), segmentation)
+    sources = _measure(pixels, recognition.segmentation, settings, recognition.galaxy_probabilities)
+    return Extraction(sources, recognition.segmentation)
 
 
 def _measure(

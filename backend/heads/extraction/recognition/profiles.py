@@ -50,16 +50,8 @@ def _ring_parts(grey: Tensor, rings: Tensor) -> list[Tensor]:
     mean = grey @ weights
     scatter = (grey.square() @ weights - mean.square()).clamp(min=0).sqrt()
     members = [grey[:, ring] for ring in rings]
-    highest, lowest = (torch.stack([pick(each) for each in members], dim=1) for pick in (_maximum, _minimum))
+    highest, lowest = (torch.stack([pick(each, dim=1) for each in members], dim=1) for pick in (torch.amax, torch.amin))
     return [mean, scatter, highest, lowest]
-
-
-def _maximum(values: Tensor) -> Tensor:
-    return values.amax(dim=1)
-
-
-def _minimum(values: Tensor) -> Tensor:
-    return values.amin(dim=1)
 
 
 def _moments(grey: Tensor, radius: float) -> Tensor:

@@ -20,6 +20,7 @@ from backend.heads.extraction.recognition.candidates import SourceCandidates, fi
 from backend.heads.extraction.recognition.network import KINDS, RecognitionNetwork
 from backend.heads.extraction.recognition.patches import StretchedPlanes
 from backend.heads.extraction.recognition.profiles import profiles_of
+from backend.heads.extraction.segment import SegmentedImage
 from backend.heads.extraction.source import ExtractionSettings
 from backend.heads.network_weights import arrays_of, restore
 
@@ -37,19 +38,13 @@ class RecognisedImage:
 
     Attributes
     ----------
-    brightness : ndarray, shape (height, width)
-        Smoothed, sky-subtracted mean of the bands.
-    segments : ndarray of int32, shape (height, width)
-        0 for sky, otherwise the number of the source, from 1, highest peak first.
-    noise : float
-        Standard deviation of the sky in `brightness`.
+    segmentation : SegmentedImage
+        Segments of galaxies and stars, the highest peak first.
     galaxy_probabilities : ndarray, shape (n,)
         Probability that each source is a galaxy.
     """
 
-    brightness: NDArray[np.float32]
-    segments: NDArray[np.int32]
-    noise: float
+    segmentation: SegmentedImage
     galaxy_probabilities: NDArray[np.float32]
 
 
@@ -100,7 +95,7 @@ def recognise(image: NDArray[np.float32], settings: ExtractionSettings) -> Recog
     if len(rows):
         segments = watershed(-candidates.brightness, markers, mask=candidates.is_detected).astype(np.int32, copy=False)
     galaxies = probabilities[is_source, KINDS.index("galaxy")]
-    return RecognisedImage(candidates.brightness, segments, candidates.noise, galaxies)
+    return RecognisedImage(SegmentedImage(candidates.brightness, segments, candidates.noise), galaxies)
 
 
 @cache

@@ -44,7 +44,7 @@ def test_sources_without_recognition_have_no_probability(scenes: list[SurveyScen
 
 def test_segments_are_numbered_as_the_probabilities(scenes: list[SurveyScene]) -> None:
     recognition = recognise(scenes[1].image, RECOGNISED)
-    assert np.unique(recognition.segments).tolist() == list(range(len(recognition.galaxy_probabilities) + 1))
+    assert np.unique(recognition.segmentation.segments).tolist() == list(range(len(recognition.galaxy_probabilities) + 1))
 
 
 @pytest.mark.parametrize("level", [0.0, 0.3, 1.0])
