@@ -12,8 +12,8 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from backend.loop.gate.candidates import CandidateScores
-from backend.loop.gate.decision import Decision, HeadOrigin, decide_on_change
-from backend.loop.gate.head_scorer import ComparedHead, model_of, switch_encoder
+from backend.loop.gate.decision import Decision, EncoderSwitch, HeadOrigin, decide_on_change
+from backend.loop.gate.head_scorer import ComparedHead, model_of
 from backend.loop.scores.comparison import Comparison, compare
 from backend.prediction.control_models import ClassModel
 from backend.prediction.control_models.agreement import class_agreement
@@ -49,6 +49,7 @@ def limit_change(
     project: ProjectTasks,
     *,
     held_out: Collection[int],
+    switch: EncoderSwitch,
 ) -> tuple[Decision, float | None]:
     """Apply `decide_on_change` to the decision on a control that holds classes.
 
@@ -64,6 +65,8 @@ def limit_change(
     project : ProjectTasks
     held_out : collection of int
         Tasks that are used for validation and never for training.
+    switch : EncoderSwitch
+        Whether the candidate's head stands on another encoder than the live one, and why.
 
     Returns
     -------
@@ -84,13 +87,7 @@ def limit_change(
         change_of_classes(new, live, project, only_annotated=only_annotated) for only_annotated in (False, True)
     )
     alone = _score_held_out(scores, decision.origin, held_out)
-    final_decision = decide_on_change(
-        decision,
-        change=change,
-        annotated_change=annotated_change,
-        held_out=alone,
-        switches_encoder=decision.origin is HeadOrigin.CANDIDATE and switch_encoder(compared_heads),
-    )
+    final_decision = decide_on_change(decision, change=change, annotated_change=annotated_change, held_out=alone, switch=switch)
     return final_decision, change
 
 

@@ -12,7 +12,7 @@ from backend.heads.classification.combined import CombinedClasses
 from backend.heads.detection.detection import Detection
 from backend.heads.regression import Regression
 from backend.loop.gate.candidates import CandidateScores
-from backend.loop.gate.decision import Decision, HeadOrigin, ObjectCounts, decide
+from backend.loop.gate.decision import Decision, EncoderSwitch, HeadOrigin, ObjectCounts, decide
 from backend.loop.gate.evidence import (
     NAMES,
     as_evidence,
@@ -21,7 +21,7 @@ from backend.loop.gate.evidence import (
     measure_calibration,
     measure_numbers,
 )
-from backend.loop.gate.head_scorer import ComparedHead, switch_encoder
+from backend.loop.gate.head_scorer import ComparedHead
 from backend.loop.scores.comparison import Comparison, ComparisonResult, compare
 from backend.prediction.control_models import model_class
 from backend.prediction.control_models.examples import Examples
@@ -39,6 +39,7 @@ def decide_control(
     compared_heads: Sequence[ComparedHead],
     truth: Examples,
     new: tuple[str, ...],
+    switch: EncoderSwitch,
 ) -> tuple[Decision, dict[str, Any]]:
     """Decide which head goes live for one control.
 
@@ -53,6 +54,8 @@ def decide_control(
         Annotated labels of the control.
     new : tuple of str
         Labels that only the candidate predicts.
+    switch : EncoderSwitch
+        Whether the candidate's head stands on another encoder than the live one, and why.
 
     Returns
     -------
@@ -79,7 +82,7 @@ def decide_control(
             new_labels=new,
             objects=objects,
             has_more_labels=_has_more_labels(compared_heads),
-            switches_encoder=switch_encoder(compared_heads),
+            switch=switch,
         )
     evidence: dict[str, Any] = as_evidence(decision, comparisons, agreements)
     if new:

@@ -1,7 +1,7 @@
 """Decide which head predicts a control from now on: the candidate's, the live version's or the shipped one.
 
 One rule for all controls, applied to comparisons that other modules compute. If a comparison is not significant, the live head
-is kept, with three exceptions: a candidate on a chosen encoder, one with a new label, and one that was trained on more labels
+is kept, with three exceptions: a candidate on another encoder, one with a new label, and one that was trained on more labels
 and is likely better.
 """
 
@@ -12,16 +12,28 @@ from enum import StrEnum
 
 from backend.loop.scores.comparison import TIE, Comparison, ComparisonResult
 
-__all__ = ["MARGIN", "Decision", "HeadOrigin", "ObjectCounts", "decide", "decide_on_change"]
+__all__ = ["MARGIN", "Decision", "EncoderSwitch", "HeadOrigin", "ObjectCounts", "decide", "decide_on_change"]
 
 MARGIN = 0.05
-"""Largest loss of agreement (scores are between 0 and 1) at which a candidate with a new label is accepted; also the largest
-change of the classes of tasks without an annotation that needs no confirmation by the held-out tasks."""
+"""Largest loss of agreement (scores are between 0 and 1) at which a candidate with a new label, or on the encoder of a new
+release, is accepted; also the largest change of the classes of tasks without an annotation that needs no confirmation by the
+held-out tasks."""
 
 
 REACH = 1.5
 """Largest ratio of a head's change on tasks without an annotation to its change on annotated tasks that needs no
 confirmation by the held-out tasks."""
+
+
+class EncoderSwitch(StrEnum):
+    """Why the candidate stands on another encoder than the live version."""
+
+    NONE = "none"
+    """It stands on the same one."""
+    CHOSEN = "chosen"
+    """A user has chosen the encoder, for the project or in the settings."""
+    RELEASE = "release"
+    """The shipped encoder of this release is another one than that of the release that trained the live version."""
 
 
 class HeadOrigin(StrEnum):
@@ -73,7 +85,7 @@ def decide(
     new_labels: tuple[str, ...] = (),
     objects: ObjectCounts | None = None,
     has_more_labels: bool = False,
-    switches_encoder: bool = False,
+    switch: EncoderSwitch = EncoderSwitch.NONE,
 ) -> Decision:
     """Decide which head predicts one control.
 
@@ -90,8 +102,8 @@ def decide(
     has_more_labels : bool
         Whether the candidate was trained on more labels than the live version's head; False where the live version has no head
         of its own.
-    switches_encoder : bool
-        Whether the candidate stands on the encoder that a user has chosen, and the live version on another one.
+    switch : EncoderSwitch
+        Whether the candidate stands on another encoder than the live version, and why.
 
     Notes
     -----
@@ -101,8 +113,8 @@ def decide(
     2. A candidate that is significantly worse than the shipped head, or than the live version, is rejected.
     3. A candidate that is significantly better than the live version is accepted.
     4. If the comparison with the live version is not significant, the candidate is accepted if it stands on an encoder that a
-       user has chosen instead of that of the live version, or if it has a label that the live version lacks, and the lower ends
-       of both intervals are above ``-MARGIN``.
+       user has chosen instead of that of the live version. It is also accepted if it stands on the encoder of a new release, or
+       has a label that the live version lacks, and the lower ends of both intervals are above ``-MARGIN``.
     5. It is also accepted if it was trained on more labels than the live head, its difference is above `TIE` at the lower level
        `LIKELY_LEVEL`, and it is at least as good as the shipped head. More labels are a reason to expect a better head, so less
        evidence is asked for.
@@ -120,9 +132,13 @@ def decide(
         return Decision(fallback, "is worse")
     if versus_live.answer is ComparisonResult.BETTER:
         return Decision(HeadOrigin.CANDIDATE, "is better")
-    if switches_encoder:
+    if switch is EncoderSwitch.CHOSEN:
         return Decision(HeadOrigin.CANDIDATE, "stands on the chosen encoder and is not significantly worse")
-    if new_labels and min(versus_live.low, versus_shipped.low) > -MARGIN:
+    is_close = min(versus_live.low, versus_shipped.low) > -MARGIN
+    if switch is EncoderSwitch.RELEASE and is_close:
+        reason = f"stands on the shipped encoder of this release and is not worse by more than {MARGIN:g}"
+        return Decision(HeadOrigin.CANDIDATE, reason)
+    if new_labels and is_close:
         labels = ", ".join(map(repr, new_labels))
         return Decision(HeadOrigin.CANDIDATE, f"predicts {labels} and is not worse by more than {MARGIN:g}")
     is_likely_better = versus_live.likely_low > TIE and versus_shipped.difference >= 0
@@ -132,7 +148,12 @@ def decide(
 
 
 def decide_on_change(
-    decision: Decision, *, change: float, annotated_change: float, held_out: Comparison, switches_encoder: bool = False
+    decision: Decision,
+    *,
+    change: float,
+    annotated_change: float,
+    held_out: Comparison,
+    switch: EncoderSwitch = EncoderSwitch.NONE,
 ) -> Decision:
     """Keep the live head if another head changes the predictions of tasks without an annotation too much.
 
@@ -144,8 +165,9 @@ def decide_on_change(
         Change of the live head's predictions on tasks without an annotation, and on the annotated ones (`change_of_classes`).
     held_out : Comparison
         The same heads on held-out tasks only, which are a random sample of all tasks.
-    switches_encoder : bool
-        As in `decide`. Other features change all predictions, so their change does not limit an encoder that a user has chosen.
+    switch : EncoderSwitch
+        As in `decide`. Other features change all predictions. So the change does not limit a candidate on an encoder that a
+        user has chosen, unless the candidate is significantly worse on the held-out tasks.
 
     Returns
     -------
@@ -153,11 +175,12 @@ def decide_on_change(
         `decision`, or one for the live head if `change` exceeds both `MARGIN` and `REACH` times `annotated_change`, and the
         other head is not significantly better on the held-out tasks.
     """
+    is_chosen = decision.origin is HeadOrigin.CANDIDATE and switch is EncoderSwitch.CHOSEN
     if (
         decision.origin is HeadOrigin.LIVE
         or change <= max(MARGIN, REACH * annotated_change)
         or held_out.answer is ComparisonResult.BETTER
-        or switches_encoder
+        or (is_chosen and held_out.answer is not ComparisonResult.WORSE)
     ):
         return decision
     reason = (

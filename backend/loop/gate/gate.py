@@ -24,7 +24,7 @@ from backend.loop.gate.evidence import (
     as_evidence,
     describe_decision,
 )
-from backend.loop.gate.head_scorer import ComparedHead
+from backend.loop.gate.head_scorer import ComparedHead, find_switch
 from backend.loop.gate.known_labels import new_labels
 from backend.loop.gate.restored_pictures import decide_restored
 from backend.loop.scores.clicks import click_scores
@@ -86,6 +86,7 @@ def run_gate(
     truth = gather_project_examples(annotations, config, controls, predictors=predictors)
     heads = _read_heads(services, project, config, candidate, live, truth)
     predictors = heads.predictors
+    default_encoder = "" if project.encoder else services.encoders.shipped_name
     evidence: dict[str, dict[str, Any]] = {}
     decisions: dict[str, Decision] = {}
     tasks: set[int] = set()
@@ -95,11 +96,12 @@ def run_gate(
             continue
         scores = score_candidates(predictors, control, [*compared_heads, ComparedHead()], truth[control.name], snapshot.sides)
         new = new_labels(predictors.base, control, *compared_heads)
-        decision, control_evidence = decide_control(control, scores, compared_heads, truth[control.name], new)
+        switch = find_switch(*compared_heads, default_encoder=default_encoder)
+        decision, control_evidence = decide_control(control, scores, compared_heads, truth[control.name], new, switch)
         if scores is not None:
             all_tasks = ProjectTasks(project_tasks, config, predictors)
             decision, change = limit_change(
-                decision, scores, compared_heads, control, all_tasks, held_out=snapshot.sides.held_out
+                decision, scores, compared_heads, control, all_tasks, held_out=snapshot.sides.held_out, switch=switch
             )
             if change is not None:
                 control_evidence |= {"change": change, "taken": str(decision.origin), "reason": decision.reason}

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from backend.heads import EmbeddedHead, Head
 from backend.heads.feature_blocks import NO_BLOCKS
 from backend.loop.examples.held_out import Sides
+from backend.loop.gate.decision import EncoderSwitch
 from backend.loop.scores.controls import score_model
 from backend.loop.training.cross_validation import FoldPlan, assign_folds
 from backend.loop.training.refit import Refits
@@ -21,7 +22,7 @@ from backend.prediction.live import LivePredictors
 from backend.prediction.project_heads import ProjectHeads
 from sync.labelling.config import Control
 
-__all__ = ["ComparedHead", "HeadScorer", "model_of", "switch_encoder"]
+__all__ = ["ComparedHead", "HeadScorer", "find_switch", "model_of"]
 
 UNREADABLE = "it cannot be read"
 
@@ -42,9 +43,20 @@ class ComparedHead:
     training_set: Examples = field(default_factory=Examples)
 
 
-def switch_encoder(compared_heads: Sequence[ComparedHead]) -> bool:
-    """Return whether heads stand on different encoders; the shipped head has none of its own."""
-    return len({each.head.encoder for each in compared_heads if isinstance(each.head, EmbeddedHead)}) > 1
+def find_switch(candidate: ComparedHead, live: ComparedHead, *, default_encoder: str) -> EncoderSwitch:
+    """Return whether a candidate's head stands on another encoder than the live one, and why; the shipped head has none.
+
+    Parameters
+    ----------
+    candidate, live : ComparedHead
+    default_encoder : str
+        Fingerprint of the encoder that a project is trained on without a choice by a user; empty if a user has chosen one.
+    """
+    if not isinstance(candidate.head, EmbeddedHead) or not isinstance(live.head, EmbeddedHead):
+        return EncoderSwitch.NONE
+    if candidate.head.encoder == live.head.encoder:
+        return EncoderSwitch.NONE
+    return EncoderSwitch.RELEASE if candidate.head.encoder == default_encoder else EncoderSwitch.CHOSEN
 
 
 class HeadScorer:

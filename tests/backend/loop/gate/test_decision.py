@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from backend.loop.gate.decision import MARGIN, Decision, HeadOrigin, ObjectCounts, decide, decide_on_change
+from backend.loop.gate.decision import MARGIN, Decision, EncoderSwitch, HeadOrigin, ObjectCounts, decide, decide_on_change
 from backend.loop.scores.comparison import TIE, Comparison, ComparisonResult
 
 
@@ -153,7 +153,40 @@ def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
     assert decision.origin is expected
 
 
-@pytest.mark.parametrize("held_out", [WIDE, WORSE, BETTER])
-def test_the_change_of_other_tasks_does_not_limit_a_chosen_encoder(held_out: Comparison) -> None:
-    decision = Decision(HeadOrigin.CANDIDATE, "stands on the chosen encoder and is not significantly worse")
-    assert decide_on_change(decision, change=0.5, annotated_change=0.0, held_out=held_out, switches_encoder=True) == decision
+@pytest.mark.parametrize(
+    ("switch", "held_out", "origin"),
+    [
+        (EncoderSwitch.CHOSEN, WIDE, HeadOrigin.CANDIDATE),
+        (EncoderSwitch.CHOSEN, BETTER, HeadOrigin.CANDIDATE),
+        (EncoderSwitch.CHOSEN, WORSE, HeadOrigin.LIVE),
+        (EncoderSwitch.RELEASE, WIDE, HeadOrigin.LIVE),
+        (EncoderSwitch.RELEASE, BETTER, HeadOrigin.CANDIDATE),
+    ],
+)
+def test_the_change_of_other_tasks_limits_only_an_encoder_that_no_user_has_chosen(
+    switch: EncoderSwitch, held_out: Comparison, origin: HeadOrigin
+) -> None:
+    decision = Decision(HeadOrigin.CANDIDATE, "is not significantly worse")
+    assert decide_on_change(decision, change=0.5, annotated_change=0.0, held_out=held_out, switch=switch).origin is origin
+
+
+def test_a_chosen_encoder_does_not_lift_the_limit_for_the_shipped_head() -> None:
+    decision = Decision(HeadOrigin.SHIPPED, "is better")
+    final = decide_on_change(decision, change=0.5, annotated_change=0.0, held_out=WIDE, switch=EncoderSwitch.CHOSEN)
+    assert final.origin is HeadOrigin.LIVE
+
+
+@pytest.mark.parametrize(
+    ("switch", "versus_live", "origin"),
+    [
+        (EncoderSwitch.CHOSEN, WIDE, HeadOrigin.CANDIDATE),
+        (EncoderSwitch.CHOSEN, WORSE, HeadOrigin.LIVE),
+        (EncoderSwitch.RELEASE, NARROW, HeadOrigin.CANDIDATE),
+        (EncoderSwitch.RELEASE, WIDE, HeadOrigin.LIVE),
+        (EncoderSwitch.NONE, NARROW, HeadOrigin.LIVE),
+    ],
+)
+def test_a_chosen_encoder_needs_less_evidence_than_that_of_a_new_release(
+    switch: EncoderSwitch, versus_live: Comparison, origin: HeadOrigin
+) -> None:
+    assert decide(versus_live, NARROW, TIED, switch=switch).origin is origin
