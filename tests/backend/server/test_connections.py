@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -91,6 +92,32 @@ def test_a_head_that_is_too_long_is_rejected(address: tuple[str, int]) -> None:
         assert b"400 Bad Request" in connection.recv(4096)
 
 
+@pytest.mark.parametrize("framing", ["Content-Length: 1000000000000", "Transfer-Encoding: chunked"])
+def test_a_body_that_does_not_end_after_the_answer_ends_with_the_connection(framing: str, address: tuple[str, int]) -> None:
+    with socket.create_connection(address) as connection:
+        connection.sendall(f"GET /health HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode())
+        began = time.monotonic()
+        with suppress(OSError):  # reset or broken pipe
+            while time.monotonic() - began < 20 * HEAD_TIMEOUT_S:
+                connection.sendall(b"1\r\na\r\n")
+                time.sleep(0.05)
+        assert time.monotonic() - began < 10 * HEAD_TIMEOUT_S
+
+
+@pytest.mark.parametrize("trailer", [b"X-A: " + 1000 * b"a" + b"\r\n", 1000 * b"a"])
+def test_trailers_that_are_too_long_end_the_connection(trailer: bytes, address: tuple[str, int]) -> None:
+    head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nTransfer-Encoding: chunked\r\n\r\n"
+    sent_bytes = 0
+    with socket.create_connection(address) as connection:
+        connection.settimeout(5)
+        connection.sendall(head + b"1\r\n{\r\n0\r\n")
+        with suppress(OSError):  # reset or broken pipe
+            while sent_bytes < 2000 * MAX_HEAD_BYTES:
+                connection.sendall(trailer)
+                sent_bytes += len(trailer)
+    assert sent_bytes < 1000 * MAX_HEAD_BYTES
+
+
 @pytest.mark.parametrize("separately", [True, False])
 def test_a_body_of_any_size_is_not_taken_for_a_head(separately: bool, address: tuple[str, int]) -> None:
     body = b'{"action": "TASK_CREATED", "project": {"id": 752}, "more": "' + b"a" * 3 * MAX_HEAD_BYTES + b'"}'
@@ -150,6 +177,21 @@ def test_an_unfinished_body_is_rejected(address: tuple[str, int], monkeypatch: p
         connection.sendall(head)
         connection.settimeout(5)
         assert b"408 Request Timeout" in connection.recv(4096)
+
+
+def test_a_client_that_disconnects_within_a_body_is_not_logged_as_a_fault(
+    address: tuple[str, int], caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with socket.create_connection(address) as connection:
+        head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{"
+        connection.sendall(head)
+        time.sleep(0.2)
+    deadline = time.monotonic() + 5
+    while "path='/webhook' status=400" not in caplog.text and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert "path='/webhook' status=400" in caplog.text
+    assert "ERROR" not in caplog.text
 
 
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", "", "application/jsonp"])
