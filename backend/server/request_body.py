@@ -36,8 +36,6 @@ async def receive_body(request: Request, *, limit: int) -> bytes:
                     raise HTTPException(413, f"the body is larger than {limit} bytes")
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
-    except (
-        ClientDisconnect
-    ) as error:  # any other exception would be logged as a fault of the server
+    except ClientDisconnect as error:  # any other exception would be logged as a fault of the server
         raise HTTPException(400, "the client disconnected before the end of the body") from error
     return bytes(content)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -12,6 +12,7 @@ from typing import Any
 from sync.errors.images import ImageError
 from sync.errors.spectra import SpectrumError
 from sync.importing.inputs.item import InputError, Item
+from sync.importing.inputs.table_keys import stem_of
 from sync.importing.storage.stored import Storage, StoredFile
 from sync.labelling.synonyms import normalise
 from sync.spectra.spectrum import is_plausible_redshift
@@ -76,16 +77,17 @@ class SpectrumFolder:
         if not folder.is_dir():
             raise InputError(f"there is no folder of spectra {folder}")
         self._folder = folder
-        self._by_stem = {
-            _stem(path.name): path
-            for path in sorted(folder.rglob("*"))
-            if path.name.lower().removesuffix(PACKED).endswith(SUFFIXES)
-        }
+        self._by_stem: dict[str, list[Path]] = {}
+        for path in sorted(folder.rglob("*")):
+            name = path.name.lower().removesuffix(PACKED)
+            if name.endswith(SUFFIXES) and path.is_file():
+                self._by_stem.setdefault(name.rpartition(".")[0], []).append(path)
 
     def attach(self, item: Item) -> Item:
         """Add the file of its spectrum to an item that has none.
 
-        It is the file that the column `spectrum` names, relative to the folder, else the one with the name of the image.
+        It is the file that the column `spectrum` names, relative to the folder, else the one with the name of the image. If
+        several have this name, to read the spectrum fails.
         """
         if item.read_spectrum is not None:
             return item
@@ -93,9 +95,8 @@ class SpectrumFolder:
         data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
         if isinstance(name, str) and name.strip():
             return replace(item, data=data, read_spectrum=partial(_read_named, self._folder, name.strip()))
-        if (path := self._by_stem.get(_stem(item.filename))) is not None:
-            return replace(item, data=data, read_spectrum=partial(_read, path))
-        return replace(item, data=data, read_spectrum=_read_nothing)
+        paths = self._by_stem.get(stem_of(item.filename.lower()), [])
+        return replace(item, data=data, read_spectrum=partial(_read_only, self._folder, paths))
 
 
 def attach_spectra(items: Iterable[Item], folder: Path) -> Iterator[Item]:
@@ -173,8 +174,14 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
-def _read_nothing() -> bytes:
-    raise SpectrumError("there is no spectrum of this galaxy in the folder")
+def _read_only(folder: Path, paths: Sequence[Path]) -> bytes:
+    """Read the file of a galaxy's spectrum if there is exactly one."""
+    if not paths:
+        raise SpectrumError("there is no spectrum of this galaxy in the folder")
+    if len(paths) > 1:
+        names = " and ".join(str(path.relative_to(folder)) for path in paths[:2])
+        raise SpectrumError(f"{len(paths)} files have the name of this galaxy, such as {names}: name one in a column spectrum")
+    return _read(paths[0])
 
 
 def _refuse_name(name: str) -> bytes:
@@ -196,7 +203,3 @@ def _read(path: Path) -> bytes:
         return path.read_bytes()
     except OSError as error:
         raise ImageError(f"the spectrum {path.name} cannot be read: {error.strerror}") from error
-
-
-def _stem(name: str) -> str:
-    return name.lower().removesuffix(PACKED).rpartition(".")[0]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["KeyIndex", "file_names", "index_keys", "is_rounded"]
+__all__ = ["KeyIndex", "file_names", "index_keys", "is_rounded", "stem_of"]
 
 SUFFIX = re.compile(r"\.(?:png|jpe?g|gif|webp|tiff?|fits?|fts|fz)(?:\.(?:gz|bz2|fz))?$|\.gz$", re.IGNORECASE)
 WHOLE = re.compile(r"([+-]?\d{1,100})(?:\.0*|,0{0,2})?")
@@ -61,10 +61,10 @@ class KeyIndex:
         parts = _path(image).split("/")
         for start in range(len(parts) - 1 if self.paths else 0):  # the longest end first
             end = "/".join(parts[start:])
-            rows = self.paths.get(end) or self.paths.get(_stem(end))
+            rows = self.paths.get(end) or self.paths.get(stem_of(end))
             if rows:
                 return rows
-        name, stem = parts[-1], _stem(parts[-1])
+        name, stem = parts[-1], stem_of(parts[-1])
         rows = self.names.get(name) or self.names.get(stem) or self.stems.get(stem)
         if rows:
             return rows
@@ -79,7 +79,7 @@ class KeyIndex:
 
         The file name alone is sufficient if no other image and no other row has the same one.
         """
-        stem = _stem(parts[-1])
+        stem = stem_of(parts[-1])
         candidates = self.tails.get(stem, [])
         same_suffix = [(key, row) for key, row in candidates if key[-1] == parts[-1]]
         candidates = same_suffix or candidates
@@ -98,10 +98,10 @@ def index_keys(values: Mapping[int, str]) -> KeyIndex:
         if "/" in path:
             parts = path.split("/")
             index.paths.setdefault(path, []).append(row)
-            index.tails.setdefault(_stem(parts[-1]), []).append((parts, row))
+            index.tails.setdefault(stem_of(parts[-1]), []).append((parts, row))
             continue
         index.names.setdefault(path, []).append(row)
-        stem = _stem(path)
+        stem = stem_of(path)
         if stem != path:
             index.stems.setdefault(stem, []).append(row)
         number = _integer(stem)
@@ -112,12 +112,17 @@ def index_keys(values: Mapping[int, str]) -> KeyIndex:
 
 def file_names(images: Iterable[str]) -> Counter[str]:
     """Count the file names of images, without suffix."""
-    return Counter(_stem(_path(image).rpartition("/")[2]) for image in images)
+    return Counter(stem_of(_path(image).rpartition("/")[2]) for image in images)
 
 
 def is_rounded(key: str) -> bool:
     """Return whether a spreadsheet has rounded an id, as in 5.877e+17."""
     return ROUNDED.fullmatch(key) is not None
+
+
+def stem_of(name: str) -> str:
+    """Return the name of an image without its suffix; what follows the point of another name, as in J1234.5+0607, is kept."""
+    return SUFFIX.sub("", name) if "." in name else name
 
 
 def _integer(text: str) -> int | None:
@@ -135,10 +140,6 @@ def _path(name: str) -> str:
         name = f"{address.netloc}{unquote(address.path)}"
     path = unicodedata.normalize("NFC", name.strip().replace("\\", "/")).lower()
     return path.strip("/") if "/./" not in path and not path.startswith("./") else PurePosixPath(path).as_posix().strip("/")
-
-
-def _stem(name: str) -> str:
-    return SUFFIX.sub("", name) if "." in name else name
 
 
 def _common_folders(first: list[str], second: list[str]) -> int:

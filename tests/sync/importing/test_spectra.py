@@ -78,6 +78,25 @@ def test_spectra_are_found_by_column_or_name_and_the_others_have_a_reason(spectr
     assert "there is no spectrum ../secret.csv below" in tasks[4]["spectrum_problem"]
 
 
+@pytest.mark.parametrize("name", ["587722.png", "587722", "587722.fits.gz", "J1234.5+0607", "J1234.5+0607.jpg"])
+def test_a_galaxy_has_the_spectrum_of_its_name_with_and_without_a_suffix(spectra: Path, name: str) -> None:
+    for stem in ("587722", "J1234.5+0607"):
+        (spectra / f"{stem}.csv").write_text(stem)
+    (galaxy,) = attach_spectra([item(name, png)], spectra)
+    assert galaxy.read_spectrum is not None
+    assert name.startswith(galaxy.read_spectrum().decode())
+
+
+def test_several_files_of_one_name_are_not_chosen_from(spectra: Path) -> None:
+    (spectra / "plates" / "G1.fits.gz").write_bytes(SPECTRUM)
+    by_name, by_column = attach_spectra([item("g1.png", png), item("g1.png", png, spectrum="g1.csv")], spectra)
+    assert by_name.read_spectrum is not None
+    with pytest.raises(ImageError, match=r"2 files have the name of this galaxy, such as g1\.csv and plates/G1\.fits\.gz"):
+        by_name.read_spectrum()
+    assert by_column.read_spectrum is not None
+    assert by_column.read_spectrum() == SPECTRUM
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="there is no folder of spectra"):
         next(attach_spectra([], tmp_path / "none"))
