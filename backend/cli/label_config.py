@@ -20,5 +20,7 @@ def read_label_config(config: str) -> str:
         wrong_call(f"{config} is neither an XML file nor a name in labeling_configs{name_nearest(config, names)}")
     try:
         return path.read_text(encoding="utf-8") if path.is_file() else config_file.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        stop(f"{config} cannot be read as XML: {error}")
+    except UnicodeDecodeError:
+        wrong_call(f"{config} is not a labelling config: it is not text in UTF-8")
+    except OSError as error:
+        stop(f"{config} cannot be read: {error.strerror or error}")

@@ -1,10 +1,11 @@
-"""What `galaxyloop predict` predicts from: images, and on request the columns of a table and spectra."""
+"""What `galaxyloop predict` predicts from: images, the columns of Parquet files and of a table, and spectra."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ from sync.errors.images import ImageError
 if TYPE_CHECKING:
     from sync.importing.inputs.images import InputImages
     from sync.importing.inputs.item import Item
+    from sync.importing.inputs.table_join import TableMatches
 
 __all__ = ["PredictionInput", "TableOptions", "read_batches"]
 
@@ -40,23 +42,31 @@ class TableOptions:
     key: str
     spectra: Path | None
 
-    def join(self, images: InputImages, *, limit: int | None) -> Sequence[Item] | InputImages:
-        """Return the first images with their columns and spectra; end the command with a wrong call if these cannot be used."""
-        if self.table is None and self.spectra is None:
-            return images
-        from sync.importing.inputs.catalogue import open_catalogue
+    def join(self, images: InputImages, *, limit: int | None) -> tuple[Iterator[Item], int]:
+        """Return the first images with their columns and spectra, and their number.
+
+        Rows of Parquet files have columns and spectra of their own; those of the table come before them. End the command with a
+        wrong call if table or folder cannot be used.
+        """
         from sync.importing.inputs.item import InputError
-        from sync.importing.inputs.table_join import join_table
-        from sync.importing.spectra import attach_spectra, refuse_named_spectrum
+        from sync.importing.spectra import SpectrumFolder, refuse_named_spectrum
 
         try:
-            items = list(images)
+            items, count = images.galaxies(), len(images)
             if self.table is not None:
-                items = join_table(items, open_catalogue(self.table, as_text=[self.key]), key=self.key, file=self.table)
-            items = items[:limit]
-            return list(map(refuse_named_spectrum, items) if self.spectra is None else attach_spectra(items, self.spectra))
+                matches = self._match(images, self.table)
+                items, count = matches.join(items), len(matches)
+            attach = refuse_named_spectrum if self.spectra is None else SpectrumFolder(self.spectra).attach
         except InputError as error:
             wrong_call(str(error))
+        return map(attach, islice(items, limit)), count if limit is None else min(limit, count)
+
+    def _match(self, images: InputImages, table: Path) -> TableMatches:
+        from sync.importing.inputs.catalogue import open_catalogue
+        from sync.importing.inputs.table_join import KeyedTable, match_table
+
+        keyed_table = KeyedTable(open_catalogue(table, as_text=[self.key]), key=self.key, file=table)
+        return match_table([item.name for item in images], keyed_table)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +78,7 @@ class PredictionInput:
     name : str
         As in the list of failures.
     columns : mapping
-        Columns of the table.
+        Columns of the table and of the row of a Parquet file.
     data : mapping
         The columns, and the reference of the spectrum, as a task's data have them.
     """

@@ -99,7 +99,7 @@ def name_nearest(name: str, names: Iterable[str]) -> str:
 def list_left_out(reasons: Mapping[str, str]) -> None:
     """Print the items that a command left out, one line each with the reason; print nothing if there are none."""
     if reasons:
-        print(f"galaxyloop: {len(reasons)} could not be read and are left out:", file=sys.stderr)  # noqa: T201
+        print(f"galaxyloop: {len(reasons)} {'is' if len(reasons) == 1 else 'are'} left out:", file=sys.stderr)  # noqa: T201
     for name, reason in reasons.items():
         print(f"  {' '.join(name.splitlines())}: {reason}", file=sys.stderr)  # noqa: T201
 

@@ -22,9 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = ["CatalogueFiles", "SurveyCatalogue"]
 
-JOINED = 256
-"""Images that are joined to the table at once."""
-
 
 @dataclass(frozen=True, slots=True)
 class CatalogueFiles:
@@ -84,6 +81,8 @@ class SurveyCatalogue:
 
         An image without a row in the table, or with several that differ, is an item whose `read` raises ImageError.
         """
+        from sync.importing.inputs.table_join import JOINED  # astropy takes time to import
+
         source = iter(items)
         while group := list(islice(source, JOINED)):
             joined_items = group

@@ -82,7 +82,7 @@ def predict(
     from backend.images.local import LocalImageStore, prefetch_files
 
     images = open_images(paths, limit=limit if table is None else None, max_bytes=settings.image_max_bytes)
-    items = TableOptions(table, key, spectra).join(images, limit=limit)
+    items, item_count = TableOptions(table, key, spectra).join(images, limit=limit)
     if output.suffix == ".json":
         _check_addresses(images, url_prefix)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
@@ -102,13 +102,13 @@ def predict(
         else:
             write, end = _write_tasks(file, predictor, image_key, url_prefix, without_image)
         pictures = prefetch_files(items, lambda item: image_store.decode(item.read()), ahead=BATCH)
-        for batch in read_batches(track_items(pictures, "predicting", total=len(items)), image_store, left_out):
+        for batch in read_batches(track_items(pictures, "predicting", total=item_count), image_store, left_out):
             problems = write(batch)
             left_out |= problems
             row_count += len(batch) - len(problems)
         if not row_count:
             path, reason = next(iter(left_out.items()))
-            stop(f"none of {len(items)} images could be read; the first was {path}: {reason}")
+            stop(f"none of {item_count} images could be read; the first was {path}: {reason}")
         end()
     if as_json:
         figures = {"output": str(output), "version": predictor.version, "images": row_count}

@@ -46,6 +46,24 @@ class InputImages:
                 file = Path(span.source)
                 yield Item(span.source, partial(read_file, file, self._max_bytes), file.name)
 
+    def galaxies(self) -> Iterator[Item]:
+        """Yield the images as iteration does; rows of Parquet files have their columns and spectra, and are in memory.
+
+        Raises
+        ------
+        InputError
+            If a Parquet file cannot be read, or has changed.
+        """
+        from sync.importing.inputs.table_rows import read_galaxies
+
+        for span in self.spans:
+            if span.first is None:
+                yield from InputImages([span], max_bytes=self._max_bytes)
+                continue
+            file = Path(span.source)
+            for row in read_galaxies(file, span.first, span.count, name=span.source, fingerprint=span.fingerprint):
+                yield row.as_item()
+
     def limit(self, count: int | None) -> InputImages:
         """Return the first `count` images; all if it is None."""
         if count is None:

@@ -5,8 +5,8 @@ One row may match several images. An image that matches two different rows is le
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -18,7 +18,10 @@ from sync.importing.inputs.item import InputError, Item
 from sync.importing.inputs.json_columns import json_values
 from sync.importing.inputs.table_keys import file_names, index_keys, is_rounded
 
-__all__ = ["KeyedTable", "join_table"]
+__all__ = ["JOINED", "KeyedTable", "TableMatches", "join_table", "match_table"]
+
+JOINED = 256
+"""Images that are joined to the table at once."""
 
 NAMED_ROWS = 5
 LISTED_ROWS = 1000
@@ -42,6 +45,8 @@ class KeyedTable:
 
     Attributes
     ----------
+    key, file
+        As given.
     values : list of str
         The key of each row.
     unreadable : dict of int to str
@@ -67,7 +72,8 @@ class KeyedTable:
             raise InputError(
                 f"{file} has no column {key!r}: name that of file names or ids with --key, it has {', '.join(table.colnames)}"
             )
-        self._table, self._file, self._sky, self._columns = table, file, (ra, dec), columns
+        self._table, self._sky, self._columns = table, (ra, dec), columns
+        self.key, self.file = key, file
         self.values = [_text(value) for value in json_values(table[key])]
         self.unreadable = bad_rows(table)
         self._index = index_keys(
@@ -83,7 +89,37 @@ class KeyedTable:
         needed_rows = sorted({index for match in matches for index in match})
         rows_of_items = _rows(self._table, needed_rows, sky=self._sky, columns=self._columns) if needed_rows else ()
         data = dict(zip(needed_rows, rows_of_items, strict=True))
-        return [_join(item, match, data, file=self._file) for item, match in zip(items, matches, strict=True)]
+        return [_join(item, match, data, file=self.file) for item, match in zip(items, matches, strict=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class TableMatches:
+    """The rows of a table that match images.
+
+    Attributes
+    ----------
+    table : KeyedTable
+    rows : sequence of sequence of int
+        The rows of each image.
+    left_over : sequence of Item
+        A failing item for each row without an image; beyond `LISTED_ROWS`, one for all further rows.
+    """
+
+    table: KeyedTable
+    rows: Sequence[Sequence[int]]
+    left_over: Sequence[Item]
+
+    def __len__(self) -> int:
+        return len(self.rows) + len(self.left_over)
+
+    def join(self, items: Iterable[Item]) -> Iterator[Item]:
+        """Yield the images, in the order of `rows`, with the columns of their rows, and then the rows without an image."""
+        source = iter(items)
+        start = 0
+        while group := list(islice(source, JOINED)):
+            yield from self.table.join(group, self.rows[start : start + len(group)])
+            start += len(group)
+        yield from self.left_over
 
 
 def join_table(
@@ -108,27 +144,42 @@ def join_table(
     Raises
     ------
     InputError
-        If a column is missing, or no row matches any image.
+        As for `match_table`.
     """
     keyed_table = KeyedTable(table, key=key, file=file, ra=ra, dec=dec, columns=columns)
-    values, unreadable = keyed_table.values, keyed_table.unreadable
-    names = [item.name for item in items]
-    matches = keyed_table.match(names, counts=file_names(names))
-    if items and not any(matches):
+    return list(match_table([item.name for item in items], keyed_table).join(items))
+
+
+def match_table(names: Sequence[str], table: KeyedTable) -> TableMatches:
+    """Match the rows of a table with all images of an input.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Paths of the images.
+    table : KeyedTable
+
+    Raises
+    ------
+    InputError
+        If no row matches any image.
+    """
+    file, values, unreadable = table.file, table.values, table.unreadable
+    matches = table.match(names, counts=file_names(names))
+    if names and not any(matches):
         example = next((value for value in values if value), "nothing")
         hint = " (a rounded number: write the column as text)" if is_rounded(example) else ""
         raise InputError(
-            f"no row of {file} matches an image: the column {key!r} holds {example!r}{hint}, "
-            f"the first image is {items[0].name!r}"
+            f"no row of {file} matches an image: the column {table.key!r} holds {example!r}{hint}, "
+            f"the first image is {names[0]!r}"
         )
-    joined_items = keyed_table.join(items, matches)
     rows_used = {index for match in matches for index in match}
     left_over = (index for index, value in enumerate(values) if index not in rows_used or index + 1 in unreadable)
     listed_items = [_without_image(index, values[index], unreadable, file=file) for index in islice(left_over, LISTED_ROWS)]
     further_count = sum(1 for _ in left_over)
     if further_count:  # for example a large catalogue with images of some of its objects
         listed_items.append(replace(bad_row_item(0, "no image has this name"), name=f"{further_count} more rows of {file}"))
-    return joined_items + listed_items
+    return TableMatches(table, matches, listed_items)
 
 
 def _text(value: object) -> str:

@@ -42,7 +42,7 @@ def test_a_folder_imported_twice_is_stored_once_and_broken_files_are_named(
     assert first.exit_code == 1  # two files are broken
     assert "4 imported, 1 already in the project, 2 left out" in first.stdout
     lines = first.stderr.splitlines()
-    assert lines[0] == "galaxyloop: 2 could not be read and are left out:"
+    assert lines[0] == "galaxyloop: 2 are left out:"
     assert [Path(line.strip().partition(": ")[0]).name for line in lines[1:]] == ["e.jpg", "f.fits"]
     assert "0 imported, 5 already in the project, 2 left out" in run(project, image_folder).stdout
     tasks = {task.data["filename"]: task.data for task in read_tasks(client, project)}

@@ -35,7 +35,7 @@ def test_a_catalogue_and_models_are_written_and_bad_files_are_listed(run: Run, g
     (tmp_path / "bad.fits").write_bytes(galaxy.read_bytes()[:3000])
     result = run("measure", "galaxy.fits", "bad.fits", "--catalogue", "out/objects.ecsv", "--models", "models")
     assert result.exit_code == 1, result.output
-    assert "1 could not be read and are left out" in result.stderr
+    assert "galaxyloop: 1 is left out:" in result.stderr
     assert "bad.fits: the FITS file is" in result.stderr
     (row,) = Table.read(tmp_path / "out" / "objects.ecsv")
     assert row["file"] == "galaxy.fits"

@@ -7,6 +7,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as parquet
 import pytest
 from typer.testing import Result
 
@@ -88,6 +90,28 @@ def test_a_spectrum_that_a_table_names_needs_the_folder(run: Run) -> None:
         rows = {row["file"]: row for row in csv.DictReader(file)}
     reason = "the column spectrum names spectra/b.csv, but no folder of spectra is given with --spectra"
     assert rows["stamps/a.png"]["metallicity missing"] == f"not used: spectrum: {reason}"
+
+
+@pytest.mark.usefixtures("metallicity_project", "galaxies")
+def test_rows_of_a_parquet_file_are_predicted_from_their_columns_and_spectra(run: Run) -> None:
+    names = ("a", "b", "broken")
+    images = [Path(f"stamps/{name}.png").read_bytes() for name in names]
+    spectra = [None, Path("spectra/b.csv").read_bytes(), None]
+    rows = pa.table({"id": names, "image": images, "colour": [8.2, None, 8.6], "spectrum": spectra})
+    parquet.write_table(rows, "galaxies.parquet")
+    for words, value_of_broken in (((), 8.6), (("--table", "galaxies.csv", "--key", "id"), 8.8)):
+        result = run("predict", "galaxies.parquet", "--project", 7, "--output", "out.csv", *words)
+        assert result.exit_code == 1, result.output
+        with Path("out.csv").open(newline="") as file:
+            predictions = {row["file"]: row for row in csv.DictReader(file)}
+        assert list(predictions) == ["a", "b", "broken"]
+        assert "catalogue columns" in predictions["a"]["metallicity inputs"]
+        assert "spectrum" in predictions["b"]["metallicity inputs"]
+        assert predictions["broken"]["metallicity inputs"] == "catalogue columns"
+        assert float(predictions["broken"]["metallicity:value"]) == pytest.approx(value_of_broken, abs=0.2)
+    result = run("predict", "galaxies.parquet", "--project", 7, "--output", "first.csv", "--limit", 2)
+    assert result.exit_code == 0, result.output
+    assert len(Path("first.csv").read_text().splitlines()) == 3
 
 
 @pytest.mark.usefixtures("metallicity_project", "galaxies")
