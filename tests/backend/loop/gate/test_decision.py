@@ -163,7 +163,7 @@ def test_a_large_change_of_other_tasks_requires_a_gain_on_held_out_tasks(
         (EncoderSwitch.RELEASE, BETTER, HeadOrigin.CANDIDATE),
     ],
 )
-def test_the_change_of_other_tasks_limits_only_an_encoder_that_no_user_has_chosen(
+def test_only_an_encoder_of_a_user_may_change_other_tasks(
     switch: EncoderSwitch, held_out: Comparison, origin: HeadOrigin
 ) -> None:
     decision = Decision(HeadOrigin.CANDIDATE, "is not significantly worse")
