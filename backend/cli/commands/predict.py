@@ -11,6 +11,7 @@ from urllib.parse import quote
 
 import typer
 
+from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_table_options
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
@@ -52,14 +53,9 @@ def predict(
     config: ConfigOption = None,
     project: ProjectOption = None,
     version: VersionOption = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Table joined to PATHS by --key; heads may predict from its columns."),
-    ] = None,
-    key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
-    spectra: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of spectra, as for the command import.")
-    ] = None,
+    table: TableOption = None,
+    key: KeyOption = DEFAULT_KEY,
+    spectra: SpectraOption = None,
     url_prefix: Annotated[
         str, typer.Option(metavar="URL", help="Written before each path, so that Label Studio can open the images.")
     ] = "",
@@ -74,6 +70,7 @@ def predict(
         wrong_call(f"--output {output} must end in .json (tasks for Label Studio) or .csv (a table)")
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
+    check_table_options(table, key)
     settings = read_settings()
     heads.check_version(settings)
     keep_freed_memory()

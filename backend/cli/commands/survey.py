@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_table_options
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 __all__ = ["PART_IMAGES", "survey"]
 
 PART_IMAGES = 2048
+FILE_SUFFIXES = (".csv", ".json", ".parquet", ".pq")
+"""Suffixes that a user gives to a file and not to a folder."""
 
 
 def survey(
@@ -41,14 +44,9 @@ def survey(
     config: ConfigOption = None,
     project: ProjectOption = None,
     version: VersionOption = None,
-    table: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="Table joined to the images by --key; heads may predict from its columns."),
-    ] = None,
-    key: Annotated[str, typer.Option(help="Column of --table with file names or ids.")] = "filename",
-    spectra: Annotated[
-        Path | None, typer.Option(metavar="FOLDER", help="Folder of spectra, as for the command import.")
-    ] = None,
+    table: TableOption = None,
+    key: KeyOption = DEFAULT_KEY,
+    spectra: SpectraOption = None,
     part_images: Annotated[
         int, typer.Option(min=1, help="Images per part: at most one part is computed again after an interruption.")
     ] = PART_IMAGES,
@@ -64,6 +62,9 @@ def survey(
     check_engine(engine, ray_address)
     if output is None:
         wrong_call("a survey needs --output, the folder for its parts")
+    if output.suffix in FILE_SUFFIXES and not output.exists():
+        wrong_call(f"--output {output} has the suffix of a file: name a folder for the Parquet files of the survey")
+    check_table_options(table, key)
     heads = ChosenHeads(config, project, version)
     heads.check()
     if find_spec("pyarrow") is None:

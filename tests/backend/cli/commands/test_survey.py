@@ -121,6 +121,15 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
             "broken.parquet cannot be read as Parquet",
         ),
         (("survey", "image_folder", "--output", "broken.parquet", "--config", "morphology"), "is a file: name a folder"),
+        (("survey", "image_folder", "--output", "new.csv", "--config", "morphology"), "new.csv has the suffix of a file"),
+        (
+            ("survey", "image_folder", "--output", "out", "--config", "morphology", "--key", "id"),
+            "--key id names a column of a table: name the table with --table",
+        ),
+        (
+            ("survey", "image_folder", "--output", "out", "--config", "morphology", "--table", "nothing.csv"),
+            "there is no file nothing.csv",
+        ),
         (
             ("survey", "image_folder", "--output", "image_folder", "--config", "morphology"),
             "holds files that do not belong to a survey",
