@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from backend.scenes.stamp import Stamp, Window
 from backend.scenes.stars import draw_point_source
 from backend.scenes.surveys import Survey
 
-__all__ = ["PlacedObject", "SceneObjects"]
+__all__ = ["Place", "PlacedObject", "SceneObjects"]
 
 Place = tuple[float, float]
 MEAN_GALAXIES, MEAN_STARS = 9.0, 7.0
@@ -83,7 +84,11 @@ class SceneObjects:
         Standard deviation of a pixel in the mean of the bands, light.
     side : int
         Pixels.
+    spikes_turn : bool
+        Whether the spikes of a star may lie at another angle in each band.
     """
+
+    spikes_turn: ClassVar[bool] = False
 
     survey: Survey
     psf: NDArray[np.float32]
@@ -98,10 +103,11 @@ class SceneObjects:
         ]
         if rng.random() < BRIGHT_STAR_SHARE:
             peaks.append(math.exp(rng.uniform(*np.log([1e3, 2e4]))))
-        return [
-            self._place(draw_point_source(rng, self.psf, fwhm=self.fwhm, peak=peak * self.noise), self._anywhere(rng), "star")
-            for peak in peaks
-        ]
+        stars = []
+        for peak in peaks:
+            stamp = draw_point_source(rng, self.psf, fwhm=self.fwhm, peak=peak * self.noise, spikes_turn=self.spikes_turn)
+            stars.append(self._place(stamp, self._anywhere(rng), "star"))
+        return stars
 
     def draw_galaxies(
         self, rng: np.random.Generator, area: float, *, priors: ShapePriors, cutouts: Sequence[GalaxyCutout]

@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from backend.scenes.contents import PlacedObject, SceneObjects
 from backend.scenes.cutouts import GalaxyCutout
+from backend.scenes.deep_field import DEEP_FIELD, DeepFieldObjects
 from backend.scenes.generator import expose
 from backend.scenes.ownership import divide_light
 from backend.scenes.scene import SurveyScene
@@ -35,6 +36,8 @@ ones, whose brightest pixel belongs to another object."""
 REFERENCE_PX = 256
 FRAME_SHARE = 0.6
 """Share of the scenes of SDSS whose sky is a survey frame."""
+SIMULATED_PSF_SHARE = 0.5
+"""Share of the deep fields whose point spread function is simulated although there are measured ones."""
 EMPTY_SHARE = 0.02
 SKY_LEVEL = (1.0, 2.5)
 """Range of the level of a simulated sky in units of its noise; it is 1.5 to 1.9 in cut-outs of SDSS."""
@@ -53,12 +56,15 @@ class SurveySceneGenerator:
     priors : ShapePriors
     stream : int
         Number of the random stream: generators with different streams draw different scenes for the same seed.
+    deep_share : float
+        Share of the scenes that are deep fields (`backend.scenes.deep_field`).
     """
 
     cutouts: Sequence[GalaxyCutout] = ()
     frames: Sequence[FrameSky] = ()
     priors: ShapePriors = field(default_factory=ShapePriors.without_catalogue)
     stream: int = 0
+    deep_share: float = 0.0
 
     def draw(self, seed: int, side: int = REFERENCE_PX) -> SurveyScene:
         """Draw the scene of a seed; it depends on nothing but the seed, the side, and the attributes of the generator.
@@ -78,10 +84,12 @@ class SurveySceneGenerator:
         if side < 32:
             raise ValueError(f"a scene needs at least 32 pixels a side, not {side}")
         rng = np.random.default_rng([7, self.stream, seed])
-        survey = SURVEYS[int(rng.integers(len(SURVEYS)))]
+        is_deep = self.deep_share > 0 and rng.random() < self.deep_share
+        survey = DEEP_FIELD if is_deep else SURVEYS[int(rng.integers(len(SURVEYS)))]
         sky, noise, correlation = self._draw_sky(rng, survey, side)
-        psf, fwhm = draw_psf(rng, survey, measured_psfs=self.priors.psfs)
-        contents = SceneObjects(survey, psf, fwhm, noise, side)
+        measured_psfs = () if is_deep and rng.random() < SIMULATED_PSF_SHARE else self.priors.psfs
+        psf, fwhm = draw_psf(rng, survey, measured_psfs=measured_psfs)
+        contents = (DeepFieldObjects if is_deep else SceneObjects)(survey, psf, fwhm, noise, side)
         area = (side / REFERENCE_PX) ** 2
         objects = contents.draw_stars(rng, area)
         if rng.random() >= EMPTY_SHARE:

@@ -24,6 +24,8 @@ MOFFAT_POWER = 3.0
 LARGEST_STAR_HALF_PX = 110
 SPIKED_SHARE = 0.7
 """Share of the bright stars of survey scenes that have spikes."""
+TURNED_SHARE = 0.5
+"""Share of the stars of deep fields whose spikes lie at another angle in each band."""
 
 
 def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
@@ -50,7 +52,9 @@ def draw_star(rng: np.random.Generator, *, psf: float) -> Stamp:
     return Stamp(np.minimum(light, np.float32(WELL)).astype(np.float32), (half + shift[0], half + shift[1]))
 
 
-def draw_point_source(rng: np.random.Generator, psf: NDArray[np.float32], *, fwhm: float, peak: float) -> Stamp:
+def draw_point_source(
+    rng: np.random.Generator, psf: NDArray[np.float32], *, fwhm: float, peak: float, spikes_turn: bool = False
+) -> Stamp:
     """Simulate a star of a survey scene: the point spread function, and a halo and spikes if it is bright.
 
     Parameters
@@ -61,6 +65,8 @@ def draw_point_source(rng: np.random.Generator, psf: NDArray[np.float32], *, fwh
         FWHM of the point spread function, pixels.
     peak : float
         Light of the brightest pixel, before it is limited to `WELL`.
+    spikes_turn : bool
+        Whether the spikes may lie at another angle in each band.
     """
     reach = len(psf) // 2
     half = max(reach, min(math.ceil(fwhm * (2 + 3 * math.sqrt(peak))), LARGEST_STAR_HALF_PX))
@@ -71,15 +77,18 @@ def draw_point_source(rng: np.random.Generator, psf: NDArray[np.float32], *, fwh
     halo = np.float32(rng.uniform(1e-3, 6e-3)) * (1 + squares / np.float32((2 * fwhm) ** 2)) ** np.float32(
         -rng.uniform(1.1, 1.6)
     )
-    shape = core + halo
+    shape = np.repeat((core + halo)[..., None], 3, axis=2)
     if peak > SPIKES_ABOVE / 3 and rng.random() < SPIKED_SHARE:
         angle, strength = rng.uniform(0, math.pi / 2), rng.uniform(1e-3, 6e-3)
-        for a, b in ((0, 1), (1, 0)):
-            along, across = (rotate(x, y, angle)[index] for index in (a, b))
-            shape = shape + np.float32(strength) * np.exp(
-                -np.abs(along) / np.float32(half / rng.uniform(2.5, 5)) - across**2 / np.float32(0.4 * fwhm**2)
-            )
+        lengths = [half / rng.uniform(2.5, 5) for _ in range(2)]
+        angles = angle + rng.uniform(0, math.pi / 2, 3) * (rng.random() < TURNED_SHARE) if spikes_turn else [angle] * 3
+        for band, turn in enumerate(angles):
+            for line, length in zip((rotate(x, y, turn), rotate(x, y, turn)[::-1]), lengths, strict=True):
+                along, across = line
+                shape[..., band] += np.float32(strength) * np.exp(
+                    -np.abs(along) / np.float32(length) - across**2 / np.float32(0.4 * fwhm**2)
+                )
     edge = np.clip((half - np.sqrt(squares)) / np.float32(0.2 * half), 0, 1)  # no hard edge
     colour = np.exp(np.asarray([0.45, 0.0, -0.75]) * rng.uniform(-0.5, 0.8))
-    light = np.float32(peak) * (shape * edge)[..., None] * (colour / colour.mean()).astype(np.float32)
+    light = np.float32(peak) * (shape * edge[..., None]) * (colour / colour.mean()).astype(np.float32)
     return Stamp(np.minimum(light, np.float32(WELL)).astype(np.float32), (half + shift[0], half + shift[1]))

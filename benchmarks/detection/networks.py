@@ -14,6 +14,7 @@ import math
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ ANCHORS_PX = (8, 16, 32, 64, 128)
 RATIOS = (0.5, 1.0, 2.0)
 LARGEST_GRADIENT = 5.0
 WARM_UP = 0.1
+STEPS_A_STATE = 25
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +126,11 @@ def _mask_rcnn(backbone: nn.Module, side: int) -> MaskRCNN:
     )
 
 
-def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: int) -> MaskRCNN:
-    """Train a network in place on randomly rotated and mirrored scenes; return it in evaluation mode."""
+def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: int, state_file: Path | None = None) -> MaskRCNN:
+    """Train a network in place on randomly rotated and mirrored scenes; return it in evaluation mode.
+
+    With a `state_file`, an interrupted training continues from its last `STEPS_A_STATE` steps, and a complete one is only read.
+    """
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     network.to(device, memory_format=torch.channels_last).train()
     rng = np.random.default_rng(seed)
@@ -136,7 +141,16 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
         optimiser, max_lr=recipe.rate, total_steps=steps + 1, pct_start=WARM_UP, cycle_momentum=False
     )
     order: list[int] = []
-    for _ in range(steps):
+    first = 0
+    if state_file is not None and state_file.exists():
+        state = torch.load(state_file, map_location=device, weights_only=True)
+        network.load_state_dict(state["network"])
+        optimiser.load_state_dict(state["optimiser"])
+        schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["torch_rng"].cpu())
+        rng.bit_generator.state = state["rng"]
+        order, first = state["order"], state["steps"]
+    for step in range(first, steps):
         while len(order) < recipe.batch:
             order += rng.permutation(len(scenes)).tolist()
         batch = [_rotate(scenes[order.pop(0)], rng) for _ in range(recipe.batch)]
@@ -149,6 +163,12 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
         nn.utils.clip_grad_norm_(learning, LARGEST_GRADIENT)
         optimiser.step()
         schedule.step()
+        if state_file is not None and ((step + 1) % STEPS_A_STATE == 0 or step + 1 == steps):
+            state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
+            state |= {"torch_rng": torch.get_rng_state(), "rng": rng.bit_generator.state, "order": order, "steps": step + 1}
+            part_file = state_file.with_suffix(".part")
+            torch.save(state, part_file)
+            part_file.replace(state_file)
     return network.eval()
 
 

@@ -20,9 +20,10 @@ from benchmarks.detection.scores import Boxes, Finds
 from benchmarks.objects.bins import DRAWS, OVERLAP_BINS, SNR_BINS, in_bin, title_of
 from sync.geometry.overlap import box_overlaps
 
-__all__ = ["DetectedGalaxies", "detect_by_photutils", "detection_rows", "match"]
+__all__ = ["DetectedGalaxies", "choose_least_score", "detect_by_photutils", "detection_rows", "match"]
 
 LEAST_IOU, NEAR_PX, LEAST_SNR = 0.5, 2.5, 10.0
+THRESHOLDS = 40
 SMOOTHING_PX, THRESHOLD_SIGMA, LEAST_AREA_PX, CONTRAST = 1.5, 3.0, 12, 0.001
 
 
@@ -70,6 +71,21 @@ def match(scenes: Sequence[SurveyScene], finds: Sequence[Finds], *, least_score:
         np.asarray(false_counts["box"], np.intp),
         np.asarray(false_counts["place"], np.intp),
     )
+
+
+def choose_least_score(scenes: Sequence[SurveyScene], finds: Sequence[Finds]) -> float:
+    """Return the score threshold with the smallest error by position, among `THRESHOLDS` quantiles of the scores."""
+    scores = np.concatenate([score for _, score in finds])
+    if not len(scores):
+        return 0.0
+    least = np.unique(np.quantile(scores, np.linspace(0, 1, THRESHOLDS)))
+    errors = []
+    for threshold in least.tolist():
+        result = match(scenes, finds, least_score=threshold)
+        bright = result.snr >= LEAST_SNR
+        false = int(result.false_by_place.sum())
+        errors.append(1 - int(result.by_place[bright].sum()) / max(int(bright.sum()) + false, 1))
+    return float(least[int(np.argmin(errors))])
 
 
 def detection_rows(name: str, result: DetectedGalaxies) -> list[list[str]]:

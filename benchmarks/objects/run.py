@@ -1,23 +1,26 @@
 """Objects in survey scenes: masks by clicks, and detection, by signal-to-noise ratio and overlap.
 
-Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.run DATA [--part val] [--scenes 40]
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.run DATA [--part val] [--only detection] [--scenes 40]
 (DATA holds fields/, hst_cosmos/ and structure_priors/: docs/scenes.md)
 
 The scenes are those of `backend.scenes.exposures`. `val` is for choices; only `test` writes: each table its section of
-docs/benchmarks.md and its file in benchmarks/results. About ten minutes of one core for 40 scenes.
+docs/benchmarks.md and its file in benchmarks/results. About ten minutes of one core for the clicks, and five for the detection.
+Its table has Mask R-CNN if `benchmarks.objects.mask_rcnn` has trained it.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from rich.console import Console
+from torchvision.models.detection import MaskRCNN
 
 from backend.heads.detection.fcos.detector import LearnedDetector
 from backend.heads.detection.grid_search import RECOGNISED_POINT
@@ -28,11 +31,13 @@ from backend.heads.segmentation.shipped import open_segmenter
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.lvm.feature_maps import Pyramids
 from backend.prediction.factory import BASE_DETECTOR
+from backend.scenes.exposures import SurveySceneGenerator
 from backend.scenes.folders import survey_generator_of
 from backend.scenes.scene import SurveyScene
 from benchmarks.detection.scores import Finds
 from benchmarks.objects.clicks import click_by_extraction, click_by_network, click_rows
-from benchmarks.objects.detection import detect_by_photutils, detection_rows, match
+from benchmarks.objects.detection import choose_least_score, detect_by_photutils, detection_rows, match
+from benchmarks.objects.mask_rcnn import TRAINING_SCENES, detect_by_mask_rcnn, read_mask_rcnn
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from sync.geometry.corners import box_edges
 from sync.geometry.shapes import Box
@@ -41,7 +46,7 @@ NAME = "objects"
 FIRST_SEED = {"val": 2_000_000, "test": 1_000_000}
 SIDES = (128, 192, 256)
 LEAST_AREA_PX = 30
-FITTED_ON = 60
+FITTED_ON, THRESHOLDS_ON = 60, 40
 CLASSES = ("galaxy",)
 CLICK_COLUMNS = ("method", "galaxies", "number", "IoU after 1 click", "IoU after 3 clicks")
 DETECTION_COLUMNS = (
@@ -57,17 +62,21 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     generator, first = survey_generator_of(options.data, part=options.part), FIRST_SEED[options.part]
-    scenes = [generator.draw(first + index, SIDES[index % len(SIDES)]) for index in range(options.scenes)]
+    scenes = _draw(generator, first, options.scenes)
     start_s = time.process_time()
     if "clicks" in options.only:
         rows = measure_clicks(scenes)
         _report("clicks", markdown_table(CLICK_COLUMNS, rows, title="Masks by clicks in survey scenes"), options, start_s)
     start_s = time.process_time()
     if "detection" in options.only:
-        train = survey_generator_of(options.data, part="train")
-        fitting = [train.draw(index, SIDES[index % len(SIDES)]) for index in range(FITTED_ON)]
-        rows = measure_detection(scenes, fitting)
+        fitting = _draw(survey_generator_of(options.data, part="train"), 0, FITTED_ON)
+        tuning = _draw(survey_generator_of(options.data, part="val"), FIRST_SEED["val"], THRESHOLDS_ON)
+        rows = measure_detection(scenes, fitting, tuning, read_mask_rcnn())
         _report("detection", markdown_table(DETECTION_COLUMNS, rows, title="Detection in survey scenes"), options, start_s)
+
+
+def _draw(generator: SurveySceneGenerator, first: int, count: int) -> list[SurveyScene]:
+    return [generator.draw(first + index, SIDES[index % len(SIDES)]) for index in range(count)]
 
 
 def _report(what: str, table: str, options: argparse.Namespace, start_s: float) -> None:
@@ -91,8 +100,14 @@ def measure_clicks(scenes: Sequence[SurveyScene]) -> list[list[str]]:
     return rows
 
 
-def measure_detection(scenes: Sequence[SurveyScene], fitting: Sequence[SurveyScene]) -> list[list[str]]:
-    """Return the rows of all methods; the shipped detector and source extraction have the product's score thresholds."""
+def measure_detection(
+    scenes: Sequence[SurveyScene], fitting: Sequence[SurveyScene], tuning: Sequence[SurveyScene], mask_rcnn: MaskRCNN | None
+) -> list[list[str]]:
+    """Return the rows of all methods.
+
+    The shipped detector and source extraction have the product's score thresholds; those of photutils and of Mask R-CNN have
+    the smallest error by position on the `tuning` scenes. Without a trained Mask R-CNN, its rows are missing.
+    """
     pyramids = Pyramids(load_encoder(SHIPPED_CHECKPOINT), None, fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     detector = LearnedDetector.load(BASE_DETECTOR)
     detections = [detector.predict(pyramids.of_pixels(scene.image)) for scene in scenes]
@@ -104,7 +119,13 @@ def measure_detection(scenes: Sequence[SurveyScene], fitting: Sequence[SurveySce
         (f"source extraction, fitted on {len(fitting)} scenes", _fit_extraction(fitting)),
     ):
         rows += detection_rows(title, match(scenes, detect_by_extraction(extractor, scenes), least_score=-np.inf))
-    return rows + detection_rows("photutils, 3 sigma", match(scenes, detect_by_photutils(scenes), least_score=-np.inf))
+    others: dict[str, Callable[[Sequence[SurveyScene]], list[Finds]]] = {"photutils": detect_by_photutils}
+    if mask_rcnn is not None:
+        others[f"Mask R-CNN, ResNet50, {TRAINING_SCENES} scenes"] = partial(detect_by_mask_rcnn, mask_rcnn)
+    for title, detect in others.items():
+        least = choose_least_score(tuning, detect(tuning))
+        rows += detection_rows(title, match(scenes, detect(scenes), least_score=least))
+    return rows
 
 
 def detect_by_extraction(detector: SourceDetector, scenes: Sequence[SurveyScene]) -> list[Finds]:

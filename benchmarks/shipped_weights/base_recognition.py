@@ -4,14 +4,17 @@ Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_recog
 (DATA holds masks/, fields/, hst_cosmos/ and structure_priors/: docs/scenes.md)
 
 The network is trained on scenes of the `train` part; after each epoch the script prints how well it separates the candidates of
-survey scenes of the `val` part. An interrupted run continues with the examples and the last epoch in its cache. About ten
-minutes of one core for examples and ten for the training.
+survey scenes and of deep fields of the `val` part. An interrupted run continues with the examples and the last epoch in its
+cache. About ten minutes of one core for the examples and one for the training.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -24,7 +27,9 @@ from torch.nn import functional
 from backend.heads.extraction.recognition.network import RecognitionNetwork
 from backend.heads.extraction.recognition.recogniser import SHIPPED_RECOGNITION, Recogniser
 from backend.heads.network_weights import round_weights
-from backend.scenes.folders import generator_of, survey_generator_of
+from backend.scenes.exposures import SurveySceneGenerator
+from backend.scenes.folders import Part, generator_of, survey_generator_of
+from backend.scenes.generator import SceneGenerator
 from benchmarks.shipped_weights.recognition_examples import (
     FRAGMENT,
     GALAXY,
@@ -35,9 +40,19 @@ from benchmarks.shipped_weights.recognition_examples import (
     examples_of_surveys,
 )
 
-SURVEY_SEEDS, OLDER_SEEDS, VAL_SEEDS = range(100_000, 103_000), range(500_000, 500_300), range(2_000_000, 2_000_100)
-ENLARGED_SHARE = 0.4
-EPOCHS, IMAGES_A_STEP, RATE = 40, 24, 3e-3
+SEEDS = {
+    "surveys": range(100_000, 103_000),
+    "simulated": range(5_000_000, 5_000_400),
+    "deep": range(3_000_000, 3_000_300),
+    "older": range(500_000, 500_300),
+}
+"""Seeds of each set of examples. `simulated` are survey scenes without files: all their point spread functions are simulated,
+also those of a space telescope, as in half of the deep fields; otherwise such a function would be a sign of a deep field."""
+VAL_SEEDS = {"surveys": range(2_000_000, 2_000_100), "deep": range(4_000_000, 4_000_040)}
+SEEDS_A_FILE = 100
+SIDES = {"surveys": (256, 128, 192), "simulated": (128, 160, 192), "deep": (96, 128, 160)}
+ENLARGED_SHARES = {"surveys": 0.4, "simulated": 0.4, "deep": 0.7}
+EPOCHS, IMAGES_A_STEP, RATE = 20, 24, 3e-3
 CACHE = Path(".cache/base-recognition")
 
 
@@ -45,26 +60,55 @@ def main(data: Path, epochs: int) -> None:
     """Make the examples, train, and save the network."""
     torch.set_num_threads(1)
     CACHE.mkdir(parents=True, exist_ok=True)
-    surveys = survey_generator_of(data, part="train")
-    train = [
-        *_read_or_make(CACHE / "surveys.npz", examples_of_surveys(surveys, SURVEY_SEEDS, enlarged_share=ENLARGED_SHARE)),
-        *_read_or_make(CACHE / "older.npz", examples_of_scenes(generator_of(data, part="train"), OLDER_SEEDS)),
-    ]
-    val_scenes = survey_generator_of(data, part="val")
-    val = _read_or_make(CACHE / "val.npz", examples_of_surveys(val_scenes, VAL_SEEDS, enlarged_share=0))
+    train = [image for name in SEEDS for image in _read_or_make(data, name, "train")]
+    val = {name: _read_or_make(data, name, "val") for name in VAL_SEEDS}
     network = fit(train, val, epochs=epochs)
     Recogniser(round_weights(network)).save(SHIPPED_RECOGNITION)
 
 
-def fit(train: Sequence[Examples], val: Sequence[Examples], *, epochs: int) -> RecognitionNetwork:
-    """Return a network trained on images, which continues from the last epoch in the cache."""
+def _read_or_make(data: Path, name: str, part: Part) -> list[Examples]:
+    """Return the stored examples of a set; make and store those that are missing."""
+    seeds = (SEEDS if part == "train" else VAL_SEEDS)[name]
+    images: list[Examples] = []
+    for first in range(seeds.start, seeds.stop, SEEDS_A_FILE):
+        file = CACHE / f"{part}-{name}-{first}.npz"
+        if not file.exists():
+            _write(file, list(_examples(data, name, part, range(first, min(first + SEEDS_A_FILE, seeds.stop)))))
+            Console().print(f"examples of {file.stem}")
+        images += _read(file)
+    return images
+
+
+def _examples(data: Path, name: str, part: Part, seeds: range) -> Iterator[Examples]:
+    """Yield the examples of a set; of the `val` part, only deep fields are enlarged."""
+    if name == "older":
+        return examples_of_scenes(_generator(data), seeds)
+    share = ENLARGED_SHARES[name] if part == "train" or name == "deep" else 0.0
+    generator = SurveySceneGenerator() if name == "simulated" else _survey_generator(data, part)
+    generator = replace(generator, deep_share=1.0 if name == "deep" else 0.0)
+    return examples_of_surveys(generator, seeds, sides=SIDES[name], enlarged_share=share)
+
+
+@cache
+def _survey_generator(data: Path, part: Part) -> SurveySceneGenerator:
+    return survey_generator_of(data, part=part)
+
+
+@cache
+def _generator(data: Path) -> SceneGenerator:
+    return generator_of(data, part="train")
+
+
+def fit(train: Sequence[Examples], val: Mapping[str, Sequence[Examples]], *, epochs: int) -> RecognitionNetwork:
+    """Return a network trained on images; a training on the same images continues from its last epoch in the cache."""
     torch.manual_seed(0)
     network = RecognitionNetwork()
     network.standardise(torch.from_numpy(np.concatenate([image.profiles for image in train])))
     optimiser = torch.optim.AdamW(network.parameters(), lr=RATE, weight_decay=1e-2)
     steps = epochs * -(-len(train) // IMAGES_A_STEP) + 1
     rates = torch.optim.lr_scheduler.OneCycleLR(optimiser, max_lr=RATE, total_steps=steps, pct_start=0.15)
-    state_file, first = CACHE / f"epoch-of-{epochs}.pt", 0
+    digest = hashlib.sha256(b"".join(image.profiles.tobytes() + image.kinds.tobytes() for image in train)).hexdigest()
+    state_file, first = CACHE / f"{digest[:12]}-of-{epochs}.pt", 0
     if state_file.exists():
         state = torch.load(state_file, weights_only=True)
         network.load_state_dict(state["network"])
@@ -85,7 +129,8 @@ def fit(train: Sequence[Examples], val: Sequence[Examples], *, epochs: int) -> R
             losses.append(float(loss.detach()))
         state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "rates": rates.state_dict()}
         torch.save(state | {"epochs": epoch + 1}, state_file)
-        Console().print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, val AP {average_precision(network, val):.3f}")
+        precisions = ", ".join(f"{name} {average_precision(network, images):.3f}" for name, images in val.items())
+        Console().print(f"epoch {epoch + 1}: loss {np.mean(losses):.4f}, val AP {precisions}")
     return network.eval().requires_grad_(False)
 
 
@@ -119,13 +164,16 @@ def _galaxy_scores(network: RecognitionNetwork, profiles: NDArray[np.float32]) -
     return scores
 
 
-def _read_or_make(file: Path, examples: Iterable[Examples]) -> list[Examples]:
-    """Return stored examples, or make and store them."""
-    if not file.exists():
-        images = list(examples)
-        counts = [len(image.kinds) for image in images]
-        profiles, kinds = (np.concatenate([getattr(image, name) for image in images]) for name in ("profiles", "kinds"))
-        np.savez(file, profiles=profiles, kinds=kinds, counts=counts)
+def _write(file: Path, images: Sequence[Examples]) -> None:
+    counts = [len(image.kinds) for image in images]
+    profiles, kinds = (np.concatenate([getattr(image, name) for image in images]) for name in ("profiles", "kinds"))
+    part_file = file.with_suffix(".part")
+    with part_file.open("wb") as stream:
+        np.savez(stream, profiles=profiles, kinds=kinds, counts=counts)
+    part_file.replace(file)
+
+
+def _read(file: Path) -> list[Examples]:
     with np.load(file) as arrays:
         ends = np.cumsum(arrays["counts"])[:-1]
         pairs = zip(np.split(arrays["profiles"], ends), np.split(arrays["kinds"], ends), strict=True)

@@ -1,14 +1,15 @@
 """Examples for the recognition network: the candidates of scenes, with their kinds.
 
-Survey scenes give galaxies, stars and fragments. The older scenes (`backend.scenes.generator`) add human outlines and more
-survey frames; they list neither faint galaxies nor stars, so a bright candidate at none of their galaxies is only no galaxy.
+Survey scenes give galaxies, stars and fragments; deep fields among them give compact galaxies. The older scenes
+(`backend.scenes.generator`) add human outlines and more survey frames; they list neither faint galaxies nor stars, so a bright
+candidate at none of their galaxies is only no galaxy.
 Some scenes are enlarged, and some have a black sky, as cut-outs for people do.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
@@ -37,7 +38,6 @@ MOST_CANDIDATES = 150
 ENLARGED, LARGEST_ENLARGED_PX = (1.3, 4.0), 300
 BLACK_SHARE = 0.5
 """Share of the enlarged scenes whose sky is black."""
-SIDES = (128, 192, 256)
 LISTED_SNR = 14.0
 """Peak, in units of the noise and at least of a grey level, from which the older scenes list a galaxy."""
 
@@ -50,11 +50,13 @@ class Examples:
     kinds: NDArray[np.int8]
 
 
-def examples_of_surveys(generator: SurveySceneGenerator, seeds: range, *, enlarged_share: float) -> Iterator[Examples]:
-    """Yield the examples of survey scenes, of which a share `enlarged_share` is enlarged."""
-    rng = np.random.default_rng(0)
+def examples_of_surveys(
+    generator: SurveySceneGenerator, seeds: range, *, sides: Sequence[int], enlarged_share: float
+) -> Iterator[Examples]:
+    """Yield the examples of survey scenes, of which a share `enlarged_share` is enlarged; seeds have these sides in turn."""
     for seed in seeds:
-        scene = generator.draw(seed, SIDES[seed % len(SIDES)])
+        scene = generator.draw(seed, sides[seed % len(sides)])
+        rng = np.random.default_rng([0, seed])
         if rng.random() < enlarged_share:
             scene = _change(scene, rng)
         candidates = find_candidates(scene.image)
@@ -64,9 +66,8 @@ def examples_of_surveys(generator: SurveySceneGenerator, seeds: range, *, enlarg
 
 def examples_of_scenes(generator: SceneGenerator, seeds: range) -> Iterator[Examples]:
     """Yield the examples of the older scenes, each as it is and enlarged."""
-    rng = np.random.default_rng(0)
-    scenes = (generator.draw(seed, 192) for seed in seeds)
-    for scene in (version for first in scenes for version in (first, _change(first, rng))):
+    scenes = ((generator.draw(seed, 192), np.random.default_rng([0, seed])) for seed in seeds)
+    for scene in (version for first, rng in scenes for version in (first, _change(first, rng))):
         candidates = find_candidates(scene.image)
         if not len(candidates.rows):
             continue

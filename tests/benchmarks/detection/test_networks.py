@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import copy
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +12,7 @@ import torch
 from backend.lvm.backbones.swin import SwinConfig
 from backend.lvm.encoder import Encoder
 from backend.scenes import SceneGenerator
+from benchmarks.detection import networks
 from benchmarks.detection.networks import Recipe, _rotate, build_frozen, find, train
 
 SIDE = 64
@@ -28,6 +32,40 @@ def test_only_the_frozen_encoder_is_not_trained() -> None:
     assert (next(iter(network.backbone.fpn.parameters())) != fpn).any()
     ((boxes, scores),) = find(network, scenes[:1])
     assert boxes.shape == (len(scores), 4)
+
+
+@pytest.mark.slow
+def test_a_training_continues_from_its_state_and_gives_the_same_network(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(networks, "STEPS_A_STATE", 1)
+    scenes = [SceneGenerator().draw(seed, SIDE) for seed in (1, 2)]
+    encoder = Encoder(SMALL)
+    start = copy.deepcopy(build_frozen(SIDE, encoder).state_dict())
+
+    def run(state_file: Path | None) -> dict[str, torch.Tensor]:
+        torch.manual_seed(0)
+        network = build_frozen(SIDE, copy.deepcopy(encoder))
+        network.load_state_dict(start)
+        recipe = Recipe(batch=1, rate=1e-3, steps_at_50=15)  # three steps for two scenes
+        return train(network, scenes, recipe=recipe, seed=0, state_file=state_file).state_dict()
+
+    whole = run(None)
+    save = torch.save
+
+    def save_once(state: dict[str, object], file: Path) -> None:
+        save(state, file)
+        monkeypatch.setattr(torch, "save", stop)
+
+    def stop(state: dict[str, object], file: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(torch, "save", save_once)
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path / "state.pt")
+    monkeypatch.setattr(torch, "save", save)
+    second = run(tmp_path / "state.pt")
+    assert all(torch.allclose(whole[name], second[name], atol=1e-6) for name in whole)
 
 
 def test_more_scenes_get_more_steps() -> None:

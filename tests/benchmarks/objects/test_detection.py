@@ -7,7 +7,7 @@ import pytest
 
 from backend.scenes.scene import SurveyScene
 from benchmarks.objects.bins import in_bin, interval, title_of
-from benchmarks.objects.detection import detect_by_photutils, detection_rows, match
+from benchmarks.objects.detection import choose_least_score, detect_by_photutils, detection_rows, match
 
 SIDE = 64
 
@@ -77,6 +77,13 @@ def test_nothing_detected_is_complete_failure_not_an_error() -> None:
     scene = scene_of([(5, 5)], snr=[30], faint=[])
     rows = detection_rows("x", match([scene], [(np.zeros((0, 4)), np.zeros(0))], least_score=0))
     assert rows[0][3:6] == ["0.000 (0.000 to 0.000)", "0.000 (0.000 to 0.000)", "1.000 (1.000 to 1.000)"]
+
+
+def test_the_threshold_keeps_galaxies_and_excludes_false_detections() -> None:
+    scene = scene_of([(5, 5), (40, 40)], snr=[30, 12], faint=[])
+    finds = [(boxes_at((5, 5), (40, 40), (20, 50), (50, 20)), np.asarray([0.9, 0.8, 0.5, 0.3]))]
+    assert 0.5 < choose_least_score([scene], finds) <= 0.8
+    assert choose_least_score([scene], [(np.zeros((0, 4)), np.zeros(0))]) == 0
 
 
 def test_photutils_detects_separate_galaxies() -> None:

@@ -21,7 +21,7 @@ from benchmarks.shipped_weights.recognition_examples import (
 
 @pytest.fixture(scope="module")
 def images() -> list[Examples]:
-    surveys = examples_of_surveys(SurveySceneGenerator(), range(8), enlarged_share=0.5)
+    surveys = examples_of_surveys(SurveySceneGenerator(), range(8), sides=(96, 128), enlarged_share=0.5)
     return [*surveys, *examples_of_scenes(SceneGenerator(), range(2))]
 
 
@@ -33,6 +33,20 @@ def test_candidates_have_profiles_and_kinds(images: list[Examples]) -> None:
 
 def test_a_training_can_be_continued(images: list[Examples], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(base_recognition, "CACHE", tmp_path)
-    first = base_recognition.fit(images, images[:2], epochs=2).state_dict()
-    second = base_recognition.fit(images, images[:2], epochs=2).state_dict()
+    first = base_recognition.fit(images, {"surveys": images[:2]}, epochs=2).state_dict()
+    second = base_recognition.fit(images, {"surveys": images[:2]}, epochs=2).state_dict()
     assert all((first[name] == second[name]).all() for name in first)
+
+
+def test_examples_are_made_once_and_do_not_depend_on_the_interruption(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(base_recognition, "CACHE", tmp_path)
+    monkeypatch.setattr(base_recognition, "SEEDS", {"deep": range(3, 7)})
+    monkeypatch.setattr(base_recognition, "SIDES", {"deep": (64,)})
+    monkeypatch.setattr(base_recognition, "SEEDS_A_FILE", 2)
+    first = base_recognition._read_or_make(tmp_path / "no data", "deep", "train")
+    files = sorted(tmp_path.glob("*.npz"))
+    assert [file.stem for file in files] == ["train-deep-3", "train-deep-5"]
+    files[1].unlink()
+    second = base_recognition._read_or_make(tmp_path / "no data", "deep", "train")
+    assert len(first) == len(second)
+    assert all((before.profiles == after.profiles).all() for before, after in zip(first, second, strict=True))
