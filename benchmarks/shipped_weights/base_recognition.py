@@ -40,18 +40,11 @@ from benchmarks.shipped_weights.recognition_examples import (
     examples_of_surveys,
 )
 
-SEEDS = {
-    "surveys": range(100_000, 103_000),
-    "simulated": range(5_000_000, 5_000_400),
-    "deep": range(3_000_000, 3_000_300),
-    "older": range(500_000, 500_300),
-}
-"""Seeds of each set of examples. `simulated` are survey scenes without files: all their point spread functions are simulated,
-also those of a space telescope, as in half of the deep fields; otherwise such a function would be a sign of a deep field."""
+SEEDS = {"surveys": range(100_000, 103_000), "deep": range(3_000_000, 3_000_300), "older": range(500_000, 500_300)}
 VAL_SEEDS = {"surveys": range(2_000_000, 2_000_100), "deep": range(4_000_000, 4_000_040)}
 SEEDS_A_FILE = 100
-SIDES = {"surveys": (256, 128, 192), "simulated": (128, 160, 192), "deep": (96, 128, 160)}
-ENLARGED_SHARES = {"surveys": 0.4, "simulated": 0.4, "deep": 0.7}
+SIDES = {"surveys": (256, 128, 192), "deep": (96, 128, 160)}
+ENLARGED_SHARES = {"surveys": 0.4, "deep": 0.7}
 EPOCHS, IMAGES_A_STEP, RATE = 20, 24, 3e-3
 CACHE = Path(".cache/base-recognition")
 
@@ -84,8 +77,7 @@ def _examples(data: Path, name: str, part: Part, seeds: range) -> Iterator[Examp
     if name == "older":
         return examples_of_scenes(_generator(data), seeds)
     share = ENLARGED_SHARES[name] if part == "train" or name == "deep" else 0.0
-    generator = SurveySceneGenerator() if name == "simulated" else _survey_generator(data, part)
-    generator = replace(generator, deep_share=1.0 if name == "deep" else 0.0)
+    generator = replace(_survey_generator(data, part), deep_share=1.0 if name == "deep" else 0.0)
     return examples_of_surveys(generator, seeds, sides=SIDES[name], enlarged_share=share)
 
 
