@@ -1,7 +1,7 @@
-"""Fit the shipped segmenter on scenes and on annotators' outlines of the train part, and save it in the shipped heads.
+"""Fit the shipped segmenter on scenes, survey scenes and annotators' outlines, and save it in the shipped heads.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_segmenter DATA
-(DATA holds masks/ and fields/: docs/scenes.md)
+(DATA holds masks/, fields/, hst_cosmos/ and structure_priors/: docs/scenes.md)
 
 It is trained on windows of the `train` part only. The script prints the overlaps on the `val` part, with those of the untrained
 head, which is the first guess by isophotes. `benchmarks.prompts.run` reports the `test` part. An interrupted run continues from
@@ -32,24 +32,28 @@ from backend.heads.segmentation.training import begin_training
 from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.scenes.folders import generator_of
+from backend.scenes.exposures import SurveySceneGenerator
+from backend.scenes.folders import generator_of, survey_generator_of
+from backend.scenes.generator import SceneGenerator
 from benchmarks.prompts.clicking import click_through, prompt_of_clicks
-from benchmarks.shipped_weights.base_segmenter_examples import Windows, outlined_galaxies
+from benchmarks.shipped_weights.base_segmenter_examples import Mix, Windows, outlined_galaxies
 from sync.files.atomic import atomic_write
 from sync.geometry.shapes import Mask
 
-SCHEDULES = (
-    Schedule(steps=1800, rate=6e-4, batch=2),
-    Schedule(steps=1000, rate=5e-4, batch=2),
-    Schedule(steps=600, rate=4e-4, batch=2),
+SCENES_AND_OUTLINES, SURVEYS = Mix(outlines=0.5, survey=0.0), Mix(outlines=0.3, survey=0.6)
+STAGES = (
+    (Schedule(steps=1800, rate=6e-4, batch=2), SCENES_AND_OUTLINES),
+    (Schedule(steps=1000, rate=5e-4, batch=2), SCENES_AND_OUTLINES),
+    (Schedule(steps=600, rate=4e-4, batch=2), SCENES_AND_OUTLINES),
+    (Schedule(steps=3500, rate=4e-4, batch=2), SURVEYS),
 )
-"""Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows."""
+"""Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows, with their examples."""
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
 SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
 """Windows without an object are skipped, so each step has more seeds than it needs."""
 SCENES, SIDES, CLICKS = 60, (128, 256, 400), 3
-LEAST_AREA_PX = 40
+GALAXIES_A_SCENE, LEAST_AREA_PX = 4, 40
 DECODED_FROM_PX = 100.0
 """Smaller objects keep the outline of source extraction. `benchmarks.prompts.small_objects` compares both on the val part."""
 
@@ -61,26 +65,33 @@ def main(data: Path, *, onward: bool) -> None:
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
-    for number, schedule in list(enumerate(SCHEDULES))[1 if onward else 0 :]:
-        head = train(head, windows, schedule, number=number, checkpoint=folder / f"training-{number}.pt")
+    for number in range(len(STAGES) - 1 if onward else 0, len(STAGES)):
+        head = train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
     replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
-    for what, objects in (("outlines", list(outlines(data))), ("scenes", list(scenes(data)))):
+    survey_scenes = survey_generator_of(data, part="val")
+    for what, objects in (
+        ("outlines", list(outlines(data))),
+        ("scenes", list(galaxies_of(generator_of(data, part="val")))),
+        ("survey scenes", list(galaxies_of(survey_scenes))),
+        ("blends of survey scenes", list(galaxies_of(survey_scenes, are_blended=True))),
+    ):
         for name, each_head in (("first guess", blank), ("learned", head)):
             overlaps = np.mean([overlaps_of(each_head, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
             table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 
 
-def train(head: PromptedMasks, windows: Windows, schedule: Schedule, *, number: int, checkpoint: Path) -> PromptedMasks:
-    """Train, or continue the training whose state is in a file."""
+def train(head: PromptedMasks, windows: Windows, number: int, *, checkpoint: Path) -> PromptedMasks:
+    """Train by the stage of a number, or continue its training, whose state is in a file."""
+    schedule, mix = STAGES[number]
     training = begin_training(head.network, schedule)
     if checkpoint.exists():
         training.restore(torch.load(checkpoint, weights_only=True))
     start_s, losses = time.monotonic(), []
     while training.steps_done < schedule.steps:
-        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.steps_done * SEEDS_A_STEP)
+        examples: Iterator = windows.endless(number * SEEDS_A_SCHEDULE + training.steps_done * SEEDS_A_STEP, mix)
         losses.append(training.step([next(examples) for _ in range(schedule.batch)]))
         if training.steps_done % KEPT_EVERY == 0:
             checkpoint.parent.mkdir(parents=True, exist_ok=True)
@@ -99,12 +110,14 @@ def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
         yield galaxy.pixels, galaxy.mask
 
 
-def scenes(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:
-    """Yield images and masks of scenes of the val part."""
-    generator = generator_of(data, part="val")
+def galaxies_of(
+    generator: SceneGenerator | SurveySceneGenerator, *, are_blended: bool = False
+) -> Iterator[tuple[NDArray[np.float32], Mask]]:
+    """Yield images and masks of galaxies of scenes, or of their blended galaxies only."""
     for seed in range(SCENES):
         scene = generator.draw(seed, SIDES[seed % len(SIDES)])
-        for mask in scene.masks[:4]:
+        masks = scene.masks[scene.is_blended] if are_blended else scene.masks
+        for mask in masks[:GALAXIES_A_SCENE]:
             if mask.sum() >= LEAST_AREA_PX:
                 yield scene.image, mask
 
@@ -126,6 +139,6 @@ def overlaps_of(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--onward", action="store_true", help="from the shipped head, by all schedules but the first")
+    parser.add_argument("--onward", action="store_true", help="from the shipped head, by the last stage")
     options = parser.parse_args()
     main(options.data, onward=options.onward)
