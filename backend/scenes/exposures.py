@@ -25,7 +25,7 @@ from backend.scenes.skies import FrameSky
 from backend.scenes.surveys import SURVEYS, Survey, draw_psf
 from sync.images.background import median_and_spread
 
-__all__ = ["ISOPHOTE_SIGMA", "LEAST_SNR", "SurveySceneGenerator"]
+__all__ = ["ISOPHOTE_SIGMA", "LEAST_SNR", "Exposure", "SurveySceneGenerator"]
 
 ISOPHOTE_SIGMA = 2.0
 """The stated surface brightness of masks, in standard deviations of the sky in a pixel: 0.75 mag/arcsec^2 brighter than
@@ -41,6 +41,24 @@ SIMULATED_PSF_SHARE = 0.5
 EMPTY_SHARE = 0.02
 SKY_LEVEL = (1.0, 2.5)
 """Range of the level of a simulated sky in units of its noise; it is 1.5 to 1.9 in cut-outs of SDSS."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Exposure:
+    """A survey scene and what it was drawn from.
+
+    Attributes
+    ----------
+    scene : SurveyScene
+    objects : tuple of PlacedObject
+        Stars and galaxies, also those without a mask.
+    psf : ndarray, shape (k, k)
+        Point spread function.
+    """
+
+    scene: SurveyScene
+    objects: tuple[PlacedObject, ...]
+    psf: NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +99,10 @@ class SurveySceneGenerator:
         ValueError
             If `side` is less than 32.
         """
+        return self.draw_exposure(seed, side).scene
+
+    def draw_exposure(self, seed: int, side: int = REFERENCE_PX) -> Exposure:
+        """Draw the scene of a seed, as `draw`; return it with its objects."""
         if side < 32:
             raise ValueError(f"a scene needs at least 32 pixels a side, not {side}")
         rng = np.random.default_rng([7, self.stream, seed])
@@ -99,7 +121,8 @@ class SurveySceneGenerator:
             rows, columns = item.window
             light[rows, columns] += item.light
         softening = rng.uniform(*survey.softening)
-        return _finish(objects, expose(rng, light, softening), survey, noise, correlation)
+        scene = _finish(objects, expose(rng, light, softening), survey, noise, correlation)
+        return Exposure(scene, tuple(objects), psf)
 
     def _draw_sky(self, rng: np.random.Generator, survey: Survey, side: int) -> tuple[NDArray[np.float32], float, float]:
         """Draw the light of the sky, shape (side, side, 3), its noise in the mean of the bands, and the ratio `correlation`."""
