@@ -94,8 +94,8 @@ def ceilings_of(number: int, exposure: Exposure) -> Iterator[Ceiling]:
         mask = scene.masks[index]
         own = int(np.bincount(owner[mask]).argmax())
         alone = (_smooth(planes[own] + noise) > limit) & (owner == own)
-        fitted = _mask_by_profiles(exposure, planes, len(galaxies), own, noise=noise)
-        yield Ceiling(number, mask_overlap(alone, mask), mask_overlap(fitted, mask))
+        by_profiles = _mask_by_profiles(exposure, planes, len(galaxies), own, noise=noise)
+        yield Ceiling(number, mask_overlap(alone, mask), mask_overlap(by_profiles, mask))
 
 
 def _mask_by_profiles(exposure: Exposure, planes: Planes, galaxies: int, own: int, *, noise: Planes) -> NDArray[np.bool_]:
@@ -112,12 +112,12 @@ def _mask_by_profiles(exposure: Exposure, planes: Planes, galaxies: int, own: in
     rng = np.random.default_rng([12, own])
     start = np.stack([measure_profile(planes[index][rows, columns], psf) for index in members])
     start += rng.normal(0, 1, (len(members), len(PARAMETERS))) * START_SCATTER
-    fitted = np.zeros((len(members), *noise.shape))
-    fitted[:, rows, columns] = fit_profiles(image[rows, columns], start, psf=psf, noise=scene.noise)
+    fits = np.zeros((len(members), *noise.shape))
+    fits[:, rows, columns] = fit_profiles(image[rows, columns], start, psf=psf, noise=scene.noise)
     strangers = np.delete(planes, members, axis=0).max(axis=0, initial=0)
     place = members.index(own)
-    share = fitted[place] / np.maximum(fitted.sum(axis=0), 1e-12)
-    is_own = (fitted.argmax(axis=0) == place) & (fitted[place] > strangers)
+    share = fits[place] / np.maximum(fits.sum(axis=0), 1e-12)
+    is_own = (fits.argmax(axis=0) == place) & (fits[place] > strangers)
     mask: NDArray[np.bool_] = is_own & (_smooth(image * share) > limit)
     return mask
 

@@ -22,6 +22,8 @@ ROUNDEST, FLATTEST = 1.0, 0.08
 FIRST_INDEX = 1.5
 MOST_EVALUATIONS = 25
 MARGIN_PX = 8
+STEP = 1e-4
+"""Step of a parameter from which the slope of the residuals is computed."""
 SCALES = (0.5, 0.5, 0.2, 0.2, 0.2, 0.5, 0.3)
 LOWEST = (-np.inf, -np.inf, -25.0, np.log(0.3), np.log(0.4), -6.0, -10.0)
 HIGHEST = (np.inf, np.inf, 15.0, np.log(120.0), np.log(8.0), 6.0, 10.0)
@@ -40,8 +42,8 @@ def render_profile(parameters: Sequence[float] | Plane, shape: tuple[int, int], 
     fine = sersic(radius, index=float(np.exp(log_index)))
     height, width = (length + 2 * border for length in shape)
     light = fine.reshape(height, SUBPIXELS, width, SUBPIXELS).mean(axis=(1, 3)) * np.exp(log_amplitude - 2 * log_radius)
-    blurred: Plane = fftconvolve(light, psf, mode="same")[border : height - border, border : width - border]
-    return blurred
+    image: Plane = fftconvolve(light, psf, mode="same")[border : height - border, border : width - border]
+    return image
 
 
 def measure_profile(light: Plane, psf: Plane) -> Plane:
@@ -84,11 +86,20 @@ def fit_profiles(image: Plane, start: Plane, *, psf: Plane, noise: float) -> Pla
         light = sum(render_profile(each, shape, psf) for each in values.reshape(start.shape))
         return np.asarray((light - image) / noise).ravel()
 
+    def slopes(values: Plane) -> Plane:
+        columns = []
+        for each in values.reshape(start.shape):
+            light = render_profile(each, shape, psf)
+            for step in STEP * np.eye(len(PARAMETERS)):
+                columns.append((render_profile(each + step, shape, psf) - light).ravel() / (STEP * noise))
+        return np.stack(columns, axis=1)
+
     low, high = np.tile(LOWEST, (len(start), 1)), np.tile(HIGHEST, (len(start), 1))
     low[:, :2], high[:, 0], high[:, 1] = -MARGIN_PX, shape[1] + MARGIN_PX, shape[0] + MARGIN_PX
     fit = least_squares(
         residuals,
         start.clip(low + 1e-6, high - 1e-6).ravel(),
+        jac=slopes,
         bounds=(low.ravel(), high.ravel()),
         x_scale=np.tile(SCALES, len(start)),
         loss="soft_l1",

@@ -41,13 +41,18 @@ from sync.files.atomic import atomic_write
 from sync.geometry.shapes import Mask
 
 SCENES_AND_OUTLINES, SURVEYS = Mix(outlines=0.5, survey=0.0), Mix(outlines=0.3, survey=0.6)
+MORE_OUTLINES = Mix(outlines=0.6, survey=0.3)
+"""After the survey stages, masks of real galaxies were too wide (val)."""
 STAGES = (
     (Schedule(steps=1800, rate=6e-4, batch=2), SCENES_AND_OUTLINES),
     (Schedule(steps=1000, rate=5e-4, batch=2), SCENES_AND_OUTLINES),
     (Schedule(steps=600, rate=4e-4, batch=2), SCENES_AND_OUTLINES),
-    (Schedule(steps=3500, rate=4e-4, batch=2), SURVEYS),
+    (Schedule(steps=1800, rate=4e-4, batch=2), SURVEYS),
+    (Schedule(steps=400, rate=2e-4, batch=2), SURVEYS),
+    (Schedule(steps=200, rate=1.5e-4, batch=2), MORE_OUTLINES),
 )
 """Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows, with their examples."""
+FIRST_SURVEY_STAGE = 3
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
 SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
@@ -65,7 +70,7 @@ def main(data: Path, *, onward: bool) -> None:
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
-    for number in range(len(STAGES) - 1 if onward else 0, len(STAGES)):
+    for number in range(FIRST_SURVEY_STAGE if onward else 0, len(STAGES)):
         head = train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
     replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
@@ -139,6 +144,6 @@ def overlaps_of(
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--onward", action="store_true", help="from the shipped head, by the last stage")
+    parser.add_argument("--onward", action="store_true", help="from the shipped head, by the stages with survey scenes")
     options = parser.parse_args()
     main(options.data, onward=options.onward)

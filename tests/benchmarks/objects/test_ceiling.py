@@ -27,18 +27,18 @@ def test_a_profile_has_its_place_and_keeps_its_flux_when_blurred() -> None:
 
 def test_a_measured_profile_has_the_flux_and_nearly_the_angle_of_the_light() -> None:
     light = render_profile(PAIR[0], SHAPE, PSF)
-    measured = measure_profile(light, PSF)
-    assert render_profile(measured, SHAPE, PSF).sum() == pytest.approx(light.sum())
-    assert measured[6] == pytest.approx(PAIR[0][6], abs=0.1)
+    profile = measure_profile(light, PSF)
+    assert render_profile(profile, SHAPE, PSF).sum() == pytest.approx(light.sum())
+    assert profile[6] == pytest.approx(PAIR[0][6], abs=0.1)
 
 
 def test_a_fit_divides_the_light_of_two_galaxies() -> None:
     lights = np.stack([render_profile(each, SHAPE, PSF) for each in PAIR])
     noisy = lights.sum(axis=0) + np.random.default_rng(0).normal(0, 0.05, SHAPE)
     start = np.stack([measure_profile(light, PSF) for light in lights])
-    fitted = fit_profiles(noisy, start, psf=PSF, noise=0.05)
+    fits = fit_profiles(noisy, start, psf=PSF, noise=0.05)
     bright = lights.sum(axis=0) > 1
-    assert np.mean((fitted.argmax(axis=0) == lights.argmax(axis=0))[bright]) > 0.93
+    assert np.mean((fits.argmax(axis=0) == lights.argmax(axis=0))[bright]) > 0.93
 
 
 def test_both_methods_are_near_the_true_masks() -> None:
