@@ -1,7 +1,7 @@
 """How good masks of blends in survey scenes can be: with noise alone, and with fitted profiles of all galaxies.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.ceiling DATA [--part val] [--scenes 160]
-(DATA holds fields/, hst_cosmos/ and structure_priors/: docs/scenes.md; two minutes of one core for 160 scenes)
+(DATA holds fields/, hst_cosmos/ and structure_priors/: docs/scenes.md; a minute of one core for 160 scenes)
 
 Both methods know more than a click tells, and see linear light with white noise instead of a stretched picture in 8 bits:
 
@@ -104,7 +104,7 @@ def _mask_by_profiles(exposure: Exposure, planes: Planes, galaxies: int, own: in
     limit = ISOPHOTE_SIGMA * scene.noise
     parts, _ = ndimage.label((planes[:galaxies] > limit).any(axis=0))
     blend = parts == parts[np.unravel_index(int(planes[own].argmax()), noise.shape)]
-    light_in_blend = (planes[:galaxies] * blend).sum(axis=(1, 2)) * (planes[:galaxies].max(axis=(1, 2)) > limit)
+    light_in_blend = (planes[:galaxies] * (blend & (planes[:galaxies] > limit))).sum(axis=(1, 2))
     members = [index for index in np.argsort(-light_in_blend)[:MOST_GALAXIES].tolist() if light_in_blend[index] > 0]
     members = members if own in members else [*members[:-1], own]
     rows, columns = (slice(max(places.min() - BORDER_PX, 0), places.max() + BORDER_PX + 1) for places in np.nonzero(blend))
