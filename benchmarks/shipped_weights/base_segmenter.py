@@ -11,6 +11,7 @@ its last checkpoint in .cache, written every hundred steps.
 from __future__ import annotations
 
 import argparse
+import copy
 import shutil
 import time
 from collections.abc import Iterator
@@ -41,7 +42,7 @@ from sync.files.atomic import atomic_write
 from sync.geometry.shapes import Mask
 
 SCENES_AND_OUTLINES, SURVEYS = Mix(outlines=0.5, survey=0.0), Mix(outlines=0.3, survey=0.6)
-MORE_OUTLINES = Mix(outlines=0.6, survey=0.3)
+MORE_OUTLINES, BALANCED = Mix(outlines=0.6, survey=0.3), Mix(outlines=0.5, survey=0.45)
 """After the survey stages, masks of real galaxies were too wide (val)."""
 STAGES = (
     (Schedule(steps=1800, rate=6e-4, batch=2), SCENES_AND_OUTLINES),
@@ -50,6 +51,7 @@ STAGES = (
     (Schedule(steps=1800, rate=4e-4, batch=2), SURVEYS),
     (Schedule(steps=400, rate=2e-4, batch=2), SURVEYS),
     (Schedule(steps=200, rate=1.5e-4, batch=2), MORE_OUTLINES),
+    (Schedule(steps=1600, rate=2e-4, batch=2), BALANCED),
 )
 """Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows, with their examples."""
 FIRST_SURVEY_STAGE = 3
@@ -70,8 +72,10 @@ def main(data: Path, *, onward: bool) -> None:
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
+    before = head
     for number in range(FIRST_SURVEY_STAGE if onward else 0, len(STAGES)):
-        head = train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
+        before, head = head, train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
+    head = average(before, head)
     replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
@@ -107,6 +111,17 @@ def train(head: PromptedMasks, windows: Windows, number: int, *, checkpoint: Pat
                 flush=True,
             )
     return replace(head, network=round_weights(training.network))
+
+
+def average(first: PromptedMasks, second: PromptedMasks) -> PromptedMasks:
+    """Return the head whose weights are the means of those of two consecutive stages (Izmailov+2018, arXiv:1803.05407)."""
+    network, weights = copy.deepcopy(first.network), second.network.state_dict()
+    means = {
+        name: (tensor + weights[name]) / 2 if tensor.is_floating_point() else weights[name]
+        for name, tensor in network.state_dict().items()
+    }
+    network.load_state_dict(means)
+    return replace(second, network=round_weights(network))
 
 
 def outlines(data: Path) -> Iterator[tuple[NDArray[np.float32], Mask]]:

@@ -75,3 +75,13 @@ def test_an_interrupted_training_continues(
         with pytest.raises(KeyboardInterrupt):
             fit(tmp_path / "interrupted")
     assert fit(tmp_path / "interrupted").network.fingerprint() == fit(tmp_path / "complete").network.fingerprint()
+
+
+def test_the_average_of_two_heads_has_the_means_of_their_weights(encoder: LvmWindows) -> None:
+    first, second = (PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint) for _ in range(2))
+    with torch.no_grad():
+        for weights in second.network.parameters():
+            weights.add_(0.25)
+    means = base_segmenter.average(first, second).network.state_dict()
+    for name, weights in first.network.named_parameters():
+        assert torch.allclose(means[name], weights + 0.125, atol=2e-3)
