@@ -9,7 +9,7 @@ import typer
 
 from backend.cli.terminal import wrong_call
 
-__all__ = ["DEFAULT_KEY", "KeyOption", "SpectraOption", "TableOption", "check_table_options"]
+__all__ = ["DEFAULT_KEY", "KeyOption", "SpectraOption", "TableOption", "check_catalogue_options"]
 
 DEFAULT_KEY = "filename"
 TableOption = Annotated[
@@ -20,9 +20,11 @@ KeyOption = Annotated[str, typer.Option(help="Column of --table with file names 
 SpectraOption = Annotated[Path | None, typer.Option(metavar="FOLDER", help="Folder of spectra, as for the command import.")]
 
 
-def check_table_options(table: Path | None, key: str) -> None:
-    """End with a wrong call if there is a key without a table, or the table does not exist, before a model is loaded."""
+def check_catalogue_options(table: Path | None, key: str, spectra: Path | None) -> None:
+    """End with a wrong call for a key without a table, a missing table or folder of spectra, before a model is loaded."""
     if table is None and key != DEFAULT_KEY:
         wrong_call(f"--key {key} names a column of a table: name the table with --table")
     if table is not None and not table.is_file():
         wrong_call(f"there is no file {table}")
+    if spectra is not None and not spectra.is_dir():
+        wrong_call(f"there is no folder of spectra {spectra}")

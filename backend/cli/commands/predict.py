@@ -11,7 +11,7 @@ from urllib.parse import quote
 
 import typer
 
-from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_table_options
+from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_catalogue_options
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.output import open_output
 from backend.cli.prediction_table import PredictionTable
@@ -70,7 +70,7 @@ def predict(
         wrong_call(f"--output {output} must end in .json (tasks for Label Studio) or .csv (a table)")
     if url_prefix and output.suffix == ".csv":
         wrong_call("--url-prefix is for tasks: name a .json file with --output")
-    check_table_options(table, key)
+    check_catalogue_options(table, key, spectra)
     settings = read_settings()
     heads.check_version(settings)
     keep_freed_memory()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_table_options
+from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_catalogue_options
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
@@ -64,7 +64,7 @@ def survey(
         wrong_call("a survey needs --output, the folder for its parts")
     if output.suffix in FILE_SUFFIXES and not output.exists():
         wrong_call(f"--output {output} has the suffix of a file: name a folder for the Parquet files of the survey")
-    check_table_options(table, key)
+    check_catalogue_options(table, key, spectra)
     heads = ChosenHeads(config, project, version)
     heads.check()
     if find_spec("pyarrow") is None:
@@ -95,9 +95,9 @@ def survey(
     except OSError as error:
         stop(f"{output} cannot be written: {error.strerror or error}")
     unreadable = f", {result.unreadable:,} of them unreadable: the column error has the reasons" if result.unreadable else ""
+    parts = "one part" if result.parts == 1 else f"{result.parts:,} parts"
     console.print(
-        f"{output} has {result.images:,} images in {result.parts:,} parts; "
-        f"this run predicted {result.predicted_images:,}{unreadable}",
+        f"{output} has {result.images:,} images in {parts}; this run predicted {result.predicted_images:,}{unreadable}",
         highlight=False,
         soft_wrap=True,
     )

@@ -197,5 +197,5 @@ def test_bulk_commands_set_their_nice_level_and_threads(words: tuple[str, ...], 
 def test_the_earlier_form_of_the_command_works_with_one_warning(image_folder: Path, run: Run) -> None:
     result = run("prelabel", "--input", "image_folder", "--output", "out", "--config", "morphology")
     assert result.exit_code == 1  # one file is not an image
-    assert result.stdout.startswith("out has 4 images in 1 parts")
+    assert result.stdout.startswith("out has 4 images in one part")
     assert result.stderr.splitlines()[0] == "galaxyloop prelabel --input is now: galaxyloop survey image_folder …"

@@ -72,12 +72,12 @@ def test_a_table_and_a_folder_of_spectra_are_joined_to_the_images(run: Run) -> N
 
 def test_a_bad_table_or_folder_is_a_sentence(run: Run) -> None:
     words = ("survey", "stamps", "--output", "out", "--project", 7)
-    for more, reason in (
-        (("--table", "galaxies.csv"), "has no column 'filename'"),
-        (("--table", "galaxies.csv", "--key", "id", "--spectra", "nothing"), "there is no folder of spectra nothing"),
+    for more, code, reason in (
+        (("--table", "galaxies.csv"), 1, "has no column 'filename'"),
+        (("--table", "galaxies.csv", "--key", "id", "--spectra", "nothing"), 2, "there is no folder of spectra nothing"),
     ):
         result = run(*words, *more)
-        assert result.exit_code == 1, result.output
+        assert result.exit_code == code, result.output
         assert reason in " ".join(result.stderr.split())
         assert not list(Path("out").glob("part-*"))
 
