@@ -72,7 +72,7 @@ def test_unreadable_images_are_left_out_and_listed_at_the_end(run: Run, image_fo
     result = run("embed", "image_folder", "missing.png", "--output", "out.npz", "--checkpoint", small_encoder)
     assert result.exit_code == 1
     lines = result.stderr.splitlines()
-    assert "2 could not be read" in lines[0]
+    assert "2 are left out" in lines[0]
     assert lines[1].startswith("  image_folder/broken.jpg: the image starts with")
     assert lines[2] == "  missing.png: there is no such file"
     assert len(np.load("out.npz")["id"]) == 3
