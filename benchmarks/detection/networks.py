@@ -27,6 +27,7 @@ from torchvision.ops import FeaturePyramidNetwork
 from backend.lvm.encoder import Encoder
 from backend.scenes.scene import Scene
 from benchmarks.detection.scores import Finds
+from sync.files.atomic import atomic_write
 
 __all__ = ["Recipe", "build_frozen", "build_resnet50", "find", "train"]
 
@@ -166,9 +167,8 @@ def train(network: MaskRCNN, scenes: Sequence[Scene], *, recipe: Recipe, seed: i
         if state_file is not None and ((step + 1) % STEPS_A_STATE == 0 or step + 1 == steps):
             state = {"network": network.state_dict(), "optimiser": optimiser.state_dict(), "schedule": schedule.state_dict()}
             state |= {"torch_rng": torch.get_rng_state(), "rng": rng.bit_generator.state, "order": order, "steps": step + 1}
-            part_file = state_file.with_suffix(".part")
-            torch.save(state, part_file)
-            part_file.replace(state_file)
+            with atomic_write(state_file) as file:
+                torch.save(state, file)
     return network.eval()
 
 

@@ -1,6 +1,6 @@
 """Mask R-CNN with a ResNet50 from scratch, trained on survey scenes, as an arm of the detection table.
 
-Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.mask_rcnn DATA   (trains only; about 20 minutes of one free core)
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.objects.mask_rcnn DATA   (trains only; 37 minutes of one free core)
 
 Network and schedule are those of the detection benchmark. The state of the training is in the cache: an interrupted training
 continues. The table has this arm as soon as the training is complete.
