@@ -83,7 +83,8 @@ class PendingEvents:
     def request_training(self, project_id: int) -> list[int]:
         """Mark a project, and request a training however few annotations are new; returns as `mark`."""
         with Session(self._engine) as session:
-            session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(training_requested=True))
+            time = read_clock(session)
+            session.execute(update(ProjectRow).where(ProjectRow.id == project_id).values(training_requested_at=time))
             session.commit()
         return self.mark([project_id])
 

@@ -41,7 +41,14 @@ log = logging.getLogger("galaxyloop.cycle")
 
 @dataclass(frozen=True, slots=True)
 class _CycleInputs:
-    """Inputs of training and the gate in one cycle."""
+    """Inputs of training and the gate in one cycle.
+
+    Attributes
+    ----------
+    requested_at : float or None
+        Time of a request to train that was made before the annotations were read. The next cycle handles a later request, so
+        that it trains on all annotations that were submitted before the request.
+    """
 
     services: Services
     project_id: int
@@ -49,6 +56,7 @@ class _CycleInputs:
     tasks: Sequence[Task]
     lease: Lease
     encoder: str
+    requested_at: float | None
 
     @property
     def project(self) -> Project:
@@ -92,7 +100,8 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
     )
     is_ready = not target.is_switch or embed(seconds=0).is_complete
     encoder = target.chosen_encoder if is_ready else target.current
-    outcomes += [target.problem, _do_next_step(_CycleInputs(services, project_id, snapshot, tasks, lease, encoder))]
+    inputs = _CycleInputs(services, project_id, snapshot, tasks, lease, encoder, project.training_requested_at)
+    outcomes += [target.problem, _do_next_step(inputs)]
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)
@@ -142,7 +151,7 @@ def _do_next_step(inputs: _CycleInputs) -> str:
         if version.verdict == TRAINED:  # the worker was killed between its training and the gate
             outcome = _apply_gate(inputs, version)
     project = inputs.project
-    step = decide(_state(services, project, inputs.snapshot, inputs.encoder))
+    step = decide(_state(inputs, project))
     number = None
     if isinstance(step, Wait):
         outcome = outcome or step.reason
@@ -162,24 +171,25 @@ def _do_next_step(inputs: _CycleInputs) -> str:
             )
         except NotEnoughLabels as error:
             outcome = f"not trained: {error}"
-    if project.training_requested:
-        registry.clear_training_request(project.id)  # last: after a kill during training, the next cycle trains
+    if inputs.requested_at is not None:  # last: after a kill during training, the next cycle trains
+        registry.clear_training_request(project.id, requested_at=inputs.requested_at)
     return outcome if number is None else _apply_gate(inputs, registry.version(project.id, number))
 
 
-def _state(services: Services, project: Project, snapshot: Snapshot, encoder: str) -> CycleState:
-    versions = services.registry.versions(project.id)
+def _state(inputs: _CycleInputs, project: Project) -> CycleState:
+    registry, snapshot = inputs.services.registry, inputs.snapshot
+    versions = registry.versions(project.id)
     earlier_versions = trained_versions(versions)
-    stamps = read_stamps(services.registry.path(project.id, earlier_versions[-1].number)) if earlier_versions else {}
+    stamps = read_stamps(registry.path(project.id, earlier_versions[-1].number)) if earlier_versions else {}
     return CycleState(
         versions,
         project.live_version,
         config_hash=config_hash(project.label_config),
         fingerprint=snapshot.fingerprint,
         changes=snapshot.changes_since(stamps),
-        batch=batch_size(project, default=services.settings.batch),
-        training_requested=project.training_requested,
-        encoder=encoder,
+        batch=batch_size(project, default=inputs.services.settings.batch),
+        training_requested=inputs.requested_at is not None,
+        encoder=inputs.encoder,
     )
 
 

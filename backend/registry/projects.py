@@ -68,7 +68,6 @@ class ProjectStore:
                     extra_params=extra_params or {},
                     label_config=label_config,
                     published_tasks=0,
-                    training_requested=False,
                     lease_until=0.0,
                     status="waiting for the first annotations",
                     status_at=time.time(),
@@ -98,9 +97,15 @@ class ProjectStore:
         """Record in one sentence the result of the project's last cycle, or why there was none."""
         self._update(project_id, status=status, status_at=time.time())
 
-    def clear_training_request(self, project_id: int) -> None:
-        """Record that a request of "Start Training" has been handled."""
-        self._update(project_id, training_requested=False)
+    def clear_training_request(self, project_id: int, *, requested_at: float) -> None:
+        """Record that the request of "Start Training" from that time has been handled; a later request is kept."""
+        with Session(self.engine) as session:
+            session.execute(
+                update(ProjectRow)
+                .where(ProjectRow.id == project_id, ProjectRow.training_requested_at == requested_at)
+                .values(training_requested_at=None)
+            )
+            session.commit()
 
     def set_published(self, project_id: int, number: int, *, tasks: int) -> None:
         """Record that the predictions of version `number` are stored for all `tasks` tasks of the project."""

@@ -80,7 +80,7 @@ class Project:
     live_name: str
     published_version: int | None
     published_tasks: int
-    training_requested: bool
+    training_requested_at: float | None
     status: str
     status_at: float
     origin: str = ""

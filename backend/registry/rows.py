@@ -25,7 +25,7 @@ def project_of(row: ProjectRow, live_name: str) -> Project:
         live_name=live_name,
         published_version=row.published_version,
         published_tasks=row.published_tasks,
-        training_requested=row.training_requested,
+        training_requested_at=row.training_requested_at,
         status=row.status,
         status_at=row.status_at,
         origin=row.origin,

@@ -60,7 +60,7 @@ class ProjectRow(Base):
     published_tasks: Mapped[int] = mapped_column(default=0)
     events_first_at: Mapped[float | None]
     events_last_at: Mapped[float | None]
-    training_requested: Mapped[bool] = mapped_column(default=False)
+    training_requested_at: Mapped[float | None]
     lease_owner: Mapped[str | None]
     lease_until: Mapped[float] = mapped_column(default=0.0)
     status: Mapped[str] = mapped_column(default="waiting for the first annotations")

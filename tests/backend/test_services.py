@@ -40,7 +40,7 @@ def test_a_command_needs_no_debounce(with_project: Services) -> None:
 
 def test_a_requested_training_is_recorded_and_queued(with_project: Services) -> None:
     with_project.request_training(7)
-    assert with_project.registry.project(7).training_requested
+    assert with_project.registry.project(7).training_requested_at is not None
     assert with_project.queue.list_queued() == {7}
 
 

@@ -69,8 +69,8 @@ def test_an_unknown_project_is_ignored(pending_events: PendingEvents) -> None:
 
 def test_a_training_request_marks_the_project(pending_events: PendingEvents, services: Services) -> None:
     assert pending_events.request_training(1) == [1]
-    assert services.registry.project(1).training_requested
-    assert not services.registry.project(2).training_requested
+    assert services.registry.project(1).training_requested_at is not None
+    assert services.registry.project(2).training_requested_at is None
 
 
 def test_many_threads_can_mark_at_the_same_time(pending_events: PendingEvents) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -66,7 +67,30 @@ def test_a_request_to_train_without_annotations_is_answered_once(attached_servic
     attached_services.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
     attached_services.pending_events.request_training(PROJECT)
     assert cycle(attached_services).startswith("not trained: ")
-    assert not attached_services.registry.project(PROJECT).training_requested
+    assert attached_services.registry.project(PROJECT).training_requested_at is None
+
+
+def test_a_request_during_a_cycle_is_answered_by_the_next_one(
+    attached_services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The cycle may have read the annotations before the user submitted the last one and pressed "Start Training"."""
+    attached_services.registry.register_project(PROJECT, label_config="<View/>", extra_params=None)
+
+    def request_and_take_snapshot(annotations: Any) -> Any:
+        attached_services.pending_events.request_training(PROJECT)
+        return take_snapshot(annotations)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.loop.cycle.take_snapshot", request_and_take_snapshot)
+        assert not cycle(attached_services).startswith("not trained: ")
+        first_request = attached_services.registry.project(PROJECT).training_requested_at
+        assert first_request is not None
+        assert cycle(attached_services).startswith("not trained: ")  # during which the user presses again
+        second_request = attached_services.registry.project(PROJECT).training_requested_at
+        assert second_request is not None
+        assert second_request > first_request
+    assert cycle(attached_services).startswith("not trained: ")
+    assert attached_services.registry.project(PROJECT).training_requested_at is None
 
 
 def test_a_renamed_version_is_shown(attached_services: Services, label_studio: SmallLabelStudio) -> None:
@@ -114,5 +138,5 @@ def test_a_cycle_that_lost_its_lease_publishes_nothing(attached_services: Servic
     [({}, 10), ({"batch": 25}, 25), ({"batch": 0}, 10), ({"batch": "25"}, 10), ({"batch": True}, 10)],
 )
 def test_the_batch_size_of_the_project_precedes_the_setting(extra_params: dict[str, object], size: int) -> None:
-    project = Project(1, "", extra_params, 1, "v0001", None, 0, training_requested=False, status="", status_at=0.0)
+    project = Project(1, "", extra_params, 1, "v0001", None, 0, training_requested_at=None, status="", status_at=0.0)
     assert batch_size(project, default=10) == size

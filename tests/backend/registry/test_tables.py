@@ -120,6 +120,22 @@ def test_pending_events_are_kept_by_the_migration(url: str) -> None:
     assert PendingEvents(open_database(url)).pending() == {7: EventTimes(1.5, 2.5)}
 
 
+def test_a_training_request_is_kept_by_the_migration(url: str) -> None:
+    with database_of_revision(url, "0012") as connection:
+        for project, is_requested in ((7, "true"), (8, "false")):
+            connection.exec_driver_sql(
+                "INSERT INTO projects (id, label_config, extra_params, version_tag, published_tasks, training_requested, "
+                f"lease_until, status, status_at) VALUES ({project}, '<View/>', '{{}}', 'abc123', 0, {is_requested}, 0, '', 0)"
+            )
+            connection.exec_driver_sql(
+                "INSERT INTO versions (project_id, number, name, created_at, config_hash, fingerprint, learned_from, verdict, "
+                f"evidence) VALUES ({project}, 1, 'v0001', 0, 'c', 'f', 0, 'base', '{{}}')"
+            )
+    registry = Registry(open_database(url), folder=Path())
+    assert registry.project(7).training_requested_at == 1.0
+    assert registry.project(8).training_requested_at is None
+
+
 def test_readers_do_not_wait_for_a_writer(url: str) -> None:
     engine = open_database(url)
     with engine.connect() as writer, engine.connect() as reader:

@@ -142,7 +142,8 @@ def test_an_event_marks_the_project_and_queues_a_job(
     project = request_["body"]["project"]["id"]
     assert send(TestClient(create_app(services)), request_, files, png) == {"status": "accepted"}
     assert set(services.pending_events.pending()) == services.queue.list_queued() == {project}
-    assert services.registry.project(project).training_requested == (request_["body"]["action"] == "START_TRAINING")
+    is_requested = services.registry.project(project).training_requested_at is not None
+    assert is_requested == (request_["body"]["action"] == "START_TRAINING")
     assert request_["body"]["project"]["label_config"] == services.registry.project(project).label_config
 
 

@@ -67,7 +67,7 @@ def test_an_event_while_redis_is_down_is_stored_and_queued_later(
 
 def test_a_training_request_while_redis_is_down_is_kept(services: Services, client: TestClient, without_redis: Any) -> None:
     assert client.post("/webhook", json=EVENT | {"action": "START_TRAINING"}).status_code == 200
-    assert services.registry.project(7).training_requested
+    assert services.registry.project(7).training_requested_at is not None
 
 
 def test_lost_jobs_are_queued_again(services: Services, redis: Any) -> None:

@@ -49,7 +49,7 @@ def test_a_selected_strategy_replaces_the_default_of_the_project() -> None:
     ],
 )
 def test_the_default_strategy_depends_on_the_controls(config: str, params: dict[str, Any], name: str) -> None:
-    project = Project(7, config, params, 1, "v0001", None, 0, training_requested=False, status="", status_at=0.0)
+    project = Project(7, config, params, 1, "v0001", None, 0, training_requested_at=None, status="", status_at=0.0)
     assert read_ranking(project, None, batch=10).name == name
 
 
