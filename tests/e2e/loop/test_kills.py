@@ -116,11 +116,12 @@ def test_annotations_during_an_outage_of_the_backend_are_found_later(
     loop: Loop, trained_batch: tuple[Project, list[int]]
 ) -> None:
     project, annotations = trained_batch
+    due = len(project.versions) + 1
     loop.worker.kill()
     loop.server.kill()
     change_all(project, annotations)
     loop.start()
-    project.wait_for_version(len(project.versions) + 1)
+    project.wait_for_training(due)
     project.assert_nothing_lost()
     project.assert_sound()
 
@@ -136,8 +137,7 @@ def test_label_studio_can_stop_during_a_cycle(
     loop.wait_until(lambda: project.record.status.startswith("waiting for Label Studio"), "it is missed", project)
     label_studio_server.start()
     label_studio_server.wait()
-    project.wait_for_version(due)
-    assert project.state.model_version == project.name_of(due)
+    project.wait_for_training(due)
     project.assert_nothing_lost()
     project.assert_sound()
 
@@ -154,9 +154,9 @@ def test_a_frozen_worker_does_not_disturb_its_successor(
     )
     loop.worker.freeze()
     another_worker.start()
-    project.wait_for_version(due)
+    project.wait_for_training(due)
     loop.worker.thaw()
     change_all(project, annotations)
-    project.wait_for_version(due + 1)
+    project.wait_for_training(due + 1)
     project.assert_nothing_lost()
     project.assert_sound()

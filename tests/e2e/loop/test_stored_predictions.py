@@ -199,9 +199,9 @@ def test_the_shown_version_changes_directly_from_one_to_the_next(
     services, other_counts = filled_project.loop.services, {name: counts(filled_project)[name] for name in OTHER_MODELS}
     with poll_shown_version(filled_project) as shown_versions:
         annotations = filled_project.annotate(filled_project.teachers(LABELS), *CLASSES)
-        filled_project.wait_for_version(2)
+        filled_project.make_live(2)
         filled_project.edit(annotations, *CLASSES[::-1])
-        filled_project.wait_for_version(3)
+        filled_project.make_live(3)
         monkeypatch.setattr(publish, "QUIET_BEFORE_PRUNING_S", 0.0)
         notes = read_annotations(filled_project.loop.client, filled_project.id)
         deletion = publish.prune_old(services, filled_project.record, notes, threading.Event())
