@@ -5,7 +5,6 @@ The format is detected from the first bytes, not from the name or declared type.
 
 from __future__ import annotations
 
-import gzip
 import io
 
 import numpy as np
@@ -13,6 +12,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from sync.errors.images import DAMAGE, ImageError
+from sync.files.unpacking import GZIP_MAGIC, TooLargeError, UnpackingError
+from sync.files.unpacking import unpack as unpack_file
 from sync.images.fits.reader import read_fits
 from sync.images.raster import read_raster
 from sync.images.tiff import read_tiff
@@ -24,7 +25,6 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".tif", ".tiff", ".fits", "
 MAX_PIXELS = 100_000_000
 MAX_UNPACKED_BYTES = 512 * 2**20  # of a gzipped file
 
-GZIP_MAGIC = b"\x1f\x8b"
 FITS_MAGIC = b"SIMPLE  ="
 TIFF_MAGICS = (b"II*\x00", b"MM\x00*", b"II+\x00", b"MM\x00+")
 WEB_MAGICS = {b"\x89PNG\r\n\x1a\n": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF87a": "GIF", b"GIF89a": "GIF"}
@@ -125,15 +125,12 @@ def _kind(start: bytes) -> str:
 
 
 def _unpack_gzip(data: bytes, max_bytes: int) -> bytes:
+    pieces = unpack_file(io.BytesIO(data), limit=max_bytes)
     try:
-        with gzip.GzipFile(fileobj=io.BytesIO(data)) as file:
-            start = file.read(LONGEST_MAGIC)
-            _kind(start)  # rejects other files before they are decompressed
-            unpacked_bytes = start + file.read(max_bytes - len(start) + 1)
-    except ImageError:
-        raise
-    except DAMAGE as error:
-        raise ImageError(f"the gzipped image is damaged or truncated ({type(error).__name__})") from error
-    if len(unpacked_bytes) > max_bytes:
-        raise ImageError(f"the gzipped file unpacks to more than {max_bytes} bytes")
-    return unpacked_bytes
+        start = next(pieces, b"")
+        _kind(start)  # rejects other files before they are decompressed
+        return b"".join([start, *pieces])
+    except TooLargeError as error:
+        raise ImageError(f"the gzipped file unpacks to more than {max_bytes} bytes") from error
+    except UnpackingError as error:
+        raise ImageError(f"the gzipped image is damaged or truncated: {error}") from error

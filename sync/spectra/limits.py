@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import gzip
 import io
 import re
-import zlib
 
 from sync.errors.spectra import SpectrumError
+from sync.files.unpacking import GZIP_MAGIC, TooLargeError, UnpackingError
+from sync.files.unpacking import unpack as unpack_file
 
 __all__ = ["MAX_PIXELS", "check_text", "unpack"]
 
-GZIP_MAGIC = b"\x1f\x8b"
 MAX_BYTES = 32 * 2**20
 MAX_LINES, MAX_COLUMNS, MAX_HEADER_CHARACTERS = 500_000, 200, 100_000
 """Bounds of a text table: the longest spectra have 450,000 pixels, and YAML headers take long to parse."""
@@ -26,16 +25,17 @@ def unpack(content: bytes) -> bytes:
     SpectrumError
         If it is damaged, or larger than `MAX_BYTES`.
     """
-    data = content
-    if content.startswith(GZIP_MAGIC):
-        try:
-            with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-                data = file.read(MAX_BYTES + 1)
-        except (OSError, EOFError, zlib.error) as error:
-            raise SpectrumError(f"the gzipped file of the spectrum is damaged or truncated ({type(error).__name__})") from error
-    if len(data) > MAX_BYTES:
-        raise SpectrumError(f"the file has more than {MAX_BYTES} bytes: a task needs a file with its own spectrum only")
-    return data
+    too_large = f"the file has more than {MAX_BYTES} bytes: a task needs a file with its own spectrum only"
+    if len(content) > MAX_BYTES:
+        raise SpectrumError(too_large)
+    if not content.startswith(GZIP_MAGIC):
+        return content
+    try:
+        return b"".join(unpack_file(io.BytesIO(content), limit=MAX_BYTES))
+    except TooLargeError as error:
+        raise SpectrumError(too_large) from error
+    except UnpackingError as error:
+        raise SpectrumError(f"the gzipped file of the spectrum is damaged or truncated: {error}") from error
 
 
 def check_text(lines: list[str], first: str) -> None:

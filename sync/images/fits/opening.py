@@ -12,11 +12,10 @@ import numpy as np
 from astropy.io import fits
 
 from sync.errors.images import ImageError
+from sync.files.unpacking import GZIP_MAGIC
 from sync.images.fits.headers import check_compression, read_headers
 
 __all__ = ["check_tiles", "open_fits"]
-
-GZIP_MAGIC = b"\x1f\x8b"
 
 
 @contextmanager

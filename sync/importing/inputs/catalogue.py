@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 from astropy.table import Table
 
+from sync.files.unpacking import MAGICS
 from sync.importing.inputs.csv_table import BAD_ROWS_KEY
 from sync.importing.inputs.fits_tables import read_fits_table
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.json_columns import json_rows
 from sync.importing.inputs.sky_columns import has_sky_columns, sky_degrees
-from sync.importing.inputs.table_bounds import PACKED, read_bounded
+from sync.importing.inputs.table_bounds import read_bounded
 from sync.importing.inputs.text_lines import decode_text
 from sync.importing.inputs.text_table import read_text_table
 
@@ -167,7 +168,7 @@ def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
             from sync.importing.inputs.parquet_table import read_parquet  # pyarrow is an extra
 
             return read_parquet(file)
-        if start.startswith(b"SIMPLE  =") or (suffix in FITS_SUFFIXES and not start.startswith(tuple(PACKED))):
+        if start.startswith(b"SIMPLE  =") or (suffix in FITS_SUFFIXES and not start.startswith(MAGICS)):
             return read_fits_table(stream, size=file.stat().st_size, table=table, file=file)
         stream.seek(0)
         content = read_bounded(stream, file=file)

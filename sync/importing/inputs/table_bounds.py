@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
-import lzma
 import os
-import zlib
 from pathlib import Path
 from typing import IO
 
+from sync.files.unpacking import MAGICS, TooLargeError, UnpackingError, unpack
 from sync.importing.inputs.item import InputError
 
-__all__ = ["MAX_BYTES", "PACKED", "check_cells", "read_bounded"]
+__all__ = ["MAX_BYTES", "check_cells", "read_bounded"]
 
 MAX_BYTES = 2 * 2**30
 """Largest uncompressed text or XML document, bytes: about ten million rows of positions."""
@@ -21,8 +18,6 @@ MAX_CELLS = 200_000_000
 SMALL_BYTES = 64 * 2**20
 LARGEST_RATIO = 100
 """Largest compression ratio above `SMALL_BYTES`; tables have about 10, files that are made to exhaust the memory 1000."""
-PIECE_BYTES = 2**20
-PACKED = {b"\x1f\x8b": gzip.open, b"BZh": bz2.open, b"\xfd7zXZ": lzma.open}
 
 
 def check_cells(rows: int, columns: int, *, file: Path) -> None:
@@ -48,23 +43,17 @@ def read_bounded(file_stream: IO[bytes], *, file: Path, limit: int = MAX_BYTES) 
     InputError
         If there are more than `limit` bytes, the compression ratio exceeds `LARGEST_RATIO`, or the file is damaged.
     """
-    start = file_stream.read(6)
+    start = file_stream.read(max(map(len, MAGICS)))
     size = file_stream.seek(0, os.SEEK_END)
     file_stream.seek(0)
-    unpack = next((unpack for magic, unpack in PACKED.items() if start.startswith(magic)), None)
-    if unpack is None:
+    if not start.startswith(MAGICS):
         if size > limit:
             raise InputError(f"{file} has {size} bytes, more than the {limit} that are read: split it")
         return file_stream.read(limit)
     limit = min(limit, max(SMALL_BYTES, LARGEST_RATIO * size))
-    pieces, total = [], 0
     try:
-        with unpack(file_stream, "rb") as stream:  # type: ignore[operator]
-            while piece := stream.read(PIECE_BYTES):
-                pieces.append(piece)
-                total += len(piece)
-                if total > limit:
-                    raise InputError(f"{file} unpacks to more than {limit} bytes, which are not read: unpack and split it")
-    except (OSError, EOFError, zlib.error, lzma.LZMAError) as error:
+        return b"".join(unpack(file_stream, limit=limit))
+    except TooLargeError as error:
+        raise InputError(f"{file} unpacks to more than {limit} bytes, which are not read: unpack and split it") from error
+    except UnpackingError as error:
         raise InputError(f"{file} cannot be unpacked: {error}") from error
-    return b"".join(pieces)
