@@ -16,6 +16,7 @@ from backend.jobs.lease import Lease, LeaseLostError
 from backend.loop.audit import divide_snapshot
 from backend.loop.effort.measure import measure_effort
 from backend.loop.encoders.embed_ahead import embed_ahead
+from backend.loop.encoders.postponement import find_postponement
 from backend.loop.encoders.target import find_target
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
@@ -99,9 +100,10 @@ def run_cycle(services: Services, session: ProjectSession, lease: Lease) -> str:
         embed_ahead, services, project, tasks, target.chosen_encoder, pairs_done=session.embedded_pairs, lease=lease
     )
     is_ready = not target.is_switch or embed(seconds=0).is_complete
-    encoder = target.chosen_encoder if is_ready else target.current
+    postponement = find_postponement(services, project, target, annotations=len(snapshot.annotations))
+    encoder = target.chosen_encoder if is_ready and not postponement else target.current
     inputs = _CycleInputs(services, project_id, snapshot, tasks, lease, encoder, project.training_requested_at)
-    outcomes += [target.problem, _do_next_step(inputs)]
+    outcomes += [target.problem, _do_next_step(inputs), postponement]
     if lease.is_set():
         raise LeaseLostError(f"project {project_id} was taken over by another worker")
     project = registry.project(project_id)

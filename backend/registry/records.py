@@ -18,6 +18,7 @@ __all__ = [
     "LIVE",
     "MAX_ID",
     "PROMPTS",
+    "REJECTED",
     "RESTORED_PICTURES",
     "RETIRED",
     "TRAINED",
@@ -41,6 +42,8 @@ TRAINED = "trained"
 """Verdict of a version that the gate has not compared with the live one yet."""
 LIVE = "live"
 """Verdict of the live version, unless it is the base version."""
+REJECTED = "rejected"
+"""Verdict of a version that the gate kept from going live."""
 RETIRED = "retired"
 """Verdict of a version that was live."""
 FIRST_ENCODER = "676c8359f6edb334"

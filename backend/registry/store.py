@@ -14,7 +14,17 @@ from sqlalchemy import Engine, update
 from sqlalchemy.orm import Session
 
 from backend.registry.projects import ProjectStore
-from backend.registry.records import BASE, BASE_NUMBER, DAMAGED, LIVE, RETIRED, PinnedError, RegistryError, config_hash
+from backend.registry.records import (
+    BASE,
+    BASE_NUMBER,
+    DAMAGED,
+    LIVE,
+    REJECTED,
+    RETIRED,
+    PinnedError,
+    RegistryError,
+    config_hash,
+)
 from backend.registry.tables import ProjectRow, VersionRow
 from backend.registry.versions import VersionStore, lock_project
 
@@ -103,7 +113,7 @@ class Registry(ProjectStore, VersionStore):
         with Session(self.engine) as session:
             lock_project(session, project_id, holder)
             row = session.get_one(VersionRow, (project_id, number))
-            row.verdict, row.evidence = "rejected", evidence
+            row.verdict, row.evidence = REJECTED, evidence
             row.heads = row.heads if heads is None else dict(heads)
             session.commit()
 

@@ -10,7 +10,10 @@ import pytest
 
 from backend.jobs.lease import Lease, LeaseLostError, hold_lease
 from backend.loop.cycle import batch_size, run_cycle
+from backend.loop.encoders.embed_ahead import Progress
+from backend.loop.encoders.target import EncoderTarget
 from backend.loop.examples.snapshot import take_snapshot
+from backend.loop.next_step import CycleState, Step, Wait
 from backend.loop.session import ProjectSession
 from backend.registry.records import BASE, Project
 from backend.services import Services
@@ -32,14 +35,14 @@ def live_name(services: Services) -> str:
     return services.registry.project(PROJECT).live_name
 
 
-def train(services: Services, *, label_config: str = CHOICES, live: bool = True) -> int:
+def train(services: Services, *, label_config: str = CHOICES, live: bool = True, encoder: str = "") -> int:
     """Write a version without a head, trained on no annotation; return its number."""
     writing = services.registry.create_version(
         PROJECT,
         label_config=label_config,
         fingerprint=NO_ANNOTATIONS,
         learned_from=1,
-        encoder=services.encoders.shipped_name,
+        encoder=encoder or services.encoders.shipped_name,
     )
     with writing as (folder, number):
         (folder / "heads.json").write_text("{}")
@@ -91,6 +94,31 @@ def test_a_request_during_a_cycle_is_answered_by_the_next_one(
         assert second_request > first_request
     assert cycle(attached_services).startswith("not trained: ")
     assert attached_services.registry.project(PROJECT).training_requested_at is None
+
+
+@pytest.mark.parametrize("is_rejected", [False, True])
+def test_after_its_rejection_a_chosen_encoder_is_not_trained_on(
+    attached_services: Services, monkeypatch: pytest.MonkeyPatch, is_rejected: bool
+) -> None:
+    live = train(attached_services)
+    if is_rejected:
+        attached_services.registry.reject(PROJECT, train(attached_services, live=False, encoder="chosen"), evidence={})
+    current = attached_services.registry.version(PROJECT, live).encoder
+    target = EncoderTarget(current, "chosen", "local-dir:/models/chosen")
+    encoders = []
+
+    def decide(state: CycleState) -> Step:
+        encoders.append(state.encoder)
+        return Wait("")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("backend.loop.cycle.find_target", lambda services, project: target)
+        patch.setattr("backend.loop.cycle.embed_ahead", lambda *arguments, **options: Progress(0, 0))
+        patch.setattr("backend.loop.cycle.decide", decide)
+        patch.setattr("backend.loop.encoders.postponement.read_stamps", lambda folder: {1: "", 2: ""})
+        outcome = cycle(attached_services)
+    assert encoders == [current if is_rejected else "chosen"]
+    assert ("was rejected; it is tried again with 3 annotations" in outcome) == is_rejected
 
 
 def test_a_renamed_version_is_shown(attached_services: Services, label_studio: SmallLabelStudio) -> None:
