@@ -20,6 +20,7 @@ from backend.loop.encoders.postponement import find_postponement
 from backend.loop.encoders.target import find_target
 from backend.loop.examples.snapshot import Snapshot, read_stamps, take_snapshot
 from backend.loop.examples.unreadable import note_problems
+from backend.loop.extra_params import read_batch
 from backend.loop.gate.gate import run_gate
 from backend.loop.next_step import CycleState, Restore, Wait, decide, trained_versions
 from backend.loop.publication.prefetch import prefetch
@@ -141,8 +142,7 @@ def batch_size(project: Project, *, default: int) -> int:
     default : int
         The number for a project without a valid ``batch``.
     """
-    batch = project.extra_params.get("batch", default)
-    return batch if isinstance(batch, int) and not isinstance(batch, bool) and batch > 0 else default
+    return read_batch(project.extra_params) or default
 
 
 def _do_next_step(inputs: _CycleInputs) -> str:

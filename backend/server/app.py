@@ -24,6 +24,7 @@ from backend.registry.connection import reason_of
 from backend.server.openapi import describe
 from backend.server.pages.api_page import render_api
 from backend.server.pages.routes import router as pages
+from backend.server.request_body import ArrivingBodies
 from backend.server.request_log import RequestLog
 from backend.server.routes import router
 from backend.server.state import open_state, require_caller
@@ -32,6 +33,9 @@ from backend.services import Services
 __all__ = ["create_app"]
 
 log = logging.getLogger("galaxyloop.server")
+
+LARGEST_BODIES = 2
+"""Number of bodies of the largest size that may arrive together."""
 
 
 def create_app(services: Services) -> FastAPI:
@@ -47,6 +51,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_middleware(RequestLog)
     app.state.server = open_state(services)
     app.state.max_body_bytes = services.settings.max_body_bytes
+    app.state.arriving_bodies = ArrivingBodies(LARGEST_BODIES * services.settings.max_body_bytes)
     app.include_router(router)
     app.include_router(pages)
     app.add_api_route("/openapi.json", _describe, dependencies=[Depends(require_caller)], include_in_schema=False)

@@ -34,11 +34,11 @@ def _describe_refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
 DESCRIPTIONS = {
     401: "Credentials are missing or wrong.",
     408: "The body did not arrive in time.",
-    413: "The body is larger than the settings allow.",
+    413: "The body is larger than the settings allow, or has too many lists and objects.",
     415: "The Content-Type of the body is not JSON.",
     422: "The request is invalid.",
     500: "The backend failed; see its log.",
-    503: "The database cannot be used now.",
+    503: "The database cannot be used now, or too many large bodies arrive together.",
 }
 BASIC, SECRET = "basic", "webhookSecret"
 SECURITY_SCHEMES = {
@@ -63,6 +63,7 @@ def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
     _, definitions = models_json_schema([(body, "validation") for body in BODIES], ref_template=SCHEMAS)
     schemas = description.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions.get("$defs", {}))
+    schemas[SetupRequest.__name__]["properties"]["extra_params"] = _describe_extra_params()
     description["components"]["securitySchemes"] = SECURITY_SCHEMES
     for route in router.routes:
         assert isinstance(route, APIRoute)
@@ -78,6 +79,12 @@ def describe(app: FastAPI, router: APIRouter) -> dict[str, Any]:
     for unused in ("HTTPValidationError", "ValidationError"):
         schemas.pop(unused, None)
     return description
+
+
+def _describe_extra_params() -> dict[str, Any]:
+    from backend.loop.extra_params import SCHEMA  # imported here, since scipy takes as much memory as the rest of the server
+
+    return SCHEMA
 
 
 def _list_credentials(access: Access, route: APIRoute) -> list[dict[str, list[str]]]:

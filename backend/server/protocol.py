@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from typing import Annotated, Any, TypeVar
 
 from fastapi import HTTPException, Request
-from pydantic import BaseModel, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, field_validator
 from pydantic_core import from_json
 
 from backend.registry.records import MAX_ID
@@ -30,8 +30,24 @@ __all__ = [
 ]
 
 MAX_TASKS = 100_000
+MAX_LISTS = 4_000_000
+"""Largest number of lists and objects in a body whose values are kept: each takes up to 140 bytes of memory for two bytes of
+JSON, and while a body is parsed, the server answers nothing else."""
 PROJECT_ID = re.compile(r"([0-9]{1,18})(?:\.[0-9]*)?")
 Body = TypeVar("Body", bound=BaseModel)
+
+
+def _check_characters(label_config: str) -> str:
+    if "\0" in label_config:  # PostgreSQL cannot store it
+        raise ValueError("the labelling config has the character 0, which XML does not allow")
+    return label_config
+
+
+ConfigText = Annotated[
+    str,
+    Field(max_length=MAX_CHARACTERS, json_schema_extra={"pattern": r"^[^\u0000]*$"}),
+    AfterValidator(_check_characters),
+]
 
 
 def project_id_of(value: Any) -> int:
@@ -52,7 +68,7 @@ class SetupRequest(BaseModel):
     """The body of `/setup`, which Label Studio sends on most actions of a user; its `access_token` is not read."""
 
     project: int = Field(gt=0, le=MAX_ID)
-    label_config: str = Field(alias="schema", max_length=MAX_CHARACTERS)
+    label_config: ConfigText = Field(alias="schema")
     extra_params: dict[str, Any] | None = None
 
     _id = field_validator("project", mode="before")(project_id_of)
@@ -72,11 +88,9 @@ class SetupRequest(BaseModel):
     def _check_options(cls, value: dict[str, Any] | None) -> dict[str, Any] | None:
         if value:
             # Imported here, since scipy takes as much memory as the rest of the server.
-            from backend.loop.examples.held_out import held_out_share
-            from backend.loop.queue.options import read_queue_options
+            from backend.loop.extra_params import check_extra_params
 
-            held_out_share(value)
-            read_queue_options(value)
+            check_extra_params(value)
         return value
 
 
@@ -116,7 +130,7 @@ class PredictRequest(BaseModel):
 
     tasks: list[TaskItem] = Field(max_length=MAX_TASKS)
     project: int = Field(gt=0, le=MAX_ID)
-    label_config: str = Field(max_length=MAX_CHARACTERS)
+    label_config: ConfigText
     params: PredictParams | None = None
 
     _id = field_validator("project", mode="before")(project_id_of)
@@ -132,7 +146,7 @@ class WebhookProject(BaseModel):
     """The project that an event is about; its invite token is not read."""
 
     id: int = Field(gt=0, le=MAX_ID)
-    label_config: str | None = Field(None, max_length=MAX_CHARACTERS)
+    label_config: ConfigText | None = None
 
 
 class WebhookRequest(BaseModel):
@@ -159,8 +173,8 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     Raises
     ------
     HTTPException
-        408 if the body takes too long, 413 if it is larger than the settings allow, 415 if its Content-Type is not JSON,
-        422 if `model` does not validate it. The dependency raises it.
+        408 if the body takes too long, 413 if it is larger than the settings allow or has too many lists and objects, 415 if
+        its Content-Type is not JSON, 422 if `model` does not validate it. The dependency raises it.
     """
 
     async def read(request: Request) -> Body:
@@ -193,6 +207,8 @@ async def _read_content(request: Request) -> bytes:
 
 
 def _parse_body(model: type[Body], content: bytes) -> Body:
+    if model is not WebhookRequest and content.count(b"[") + content.count(b"{") > MAX_LISTS:  # of events no list is kept
+        raise HTTPException(413, f"the body has more than {MAX_LISTS} lists and objects")
     try:
         return model.model_validate_json(content)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import generate_latest
 
-from backend.registry.records import MAX_ID
+from backend.registry.records import MAX_ID, config_hash
 from backend.server.disconnect import watch_client
 from backend.server.openapi import BODY_REFUSED, REFUSED, describe_body
 from backend.server.protocol import (
@@ -34,6 +34,8 @@ __all__ = ["router"]
 log = logging.getLogger("galaxyloop.server")
 
 START_TRAINING = "START_TRAINING"
+MOST_WARNINGS = 20
+"""Number of controls that a warning names: a labelling config may have any number, and the warning is sent and logged."""
 CLIENT_CLOSED = 499
 """HTTP status, as in nginx, of an answer to a client that has disconnected."""
 KNOWN_ACTIONS = frozenset(
@@ -92,9 +94,9 @@ async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(
     """Mark the project of an event of Label Studio as changed; the worker reads the annotations."""
     services, project_id, config = state.services, body.project.id, body.project.label_config
     state.metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()
-    if config is not None and state.event_configs.get(project_id) != config:
+    if config is not None and state.event_configs.get(project_id) != (digest := config_hash(config)):
         await to_thread.run_sync(lambda: services.register_project(project_id, label_config=config, extra_params=None))
-        state.event_configs[project_id] = config
+        state.event_configs[project_id] = digest
     if body.action == START_TRAINING:
         await to_thread.run_sync(services.request_training, project_id)
     else:
@@ -167,5 +169,7 @@ def warning_of(label_config: str) -> str:
         config = parse(label_config)
     except LabelConfigError as error:
         return f"the labelling config cannot be read ({error}): {sentence}"
-    warnings = () if config.controls else (f"the labelling config has no control that galaxyloop predicts: {sentence}",)
-    return "; ".join((*warnings, *config.passed_over))
+    none = () if config.controls else (f"the labelling config has no control that galaxyloop predicts: {sentence}",)
+    warnings = (*none, *config.passed_over)
+    more = (f"and {len(warnings) - MOST_WARNINGS} more",) if len(warnings) > MOST_WARNINGS else ()
+    return "; ".join(warnings[:MOST_WARNINGS] + more)

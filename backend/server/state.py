@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Annotated
 
 from anyio import CapacityLimiter
+from cachetools import LRUCache
 from fastapi import Depends, Request
 
 from backend.server.auth import Access
@@ -19,6 +20,10 @@ from backend.services import Services
 __all__ = ["ServerState", "StateOfServer", "open_state", "require_caller", "require_event_sender"]
 
 
+MOST_PROJECTS = 1000
+"""Number of projects of which the server remembers the last labelling config and warning."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerState:
     """State of one server.
@@ -28,10 +33,11 @@ class ServerState:
     bulk, prompts : CapacityLimiter
         The server computes one bulk request at a time. Prompts have separate threads, so that a click does not wait for a
         bulk request of a thousand tasks.
-    event_configs : dict
-        Project to the labelling config of its last event: most events repeat it, and only a change is registered.
-    logged_warnings : dict
-        Project to the last logged warning, so that repeated calls of /setup log it once.
+    event_configs : mapping
+        Project to the hash of the labelling config of its last event: most events repeat it, and only a change is registered.
+    logged_warnings : mapping
+        Project to the last logged warning, so that repeated calls of /setup log it once. Both mappings forget the projects that
+        were not used for longest, because requests may name any number of projects.
     """
 
     services: Services
@@ -42,8 +48,8 @@ class ServerState:
     form_tokens: FormTokens
     bulk: CapacityLimiter
     prompts: CapacityLimiter
-    event_configs: dict[int, str] = field(default_factory=dict)
-    logged_warnings: dict[int, str] = field(default_factory=dict)
+    event_configs: LRUCache[int, str] = field(default_factory=lambda: LRUCache(MOST_PROJECTS))
+    logged_warnings: LRUCache[int, str] = field(default_factory=lambda: LRUCache(MOST_PROJECTS))
 
 
 def open_state(services: Services) -> ServerState:

@@ -6,7 +6,9 @@ They are not part of the API: OpenAPI does not describe them.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
+from typing import Annotated
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, HTTPException, Request, Response
@@ -35,6 +37,14 @@ async def require_own_host(request: Request, state: StateOfServer) -> None:
         raise HTTPException(403, "this address is not one of this server: use its own, or set a password for the backend")
 
 
+async def _project_number(project: str) -> int:
+    """Read the number in a path. It is not the path's own type, because starlette fails on a number of 5,000 digits."""
+    if not re.fullmatch("[0-9]{1,99}", project):
+        raise HTTPException(404, "this page does not exist")
+    return int(project)
+
+
+ProjectNumber = Annotated[int, Depends(_project_number)]
 router = APIRouter(dependencies=[Depends(require_caller), Depends(require_own_host)], include_in_schema=False)
 
 
@@ -43,8 +53,8 @@ async def list_projects(state: StateOfServer) -> Response:
     return await to_thread.run_sync(_render_list, state)
 
 
-@router.get("/projects/{project:int}")
-async def show_project(state: StateOfServer, project: int) -> Response:
+@router.get("/projects/{project}")
+async def show_project(state: StateOfServer, project: ProjectNumber) -> Response:
     return await to_thread.run_sync(lambda: _render_project(state, project, root="../"))
 
 
@@ -53,8 +63,8 @@ async def send_style_sheet() -> Response:
     return FileResponse(STYLE_SHEET, media_type="text/css", headers={"Cache-Control": ONE_YEAR})
 
 
-@router.post("/projects/{project:int}/{action}")
-async def change_project(request: Request, state: StateOfServer, project: int, action: str) -> Response:
+@router.post("/projects/{project}/{action}")
+async def change_project(request: Request, state: StateOfServer, project: ProjectNumber, action: str) -> Response:
     fields = await read_form(request)
     return await to_thread.run_sync(lambda: _change(state, request.headers, fields, project, action))
 

@@ -163,7 +163,15 @@ def test_a_cycle_that_lost_its_lease_publishes_nothing(attached_services: Servic
 
 @pytest.mark.parametrize(
     ("extra_params", "size"),
-    [({}, 10), ({"batch": 25}, 25), ({"batch": 0}, 10), ({"batch": "25"}, 10), ({"batch": True}, 10)],
+    [
+        ({}, 10),
+        ({"batch": 25}, 25),
+        ({"batch": 0}, 10),
+        ({"batch": "25"}, 10),
+        ({"batch": True}, 10),
+        ({"batch": 25.0}, 25),
+        ({"batch": float("inf")}, 10),
+    ],
 )
 def test_the_batch_size_of_the_project_precedes_the_setting(extra_params: dict[str, object], size: int) -> None:
     project = Project(1, "", extra_params, 1, "v0001", None, 0, training_requested_at=None, status="", status_at=0.0)

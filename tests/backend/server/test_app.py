@@ -135,6 +135,27 @@ def test_a_context_without_prompts_gets_no_region(client: TestClient, files: Any
     assert answer["model_version"].startswith("v0001-")
 
 
+def test_what_the_server_remembers_of_projects_is_bounded(services: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.server.state.MOST_PROJECTS", 3)
+    app = create_app(services)
+    client = TestClient(app)
+    for project in range(1, 7):
+        config = f"<View><Header value='{project}'/></View>"
+        setup(client, project, config)
+        event_body = {"action": "PROJECT_UPDATED", "project": {"id": project, "label_config": config}}
+        assert client.post("/webhook", json=event_body).status_code == 200
+    state = app.state.server
+    assert set(state.event_configs) == set(state.logged_warnings) == {4, 5, 6}
+    assert max(map(len, state.event_configs.values())) == 16
+
+
+def test_a_warning_names_a_bounded_number_of_controls(client: TestClient) -> None:
+    controls = "".join(f'<Choices name="c{number}" toName="image"/>' for number in range(1000))
+    warning = setup(client, 598, f'<View><Image name="image" value="$image"/>{controls}</View>')["warning"]
+    assert len(warning) < 4000
+    assert warning.endswith("; and 980 more")
+
+
 @pytest.mark.parametrize("request_", requests("/webhook"))
 def test_an_event_marks_the_project_and_queues_a_job(
     services: Services, files: Any, png: Any, request_: dict[str, Any]

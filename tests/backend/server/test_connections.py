@@ -7,8 +7,9 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 
 import httpx
@@ -177,6 +178,24 @@ def test_an_unfinished_body_is_rejected(address: tuple[str, int], monkeypatch: p
         connection.sendall(head)
         connection.settimeout(5)
         assert b"408 Request Timeout" in connection.recv(4096)
+
+
+def test_bodies_that_together_are_too_large_are_rejected_until_one_ends(open_services: Callable[..., Services]) -> None:
+    (address,) = addresses = list(islice(run := run_server(create_app(open_services(max_body_bytes=1000))), 1))
+    head = b"POST /webhook HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
+    connections = [socket.create_connection(address) for address in addresses * 3]
+    for connection in connections:
+        connection.settimeout(5)
+        connection.sendall(head + b" " * 900)
+        time.sleep(0.1)
+    assert b"503 Service Unavailable" in connections[2].recv(4096)
+    connections[0].sendall(b" " * 100)
+    assert b"422 Unprocessable" in connections[0].recv(4096)
+    url = f"http://{address[0]}:{address[1]}/webhook"
+    assert httpx.post(url, content=b" " * 900, headers={"Content-Type": "application/json"}).status_code == 422
+    for connection in connections:
+        connection.close()
+    next(run, None)
 
 
 def test_a_client_that_disconnects_within_a_body_is_not_logged_as_a_fault(

@@ -123,6 +123,10 @@ def test_a_missing_field_is_named(client: TestClient, path: str, field: str) -> 
         ("/setup", {"extra_params": "[" * 10**5}),
         ("/setup", {"extra_params": {"strategy": "best"}}),
         ("/setup", {"extra_params": {"rare_first": "yes"}}),
+        ("/setup", {"extra_params": {"batch": 0}}),
+        ("/setup", {"extra_params": {"bacth": 25}}),
+        ("/setup", {"extra_params": {"x" * 10**6: 1}}),
+        ("/setup", {"schema": CONFIG + "\0"}),
         ("/predict", {"tasks": None}),
         ("/predict", {"tasks": {}}),
         ("/predict", {"tasks": [None]}),
@@ -133,6 +137,8 @@ def test_a_missing_field_is_named(client: TestClient, path: str, field: str) -> 
         ("/predict", {"params": {"context": []}}),
         ("/webhook", {"action": None}),
         ("/webhook", {"action": "x" * 1000}),
+        ("/webhook", {"project": {"id": 301, "label_config": "\0"}}),
+        ("/predict", {"label_config": "\0"}),
     ],
 )
 def test_a_field_of_the_wrong_type_is_named(client: TestClient, path: str, changes: dict[str, Any]) -> None:
@@ -145,6 +151,27 @@ def test_a_body_that_is_too_large_is_rejected(open_services: Callable[..., Servi
     small = TestClient(create_app(open_services(max_body_bytes=1000)))
     answer = small.post(path, content=b" " * 1001, headers=JSON)
     assert (answer.status_code, answer.json()) == (413, {"detail": "the body is larger than 1000 bytes"})
+
+
+@pytest.mark.parametrize(
+    ("path", "changes"),
+    [
+        ("/predict", {"tasks": [{"id": 1, "data": {"image": [[]] * 2000}}]}),
+        ("/predict", {"params": {"context": {"result": [{}] * 2000}}}),
+        ("/setup", {"extra_params": {"batch": [[]] * 2000}}),
+    ],
+)
+def test_a_body_with_too_many_lists_is_rejected_before_it_is_parsed(
+    client: TestClient, monkeypatch: pytest.MonkeyPatch, path: str, changes: dict[str, Any]
+) -> None:
+    monkeypatch.setattr("backend.server.protocol.MAX_LISTS", 1000)
+    answer = client.post(path, content=change_body(path, **changes), headers=JSON)
+    assert (answer.status_code, answer.json()) == (413, {"detail": "the body has more than 1000 lists and objects"})
+
+
+def test_an_event_with_an_annotation_of_many_lists_is_accepted(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("backend.server.protocol.MAX_LISTS", 1000)
+    assert client.post("/webhook", json=BODIES["/webhook"] | {"annotation": [[]] * 2000}).status_code == 200
 
 
 @pytest.mark.parametrize("project", ["abc", "-1", "0", "1e9", "99999999999999999999"])

@@ -161,6 +161,13 @@ def test_a_project_that_is_away_is_named(project: Services, client: TestClient, 
     assert sentence in page_of(client)
 
 
+@pytest.mark.parametrize("number", ["9" * 5000, "-1", "7.0", "%D9%A7", "abc"])
+def test_a_path_without_the_number_of_a_project_is_not_found(client: TestClient, number: str) -> None:
+    for method, path in (("GET", f"/projects/{number}"), ("POST", f"/projects/{number}/pin")):
+        answer = client.request(method, path)
+        assert (answer.status_code, answer.json()) == (404, {"detail": "this page does not exist"})
+
+
 @pytest.mark.parametrize("number", ["99", str(2**31), "0", "9" * 40])
 def test_an_unknown_project_is_a_page_with_status_404(client: TestClient, number: str) -> None:
     assert f"Project {number} is not known here" in page_of(client, f"/projects/{number}", status=404)
