@@ -15,6 +15,7 @@ from astropy.io import fits
 from numpy.typing import NDArray
 from scipy import special
 
+from backend.heads.structure.psf_sky import find_sky
 from sync.errors.images import ImageError
 from sync.images.decode import unpack
 from sync.images.fits.opening import open_fits
@@ -92,7 +93,7 @@ def make_psf(pixels: NDArray[np.floating], source: str = "given") -> Psf:
     Raises
     ------
     PsfError
-        If it has not two axes, NaN or infinite pixels, no light, a negative sum, or a peak at its border.
+        If it has not two axes, NaN or infinite pixels, no light, a negative sum, a peak at its border, or a sky.
     """
     values = np.asarray(pixels, np.float64)
     if values.ndim != 2 or 0 in values.shape:
@@ -113,6 +114,10 @@ def make_psf(pixels: NDArray[np.floating], source: str = "given") -> Psf:
     height, width = values.shape
     if min(height, width) > 2 and (row in (0, height - 1) or column in (0, width - 1)):
         raise PsfError(f"the peak of the PSF is at its border (x = {column}, y = {row}): cut it out around the star")
+    if (sky := find_sky(values)) is not None:
+        raise PsfError(
+            f"the PSF has a sky of {sky:.3g} per pixel, {sky * values.size / total:.0%} of its light: subtract its sky"
+        )
     half = max(row, height - 1 - row, column, width - 1 - column)
     square = np.zeros((2 * half + 1, 2 * half + 1))
     square[half - row : half - row + height, half - column : half - column + width] = values / total
@@ -148,14 +153,21 @@ def read_psfs(source: Path | bytes) -> tuple[Psf, ...]:
     """
     name = f"{source}: " if isinstance(source, Path) else ""
     try:
-        content = source.read_bytes() if isinstance(source, Path) else source
-        with open_fits(unpack(content, max_bytes=MOST_BYTES), max_pixels=MOST_PIXELS) as file:
+        content = unpack(source.read_bytes() if isinstance(source, Path) else source, max_bytes=MOST_BYTES)
+    except OSError as error:
+        raise PsfError(f"{name}the file of the PSF cannot be read: {error.strerror or error}") from error
+    except ImageError as error:
+        raise PsfError(f"{name}{error}") from error
+    if not content.startswith(b"SIMPLE"):
+        raise PsfError(f"{name}the file of the PSF is not a FITS file")
+    try:
+        with open_fits(content, max_pixels=MOST_PIXELS) as file:
             image = next((part for part in file if part.is_image and part.shape), None)
             pixels = None if image is None or math.prod(image.shape) > MOST_PIXELS else np.squeeze(image.data)
     except ImageError as error:
         raise PsfError(f"{name}{error}") from error
     except Exception as error:  # astropy raises undocumented exceptions for damaged files
-        raise PsfError(f"{name}no FITS file with a PSF: {error}") from error
+        raise PsfError(f"{name}the FITS file of the PSF cannot be read: {error}") from error
     if image is None:
         raise PsfError(f"{name}the file has no image to use as PSF")
     if pixels is None:
@@ -209,13 +221,7 @@ def psf_from_header(header: fits.Header, *, pixel_scale_arcsec: float | None) ->
 
 
 def _fwhm_in_header(header: fits.Header) -> tuple[str, float, str]:
-    """Return the card, value and unit ("arcsec" or "pixels") of the FWHM in a header.
-
-    Raises
-    ------
-    PsfError
-        If there is none.
-    """
+    """Return the card, value and unit ("arcsec" or "pixels") of the FWHM in a header; raise PsfError if there is none."""
     for name, usual_unit in FWHM_CARDS.items():
         if name not in header:
             continue

@@ -64,6 +64,15 @@ def test_unusable_pixels_are_rejected_in_one_sentence(pixels: np.ndarray, reason
         make_psf(pixels)
 
 
+def test_star_with_its_sky_is_rejected_and_the_wings_of_a_close_cut_are_not() -> None:
+    star = gaussian_psf(3.5).pixels
+    rng = np.random.default_rng(1)
+    with pytest.raises(PsfError, match=r"a sky of 0\.00\d+ per pixel, 5\d% of its light: subtract its sky"):
+        make_psf(np.pad(star, 6) + 1.2 / (len(star) + 12) ** 2 * rng.normal(1, 0.1, (len(star) + 12,) * 2))
+    y, x = np.mgrid[-7:8, -7:8]
+    make_psf((1 + (x**2 + y**2) / 15.3) ** -1.5)
+
+
 def test_psf_larger_than_the_image_is_rejected_but_its_faint_wings_may_be() -> None:
     wide = gaussian_psf(20.0)
     with pytest.raises(PsfError, match="larger than the image, 12x30"):
@@ -78,9 +87,9 @@ def test_psf_of_a_file_is_read_and_a_table_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(PsfError, match=r"table\.fits: the file has no image"):
         read_psf(tmp_path / "table.fits")
     (tmp_path / "text.fits").write_text("not FITS")
-    with pytest.raises(PsfError, match=r"text\.fits: no FITS file with a PSF"):
+    with pytest.raises(PsfError, match=r"text\.fits: the file of the PSF is not a FITS file$"):
         read_psf(tmp_path / "text.fits")
-    with pytest.raises(PsfError, match=r"missing\.fits: no FITS file"):
+    with pytest.raises(PsfError, match=r"missing\.fits: the file of the PSF cannot be read: No such file or directory$"):
         read_psf(tmp_path / "missing.fits")
 
 
