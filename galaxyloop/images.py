@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from astropy.io.fits import Header
     from astropy.wcs import WCS
 
-__all__ = ["Image", "load_image"]
+__all__ = ["Image", "load_image", "require_image"]
 
 Source = str | Path | bytes | NDArray[Any]
 
@@ -77,7 +77,8 @@ def load_image(source: Source, *, header: Header | None = None, extension: str =
     source : str, Path, bytes or ndarray
         A PNG, JPEG, GIF, WebP, TIFF or FITS file (which may be gzipped) or its content; an array of uint8 of shape (height,
         width) or (height, width, 3), row 0 at the top, for a displayed image; or an array of floating-point numbers of shape
-        (height, width) or (bands, height, width), row 0 at the bottom as in FITS, for measured values.
+        (height, width) or (bands, height, width), row 0 at the bottom as in FITS, for measured values; masked pixels have no
+        value. A displayed image with floating-point numbers must be converted to uint8.
     header : astropy.io.fits.Header, optional
         Header of an array of measured values: sky coordinates, unit, zero point.
     extension : str
@@ -93,6 +94,8 @@ def load_image(source: Source, *, header: Header | None = None, extension: str =
     ------
     OSError
         If the file cannot be read.
+    TypeError
+        If the source is of another type.
     ImageError
         If the image is damaged, too large, or of another format or shape; a subclass of ValueError.
     ValueError
@@ -112,6 +115,8 @@ def load_image(source: Source, *, header: Header | None = None, extension: str =
 
     if stretch not in STRETCHES:
         raise ValueError(f"unknown stretch {stretch!r}: choose {', '.join(STRETCHES)}")
+    if not isinstance(source, str | Path | bytes | np.ndarray):
+        raise TypeError(f"an image is a path, bytes or a NumPy array, not {type(source).__name__}")
     if isinstance(source, np.ndarray):
         content = _encode(source, header)
     elif header is not None:
@@ -121,6 +126,19 @@ def load_image(source: Source, *, header: Header | None = None, extension: str =
     content = pick_extension(unpack(content), extension)
     picture = display(content, stretch=stretch)
     return Image(decode(picture.image), content, picture.data)
+
+
+def require_image(image: object) -> Image:
+    """Return the image that a function was called with.
+
+    Raises
+    ------
+    TypeError
+        If it is anything else than one `Image`.
+    """
+    if not isinstance(image, Image):
+        raise TypeError(f"give an image from galaxyloop.load_image, not {type(image).__name__}")
+    return image
 
 
 def _encode(array: NDArray[Any], header: Header | None) -> bytes:
@@ -136,10 +154,17 @@ def _encode(array: NDArray[Any], header: Header | None) -> bytes:
             raise ValueError("a header is for an array of measured values, not for displayed pixels (uint8)")
         Picture.fromarray(np.ascontiguousarray(array)).save(file, "PNG")
     elif np.issubdtype(array.dtype, np.floating) and array.ndim in (2, 3) and array.size:
-        fits.PrimaryHDU(array, header).writeto(file)
+        values = np.array(array, _type_in_fits(array.dtype))
+        values[np.ma.getmaskarray(array)] = np.nan
+        fits.PrimaryHDU(values, header).writeto(file)
     else:
         raise ImageError(
             f"an array of {array.dtype} and shape {array.shape} is no image: give uint8 of shape (height, width) or "
             "(height, width, 3), or floating-point numbers of shape (height, width) or (bands, height, width)"
         )
     return file.getvalue()
+
+
+def _type_in_fits(dtype: np.dtype[Any]) -> type[np.floating]:
+    """Return the floating-point type that FITS has for an array: 32 or 64 bits."""
+    return np.float32 if dtype.itemsize <= np.dtype(np.float32).itemsize else np.float64

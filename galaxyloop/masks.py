@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from galaxyloop.images import Image
+from galaxyloop.images import Image, require_image
 
 if TYPE_CHECKING:
     from backend.heads.segmentation.shipped import Segmenter
@@ -80,7 +80,13 @@ def segment(
     from backend.heads.segmentation.window_features import CachedWindowEncoder
     from sync.geometry.shapes import Box, Point
 
-    if not points and box is None and mask is None:
+    require_image(image)
+    for name, pairs in (("points", points), ("negative", negative)):
+        if any(np.shape(pair) != (2,) for pair in pairs):
+            raise ValueError(f"{name} must be a list of pairs (x, y), not {pairs!r}")
+    if box is not None and np.shape(box) != (4,):
+        raise ValueError(f"box must be (left, top, right, bottom), not {box!r}")
+    if not len(points) and box is None and mask is None:
         raise ValueError("give at least one point, a box or a mask, which select the object")
     height, width = image.pixels.shape[:2]
     boxes = [] if box is None else [Box(box[0], box[1], box[2] - box[0], box[3] - box[1])]

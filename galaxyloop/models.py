@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from galaxyloop.images import Image
+from galaxyloop.images import Image, require_image
 
 if TYPE_CHECKING:
     from astropy.table import Table
@@ -53,8 +53,10 @@ def embed(images: Image | Sequence[Image], *, encoder: str | None = None) -> NDA
     ------
     ImageError
         If an image cannot be embedded.
+    TypeError
+        If an image is not from `load_image`.
     ValueError
-        If the encoder is unknown.
+        If there is no image, or the encoder is unknown.
 
     Examples
     --------
@@ -100,8 +102,10 @@ def classify(images: Image | Sequence[Image], *, config: str = "morphology") -> 
     ------
     ImageError
         If an image cannot be classified.
+    TypeError
+        If an image is not from `load_image`.
     ValueError
-        If the config does not exist or has no classes that the shipped classifier predicts.
+        If there is no image, or the config does not exist or has no classes that the shipped classifier predicts.
 
     Examples
     --------
@@ -146,7 +150,7 @@ def detect(image: Image, *, config: str = "boxes") -> Table:
     from astropy import units as u
     from astropy.table import Table
 
-    ((_, controls),) = _predict(image, config)
+    ((_, controls),) = _predict(require_image(image), config)
     objects = next((row.value for row in controls.values() if isinstance(row.value, list)), None)
     if objects is None:
         raise ValueError(f"the config {config} has no control of objects")
@@ -213,7 +217,11 @@ def _give_images(images: Image | Sequence[Image]) -> list[str]:
     """Give images to the factory; return the references by which it opens them."""
     from backend.images.store import StoredImage, image_key
 
-    image_list = [images] if isinstance(images, Image) else list(images)
+    if isinstance(images, str | bytes | np.ndarray) or not isinstance(images, Image | Iterable):
+        require_image(images)
+    image_list = [images] if isinstance(images, Image) else [require_image(image) for image in images]
+    if not image_list:
+        raise ValueError("give at least one image")
     source = _open_factory()[1]
     source.images = [StoredImage(image_key(image.content), partial(_content, image), MAX_PIXELS) for image in image_list]
     return [str(number) for number in range(len(image_list))]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from galaxyloop.images import Image, load_image
+from galaxyloop.images import Image, load_image, require_image
 
 if TYPE_CHECKING:
     from backend.heads.restoration.fits_files import PsfOf
@@ -84,7 +84,8 @@ def _restore(image: Image, psf_of: PsfOf) -> Restored:
     from backend.heads.restoration.fits_files import restore_file
     from backend.heads.restoration.restorer import SHIPPED_RESTORER, Restorer
 
-    file = restore_file(image.content, Restorer.load(SHIPPED_RESTORER), psf_of, psf_name="", max_pixels=MAX_PIXELS)
+    content = require_image(image).content
+    file = restore_file(content, Restorer.load(SHIPPED_RESTORER), psf_of, psf_name="", max_pixels=MAX_PIXELS)
     values, uncertainty = (np.stack([getattr(plane, name) for plane in file.planes]) for name in ("image", "uncertainty"))
     if len(file.planes) == 1:
         values, uncertainty = values[0], uncertainty[0]

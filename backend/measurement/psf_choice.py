@@ -9,13 +9,14 @@ import numpy as np
 from astropy.io import fits
 from numpy.typing import NDArray
 
-from backend.heads.structure.psf import Psf, PsfError, gaussian_psf, psf_from_header, require_fit
+from backend.heads.structure.measurement import NO_PSF
+from backend.heads.structure.psf import FWHM_CARDS, Psf, PsfError, gaussian_psf, psf_from_header, require_fit
 from backend.measurement.science import ScienceImage
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
 from sync.images.sky import sky_in_file
 
-__all__ = ["PsfOptions", "choose_psf", "psf_of_plane"]
+__all__ = ["PsfOptions", "choose_psf", "list_unused_widths", "psf_of_plane"]
 
 FEWEST_PIXELS_FOR_STARS = 300 * 300
 """A smaller image is a cut-out of one galaxy, and is not searched for stars."""
@@ -60,6 +61,27 @@ def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, st
     if not image.is_linear:
         return None, "the pixels are display brightness, and a PSF is the image of a star in measured values"
     return _first_of((_of_header, _of_stars, _of_seeing), image, options)
+
+
+def list_unused_widths(image: ScienceImage, options: PsfOptions, *, psf_source: str) -> tuple[str, ...]:
+    """Return a sentence for each width of a star that the header or the user gives and that could not be used.
+
+    Parameters
+    ----------
+    image : ScienceImage
+    options : PsfOptions
+    psf_source : str
+        Source of the PSF that `choose_psf` returned, or `NO_PSF`.
+    """
+    sentences = []
+    header = image.header if image.is_linear else None
+    if header is not None and psf_source not in ("given", "header") and any(card in header for card in FWHM_CARDS):
+        _, reason = _first_of((_of_header,), image, options)
+        sentences.append(f"the width of a star in the header is not used: {reason}")
+    if options.seeing_arcsec is not None and psf_source == NO_PSF:
+        _, reason = choose_psf(image, options) if not image.is_linear else _first_of((_of_seeing,), image, options)
+        sentences.append(f"the given seeing is not used: {reason}")
+    return tuple(sentences)
 
 
 def psf_of_plane(plane: NDArray[np.floating], header: fits.Header) -> Psf:

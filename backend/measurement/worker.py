@@ -9,7 +9,7 @@ from pathlib import Path
 from backend.measurement.catalogue import CatalogueRow
 from backend.measurement.measure_image import measure_objects
 from backend.measurement.measured_object import MeasuredObject
-from backend.measurement.psf_choice import PsfOptions
+from backend.measurement.psf_choice import PsfOptions, list_unused_widths
 from backend.measurement.science import read_science
 from backend.measurement.sheet import SheetRow, draw_row
 from backend.measurement.sources import central_object, extract_objects
@@ -140,6 +140,8 @@ class MeasureWorker:
         result.problems.extend(f"{path}: {problem}" for problem in image.problems)
         word = extension or options.extension
         measured_objects = list(measure_objects(image, objects, indices, psf=options.psf, with_indices=options.with_indices))
+        unused_widths = list_unused_widths(image, options.psf, psf_source=measured_objects[0][0].psf_source)
+        result.problems.extend(f"{path}: {sentence}" for sentence in unused_widths)
         for index, (measurement, stamp) in zip(indices, measured_objects, strict=True):
             result.rows.append(CatalogueRow(path, word, index + 1, index == central, objects[index].area, measurement))
             if stamp is not None and options.with_models:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -61,3 +63,46 @@ def test_wrong_arguments_are_rejected(header: fits.Header, tmp_path: Path) -> No
         galaxyloop.load_image(tmp_path / "a.fits", header=header)
     with pytest.raises(FileNotFoundError):
         galaxyloop.load_image(tmp_path / "a.fits")
+
+
+@pytest.mark.parametrize("source", [None, 5, [[1.0, 2.0]], fits.PrimaryHDU()])
+def test_a_source_of_another_type_is_named(source: object) -> None:
+    with pytest.raises(TypeError, match=f"a path, bytes or a NumPy array, not {type(source).__name__}$"):
+        galaxyloop.load_image(source)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("dtype", ["f2", ">f4", "f8", "g"])
+def test_floating_point_numbers_of_each_size_are_read(dtype: str) -> None:
+    values = np.random.default_rng(0).normal(10, 1, (40, 50)).astype(dtype)
+    read_values = fits.getdata(io.BytesIO(galaxyloop.load_image(values).content))
+    assert np.array_equal(read_values, values.astype(np.float64))
+
+
+def test_masked_pixels_of_an_array_have_no_value() -> None:
+    values = np.ma.masked_greater(np.random.default_rng(0).normal(10, 1, (40, 50)).astype(np.float32), 11)
+    assert np.array_equal(np.isnan(fits.getdata(io.BytesIO(galaxyloop.load_image(values).content))), values.mask)
+
+
+@pytest.mark.parametrize("call", ["measure", "restore", "denoise", "detect", "classify", "embed"])
+@pytest.mark.parametrize("argument", ["galaxy.fits", np.zeros((4, 4)), ["galaxy.fits"], None])
+def test_a_function_names_what_it_needs_instead_of_a_path_or_an_array(call: str, argument: object) -> None:
+    options = {"encoder": "shipped"} if call == "embed" else {}
+    with pytest.raises(TypeError, match=r"give an image from galaxyloop\.load_image, not (str|ndarray|list|NoneType)$"):
+        getattr(galaxyloop, call)(argument, **options)
+
+
+@pytest.mark.parametrize("call", [galaxyloop.classify, galaxyloop.embed])
+def test_no_image_is_rejected(call: Callable[..., object]) -> None:
+    options = {"encoder": "shipped"} if call is galaxyloop.embed else {}
+    with pytest.raises(ValueError, match="give at least one image"):
+        call([], **options)
+
+
+def test_points_and_boxes_of_another_shape_are_named() -> None:
+    image = galaxyloop.load_image(np.zeros((40, 50), np.uint8))
+    with pytest.raises(ValueError, match=r"points must be a list of pairs \(x, y\), not \(3, 4\)"):
+        galaxyloop.segment(image, points=(3, 4))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match=r"box must be \(left, top, right, bottom\), not \(1, 2, 3\)"):
+        galaxyloop.segment(image, box=(1, 2, 3))  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="not str"):
+        galaxyloop.segment("galaxy.fits", points=[(1, 1)])  # type: ignore[arg-type]

@@ -51,3 +51,29 @@ def test_empty_sky_is_rejected() -> None:
     sky = np.random.default_rng(1).normal(0, 1, (64, 64)).astype(np.float32)
     with pytest.raises(ImageError, match="no object stands out"):
         galaxyloop.measure(galaxyloop.load_image(sky))
+
+
+def test_a_zero_point_a_seeing_or_a_scale_that_is_no_such_number_is_named(image: galaxyloop.Image) -> None:
+    with pytest.raises(ValueError, match="zero_point = 99 is a placeholder"):
+        galaxyloop.measure(image, zero_point=99.0)
+    with pytest.raises(ValueError, match="seeing_arcsec = -1 is not a positive number"):
+        galaxyloop.measure(image, seeing_arcsec=-1.0)
+    with pytest.raises(ValueError, match="pixel_scale_arcsec = nan is not a positive number"):
+        galaxyloop.measure(image, pixel_scale_arcsec=float("nan"))
+
+
+def test_the_pixel_scale_gives_arcseconds_and_the_seeing_a_psf(image: galaxyloop.Image) -> None:
+    table = galaxyloop.measure(image, seeing_arcsec=0.7, pixel_scale_arcsec=0.25, only_central=True)
+    assert table["psf"][0] == "seeing"
+    assert table["re_arcsec"][0] == pytest.approx(0.25 * table["re_px"][0])
+    assert table.meta["problems"] == []
+
+
+def test_a_seeing_without_a_scale_and_a_width_larger_than_the_image_are_listed(image: galaxyloop.Image) -> None:
+    values = fits.getdata(io.BytesIO(image.content)).astype(np.float32)
+    with_card = galaxyloop.load_image(values, header=fits.Header({"FWHM": 900.0}))
+    table = galaxyloop.measure(with_card, seeing_arcsec=0.7, only_central=True)
+    header_problem, seeing_problem = table.meta["problems"]
+    assert table["psf"][0] == "none"
+    assert header_problem.startswith("the width of a star in the header is not used: the PSF of 3")
+    assert seeing_problem == "the given seeing is not used: the seeing is in arcsec, and the pixel scale is unknown"

@@ -57,7 +57,7 @@ def measure(
         Path | None, typer.Option(help="FITS file with the PSF, or one for each band; default: header, stars.")
     ] = None,
     seeing_arcsec: Annotated[
-        float | None, typer.Option(min=0.01, help="FWHM of a star, where neither the header nor stars give a PSF.")
+        float | None, typer.Option(min=0.01, max=60, help="FWHM of a star, where neither the header nor stars give a PSF.")
     ] = None,
     models: Annotated[
         Path | None, typer.Option(help="Folder for the model and the residual of each object: FITS files and PNG sheets.")
@@ -72,7 +72,7 @@ def measure(
     band: Annotated[str, typer.Option(help="Band of FITS files with several; default: r, else i, else the middle one.")] = "",
     zero_point: Annotated[float | None, typer.Option(help="AB magnitude of one unit, for files without it.")] = None,
     pixel_scale_arcsec: Annotated[
-        float | None, typer.Option(min=1e-4, help="Pixel scale, for files without sky coordinates.")
+        float | None, typer.Option(min=1e-4, max=600, help="Pixel scale, for files without sky coordinates.")
     ] = None,
     extension: Extension = "",
     limit: Limit = None,

@@ -136,6 +136,8 @@ def empty_psf() -> bytes:
         (("--catalogue", "a.txt"), "must end in one of .ecsv, .fits"),
         (("--catalogue", "a.csv", "--psf", "nowhere.fits"), "nowhere.fits"),
         (("--catalogue", "a.csv", "--psf", "zero.fits"), "0 in all pixels"),
+        (("--catalogue", "a.csv", "--seeing-arcsec", "inf"), "less than or equal"),
+        (("--catalogue", "a.csv", "--pixel-scale-arcsec", "inf"), "less than or equal"),
         (("--catalogue", "a.csv", "--zero-point", "99"), "--zero-point 99 is a placeholder"),
         (("--catalogue", "a.csv", "--models", "galaxy.fits"), "is a file"),
         (("--catalogue", "a.csv", "--ray-address", "a:1"), "needs --engine ray"),
