@@ -107,6 +107,8 @@ def _read_text(data: bytes) -> Spectrum:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise SpectrumError("the file is neither FITS nor a text table in UTF-8") from error
+    if "\0" in text:
+        raise SpectrumError("the file is neither FITS nor a text table: it has binary content")
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise SpectrumError("the file of the spectrum is empty")

@@ -82,6 +82,8 @@ class Spectrum:
         order = np.flatnonzero(valid)[np.argsort(wavelength[valid], kind="stable")]
         if not np.any(flux[order]):
             raise SpectrumError("the flux of the spectrum is zero everywhere")
+        if np.ptp(flux[order]) == 0:
+            raise SpectrumError(f"the flux of the spectrum is {flux[order][0]:.6g} in all pixels: it has no measurement")
         positive_share = float((flux[order] > 0).mean())
         if positive_share < LEAST_POSITIVE:
             raise SpectrumError(

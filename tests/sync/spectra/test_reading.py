@@ -122,6 +122,8 @@ def test_missing_pixels_are_left_out() -> None:
         (text(FLUX), "has no wavelengths"),
         (text(WAVELENGTH, np.full(len(FLUX), np.nan), header="wavelength,flux"), "0 pixels with a wavelength and a flux"),
         (text(WAVELENGTH, np.zeros(len(FLUX)), header="wavelength,flux"), "zero everywhere"),
+        (text(WAVELENGTH, np.full(len(FLUX), 99.0), header="wavelength,flux"), "is 99 in all pixels"),
+        (bytes(500), "neither FITS nor a text table: it has binary content"),
         (text(WAVELENGTH, -FLUX, header="wavelength,flux"), "above zero in 0% of its pixels: its sign may be wrong"),
         (fits_of(table(flux=-FLUX, loglam=np.log10(WAVELENGTH), ivar=np.ones(len(FLUX)))), "above zero in 0% of its pixels"),
         (
