@@ -155,7 +155,7 @@ def _encode(array: NDArray[Any], header: Header | None) -> bytes:
         Picture.fromarray(np.ascontiguousarray(array)).save(file, "PNG")
     elif np.issubdtype(array.dtype, np.floating) and array.ndim in (2, 3) and array.size:
         values = np.array(array, _type_in_fits(array.dtype))
-        values[np.ma.getmaskarray(array)] = np.nan
+        values[getattr(array, "mask", False)] = np.nan
         fits.PrimaryHDU(values, header).writeto(file)
     else:
         raise ImageError(

@@ -57,8 +57,10 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
         return Services(settings, database_patience_s=database_patience_s)
     except OSError as error:
         stop(f"the data folder {settings.data_dir} cannot be used: {error.strerror} ({error.filename})")
-    except (DatabaseUnavailable, QueueUnavailable, ValueError) as error:
+    except (DatabaseUnavailable, QueueUnavailable) as error:
         stop(str(error))
+    except ValueError as error:
+        wrong_call(str(error))
 
 
 def open_label_studio(services: Services) -> LabelStudioClient:
@@ -66,7 +68,7 @@ def open_label_studio(services: Services) -> LabelStudioClient:
     try:
         return services.label_studio
     except ValueError as error:
-        stop(str(error))
+        wrong_call(str(error))
 
 
 def open_queue(services: Services) -> None:

@@ -21,7 +21,14 @@ import httpx
 from tenacity import Retrying, retry_if_exception_type, stop_after_delay, wait_random_exponential
 
 from sync.http.network import advice, open_client
-from sync.label_studio.errors import LabelStudioError, LabelStudioUnavailable, NotConnected, explain_response, first_line
+from sync.label_studio.errors import (
+    AddressError,
+    LabelStudioError,
+    LabelStudioUnavailable,
+    NotConnected,
+    explain_response,
+    first_line,
+)
 
 __all__ = ["LabelStudioClient", "LabelStudioError", "LabelStudioUnavailable"]
 
@@ -49,20 +56,21 @@ class LabelStudioClient:
 
     Raises
     ------
+    AddressError
+        If `url` is not an http(s) address or contains a password, or if `api_key` is empty or malformed.
     ValueError
-        If `url` is not an http(s) address or contains a password, if `api_key` is empty or malformed, or if the environment's
-        certificates or proxy cannot be used.
+        If the environment's certificates or proxy cannot be used.
     """
 
     def __init__(self, url: str, api_key: str, *, timeout_s: float = 60.0, patience_s: float = 15.0) -> None:
         if not url.startswith(("http://", "https://")):
-            raise ValueError("the address of Label Studio must start with http:// or https://, such as http://127.0.0.1:8080")
+            raise AddressError("LABEL_STUDIO_URL must start with http:// or https://, such as http://127.0.0.1:8080")
         if not api_key.strip():
-            raise ValueError("the API key of Label Studio is empty: a personal access token is needed")
+            raise AddressError("the API key of Label Studio is empty: set LABEL_STUDIO_API_KEY to a personal access token")
         if not (api_key.strip().isascii() and api_key.strip().isprintable()):
-            raise ValueError("the API key of Label Studio has an invalid character: copy the token again")
+            raise AddressError("the API key of Label Studio has an invalid character: copy the token again")
         if "@" in urlsplit(url).netloc:
-            raise ValueError("the address of Label Studio holds a user name or password: give the host alone, and an API key")
+            raise AddressError("the address of Label Studio holds a user name or password: give the host alone, and an API key")
         self.url = url.rstrip("/")
         self._api_key = api_key.strip()
         self._patience_s = patience_s

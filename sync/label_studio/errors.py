@@ -8,13 +8,17 @@ from typing import Any
 
 import httpx
 
-from sync.errors.failures import RunError
+from sync.errors.failures import RunError, WrongCallError
 
-__all__ = ["LabelStudioError", "LabelStudioUnavailable", "NotConnected", "explain_response", "first_line"]
+__all__ = ["AddressError", "LabelStudioError", "LabelStudioUnavailable", "NotConnected", "explain_response", "first_line"]
 
 MESSAGE_CHARS = 600
 """Longest part of a response that an error message quotes."""
 _SECRET = re.compile(r"(?i:bearer|basic|token)\s+[\w.~+/=-]{16,}|eyJ[\w.=-]{8,}")
+
+
+class AddressError(WrongCallError, ValueError):
+    """The address or the key of Label Studio that the settings give cannot be used; the message is one sentence."""
 
 
 class LabelStudioError(RunError, RuntimeError):

@@ -105,9 +105,23 @@ def test_failed_work_exits_with_1(run: Run, png: Callable[..., bytes], monkeypat
     assert result.exit_code == 1, (result.output, result.exception)
 
 
-def test_an_invalid_setting_is_a_wrong_call(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GALAXYLOOP_THREADS", "many")
-    assert run("status").exit_code == 2
+@pytest.mark.parametrize(
+    ("variable", "value", "words"),
+    [
+        ("GALAXYLOOP_THREADS", "many", "status"),
+        ("GALAXYLOOP_DATABASE_URL", "nosuch", "status"),
+        ("LABEL_STUDIO_URL", "localhost:8080", "project list"),
+        ("LABEL_STUDIO_API_KEY", "", "project list"),
+    ],
+)
+def test_an_invalid_setting_is_a_wrong_call(
+    run: Run, monkeypatch: pytest.MonkeyPatch, variable: str, value: str, words: str
+) -> None:
+    monkeypatch.setenv("LABEL_STUDIO_API_KEY", "k")
+    monkeypatch.setenv(variable, value)
+    result = run(*words.split())
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert variable in result.stderr
 
 
 def test_the_help_explains_the_exit_codes(run: Run) -> None:
