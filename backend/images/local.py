@@ -74,18 +74,6 @@ class LocalImageStore:
             raise image
         return image
 
-    def open_decoded(self, path: str) -> StoredImage:
-        """Read a file and decode its image.
-
-        Raises
-        ------
-        ImageError
-            As `open`, or if the file does not contain an image.
-        """
-        image = self._read(path)
-        _ = image.pixels  # decodes; the property caches the pixels
-        return image
-
     def hold(self, images: Mapping[str, StoredImage | ImageError]) -> None:
         """Keep these decoded images, or the errors of unreadable ones, in memory for `open`, in place of the previous ones."""
         self._images = images

@@ -44,8 +44,10 @@ def find_damage(folder: Path) -> str:
         files = dict(manifest["files"]) if "files" in manifest else dict.fromkeys(_list_expected(folder), "")
     except OSError as error:
         return f"{folder / MANIFEST} cannot be read: {error.strerror}"
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):  # the last: lists in lists, a thousand deep
         return f"{folder / MANIFEST} was changed after it was written"
+    if INDEX not in files:
+        return f"{folder / MANIFEST} was changed after it was written: it does not list {INDEX}"
     for name, checksum in files.items():
         try:
             intact = _checksum(folder / name) == checksum if checksum else _is_readable(folder / name)
@@ -70,7 +72,7 @@ def _is_readable(file: Path) -> bool:
     content = file.read_bytes()
     try:
         json.loads(content) if file.suffix == ".json" else load_arrays(content)
-    except (ValueError, SafetensorError):
+    except (ValueError, SafetensorError, RecursionError):
         return False
     return True
 

@@ -62,7 +62,7 @@ def test_the_same_file_under_two_names_has_one_key(image_store: LocalImageStore,
 
 def test_a_held_image_is_not_read_again(image_store: LocalImageStore, image_folder: Path) -> None:
     path = str(image_folder / "b.png")
-    image = image_store.open_decoded(path)
+    image = image_store.open(path)
     image_store.hold({path: image})
     Path(path).unlink()
     assert image_store.open(path) is image
@@ -79,7 +79,7 @@ def test_the_reason_of_an_unreadable_file_is_given(
     image_store: LocalImageStore, image_folder: Path, name: str, reason: str
 ) -> None:
     with pytest.raises(ImageError, match=reason):
-        image_store.open_decoded(str(image_folder / name))
+        _ = image_store.open(str(image_folder / name)).pixels
 
 
 def test_a_large_file_is_rejected_and_the_setting_is_named(image_folder: Path, png: Callable[..., bytes]) -> None:

@@ -56,13 +56,28 @@ def junk_manifest(folder: Path) -> None:
     (folder / "version.json").write_bytes(b"\xff\x00{")
 
 
+def manifest_without_files(folder: Path) -> None:
+    (folder / "version.json").write_text('{"files": {}}')
+
+
+def deep_manifest(folder: Path) -> None:
+    (folder / "version.json").write_text("[" * 100_000)
+
+
+def deep_index(folder: Path) -> None:
+    (folder / "heads.json").write_text("[" * 100_000)
+
+
 def no_permission(folder: Path) -> None:
     file = folder / "head-0" / "head.json"
     file.unlink()
     file.mkdir()  # root cannot read a folder as a file either
 
 
-DAMAGES = [shutil.rmtree, truncate, replace_bytes, empty_index, list_for_index, remove_head, junk_manifest, no_permission]
+DAMAGES = [
+    shutil.rmtree, truncate, replace_bytes, empty_index, list_for_index, remove_head, junk_manifest, manifest_without_files,
+    deep_manifest, deep_index, no_permission,
+]  # fmt: skip
 
 
 @pytest.fixture
@@ -117,7 +132,7 @@ def test_the_last_undamaged_version_predicts_under_its_own_name(
     assert "rollback" in describe_damage(registry, project)[0]
 
 
-@pytest.mark.parametrize("damage", [truncate, empty_index, list_for_index, remove_head])
+@pytest.mark.parametrize("damage", [truncate, empty_index, list_for_index, deep_index, remove_head])
 def test_damage_without_checksums_is_detected_when_heads_are_read(
     predicting: Services, project: int, damage: Callable[[Path], None]
 ) -> None:
