@@ -117,6 +117,7 @@ def _prepare(
     """Upload all galaxies and embed them; return them, the project of the pool, and the class of each of its tasks."""
     client = fixture.client
     projects = [create_project(client, name, CONFIG) for name in ("pool", "measured")]
+    extractor = fixture.services.predictors.on(fixture.services.encoders.shipped_name).extractor  # as for trained heads
     embeddings, labels = [], []
     classes_of_tasks: dict[int, int] = {}
     for project, galaxies in zip(projects, (pool, test_files), strict=True):
@@ -125,9 +126,7 @@ def _prepare(
             tasks = read_tasks(client, project)
             label_by_name = {file.name: label for file, label in galaxies}
             own = [label_by_name[str(task.data["image"]).partition("-")[2]] for task in tasks]
-            features = fixture.services.predictors.extractor.extract_features(
-                [str(task.data["image"]) for task in tasks], embed=True
-            )
+            features = extractor.extract_features([str(task.data["image"]) for task in tasks], embed=True)
         embeddings.append(
             np.stack(
                 [
