@@ -6,15 +6,21 @@ or the path of a checkpoint that `galaxyloop pretrain` wrote.
 
 from __future__ import annotations
 
+import logging
+import re
+from difflib import get_close_matches
 from pathlib import Path
 
 from backend.lvm.checkpoint_files import CheckpointError
+from backend.lvm.encoder_records import SHIPPED, SHIPPED_CLASSIFIER
 
 __all__ = ["find_checkpoint", "find_timm_folder"]
 
 HUB_PREFIXES = ("hf_hub:", "hf-hub:")
 LOCAL_PREFIX = "local-dir:"
 CHECKPOINT_SUFFIX = ".safetensors"
+HUB_NAME = re.compile(r"[\w.-]+/[\w.-]+(@[^@\s]+)?")
+"""OWNER/NAME of a repository of the hub, with or without a revision."""
 LONGEST_REASON = 200
 
 
@@ -56,18 +62,23 @@ def find_timm_folder(spec: str) -> Path:
         return folder.absolute()
     prefix = next((prefix for prefix in HUB_PREFIXES if spec.startswith(prefix)), "")
     if prefix:
-        return _download(spec, spec.removeprefix(prefix))
-    config = None
+        name = spec.removeprefix(prefix)
+        if not HUB_NAME.fullmatch(name):
+            raise CheckpointError(f"the encoder {spec} names no repository of the Hugging Face Hub: write {prefix}OWNER/NAME")
+        return _download(spec, name)
     if ":" not in spec and "/" not in spec:
         import timm  # loads torch
 
         config = timm.models.get_pretrained_cfg(spec)
-    if config is None or not config.hf_hub_id:
-        raise CheckpointError(
-            f"the encoder {spec} is unknown: write {HUB_PREFIXES[0]}OWNER/NAME, {LOCAL_PREFIX}FOLDER, a name of timm that has "
-            "weights on the Hugging Face Hub, or the path of a checkpoint that galaxyloop pretrain wrote"
-        )
-    return _download(spec, config.hf_hub_id)
+        if config is not None and config.hf_hub_id:
+            return _download(spec, config.hf_hub_id)
+        nearest = get_close_matches(spec, [SHIPPED, SHIPPED_CLASSIFIER, *timm.list_pretrained()], n=1)
+        if nearest:
+            raise CheckpointError(f"the encoder {spec} is unknown: did you mean {nearest[0]}?")
+    raise CheckpointError(
+        f"the encoder {spec} is unknown: write {HUB_PREFIXES[0]}OWNER/NAME, {LOCAL_PREFIX}FOLDER, a name of timm that has "
+        "weights on the Hugging Face Hub, or the path of a checkpoint that galaxyloop pretrain wrote"
+    )
 
 
 def _download(spec: str, name: str) -> Path:
@@ -77,6 +88,8 @@ def _download(spec: str, name: str) -> Path:
 
     from backend.lvm.timm_encoder import CONFIG_NAME, PICKLED_NAMES, WEIGHTS_NAME
 
+    # Its client logs two warnings for each of five attempts; the error has the reason.
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     repository, _, revision = name.partition("@")
     try:
         config = Path(hf_hub_download(repository, CONFIG_NAME, revision=revision or None))

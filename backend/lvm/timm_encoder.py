@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import pickle
 import sys
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, ClassVar
@@ -27,6 +28,8 @@ CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 PICKLED_NAMES = ("pytorch_model.bin", "pytorch_model.pth", "model.pth")
 """Names of weights in PyTorch's own format, which are read without unpickling anything but tensors."""
+LARGEST_SIDE_PX = 2048
+"""Bounds the memory of one image: the largest networks of timm read 1024 px."""
 CHANNELS = (1, 3)
 """Numbers of channels that an encoder may expect: brightness, or red, green and blue."""
 LONGEST_REASON = 200
@@ -65,6 +68,8 @@ class TimmEncoder:
                 f"it expects images of {self.channels} channels and {width} x {height} pixels: "
                 "galaxyloop needs an encoder of square images with 1 or 3 channels"
             )
+        if height > LARGEST_SIDE_PX:
+            raise CheckpointError(f"it expects images of {height} x {height} pixels, and at most {LARGEST_SIDE_PX} are allowed")
         self.image_px = height
         # A mean for each channel of ImageNet becomes one for an encoder of brightness.
         mean, deviation = (torch.tensor(config[name], dtype=torch.float32).flatten() for name in ("mean", "std"))
@@ -142,9 +147,11 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     if not (folder / CONFIG_NAME).is_file():
         raise CheckpointError(f"there is no file {CONFIG_NAME}, which names the network")
     try:
-        json.loads((folder / CONFIG_NAME).read_bytes())
+        config = json.loads((folder / CONFIG_NAME).read_bytes())
     except (OSError, ValueError) as error:
         raise CheckpointError(f"its {CONFIG_NAME} cannot be read: {error}") from error
+    if not isinstance(config, dict) or not isinstance(config.get("architecture"), str):
+        raise CheckpointError(f"its {CONFIG_NAME} does not name a network of timm under architecture")
     if (folder / WEIGHTS_NAME).is_file():
         try:
             return load_file(folder / WEIGHTS_NAME)
@@ -154,7 +161,9 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
     if pickle_file is None:
         raise CheckpointError(f"there are no weights: {WEIGHTS_NAME} is missing")
     try:
-        read = torch.load(pickle_file, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", UserWarning)  # of the version of the pickle
+            read = torch.load(pickle_file, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError) as error:
         raise CheckpointError(
             f"its {pickle_file.name} is a pickle of more than weights, which could run code, or is damaged: "
@@ -172,7 +181,12 @@ def _load_weights(network: nn.Module, weights: dict[str, Tensor]) -> None:
     if bad is not None:
         raise CheckpointError(f"its weights {bad!r} have values that are not finite")
     convert: Any = getattr(sys.modules[type(network).__module__], "checkpoint_filter_fn", None)
-    load_result = network.load_state_dict(convert(weights, network) if convert else weights, strict=False)
+    converted_weights = convert(weights, network) if convert else weights
+    for name, tensor in network.state_dict().items():
+        if name in converted_weights and converted_weights[name].shape != tensor.shape:
+            shapes = f"{list(converted_weights[name].shape)}, and its network needs {list(tensor.shape)}"
+            raise CheckpointError(f"its weights {name!r} have the shape {shapes}")
+    load_result = network.load_state_dict(converted_weights, strict=False)
     if load_result.missing_keys:
         names = ", ".join(map(repr, load_result.missing_keys[:3]))
         raise CheckpointError(f"its weights lack {len(load_result.missing_keys)} tensors of the network, such as {names}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -67,7 +68,11 @@ def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path:
     [
         ("local-dir:/nowhere/encoder", "there is no folder /nowhere/encoder"),
         ("/nowhere/encoder.safetensors", "there is no such file"),
-        ("convnext_of_nobody", "is unknown: write hf_hub:OWNER/NAME, local-dir:FOLDER, a name of timm"),
+        ("hf_hub:zoobot", "names no repository of the Hugging Face Hub: write hf_hub:OWNER/NAME"),
+        ("hf_hub:", "names no repository"),
+        ("shiped", "is unknown: did you mean shipped?"),
+        ("convnext_nanno", "is unknown: did you mean convnext_nano"),
+        ("of_nobody", "is unknown: write hf_hub:OWNER/NAME, local-dir:FOLDER, a name of timm"),
         ("https://example.com/encoder", "is unknown"),
         ("/", "is a folder: write local-dir:/"),
         (__file__, "is not a safetensors file: galaxyloop reads no pickle"),
@@ -96,6 +101,19 @@ def test_without_a_network_the_hub_is_named(spec: str, store: EncoderStore, monk
     monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
     with pytest.raises(CheckpointError, match=r"^[^\n]*cannot be downloaded from the Hugging Face Hub[^\n]*local-dir:FOLDER$"):
         store.add(spec)
+
+
+def test_without_a_network_the_attempts_of_the_hub_are_not_printed(
+    store: EncoderStore, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def refuse(*_: object, **__: object) -> str:
+        logging.getLogger("huggingface_hub.utils._http").warning("Retrying in 1s [Retry 1/5].")
+        raise LocalEntryNotFoundError("cannot find the requested files")
+
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", refuse)
+    with pytest.raises(CheckpointError):
+        store.add("hf_hub:mwalmsley/zoobot-encoder-convnext_nano")
+    assert not caplog.records
 
 
 def test_a_failure_of_the_setting_is_not_tried_again_at_once(store: EncoderStore, tmp_path: Path) -> None:

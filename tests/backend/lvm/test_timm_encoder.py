@@ -114,6 +114,14 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "a pickle": (_pickle, "is a pickle of more than weights, which could run code"),
     "no configuration": (lambda folder: (folder / "config.json").unlink(), "there is no file config.json"),
     "a configuration that is no JSON": (lambda folder: (folder / "config.json").write_text("{"), "config.json cannot be read"),
+    "a configuration without a network": (
+        lambda folder: (folder / "config.json").write_text("[]"),
+        "its config.json does not name a network of timm under architecture",
+    ),
+    "images that fill the memory": (
+        lambda folder: _change_config(folder, input_size=[3, 100_000, 100_000]),
+        "it expects images of 100000 x 100000 pixels, and at most 2048 are allowed",
+    ),
     "no weights": (
         lambda folder: (folder / "model.safetensors").unlink(),
         "no weights: model.safetensors is missing",
@@ -130,7 +138,7 @@ DAMAGES: dict[str, tuple[Callable[[Path], object], str]] = {
     "another network": (_other_architecture, "lack"),
     "another shape": (
         lambda folder: _change_weights(folder, lambda weights: weights.update({"stem.0.bias": torch.zeros(9)})),
-        "size mismatch for stem.0.bias",
+        "its weights 'stem.0.bias' have the shape [9], and its network needs [",
     ),
     "images that are not square": (lambda folder: _change_config(folder, input_size=[3, 64, 96]), "96 x 64 pixels"),
     "five channels": (
