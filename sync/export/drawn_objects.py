@@ -171,8 +171,10 @@ class DrawnObject:
             inside = not isinstance(self.shape, Box) or ring_area(self.ring()) > SMALLEST_AREA
         if not inside:
             raise outside
+        if not isinstance(self.shape, Polygon | Ellipse):
+            return
         try:
-            self.footprint()
+            Footprint.check_polygon(Polygon(self.ring()), self.size)
         except ControlError as error:
             if ring_area(self.ring()) <= SMALLEST_AREA:
                 raise outside from error

@@ -11,10 +11,12 @@ from typing import Self
 import numpy as np
 
 from sync.errors.controls import ControlError
-from sync.geometry.raster import rasterise
+from sync.geometry.raster import covers_a_pixel, rasterise
 from sync.geometry.shapes import Box, Mask, Polygon, Size
 
 __all__ = ["Footprint", "mask_bounds"]
+
+EMPTY = "the mask is empty: it needs a pixel"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,14 +56,21 @@ class Footprint:
         ControlError
             If the polygon contains no pixel centre of the image.
         """
-        if len(polygon.points) < 3:
-            raise ControlError("the outline lies outside the image")
-        low = np.clip(np.floor(polygon.points.min(axis=0)), 0, size).astype(int)
-        high = np.clip(np.ceil(polygon.points.max(axis=0)), 0, size).astype(int)
-        width, height = (int(length) for length in high - low)
-        if not (width and height):
-            raise ControlError("the outline lies outside the image")
-        return cls.of_mask(rasterise(Polygon(polygon.points - low), (width, height)), x=int(low[0]), y=int(low[1]))
+        shifted_polygon, (x, y), box_size = _crop(polygon, size)
+        return cls.of_mask(rasterise(shifted_polygon, box_size), x=x, y=y)
+
+    @staticmethod
+    def check_polygon(polygon: Polygon, size: Size) -> None:
+        """Check that `of_polygon` gives a footprint; the time depends on the outline, and not on the number of its pixels.
+
+        Raises
+        ------
+        ControlError
+            As `of_polygon`.
+        """
+        shifted_polygon, _, box_size = _crop(polygon, size)
+        if not covers_a_pixel(shifted_polygon, box_size):
+            raise ControlError(EMPTY)
 
     @property
     def area(self) -> int:
@@ -114,7 +123,19 @@ def mask_bounds(mask: Mask) -> tuple[int, int, int, int]:
     """
     rows = np.flatnonzero(mask.any(axis=1))
     if not rows.size:
-        raise ControlError("the mask is empty: it needs a pixel")
+        raise ControlError(EMPTY)
     top, low = int(rows[0]), int(rows[-1]) + 1
     columns = np.flatnonzero(mask[top:low].any(axis=0))
     return int(columns[0]), top, int(columns[-1]) + 1, low
+
+
+def _crop(polygon: Polygon, size: Size) -> tuple[Polygon, tuple[int, int], Size]:
+    """Move a polygon into the box around its part of an image of `size`; return it, the corner of the box, and its size."""
+    if len(polygon.points) < 3:
+        raise ControlError("the outline lies outside the image")
+    low = np.clip(np.floor(polygon.points.min(axis=0)), 0, size).astype(int)
+    high = np.clip(np.ceil(polygon.points.max(axis=0)), 0, size).astype(int)
+    width, height = (int(length) for length in high - low)
+    if not (width and height):
+        raise ControlError("the outline lies outside the image")
+    return Polygon(polygon.points - low), (int(low[0]), int(low[1])), (width, height)
