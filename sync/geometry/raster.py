@@ -68,7 +68,7 @@ def covers_a_pixel(polygon: Polygon, size: Size) -> bool:
 
 
 def _crossings(polygon: Polygon, size: Size) -> Iterator[NDArray[np.intp]]:
-    """Yield the places where edges cross rows, in chunks: the index, in rows of ``width + 1``, of the next pixel to the right."""
+    """Yield where edges cross rows, in chunks: the index, in rows of ``width + 1`` pixels, of the next pixel to the right."""
     width, height = size
     starts = np.asarray(polygon.points, dtype=np.float64)
     ends = np.roll(starts, -1, axis=0)
