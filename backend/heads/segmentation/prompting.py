@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from backend.heads.segmentation.decoding import DRAWN_LOGIT, WindowPrompts, decode
+from backend.heads.segmentation.division import Division
 from backend.heads.segmentation.evidence import CLEAR_SNR, click_is_on_light, light_under, peak_over_surroundings
 from backend.heads.segmentation.grid import Edges, on_grid
 from backend.heads.segmentation.grid_frame import GridFrame
 from backend.heads.segmentation.isophotes import Spot
 from backend.heads.segmentation.prompt import Prompt
-from backend.heads.segmentation.rules import WindowClicks, enforce_rules, select_box_object
+from backend.heads.segmentation.rules import WindowClicks, enforce_rules, keep_connected, remove, select_box_object
 from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.heads.segmentation.window_mask import WindowMask
@@ -120,12 +121,20 @@ def refine_mask(
         peaks = guess.isophotes.peaks_of((logits > 0).numpy())
     mask = WindowMask(window, logits, 1.0, image.size, image.shown_px)
     inside = clicks.select(frame.contains(clicks.points))
-    positive = inside.select(inside.positive)
-    steps = [inside]
-    if len(positive.points) < len(inside.points) and not all(
-        mask.agrees_with(point, True) for point in _spots(positive.points)
-    ):
-        steps = [positive, inside]
+    grid_points = frame.to_grid(inside.points)
+    own = [*peaks, *_spots(grid_points[inside.positive])]
+    division = Division.of(guess.isophotes, (logits > 0).numpy(), _spots(grid_points[~inside.positive]), own)
+    other = torch.from_numpy(division.other)
+    is_undivided = inside.positive.copy()
+    is_undivided[~inside.positive] = ~division.is_dividing
+    mask, left = remove(mask, other), inside.select(is_undivided)
+    if division.is_dividing.any() and _agree(mask, left):
+        clicks_on_grid = WindowClicks(inside.points, grid_points, inside.positive, own)
+        return enforce_rules(mask, clicks_on_grid, guess.isophotes, guess=mask.logits)
+    positive = left.select(left.positive)
+    steps = [left]
+    if len(positive.points) < len(left.points) and not _agree(mask, positive):
+        steps = [positive, left]
     for step in steps:
         grid_points = frame.to_grid(step.points)
         labels = torch.from_numpy(step.positive.astype(np.int64))[None]
@@ -137,7 +146,15 @@ def refine_mask(
         spots = [*peaks, *_spots(grid_points[step.positive])]
         clicks_on_grid = WindowClicks(step.points, grid_points, step.positive, spots)
         mask = enforce_rules(mask, clicks_on_grid, guess.isophotes, guess=guesses[0], before=before)
-    return mask
+    return keep_connected(remove(mask, other), own) if division.is_dividing.any() else mask
+
+
+def _agree(mask: WindowMask, clicks: Prompt) -> bool:
+    """Return whether all clicks are on their side of the outline."""
+    return all(
+        mask.agrees_with(point, bool(positive))
+        for point, positive in zip(_spots(clicks.points), clicks.positive.tolist(), strict=True)
+    )
 
 
 def _compact_source(

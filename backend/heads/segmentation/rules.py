@@ -23,7 +23,7 @@ from backend.heads.segmentation.refine import companions, negative_side, not_bri
 from backend.heads.segmentation.window_mask import WindowMask
 from sync.geometry.shapes import Mask
 
-__all__ = ["WindowClicks", "enforce_clicks", "enforce_rules", "largest_part", "select_box_object"]
+__all__ = ["WindowClicks", "enforce_clicks", "enforce_rules", "keep_connected", "largest_part", "remove", "select_box_object"]
 
 LARGEST_BRIGHT_LOSS, LARGEST_LOSS = 0.1, 0.5
 """Largest fractions of the mask outside their own side that negative clicks may remove: of its brighter points, and of all.
@@ -78,7 +78,7 @@ def enforce_rules(
     outside = torch.from_numpy(
         other_objects(isophotes, clicks.object_points) | companions(isophotes, negative, clicks.object_points)
     )
-    mask = replace(window_mask, logits=_remove(window_mask.logits, outside & (window_mask.logits > 0)))
+    mask = remove(window_mask, outside)
     for point, spot, positive in zip(
         clicks.points.tolist(), clicks.grid_points.tolist(), clicks.positive.tolist(), strict=True
     ):
@@ -88,20 +88,20 @@ def enforce_rules(
         lost_pixels = (before > 0) & ~side
         bright = lost_pixels & ~torch.from_numpy(not_brighter(isophotes, negative, clicks.object_points))
         for restored_pixels in (lost_pixels & (guess > 0), lost_pixels):
-            missing_pixels = lost_pixels & (_keep_connected(mask, clicks.object_points).logits <= 0)
+            missing_pixels = lost_pixels & (keep_connected(mask, clicks.object_points).logits <= 0)
             if (
                 missing_pixels.sum() <= LARGEST_LOSS * lost_pixels.sum()
                 and (missing_pixels & bright).sum() <= LARGEST_BRIGHT_LOSS * bright.sum()
             ):
                 break
             mask = replace(mask, logits=torch.where(restored_pixels & (mask.logits <= 0), before, mask.logits))
-    return _keep_connected(mask, clicks.object_points)
+    return keep_connected(mask, clicks.object_points)
 
 
 def select_box_object(window_mask: WindowMask, isophotes: Isophotes, peak: Spot) -> WindowMask:
     """Reduce a decoded mask to the part that is connected to the peak in its box, without other objects."""
     outside = torch.from_numpy(other_objects(isophotes, [peak]))
-    return _keep_connected(replace(window_mask, logits=_remove(window_mask.logits, outside & (window_mask.logits > 0))), [peak])
+    return keep_connected(remove(window_mask, outside), [peak])
 
 
 def enforce_clicks(mask: Mask, clicks: Prompt, *, anchors: Mask | None = None) -> Mask:
@@ -148,7 +148,7 @@ def _enforce_click(logits: Tensor, guess: Tensor, spot: Sequence[float], positiv
     return torch.where(around & own_side, sign, new_logits)
 
 
-def _keep_connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
+def keep_connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
     """Reduce a mask to the parts that contain a spot, or to the largest part if none does."""
     parts, count = ndimage.label((mask.logits > 0).numpy())
     if count == 0:
@@ -156,8 +156,9 @@ def _keep_connected(mask: WindowMask, spots: Sequence[Spot]) -> WindowMask:
     last = len(parts) - 1
     numbers = {int(parts[min(int(y), last), min(int(x), last)]) for x, y in spots} - {0}
     numbers = numbers or {int(np.bincount(parts.ravel())[1:].argmax()) + 1}
-    return replace(mask, logits=_remove(mask.logits, torch.from_numpy((parts > 0) & ~np.isin(parts, list(numbers)))))
+    return remove(mask, torch.from_numpy((parts > 0) & ~np.isin(parts, list(numbers))))
 
 
-def _remove(logits: Tensor, points: Tensor) -> Tensor:
-    return logits.masked_fill(points, OUTSIDE)
+def remove(mask: WindowMask, points: Tensor) -> WindowMask:
+    """Return a mask without these points, bool of shape (points, points)."""
+    return replace(mask, logits=mask.logits.masked_fill(points & (mask.logits > 0), OUTSIDE))

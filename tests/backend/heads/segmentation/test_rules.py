@@ -230,6 +230,19 @@ def test_a_negative_click_on_any_side_removes_a_companion(angle: float) -> None:
     assert_rules(after, [(*middle, True), edge])
 
 
+def test_a_negative_click_on_the_neighbour_divides_a_blend_without_a_valley() -> None:
+    galaxy, neighbour = (42.0, 48.0), (56.0, 48.0)
+    windowed_image = windowed_image_of(galaxies(96, (*galaxy, 6.0, 0.6), (*neighbour, 6.0, 0.5)))
+    clicks = [(49.0, 48.0, True), (*galaxy, True), (*neighbour, False)]
+    rows, columns = np.indices((96, 96)) + 0.5
+    own, other = (np.hypot(columns - x, rows - y) < 3 for x, y in (galaxy, neighbour))
+    before, after = ask(windowed_image, clicks[:2]), ask(windowed_image, clicks)
+    assert before[own | other].all()
+    assert after[own].all()
+    assert after[other].mean() < 0.2
+    assert_rules(after, clicks)
+
+
 def test_an_earlier_click_on_sky_changes_nothing() -> None:
     windowed_image = windowed_image_of(galaxies(96, (60, 60, 6, 0.6)))
     alone = ask(windowed_image, [(60, 60, True)])
