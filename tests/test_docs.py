@@ -44,6 +44,13 @@ def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
     assert not problems
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_each_table_of_a_page_begins_with_a_header(page: Path) -> None:
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    tables = re.findall(r"(?:^\|.*\n)+", text, flags=re.MULTILINE)
+    assert not [table for table in tables if not re.match(r".*\n\|[ :|-]+\|\n", table)]
+
+
 def test_each_sentence_of_the_troubleshooting_page_is_in_the_code() -> None:
     """Parts between `…`, numbers and names of versions are compared, since messages contain names there."""
     page = (ROOT / "docs" / "troubleshooting.md").read_text()
