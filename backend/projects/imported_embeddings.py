@@ -62,7 +62,8 @@ def read_embeddings_file(file: Path, tasks: Sequence[Task], config: LabelConfig)
     Raises
     ------
     EmbeddingsError
-        If the file cannot be read, its vectors differ in length or are not finite, an id is there twice, or no id matches.
+        If the file cannot be read, its vectors differ in length or are not finite, an id is there twice or is the file name of
+        several images, or no id matches.
     """
     ids, vectors = _read(file)
     rows = {identity: row for row, identity in enumerate(ids)}
@@ -70,15 +71,22 @@ def read_embeddings_file(file: Path, tasks: Sequence[Task], config: LabelConfig)
         twice = next(identity for row, identity in enumerate(ids) if rows[identity] != row)
         raise EmbeddingsError(f"the embeddings in {file} have the id {twice!r} twice")
     row_by_reference: dict[str, int] = {}
+    reference_by_name: dict[str, str] = {}
     references: dict[str, None] = {}
     for task in tasks:
         images = [reference for name in config.image_key for reference in references_of(task.data, config, name) if reference]
         references |= dict.fromkeys(images)
         for reference in images:
-            names: list[Any] = [reference, _file_name(reference), *([task.id] if len(images) == 1 else [])]
-            row = next((rows[name] for name in names if name in rows), None)
-            if row is not None:
-                row_by_reference[reference] = row
+            file_name = _file_name(reference)
+            names: list[Any] = [reference, file_name, *([task.id, str(task.id)] if len(images) == 1 else [])]
+            name = next((name for name in names if name in rows), None)
+            if name is not None:
+                row_by_reference[reference] = rows[name]
+            if name == file_name and reference_by_name.setdefault(file_name, reference) != reference:
+                raise EmbeddingsError(
+                    f"the id {name!r} in {file} is the file name of several images, such as {reference_by_name[file_name]} and "
+                    f"{reference}: write their references as ids"
+                )
     if not row_by_reference:
         raise EmbeddingsError(
             f"no id in {file} matches an image of the project, such as {ids[0]!r}: an id is the number of a task, the "
@@ -115,7 +123,8 @@ def _read(file: Path) -> tuple[list[Any], NDArray[np.float32]]:
     if len(lengths) > 1:
         raise EmbeddingsError(f"the vectors in {file} differ in length, from {min(lengths)} to {max(lengths)} numbers")
     try:
-        vectors = np.array(rows, np.float32)
+        with np.errstate(over="ignore"):  # a number beyond 32 bits is not finite
+            vectors = np.array(rows, np.float32)
     except (TypeError, ValueError) as error:
         raise EmbeddingsError(f"the column {VECTOR} in {file} must hold a list of numbers in each row") from error
     finite = np.isfinite(vectors).all(axis=1)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import math
+import re
+from pathlib import Path
 
 import pytest
 
@@ -34,6 +36,15 @@ def test_positions_and_identifiers_are_no_features(name: str) -> None:
     block = read_columns({name: 12.5})
     assert not block.values
     assert not block.missing
+
+
+def test_keys_that_an_import_writes_are_no_features() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "import.md").read_text()
+    table = page.partition("## What a task contains")[2].partition("| any other key")[0]
+    keys = [key for row in table.splitlines() for key in re.findall(r"`([a-z_]+)`", row.split("|")[1] if "|" in row else "")]
+    assert {"pixel_scale_arcsec", "restored_share", "wcs"} < set(keys)
+    block = read_columns(dict.fromkeys(keys, 0.5))
+    assert (block.values, block.missing) == ({}, {})
 
 
 def test_numbers_of_a_catalogue_are_features() -> None:
