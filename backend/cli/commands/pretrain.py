@@ -71,6 +71,10 @@ def pretrain(
     for path in paths:
         if not (path.startswith("s3://") or os.path.lexists(path)):
             wrong_call(f"{path} does not exist")
+    if start is not None and not start.is_file():
+        wrong_call(f"--start: there is no file {start}")
+    if freeze_statistics and start is None:
+        wrong_call("--freeze-statistics keeps the statistics of a checkpoint: name it with --start")
     from backend.lvm.checkpoint import CheckpointError
     from backend.lvm.encoder import NETWORKS
     from backend.lvm.pretraining.dataset import DatasetError, read_dataset
@@ -80,6 +84,8 @@ def pretrain(
     names = tuple(dict.fromkeys(name.strip() for name in objectives.split(",")))
     if unknown := sorted(set(names) - set(OBJECTIVES)):
         wrong_call(f"unknown objective {unknown[0]!r}: choose from {', '.join(OBJECTIVES)}")
+    if votes_projector and "votes" not in names:
+        wrong_call("--votes-projector is a layer of the objective votes: add it to --objectives")
     if network not in NETWORKS:
         wrong_call(f"unknown network {network!r}: choose {', '.join(NETWORKS)}")
     shape = NETWORKS[network]

@@ -70,10 +70,12 @@ def catalogue(tmp_path: Path) -> Path:
         (["--catalogue", "nowhere.csv", "--survey", "a"], "there is no file nowhere.csv"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--pixels", "0"], "1 to 4096 pixels a side, not 0"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--ra", "alpha"], "no column 'alpha': it has name, ra, dec"),
+        (["--catalogue", "galaxies.csv", "--survey", "a", "--dec", "delta"], "no column 'delta': it has name, ra, dec"),
         (["--catalogue", "galaxies.csv", "--survey", "a", "--columns", "z"], "no column 'z': it has name, ra, dec"),
         (["--catalogue", "galaxies.csv", "--mosaic", "nowhere.fits"], "the mosaic nowhere.fits cannot be read as FITS"),
         (["--catalogue", "galaxies.csv", "--mosaic", "flat.fits"], "flat.fits has no celestial coordinates"),
         (["--urls", "galaxies.csv"], "the list has no column 'url': it has name, ra, dec"),
+        (["--urls", "galaxies.csv", "--url-column", "link"], "the list has no column 'link': it has name, ra, dec"),
         (["a.png"], "Label Studio at http://127.0.0.1:1 cannot be reached"),
     ],
 )

@@ -146,6 +146,16 @@ def test_tasks_of_a_bucket_have_its_addresses_and_rows_need_a_prefix(run: Run, r
         (("restore", "in", "--denoise", "--output", "out.fits"), "name a folder"),
         (("inspect", "in/a.fits", "--picture", "out.jpg"), "must end in .png"),
         (("similar", "7", "--task", "1", "--survey", "in", "--output", "out.txt"), "must end in .csv"),
+        (
+            ("pretrain", "rows.parquet", "--output", "o.safetensors", "--start", "no.safetensors"),
+            "there is no file no.safetensors",
+        ),
+        (("pretrain", "rows.parquet", "--output", "o.safetensors", "--freeze-statistics"), "name it with --start"),
+        (("pretrain", "rows.parquet", "--output", "o.safetensors", "--votes-projector"), "add it to --objectives"),
+        (
+            ("pretrain", "rows.parquet", "--output", "o.safetensors", "--network", "swin"),
+            "choose efficientnet-lite0, swin-compact",
+        ),
         (("pretrain", "rows.parquet", "--output", "out.pt"), "must end in .safetensors"),
     ],
 )

@@ -150,3 +150,22 @@ def test_wrong_calls_are_rejected_before_any_work(
     result = run("measure", galaxy, *words)
     assert result.exit_code == 2
     assert sentence in result.stderr
+
+
+def test_the_measured_band_is_that_of_the_option(run: Run, tmp_path: Path) -> None:
+    y, x = np.mgrid[-SIZE // 2 + 1 : SIZE // 2 + 1, -SIZE // 2 + 1 : SIZE // 2 + 1]
+    light = np.exp(-1.678 * np.hypot(x, y) / 4.0)
+    noise = np.random.default_rng(0).standard_normal((2, *light.shape))
+    planes = np.array([20_000, 40_000])[:, None, None] * light / light.sum() + noise
+    header = fits.Header({"MAGZERO": 25.0, "CTYPE3": "BAND", "BANDS": "gi", "BAND0": "g", "BAND1": "i"})
+    fits.PrimaryHDU(planes.astype(np.float32), header).writeto(tmp_path / "cube.fits")
+    words = ("--objects", "central", "--no-indices", "--catalogue")
+    magnitudes = []
+    for band in ("g", "i"):
+        result = run("measure", "cube.fits", "--band", band, *words, f"{band}.ecsv")
+        assert result.exit_code == 0, result.output
+        magnitudes.append(float(Table.read(tmp_path / f"{band}.ecsv")["mag"][0]))
+    assert magnitudes[0] - magnitudes[1] == pytest.approx(2.5 * np.log10(2), abs=0.05)
+    result = run("measure", "cube.fits", "--band", "z", *words, "z.ecsv")
+    assert result.exit_code == 1
+    assert "the file has no band 'z': it has g, i" in " ".join(result.stderr.split())
