@@ -21,7 +21,7 @@ __all__ = ["ServerState", "StateOfServer", "open_state", "require_caller", "requ
 
 
 MOST_PROJECTS = 1000
-"""Number of projects of which the server remembers the last labelling config and warning."""
+"""Number of projects whose last labelling config and warning the server keeps in memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class ServerState:
     event_configs : mapping
         Project to the hash of the labelling config of its last event: most events repeat it, and only a change is registered.
     logged_warnings : mapping
-        Project to the last logged warning, so that repeated calls of /setup log it once. Both mappings forget the projects that
+        Project to the last logged warning, so that repeated calls of /setup log it once. Both mappings drop the projects that
         were not used for longest, because requests may name any number of projects.
     """
 
