@@ -18,6 +18,8 @@ __all__ = ["checked_document"]
 
 ROWS_AT_ONCE = 256
 """Number of rows for which astropy allocates memory if a table does not declare it."""
+MOST_FIELDS = 10_000
+"""Largest number of columns and parameters of a document: astropy takes 4 s for them, and four times as long for twice as many."""
 LETTERS_OF_A_NUMBER = 8
 LONGEST_COUNT = 19
 BITS_OF_BASE64 = 6
@@ -44,7 +46,7 @@ def checked_document(content: bytes, *, file: Path) -> bytes:
     Raises
     ------
     InputError
-        If a STREAM has a `href`, an entity is declared, or a table has too many values.
+        If a STREAM has a `href`, an entity is declared, a table has too many values, or the document too many columns.
     xml.parsers.expat.ExpatError
         If the document is not XML.
     """
@@ -65,7 +67,7 @@ class _Checker:
         self.excessive: list[tuple[int, int]] = []
         self._content = content
         self._file = file
-        self._stated_rows = self._rows = self._cells = self._tag_at = 0
+        self._stated_rows = self._rows = self._cells = self._tag_at = self._fields = 0
         self._stream_at: int | None = None
         self._has_data = False
         self.parser = expat.ParserCreate()
@@ -85,6 +87,9 @@ class _Checker:
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         element = tag.rpartition(":")[2]
+        self._fields += element in ("FIELD", "PARAM")
+        if self._fields > MOST_FIELDS:
+            raise InputError(f"{self._file} has more than the {MOST_FIELDS} columns and parameters that are read: split it")
         if element == "TR":
             self._rows += 1
         elif element == "TABLE":

@@ -214,6 +214,12 @@ def test_a_table_with_too_many_values_is_rejected(file: Path) -> None:
         open_catalogue(file)
 
 
+def test_a_document_with_too_many_columns_is_rejected(file: Path) -> None:
+    fields = "".join(f'<FIELD name="c{number}" datatype="int"/>' for number in range(10_001))
+    with pytest.raises(InputError, match="has more than the 10000 columns and parameters that are read: split it"):
+        open_catalogue(write(file, fields, ""))
+
+
 def test_a_row_with_a_wrong_number_of_cells_is_left_out_and_named(file: Path) -> None:
     write(file, field("ra") + field("dec"), data((10.5, -0.2), (1, 2, 3), (4,), (), (20.5, 0.2)))
     table = open_catalogue(file)
