@@ -19,7 +19,7 @@ __all__ = ["checked_document"]
 ROWS_AT_ONCE = 256
 """Number of rows for which astropy allocates memory if a table does not declare it."""
 MOST_FIELDS = 10_000
-"""Largest number of columns and parameters of a document: astropy takes 4 s for them, and four times as long for twice as many."""
+"""Largest number of columns and parameters of a document: astropy takes 4 s, and four times as long for twice as many."""
 LETTERS_OF_A_NUMBER = 8
 LONGEST_COUNT = 19
 BITS_OF_BASE64 = 6
