@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import IO
@@ -10,7 +10,13 @@ from typing import IO
 from backend.cli.terminal import stop, wrong_call
 from sync.files.atomic import atomic_write
 
-__all__ = ["open_output"]
+__all__ = ["open_output", "reject_input"]
+
+
+def reject_input(output: Path, inputs: Iterable[Path | str | None]) -> None:
+    """End the command with a wrong call if its output is one of the files that it reads; addresses and None are no files."""
+    if output.exists() and any(path is not None and Path(path).exists() and output.samefile(path) for path in inputs):
+        wrong_call(f"{output} is an input, which is not overwritten: name another output")
 
 
 @contextmanager

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
+from backend.cli.output import reject_input
 from backend.cli.terminal import wrong_call
 from sync.images.decode import IMAGE_SUFFIXES
 
@@ -40,10 +41,9 @@ def name_outputs(
         if output.suffix.lower() != suffix:
             wrong_call(f"--output {output} must end in {suffix}, or be an existing folder")
         targets = [output]
-    read = [path for path in (*(Path(span.source) for span in images.spans), *inputs) if path.exists()]
+    sources = [path for path in (*(Path(span.source) for span in images.spans), *inputs) if path.exists()]
     for target in targets:
-        if target.exists() and any(target.samefile(path) for path in read):
-            wrong_call(f"{target} is an input, which is not overwritten: name another output")
+        reject_input(target, sources)
     return targets
 
 

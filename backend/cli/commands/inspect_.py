@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from backend.cli.output import open_output, reject_input
 from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Extension, Limit, console, stop, wrong_call
@@ -63,6 +64,8 @@ def inspect(
     inputs = find_inputs(files, limit=limit, max_bytes=settings.image_max_bytes)
     if picture is not None and len(inputs) != 1:
         wrong_call(f"--picture takes one file, not {len(inputs)}")
+    if picture is not None:
+        reject_input(picture, [span.source for span in inputs.spans])
     files_on_disk = {span.source for span in inputs.spans if span.first is None}
     has_failed = False
     try:
@@ -86,7 +89,6 @@ def _inspect_file(
     item: Item, file: Path | None, settings: Settings, extension: str, stretch: str, picture: Path | None
 ) -> tuple[dict[str, Any], bool]:
     """Return the description of an input, and whether it can be read; `file` is the path of a file, which may have a table."""
-    from backend.cli.output import open_output
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
     from sync.images.inspection import draw, inspect_image

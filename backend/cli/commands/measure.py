@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
-from backend.cli.output import open_output
+from backend.cli.output import open_output, reject_input
 from backend.cli.progress import track_rate
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
@@ -91,6 +91,7 @@ def measure(
     from backend.cli.image_files import open_images
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    reject_input(catalogue, [psf, *(span.source for span in images.spans)])
     if models is not None and models.exists() and not models.is_dir():
         wrong_call(f"{models} is a file: name a folder for --models")
     from backend.heads.structure.measurement import NO_PSF

@@ -13,7 +13,7 @@ import typer
 
 from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption, TableOption, check_catalogue_options
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
-from backend.cli.output import open_output
+from backend.cli.output import open_output, reject_input
 from backend.cli.prediction_table import PredictionTable
 from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
@@ -79,6 +79,7 @@ def predict(
     from backend.images.local import LocalImageStore, prefetch_files
 
     images = open_images(paths, limit=limit if table is None else None, max_bytes=settings.image_max_bytes)
+    reject_input(output, [table, *(span.source for span in images.spans)])
     items, item_count = TableOptions(table, key, spectra).join(images, limit=limit)
     if output.suffix == ".json":
         _check_addresses(images, url_prefix)

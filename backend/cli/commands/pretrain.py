@@ -10,6 +10,7 @@ from typing import Annotated
 
 import typer
 
+from backend.cli.output import reject_input
 from backend.cli.progress import show_step
 from backend.cli.startup import read_settings
 from backend.cli.terminal import Limit, notices, stop_for, wrong_call
@@ -67,6 +68,7 @@ def pretrain(
     """Pre-train the vision model; under torchrun, on several GPUs or processes."""
     if output.suffix != ".safetensors":
         wrong_call(f"--output {output} must end in .safetensors, the format of checkpoints")
+    reject_input(output, [start])
     paths = [match for word in data for match in _match_pattern(word)]
     for path in paths:
         if not (path.startswith("s3://") or os.path.lexists(path)):

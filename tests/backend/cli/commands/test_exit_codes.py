@@ -84,6 +84,30 @@ def test_a_wrong_call_exits_with_2_before_any_work(run: Run, png: Callable[..., 
 @pytest.mark.parametrize(
     "words",
     [
+        "measure input.fits --catalogue input.fits",
+        "measure other.fits --psf input.fits --catalogue input.fits",
+        "predict other.fits --config boxes --table input.csv --output input.csv",
+        "predict input.json --config boxes --output input.json",
+        "inspect input.png --picture input.png",
+        "pretrain other.fits --start input.safetensors --output input.safetensors",
+        "restore input.fits --denoise --output input.fits",
+        "segment input.png --point 1,1 --output input.png",
+    ],
+)
+def test_no_input_is_overwritten(run: Run, png: Callable[..., bytes], words: str) -> None:
+    for name in ("input.fits", "other.fits", "input.csv", "input.json", "input.png", "input.safetensors"):
+        Path(name).write_bytes(b"filename\nother.fits\n" if name == "input.csv" else png())
+    output = Path(words.split()[-1])
+    content = output.read_bytes()
+    result = run(*words.split())
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert f"{output} is an input, which is not overwritten" in result.stderr
+    assert output.read_bytes() == content
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
         "project create --title galaxies --config boxes",
         "project attach 7",
         "project status 7",
