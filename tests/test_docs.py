@@ -31,6 +31,20 @@ def test_files_named_in_a_page_exist(page: Path) -> None:
     assert not missing_names
 
 
+def test_each_threat_of_the_security_page_names_tests_that_exist() -> None:
+    """A name without a folder is in the folder of the name before it in the same row."""
+    rows = [line.split("|")[-2] for line in (ROOT / "docs" / "security.md").read_text().splitlines() if line.startswith("| ")]
+    cells = [cell for cell in rows if cell.strip() not in ("test", "---")]
+    assert len(cells) >= 30
+    for cell in cells:
+        folder, names = "", re.findall(r"`([^`]+)`", cell)
+        assert names, cell
+        for name in names:
+            folder = name.rpartition("/")[0] or folder
+            file = ROOT / "tests" / folder / name.rpartition("/")[2]
+            assert any(file.rglob("test_*.py")) if file.is_dir() else file.is_file(), (cell, name)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_of_a_page_lead_to_files_and_headings(page: Path) -> None:
     problems = []
