@@ -18,7 +18,7 @@ from backend.scenes.stamp import Stamp, Window
 from backend.scenes.stars import draw_point_source
 from backend.scenes.surveys import Survey
 
-__all__ = ["Place", "PlacedObject", "SceneObjects"]
+__all__ = ["COMPANION_SHARE", "Place", "PlacedObject", "SceneObjects"]
 
 Place = tuple[float, float]
 MEAN_GALAXIES, MEAN_STARS = 9.0, 7.0
@@ -84,6 +84,8 @@ class SceneObjects:
         Standard deviation of a pixel in the mean of the bands, light.
     side : int
         Pixels.
+    companion_share : float
+        Share of the galaxies with a companion that may overlap with them.
     spikes_turn : bool
         Whether the spikes of a star may lie at another angle in each band.
     """
@@ -95,6 +97,7 @@ class SceneObjects:
     fwhm: float
     noise: float
     side: int
+    companion_share: float = COMPANION_SHARE
 
     def draw_stars(self, rng: np.random.Generator, area: float) -> list[PlacedObject]:
         """Draw the stars of a scene; `area` is its area in units of 256 x 256 px."""
@@ -121,7 +124,7 @@ class SceneObjects:
             place = (rng.normal(middle[0], spread), rng.normal(middle[1], spread)) if in_cluster else self._anywhere(rng)
             radius, brightness = self._draw_radius(rng, priors), _power_law(rng, *BRIGHTNESS, BRIGHTNESS_SLOPE)
             objects.append(self._draw_galaxy(rng, place, (radius, brightness), priors, cutouts))
-            if rng.random() < COMPANION_SHARE:
+            if rng.random() < self.companion_share:
                 other = max(radius * math.exp(rng.uniform(-1.2, 0.3)), RADII_PX[0])
                 apart = max(rng.uniform(*APART) * (OUTLINE_PER_RADIUS * (radius + other) + self.fwhm), self.fwhm)
                 angle = rng.uniform(0, 2 * math.pi)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from backend.scenes.contents import PlacedObject, SceneObjects
+from backend.scenes.contents import COMPANION_SHARE, PlacedObject, SceneObjects
 from backend.scenes.cutouts import GalaxyCutout
 from backend.scenes.deep_field import DEEP_FIELD, DeepFieldObjects
 from backend.scenes.generator import expose
@@ -76,6 +76,8 @@ class SurveySceneGenerator:
         Number of the random stream: generators with different streams draw different scenes for the same seed.
     deep_share : float
         Share of the scenes that are deep fields (`backend.scenes.deep_field`).
+    companion_share : float
+        Share of the galaxies with a companion that may overlap with them.
     """
 
     cutouts: Sequence[GalaxyCutout] = ()
@@ -83,6 +85,7 @@ class SurveySceneGenerator:
     priors: ShapePriors = field(default_factory=ShapePriors.without_catalogue)
     stream: int = 0
     deep_share: float = 0.0
+    companion_share: float = COMPANION_SHARE
 
     def draw(self, seed: int, side: int = REFERENCE_PX) -> SurveyScene:
         """Draw the scene of a seed; it depends on nothing but the seed, the side, and the attributes of the generator.
@@ -111,7 +114,7 @@ class SurveySceneGenerator:
         sky, noise, correlation = self._draw_sky(rng, survey, side)
         measured_psfs = () if is_deep and rng.random() < SIMULATED_PSF_SHARE else self.priors.psfs
         psf, fwhm = draw_psf(rng, survey, measured_psfs=measured_psfs)
-        contents = (DeepFieldObjects if is_deep else SceneObjects)(survey, psf, fwhm, noise, side)
+        contents = (DeepFieldObjects if is_deep else SceneObjects)(survey, psf, fwhm, noise, side, self.companion_share)
         area = (side / REFERENCE_PX) ** 2
         objects = contents.draw_stars(rng, area)
         if rng.random() >= EMPTY_SHARE:

@@ -44,6 +44,8 @@ from sync.geometry.shapes import Mask
 SCENES_AND_OUTLINES, SURVEYS = Mix(outlines=0.5, survey=0.0), Mix(outlines=0.3, survey=0.6)
 MORE_OUTLINES, BALANCED = Mix(outlines=0.6, survey=0.3), Mix(outlines=0.5, survey=0.45)
 """After the survey stages, masks of real galaxies were too wide (val)."""
+OVERLAPPING = Mix(outlines=0.38, survey=0.58, overlapping=0.75)
+OVERLAPPING_AND_OUTLINES = Mix(outlines=0.6, survey=0.38, overlapping=0.75)
 STAGES = (
     (Schedule(steps=1800, rate=6e-4, batch=2), SCENES_AND_OUTLINES),
     (Schedule(steps=1000, rate=5e-4, batch=2), SCENES_AND_OUTLINES),
@@ -52,9 +54,12 @@ STAGES = (
     (Schedule(steps=400, rate=2e-4, batch=2), SURVEYS),
     (Schedule(steps=200, rate=1.5e-4, batch=2), MORE_OUTLINES),
     (Schedule(steps=1600, rate=2e-4, batch=2), BALANCED),
+    (Schedule(steps=5000, rate=3e-4, batch=2), OVERLAPPING),
+    (Schedule(steps=700, rate=1.5e-4, batch=2), OVERLAPPING_AND_OUTLINES),
 )
 """Consecutive schedules, each a warm restart (Loshchilov & Hutter 2017, ICLR) on new windows, with their examples."""
-FIRST_SURVEY_STAGE = 3
+FIRST_SURVEY_STAGE, AVERAGED_STAGE = 3, 6
+"""The stage after `AVERAGED_STAGE` starts from the mean of the weights of that stage and of the one before."""
 CACHE = Path(".cache/base-segmenter")
 KEPT_EVERY = 100
 SEEDS_A_SCHEDULE, SEEDS_A_STEP = 1_000_000, 100
@@ -72,10 +77,10 @@ def main(data: Path, *, onward: bool) -> None:
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
     head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
-    before = head
     for number in range(FIRST_SURVEY_STAGE if onward else 0, len(STAGES)):
         before, head = head, train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
-    head = average(before, head)
+        if number == AVERAGED_STAGE:
+            head = average(before, head)
     replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
     table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")

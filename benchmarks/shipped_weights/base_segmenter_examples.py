@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,10 @@ from sync.geometry.shapes import Mask
 SCENE_SIDES, SURVEY_SIDES = (96, 384), (96, 288)
 BLEND_SHARE = 0.6
 """Share of the survey scenes with blends in which the object of the example is one; among all galaxies, one in five is."""
+LEAST_OVERLAP = 0.1
+"""Smallest overlap (`SurveyScene.overlap`) of an object that is chosen for it."""
+DRAWS, SEEDS_A_DRAW = 4, 100_000_000
+"""Largest number of scenes drawn to find such an object, and the difference of their seeds."""
 SURVEY_OBJECTS = 3
 """Largest number of objects of an example of a survey scene: the time of a step is proportional to it."""
 
@@ -39,10 +43,14 @@ class Mix:
         Share of annotators' outlines of real galaxies.
     survey : float
         Share of objects of survey scenes (`backend.scenes.exposures`).
+    overlapping : float
+        Share of the objects of survey scenes that are chosen for their overlap with another galaxy, from scenes in which each
+        galaxy has a companion.
     """
 
     outlines: float
     survey: float
+    overlapping: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -68,6 +76,7 @@ class Windows:
         self._window_encoder, self._config = CachedWindowEncoder(encoder, None), encoder.config
         self._generator: SceneGenerator = generator_of(data, part="train")
         self._survey_generator: SurveySceneGenerator = survey_generator_of(data, part="train")
+        self._crowded_generator = replace(self._survey_generator, companion_share=1.0)
         self._galaxies: Sequence[Outlined] = outlined_galaxies(data, "train")
 
     def endless(self, first_seed: int, mix: Mix) -> Iterator[WindowExample]:
@@ -87,8 +96,9 @@ class Windows:
             galaxy = rotate(self._galaxies[int(rng.integers(len(self._galaxies)))], rng)
             pixels, masks = galaxy.pixels, [galaxy.mask]
         elif kind < mix.outlines + mix.survey:
-            survey_scene = self._survey_generator.draw(seed, _draw_side(rng, SURVEY_SIDES))
-            pixels, masks = survey_scene.image, choose_objects(survey_scene, rng)
+            is_crowded = mix.overlapping > 0 and rng.random() < mix.overlapping
+            survey_scene = self._draw_crowded(seed, rng) if is_crowded else self._draw_survey(seed, rng)
+            pixels, masks = survey_scene.image, choose_objects(survey_scene, rng, overlapping=is_crowded)
         else:
             scene = self._generator.draw(seed, _draw_side(rng, SCENE_SIDES))
             pixels, masks = scene.image, list(scene.masks)
@@ -98,16 +108,37 @@ class Windows:
         index = 0 if mix.outlines <= kind < mix.outlines + mix.survey else int(rng.integers(len(footprints)))
         return example_of(self._window_encoder.of_pixels(pixels), footprints, index, config=self._config, rng=rng)
 
+    def _draw_survey(self, seed: int, rng: np.random.Generator) -> SurveyScene:
+        return self._survey_generator.draw(seed, _draw_side(rng, SURVEY_SIDES))
 
-def choose_objects(scene: SurveyScene, rng: np.random.Generator) -> list[Mask]:
-    """Return the masks of at most `SURVEY_OBJECTS` galaxies of a scene; the first is that of the example, often a blend."""
+    def _draw_crowded(self, seed: int, rng: np.random.Generator) -> SurveyScene:
+        """Draw scenes until one has an overlapping object, at most `DRAWS`."""
+        for number in range(DRAWS):
+            scene = self._crowded_generator.draw(seed + number * SEEDS_A_DRAW, _draw_side(rng, SURVEY_SIDES))
+            if len(_overlapping(scene)):
+                break
+        return scene
+
+
+def choose_objects(scene: SurveyScene, rng: np.random.Generator, *, overlapping: bool = False) -> list[Mask]:
+    """Return the masks of at most `SURVEY_OBJECTS` galaxies of a scene; the first is that of the example.
+
+    It is often a blend; with `overlapping`, one with an overlap of at least `LEAST_OVERLAP` if there is one.
+    """
     if not len(scene):
         return []
     blends = np.flatnonzero(scene.is_blended)
-    first = int(rng.choice(blends)) if len(blends) and rng.random() < BLEND_SHARE else int(rng.integers(len(scene)))
+    if overlapping and len(indices := _overlapping(scene)):
+        blends = indices
+    is_blend = len(blends) and (overlapping or rng.random() < BLEND_SHARE)
+    first = int(rng.choice(blends)) if is_blend else int(rng.integers(len(scene)))
     others = [index for index in rng.permutation(len(scene)).tolist() if index != first]
     others.sort(key=lambda index: not scene.is_blended[index])
     return [scene.masks[index] for index in (first, *others)[:SURVEY_OBJECTS]]
+
+
+def _overlapping(scene: SurveyScene) -> NDArray[np.intp]:
+    return np.flatnonzero(scene.is_blended & (scene.overlap >= LEAST_OVERLAP))
 
 
 def _draw_side(rng: np.random.Generator, sides: tuple[int, int]) -> int:

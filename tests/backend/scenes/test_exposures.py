@@ -83,6 +83,14 @@ def test_equal_seeds_give_equal_scenes_and_other_streams_others() -> None:
     assert not np.array_equal(first.image, SIMULATED.draw(4, side=96).image)
 
 
+def test_scenes_with_more_companions_have_more_blends() -> None:
+    few, many = (
+        sum(SurveySceneGenerator(companion_share=share).draw(seed, 160).is_blended.sum() for seed in range(40))
+        for share in (0.0, 1.0)
+    )
+    assert many > 2 * few
+
+
 def test_a_scene_that_is_too_small_is_an_error() -> None:
     with pytest.raises(ValueError, match="at least 32 pixels"):
         SIMULATED.draw(0, side=16)

@@ -16,7 +16,7 @@ from backend.heads.training import Schedule
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
 from backend.scenes import SurveySceneGenerator
 from benchmarks.shipped_weights import base_segmenter, base_segmenter_examples
-from benchmarks.shipped_weights.base_segmenter_examples import SURVEY_OBJECTS, Mix, Windows, choose_objects
+from benchmarks.shipped_weights.base_segmenter_examples import LEAST_OVERLAP, SURVEY_OBJECTS, Mix, Windows, choose_objects
 
 SURVEYS_ONLY = Mix(outlines=0.0, survey=1.0)
 
@@ -39,6 +39,17 @@ def test_an_example_of_a_survey_scene_is_a_blend_more_often_than_not() -> None:
     assert np.mean(is_blend) > 0.5
 
 
+def test_an_example_can_be_an_overlapping_object_where_there_is_one() -> None:
+    generator, rng, count = SurveySceneGenerator(companion_share=1.0), np.random.default_rng(0), 0
+    for seed in range(30):
+        scene = generator.draw(seed, 128)
+        is_overlapping = scene.is_blended & (scene.overlap >= LEAST_OVERLAP)
+        if is_overlapping.any():
+            first, count = choose_objects(scene, rng, overlapping=True)[0], count + 1
+            assert (scene.masks[is_overlapping] == first).all(axis=(1, 2)).any()
+    assert count > 3
+
+
 def test_an_example_of_a_survey_scene_has_few_objects_and_each_once() -> None:
     scene = max((SurveySceneGenerator().draw(seed, 256) for seed in range(6)), key=len)
     masks = choose_objects(scene, np.random.default_rng(0))
@@ -46,9 +57,9 @@ def test_an_example_of_a_survey_scene_has_few_objects_and_each_once() -> None:
     assert np.sum(masks, axis=0).max() == 1
 
 
-@pytest.mark.parametrize("survey", [0.0, 1.0])
-def test_examples_depend_on_their_seeds_only(windows: Windows, survey: float) -> None:
-    first, second = (next(windows.endless(3, Mix(outlines=0.0, survey=survey))) for _ in range(2))
+@pytest.mark.parametrize("mix", [Mix(0.0, 0.0), SURVEYS_ONLY, Mix(0.0, 1.0, overlapping=1.0)])
+def test_examples_depend_on_their_seeds_only(windows: Windows, mix: Mix) -> None:
+    first, second = (next(windows.endless(3, mix)) for _ in range(2))
     assert torch.equal(first.masks, second.masks)
     assert all(torch.equal(*maps) for maps in zip(first.features, second.features, strict=True))
 
