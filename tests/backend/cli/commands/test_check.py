@@ -108,10 +108,10 @@ def test_a_data_folder_that_cannot_be_created_is_named(words: list[str], tmp_pat
 
 
 @pytest.mark.parametrize("name", ["GALAXYLOOP_DATABASE_URL", "GALAXYLOOP_QUEUE_URL"])
-@pytest.mark.parametrize("command", ["check", "status"])
-def test_an_invalid_url_is_named(command: str, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("command", "code"), [("check", 1), ("status", 2)])
+def test_an_invalid_url_is_named(command: str, code: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "nonsense")
-    assert name in run_rejected(command)
+    assert name in run_rejected(command, code=code)
 
 
 @pytest.mark.slow
