@@ -76,8 +76,8 @@ SHAPE = {
 def project(services: Services) -> int:
     """Return a project with a base version and a version that went live."""
     services.registry.register_project(7, label_config=CONFIG, extra_params=None)
-    with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (_, number):
-        pass
+    with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=12) as (folder, number):
+        (folder / "heads.json").write_text("{}")
     services.registry.promote(7, number, evidence={"judged_on": 6, "reason": "shape is better", "controls": {"shape": SHAPE}})
     services.registry.set_status(7, "v0002 went live")
     return 7
