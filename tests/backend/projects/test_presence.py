@@ -142,8 +142,8 @@ def test_a_project_known_only_from_an_event_is_deleted(services: Services, studi
 def test_an_attached_or_trained_project_is_not_deleted(services: Services, attached_studio: Studio, trained: bool) -> None:
     if trained:
         services.registry.set_origin(7, "")
-        with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=9):
-            pass
+        with services.registry.create_version(7, label_config="<View/>", fingerprint="f", learned_from=9) as (folder, _):
+            (folder / "heads.json").write_text("{}")
     attached_studio.forgets()
     assert check_presence(services, 7).startswith("deleted in Label Studio")
     reconcile(services)

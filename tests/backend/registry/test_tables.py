@@ -98,13 +98,13 @@ def test_versions_without_a_tag_keep_their_names_after_the_migration(url: str, t
     registry = Registry(open_database(url), folder=tmp_path)
     assert registry.project(7).live_name == registry.version_named(7, "12").name == "v0012"
     assert (registry.project(7).published_version, registry.project(7).published_tasks) == (12, 40)
-    with registry.create_version(7, label_config="<View/>", fingerprint="g", learned_from=10) as (_, number):
-        pass
+    with registry.create_version(7, label_config="<View/>", fingerprint="g", learned_from=10) as (folder, number):
+        (folder / "heads.json").write_text("{}")
     assert registry.version(7, number).name.startswith("v0013-")
     tags = set()
     for project in (7, 8):
-        with registry.create_version(project, label_config="<View/>", fingerprint="h", learned_from=10) as (_, number):
-            pass
+        with registry.create_version(project, label_config="<View/>", fingerprint="h", learned_from=10) as (folder, number):
+            (folder / "heads.json").write_text("{}")
         tags.add(registry.version(project, number).name.partition("-")[2])
     assert len(tags) == 2
 

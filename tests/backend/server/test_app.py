@@ -182,8 +182,8 @@ def test_setup_versions_and_predictions_return_the_same_version(client: TestClie
         name = setup(client, project, CONFIG)["model_version"]
         assert name == registry.project(project).live_name
         assert predict(client, [""], project=project)["results"][0]["model_version"] == name
-        with registry.create_version(project, label_config=CONFIG, fingerprint="", learned_from=0) as (_, number):
-            pass
+        with registry.create_version(project, label_config=CONFIG, fingerprint="", learned_from=0) as (folder, number):
+            (folder / "heads.json").write_text("{}")
         registry.promote(project, number)
     for answer in (client.get("/versions", params={"project": project}), client.post("/versions", json={"project": project})):
         assert answer.json() == {"versions": [version.name for version in registry.versions(project)]}

@@ -54,8 +54,8 @@ def test_cycles_and_trainings_are_counted(services_with_project: Services) -> No
 def test_the_scores_of_the_newest_gate_are_exposed(services_with_project: Services) -> None:
     registry = services_with_project.registry
     for evidence in (EVIDENCE, None):  # the second version has not been compared yet
-        with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (_, number):
-            pass
+        with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (folder, number):
+            (folder / "heads.json").write_text("{}")
         if evidence is not None:
             registry.reject(PROJECT, number, evidence=evidence)
     values = read_metrics(services_with_project)
@@ -88,8 +88,9 @@ def test_only_the_newest_versions_are_parsed(services_with_project: Services, mo
 
 
 def test_the_edited_share_is_that_of_the_newest_version_with_annotations(services_with_project: Services) -> None:
-    with services_with_project.registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20):
-        pass
+    registry = services_with_project.registry
+    with registry.create_version(PROJECT, label_config="<View/>", fingerprint="f", learned_from=20) as (folder, _):
+        (folder / "heads.json").write_text("{}")
     EffortStore(services_with_project.engine).write(
         PROJECT, [Entry(1, "now", 1, {"box": Effort(accepted=3, edited=1, rejected=1, added=2)})]
     )

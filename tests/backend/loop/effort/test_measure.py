@@ -33,8 +33,8 @@ class Project:
         self.services, self._files = services, files
         self._requests_before = len(files.request_paths)
         services.registry.register_project(7, label_config=CONFIG, extra_params=None)
-        with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1):
-            pass
+        with services.registry.create_version(7, label_config=CONFIG, fingerprint="f", learned_from=1) as (folder, _):
+            (folder / "heads.json").write_text("{}")
 
     def predict(self, mood: str = "Calm", *, version: int = 1, suffix: str = "", name: str = "") -> int:
         name = name or self.services.registry.version(7, version).name + suffix

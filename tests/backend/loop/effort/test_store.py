@@ -21,8 +21,8 @@ def effort_store(services: Services) -> EffortStore:
     """Return the effort store of a project with the versions 1 and 2."""
     for project in (PROJECT, 8):
         services.registry.register_project(project, label_config=CONFIG, extra_params=None)
-    with services.registry.create_version(PROJECT, label_config=CONFIG, fingerprint="f", learned_from=12):
-        pass
+    with services.registry.create_version(PROJECT, label_config=CONFIG, fingerprint="f", learned_from=12) as (folder, _):
+        (folder / "heads.json").write_text("{}")
     return EffortStore(services.engine)
 
 
