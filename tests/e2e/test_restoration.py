@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.resources import files
 from pathlib import Path
 
@@ -77,7 +78,7 @@ def test_annotators_compare_the_restored_with_the_observed_image(
         outlines = page.evaluate(f"{STORE}.serializeAnnotation()")
         assert len(outlines) > 2
         assert {(region["from_name"], region["to_name"]) for region in outlines} == {("outline", "image")}
-        page.keyboard.press("1")
+        page.get_by_text(re.compile("^Better")).click()  # its key has no effect before the page has its hotkeys
         page.wait_for_function(f"{STORE}.serializeAnnotation().length == {len(outlines) + 1}")
         (region,) = (other for other in page.evaluate(f"{STORE}.serializeAnnotation()") if other["from_name"] == "verdict")
         assert read_region(region, verdict) == ("Better",)
