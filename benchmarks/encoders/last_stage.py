@@ -134,8 +134,8 @@ def measure(galaxies: Galaxies, encoder: Encoder, features: Features, labels: in
     stage = stages[int(np.argmax(qualities))]
 
     def probabilities(of: Indices) -> dict[str, Floats]:
-        frozen, tuned = head.predict(features.embeddings[of]), predict(stage, features, of)
-        return {"frozen": frozen, "tuned": tuned, "both": np.mean([frozen, tuned], axis=0, dtype=np.float32)}
+        of_head, of_stage = head.predict(features.embeddings[of]), predict(stage, features, of)
+        return {"frozen": of_head, "tuned": of_stage, "both": np.mean([of_head, of_stage], axis=0, dtype=np.float32)}
 
     on_test, on_held_out = probabilities(test), probabilities(held_out)
     scores = {method: _scores(on_held_out[method], galaxies.labels[held_out]) for method in METHODS}
