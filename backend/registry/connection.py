@@ -7,6 +7,7 @@ clock: the clocks of machines differ, and every machine must compare the expiry 
 from __future__ import annotations
 
 import logging
+import sqlite3
 import time
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,8 @@ BUSY_TIMEOUT_MS = 10_000
 CONNECT_TIMEOUT_S = 5
 ABANDONED_S = 60
 RETRY_S = 2.0
+OLDEST_SQLITE = (3, 35)
+"""Oldest SQLite that drops a column, as a migration does."""
 
 
 class DatabaseUnavailable(RuntimeError):  # noqa: N818 - a state to wait out rather than an error
@@ -44,7 +47,7 @@ def connect(url: str, *, password: str = "") -> Engine:
     Raises
     ------
     ValueError
-        If the URL is invalid or names another kind of database, or the PostgreSQL driver is not installed.
+        If the URL is invalid or names another kind of database, SQLite is too old, or the PostgreSQL driver is not installed.
     """
     try:
         database_url = make_url(url)
@@ -52,6 +55,12 @@ def connect(url: str, *, password: str = "") -> Engine:
         raise ValueError("GALAXYLOOP_DATABASE_URL is not a URL such as postgresql://galaxyloop@postgres/galaxyloop") from error
     kind = database_url.get_backend_name()
     if kind == "sqlite":
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            oldest = ".".join(map(str, OLDEST_SQLITE))
+            raise ValueError(
+                f"this Python has SQLite {sqlite3.sqlite_version}, and {oldest} is needed: use a newer Python, or name a "
+                "PostgreSQL database in GALAXYLOOP_DATABASE_URL"
+            )
         if database_url.database not in (None, "", ":memory:"):
             Path(database_url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = create_engine(database_url)

@@ -35,13 +35,15 @@ def find_postponement(services: Services, project: Project, target: EncoderTarge
     str
         One sentence for `galaxyloop status`; empty if the chosen encoder is to be used.
     """
+    if not target.is_switch:
+        return ""
     config = config_hash(project.label_config)
     versions = [
         version
         for version in trained_versions(services.registry.versions(project.id))
         if version.encoder == target.chosen_encoder and version.config_hash == config
     ]
-    if not target.is_switch or not versions or versions[-1].verdict != REJECTED:
+    if not versions or versions[-1].verdict != REJECTED:
         return ""
     last = versions[-1]
     due = math.ceil(RETRY_GROWTH * len(read_stamps(services.registry.path(project.id, last.number))))

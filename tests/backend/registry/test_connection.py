@@ -69,6 +69,12 @@ def test_other_kinds_of_databases_are_rejected(url: str, sentence: str) -> None:
         connect(url)
 
 
+def test_an_old_sqlite_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sqlite3.sqlite_version_info", (3, 34, 1))
+    with pytest.raises(ValueError, match=r"and 3\.35 is needed: use a newer Python, or name a PostgreSQL database"):
+        connect("sqlite://")
+
+
 def test_a_missing_driver_is_named_with_the_install_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("backend.registry.connection.find_spec", lambda name: None)
     with pytest.raises(ValueError, match=r"needs psycopg: pip install 'galaxyloop\[services\]'"):
