@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.output import open_output
+from backend.cli.output import open_output, reject_input
 from backend.cli.progress import show_step, track_items
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
@@ -67,6 +67,7 @@ def embed(
     from sync.errors.images import ImageError
 
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
+    reject_input(output, [checkpoint, *(span.source for span in images.spans)])
     with show_step("loading the model"):
         from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError
         from backend.lvm.cropping import frame

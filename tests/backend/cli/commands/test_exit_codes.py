@@ -88,6 +88,7 @@ def test_a_wrong_call_exits_with_2_before_any_work(run: Run, png: Callable[..., 
         "measure other.fits --psf input.fits --catalogue input.fits",
         "predict other.fits --config boxes --table input.csv --output input.csv",
         "predict input.json --config boxes --output input.json",
+        "embed input.npz --output input.npz",
         "inspect input.png --picture input.png",
         "pretrain other.fits --start input.safetensors --output input.safetensors",
         "restore input.fits --denoise --output input.fits",
@@ -95,7 +96,7 @@ def test_a_wrong_call_exits_with_2_before_any_work(run: Run, png: Callable[..., 
     ],
 )
 def test_no_input_is_overwritten(run: Run, png: Callable[..., bytes], words: str) -> None:
-    for name in ("input.fits", "other.fits", "input.csv", "input.json", "input.png", "input.safetensors"):
+    for name in ("input.fits", "other.fits", "input.csv", "input.json", "input.npz", "input.png", "input.safetensors"):
         Path(name).write_bytes(b"filename\nother.fits\n" if name == "input.csv" else png())
     output = Path(words.split()[-1])
     content = output.read_bytes()
