@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from backend.cli.label_config import read_label_config
-from backend.cli.startup import open_services
+from backend.cli.startup import open_existing_services
 from backend.cli.terminal import stop, stop_for, wrong_call
 from backend.registry.records import MAX_ID
 
@@ -59,7 +59,7 @@ class ChosenHeads:
     def check_version(self, settings: Settings) -> None:
         """End the command with the reason if the chosen version does not exist or is damaged, before torch is loaded."""
         if self.project is not None:
-            self._find_version(open_services(settings).registry, self.project)
+            self._find_version(open_existing_services(settings).registry, self.project)
 
     def bundle(self, settings: Settings, *, label_config: str | None = None) -> VersionBundle:
         """Read the chosen version; end the command with the reason if it does not exist or is damaged.
@@ -78,7 +78,7 @@ class ChosenHeads:
         if self.project is None:
             assert xml is not None, "checked before"
             return bundle_version(None, name=SHIPPED_VERSION, label_config=xml, settings=settings_to_send)
-        registry = open_services(settings).registry
+        registry = open_existing_services(settings).registry
         project, version = self._find_version(registry, self.project)
         return bundle_version(
             registry.path(project.id, version.number),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from backend.cli.startup import open_services
+from backend.cli.startup import open_services_if_any
 from backend.cli.terminal import stop, wrong_call
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ def plan_shares(settings: Settings, project_id: int, *, label_config: str) -> Sh
 
     config = read_config(label_config)
     compares = find_verdict_control(config) is not None
-    services = open_services(settings)
+    services = open_services_if_any(settings)
     try:
         project = services.registry.project(project_id)
         heads, name = services.predictors.current_heads(project, label_config=label_config)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import tomllib
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
@@ -18,7 +19,20 @@ if TYPE_CHECKING:
     from backend.services import Services
     from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["limit_threads", "log_to_stderr", "open_label_studio", "open_queue", "open_services", "read_settings"]
+__all__ = [
+    "explain_missing_registry",
+    "limit_threads",
+    "log_to_stderr",
+    "open_existing_services",
+    "open_label_studio",
+    "open_queue",
+    "open_services",
+    "open_services_if_any",
+    "read_settings",
+]
+
+IN_MEMORY = "sqlite://"
+"""URL of an empty SQLite database in memory."""
 
 LIBRARIES = ("asyncio", "httpcore", "httpx", "PIL", "urllib3")
 """Loggers of libraries that write below the level of warnings for each request or job."""
@@ -61,6 +75,44 @@ def open_services(settings: Settings, *, database_patience_s: float = 0.0) -> Se
         stop(str(error))
     except ValueError as error:
         wrong_call(str(error))
+
+
+def explain_missing_registry(settings: Settings) -> str:
+    """Return the sentence that there is no registry at the place of the settings; empty if there is one, or a server has it."""
+    from sqlalchemy import make_url
+    from sqlalchemy.exc import ArgumentError
+
+    try:
+        url = make_url(settings.database)
+        if url.get_backend_name() != "sqlite" or url.database in (None, "", ":memory:"):
+            return ""
+        Path(url.database).stat()
+    except FileNotFoundError:
+        remedy = "or start galaxyloop server, which creates it"
+        if settings.database_url:
+            return f"there is no database {url.database}: correct GALAXYLOOP_DATABASE_URL, {remedy}"
+        folder = settings.data_dir
+        absence = f"the data folder {folder} has no registry" if folder.exists() else f"there is no data folder {folder}"
+        return f"{absence}: set GALAXYLOOP_DATA_DIR to that of this installation, {remedy}"
+    except (ArgumentError, ValueError, OSError):  # which opening the services reports
+        return ""
+    return ""
+
+
+def open_existing_services(settings: Settings) -> Services:
+    """Open the services for a command that needs a registry; end it with a wrong call if there is none, and create nothing."""
+    if reason := explain_missing_registry(settings):
+        wrong_call(reason)
+    return open_services(settings)
+
+
+def open_services_if_any(settings: Settings) -> Services:
+    """Open the services for a command that also works without a registry: it then has an empty one, and a notice states it."""
+    reason = explain_missing_registry(settings)
+    if not reason:
+        return open_services(settings)
+    notices.print(f"galaxyloop: {reason}", highlight=False, soft_wrap=True)
+    return open_services(settings.model_copy(update={"database_url": IN_MEMORY}))
 
 
 def open_label_studio(services: Services) -> LabelStudioClient:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.startup import read_settings
+from backend.cli.startup import explain_missing_registry, read_settings
 from backend.cli.terminal import console, stop
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ def check(
     from backend.registry.database import check_tables, open_database
 
     settings = read_settings()
+    if reason := explain_missing_registry(settings):
+        stop(reason)
     try:
         settings.data_dir.mkdir(parents=True, exist_ok=True)
         engine = open_database(settings.database, password=settings.database_password.get_secret_value())

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_services_if_any, read_settings
 from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ def detach(project: ProjectId) -> None:
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import detach_backend, project_state
 
-    services = open_services(read_settings())
+    services = open_services_if_any(read_settings())
     try:
         project_state(services.label_studio, project)
         was_attached = detach_backend(services.label_studio, project, url=services.settings.public_url)
@@ -49,7 +49,7 @@ def forget(
     from backend.projects.forget import ProjectInUseError, forget_project
     from sync.label_studio.client import LabelStudioError
 
-    services = open_services(read_settings())
+    services = open_services_if_any(read_settings())
     if not yes:
         typer.confirm(
             f"Delete all versions and records of project {project} in this installation? Annotations in Label Studio are kept.",

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from backend.cli.progress import track_items
-from backend.cli.startup import read_settings
+from backend.cli.startup import explain_missing_registry, read_settings
 from backend.cli.tables import print_table
 
 if TYPE_CHECKING:
@@ -46,17 +46,20 @@ def _checks(settings: Settings) -> Iterator[Check]:
     from backend.jobs.queue_file import QueueUnavailable
     from backend.registry.connection import DatabaseUnavailable
 
-    yield check_data_folder(settings.data_dir)
+    reason = explain_missing_registry(settings)
+    yield report_failure("data folder", reason) if reason else check_data_folder(settings.data_dir)
     yield check_models()
-    try:
-        parts = open_parts(settings)
-    except (DatabaseUnavailable, QueueUnavailable, ValueError, OSError) as error:
-        yield report_failure("database and queue", f"{error}: start them, or correct their addresses")
-        return
-    yield report_success("database and queue", "can be used")
-    yield check_versions(parts.registry)
-    for kind in KINDS:
-        yield check_process(parts.engine, kind)
+    parts = None
+    if not reason:
+        try:
+            parts = open_parts(settings)
+        except (DatabaseUnavailable, QueueUnavailable, ValueError, OSError) as error:
+            yield report_failure("database and queue", f"{error}: start them, or correct their addresses")
+            return
+        yield report_success("database and queue", "can be used")
+        yield check_versions(parts.registry)
+        for kind in KINDS:
+            yield check_process(parts.engine, kind)
     try:
         client = label_studio.open_label_studio(settings)
     except ValueError as error:
@@ -68,5 +71,6 @@ def _checks(settings: Settings) -> Iterator[Check]:
         if not key.ok:
             return
         yield label_studio.check_version(client)
-        yield label_studio.check_clock(client.url, database_ahead_s=database_ahead_s(parts.engine))
-        yield from check_round_trip(parts, client)
+        if parts is not None:
+            yield label_studio.check_clock(client.url, database_ahead_s=database_ahead_s(parts.engine))
+            yield from check_round_trip(parts, client)

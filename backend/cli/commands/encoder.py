@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.table import Column, Table
-from rich.text import Text
 
+from backend.cli.encoder_figures import list_rows, list_rows_of_project, print_rows, print_trial, record_trial
 from backend.cli.progress import show_step, track_items
-from backend.cli.startup import limit_threads, open_label_studio, open_services, read_settings
-from backend.cli.tables import print_table
-from backend.cli.terminal import ProjectId, console, format_time, stop, stop_for, wrong_call
+from backend.cli.startup import limit_threads, open_existing_services, open_label_studio, read_settings
+from backend.cli.terminal import AsJson, ProjectId, console, print_json, stop, stop_for, wrong_call
+from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
-    from backend.loop.encoders.trial import Trial
     from backend.lvm.encoder_records import StoredEncoder
     from backend.services import Services
 
@@ -37,7 +36,7 @@ EmbeddingsFile = Annotated[
 ]
 
 
-def try_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile = None) -> None:
+def try_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile = None, as_json: AsJson = False) -> None:
     """Compare an encoder with the live one on the project's own labels; only annotated tasks are embedded."""
     services = _open(spec, embeddings)
     from backend.projects.encoders import live_encoder
@@ -55,7 +54,7 @@ def try_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile 
             encoder.fingerprint,
             show=lambda controls: track_items(controls, "comparing", total=len(controls), unit="controls"),
         )
-    _print_trial(services, result)
+    print_json(record_trial(services, project, result)) if as_json else print_trial(services, result)
     if not result.controls:
         stop("no control could be compared")
 
@@ -77,38 +76,30 @@ def use_encoder(project: ProjectId, spec: Spec = "", embeddings: EmbeddingsFile 
         stop(f"{missing} images of project {project} have no vector, and cannot be predicted")
 
 
-def list_encoders(project: Annotated[int | None, typer.Argument(min=1, help="Number of a project.")] = None) -> None:
+def list_encoders(
+    project: Annotated[int | None, typer.Argument(min=1, max=MAX_ID, help="Number of a project.")] = None,
+    as_json: AsJson = False,
+) -> None:
     """List the encoders of the data folder, and which versions of a project stand on them."""
-    services = open_services(read_settings())
-    from backend.projects.encoders import live_encoder
-    from backend.registry.records import RegistryError
+    settings = read_settings()
+    if project is None:
+        from backend.lvm.encoder_store import EncoderStore
 
-    versions, live, encoder_of_settings = [], "", ""
-    if project is not None:
+        rows = list_rows(EncoderStore(settings.encoders_dir))
+    else:
+        services = open_existing_services(settings)
+        from backend.registry.records import RegistryError
+
         try:
-            live, encoder_of_settings = live_encoder(services, project), services.registry.project(project).encoder
+            rows = list_rows_of_project(services, project)
         except RegistryError as error:
             stop_for(error)
-        versions = services.registry.versions(project)
-    table = Table(Column("encoder", no_wrap=True), "specification", "numbers", "image", "added", "versions")
-    default = services.encoders.shipped_name
-    for encoder in [*services.encoders.shipped_encoders, *services.encoders.encoders()]:
-        names = [version.name for version in versions if (version.encoder or default) == encoder.fingerprint]
-        marks = ["live"] * (encoder.fingerprint == live) + ["chosen"] * (encoder.fingerprint == encoder_of_settings != live)
-        table.add_row(
-            Text(encoder.fingerprint, "bold" if marks else ""),
-            encoder.spec,
-            str(encoder.dimension or ""),
-            f"{encoder.image_px} px" if encoder.image_px else "",
-            format_time(encoder.added_at) if encoder.added_at else "",
-            "; ".join([*marks, *names]),
-        )
-    print_table(table)
+    print_json([asdict(row) for row in rows]) if as_json else print_rows(rows)
 
 
 def rollback_encoder(project: ProjectId) -> None:
     """Return to the encoder before the last switch, effective immediately, or end a switch that has not happened yet."""
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     from backend.projects.encoders import return_to_earlier_encoder
 
     with _stop_for_errors():
@@ -125,7 +116,7 @@ def _open(spec: str, embeddings: Path | None) -> Services:
         stop("embeddings in Parquet need pyarrow, not installed here: pip install 'galaxyloop[survey]'")
     settings = read_settings()
     limit_threads(settings)
-    return open_services(settings)
+    return open_existing_services(settings)
 
 
 def _add(services: Services, project: int, spec: str, embeddings: Path | None) -> tuple[StoredEncoder, int]:
@@ -158,26 +149,3 @@ def _stop_for_errors() -> Iterator[None]:
         stop(str(error))
     except (CheckpointError, EmbeddingsError, RegistryError, LabelStudioError) as error:
         stop_for(error)
-
-
-def _print_trial(services: Services, trial: Trial) -> None:
-    names = [
-        encoder.spec if (encoder := services.encoders.get(name)) else name
-        for name in (trial.current_encoder, trial.trial_encoder)
-    ]
-    console.print(f"live encoder: {names[0]}; tried encoder: {names[1]}", soft_wrap=True)
-    for row in trial.controls:
-        comparison = row.comparison
-        is_undecided = comparison.answer == "cannot tell"
-        answer = "no significant difference" if is_undecided else f"the tried encoder is {comparison.answer}"
-        interval = f"{comparison.difference:+.3f}, 90 % interval {comparison.low:+.3f} to {comparison.high:+.3f}"
-        console.print(
-            f"{row.control}: {answer} ({interval}); agreement with the annotators {row.current_score:.3f} on the live encoder "
-            f"and {row.trial_score:.3f} on the tried one, {comparison.tasks} tasks, {row.by}",
-            soft_wrap=True,
-        )
-    for control, reason in trial.not_compared.items():
-        console.print(f"{control} was not compared: {reason}", soft_wrap=True)
-    for name, fingerprint in zip(names, (trial.current_encoder, trial.trial_encoder), strict=True):
-        speed = trial.speeds.get(fingerprint)
-        console.print(f"{name}: {'imported' if speed is None else f'{speed:.1f} images/s'}", soft_wrap=True)

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.terminal import ProjectId, console, stop, stop_for
 
 __all__ = ["pin", "rollback", "unpin"]
@@ -20,7 +20,7 @@ def rollback(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{
     from backend.projects.live_version import DamagedVersionError, make_live
     from backend.registry.records import RegistryError
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         version_name = make_live(services, project, version)
     except DamagedVersionError as error:
@@ -38,7 +38,7 @@ def pin(project: ProjectId, version: Annotated[str, typer.Argument(help=f"{NAME}
     from backend.projects import live_version
     from backend.registry.records import RegistryError
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         version_name = live_version.pin(services, project, version)
     except live_version.DamagedVersionError as error:
@@ -53,7 +53,7 @@ def unpin(project: ProjectId) -> None:
     from backend.projects import live_version
     from backend.registry.records import RegistryError
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         live = live_version.unpin(services, project)
     except RegistryError as error:

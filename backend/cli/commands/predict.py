@@ -44,6 +44,9 @@ if TYPE_CHECKING:
 
 __all__ = ["predict"]
 
+MEMORY_CACHE_BYTES = 256 * 2**20
+"""Size of the cache of features where there is no data folder."""
+
 
 def predict(
     paths: ImagePaths,
@@ -211,10 +214,12 @@ def _open_predictor(heads: ChosenHeads, image_store: LocalImageStore, settings: 
     from backend.heads.errors import HeadError
     from backend.lvm.checkpoint import CheckpointError
     from backend.prediction.factory import PredictorFactory
-    from sync.files.cache import FileCache
+    from sync.files.cache import Cache, FileCache, MemoryCache
     from sync.labelling.config import LabelConfigError
 
-    cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
+    cache: Cache = MemoryCache(max_bytes=MEMORY_CACHE_BYTES)
+    if settings.data_dir.is_dir():  # predictions without a project need no data folder, and create none
+        cache = FileCache(settings.cache_dir, max_bytes=settings.cache_max_bytes)
     factory = PredictorFactory(image_store, cache, None, sam_checkpoint=settings.sam_checkpoint)
     try:
         return heads.bundle(settings).predictor(factory)

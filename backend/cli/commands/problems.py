@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.table import Table
 
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, stop_for
 
@@ -16,7 +16,7 @@ def problems(project: ProjectId) -> None:
     from backend.registry.records import RegistryError
     from backend.registry.unreadable import UnreadableList
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         services.registry.project(project)
     except RegistryError as error:

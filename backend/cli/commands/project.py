@@ -8,7 +8,7 @@ import typer
 from rich.table import Table
 
 from backend.cli.label_config import read_label_config
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_services, open_services_if_any, read_settings
 from backend.cli.terminal import AsJson, ProjectId, console, print_json, stop, stop_for
 
 if TYPE_CHECKING:
@@ -75,7 +75,7 @@ def status(project: ProjectId, as_json: AsJson = False) -> None:
     from sync.label_studio.tasks import read_tasks
     from sync.labelling.config import LabelConfigError, parse
 
-    services = open_services(read_settings())
+    services = open_services_if_any(read_settings())
     url = services.settings.public_url
     record = next((record for record in services.registry.projects() if record.id == project), None)
     try:

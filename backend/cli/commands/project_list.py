@@ -6,7 +6,7 @@ from typing import Any
 
 from rich.table import Column, Table
 
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_services_if_any, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, print_json, stop_for
 
@@ -19,7 +19,7 @@ def list_projects(as_json: AsJson = False) -> None:
     from sync.label_studio.client import LabelStudioError
     from sync.label_studio.projects import list_states
 
-    services = open_services(read_settings())
+    services = open_services_if_any(read_settings())
     records = {project.id: project for project in services.registry.projects()}
     rows: list[dict[str, Any]] = []
     try:

@@ -11,7 +11,7 @@ import typer
 from backend.cli.output import open_output
 from backend.cli.progress import show_step, track_items
 from backend.cli.restorer import check_psf_options, choose_psf_source, open_restorer, plan_shares
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with_left_out, stop_for
 from backend.registry.records import MAX_ID
 
@@ -78,7 +78,7 @@ def _share_of(project_id: int, settings: Settings) -> float:
     from backend.registry.records import RegistryError
 
     try:
-        project = open_services(settings).registry.project(project_id)
+        project = open_existing_services(settings).registry.project(project_id)
     except RegistryError as error:
         stop_for(error)
     return plan_shares(settings, project_id, label_config=project.label_config).live

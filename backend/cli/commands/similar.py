@@ -13,7 +13,7 @@ from rich.table import Column, Table
 
 from backend.cli.output import open_output
 from backend.cli.progress import track_items
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
 
@@ -47,7 +47,7 @@ def similar(
         wrong_call("name at least one --task, or end the request with --clear")
     if survey is not None and find_spec("pyarrow") is None:
         stop("a survey needs pyarrow, not installed here: pip install 'galaxyloop[survey]'")
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     if clear:
         _clear(services, project)
         return

@@ -8,7 +8,7 @@ import typer
 from rich.table import Column, Table
 
 from backend.cli.project_figures import print_project
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, console, format_time, print_json, stop_for
 from backend.registry.records import MAX_ID
@@ -36,7 +36,7 @@ def status(
     from backend.registry.records import RegistryError
     from backend.reports.summary import read_summaries, read_summary
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         if project is not None:
             summary = read_summary(services.registry, project)

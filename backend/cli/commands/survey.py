@@ -16,7 +16,7 @@ from backend.cli.catalogue_options import DEFAULT_KEY, KeyOption, SpectraOption,
 from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, VersionOption
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.terminal import INCOMPLETE, Extension, Limit, console, notices, stop, stop_for, wrong_call
 from backend.jobs.memory import keep_freed_memory
 
@@ -115,7 +115,7 @@ def _bundle_version(settings: Settings, heads: ChosenHeads, output: Path) -> Ver
     heads_of_run = replace(heads, version=heads.version or run_record.get("version"))
     bundle = heads_of_run.bundle(settings, label_config=run_record.get("labelling_config_xml"))
     if heads.project is not None and heads.version is None and run_record:
-        live = open_services(settings).registry.project(heads.project).live_name
+        live = open_existing_services(settings).registry.project(heads.project).live_name
         if bundle.name != live:
             notices.print(
                 f"{output} is continued with {bundle.name}, with which it was started; {live} is live now",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from backend.cli.startup import open_services, read_settings
+from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.tables import print_table
 from backend.cli.terminal import AsJson, ProjectId, console, format_time, print_json, stop_for
 from backend.registry.records import BASE_NUMBER, title_of_head
@@ -25,7 +25,7 @@ def versions(project: ProjectId, as_json: AsJson = False) -> None:
     from backend.loop.effort.store import EffortStore
     from backend.registry.records import RegistryError
 
-    services = open_services(read_settings())
+    services = open_existing_services(read_settings())
     try:
         live = services.registry.project(project).live_version
     except RegistryError as error:

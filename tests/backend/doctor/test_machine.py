@@ -58,7 +58,8 @@ def test_a_missing_or_changed_model_file_is_named(tmp_path: Path) -> None:
     assert "detector" not in says
 
 
-def test_the_doctor_runs_all_possible_checks_and_fails(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_doctor_runs_all_possible_checks_and_fails(tmp_path: Path, new_database: bytes) -> None:
+    (tmp_path / "galaxyloop.db").write_bytes(new_database)
     environment: dict[str, Any] = {
         "GALAXYLOOP_DATA_DIR": str(tmp_path),
         "LABEL_STUDIO_URL": "http://127.0.0.1:1",
@@ -82,3 +83,19 @@ def test_the_doctor_runs_all_possible_checks_and_fails(tmp_path: Path, monkeypat
     nowhere = environment | {"GALAXYLOOP_DATABASE_URL": "postgresql://galaxyloop@127.0.0.1:1/galaxyloop"}
     result = CliRunner().invoke(app, ["doctor"], env=nowhere)
     assert (result.exit_code, "galaxyloop at 127.0.0.1:1 cannot be used" in result.stdout) == (1, True)
+
+
+def test_the_doctor_checks_label_studio_without_a_data_folder(tmp_path: Path) -> None:
+    environment: dict[str, Any] = {
+        "GALAXYLOOP_DATA_DIR": str(tmp_path / "data"),
+        "LABEL_STUDIO_URL": "http://127.0.0.1:1",
+        "LABEL_STUDIO_API_KEY": "a-key",
+        "COLUMNS": "250",
+    }
+    result = CliRunner().invoke(app, ["doctor"], env=environment)
+    assert result.exit_code == 1
+    rows = [row for row in rows_of(result.stdout) if len(row) == 3][1:]
+    states = [(name, state) for name, state, _ in rows]
+    assert states == [("data folder", "failed"), ("model files", "ok"), ("Label Studio and its key", "failed")]
+    assert f"there is no data folder {tmp_path / 'data'}: set GALAXYLOOP_DATA_DIR" in rows[0][2]
+    assert not (tmp_path / "data").exists()

@@ -71,7 +71,8 @@ def test_a_full_disk_is_reported_in_one_sentence(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("command", [["status"], ["check"], ["versions", "7"], ["worker"], ["server"], ["doctor"]])
 @pytest.mark.parametrize("damage", ["galaxyloop.db", "queue.db"])
-def test_every_command_reports_a_damaged_database_in_one_sentence(command: list[str], damage: str, tmp_path: Path) -> None:
+def test_every_command_reports_a_damaged_database_in_one_sentence(command: list[str], damage: str, file: Path) -> None:
+    tmp_path = file.parent
     (tmp_path / damage).write_bytes(JUNK)
     environment = {"GALAXYLOOP_DATA_DIR": str(tmp_path), "COLUMNS": "400"}
     result = CliRunner().invoke(app, command, env=environment)

@@ -52,6 +52,15 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Result
 
 
 @pytest.fixture
+def registry(run: Callable[..., Result], new_database: bytes) -> Path:
+    """Create a registry without projects in the data folder of `run`; return its file."""
+    file = Path("galaxyloop-data/galaxyloop.db").absolute()
+    file.parent.mkdir()
+    file.write_bytes(new_database)
+    return file
+
+
+@pytest.fixture
 def run_rejected(run: Callable[..., Result]) -> Callable[..., str]:
     """Return a function that runs a command that must fail with one sentence, and returns the sentence."""
 

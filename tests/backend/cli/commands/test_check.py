@@ -47,7 +47,7 @@ def engine() -> Iterator[Engine]:
     engine.dispose()
 
 
-def test_check_fails_if_no_process_runs() -> None:
+def test_check_fails_if_no_process_runs(engine: Engine) -> None:
     result = run("check")
     assert result.stdout == "database, queue and data folder can be used\n"
     assert run_rejected("check") == (
@@ -90,7 +90,7 @@ def test_check_passes_with_postgresql_and_redis(postgresql: Any, redis: Any, mon
     assert run("check").stdout == "database, queue and data folder can be used\n"
 
 
-def test_an_unreachable_queue_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_queue_is_named(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GALAXYLOOP_QUEUE_URL", NO_QUEUE)
     assert "the queue cannot be used" in run_rejected("check")
 
@@ -109,7 +109,7 @@ def test_a_data_folder_that_cannot_be_created_is_named(words: list[str], tmp_pat
 
 @pytest.mark.parametrize("name", ["GALAXYLOOP_DATABASE_URL", "GALAXYLOOP_QUEUE_URL"])
 @pytest.mark.parametrize(("command", "code"), [("check", 1), ("status", 2)])
-def test_an_invalid_url_is_named(command: str, code: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_url_is_named(engine: Engine, command: str, code: int, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "nonsense")
     assert name in run_rejected(command, code=code)
 

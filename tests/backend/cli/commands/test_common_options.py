@@ -27,7 +27,9 @@ def test_help_has_a_short_option(run: Callable[..., Result], words: tuple[str, .
     assert "Usage" in result.stdout
 
 
-def test_quiet_prints_errors_and_no_notices(run: Callable[..., Result], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_quiet_prints_errors_and_no_notices(
+    run: Callable[..., Result], registry: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("GALAXYLOOP_BATHC", "3")
     assert "GALAXYLOOP_BATHC" in run("versions", 7).stderr
     quiet = run("versions", 7, "--quiet")

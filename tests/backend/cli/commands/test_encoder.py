@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -95,6 +96,45 @@ def test_an_encoder_is_chosen_listed_and_given_up(run: Callable[..., Result], pr
     assert "live" in listing
     assert [word for word in listing.split() if word.startswith("shipped")] == ["shipped", "shipped-classifier"]
     assert run("encoder", "rollback", PROJECT).exit_code == 2
+
+
+def test_the_json_of_the_list_has_stable_keys(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:
+    spec = save_encoder(tmp_path / "mine")
+    assert run("encoder", "use", PROJECT, spec).exit_code == 0
+    rows = json.loads(run("encoder", "list", PROJECT, "--json").stdout)
+    assert {tuple(row) for row in rows} == {
+        ("encoder", "specification", "numbers", "image_px", "added_at", "live", "chosen", "versions")
+    }
+    assert [(row["specification"], row["live"], row["chosen"]) for row in rows] == [
+        ("shipped", True, False),
+        ("shipped-classifier", False, False),
+        (spec, False, True),
+    ]
+    assert rows[0]["versions"] == [project.registry.version(PROJECT, 1).name]
+    assert (rows[0]["numbers"], rows[0]["added_at"]) == (None, None)
+    assert rows[2]["added_at"] == project.encoders.encoders()[0].added_at
+    all_rows = json.loads(run("encoder", "list", "--json").stdout)
+    assert all_rows == [row | {"live": False, "chosen": False, "versions": []} for row in rows]
+
+
+@pytest.mark.slow
+def test_the_json_of_a_trial_has_stable_keys(run: Callable[..., Result], project: Services) -> None:
+    noise = write_vectors("noise.parquet", np.random.default_rng(1).normal(size=(len(TASKS), 6)))
+    result = run("encoder", "try", PROJECT, "--embeddings", noise, "--json")
+    assert result.exit_code == 0, result.output
+    record = json.loads(result.stdout)
+    assert list(record) == ["project", "live", "tried", "controls", "not_compared"]
+    assert (record["project"], record["not_compared"]) == (PROJECT, {})
+    assert record["live"]["specification"] == "shipped"
+    assert record["live"]["images_per_s"] > 0
+    assert record["tried"]["specification"] == "noise.parquet"
+    assert record["tried"]["images_per_s"] is None
+    (control,) = record["controls"]
+    assert list(control) == [
+        *("control", "answer", "difference", "low", "high", "live_score", "tried_score", "tasks", "by"),
+    ]
+    assert (control["control"], control["answer"], control["tasks"]) == ("mood", "worse", 40)
+    assert control["tried_score"] - control["live_score"] == pytest.approx(control["difference"], abs=0.02)
 
 
 def test_a_version_on_the_earlier_encoder_is_live_again(run: Callable[..., Result], project: Services, tmp_path: Path) -> None:

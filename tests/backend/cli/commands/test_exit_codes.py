@@ -71,7 +71,7 @@ def test_an_unknown_option_is_a_wrong_call_for_every_command(run: Run, words: tu
         "server --host 0.0.0.0",
     ],
 )
-def test_a_wrong_call_exits_with_2_before_any_work(run: Run, png: Callable[..., bytes], words: str) -> None:
+def test_a_wrong_call_exits_with_2_before_any_work(run: Run, registry: Path, png: Callable[..., bytes], words: str) -> None:
     for name in ("folder", "empty"):
         Path(name).mkdir()
     for name in ("a.png", "folder/a.png"):

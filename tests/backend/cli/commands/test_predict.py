@@ -146,7 +146,7 @@ def test_a_url_prefix_makes_addresses_that_label_studio_can_open(run: Run, image
     ],
 )
 def test_a_wrong_call_is_rejected_in_one_sentence(
-    run_rejected: Callable[..., str], image_folder: Path, words: tuple[str, ...], reason: str
+    run_rejected: Callable[..., str], registry: Path, image_folder: Path, words: tuple[str, ...], reason: str
 ) -> None:
     assert reason in run_rejected("predict", "image_folder", *words)
 

@@ -102,7 +102,7 @@ def test_the_psf_of_the_stars_of_a_field_is_used_and_named(run: Run) -> None:
     assert fits.getdata("out.fits").max() > 1.5 * fits.getdata("field.fits").max()
 
 
-def test_a_project_that_does_not_exist_is_named(run: Run) -> None:
+def test_a_project_that_does_not_exist_is_named(run: Run, registry: Path) -> None:
     result = run("restore", "a.fits", "--denoise", "--project", "77", "--output", "out.fits")
     assert result.exit_code != 0
     assert "77" in result.stderr

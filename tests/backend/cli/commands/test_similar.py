@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -20,7 +21,9 @@ from backend.services import Services
         (["7", "--task", "3", "--survey", "out"], "project 7 is not registered here: attach the backend to it first"),
     ],
 )
-def test_a_wrong_call_is_one_sentence(run_rejected: Callable[..., str], words: list[str], sentence: str) -> None:
+def test_a_wrong_call_is_one_sentence(
+    run_rejected: Callable[..., str], registry: Path, words: list[str], sentence: str
+) -> None:
     assert run_rejected("similar", *words) == f"galaxyloop: {sentence}"
 
 

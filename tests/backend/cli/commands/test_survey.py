@@ -137,7 +137,7 @@ def test_an_earlier_version_can_be_chosen_and_is_not_mixed_with_another(
     ],
 )
 def test_invalid_options_are_rejected_in_one_sentence(
-    run_rejected: Callable[..., str], words: tuple[str, ...], sentence: str
+    run_rejected: Callable[..., str], registry: Path, words: tuple[str, ...], sentence: str
 ) -> None:
     Path("empty").mkdir()
     Path("broken.parquet").write_text("no Parquet")
