@@ -18,6 +18,7 @@ from sync.errors.failures import WrongCallError
 __all__ = [
     "IMAGES_HELP",
     "INCOMPLETE",
+    "MAX_COUNT",
     "NOT_FOUND",
     "AsJson",
     "Extension",
@@ -54,7 +55,9 @@ Extension = Annotated[
 IMAGES_HELP = "Images, folders, patterns, Parquet files or s3://bucket/prefix/*.fits."
 ImagePaths = Annotated[list[str], typer.Argument(metavar="PATHS...", help=IMAGES_HELP)]
 AsJson = Annotated[bool, typer.Option("--json", help="Write the result as JSON, for scripts (docs/commands.md).")]
-Limit = Annotated[int | None, typer.Option(min=1, help="Largest number of images; default: all.")]
+MAX_COUNT = 10**12
+"""Largest number that an option of a count takes; Python's iterators count to 2**63 - 1."""
+Limit = Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Largest number of images; default: all.")]
 
 NOT_FOUND = 404
 """HTTP status of Label Studio's answer if the project does not exist."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from backend.prediction.control_models import ControlModel
 from sync.labelling.config import Control
+from sync.labelling.quantities import unit_of
 
 __all__ = ["EMBEDDING", "INPUTS", "MISSING", "WRITE_OPTIONS", "column_of", "make_batch", "make_schema"]
 
@@ -44,17 +45,26 @@ def make_schema(models: Sequence[ControlModel], *, dimension: int, run: Mapping[
         Length of an embedding.
     run : mapping
         Description of the run; stored in each file's metadata under `galaxyloop`.
+
+    Returns
+    -------
+    pyarrow.Schema
+        The column of a number that is a known quantity has its unit in its metadata, under `unit`.
     """
-    controls = {column_of(model.control): model.column_type() for model in models}
+    controls = [_make_field(model) for model in models]
     with_inputs = [model.control.name for model in models if model.trains_on]
     inputs = {
         column: pa.struct(dict.fromkeys(with_inputs, kind))
         for column, kind in ((INPUTS, pa.list_(pa.string())), (MISSING, pa.string()))
         if with_inputs  # Parquet has no empty structures
     }
-    return pa.schema(
-        _FIXED | {EMBEDDING: pa.list_(pa.float16(), dimension)} | inputs | controls, metadata={"galaxyloop": json.dumps(run)}
-    )
+    columns = _FIXED | {EMBEDDING: pa.list_(pa.float16(), dimension)} | inputs
+    return pa.schema([*columns.items(), *controls], metadata={"galaxyloop": json.dumps(run)})
+
+
+def _make_field(model: ControlModel) -> pa.Field:
+    unit = unit_of(model.control)
+    return pa.field(column_of(model.control), model.column_type(), metadata={"unit": unit} if unit else None)
 
 
 def make_batch(

@@ -16,7 +16,7 @@ from sync.labelling.synonyms import normalise
 if TYPE_CHECKING:
     from sync.controls.control import Control
 
-__all__ = ["QUANTITIES", "Quantity", "find_quantity", "quantity_of"]
+__all__ = ["QUANTITIES", "Quantity", "find_quantity", "quantity_of", "unit_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,3 +166,9 @@ def quantity_of(control: Control) -> Quantity | None:
         return None
     names = control.predicted_values or (control.name,)
     return next((quantity for name in names if (quantity := find_quantity(name)) is not None), None)
+
+
+def unit_of(control: Control) -> str:
+    """Return the unit of the numbers of a control, as astropy writes it; empty if they have none or it is not known."""
+    quantity = quantity_of(control)
+    return quantity.unit if quantity is not None else ""

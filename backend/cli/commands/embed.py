@@ -58,6 +58,8 @@ def embed(
     """Write the embeddings of images to an .npz file; unreadable images are listed and left out."""
     if output.suffix != ".npz":
         wrong_call(f"--output {output} must end in .npz, NumPy's format for several arrays")
+    if checkpoint is not None and not checkpoint.is_file():
+        wrong_call(f"--checkpoint: there is no file {checkpoint}")
     settings = read_settings()
     keep_freed_memory()
     import numpy as np

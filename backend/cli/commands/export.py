@@ -12,7 +12,7 @@ import typer
 
 from backend.cli.progress import track_items
 from backend.cli.startup import read_settings
-from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, MAX_COUNT, ProjectId, console, stop, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.settings import Settings
@@ -65,7 +65,9 @@ def export(
     objects: Annotated[
         ObjectMerging, typer.Option(help="Whether a box and an outline around the same object are merged.")
     ] = ObjectMerging.merged,
-    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of annotated tasks; default: all.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=MAX_COUNT, help="Largest number of annotated tasks; default: all.")
+    ] = None,
     licence: Annotated[str, typer.Option(help="Licence line of the data card.")] = "",
     credit: Annotated[str, typer.Option(help="Credit line of the data card.")] = "",
 ) -> None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 __all__ = ["InputOptions", "open_inputs"]
 
+MAX_FOV_ARCSEC = 180 * 3600.0
+
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
@@ -78,8 +80,8 @@ class InputOptions:
             )
         if self.catalogue_table is not None and self.table is None and self.paths:
             wrong_call("--catalogue-table selects a table of a file with several: name the file with --table")
-        if not self.fov_arcsec > 0:
-            wrong_call(f"--fov-arcsec must be positive, not {self.fov_arcsec:g}")
+        if not 0 < self.fov_arcsec <= MAX_FOV_ARCSEC:  # also true for NaN
+            wrong_call(f"--fov-arcsec must be above 0 and at most {MAX_FOV_ARCSEC:,.0f} (180 degrees), not {self.fov_arcsec:g}")
 
 
 def open_inputs(

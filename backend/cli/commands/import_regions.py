@@ -15,7 +15,7 @@ import typer
 from backend.cli.commands.import_ import lock_imports
 from backend.cli.progress import show_progress
 from backend.cli.startup import read_settings
-from backend.cli.terminal import INCOMPLETE, ProjectId, console, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, MAX_COUNT, ProjectId, console, stop_for, wrong_call
 
 if TYPE_CHECKING:
     from backend.cli.region_files import RegionFiles
@@ -97,7 +97,7 @@ def import_regions(
     catalogue_table: Annotated[
         str | None, typer.Option(metavar="NAME|NUMBER", help="Table to read, if the catalogue has several.")
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of tasks; default: all.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Largest number of tasks; default: all.")] = None,
 ) -> None:
     """Import existing regions as predictions or annotations of existing tasks.
 

@@ -189,8 +189,10 @@ def _write_table(file: IO[bytes], predictor: Predictor, without_image: dict[str,
     """
     from backend.prediction.rows import predict_rows
     from sync.errors.images import ImageError
+    from sync.labelling.quantities import unit_of
 
-    table = PredictionTable(file, predictor.version)
+    controls = [model.control for model in predictor.models]
+    table = PredictionTable(file, predictor.version, {control.name: unit for control in controls if (unit := unit_of(control))})
 
     def write(batch: Sequence[PredictionInput]) -> dict[str, str]:
         problems: dict[str, str] = {}

@@ -19,6 +19,7 @@ from backend.cli.progress import track_rate
 from backend.cli.startup import limit_threads, open_services, read_settings
 from backend.cli.terminal import (
     INCOMPLETE,
+    MAX_COUNT,
     NOT_FOUND,
     AsJson,
     console,
@@ -56,7 +57,7 @@ def prelabel(
         typer.Argument(metavar="PROJECT", min=1, max=MAX_ID, help="Number of the project, as in the URL of its page."),
     ] = None,
     only_unlabelled: Annotated[bool, typer.Option("--only-unlabelled", help="Leave out annotated tasks.")] = False,
-    limit: Annotated[int | None, typer.Option(min=1, help="Largest number of tasks.")] = None,
+    limit: Annotated[int | None, typer.Option(min=1, max=MAX_COUNT, help="Largest number of tasks.")] = None,
     order: Annotated[Order, typer.Option(help="Order of the tasks; uncertain predicts all tasks twice.")] = Order.id,
     engine: EngineOption = Engine.local,
     ray_address: RayAddress = None,
@@ -64,9 +65,9 @@ def prelabel(
     input: Annotated[str | None, typer.Option(hidden=True)] = None,
     output: Annotated[Path | None, typer.Option(hidden=True)] = None,
     config: Annotated[str | None, typer.Option(hidden=True)] = None,
-    project_option: Annotated[int | None, typer.Option("--project", min=1, hidden=True)] = None,
+    project_option: Annotated[int | None, typer.Option("--project", min=1, max=MAX_ID, hidden=True)] = None,
     version: Annotated[str | None, typer.Option(hidden=True)] = None,
-    part_images: Annotated[int, typer.Option(min=1, hidden=True)] = PART_IMAGES,
+    part_images: Annotated[int, typer.Option(min=1, max=MAX_COUNT, hidden=True)] = PART_IMAGES,
     extension: Annotated[str, typer.Option(hidden=True)] = "",
 ) -> None:
     """Store predictions for all tasks of PROJECT in bulk.

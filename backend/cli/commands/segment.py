@@ -54,9 +54,9 @@ def segment(
 
     The same points, boxes and mask apply to every image, for example to the middle of cut-outs.
     """
-    points = [(_parse_numbers(text, 2, "--point"), True) for text in point or []]
-    points += [(_parse_numbers(text, 2, "--negative"), False) for text in negative or []]
-    boxes = [_parse_numbers(text, 4, "--box") for text in box or []]
+    points = [(_parse_point(text, "--point"), True) for text in point or []]
+    points += [(_parse_point(text, "--negative"), False) for text in negative or []]
+    boxes = [_parse_box(text) for text in box or []]
     if not any(positive for _, positive in points) and not boxes and mask is None:
         wrong_call("give at least one --point, --box or --mask, which select the object")
     if not any("*" in word or "://" in word or Path(word).exists() for word in paths):
@@ -71,7 +71,7 @@ def segment(
     from sync.errors.failures import attempt
     from sync.errors.images import ImageError
 
-    prompts = _Prompts(points, boxes, mask)
+    prompts = _Prompts(points, boxes, _read_mask(mask) if mask is not None else None)
     with show_step("loading the model"):
         head, window_encoder = _open_segmenter(settings)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
@@ -95,11 +95,11 @@ def segment(
 
 @dataclass(frozen=True, slots=True)
 class _Prompts:
-    """What selects the object in each image: points with their signs, boxes as corners, and the file of a mask."""
+    """What selects the object in each image: points with their signs, boxes as corners, and a mask."""
 
     points: Sequence[tuple[Sequence[float], bool]]
     boxes: Sequence[Sequence[float]]
-    mask: Path | None
+    mask: Mask | None
 
     def of(self, pixels: NDArray[np.float32]) -> Prompt:
         """Return the prompt for an image; raise ValueError if a point, box or mask does not fit it."""
@@ -110,7 +110,7 @@ class _Prompts:
             (pixels.shape[1], pixels.shape[0]),
             points=[(Point(x, y), positive) for (x, y), positive in self.points],
             boxes=[Box(left, top, right - left, bottom - top) for left, top, right, bottom in self.boxes],
-            mask=_read_mask(self.mask) if self.mask else None,
+            mask=self.mask,
         )
 
 
@@ -127,6 +127,22 @@ def _segment_image(
     except (HeadError, ValueError) as error:
         raise ImageError(str(error)) from error
     return (_empty_mask(pixels.shape[:2]), None) if result is None else (result[0], result[1])
+
+
+def _parse_point(text: str, option: str) -> Sequence[float]:
+    x, y = _parse_numbers(text, 2, option)
+    if x < 0 or y < 0:
+        wrong_call(f"{option} {text} lies outside every image: x and y start at 0, at the top left corner")
+    return x, y
+
+
+def _parse_box(text: str) -> Sequence[float]:
+    left, top, right, bottom = _parse_numbers(text, 4, "--box")
+    if not (left < right and top < bottom):
+        wrong_call(f"--box {text} has no area: it is X0,Y0,X1,Y1 with X0 below X1 and Y0 below Y1")
+    if right <= 0 or bottom <= 0:
+        wrong_call(f"--box {text} lies outside every image: x and y start at 0, at the top left corner")
+    return left, top, right, bottom
 
 
 def _parse_numbers(text: str, count: int, option: str) -> Sequence[float]:
@@ -160,14 +176,19 @@ def _open_segmenter(settings: Settings) -> tuple[PromptedMasks, CachedWindowEnco
 
 
 def _read_mask(path: Path) -> Mask:
+    """Read the option --mask; end the command with a wrong call if it is not an image."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(path) as image:
             levels: Mask = np.asarray(image.convert("L")) > 0
-    except (OSError, UnidentifiedImageError, Image.DecompressionBombError) as error:
-        raise ValueError(f"the mask {path} cannot be read: {error}") from error
+    except FileNotFoundError:
+        wrong_call(f"--mask: there is no file {path}")
+    except UnidentifiedImageError:
+        wrong_call(f"--mask: {path} is not an image")
+    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
+        wrong_call(f"--mask: {path} cannot be read: {error}")
     return levels
 
 

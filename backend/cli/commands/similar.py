@@ -15,7 +15,8 @@ from backend.cli.output import open_output
 from backend.cli.progress import track_items
 from backend.cli.startup import open_existing_services, read_settings
 from backend.cli.tables import print_table
-from backend.cli.terminal import ProjectId, console, stop, stop_for, wrong_call
+from backend.cli.terminal import MAX_COUNT, ProjectId, console, stop, stop_for, wrong_call
+from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
     from backend.services import Services
@@ -25,8 +26,10 @@ __all__ = ["similar"]
 
 def similar(
     project: ProjectId,
-    task: Annotated[list[int] | None, typer.Option(min=1, help="Task that shows a galaxy to search for; repeatable.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Number of similar galaxies.")] = 100,
+    task: Annotated[
+        list[int] | None, typer.Option(min=1, max=MAX_ID, help="Task that shows a galaxy to search for; repeatable.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=1, max=MAX_COUNT, help="Number of similar galaxies.")] = 100,
     clear: Annotated[bool, typer.Option("--clear", help="End the request: the project's strategy orders the queue.")] = False,
     survey: Annotated[
         Path | None, typer.Option(help="Folder of a survey: list its images most like the galaxies, and leave the queue.")

@@ -17,7 +17,7 @@ from backend.cli.chosen_heads import ChosenHeads, ConfigOption, ProjectOption, V
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine, lower_priority
 from backend.cli.progress import track_rate
 from backend.cli.startup import open_existing_services, read_settings
-from backend.cli.terminal import INCOMPLETE, Extension, Limit, console, notices, stop, stop_for, wrong_call
+from backend.cli.terminal import INCOMPLETE, MAX_COUNT, Extension, Limit, console, notices, stop, stop_for, wrong_call
 from backend.jobs.memory import keep_freed_memory
 
 if TYPE_CHECKING:
@@ -48,7 +48,8 @@ def survey(
     key: KeyOption = DEFAULT_KEY,
     spectra: SpectraOption = None,
     part_images: Annotated[
-        int, typer.Option(min=1, help="Images per part: at most one part is computed again after an interruption.")
+        int,
+        typer.Option(min=1, max=MAX_COUNT, help="Images per part: at most one part is computed again after an interruption."),
     ] = PART_IMAGES,
     limit: Limit = None,
     extension: Extension = "",

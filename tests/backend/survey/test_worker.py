@@ -251,6 +251,9 @@ def test_relative_paths_start_in_the_folder_of_the_user(
 
 def test_a_control_that_names_a_measured_quantity_is_measured(images: list[str], tmp_path: Path) -> None:
     view = VIEW.format('<Number name="axis_ratio" toName="image"/><Number name="mag" toName="image"/>')
-    row = rows_of(part_of(view, images[:1], tmp_path))[0]
+    part = part_of(view, images[:1], tmp_path)
+    schema = parquet.read_schema(io.BytesIO(part.content))
+    assert (schema.field("mag").metadata, schema.field("axis_ratio").metadata) == ({b"unit": b"mag"}, None)
+    row = rows_of(part)[0]
     assert 0 < row["axis_ratio"]["value"] <= 1
     assert row["mag"]["value"] is None  # the image is a display image

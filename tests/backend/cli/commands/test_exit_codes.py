@@ -11,6 +11,8 @@ import typer
 from typer.testing import Result
 
 from backend.cli.app import EXIT_CODES, app
+from backend.cli.commands import import_
+from sync.importing.inputs import hips
 
 Run = Callable[..., Result]
 
@@ -52,6 +54,29 @@ def test_an_unknown_option_is_a_wrong_call_for_every_command(run: Run, words: tu
         "segment nosuch.png --point 1,1 --output out.png",
         "segment a.png --output out.png",
         "segment a.png --point 1 --output out.png",
+        "segment a.png --point nan,1 --output out.png",
+        "segment a.png --point -1,5 --output out.png",
+        "segment a.png --point 1,1 --negative 5,-1 --output out.png",
+        "segment a.png --box 60,60,20,20 --output out.png",
+        "segment a.png --box 20,60,60,20 --output out.png",
+        "segment a.png --box 20,20,20,60 --output out.png",
+        "segment a.png --box -9,-9,-2,-2 --output out.png",
+        "segment a.png --box 0,0,inf,9 --output out.png",
+        "segment a.png --mask nosuch.png --output out.png",
+        "segment a.png --mask folder --output out.png",
+        "segment a.png --mask text.txt --output out.png",
+        "segment a.png --point 1,1 --limit 99999999999999999999 --output out.png",
+        "embed a.png --output out.npz --limit 99999999999999999999",
+        "embed a.png --output out.npz --limit -1",
+        "embed a.png --output out.npz --checkpoint nosuch.safetensors",
+        "measure a.png --catalogue out.csv --seeing-arcsec nan",
+        "measure a.png --catalogue out.csv --pixel-scale-arcsec inf",
+        "measure a.png --catalogue out.csv --zero-point nan",
+        "similar 7 --task 99999999999999999999",
+        "encoder list 99999999999999999999",
+        "demo --port 0",
+        "demo --port 99999",
+        "demo --port 8081 --backend-port 8081",
         "restore a.fits --psf a.fits --denoise --output out.fits",
         "restore a.fits --psf nosuch.fits --output out.fits",
         "pretrain nosuch --output out --objectives nosuch",
@@ -66,7 +91,16 @@ def test_an_unknown_option_is_a_wrong_call_for_every_command(run: Run, words: tu
         "import 7 --catalogue nosuch.csv --survey CDS/P/DSS2/color",
         "import 7 --urls nosuch.csv",
         "import 7 a.png --fov-arcsec -1",
+        "import 7 a.png --fov-arcsec inf",
+        "import 7 a.png --fov-arcsec nan",
+        "import 7 a.png --fov-arcsec 1e9",
+        "import 7 a.png --pixels 0",
+        "import 7 a.png --pixels 100000",
+        "pretrain a.png --output out.safetensors --learning-rate nan",
         "export 7 --output out --format coco --split 2,3",
+        "export 7 --output out --format coco --split nan,nan",
+        "export 7 --output out --format coco --split 1.5,-0.5",
+        "export 7 --output out --format coco --limit 99999999999999999999",
         "export 7 --output out --format nosuch",
         "server --host 0.0.0.0",
     ],
@@ -76,6 +110,7 @@ def test_a_wrong_call_exits_with_2_before_any_work(run: Run, registry: Path, png
         Path(name).mkdir()
     for name in ("a.png", "folder/a.png"):
         Path(name).write_bytes(png())
+    Path("text.txt").write_text("no image")
     result = run(*words.split())
     assert result.exit_code == 2, (result.output, result.exception)
     assert not list(Path().glob("out*"))
@@ -147,6 +182,10 @@ def test_an_invalid_setting_is_a_wrong_call(
     result = run(*words.split())
     assert result.exit_code == 2, (result.output, result.exception)
     assert variable in result.stderr
+
+
+def test_the_largest_cut_out_is_that_of_the_service() -> None:
+    assert import_.MAX_SIDE_PX == hips.MAX_SIDE_PX
 
 
 def test_the_help_explains_the_exit_codes(run: Run) -> None:

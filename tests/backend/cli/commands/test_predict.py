@@ -118,6 +118,20 @@ def test_only_an_image_that_is_too_long_is_left_out(run: Run, image_folder: Path
 
 
 @pytest.mark.slow
+@pytest.mark.slow
+def test_a_csv_file_has_the_units_of_numbers(run: Run, image_folder: Path) -> None:
+    """Two shipped configs call a radius `half_light_radius`, one in arcseconds and one in pixels."""
+    units = {}
+    for config in ("structure", "parameters"):
+        run("predict", "image_folder", "--config", config, "--output", "out.csv")
+        row = next(csv.DictReader(Path("out.csv").read_text().splitlines()))
+        units[config] = {name.removesuffix(" unit"): text for name, text in row.items() if name.endswith(" unit")}
+    assert units == {
+        "structure": {"half_light_radius": "arcsec", "position_angle": "deg", "magnitude": "mag"},
+        "parameters": {"half_light_radius": "pix"},
+    }
+
+
 def test_a_csv_file_has_the_probability_of_each_class_and_counts_of_objects(run: Run, image_folder: Path) -> None:
     result = run("predict", "image_folder", "--config", "everything", "--output", "out.csv")
     assert result.exit_code == 1, result.output  # one file is not an image

@@ -76,7 +76,7 @@ def test_a_point_on_empty_sky_gives_an_empty_mask(run: Callable[..., Result], tm
         (("--point", "nan,5"), "needs 2 numbers"),
         (("--point", "500,5"), "outside"),
         (("--box", "5,5,5,9"), "no area"),
-        (("--mask", "nowhere.png"), "cannot be read"),
+        (("--mask", "nowhere.png"), "there is no file nowhere.png"),
     ],
 )
 def test_invalid_options_are_rejected_in_one_sentence(
