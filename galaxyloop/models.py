@@ -41,8 +41,8 @@ def embed(images: Image | Sequence[Image], *, encoder: str | None = None) -> NDA
     images : Image or sequence of Image
         n images from `load_image`.
     encoder : {"shipped", "shipped-classifier"}
-        ``shipped`` gives 1,920 numbers by two networks; ``shipped-classifier`` gives the first 1,280 of them, by the network of
-        the shipped classifier alone. Without it, ``shipped-classifier`` is used, with a `DeprecationWarning`: the next release
+        ``shipped`` gives 2,108 numbers; ``shipped-classifier`` gives the first 1,280 of them, which are those by the network of
+        the shipped classifier. Without it, ``shipped-classifier`` is used, with a `DeprecationWarning`: the next release
         will use ``shipped``.
 
     Returns
@@ -61,16 +61,16 @@ def embed(images: Image | Sequence[Image], *, encoder: str | None = None) -> NDA
     Examples
     --------
     >>> galaxyloop.embed([galaxyloop.load_image(path) for path in paths], encoder="shipped").shape
-    (2, 1920)
+    (2, 2108)
     """
     from backend.lvm.shipped_names import shipped_names
     from backend.prediction.control_models.training_data import embedding_of
     from sync.errors.images import ImageError
 
     if encoder is None:
-        message = "the next release of galaxyloop.embed returns 1,920 numbers: name the encoder, shipped or shipped-classifier"
+        message = "the next release of galaxyloop.embed returns 2,108 numbers: name the encoder, shipped or shipped-classifier"
         warnings.warn(message, DeprecationWarning, stacklevel=2)
-    encoders = {None: (), "shipped-classifier": (), "shipped": (shipped_names().both,)}
+    encoders = {None: (), "shipped-classifier": (), "shipped": (shipped_names().whole,)}
     if encoder not in encoders:
         raise ValueError(f"unknown encoder {encoder!r}: write shipped or shipped-classifier")
     with _lock:

@@ -86,6 +86,11 @@ class Encoder(nn.Module):
         """Compute the embeddings, shape (n, dimension), of images from their pyramid."""
         return self.backbone.pool(pyramid[-1])
 
+    def view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute the embeddings of single views, shape (n, dimension), and their pyramid, in one pass."""
+        levels = self.pyramid(images)
+        return self.pool(levels), levels
+
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of images of any size, the finest first.
 

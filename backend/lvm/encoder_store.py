@@ -57,10 +57,10 @@ class EncoderStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         names = shipped_names()
-        self.shipped_name = names.both
+        self.shipped_name = names.whole
         self._shipped_by_spec = {
             spec: StoredEncoder(name, spec, OURS, 0, 0, 0.0)
-            for spec, name in ((SHIPPED, names.both), (SHIPPED_CLASSIFIER, names.classifier))
+            for spec, name in ((SHIPPED, names.whole), (SHIPPED_CLASSIFIER, names.classifier))
         }
         self._by_spec: dict[str, StoredEncoder] = {}
         self._failures: dict[str, tuple[float, CheckpointError]] = {}
@@ -175,8 +175,8 @@ class EncoderStore:
 
         return Embeddings(load_network(record, folder), cache, fingerprint=name)
 
-    def embedders(self, name: str) -> tuple[Embedder, ...]:
-        """Load the networks of an encoder, to measure its speed; none for imported embeddings.
+    def embedder(self, name: str) -> Embedder | None:
+        """Load the network of an encoder, to measure its speed; None for imported embeddings.
 
         Raises
         ------
@@ -184,17 +184,18 @@ class EncoderStore:
             As `open`.
         """
         from backend.lvm.encoder_files import load_network
-        from backend.lvm.general_encoder import load_general_encoder
         from backend.lvm.openvino_encoder import load_fastest_encoder
+        from backend.lvm.shipped_encoder import load_shipped_encoder
 
         names = shipped_names()
-        if name in (names.both, names.classifier):
-            general = (load_general_encoder(),) if name == names.both else ()
-            return load_fastest_encoder(SHIPPED_CHECKPOINT), *general
+        if name == names.whole:
+            return load_shipped_encoder()
+        if name == names.classifier:
+            return load_fastest_encoder(SHIPPED_CHECKPOINT)
         record = read_record(self.folder / name)
         if record is None:
             raise CheckpointError(f"the encoder {name} is not in {self.folder}: add it again with galaxyloop encoder use")
-        return () if record.kind == IMPORTED else (load_network(record, self.folder / name),)
+        return None if record.kind == IMPORTED else load_network(record, self.folder / name)
 
     def _add(self, spec: str, write: WriteEncoder) -> StoredEncoder:
         self.folder.mkdir(parents=True, exist_ok=True)

@@ -64,18 +64,20 @@ class JoinedEmbeddings:
     ----------
     sources : mapping
         Fingerprint of an encoder to the source of its embeddings, in the order of the columns.
-    joins : mapping, optional
-        Fingerprint of an encoder of several networks to the first and the last of their sources, whose columns are its own.
+    firsts : mapping, optional
+        Fingerprint of an encoder whose numbers are the first ones of a source, to that source and their number.
     """
 
-    def __init__(self, sources: Mapping[str, EmbeddingSource], *, joins: Mapping[str, tuple[str, str]] | None = None) -> None:
+    def __init__(self, sources: Mapping[str, EmbeddingSource], *, firsts: Mapping[str, tuple[str, int]] | None = None) -> None:
         self._sources = dict(sources)
         ends = np.cumsum([source.dimension for source in self._sources.values()]).tolist()
         starts = [0, *ends[:-1]]
         self.dimension = int(ends[-1])
         parts = {name: slice(start, end) for name, start, end in zip(self._sources, starts, ends, strict=True)}
-        joined_parts = {name: slice(parts[first].start, parts[last].stop) for name, (first, last) in (joins or {}).items()}
-        self.columns = EmbeddingColumns(parts | joined_parts)
+        first_parts = {
+            name: slice(parts[source].start, parts[source].start + length) for name, (source, length) in (firsts or {}).items()
+        }
+        self.columns = EmbeddingColumns(parts | first_parts)
 
     def of(self, images: Sequence[StoredImage], references: Sequence[str]) -> NDArray[np.float32]:
         """Return the embeddings of images, shape (n, dimension); parameters and errors are those of `EmbeddingSource`."""

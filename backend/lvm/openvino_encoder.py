@@ -60,13 +60,20 @@ class OpenVinoEncoder(Encoder):
     def __init__(self, encoder: Encoder) -> None:
         nn.Module.__init__(self)
         self.config, self.backbone = encoder.config, encoder.backbone
-        levels_and_vector = _convert(encoder)
-        levels = tuple(range(len(encoder.config.strides)))
-        # Two networks: the first does not compute the vector, the second does not return the feature maps.
-        self._levels = _Compiled(levels_and_vector, levels, shape=(-1, 3, -1, -1))
-        self._vector = _Compiled(
-            levels_and_vector, (len(levels),), shape=(-1, 3, encoder.config.image_px, encoder.config.image_px)
-        )
+        network = _convert(encoder)
+        levels, vector = tuple(range(len(encoder.config.strides))), len(encoder.config.strides)
+        crops = (-1, 3, encoder.config.image_px, encoder.config.image_px)
+        # A network that does not return the feature maps, or is compiled for one size of images, is faster.
+        self._levels = _Compiled(network, levels, shape=(-1, 3, -1, -1))
+        self._vector = _Compiled(network, (vector,), shape=crops)
+        self._view = _Compiled(network, (vector, *levels), shape=crops)
+
+    def view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute embeddings and pyramid of single views; see `Encoder.view`."""
+        if images.shape[-1] != self.config.image_px or images.shape[-2] != self.config.image_px:
+            return super().view(images)
+        vectors, *levels = map(torch.from_numpy, self._view(images))
+        return vectors, tuple(levels)
 
     def pyramid(self, images: Tensor) -> tuple[Tensor, ...]:
         """Compute the feature maps of images; see `Encoder.pyramid`."""

@@ -1,8 +1,7 @@
-"""The shipped encoder: the embeddings of two networks, joined.
+"""Files and fingerprints of the shipped encoder.
 
-The network of the shipped classifier has learned volunteers' votes, and sees a galaxy at 96 px. The general network has seen no
-label of a galaxy, and sees more detail: numbers such as metallicity are predicted better from both. The heads that projects
-train read both; the shipped classifier and the heads of objects read the first alone.
+The embedding by the network of the shipped classifier is the first part of the shipped encoder's. The heads that projects train
+read all of it; the shipped classifier and the heads of objects read the network alone.
 """
 
 from __future__ import annotations
@@ -14,14 +13,12 @@ from pathlib import Path
 
 from backend.lvm.checkpoint_files import SHIPPED_CHECKPOINT, fingerprint
 
-__all__ = ["GENERAL_AXES", "GENERAL_CHECKPOINT", "TURNS", "ShippedNames", "shipped_names"]
+__all__ = ["SHIPPED_AXES", "ShippedNames", "shipped_names"]
 
-WEIGHTS = Path(__file__).parent / "weights"
-GENERAL_CHECKPOINT = WEIGHTS / "general_encoder.safetensors"
-GENERAL_AXES = WEIGHTS / "general_axes.safetensors"
+SHIPPED_AXES = Path(__file__).parent / "weights" / "shipped_axes.safetensors"
+DETAILS_VERSION = "1"
+"""Changes with the code of annular means and profiles."""
 FINGERPRINT_DIGITS = 16
-TURNS = 2
-"""Quarter turns over which the general network's embeddings are averaged: four take twice the time for little gain."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,25 +28,18 @@ class ShippedNames:
     Attributes
     ----------
     classifier : str
-        Of the network of the shipped classifier, whose columns are the first.
-    general : str
-        Of the general network.
-    both : str
-        Of their joined embeddings.
+        Of the network of the shipped classifier alone.
+    whole : str
+        Of the shipped encoder with all its parts.
     """
 
     classifier: str
-    general: str
-    both: str
+    whole: str
 
 
 @cache
 def shipped_names() -> ShippedNames:
     """Return the fingerprints of the shipped encoder."""
     classifier = fingerprint(SHIPPED_CHECKPOINT)
-    general = _hash(f"{fingerprint(GENERAL_CHECKPOINT)} {fingerprint(GENERAL_AXES)} {TURNS}")
-    return ShippedNames(classifier, general, _hash(f"{classifier} {general}"))
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:FINGERPRINT_DIGITS]
+    parts = f"{classifier} {fingerprint(SHIPPED_AXES)} {DETAILS_VERSION}"
+    return ShippedNames(classifier, hashlib.sha256(parts.encode()).hexdigest()[:FINGERPRINT_DIGITS])

@@ -82,10 +82,7 @@ class PredictorFactory:
         *encoders : str
             Fingerprints; one that cannot be opened is left out and logged, and the heads on it are not usable.
         """
-        fingerprints = self._shipped_parts.names
-        names = tuple(
-            name for name in sorted(set(encoders) - {fingerprints.classifier, fingerprints.general}) if self._open(name)
-        )
+        names = tuple(name for name in sorted(set(encoders) - {self.shipped_encoder}) if self._open(name))
         if names == self._extra_names:
             return self
         other = copy.copy(self)  # with the same shipped parts and opened encoders
@@ -109,17 +106,12 @@ class PredictorFactory:
         extractor, shipped_classifier, _ = self._shipped_parts.networks
         if not self._extra_names:
             return extractor
-        fingerprints = self._shipped_parts.names
-        sources: dict[str, EmbeddingSource] = {
-            name: self._sources[name] for name in self._extra_names if name != fingerprints.both
-        }
-        sources[fingerprints.classifier] = shipped_classifier
-        if fingerprints.both not in self._extra_names:
-            return extractor.with_embeddings(JoinedEmbeddings(sources))
-        sources[fingerprints.general] = self._shipped_parts.general_embeddings
-        return extractor.with_embeddings(
-            JoinedEmbeddings(sources, joins={fingerprints.both: (fingerprints.classifier, fingerprints.general)})
-        )
+        names = self._shipped_parts.names
+        sources = {name: self._sources[name] for name in self._extra_names}
+        if names.whole in sources:
+            firsts = {names.classifier: (names.whole, shipped_classifier.dimension)}
+            return extractor.with_embeddings(JoinedEmbeddings(sources, firsts=firsts))
+        return extractor.with_embeddings(JoinedEmbeddings(sources | {names.classifier: shipped_classifier}))
 
     def open(self, reference: str) -> StoredImage:
         """Open one image; this does not load the encoder.
@@ -155,8 +147,8 @@ class PredictorFactory:
         """Open an encoder unless it is open; return whether it can be used."""
         if name not in self._sources:
             try:
-                if name == self._shipped_parts.names.both:
-                    self._sources[name] = self._shipped_parts.general_embeddings
+                if name == self._shipped_parts.names.whole:
+                    self._sources[name] = self._shipped_parts.shipped_embeddings
                     return True
                 if self._store is None:
                     raise CheckpointError(f"the encoder {name} is not here")

@@ -16,9 +16,9 @@ from backend.images.task_files import TaskFiles
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT
 from backend.lvm.embeddings import Embeddings
 from backend.lvm.feature_maps import Pyramids
-from backend.lvm.general_encoder import load_general_encoder
 from backend.lvm.joined_embeddings import JoinedEmbeddings
 from backend.lvm.openvino_encoder import load_fastest_encoder
+from backend.lvm.shipped_encoder import load_shipped_encoder
 from backend.lvm.shipped_names import shipped_names
 from backend.measurement.task_reader import TaskMeasurer
 from backend.prediction.features import FeatureExtractor
@@ -90,15 +90,15 @@ class ShippedParts:
         return extractor, embeddings, segmenter
 
     @cached_property
-    def general_embeddings(self) -> Embeddings:
-        """Source of the embeddings of the general network.
+    def shipped_embeddings(self) -> Embeddings:
+        """Source of the embeddings of the shipped encoder, of which the first are those of the classifier's network.
 
         Raises
         ------
         CheckpointError
-            If its weights cannot be read.
+            If its files cannot be read.
         """
-        return Embeddings(load_general_encoder(load_fastest_encoder), self.cache, fingerprint=self.names.general)
+        return Embeddings(load_shipped_encoder(), self.cache, fingerprint=self.names.whole)
 
     @cached_property
     def morphology(self) -> Morphology:

@@ -2,11 +2,12 @@
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.encoders.leave_one_out DATA WORK --galaxies PARQUET... [--only NAME]
 
-For each question of Galaxy Zoo 2 in `LEFT_OUT`, an encoder is trained from ImageNet's weights on the galaxies of the Parquet
-files without the votes on this question (one pass, all objectives of `galaxyloop pretrain`). `rings` and `metallicity` are of
-other sets, and no votes need be left out. With `--together`, one encoder is trained without the votes on all six questions,
-which is harder and takes a seventh of the time. WORK holds checkpoints and results: the next run continues. Labels are drawn
-from the train parts; `val` and `test` are scored, once.
+For each question of Galaxy Zoo 2 in `LEFT_OUT`, a network is trained as that of the shipped classifier, from the label-free
+stage on, on the galaxies of the Parquet files without the votes on this question; `galaxy_zoo_votes DATA OUTPUT
+--sets gz1,gz2` writes such a file. `rings` and `metallicity` are of other sets, and no votes need be left out. With
+`--together`, one network is trained without the votes on all six questions, which is harder and takes a seventh of the time. As
+in the shipped encoder, annular means and profiles are joined to its embedding. WORK holds checkpoints and results: the next run
+continues. Labels are drawn from the train parts; `val` and `test` are scored, once.
 """
 
 from __future__ import annotations
@@ -25,15 +26,18 @@ import typer
 from numpy.typing import NDArray
 
 from backend.lvm.backbones.efficientnet import EfficientNetConfig
-from backend.lvm.checkpoint import fingerprint, load_encoder, save_model
+from backend.lvm.checkpoint import load_encoder, save_model
 from backend.lvm.cropping import frame
+from backend.lvm.embeddings import Embedder
 from backend.lvm.encoder import Encoder
 from backend.lvm.pretraining.dataset import PretrainDataset, read_dataset
 from backend.lvm.pretraining.pretrain import PretrainConfig, pretrain
+from backend.lvm.shipped_encoder import ShippedEncoder
 from benchmarks.encoders.probes import Interval, Question, compare, probe, score
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from benchmarks.shipped_weights import imagenet_start
 from benchmarks.shipped_weights.galaxy_zoo_votes import galaxy_zoo_2
+from benchmarks.shipped_weights.shipped_axes import fit_axes
 from sync.images.decode import decode
 
 LEFT_OUT = {
@@ -48,17 +52,9 @@ LEFT_OUT = {
 OTHER_SETS = ("rings", "metallicity")
 HIGHEST = 0.1
 RUNGS = (32, 128, 256)
-MARGIN = 1.4
+OURS = "ours"
 LABEL_FREE = Path(__file__).parents[1] / "weights" / "label_free.safetensors"
-TRAINING = PretrainConfig(
-    epochs=1,
-    batch=64,
-    learning_rate=4e-4,
-    objectives=("invariance", "reconstruction", "retention", "votes"),
-    margin=MARGIN,
-    projects_votes=True,
-    averaging=0.95,
-)
+TRAINING = PretrainConfig(epochs=12, batch=64, learning_rate=5e-4, objectives=("invariance", "reconstruction", "votes"))
 NETWORK = EfficientNetConfig()
 
 Files = list[Path]
@@ -80,12 +76,13 @@ def read_question(data: Path, name: str) -> tuple[Files, Question]:
     return files, Question(name, (shares >= np.quantile(shares, 1 - HIGHEST)).astype(float), is_train)
 
 
-def embed(checkpoint: Path, files: Files, work: Path) -> NDArray[np.float32]:
+def embed(arm: str, checkpoint: Path, files: Files, work: Path, *, pool: Path) -> NDArray[np.float32]:
     """Embed images, shape (n, d), or read their embeddings, since most questions are about the same images."""
-    file_of_embeddings = work / f"{fingerprint(checkpoint)} {files[0].parents[1].name}.npy"
+    file_of_embeddings = work / f"{arm} {checkpoint.stem} {files[0].parents[1].name}.npy"
     if file_of_embeddings.exists():
         return np.asarray(np.load(file_of_embeddings), np.float32)
-    encoder, parts = load_encoder(checkpoint), []
+    network, parts = load_encoder(checkpoint), []
+    encoder: Embedder = ShippedEncoder(network, fit_axes(network, pool)) if arm == OURS else network
     for begin in range(0, len(files), 32):
         crops = [frame(decode(file.read_bytes()), side=encoder.image_px) for file in files[begin : begin + 32]]
         parts.append(encoder.embed(torch.from_numpy(np.stack(crops)).permute(0, 3, 1, 2)).numpy())
@@ -101,16 +98,12 @@ def drop_questions(dataset: PretrainDataset, names: Collection[str]) -> Pretrain
     return replace(dataset, answers=answers, votes=dataset.votes[:, columns])
 
 
-def train(names: Collection[str], work: Path, galaxies: list[Path], *, limit: int) -> Path:
-    """Train the encoder without the votes on some questions, unless its checkpoint exists; return the checkpoint."""
+def train(names: Collection[str], work: Path, galaxies: list[Path]) -> Path:
+    """Train the network without the votes on some questions, unless its checkpoint exists; return the checkpoint."""
     checkpoint = work / f"without {', '.join(names) or 'nothing'}.safetensors"
     if not checkpoint.exists():
-        dataset = read_dataset(galaxies, side=round(NETWORK.image_px * MARGIN), margin=MARGIN)
-        rows = torch.randperm(len(dataset.frames), generator=torch.Generator().manual_seed(0))[:limit]
-        ids = tuple(dataset.ids[row] for row in rows.tolist())
-        dataset = replace(dataset, frames=dataset.frames[rows].clone(), ids=ids, votes=dataset.votes[rows])
-        dataset = drop_questions(dataset, names)
-        pretrain(dataset, output=checkpoint, config=TRAINING, network=NETWORK, start=imagenet(work))
+        dataset = drop_questions(read_dataset(galaxies, side=NETWORK.image_px), names)
+        pretrain(dataset, output=checkpoint, config=TRAINING, network=NETWORK, start=LABEL_FREE)
     return checkpoint
 
 
@@ -132,7 +125,8 @@ def random_weights(work: Path) -> Path:
 def measure(name: str, data: Path, work: Path, checkpoints: Mapping[str, Path]) -> dict[str, object]:
     """Return scores and differences to ImageNet's weights of all encoders for one question."""
     files, question = read_question(data, name)
-    embeddings = {arm: embed(path, files, work) for arm, path in checkpoints.items()}
+    pool = data / "pretrain" / "unlabelled.parquet"
+    embeddings = {arm: embed(arm, path, files, work, pool=pool) for arm, path in checkpoints.items()}
     counts = sorted({min(rung, int(question.is_train.sum())) for rung in RUNGS})
     scores: dict[str, dict[int, float]] = {arm: {} for arm in checkpoints}
     gains: dict[int, Interval] = {}
@@ -140,7 +134,7 @@ def measure(name: str, data: Path, work: Path, checkpoints: Mapping[str, Path]) 
         predictions = {arm: probe(question, vectors, labels=count) for arm, vectors in embeddings.items()}
         for arm, values in predictions.items():
             scores[arm][count] = score(question, values)
-        gains[count] = compare(question, predictions["ours"], predictions["ImageNet"])
+        gains[count] = compare(question, predictions[OURS], predictions["ImageNet"])
     is_scored = ~question.is_train
     positives = None if question.is_numeric else int(question.truth[is_scored].sum())
     return {
@@ -158,7 +152,6 @@ def main(
     galaxies: Annotated[list[Path], typer.Option(help="Parquet files with galaxies and votes.")],
     only: Annotated[str, typer.Option(help="One question; default: all.")] = "",
     together: Annotated[bool, typer.Option("--together", help="Leave all six questions out of one training.")] = False,
-    limit: Annotated[int, typer.Option(help="Galaxies of one training.")] = 6_000,
 ) -> None:
     """Train, probe, and write the section once every question is measured."""
     torch.set_num_threads(1)
@@ -167,7 +160,7 @@ def main(
     for name in [only] if only else names:
         if not (result := work / f"{name}.json").exists():
             left_out = tuple(LEFT_OUT) if together else tuple({name} & set(LEFT_OUT))
-            checkpoints = {"ours": train(left_out, work, galaxies, limit=limit), "ImageNet": imagenet(work)}
+            checkpoints = {OURS: train(left_out, work, galaxies), "ImageNet": imagenet(work)}
             checkpoints |= {"label-free": LABEL_FREE, "random": random_weights(work)}
             result.write_text(json.dumps(measure(name, data, work, checkpoints)))
     results = {name: json.loads((work / f"{name}.json").read_text()) for name in names if (work / f"{name}.json").exists()}
@@ -184,7 +177,7 @@ def table(results: dict[str, dict[str, list[float]]]) -> str:
     for name, result in results.items():
         scores: Mapping[str, list[float]] = result["scores"]  # type: ignore[assignment]
         gains: list[dict[str, float]] = result["gain"]  # type: ignore[assignment]
-        cells = [" / ".join(f"{value:.3f}" for value in scores[arm]) for arm in ("ours", "ImageNet", "label-free", "random")]
+        cells = [" / ".join(f"{value:.3f}" for value in scores[arm]) for arm in (OURS, "ImageNet", "label-free", "random")]
         gain = " / ".join(f"{g['difference']:+.3f} ({g['low']:+.3f} to {g['high']:+.3f})" for g in gains)
         rows.append([name, " / ".join(map(str, result["labels"])), *cells, gain])
     columns = ["left out", "labels", "trained without it", "ImageNet", "label-free stage", "random", "gain over ImageNet"]

@@ -1,11 +1,11 @@
-"""Measure the shipped encoder on galaxies whose votes it has not seen: both networks, each alone, and ImageNet's features.
+"""Measure the shipped encoder on galaxies whose votes it has not seen, beside its network alone and ImageNet's features.
 
 Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.encoders.shipped DATA WORK
 
 For the classes of Galaxy Zoo 1 and 2 and for rings in DECaLS, labels are drawn from the test part, and the rest of it is
-scored: the first network has learned the votes of the train parts. For metallicity and the questions of `leave_one_out`, labels
-are drawn from the train part; the six questions are scored for the general network only, which has seen no vote. The test parts
-are scored once. WORK holds embeddings.
+scored: the network has learned the votes of the train parts. For metallicity, labels are drawn from the train part, and the
+rest is scored. Questions without votes in the training are those of `leave_one_out`. The test parts are scored once. WORK holds
+embeddings.
 """
 
 from __future__ import annotations
@@ -27,21 +27,21 @@ from backend.heads.classification.morphology import Morphology
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, load_encoder
 from backend.lvm.cropping import frame
 from backend.lvm.encoder import Encoder
-from backend.lvm.general_encoder import load_general_encoder
-from backend.lvm.shipped_names import TURNS
-from benchmarks.encoders.cost import measure_cost, open_shipped
-from benchmarks.encoders.leave_one_out import LEFT_OUT, Files, imagenet, read_question
+from backend.lvm.shipped_encoder import load_shipped_encoder
+from benchmarks.encoders.cost import measure_cost, open_shipped, open_shipped_classifier
+from benchmarks.encoders.leave_one_out import Files, imagenet, read_question
 from benchmarks.encoders.probes import Interval, compare, probe, score
 from benchmarks.encoders.run import draw_labels, read
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
 from sync.images.decode import decode
 
-GENERAL_PX = 160
+LARGE_PX, LARGE_TURNS = 160, 2
 RUNGS = {"Galaxy Zoo 2": (32, 64), "Galaxy Zoo 1": (32, 256), "rings": (32, 48)}
 TRAIN_RUNGS = (32, 128, 256)
 RESAMPLES = 1000
-SHIPPED, CLASSIFIER, GENERAL = "both networks", "classifier's alone", "general alone"
+SHIPPED, CLASSIFIER = "shipped", "shipped-classifier"
 IMAGENET, IMAGENET_LARGE = "ImageNet, 96 px", "ImageNet, 160 px"
+ARMS = (SHIPPED, CLASSIFIER, IMAGENET, IMAGENET_LARGE)
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
@@ -49,37 +49,36 @@ Embed = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Arms:
-    """Embeds images by all networks, and keeps the embeddings on disk."""
+    """Embeds images by all encoders, and keeps the embeddings on disk."""
 
     def __init__(self, work: Path) -> None:
         work.mkdir(parents=True, exist_ok=True)
         self._work = work
         start = load_encoder(imagenet(work))
-        general = load_general_encoder(load_encoder)
-        self._networks: dict[str, tuple[Embed, int]] = {
+        self._encoders: dict[str, tuple[Embed, int]] = {
+            SHIPPED: (load_shipped_encoder(load_encoder).embed, start.image_px),
             CLASSIFIER: (load_encoder(SHIPPED_CHECKPOINT).embed, start.image_px),
-            GENERAL: (general.embed, general.image_px),
             IMAGENET: (start.embed, start.image_px),
-            IMAGENET_LARGE: (lambda images: Encoder.embed(start, images, turns=TURNS), GENERAL_PX),
+            IMAGENET_LARGE: (lambda images: Encoder.embed(start, images, turns=LARGE_TURNS), LARGE_PX),
         }
 
     def embed(self, name: str, files: Files) -> dict[str, Vectors]:
         """Return the embeddings of images by each arm, shape (n, d)."""
         place = self._work / f"{name}.safetensors"
         if not place.exists():
-            parts: dict[str, list[Vectors]] = {arm: [] for arm in self._networks}
+            parts: dict[str, list[Vectors]] = {arm: [] for arm in self._encoders}
             for begin in range(0, len(files), 16):
                 pixels = [decode(file.read_bytes()) for file in files[begin : begin + 16]]
-                for arm, (embed, side) in self._networks.items():
+                for arm, (embed, side) in self._encoders.items():
                     crops = np.stack([frame(each, side=side) for each in pixels])
                     parts[arm].append(embed(torch.from_numpy(crops).permute(0, 3, 1, 2)).numpy())
             save_file({arm: np.concatenate(each) for arm, each in parts.items()}, place)
         vectors: dict[str, Vectors] = load_file(place)
-        return {SHIPPED: np.concatenate([vectors[CLASSIFIER], vectors[GENERAL]], axis=1)} | vectors
+        return {arm: vectors[arm] for arm in ARMS}
 
 
 def measure_classes(vectors: dict[str, Vectors], targets: Floats, labels: int) -> dict[str, Any]:
-    """Return the macro area under the ROC curve of each arm, and the gain of both networks over each other arm."""
+    """Return the macro area under the ROC curve of each arm, and the gain of the shipped encoder over each other one."""
     classes = tuple(map(str, range(targets.shape[1])))
     draws = list(draw_labels(targets, labels))
     wins = {}
@@ -124,19 +123,16 @@ def _area(wins: list[tuple[Floats, Floats]], targets: Floats, weight: NDArray[np
     return float(np.mean(areas))
 
 
-def measure_question(name: str, data: Path, arms: Arms, arms_of_question: tuple[str, ...]) -> dict[str, Any]:
-    """Return the scores of some arms for a question, and the gain of the first over each other one, by number of labels."""
-    files, question = read_question(data, name)
-    vectors = arms.embed("metallicity" if name == "metallicity" else "gz2 questions", files)
+def measure_metallicity(data: Path, arms: Arms) -> dict[str, Any]:
+    """Return the scores of all arms, and the gain of the shipped encoder over each other one, by number of labels."""
+    files, question = read_question(data, "metallicity")
+    vectors = arms.embed("metallicity", files)
     results: dict[str, Any] = {}
     for labels in TRAIN_RUNGS:
-        predictions = {arm: probe(question, vectors[arm], labels=labels) for arm in arms_of_question}
+        predictions = {arm: probe(question, vectors[arm], labels=labels) for arm in ARMS}
         results[str(labels)] = {
             "scores": {arm: score(question, values) for arm, values in predictions.items()},
-            "gains": {
-                arm: asdict(compare(question, predictions[arms_of_question[0]], predictions[arm]))
-                for arm in arms_of_question[1:]
-            },
+            "gains": {arm: asdict(compare(question, predictions[SHIPPED], predictions[arm])) for arm in ARMS[1:]},
         }
     return results
 
@@ -152,28 +148,23 @@ def read_classes(data: Path, name: str) -> tuple[Files, Floats]:
     return galaxies.files, galaxies.targets
 
 
-def table(results: dict[str, dict[str, Any]], arms: tuple[str, ...]) -> str:
-    """Return scores of arms and gains of the first one, a row for each question and number of labels."""
+def table(results: dict[str, dict[str, Any]]) -> str:
+    """Return scores of all arms and gains of the shipped encoder, a row for each question and number of labels."""
     rows = []
     for question, by_labels in results.items():
         for labels, cell in by_labels.items():
-            gains = (cell["gains"][arm] for arm in arms[1:])
+            gains = (cell["gains"][arm] for arm in ARMS[1:])
             rows.append(
-                [question, labels, *(f"{cell['scores'][arm]:.3f}" for arm in arms)]
+                [question, labels, *(f"{cell['scores'][arm]:.3f}" for arm in ARMS)]
                 + [f"{gain['difference']:+.3f} ({gain['low']:+.3f} to {gain['high']:+.3f})" for gain in gains]
             )
-    return markdown_table(["question", "labels", *arms, *(f"gain over {arm}" for arm in arms[1:])], rows)
+    return markdown_table(["question", "labels", *ARMS, *(f"gain over {arm}" for arm in ARMS[1:])], rows)
 
 
 def describe_cost() -> str:
     """Return how many images per second of CPU time one thread embeds, in one sentence."""
-    classifier, weights = open_shipped()
-    first = measure_cost(classifier, weights).images_per_s
-    general = measure_cost(load_general_encoder(load_encoder), weights).images_per_s
-    return (
-        f"One thread embeds {first:.1f} images/s by the classifier's network, {general:.1f} by the general network, "
-        f"and {1 / (1 / first + 1 / general):.1f} by both."
-    )
+    alone, whole = (measure_cost(*open_encoder()).images_per_s for open_encoder in (open_shipped_classifier, open_shipped))
+    return f"One thread embeds {alone:.1f} images/s by `{CLASSIFIER}`, and {whole:.1f} by `{SHIPPED}`."
 
 
 def main(data: Path, work: Path) -> None:
@@ -186,15 +177,9 @@ def main(data: Path, work: Path) -> None:
         vectors = arms.embed(f"{name} test", files)
         classes[name] = {str(labels): measure_classes(vectors, targets, labels) for labels in rungs}
         print(name, len(files), json.dumps(classes[name]), flush=True)
-    metallicity = (SHIPPED, CLASSIFIER, GENERAL, IMAGENET, IMAGENET_LARGE)
-    classes["metallicity, R²"] = measure_question("metallicity", data, arms, metallicity)
-    arms_of_question = (GENERAL, IMAGENET, IMAGENET_LARGE)
-    questions = {name: measure_question(name, data, arms, arms_of_question) for name in LEFT_OUT}
-    write_numbers("shipped_encoder", {"classes": classes, "questions": questions})
-    first = table(classes, (SHIPPED, CLASSIFIER, GENERAL, IMAGENET, IMAGENET_LARGE))
-    second = table(questions, arms_of_question)
-    text = f"{machine_line()}\n\n{describe_cost()}\n\n**Both networks of the shipped encoder**\n\n{first}\n\n"
-    text += f"**The general network alone**\n\n{second}"
+    classes["metallicity, R²"] = measure_metallicity(data, arms)
+    write_numbers("shipped_encoder", classes)
+    text = f"{machine_line()}\n\n{describe_cost()}\n\n{table(classes)}"
     write_section("shipped_encoder", text)
     print(text)
 

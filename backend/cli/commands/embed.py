@@ -37,9 +37,9 @@ if TYPE_CHECKING:
     from sync.errors.images import ImageError
     from sync.importing.inputs.item import Item
 
-    Frames = tuple[NDArray[np.float32], ...]
-    """Crops of one galaxy, shape (side, side, 3), one for each network."""
-    Read = Frames | ImageError
+    Frame = NDArray[np.float32]
+    """Crop of one galaxy, shape (side, side, 3)."""
+    Read = Frame | ImageError
     Embedded = NDArray[np.float32] | ImageError
 
 __all__ = ["embed"]
@@ -50,7 +50,7 @@ BATCH = 32
 def embed(
     paths: ImagePaths,
     output: Annotated[Path, typer.Option(help="The .npz file to write: `id` has the names, `embedding` one row per image.")],
-    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: both shipped networks.")] = None,
+    checkpoint: Annotated[Path | None, typer.Option(help="Checkpoint of the encoder; default: the shipped encoder.")] = None,
     limit: Limit = None,
     extension: Extension = "",
     as_json: AsJson = False,
@@ -71,28 +71,25 @@ def embed(
     images = open_images(paths, limit=limit, max_bytes=settings.image_max_bytes)
     reject_input(output, [checkpoint, *(span.source for span in images.spans)])
     with show_step("loading the model"):
-        from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, CheckpointError
+        from backend.lvm.checkpoint import CheckpointError
         from backend.lvm.cropping import frame
-        from backend.lvm.general_encoder import load_general_encoder
         from backend.lvm.openvino_encoder import load_fastest_encoder
+        from backend.lvm.shipped_encoder import load_shipped_encoder
 
         try:
-            general = () if checkpoint else (load_general_encoder(),)
-            networks: tuple[Embedder, ...] = (load_fastest_encoder(checkpoint or SHIPPED_CHECKPOINT), *general)
+            encoder: Embedder = load_fastest_encoder(checkpoint) if checkpoint else load_shipped_encoder()
         except CheckpointError as error:
             stop_for(error)
     image_store = LocalImageStore(max_bytes=settings.image_max_bytes, max_pixels=settings.image_max_pixels, extension=extension)
-    dimension = sum(network.dimension for network in networks)
 
-    def read_frames(item: Item) -> Frames:
-        pixels = image_store.decode(item.read()).pixels
-        return tuple(frame(pixels, side=network.image_px) for network in networks)
+    def read_frame(item: Item) -> Frame:
+        return frame(image_store.decode(item.read()).pixels, side=encoder.image_px)
 
-    frames = ((item.name, read) for item, read in prefetch_files(images, read_frames, ahead=2 * BATCH))
+    frames = ((item.name, read) for item, read in prefetch_files(images, read_frame, ahead=2 * BATCH))
     ids: list[str] = []
     left_out: dict[str, str] = {}
     with open_output(output) as file, tempfile.TemporaryFile(dir=output.parent) as rows:
-        for path, embedding in _embed(networks, track_items(frames, "embedding", total=len(images))):
+        for path, embedding in _embed(encoder, track_items(frames, "embedding", total=len(images))):
             if isinstance(embedding, ImageError):
                 left_out[path] = str(embedding)
             else:
@@ -102,40 +99,36 @@ def embed(
             path, reason = next(iter(left_out.items()))
             stop(f"none of {len(images)} images could be read; the first was {path}: {reason}")
         rows.flush()
-        embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), dimension))
+        embeddings = np.memmap(rows, np.float32, "r", shape=(len(ids), encoder.dimension))
         np.savez(file, id=np.array(ids), embedding=embeddings)
     if as_json:
         print_json({"output": str(output), "images": len(ids), "left_out": left_out})
     else:
-        line = f"{output}: embeddings of {len(ids):,} images, {dimension:,} numbers each"
+        line = f"{output}: embeddings of {len(ids):,} images, {encoder.dimension:,} numbers each"
         console.print(line, highlight=False, soft_wrap=True)
     end_with_left_out(left_out)
 
 
-def _embed(networks: Sequence[Embedder], frames_of_files: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
+def _embed(encoder: Embedder, frames_of_files: Iterable[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
     """Embed images in batches; yield embeddings and errors in the order of the input."""
     batch: list[tuple[str, Read]] = []
     for item in frames_of_files:
         batch.append(item)
         if len(batch) == BATCH:
-            yield from _embed_batch(networks, batch)
+            yield from _embed_batch(encoder, batch)
             batch = []
-    yield from _embed_batch(networks, batch)
+    yield from _embed_batch(encoder, batch)
 
 
-def _embed_batch(networks: Sequence[Embedder], batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
+def _embed_batch(encoder: Embedder, batch: list[tuple[str, Read]]) -> Iterator[tuple[str, Embedded]]:
     import numpy as np
     import torch
 
     from sync.errors.failures import attempt_together
 
-    def embed_images(images: Sequence[Frames]) -> NDArray[np.float32]:
-        vectors = [
-            network.embed(torch.from_numpy(np.stack(frames)).permute(0, 3, 1, 2)).numpy()
-            for network, frames in zip(networks, zip(*images, strict=True), strict=True)
-        ]
-        return np.concatenate(vectors, axis=1)
+    def embed_images(images: Sequence[Frame]) -> NDArray[np.float32]:
+        return encoder.embed(torch.from_numpy(np.stack(images)).permute(0, 3, 1, 2)).numpy()
 
-    embeddings = iter(attempt_together(embed_images, [read for _, read in batch if isinstance(read, tuple)]))
+    embeddings = iter(attempt_together(embed_images, [read for _, read in batch if isinstance(read, np.ndarray)]))
     for path, read in batch:
-        yield path, next(embeddings) if isinstance(read, tuple) else read
+        yield path, next(embeddings) if isinstance(read, np.ndarray) else read

@@ -155,5 +155,5 @@ def _compare(
 
 def _measure(services: Services, encoders: Sequence[str]) -> dict[str, float]:
     """Measure the speed of encoders; imported embeddings need no network."""
-    networks = {encoder: services.encoders.embedders(encoder) for encoder in encoders}
-    return {encoder: measure_speed(*group) for encoder, group in networks.items() if group}
+    networks = {encoder: services.encoders.embedder(encoder) for encoder in encoders}
+    return {encoder: measure_speed(network) for encoder, network in networks.items() if network}

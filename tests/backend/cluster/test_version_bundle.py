@@ -113,11 +113,11 @@ def test_a_bundle_contains_the_encoder_of_its_heads(
 def test_a_bundle_of_heads_on_both_shipped_networks_contains_no_encoder(
     version: Path, predicting: Services, embeddings: Callable[..., Any]
 ) -> None:
-    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=1920)
+    vectors, targets = embeddings([0, 1] * 10, classes=2, dimension=2108)
     head = Morphology.fit(vectors, targets, classes=("Round", "Flat"), exclusive=True)
     ProjectHeads({"class": replace(head, encoder=predicting.encoders.shipped_name)}).save(version, parse(CONFIG))
     bundle = bundle_version(version, name="v0002", label_config=CONFIG, settings=predicting.settings)
     assert not any(name.startswith("encoders/") for name in bundle.files)
     predictor = bundle.predictor(predicting.predictors)
     assert len(predictor.models) == 1
-    assert predictor.extractor.dimension == 1920
+    assert predictor.extractor.dimension == 2108

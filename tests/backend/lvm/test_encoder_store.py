@@ -49,11 +49,12 @@ def test_equal_encoders_are_stored_once_and_others_beside_them(store: EncoderSto
 
 @pytest.mark.slow
 def test_a_checkpoint_of_ours_and_the_shipped_one(store: EncoderStore, tmp_path: Path) -> None:
-    both, classifier = store.shipped_encoders
-    assert store.add("shipped") == store.find("shipped") == store.get(both.fingerprint) == both
+    whole, classifier = store.shipped_encoders
+    assert store.add("shipped") == store.find("shipped") == store.get(whole.fingerprint) == whole
     assert store.add(str(SHIPPED_CHECKPOINT)) == store.find("shipped-classifier") == classifier
-    assert classifier.fingerprint == fingerprint(SHIPPED_CHECKPOINT) != both.fingerprint
-    assert [len(store.embedders(each.fingerprint)) for each in store.shipped_encoders] == [2, 1]
+    assert classifier.fingerprint == fingerprint(SHIPPED_CHECKPOINT) != whole.fingerprint
+    embedders = [store.embedder(each.fingerprint) for each in store.shipped_encoders]
+    assert [each.dimension for each in embedders if each] == [2108, 1280]
     assert store.encoders() == []
     encoder, decoder = load_model(SHIPPED_CHECKPOINT)
     next(encoder.parameters()).data *= 1.01
@@ -154,9 +155,9 @@ def test_joined_embeddings_give_each_head_the_columns_of_its_encoder(store: Enco
     rows = joined_embeddings.of([image("a")], ["/a.png"])
     assert rows.shape == (1, 35)
     assert joined_embeddings.columns.read(rows, embeddings.fingerprint).tolist() == [[1, 1, 1]]
-    both = JoinedEmbeddings(sources, joins={"both": (entry.fingerprint, embeddings.fingerprint)})
-    assert both.dimension == 35
-    assert both.columns.read(rows, "both").tolist() == rows.tolist()
+    with_first = JoinedEmbeddings(sources, firsts={"first": (embeddings.fingerprint, 2)})
+    assert with_first.dimension == 35
+    assert with_first.columns.read(rows, "first").tolist() == [[1, 1]]
     row = joined_embeddings.read_cached("a", "/a.png")
     assert row is not None
     assert row.tolist() == rows[0].tolist()

@@ -67,6 +67,16 @@ def test_embeddings_equal_those_of_pytorch(encoder: Encoder, reference: Encoder,
     assert cosine_similarity(encoder.embed(images, turns=1), reference.embed(images, turns=1)).min() > LEAST_COSINE
 
 
+@pytest.mark.parametrize("side", [96, 61])
+def test_a_view_has_the_embedding_and_the_feature_maps_of_pytorch(encoder: Encoder, reference: Encoder, side: int) -> None:
+    images = galaxies(3, side, side)
+    vectors, levels = encoder.view(images)
+    expected_vectors, expected_levels = reference.view(images)
+    assert cosine_similarity(vectors, expected_vectors).min() > LEAST_COSINE
+    for level, expected in zip(levels, expected_levels, strict=True):
+        assert cosine_similarity(level.flatten(), expected.flatten(), dim=0) > LEAST_MAP_COSINE
+
+
 def test_no_images_have_no_embeddings(encoder: Encoder) -> None:
     assert encoder.embed(torch.empty(0, 3, encoder.image_px, encoder.image_px)).shape == (0, encoder.dimension)
 

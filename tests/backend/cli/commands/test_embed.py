@@ -14,12 +14,10 @@ from typer.testing import Result
 
 from backend.images.local import LocalImageStore
 from backend.lvm.backbones.swin import SwinConfig
-from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, save_model
-from backend.lvm.embeddings import Embedder, Embeddings
+from backend.lvm.checkpoint import save_model
+from backend.lvm.embeddings import Embeddings
 from backend.lvm.encoder import Encoder
-from backend.lvm.general_encoder import load_general_encoder
-from backend.lvm.joined_embeddings import JoinedEmbeddings
-from backend.lvm.openvino_encoder import load_fastest_encoder
+from backend.lvm.shipped_encoder import load_shipped_encoder
 from sync.files.cache import FileCache
 
 Run = Callable[..., Result]
@@ -41,14 +39,13 @@ def test_embeddings_equal_those_of_the_backend(run: Run, image_folder: Path, tmp
     archive = np.load("out.npz", allow_pickle=False)
     image_store = LocalImageStore(max_bytes=10**6, max_pixels=10**6)
     cache = FileCache(tmp_path / "cache", max_bytes=10**6)
-    networks: dict[str, Embedder] = {"first": load_fastest_encoder(SHIPPED_CHECKPOINT), "second": load_general_encoder()}
-    embeddings = JoinedEmbeddings({name: Embeddings(each, cache, fingerprint=name) for name, each in networks.items()})
+    embeddings = Embeddings(load_shipped_encoder(), cache, fingerprint="shipped")
     assert set(archive.files) == {"id", "embedding"}
     assert archive["id"].tolist() == ["image_folder/a.PNG", "image_folder/b.png", "image_folder/deep/c.png"]
     assert archive["embedding"].dtype == np.float32
     paths = archive["id"].tolist()
     expected = embeddings.of([image_store.open(path) for path in paths], paths)
-    assert expected.shape == (3, 1920)
+    assert expected.shape == (3, 2108)
     np.testing.assert_allclose(archive["embedding"], expected, rtol=1e-4, atol=1e-5)
 
 

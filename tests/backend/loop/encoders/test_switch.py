@@ -99,28 +99,28 @@ def test_a_version_of_an_earlier_release_predicts_until_the_switch(
     switched_project: Switched,
 ) -> None:
     services, registry = switched_project.services, switched_project.services.registry
-    earlier, both = services.predictors.shipped_encoder, services.encoders.shipped_name
-    assert find_target(services, switched_project.project).chosen_encoder == both
+    earlier, whole = services.predictors.shipped_encoder, services.encoders.shipped_name
+    assert find_target(services, switched_project.project).chosen_encoder == whole
     registry.promote(ID, switched_project.train(earlier))
     target = find_target(services, switched_project.project)
-    assert (target.current, target.chosen_encoder, target.spec, target.is_switch) == (earlier, both, "shipped", True)
+    assert (target.current, target.chosen_encoder, target.spec, target.is_switch) == (earlier, whole, "shipped", True)
     before = services.predictors.of(switched_project.project, label_config=CONFIG)
     assert before.extractor.dimension == 1280
     assert len(before.models) == 1
     pairs: set[tuple[str, str]] = set()
     lease = Lease("test", None)
     assert embed_ahead(
-        services, switched_project.project, switched_project.tasks, both, pairs_done=pairs, lease=lease
+        services, switched_project.project, switched_project.tasks, whole, pairs_done=pairs, lease=lease
     ).is_complete
-    candidate = switched_project.train(both)
+    candidate = switched_project.train(whole)
     (head,) = services.predictors.heads_of(ID, candidate, parse(CONFIG)).by_control.values()
     assert isinstance(head, EmbeddedHead)
-    assert head.encoder == both
+    assert head.encoder == whole
     verdict = switched_project.run_gate(candidate)
     assert verdict.goes_live
     registry.promote(ID, candidate, heads=verdict.heads)
     predictor = services.predictors.of(switched_project.project, label_config=CONFIG)
-    assert predictor.extractor.dimension == 1920
+    assert predictor.extractor.dimension == 2108
     (prediction,) = predictor.predict([PredictionTask(id=1, data=switched_project.tasks[0].data)])
     assert len(prediction.result) == 1
     assert not find_target(services, switched_project.project).is_switch
