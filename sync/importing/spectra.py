@@ -79,22 +79,22 @@ class SpectrumFolder:
         self._folder = folder
         self._by_stem: dict[str, list[Path]] = {}
         for path in sorted(folder.rglob("*")):
-            name = path.name.lower().removesuffix(PACKED)
-            if name.endswith(SUFFIXES) and path.is_file():
-                self._by_stem.setdefault(name.rpartition(".")[0], []).append(path)
+            if path.name.lower().removesuffix(PACKED).endswith(SUFFIXES) and path.is_file():
+                self._by_stem.setdefault(_stem(path.name), []).append(path)
 
     def attach(self, item: Item) -> Item:
         """Add the file of its spectrum to an item that has none.
 
-        It is the file that the column `spectrum` names, relative to the folder, else the one with the name of the image. If
-        several have this name, to read the spectrum fails.
+        It is the file that the column `spectrum` names, else, without such a name, the one with the name of the image. If there
+        is none, or several have the name of the image, to read the spectrum fails.
         """
         if item.read_spectrum is not None:
             return item
         name = item.data.get(SPECTRUM_KEY)
         data = {key: value for key, value in item.data.items() if key != SPECTRUM_KEY}
         if isinstance(name, str) and name.strip():
-            return replace(item, data=data, read_spectrum=partial(_read_named, self._folder, name.strip()))
+            namesakes = self._by_stem.get(_stem(name.strip()), [])
+            return replace(item, data=data, read_spectrum=partial(_read_named, self._folder, name.strip(), namesakes))
         paths = self._by_stem.get(stem_of(item.filename.lower()), [])
         return replace(item, data=data, read_spectrum=partial(_read_only, self._folder, paths))
 
@@ -174,6 +174,10 @@ def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:32]
 
 
+def _stem(name: str) -> str:
+    return Path(name).name.lower().removesuffix(PACKED).rpartition(".")[0]
+
+
 def _read_only(folder: Path, paths: Sequence[Path]) -> bytes:
     """Read the file of a galaxy's spectrum if there is exactly one."""
     if not paths:
@@ -188,12 +192,17 @@ def _refuse_name(name: str) -> bytes:
     raise SpectrumError(f"the column spectrum names {name}, but no folder of spectra is given with --spectra")
 
 
-def _read_named(folder: Path, name: str) -> bytes:
-    """Read a file below the folder; a table may come from others, and must not name files elsewhere."""
-    for path in (folder / name, folder / Path(name).name):
+def _read_named(folder: Path, name: str, namesakes: Sequence[Path]) -> bytes:
+    """Read a file below the folder; a table may come from others, and must not name files elsewhere.
+
+    The path starts at the folder or at the current one. A file of the same name in another folder may be another galaxy's.
+    """
+    for path in (folder / name, Path(name)):
         if path.resolve().is_relative_to(folder.resolve()) and path.is_file():
             return _read(path)
-    raise SpectrumError(f"there is no spectrum {name} below {folder}")
+    others = [str(path.relative_to(folder)) for path in namesakes if path.name == Path(name).name]
+    hint = f", only {' and '.join(others[:2])}: correct the column spectrum" if others else ""
+    raise SpectrumError(f"there is no spectrum {name} below {folder}{hint}")
 
 
 def _read(path: Path) -> bytes:
