@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from galaxyloop.images import Image, load_image, require_image
 
 if TYPE_CHECKING:
-    from backend.heads.restoration.fits_files import PsfOf
+    from backend.heads.structure.plane import PsfOf
 
 __all__ = ["Restored", "denoise", "restore"]
 
@@ -67,7 +67,7 @@ def restore(image: Image, psf: NDArray[Any] | None = None) -> Restored:
     if psf is None:
         return _restore(image, psf_of_plane)
     given_psf = make_psf(psf)
-    return _restore(image, lambda _plane, _header: given_psf)
+    return _restore(image, lambda _: given_psf)
 
 
 def denoise(image: Image) -> Restored:
@@ -77,7 +77,7 @@ def denoise(image: Image) -> Restored:
     --------
     >>> galaxyloop.denoise(galaxyloop.load_image("galaxy.fits")).values
     """
-    return _restore(image, lambda _plane, _header: None)
+    return _restore(image, lambda _: None)
 
 
 def _restore(image: Image, psf_of: PsfOf) -> Restored:

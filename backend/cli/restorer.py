@@ -5,17 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from backend.cli.psf_option import read_psf_option
 from backend.cli.startup import open_services_if_any
 from backend.cli.terminal import stop, wrong_call
 
 if TYPE_CHECKING:
-    import numpy as np
-    from astropy.io import fits
-    from numpy.typing import NDArray
-
-    from backend.heads.restoration.fits_files import PsfOf
     from backend.heads.restoration.picture import SharePlan
     from backend.heads.restoration.restorer import Restorer
+    from backend.heads.structure.plane import PlaneOfFile, PsfOf
     from backend.heads.structure.psf import Psf
     from backend.settings import Settings
     from sync.importing.importer import Companion
@@ -27,20 +24,7 @@ __all__ = [
     "open_companion",
     "open_restorer",
     "plan_shares",
-    "read_psf_option",
 ]
-
-
-def read_psf_option(path: Path) -> Psf:
-    """Read the PSF of an option `--psf`; end the command with a wrong call if it cannot be used."""
-    if not path.is_file():
-        wrong_call(f"there is no file {path}")
-    from backend.heads.structure.psf import PsfError, read_psf
-
-    try:
-        return read_psf(path)
-    except PsfError as error:
-        wrong_call(str(error))
 
 
 def check_psf_options(psf: Path | None, *, denoise: bool) -> None:
@@ -55,16 +39,18 @@ def choose_psf_source(psf: Path | None, *, denoise: bool) -> PsfOf:
     """Return the source of the PSF of each image: none with `--denoise`, else `--psf`, the header, or stars of the image."""
     check_psf_options(psf, denoise=denoise)
     if denoise:
-        return lambda _plane, _header: None
+        return lambda _: None
     if psf is not None:
-        given_psf = read_psf_option(psf)
-        return lambda _plane, _header: given_psf
+        given_psfs = read_psf_option(psf)
+        from backend.heads.structure.psf import psf_of_band
+
+        return lambda plane: psf_of_band(given_psfs, plane.place, bands=plane.count)
     from backend.heads.structure.psf import PsfError
     from backend.measurement.psf_choice import psf_of_plane
 
-    def find(plane: NDArray[np.floating], header: fits.Header) -> Psf:
+    def find(plane: PlaneOfFile) -> Psf:
         try:
-            return psf_of_plane(plane, header)
+            return psf_of_plane(plane)
         except PsfError as error:
             raise PsfError(f"{error}: give it with --psf, or --denoise to only remove noise") from error
 

@@ -6,11 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from astropy.io import fits
-from numpy.typing import NDArray
 
 from backend.heads.structure.measurement import NO_PSF
-from backend.heads.structure.psf import FWHM_CARDS, Psf, PsfError, gaussian_psf, psf_from_header, require_fit
+from backend.heads.structure.plane import PlaneOfFile
+from backend.heads.structure.psf import FWHM_CARDS, Psf, PsfError, gaussian_psf, psf_from_header, psf_of_band, require_fit
 from backend.measurement.science import ScienceImage
 from sync.errors.images import ImageError
 from sync.errors.sky import SkyError
@@ -47,13 +46,8 @@ def choose_psf(image: ScienceImage, options: PsfOptions) -> tuple[Psf | None, st
         If the given PSF is larger than the image, or the number of PSFs is not that of the bands.
     """
     if options.psfs:
-        if len(options.psfs) not in (1, image.bands):
-            raise ImageError(
-                f"the file of the PSF has {len(options.psfs)} PSFs, and the image {image.bands} bands: give one PSF, or one "
-                "for each band"
-            )
-        psf = options.psfs[image.place if len(options.psfs) > 1 else 0]
         try:
+            psf = psf_of_band(options.psfs, image.place, bands=image.bands)
             require_fit(psf, image.plane.shape)
         except PsfError as error:
             raise ImageError(str(error)) from error
@@ -84,15 +78,12 @@ def list_unused_widths(image: ScienceImage, options: PsfOptions, *, psf_source: 
     return tuple(sentences)
 
 
-def psf_of_plane(plane: NDArray[np.floating], header: fits.Header) -> Psf:
+def psf_of_plane(plane: PlaneOfFile) -> Psf:
     """Return the PSF of one plane of a FITS image from its header, or from its stars.
 
     Parameters
     ----------
-    plane : ndarray, shape (height, width)
-        Measured values; NaN for missing pixels.
-    header : Header
-        Header of the plane, with the cards of the primary header.
+    plane : PlaneOfFile
 
     Raises
     ------
@@ -100,10 +91,10 @@ def psf_of_plane(plane: NDArray[np.floating], header: fits.Header) -> Psf:
         If neither gives a PSF that fits into the image; the message has the reasons.
     """
     try:
-        scale = sky_in_file(header, None).pixel_scale_arcsec
+        scale = sky_in_file(plane.header, None).pixel_scale_arcsec
     except SkyError:
         scale = None
-    image = ScienceImage(plane.astype(np.float32), "", header=header, pixel_scale_arcsec=scale)
+    image = ScienceImage(plane.pixels.astype(np.float32), "", header=plane.header, pixel_scale_arcsec=scale)
     psf, reason = _first_of((_of_header, _of_stars), image, PsfOptions())
     if psf is None:
         raise PsfError(f"the PSF is not known: {reason}")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from astropy.io import fits
@@ -20,9 +20,10 @@ from sync.errors.sky import NoSkyError, SkyError
 from sync.geometry.shapes import Mask, Size
 from sync.images.cleaning import clean
 from sync.images.decode import decode, kind_of, unpack
+from sync.images.fits.card_values import quote_unusable, read_number
 from sync.images.fits.reader import FitsBands, read_bands
 from sync.images.sky import sky_in_file
-from sync.images.zero_point import find_zero_point
+from sync.images.zero_point import explain_unused_zero_point, find_zero_point
 from sync.sky.celestial import CelestialSky
 
 __all__ = ["DISPLAY_BAND", "ScienceImage", "flip_rows", "read_science"]
@@ -32,6 +33,7 @@ DISPLAY_BAND = "display"
 LARGEST_PIXEL_ARCSEC = 600.0
 """Larger pixels show no galaxy; a header whose matrix is 0 or missing has pixels of one degree."""
 COUNTS = frozenset({"adu", "count", "counts", "ct", "dn"})
+GAIN_CARDS = ("GAIN", "EGAIN")
 ELECTRONS = frozenset({"electron", "electrons", "e-", "e"})
 
 
@@ -139,8 +141,8 @@ def read_science(content: bytes, *, max_pixels: int, band: str = "") -> ScienceI
         pixel_scale_arcsec=_scale(sky),
         sky=sky,
         header=_merge(primary, bands.header),
-        problems=(*problems, *pixel_problems),
-        place=index if len(bands.planes) > 1 else place,
+        problems=(*problems, *_unused_cards(_with_unit(bands, unit), primary, unit=unit), *pixel_problems),
+        place=bands.places[index] if len(bands.planes) > 1 else place,
         bands=max(count, len(bands.planes)),
     )
 
@@ -168,11 +170,11 @@ def _find_sky(bands: FitsBands, file: bytes) -> tuple[CelestialSky | None, tuple
 
 def _unit_of_band(bands: FitsBands, index: int) -> str:
     units = [unit.strip() for unit in bands.unit.split(",")]
-    return units[index] if len(units) == len(bands.planes) else units[0] if len(units) == 1 else ""
+    return units[bands.places[index]] if len(units) == len(bands.planes) else units[0] if len(units) == 1 else ""
 
 
 def _with_unit(bands: FitsBands, unit: str) -> FitsBands:
-    return FitsBands(bands.planes, bands.header, bands.names, "" if unit == "?" else unit, None, is_rgb=False)
+    return replace(bands, unit="" if unit == "?" else unit, weights=None)
 
 
 def _gain(unit: str, *headers: fits.Header) -> float | None:
@@ -182,8 +184,19 @@ def _gain(unit: str, *headers: fits.Header) -> float | None:
         return 1.0
     if name not in COUNTS:
         return None
-    values = (header.get(card) for header in headers for card in ("GAIN", "EGAIN"))
-    return next((float(value) for value in values if _is_positive(value)), None)
+    values = (read_number(header, card) for header in headers for card in GAIN_CARDS)
+    return next((value for value in values if value is not None and value > 0), None)
+
+
+def _unused_cards(bands: FitsBands, primary: fits.Header, *, unit: str) -> tuple[str, ...]:
+    """Return a sentence for the zero point, the gain and the saturation level of the header where they cannot be used."""
+    headers = bands.header, primary
+    sentences = [explain_unused_zero_point(bands, primary)]
+    needs_gain = unit.strip().lower() in COUNTS and _gain(unit, *headers) is None
+    for cards, title, is_needed in ((GAIN_CARDS, "gain", needs_gain), (("SATURATE",), "saturation level", True)):
+        if is_needed and (bad_cards := quote_unusable(headers, cards, lambda value: value > 0)):
+            sentences.append(f"the {title} of the header is not used: {bad_cards}")
+    return tuple(sentence for sentence in sentences if sentence)
 
 
 def _valid_pixels(plane: NDArray[np.floating], *headers: fits.Header) -> tuple[NDArray[np.float32], tuple[str, ...]]:
@@ -191,8 +204,8 @@ def _valid_pixels(plane: NDArray[np.floating], *headers: fits.Header) -> tuple[N
     values = np.array(plane, np.float32)  # a copy, in native byte order
     values[~np.isfinite(values)] = np.nan
     values[np.isnan(clean(plane))] = np.nan  # padding; the values that `clean` changes are kept
-    levels = (header.get("SATURATE") for header in headers)
-    level = next((float(value) for value in levels if _is_positive(value)), None)
+    levels = (read_number(header, "SATURATE") for header in headers)
+    level = next((value for value in levels if value is not None and value > 0), None)
     is_saturated = np.zeros(values.shape, bool) if level is None else values >= level
     values[is_saturated] = np.nan
     if np.isnan(values).all():

@@ -12,7 +12,7 @@ from astropy.table import Table
 
 from backend.heads.structure.measure import measure_structure
 from backend.heads.structure.measurement import PROFILE, Cutout
-from backend.heads.structure.psf import read_psf
+from backend.heads.structure.psf import read_psfs
 
 __all__ = ["hst_table"]
 
@@ -54,5 +54,5 @@ def _cutout(folder: Path, row: Any) -> Cutout:
     middle = segments[y - 2 : y + 3, x - 2 : x + 3]
     number = np.bincount(middle[middle > 0]).argmax() if middle.any() else 0
     is_object = (segments == number) & (number > 0)
-    psf = read_psf(folder / row["psf"])
+    (psf,) = read_psfs(folder / row["psf"])
     return Cutout(image, is_object, (segments > 0) & ~is_object, psf, None, PIXEL_ARCSEC, ZERO_POINT)

@@ -23,7 +23,7 @@ from sync.images.fits.parts import Part, parts_of
 from sync.images.fits.reader import FitsBands, read_bands
 from sync.images.fits_extraction import pick_extension, split_images
 from sync.images.sky import describe_sky
-from sync.images.zero_point import find_zero_point
+from sync.images.zero_point import explain_unused_zero_point, find_zero_point
 
 __all__ = ["InspectedImage", "Inspection", "draw", "inspect_image"]
 
@@ -188,6 +188,7 @@ def _image(bands: FitsBands, file: bytes, word: str, stretch: str) -> InspectedI
     with fits.open(io.BytesIO(file), memmap=False) as hdus:
         primary = hdus[0].header.copy()
     zero_point, source = find_zero_point(bands, primary)
+    unused_zero_point = explain_unused_zero_point(bands, primary)
     shown_as = "none: red, green and blue of 8 bits are displayed unchanged" if bands.is_rgb else stretch
     sky, problems = describe_sky(bands.header, file, bands.planes.shape[1:])
     return InspectedImage(
@@ -200,7 +201,7 @@ def _image(bands: FitsBands, file: bytes, word: str, stretch: str) -> InspectedI
         source,
         shown_as,
         sky,
-        (*problems, *_pixel_problems(bands)),
+        (*problems, *([unused_zero_point] if unused_zero_point else []), *_pixel_problems(bands)),
     )
 
 

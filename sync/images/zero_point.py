@@ -6,12 +6,14 @@ import math
 
 from astropy.io import fits
 
+from sync.images.fits.card_values import quote_unusable, read_number
 from sync.images.fits.reader import FitsBands
 
-__all__ = ["find_zero_point", "is_zero_point"]
+__all__ = ["explain_unused_zero_point", "find_zero_point", "is_zero_point"]
 
 ZERO_POINTS = ("MAGZERO", "MAGZPT", "MAGZP", "ZP", "PHOTZPT", "ABMAG0", "ZEROPNT")
 """Header cards with the magnitude of one unit."""
+FLUX_CARDS = "PHOTFLAM and PHOTPLAM"
 UNIT_ZERO_POINTS = {"nanomaggy": 22.5, "nmgy": 22.5, "maggy": 0.0, "jy": 8.9, "ujy": 23.9, "mjy": 16.4, "njy": 31.4}
 """Units and their AB magnitudes."""
 
@@ -28,12 +30,12 @@ def find_zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | Non
     """Return the AB magnitude of one unit, and the header card or unit that gives it."""
     for header in (bands.header, primary):
         for name in ZERO_POINTS:
-            value = _number(header, name)
+            value = read_number(header, name)
             if value is not None and is_zero_point(value):
                 return value, name
-        flux, pivot = _number(header, "PHOTFLAM"), _number(header, "PHOTPLAM")
+        flux, pivot = read_number(header, "PHOTFLAM"), read_number(header, "PHOTPLAM")
         if flux and pivot and flux > 0 and pivot > 0:  # HST: erg/s/cm2/Angstrom per unit/s, and the pivot wavelength
-            return -2.5 * math.log10(flux) - 5 * math.log10(pivot) - 2.408, "PHOTFLAM and PHOTPLAM"
+            return -2.5 * math.log10(flux) - 5 * math.log10(pivot) - 2.408, FLUX_CARDS
     unit = bands.unit.strip().lower().removesuffix("s")
     unit = {"nanomaggie": "nanomaggy", "maggie": "maggy"}.get(unit, unit)
     if unit in UNIT_ZERO_POINTS and not (unit == "mjy" and bands.unit.strip().startswith("M")):
@@ -41,10 +43,9 @@ def find_zero_point(bands: FitsBands, primary: fits.Header) -> tuple[float | Non
     return None, ""
 
 
-def _number(header: fits.Header, name: str) -> float | None:
-    try:
-        value = header.get(name)
-    except (fits.VerifyError, ValueError):
-        return None
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and math.isfinite(value) else None
+def explain_unused_zero_point(bands: FitsBands, primary: fits.Header) -> str:
+    """Return the sentence that quotes cards of a zero point that cannot be used; empty without any, or if another card is."""
+    if find_zero_point(bands, primary)[1] in (*ZERO_POINTS, FLUX_CARDS):
+        return ""
+    bad_cards = quote_unusable((bands.header, primary), ZERO_POINTS, is_zero_point)
+    return f"the zero point of the header is not used: {bad_cards}" if bad_cards else ""

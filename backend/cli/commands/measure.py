@@ -13,6 +13,7 @@ import typer
 from backend.cli.engine import Engine, EngineOption, RayAddress, check_engine
 from backend.cli.output import open_output, reject_input
 from backend.cli.progress import track_rate
+from backend.cli.psf_option import read_psf_option
 from backend.cli.startup import read_settings
 from backend.cli.terminal import (
     Extension,
@@ -28,7 +29,6 @@ from backend.cli.terminal import (
 )
 
 if TYPE_CHECKING:
-    from backend.heads.structure.psf import Psf
     from backend.measurement.model_folder import ModelFolder
     from backend.measurement.worker import FileResult, MeasurementJob, MeasureOptions
     from sync.importing.inputs.images import InputImages
@@ -105,7 +105,7 @@ def measure(
     if zero_point is not None and not is_zero_point(zero_point):
         wrong_call(f"--zero-point {zero_point:g} is a placeholder and no zero point: leave it out, and there is no magnitude")
     options = MeasureOptions(
-        psf=PsfOptions(() if psf is None else _read_psfs(psf), seeing_arcsec),
+        psf=PsfOptions(() if psf is None else read_psf_option(psf), seeing_arcsec),
         band=band,
         extension=extension,
         pixel_scale_arcsec=pixel_scale_arcsec,
@@ -174,12 +174,3 @@ def _open_engine(engine: Engine, ray_address: str | None, options: MeasureOption
 
     with open_cluster(ray_address) as cluster:
         yield lambda jobs: cluster.map(MeasureWorker, options, jobs)
-
-
-def _read_psfs(path: Path) -> tuple[Psf, ...]:
-    from backend.heads.structure.psf import PsfError, read_psfs
-
-    try:
-        return read_psfs(path)
-    except PsfError as error:
-        wrong_call(str(error))

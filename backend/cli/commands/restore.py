@@ -16,8 +16,9 @@ from backend.cli.terminal import Extension, ImagePaths, Limit, console, end_with
 from backend.registry.records import MAX_ID
 
 if TYPE_CHECKING:
-    from backend.heads.restoration.fits_files import PsfOf, RestoredFile
+    from backend.heads.restoration.fits_files import RestoredFile
     from backend.heads.restoration.restorer import Restorer
+    from backend.heads.structure.plane import PsfOf
     from backend.settings import Settings
     from sync.importing.inputs.item import Item
 
@@ -28,7 +29,10 @@ def restore(
     paths: ImagePaths,
     output: Annotated[Path, typer.Option(help="FITS file to write, .fits; a folder for several images.")],
     psf: Annotated[
-        Path | None, typer.Option(metavar="FITS", help="PSF of the images, on their pixel scale; default: header, stars.")
+        Path | None,
+        typer.Option(
+            metavar="FITS", help="PSF on the pixel scale of the images, or one for each band; default: header, stars."
+        ),
     ] = None,
     denoise: Annotated[bool, typer.Option("--denoise", help="Only remove noise, at the resolution of the image.")] = False,
     project: Annotated[

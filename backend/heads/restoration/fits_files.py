@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 from importlib.metadata import version
 from typing import Any
@@ -14,19 +14,20 @@ from numpy.typing import NDArray
 
 from backend.heads.restoration.restorer import Restoration, Restorer
 from backend.heads.restoration.target import TARGET_FWHM_PX
-from backend.heads.structure.psf import FWHM_CARDS, Psf, PsfError
+from backend.heads.structure.plane import PlaneOfFile, PsfOf
+from backend.heads.structure.psf import FWHM_CARDS, PsfError
 from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpack
+from sync.images.fits.card_values import quote_unusable, read_number
 from sync.images.fits.reader import image_hdus, read_bands
 
-__all__ = ["UNCERTAINTY", "PsfOf", "RestoredFile", "restore_file", "saturation_in"]
+__all__ = ["UNCERTAINTY", "RestoredFile", "restore_file", "saturation_in"]
 
-PsfOf = Callable[[NDArray[np.floating], fits.Header], Psf | None]
-"""Returns the PSF of a plane with a header, None to only remove noise; raises PsfError."""
 UNCERTAINTY = "UNCERT"
 """Name of the extension with the standard deviations."""
 OUTDATED_CARDS = ("BSCALE", "BZERO", "BLANK", "CHECKSUM", "DATASUM", "DATAMIN", "DATAMAX")
 """Cards on stored values, which are other ones in the restored file."""
+SATURATE = "SATURATE"
 PLANE_AXES, CUBE_AXES = 2, 3
 PSF_ORIGINS = {
     "given": "given",
@@ -81,10 +82,12 @@ def restore_file(content: bytes, restorer: Restorer, psf_of: PsfOf, *, psf_name:
     read_bands(data, max_pixels=max_pixels)  # rejects damaged files and files with several images
     with fits.open(io.BytesIO(data), memmap=False, uint=False) as file:
         images = image_hdus(file)
-        parts, planes = [], []
+        parts: list[Any] = []
+        planes: list[Restoration] = []
+        count = sum(math.prod(image.shape[:-2]) for image in images)
         for number, image in enumerate(images):
             header = _merge(image, primary=file[0].header if image is not file[0] else None)
-            results = _restore_planes(image, header, restorer, psf_of)
+            results = _restore_planes(image, header, restorer, psf_of, first=len(planes), count=count)
             planes += results
             _describe(header, results, share=restorer.share, psf_name=psf_name)
             shape = image.shape
@@ -100,7 +103,10 @@ def restore_file(content: bytes, restorer: Restorer, psf_of: PsfOf, *, psf_name:
         return RestoredFile(_bytes_of(parts), planes)
 
 
-def _restore_planes(image: Any, header: fits.Header, restorer: Restorer, psf_of: PsfOf) -> list[Restoration]:
+def _restore_planes(
+    image: Any, header: fits.Header, restorer: Restorer, psf_of: PsfOf, *, first: int, count: int
+) -> list[Restoration]:
+    """Restore the planes of an image, of which the first one is at the place `first` of the `count` planes of the file."""
     if image.header["BITPIX"] == 8:
         raise ImageError("the FITS image holds 8-bit values, which are displayed brightness: give measured values")
     shape = tuple(side for side in image.shape if side > 1)
@@ -111,7 +117,8 @@ def _restore_planes(image: Any, header: fits.Header, restorer: Restorer, psf_of:
     results = []
     for number, plane in enumerate(planes, 1):
         try:
-            results.append(restorer.restore(plane, psf_of(plane, header), saturation=saturation))
+            psf = psf_of(PlaneOfFile(plane, header, first + number - 1, count))
+            results.append(restorer.restore(plane, psf, saturation=saturation))
         except (ImageError, PsfError) as error:
             if len(planes) == 1:
                 raise ImageError(str(error)) from error
@@ -144,6 +151,8 @@ def _describe(header: fits.Header, results: list[Restoration], *, share: float, 
     header.add_history(f"galaxyloop {version('galaxyloop')}: {work}; noise of the input {noise}")
     if missing:
         header.add_history(f"galaxyloop: {missing} pixels without a value are NaN, {saturated_count} of them were saturated")
+    if bad_cards := quote_unusable((header,), (SATURATE,), lambda value: value > 0):
+        header.add_history(f"galaxyloop: the saturation level of the header was not used: {bad_cards}")
     if share < 1:
         header.add_history(f"galaxyloop: {share:g} of the correction of the network was applied, as annotators accepted it")
 
@@ -156,9 +165,9 @@ def _bare(header: fits.Header) -> fits.Header:
 
 
 def saturation_in(header: fits.Header) -> float | None:
-    """Return the brightness from which pixels are saturated, of the card SATURATE; None without a number."""
-    value = header.get("SATURATE")
-    return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    """Return the brightness from which pixels are saturated, of the card SATURATE; None without a positive number."""
+    value = read_number(header, SATURATE)
+    return value if value is not None and value > 0 else None
 
 
 def _bytes_of(parts: list[Any]) -> bytes:

@@ -11,9 +11,10 @@ from dataclasses import dataclass, field
 import numpy as np
 from astropy.io import fits
 
-from backend.heads.restoration.fits_files import PsfOf, saturation_in
+from backend.heads.restoration.fits_files import saturation_in
 from backend.heads.restoration.restorer import Restoration, Restorer
 from backend.heads.restoration.share import SHARES, SHIPPED_SHARE
+from backend.heads.structure.plane import PlaneOfFile, PsfOf
 from backend.heads.structure.psf import PsfError
 from sync.errors.images import ImageError
 from sync.images.decode import kind_of, unpack
@@ -119,8 +120,10 @@ class RestoredPicture:
         try:
             with self.one_at_a_time:
                 return [
-                    restorer.restore(plane, self.psf_of(plane, header), saturation=saturation_in(header))
-                    for plane, header in zip(bands.planes, cards, strict=True)
+                    restorer.restore(
+                        plane, self.psf_of(PlaneOfFile(plane, header, place, len(cards))), saturation=saturation_in(header)
+                    )
+                    for plane, header, place in zip(bands.planes, cards, bands.places, strict=True)
                 ]
         except PsfError as error:
             raise ImageError(str(error)) from error

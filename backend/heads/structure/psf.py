@@ -7,6 +7,7 @@ averaged over pixels as well.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from scipy import special
 from backend.heads.structure.psf_sky import find_sky
 from sync.errors.images import ImageError
 from sync.images.decode import unpack
+from sync.images.fits.card_values import quote_unusable, read_number
 from sync.images.fits.opening import open_fits
 
 __all__ = [
@@ -27,7 +29,7 @@ __all__ = [
     "gaussian_psf",
     "make_psf",
     "psf_from_header",
-    "read_psf",
+    "psf_of_band",
     "read_psfs",
     "require_fit",
 ]
@@ -124,18 +126,18 @@ def make_psf(pixels: NDArray[np.floating], source: str = "given") -> Psf:
     return Psf(square, source)
 
 
-def read_psf(path: Path) -> Psf:
-    """Read the only PSF of a FITS file.
+def psf_of_band(psfs: Sequence[Psf], place: int, *, bands: int) -> Psf:
+    """Return the PSF of one band from those of `read_psfs`: the only one, or that at the place of the band in its file.
 
     Raises
     ------
     PsfError
-        As `read_psfs`, and if the file has several PSFs.
+        If there are several PSFs, and not one for each of the `bands`.
     """
-    psfs = read_psfs(path)
-    if len(psfs) > 1:
-        raise PsfError(f"{path} has {len(psfs)} PSFs, one for each band, and one is needed")
-    return psfs[0]
+    if len(psfs) not in (1, bands):
+        count = "1 band" if bands == 1 else f"{bands} bands"
+        raise PsfError(f"the file of the PSF has {len(psfs)} PSFs, and the image {count}: give one PSF, or one for each band")
+    return psfs[place if len(psfs) > 1 else 0]
 
 
 def read_psfs(source: Path | bytes) -> tuple[Psf, ...]:
@@ -213,23 +215,24 @@ def psf_from_header(header: fits.Header, *, pixel_scale_arcsec: float | None) ->
         If the header has no card of `FWHM_CARDS` with a positive number, or its unit needs a pixel scale that is unknown.
     """
     name, fwhm, unit = _fwhm_in_header(header)
-    if unit == PIXELS:
-        return gaussian_psf(fwhm, source="header")
-    if pixel_scale_arcsec is None or not pixel_scale_arcsec > 0:
+    if unit == ARCSEC and (pixel_scale_arcsec is None or not pixel_scale_arcsec > 0):
         raise PsfError(f"the header gives {name} = {fwhm} arcsec, and the pixel scale is unknown")
-    return gaussian_psf(fwhm / pixel_scale_arcsec, source="header")
+    try:
+        return gaussian_psf(fwhm / (pixel_scale_arcsec or 1) if unit == ARCSEC else fwhm, source="header")
+    except PsfError as error:
+        raise PsfError(f"the header gives {name} = {fwhm:g} {unit}: {error}") from error
 
 
 def _fwhm_in_header(header: fits.Header) -> tuple[str, float, str]:
     """Return the card, value and unit ("arcsec" or "pixels") of the FWHM in a header; raise PsfError if there is none."""
     for name, usual_unit in FWHM_CARDS.items():
-        if name not in header:
+        value = read_number(header, name)
+        if value is None or value <= 0:
             continue
-        value, comment = header[name], header.comments[name].lower()
-        if isinstance(value, bool) or not isinstance(value, int | float) or not (math.isfinite(value) and value > 0):
-            continue
-        unit = ARCSEC if "arcs" in comment else PIXELS if "pix" in comment else usual_unit
-        return name, float(value), unit
+        comment = header.comments[name].lower()
+        return name, value, ARCSEC if "arcs" in comment else PIXELS if "pix" in comment else usual_unit
+    if bad_cards := quote_unusable((header,), tuple(FWHM_CARDS), lambda value: value > 0):
+        raise PsfError(f"the header gives {bad_cards}, and the FWHM of a star is a positive number")
     raise PsfError(f"the header has none of the cards {', '.join(FWHM_CARDS)} with a positive number")
 
 

@@ -48,6 +48,8 @@ class FitsBands:
     is_rgb : bool
         Whether the file is a colour image that is already stretched: three 8-bit planes in the order red, green, blue, blended
         with black if the file has transparency.
+    places : tuple of int
+        Place of each plane in the file, from 0: colours and bands named as such are put into one order.
     """
 
     planes: NDArray[np.floating]
@@ -56,6 +58,7 @@ class FitsBands:
     unit: str
     weights: list[float] | None
     is_rgb: bool
+    places: tuple[int, ...]
 
     def to_rgb(self) -> NDArray[np.float32]:
         """Return the colours if `is_rgb`, shape (height, width, 3), in [0, 1], with the rows as in the file."""
@@ -142,13 +145,15 @@ def _bands(primary: fits.Header, images: list[Any], parts: Sequence[Part], max_p
             planes = planes[list(order[::-1])]
         if len(planes) == 4:
             planes = planes[:3] * (planes[3] / np.float32(255))
-        return FitsBands(planes, header, names, unit, None, is_rgb=True)
+        return FitsBands(planes, header, names, unit, None, is_rgb=True, places=tuple(range(len(planes))))
     if are_colours:
-        planes, names = planes[2::-1], names[2::-1] or tuple(name.lower() for name in COLOUR_NAMES[0])
-        return FitsBands(planes, header, names, unit, [1.0] * len(planes), is_rgb=False)
+        places = tuple(range(len(planes)))[2::-1]
+        names = names[2::-1] or tuple(name.lower() for name in COLOUR_NAMES[0])
+        return FitsBands(planes[2::-1], header, names, unit, [1.0] * len(places), is_rgb=False, places=places)
+    places = tuple(range(len(planes))) if order is None else order
     if order is not None:
         planes, names = planes[list(order)], tuple(names[index] for index in order)
-    return FitsBands(planes, header, names, unit, _weights(primary, len(planes)), is_rgb=False)
+    return FitsBands(planes, header, names, unit, _weights(primary, len(planes)), is_rgb=False, places=places)
 
 
 def _colour_order(names: Sequence[str]) -> tuple[int, ...] | None:

@@ -22,6 +22,18 @@ MakeFits = Callable[..., bytes]
 PIXELS = 10**6
 
 
+def test_a_band_that_is_put_into_another_order_keeps_its_place_in_the_file() -> None:
+    """The bands of a cube called RED, GREEN and BLUE are read as blue, green and red."""
+    cards = {"BAND0": "RED", "BAND1": "GREEN", "BAND2": "BLUE", "BUNIT0": "Jy", "BUNIT1": "mJy", "BUNIT2": "uJy"}
+    cube = np.random.default_rng(0).normal(size=(3, 20, 20)).astype(np.float32) + np.arange(3)[:, None, None] * 100
+    content = io.BytesIO()
+    fits.PrimaryHDU(cube, fits.Header(cards)).writeto(content)
+    for place, (band, unit) in enumerate((("RED", "Jy"), ("GREEN", "mJy"), ("BLUE", "uJy"))):
+        image = read_science(content.getvalue(), max_pixels=10**6, band=band)
+        assert (image.place, image.bands, image.unit) == (place, 3, unit)
+        assert np.median(image.plane) == pytest.approx(100 * place, abs=1)
+
+
 def read(content: bytes, **more: Any) -> ScienceImage:
     return read_science(content, max_pixels=PIXELS, **more)
 

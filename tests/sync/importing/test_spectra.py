@@ -100,11 +100,11 @@ def test_several_files_of_one_name_are_not_chosen_from(spectra: Path) -> None:
 
 def test_a_named_spectrum_is_not_that_of_another_folder(spectra: Path) -> None:
     """A table with `plates/g1.csv` must not get `g1.csv`, which may be another galaxy's."""
-    (given,) = attach_spectra([item("a.png", png, spectrum="plates/g1.csv")], spectra)
-    assert given.read_spectrum is not None
+    (spectrum_item,) = attach_spectra([item("a.png", png, spectrum="plates/g1.csv")], spectra)
+    assert spectrum_item.read_spectrum is not None
     sentence = f"there is no spectrum plates/g1.csv below {spectra}, only g1.csv: correct the column spectrum"
     with pytest.raises(ImageError, match=re.escape(sentence)):
-        given.read_spectrum()
+        spectrum_item.read_spectrum()
 
 
 @pytest.mark.parametrize("name", ["plates/spec-7.csv", "spectra/plates/spec-7.csv", "./spectra/plates/spec-7.csv"])
@@ -112,9 +112,9 @@ def test_a_path_starts_at_the_folder_of_spectra_or_at_the_current_one(
     spectra: Path, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     monkeypatch.chdir(spectra.parent)
-    (given,) = attach_spectra([item("a.png", png, spectrum=name)], Path("spectra"))
-    assert given.read_spectrum is not None
-    assert given.read_spectrum() == SPECTRUM
+    (spectrum_item,) = attach_spectra([item("a.png", png, spectrum=name)], Path("spectra"))
+    assert spectrum_item.read_spectrum is not None
+    assert spectrum_item.read_spectrum() == SPECTRUM
 
 
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:

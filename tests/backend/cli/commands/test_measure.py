@@ -73,6 +73,19 @@ def test_the_psf_of_a_file_is_used(run: Run, galaxy: Path, tmp_path: Path) -> No
     assert row["psf"] == "given"
 
 
+@pytest.mark.slow
+def test_cards_that_cannot_be_used_are_quoted(run: Run, galaxy: Path) -> None:
+    cards = {"MAGZERO": "n/a", "SEEING": -1.0, "SATURATE": 0, "BUNIT": "adu", "GAIN": "two"}
+    fits.writeto("cards.fits", fits.getdata(galaxy), fits.Header(cards))
+    result = run("measure", "cards.fits", "--catalogue", "a.csv", "--no-indices")
+    assert result.exit_code == 0, result.output
+    assert "the zero point of the header is not used: MAGZERO = 'n/a'" in result.stderr
+    assert "the width of a star in the header is not used: the header gives SEEING = -1.0" in result.stderr
+    assert "the saturation level of the header is not used: SATURATE = 0" in result.stderr
+    assert "the gain of the header is not used: GAIN = 'two'" in result.stderr
+    assert "note: the zero point of the header is not used: MAGZERO = 'n/a'" in run("inspect", "cards.fits").stdout
+
+
 def test_a_psf_that_is_larger_than_an_image_leaves_the_image_out(run: Run, galaxy: Path, tmp_path: Path) -> None:
     fits.PrimaryHDU(gaussian_psf(80.0).pixels).writeto(tmp_path / "psf.fits")
     result = run("measure", galaxy, "--catalogue", "a.csv", "--psf", "psf.fits")

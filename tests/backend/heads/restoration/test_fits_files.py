@@ -43,7 +43,7 @@ def file_of(*parts: fits.PrimaryHDU | fits.ImageHDU) -> bytes:
 
 
 def restore_content(content: bytes, restorer: Restorer, psf: Psf | None = PSF) -> fits.HDUList:
-    result = restore_file(content, restorer, lambda _plane, _header: psf, psf_name="star.fits", max_pixels=10**6)
+    result = restore_file(content, restorer, lambda _: psf, psf_name="star.fits", max_pixels=10**6)
     return fits.open(io.BytesIO(result.content))
 
 
@@ -113,14 +113,14 @@ def test_missing_pixels_are_counted_in_the_history(restorer: Restorer) -> None:
 )
 def test_other_files_are_refused(restorer: Restorer, content: bytes, reason: str) -> None:
     with pytest.raises(ImageError, match=reason):
-        restore_file(content, restorer, lambda _plane, _header: PSF, psf_name="", max_pixels=10**6)
+        restore_file(content, restorer, lambda _: PSF, psf_name="", max_pixels=10**6)
 
 
 def test_each_plane_has_the_psf_of_its_own_header(restorer: Restorer) -> None:
     widths = {"G": 3.0, "R": 4.0}
     parts = [fits.ImageHDU(noise(32, 24), fits.Header({"FWHM": width}), name=band) for band, width in widths.items()]
     content = file_of(fits.PrimaryHDU(), *parts)
-    psf_of = lambda _plane, cards: gaussian_psf(cards["FWHM"], source="header")  # noqa: E731
+    psf_of = lambda plane: gaussian_psf(plane.header["FWHM"], source="header")  # noqa: E731
     planes = restore_file(content, restorer, psf_of, psf_name="", max_pixels=10**6).planes
     assert [plane.psf_fwhm_px for plane in planes] == pytest.approx([3.0, 4.0], rel=0.05)
     assert {plane.psf_source for plane in planes} == {"header"}
@@ -129,7 +129,7 @@ def test_each_plane_has_the_psf_of_its_own_header(restorer: Restorer) -> None:
 def test_the_history_names_the_psfs_source_and_the_share_of_the_correction(restorer: Restorer) -> None:
     content = file_of(fits.PrimaryHDU(noise(32, 32)))
     psf = gaussian_psf(3.0, source="stars")
-    result = restore_file(content, restorer.with_share(0.5), lambda _plane, _header: psf, psf_name="", max_pixels=10**6)
+    result = restore_file(content, restorer.with_share(0.5), lambda _: psf, psf_name="", max_pixels=10**6)
     history = "".join(fits.getheader(io.BytesIO(result.content))["HISTORY"])
     assert "of the stars in the image" in history
     assert "0.5 of the correction" in history

@@ -16,6 +16,7 @@ from backend.heads.restoration.convolutional import ConvolutionalConfig
 from backend.heads.restoration.network import Restoring
 from backend.heads.restoration.picture import RestoredPicture, SharePlan
 from backend.heads.restoration.restorer import Restorer
+from backend.heads.structure.plane import PlaneOfFile
 from backend.heads.structure.psf import Psf, gaussian_psf
 from sync.errors.images import ImageError
 from sync.images.display import display
@@ -26,7 +27,7 @@ BANDS = {"G": 3.0, "R": 3.5, "Z": 4.0}
 def picture_of(psf: Psf | None = None, *, stretch: str = "lupton", plan: SharePlan | None = None) -> RestoredPicture:
     torch.manual_seed(0)
     restorer = Restorer(Restoring(ConvolutionalConfig(widths=(8,), blocks=1)), fingerprint="ab12")
-    return RestoredPicture(restorer, lambda _plane, _header: psf, stretch, max_pixels=10**6, plan=plan or SharePlan())
+    return RestoredPicture(restorer, lambda _: psf, stretch, max_pixels=10**6, plan=plan or SharePlan())
 
 
 def file_of(image: np.ndarray) -> bytes:
@@ -78,9 +79,9 @@ def test_half_of_the_judged_pictures_have_another_share_than_the_live_one() -> N
 def test_the_seeing_is_read_from_the_header_of_each_band() -> None:
     widths = {}
 
-    def psf_of(plane: np.ndarray, header: fits.Header) -> Psf:
-        widths[header["EXTNAME"]] = header["FWHM"]
-        return gaussian_psf(header["FWHM"])
+    def psf_of(plane: PlaneOfFile) -> Psf:
+        widths[plane.header["EXTNAME"]] = plane.header["FWHM"]
+        return gaussian_psf(plane.header["FWHM"])
 
     parts = [fits.ImageHDU(galaxy(1)[0].astype(np.float32), fits.Header({"FWHM": fwhm}), band) for band, fwhm in BANDS.items()]
     content = io.BytesIO()

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import re
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from astropy.io import fits
 
-from backend.heads.structure.psf import PsfError, gaussian_psf, make_psf, psf_from_header, read_psf, read_psfs, require_fit
+from backend.heads.structure.psf import PsfError, gaussian_psf, make_psf, psf_from_header, psf_of_band, read_psfs, require_fit
 from backend.heads.structure.star_psf import psf_from_stars
 
 
@@ -82,15 +84,15 @@ def test_psf_larger_than_the_image_is_rejected_but_its_faint_wings_may_be() -> N
 
 def test_psf_of_a_file_is_read_and_a_table_is_rejected(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "psf.fits", gaussian_psf(2.5).pixels * 40)
-    assert read_psf(tmp_path / "psf.fits").pixels == pytest.approx(gaussian_psf(2.5).pixels)
+    assert read_psfs(tmp_path / "psf.fits")[0].pixels == pytest.approx(gaussian_psf(2.5).pixels)
     fits.BinTableHDU.from_columns([fits.Column("a", "E", array=[1.0])]).writeto(tmp_path / "table.fits")
     with pytest.raises(PsfError, match=r"table\.fits: the file has no image"):
-        read_psf(tmp_path / "table.fits")
+        read_psfs(tmp_path / "table.fits")
     (tmp_path / "text.fits").write_text("not FITS")
     with pytest.raises(PsfError, match=r"text\.fits: the file of the PSF is not a FITS file$"):
-        read_psf(tmp_path / "text.fits")
+        read_psfs(tmp_path / "text.fits")
     with pytest.raises(PsfError, match=r"missing\.fits: the file of the PSF cannot be read: No such file or directory$"):
-        read_psf(tmp_path / "missing.fits")
+        read_psfs(tmp_path / "missing.fits")
 
 
 def test_psf_that_claims_many_pixels_is_rejected_by_its_header() -> None:
@@ -115,9 +117,29 @@ def test_psf_in_a_codec_that_can_crash_the_process_is_rejected() -> None:
 
 def test_a_cube_has_a_psf_for_each_band(tmp_path: Path) -> None:
     fits.writeto(tmp_path / "psf.fits", np.stack([gaussian_psf(2.5).pixels, gaussian_psf(2.4).pixels]))
-    assert [psf.fwhm_px for psf in read_psfs(tmp_path / "psf.fits")] == pytest.approx([2.5, 2.4], rel=0.01)
-    with pytest.raises(PsfError, match="has 2 PSFs, one for each band"):
-        read_psf(tmp_path / "psf.fits")
+    psfs = read_psfs(tmp_path / "psf.fits")
+    assert [psf_of_band(psfs, place, bands=2).fwhm_px for place in (0, 1)] == pytest.approx([2.5, 2.4], rel=0.01)
+    assert psf_of_band(psfs[:1], 4, bands=5) is psfs[0]
+    for bands, count in ((1, "1 band"), (3, "3 bands")):
+        with pytest.raises(PsfError, match=f"has 2 PSFs, and the image {count}: give one PSF, or one for each band"):
+            psf_of_band(psfs, 0, bands=bands)
+
+
+@pytest.mark.parametrize(
+    ("cards", "sentence"),
+    [
+        ({"SEEING": "n/a"}, "the header gives SEEING = 'n/a', and the FWHM of a star is a positive number"),
+        (
+            {"FWHM": -1.0, "PSF_FWHM": 0},
+            "the header gives PSF_FWHM = 0 and FWHM = -1.0, and the FWHM of a star is a positive number",
+        ),
+        ({"FWHM": 5000.0}, "the header gives FWHM = 5000 pixels: the FWHM of the PSF is 5000 pixels: it must be at least"),
+        ({}, "the header has none of the cards PSF_FWHM"),
+    ],
+)
+def test_a_width_in_the_header_that_cannot_be_used_is_quoted(cards: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(PsfError, match=re.escape(sentence)):
+        psf_from_header(fits.Header(cards), pixel_scale_arcsec=0.5)
 
 
 def test_width_in_the_header_is_read_with_its_unit() -> None:
