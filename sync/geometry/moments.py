@@ -13,6 +13,8 @@ __all__ = ["PIXEL_VARIANCE", "moment_ellipse", "second_moments"]
 
 PIXEL_VARIANCE = 1 / 12
 """Second moment of a uniform pixel about its centre, square pixels."""
+PART_PIXELS = 2**20
+"""Pixels of a mask that are summed at a time."""
 
 
 def second_moments(mask: Mask, *, x: int = 0, y: int = 0) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
@@ -32,10 +34,15 @@ def second_moments(mask: Mask, *, x: int = 0, y: int = 0) -> tuple[NDArray[np.fl
     covariance : ndarray, shape (2, 2)
         Covariance of x and y, square pixels. For a filled ellipse, the eigenvalues are a quarter of the squared semi-axes.
     """
-    rows, columns = np.nonzero(mask)
-    middle_x, middle_y = columns.mean(), rows.mean()
-    cross = ((columns - middle_x) * (rows - middle_y)).mean()
-    covariance = np.array([[columns.var() + PIXEL_VARIANCE, cross], [cross, rows.var() + PIXEL_VARIANCE]])
+    in_columns, in_rows = (np.count_nonzero(mask, axis=axis).astype(np.float64) for axis in (0, 1))
+    area = in_rows.sum()
+    columns, rows = np.arange(mask.shape[1], dtype=np.float64), np.arange(mask.shape[0], dtype=np.float64)
+    middle_x, middle_y = columns @ in_columns / area, rows @ in_rows / area
+    columns, rows = columns - middle_x, rows - middle_y
+    step = max(1, PART_PIXELS // mask.shape[1])  # a product with a mask converts it to floats
+    sums = np.concatenate([mask[start : start + step] @ columns for start in range(0, mask.shape[0], step)])
+    xx, yy, cross = columns**2 @ in_columns / area, rows**2 @ in_rows / area, rows @ sums / area
+    covariance = np.array([[xx + PIXEL_VARIANCE, cross], [cross, yy + PIXEL_VARIANCE]])
     return np.array([x + middle_x + 0.5, y + middle_y + 0.5]), covariance
 
 

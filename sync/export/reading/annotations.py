@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from sync.controls import SHAPES
 from sync.controls.region import Region, read_size
 from sync.errors.controls import ControlError, OutsideError, quote
 from sync.errors.failures import reason_of_item
@@ -17,11 +18,14 @@ from sync.export.drawn_objects import DrawnObject, Provenance
 from sync.export.reading.origins import ACCEPTED, DRAWN, EDITED, states_of
 from sync.export.records import Answer, ParsedAnnotation
 from sync.geometry.footprint import Footprint
-from sync.geometry.shapes import Labelled, Size
+from sync.geometry.shapes import Box, Labelled, Point, Size
 from sync.labelling.config import Control, LabelConfig, join_path
 from sync.labelling.reading import read_region
 
-__all__ = ["ReportProblem", "parse_annotations", "shape_regions", "stated_size"]
+__all__ = ["MAX_STATED_PIXELS", "ReportProblem", "parse_annotations", "shape_regions", "stated_size"]
+
+MAX_STATED_PIXELS = 25_000_000
+"""Largest image whose size is only stated and whose outlines are filled: without the file, any size could be stated."""
 
 
 class ReportProblem(Protocol):
@@ -45,10 +49,18 @@ def parse_annotations(
     report : callable
         Called with a sentence for each annotation and region that is left out.
     size : (width, height), optional
-        Size of the task's image, pixels. Default: the size in its regions.
+        Size of the task's image, pixels. Default: the size in its regions, with outlines up to `MAX_STATED_PIXELS`.
     """
     annotations = []
-    size = size or stated_size(task, config)
+    if size is None:
+        size = stated_size(task, config)
+        if size is not None and size[0] * size[1] > MAX_STATED_PIXELS and _has_outlines(task, config):
+            report(
+                f"the image is left out: it cannot be read, and the {size[0]}x{size[1]} pixels that its regions state are more "
+                f"than {MAX_STATED_PIXELS:,}",
+                task=task.get("id"),
+            )
+            return []
     for item in task.get("annotations") or []:
         number = item.get("id") if isinstance(item, Mapping) else None
         try:
@@ -72,6 +84,11 @@ def shape_regions(task: Mapping[str, Any], config: LabelConfig) -> Iterator[Mapp
             control = config.control(region.get("from_name")) if isinstance(region, Mapping) else None
             if control is not None and control.marks_objects:
                 yield region
+
+
+def _has_outlines(task: Mapping[str, Any], config: LabelConfig) -> bool:
+    controls = (config.control(region.get("from_name")) for region in shape_regions(task, config))
+    return any(control is not None and SHAPES[control.tag].SHAPE not in (Box, Point) for control in controls)
 
 
 def stated_size(task: Mapping[str, Any], config: LabelConfig) -> Size | None:

@@ -151,7 +151,7 @@ def test_width_in_the_header_is_read_with_its_unit() -> None:
 
 
 def test_header_without_a_usable_width_is_rejected() -> None:
-    with pytest.raises(PsfError, match="SEEING = 'good' and FWHM = -1.0"):
+    with pytest.raises(PsfError, match=r"SEEING = 'good' and FWHM = -1\.0"):
         psf_from_header(fits.Header([("SEEING", "good"), ("FWHM", -1.0)]), pixel_scale_arcsec=0.4)
     with pytest.raises(PsfError, match="pixel scale is unknown"):
         psf_from_header(fits.Header([("SEEING", 1.2)]), pixel_scale_arcsec=None)

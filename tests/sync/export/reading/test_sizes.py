@@ -14,7 +14,7 @@ import pytest
 from astropy.io import fits
 from astropy.table import Table
 
-from sync.geometry.shapes import Box
+from sync.geometry.shapes import Box, Polygon
 
 IMAGE_SIZE = (200, 100)
 STATED: list[dict[str, Any]] = [
@@ -103,6 +103,24 @@ def test_regions_of_different_stated_sizes_are_compared_on_the_image(
     coco = json.loads((folder / "annotations" / "train.json").read_text())
     assert all(entry["bbox"] == pytest.approx([40, 20, 30, 30]) for entry in coco["annotations"])
     assert summary.objects == (3 if consensus == "all" else 1)
+
+
+@pytest.mark.parametrize("format", ["coco", "fits", "ds9", "ecsv", "votable", "fits-table", "parquet"])
+def test_outlines_on_a_large_image_that_cannot_be_read_are_left_out(
+    run_export: Exported, task: Say, annotation: Say, region: Say, format: str
+) -> None:
+    """The size is only stated: an outline on 10,000 by 10,000 pixels would take seconds and gigabytes."""
+    outline = Polygon(np.array([[0, 0], [39, 0], [39, 29]], np.float64))
+    small, large = (
+        task(annotation(region("polygons", outline, label="Galaxy", size=size)), image=f"/data/upload/1/missing{size[0]}.png")
+        for size in ((40, 30), (10_000, 10_000))
+    )
+    folder, _ = run_export([small, large], format)
+    rows = list(csv.DictReader((folder / "problems.csv").read_text().splitlines()))
+    (reason,) = (row["reason"] for row in rows if row["task"] == "2")
+    assert reason == (
+        "the image is left out: it cannot be read, and the 10000x10000 pixels that its regions state are more than 25,000,000"
+    )
 
 
 def test_a_wrong_stated_size_is_listed_once_per_task(run_export: Exported, task: Say, annotation: Say, region: Say) -> None:
