@@ -25,8 +25,10 @@ __all__ = [
     "VersionsRequest",
     "WebhookRequest",
     "body_of",
+    "parse_body",
     "predict_body",
     "project_id_of",
+    "read_content",
 ]
 
 MAX_TASKS = 100_000
@@ -178,7 +180,7 @@ def body_of(model: type[Body]) -> Callable[[Request], Awaitable[Body]]:
     """
 
     async def read(request: Request) -> Body:
-        return _parse_body(model, await _read_content(request))
+        return parse_body(model, await read_content(request))
 
     return read
 
@@ -191,13 +193,14 @@ async def predict_body(request: Request) -> PredictRequest:
     HTTPException
         As `body_of`.
     """
-    content = await _read_content(request)
-    body = _parse_body(PredictRequest, content)
+    content = await read_content(request)
+    body = parse_body(PredictRequest, content)
     has_prompts = body.params is not None and body.params.context is not None and body.params.context.get("result")
-    return _parse_body(PromptRequest, content) if has_prompts else body
+    return parse_body(PromptRequest, content) if has_prompts else body
 
 
-async def _read_content(request: Request) -> bytes:
+async def read_content(request: Request) -> bytes:
+    """Receive the body of a request, which must be JSON by its Content-Type; errors as `body_of`."""
     content = await receive_body(request, limit=request.app.state.max_body_bytes)
     # Browsers let a page of another site send text and forms. JSON needs a CORS preflight, which this server does not allow.
     kind = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
@@ -206,7 +209,8 @@ async def _read_content(request: Request) -> bytes:
     return content or b"{}"
 
 
-def _parse_body(model: type[Body], content: bytes) -> Body:
+def parse_body(model: type[Body], content: bytes) -> Body:
+    """Parse and validate a body; errors as `body_of`."""
     if model is not WebhookRequest and content.count(b"[") + content.count(b"{") > MAX_LISTS:  # of events no list is kept
         raise HTTPException(413, f"the body has more than {MAX_LISTS} lists and objects")
     try:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from fastapi import HTTPException, Request
@@ -12,11 +14,12 @@ __all__ = ["BODY_TIMEOUT_S", "ArrivingBodies", "receive_body"]
 
 BODY_TIMEOUT_S = 60.0
 """Longest time for a body to arrive."""
+TOO_MANY = "the server is receiving too many large bodies: repeat this request later"
 
 
 @dataclass(slots=True)
 class ArrivingBodies:
-    """The bodies that a server is receiving.
+    """The bodies that a server is receiving, and those of large events, until they are parsed.
 
     Attributes
     ----------
@@ -28,6 +31,23 @@ class ArrivingBodies:
 
     most_bytes: int
     held_bytes: int = 0
+
+    @contextmanager
+    def hold(self, size: int) -> Iterator[None]:
+        """Count a body that has arrived and is kept until it is parsed.
+
+        Raises
+        ------
+        HTTPException
+            503 if all bodies are then too large together.
+        """
+        if self.held_bytes + size > self.most_bytes:
+            raise HTTPException(503, TOO_MANY)
+        self.held_bytes += size
+        try:
+            yield
+        finally:
+            self.held_bytes -= size
 
 
 async def receive_body(request: Request, *, limit: int) -> bytes:
@@ -56,7 +76,7 @@ async def receive_body(request: Request, *, limit: int) -> bytes:
                 if len(content) > limit:
                     raise HTTPException(413, f"the body is larger than {limit} bytes")
                 if bodies.held_bytes > bodies.most_bytes:
-                    raise HTTPException(503, "the server is receiving too many large bodies: repeat this request later")
+                    raise HTTPException(503, TOO_MANY)
     except TimeoutError as error:
         raise HTTPException(408, f"the body did not arrive within {BODY_TIMEOUT_S:g} s") from error
     except ClientDisconnect as error:  # any other exception would be logged as a fault of the server

@@ -15,6 +15,7 @@ from prometheus_client import generate_latest
 
 from backend.registry.records import MAX_ID, config_hash
 from backend.server.disconnect import watch_client
+from backend.server.large_events import event_body
 from backend.server.openapi import BODY_REFUSED, REFUSED, describe_body
 from backend.server.protocol import (
     PredictRequest,
@@ -90,7 +91,7 @@ async def predict(request: Request, state: StateOfServer, body: Annotated[Predic
 
 
 @router.post("/webhook", dependencies=[event_sender], responses=BODY_REFUSED, openapi_extra=describe_body(WebhookRequest))
-async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(body_of(WebhookRequest))]) -> dict[str, str]:
+async def webhook(state: StateOfServer, body: Annotated[WebhookRequest, Depends(event_body)]) -> dict[str, str]:
     """Mark the project of an event of Label Studio as changed; the worker reads the annotations."""
     services, project_id, config = state.services, body.project.id, body.project.label_config
     state.metrics.events.labels(body.action if body.action in KNOWN_ACTIONS else "other").inc()

@@ -33,6 +33,8 @@ class ServerState:
     bulk, prompts : CapacityLimiter
         The server computes one bulk request at a time. Prompts have separate threads, so that a click does not wait for a
         bulk request of a thousand tasks.
+    large_events : CapacityLimiter
+        One large event is parsed at a time.
     event_configs : mapping
         Project to the hash of the labelling config of its last event: most events repeat it, and only a change is registered.
     logged_warnings : mapping
@@ -48,6 +50,7 @@ class ServerState:
     form_tokens: FormTokens
     bulk: CapacityLimiter
     prompts: CapacityLimiter
+    large_events: CapacityLimiter
     event_configs: LRUCache[int, str] = field(default_factory=lambda: LRUCache(MOST_PROJECTS))
     logged_warnings: LRUCache[int, str] = field(default_factory=lambda: LRUCache(MOST_PROJECTS))
 
@@ -64,6 +67,7 @@ def open_state(services: Services) -> ServerState:
         form_tokens=FormTokens(settings),
         bulk=CapacityLimiter(1),
         prompts=CapacityLimiter(settings.predictions_at_once),
+        large_events=CapacityLimiter(1),
     )
 
 
