@@ -135,11 +135,11 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
     is_expected = is_fits or name.lower().endswith(TABLE_SUFFIXES)
     if kind and not is_expected:
         return None
-    from sync.importing.inputs.catalogue import bad_rows, has_positions, open_catalogue, positions
+    from sync.importing.inputs.catalogue_summary import summarise_catalogue
     from sync.importing.inputs.item import InputError
 
     try:
-        table = open_catalogue(path)
+        summary = summarise_catalogue(path)
     except InputError as error:
         # The caller then reports why the file is not an image.
         if is_fits and ("has no table" in str(error) or "cannot be read as a catalogue" in str(error)):
@@ -147,19 +147,21 @@ def _describe_catalogue(path: Path, content: bytes) -> tuple[dict[str, Any], boo
         if not is_expected and (FOREIGN_FORMAT not in str(error) or NO_TEXT in str(error)):
             return None
         return {**NOTHING, "format": "catalogue", "problems": [str(error)]}, False
-    faulty_rows = bad_rows(table)
-    if not is_expected and (faulty_rows or not has_positions(table)):  # a text of any kind
+    faulty_rows = summary.faulty_rows
+    if not is_expected and (faulty_rows or not summary.has_positions):  # a text of any kind
         return None
     problems = [f"row {number}: {reason}" for number, reason in list(faulty_rows.items())[:LISTED_ROWS]]
     if len(faulty_rows) > LISTED_ROWS:
         problems.append(f"{len(faulty_rows) - LISTED_ROWS} more rows cannot be read")
-    places = 0
-    try:
-        places = sum(place is not None for place in positions(table)) if has_positions(table) else 0
-    except InputError as error:
-        problems.append(str(error))
-    columns = list(table.colnames)
-    answer = {"format": "catalogue", "rows": len(table), "positions": places, "columns": columns, "problems": problems}
+    if summary.problem:
+        problems.append(summary.problem)
+    answer = {
+        "format": "catalogue",
+        "rows": summary.row_count,
+        "positions": summary.position_count,
+        "columns": list(summary.columns),
+        "problems": problems,
+    }
     return {**NOTHING, **answer}, True
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,11 +23,23 @@ from sync.importing.inputs.table_bounds import read_bounded
 from sync.importing.inputs.text_lines import decode_text
 from sync.importing.inputs.text_table import read_text_table
 
-__all__ = ["OWN_KEYS", "Position", "Row", "bad_rows", "has_positions", "open_catalogue", "positions", "rows"]
+__all__ = [
+    "OWN_KEYS",
+    "Position",
+    "Row",
+    "bad_rows",
+    "has_positions",
+    "is_parquet_table",
+    "name_failures",
+    "open_catalogue",
+    "positions",
+    "rows",
+]
 
 HEAD_BYTES = 4096
 LONGEST_REASON = 300
 
+PARQUET = b"PAR1"
 FITS_SUFFIXES = (".fits", ".fit", ".fts", ".ldac")
 XML_SUFFIXES = (".vot", ".vo", ".votable", ".xml")
 PACKED_SUFFIX = re.compile(r"\.(gz|bz2|xz)$", re.IGNORECASE)
@@ -92,8 +105,18 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
     InputError
         If the file cannot be read, has no rows, or has several tables and `table` is None.
     """
-    try:
+    with name_failures(file):
         read = _read(file, table, as_text)
+    if not len(read) or not read.colnames:
+        raise InputError(f"{file} has no row")
+    return read
+
+
+@contextmanager
+def name_failures(file: Path) -> Iterator[None]:
+    """Raise the failure of a library that reads a catalogue as `InputError`, in one sentence."""
+    try:
+        yield
     except InputError:
         raise
     # The libraries of the formats raise undocumented exceptions (ExpatError, ArrowInvalid, InconsistentTableError …).
@@ -101,9 +124,15 @@ def open_catalogue(file: Path, *, table: str | None = None, as_text: Collection[
         if isinstance(error, ModuleNotFoundError) and error.name:
             raise InputError(f"{file} needs {error.name}: install galaxyloop[import]") from error
         raise InputError(f"{file} cannot be read as a catalogue: {_sentence(error)}") from error
-    if not len(read) or not read.colnames:
-        raise InputError(f"{file} has no row")
-    return read
+
+
+def is_parquet_table(file: Path) -> bool:
+    """Return whether `open_catalogue` reads a file as Parquet; False for a file that cannot be opened."""
+    try:
+        with file.open("rb") as stream:
+            return _is_parquet(file, stream.read(len(PARQUET)))
+    except OSError:
+        return False
 
 
 def positions(table: Table, *, ra: str | None = None, dec: str | None = None) -> list[Position | None]:
@@ -163,8 +192,8 @@ def rows(table: Table, *, columns: Sequence[str] | None = None) -> Iterator[Row]
 def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
     with file.open("rb") as stream:
         start = stream.read(512)
-        suffix = Path(PACKED_SUFFIX.sub("", file.name)).suffix.lower()
-        if start.startswith(b"PAR1") or suffix == ".parquet":
+        suffix = _suffix_of(file)
+        if _is_parquet(file, start):
             from sync.importing.inputs.parquet_table import read_parquet  # pyarrow is an extra
 
             return read_parquet(file)
@@ -185,6 +214,14 @@ def _read(file: Path, table: str | None, as_text: Collection[str]) -> Table:
 
         return read_votable(content, table=table, file=file)
     return read_text_table(content, table=table, as_text=as_text, file=file)
+
+
+def _suffix_of(file: Path) -> str:
+    return Path(PACKED_SUFFIX.sub("", file.name)).suffix.lower()
+
+
+def _is_parquet(file: Path, start: bytes) -> bool:
+    return start.startswith(PARQUET) or _suffix_of(file) == ".parquet"
 
 
 def _sentence(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,9 +13,11 @@ from astropy.table import Column, MaskedColumn, Table
 from sync.importing.inputs.item import InputError
 from sync.importing.inputs.table_bounds import MAX_BYTES, check_cells
 
-__all__ = ["make_table", "read_parquet"]
+__all__ = ["make_table", "read_parquet", "read_parts"]
 
 ROWS_AT_ONCE = 1024
+YAML_KEY = b"table_meta_yaml"
+"""Key of the metadata of files that astropy wrote."""
 
 
 def read_parquet(file: Path) -> Table:
@@ -25,31 +28,56 @@ def read_parquet(file: Path) -> Table:
     """
     with parquet.ParquetFile(file) as parquet_file:
         check_cells(parquet_file.metadata.num_rows, parquet_file.metadata.num_columns, file=file)
-        read = _read(parquet_file, file=file)
-    if b"table_meta_yaml" in (read.schema.metadata or {}):
-        return Table.read(file, format="parquet")
-    return make_table(read)
+        if YAML_KEY not in (parquet_file.schema_arrow.metadata or {}):
+            return make_table(_read(parquet_file, file=file))
+        _read(parquet_file, file=file)  # rejects a file that unpacks to more than is read
+    return Table.read(file, format="parquet")
+
+
+def read_parts(file: Path, *, rows: int) -> Iterator[Table]:
+    """Yield a Parquet file as tables of at least `rows` rows, of which the last may have fewer; bounds as `read_parquet`."""
+    with parquet.ParquetFile(file) as parquet_file:
+        if YAML_KEY in (parquet_file.schema_arrow.metadata or {}):
+            yield read_parquet(file)
+            return
+        check_cells(parquet_file.metadata.num_rows, parquet_file.metadata.num_columns, file=file)
+        batches: list[pa.RecordBatch] = []
+        for batch in _read_batches(parquet_file, file=file):
+            batches.append(batch)
+            if sum(len(each) for each in batches) >= rows:
+                yield make_table(pa.Table.from_batches(batches, schema=parquet_file.schema_arrow))
+                batches = []
+        if batches:
+            yield make_table(pa.Table.from_batches(batches, schema=parquet_file.schema_arrow))
 
 
 def make_table(arrow_table: pa.Table) -> Table:
-    """Convert a table of Arrow; columns with values that a table of astropy cannot contain are omitted."""
+    """Convert a table of Arrow; columns with values that a table of astropy cannot contain are omitted.
+
+    The memory of each column is released once it is converted, unless the caller keeps the table.
+    """
     table = Table()
-    for name, values in zip(arrow_table.column_names, arrow_table.columns, strict=True):
+    while arrow_table.num_columns:
+        name, values = arrow_table.column_names[0], arrow_table.column(0)
+        arrow_table = arrow_table.remove_column(0)
         column = _column(values)
         if column is not None:
-            table.add_column(column, name=str(name), rename_duplicate=True)
+            table.add_column(column, name=str(name), rename_duplicate=True, copy=False)
     return table
 
 
 def _read(parquet_file: parquet.ParquetFile, *, file: Path) -> pa.Table:
+    return pa.Table.from_batches(list(_read_batches(parquet_file, file=file)), schema=parquet_file.schema_arrow)
+
+
+def _read_batches(parquet_file: parquet.ParquetFile, *, file: Path) -> Iterator[pa.RecordBatch]:
     """Read the file in batches up to `MAX_BYTES`, because a dictionary can expand to millions of long values."""
-    batches, size = [], 0
+    size = 0
     for batch in parquet_file.iter_batches(ROWS_AT_ONCE):
         size += batch.nbytes
         if size > MAX_BYTES:
             raise InputError(f"{file} unpacks to more than {MAX_BYTES} bytes, which are not read: leave out its long columns")
-        batches.append(batch)
-    return pa.Table.from_batches(batches, schema=parquet_file.schema_arrow)
+        yield batch
 
 
 def _column(values: pa.ChunkedArray) -> Column | None:
