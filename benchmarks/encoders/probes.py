@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.linear_model import RidgeCV
 
 from backend.heads.classification.morphology import Morphology
+from backend.heads.regression.ridge import fit_ridge
 
 __all__ = ["Interval", "Question", "compare", "probe"]
 
@@ -75,7 +75,7 @@ def probe(question: Question, embeddings: NDArray[np.float32], *, labels: int) -
     for seed in range(DRAWS):
         order = np.random.default_rng(seed).permutation(rows)
         if question.is_numeric:
-            predictions.append(_regress(embeddings[order[:labels]], question.truth[order[:labels]], others))
+            predictions.append(fit_ridge(embeddings[order[:labels]], question.truth[order[:labels]])[0].predict(others)[0])
             continue
         # A head needs a galaxy of each class.
         firsts = [order[question.truth[order] == value][0] for value in (0, 1)]
@@ -106,13 +106,6 @@ def score(question: Question, predictions: Floats) -> float:
     if question.is_numeric:
         return 1 - float(((predictions - truth) ** 2).mean()) / float(truth.var())
     return float(_wins(truth, predictions).mean())
-
-
-def _regress(embeddings: NDArray[np.float32], values: Floats, others: NDArray[np.float32]) -> Floats:
-    mean, deviation = embeddings.mean(axis=0), embeddings.std(axis=0)
-    scale = deviation + 0.1 * deviation.mean()
-    ridge = RidgeCV(np.logspace(1, 6, 11)).fit((embeddings - mean) / scale, values)
-    return np.asarray(ridge.predict((others - mean) / scale), float)
 
 
 def _wins(truth: Floats, predictions: Floats) -> Floats:

@@ -26,6 +26,7 @@ from backend.heads.classification.offset import label_rates, prior_logits
 from backend.heads.classification.plan_choice import choose_plan
 from backend.heads.classification.principal import principal_axes
 from backend.heads.classification.uncertainty import Posterior, Uncertainty, split_entropy
+from backend.heads.standardisation import scales_of
 
 __all__ = ["MINIMUM_LABELS", "Morphology"]
 
@@ -131,9 +132,9 @@ class Morphology:
         features, targets = finite(embeddings, (-1, -1), "embeddings"), finite(targets, (-1, len(classes)), "targets")
         targets = check_targets(targets, len(features), classes, link=link)
         counts = check_importance(importance, len(features))
-        mean, scale = features.mean(axis=0), features.std(axis=0)
+        mean = features.mean(axis=0)
         # Also divided by sqrt(d), so that the strength of the regularisation is independent of the length of embeddings.
-        scale = np.where(scale > 1e-6, scale, 1).astype(np.float32) * np.float32(np.sqrt(features.shape[1]))
+        scale = (scales_of(features) * np.sqrt(features.shape[1])).astype(np.float32)
         standard, known_targets = (features - mean) / scale, link.learnable(targets)
         rates = label_rates(targets, counts, offset=offset, link=link)
         prior = None if offset is None else prior_logits(offset, targets.shape, rates=rates, link=link)

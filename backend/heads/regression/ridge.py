@@ -17,6 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
+from backend.heads.standardisation import scales_of
 
 __all__ = ["MINIMUM_LABELS", "Parameters", "fit_ridge"]
 
@@ -161,8 +162,7 @@ def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) ->
     if len(values) < MINIMUM_LABELS:
         raise NotEnoughLabels(f"{len(values)} images have a value, and at least {MINIMUM_LABELS} are needed to train")
     n, d = embeddings.shape
-    mean, scale = embeddings.mean(axis=0), embeddings.std(axis=0)
-    scale = np.where(scale > 1e-6, scale, 1) * np.sqrt(d)
+    mean, scale = embeddings.mean(axis=0), scales_of(embeddings) * np.sqrt(d)
     intercept = float(values.mean())
     centred_values = np.asarray(values - intercept, np.float64)
     # One thread: on a busy machine, two threads spend most of the time waiting for each other.
