@@ -127,7 +127,7 @@ class EncoderStore:
         return self._add(spec, write)
 
     def add_vectors(self, spec: str, references: Sequence[str], vectors: NDArray[np.float32]) -> StoredEncoder:
-        """Add embeddings that another program has computed.
+        """Add embeddings that another program has computed; each of their numbers is divided by its standard deviation.
 
         Parameters
         ----------
@@ -138,10 +138,14 @@ class EncoderStore:
         vectors : ndarray, shape (n, d)
         """
 
+        import numpy as np
+
+        from backend.lvm.standardisation import deviations_of
         from backend.lvm.vectors import save_vectors
 
         def write(folder: Path) -> tuple[str, int, int]:
-            save_vectors(folder, references, vectors)
+            # Heads take the numbers of an embedding for values in one unit.
+            save_vectors(folder, references, (vectors / deviations_of(vectors)).astype(np.float32))
             return IMPORTED, int(vectors.shape[1]), 0
 
         return self._add(spec, write)

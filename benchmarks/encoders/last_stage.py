@@ -1,9 +1,10 @@
 """What fine-tuning of the encoder's last stage brings, and whether the gate could show it.
 
-Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.encoders.last_stage DATA [--draws 3] [--write]   (DATA holds gz1/)
+Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.encoders.last_stage DATA [--draws 3] [--write]   (DATA: gz1/, pretrain/)
 
 Protocol. The encoder was trained on votes of other sets (benchmarks/weights), never on those of Galaxy Zoo 1. Labels are drawn
-from the training part; a fifth of them is held out, as in the product. *Frozen* is the product's head on the embedding.
+from the training part; a fifth of them is held out, as in the product. *Frozen* is the product's head on the embedding with
+annular means and profiles, as in the shipped encoder.
 *Tuned* trains the blocks from stride 32 on with a linear layer, on cached feature maps of stride 16: 24 epochs of one
 random quarter turn per galaxy, and predictions that are averaged over four. *Both* is the mean of their probabilities. The
 learning rate is chosen on the val part, and the test part reports. *Gate* is the product's comparison of *both* with *frozen*
@@ -37,10 +38,12 @@ from backend.heads.classification.morphology import Morphology
 from backend.loop.scores.comparison import compare
 from backend.lvm.checkpoint import fingerprint, load_encoder
 from backend.lvm.encoder import Encoder, quarter_turns
+from backend.lvm.shipped_encoder import ShippedEncoder
 from backend.prediction.control_models.agreement import class_agreement
 from benchmarks.label_efficiency.frozen import BATCH
 from benchmarks.label_efficiency.galaxies import CLASSES, Galaxies, read_galaxies
 from benchmarks.report import machine_line, markdown_table, write_numbers, write_section
+from benchmarks.shipped_weights.shipped_axes import fit_axes
 
 CHECKPOINT = Path("benchmarks/weights/votes_of_other_sets.safetensors")
 CACHE = Path(".cache/last-stage")
@@ -81,14 +84,14 @@ class Features:
 def main() -> None:
     """Measure all draws, print the table, and write it if asked."""
     parser = argparse.ArgumentParser(description="Fine-tuning of the encoder's last stage.")
-    parser.add_argument("data", type=Path, help="folder that holds gz1/")
+    parser.add_argument("data", type=Path, help="folder that holds gz1/ and pretrain/")
     parser.add_argument("--draws", type=int, default=3)
     parser.add_argument("--write", action="store_true")
     options = parser.parse_args()
     torch.set_num_threads(1)
     galaxies = read_galaxies(options.data, side=96)
     encoder = load_encoder(CHECKPOINT)
-    features = read_features(galaxies, encoder)
+    features = read_features(galaxies, encoder, options.data / "pretrain" / "unlabelled.parquet")
     results = {
         labels: [_read_or_measure(galaxies, encoder, features, labels, draw) for draw in range(options.draws)]
         for labels in LABELS
@@ -102,16 +105,17 @@ def main() -> None:
         )
 
 
-def read_features(galaxies: Galaxies, encoder: Encoder) -> Features:
+def read_features(galaxies: Galaxies, encoder: Encoder, pool: Path) -> Features:
     """Return the features of all galaxies, which are computed once."""
-    file = CACHE / f"{galaxies.pixels}-{fingerprint(CHECKPOINT)}.npz"
+    file = CACHE / f"{galaxies.pixels}-{fingerprint(CHECKPOINT)}-shipped.npz"
     if not file.exists():
         maps, embeddings = [], []
+        with_details = ShippedEncoder(encoder, fit_axes(encoder, pool))
         for start in track(range(0, len(galaxies.frames), BATCH), "embedding", transient=True):
             frames = torch.from_numpy(galaxies.frames[start : start + BATCH]).permute(0, 3, 1, 2).float() / 255
             with torch.inference_mode():
                 pyramids = [encoder.pyramid(view.contiguous()) for view in quarter_turns(frames, TURNS)]
-                embeddings.append(torch.stack([encoder.pool(pyramid) for pyramid in pyramids]).mean(dim=0).numpy())
+                embeddings.append(with_details.embed(frames).numpy())
                 maps.append(torch.stack([pyramid[-2] for pyramid in pyramids], dim=1).half().numpy())
         CACHE.mkdir(parents=True, exist_ok=True)
         np.savez(file.with_suffix(".unfinished.npz"), maps=np.concatenate(maps), embeddings=np.concatenate(embeddings))

@@ -26,7 +26,7 @@ from backend.heads.classification.offset import label_rates, prior_logits
 from backend.heads.classification.plan_choice import choose_plan
 from backend.heads.classification.principal import principal_axes
 from backend.heads.classification.uncertainty import Posterior, Uncertainty, split_entropy
-from backend.heads.standardisation import scales_of
+from backend.lvm.standardisation import scales_of
 
 __all__ = ["MINIMUM_LABELS", "Morphology"]
 
@@ -93,6 +93,7 @@ class Morphology:
         caution: float = 1.0,
         seed: int = 0,
         plan: Hyperparameters | None = None,
+        scales: NDArray[np.float64] | None = None,
     ) -> Self:
         """Fit a classifier to labelled galaxies.
 
@@ -120,6 +121,8 @@ class Morphology:
             Random seed of the folds.
         plan : Hyperparameters, optional
             Hyperparameters; by default they are chosen by cross-validation.
+        scales : ndarray, shape (d,), optional
+            Numbers by which the embeddings are divided; by default those of `scales_of`.
 
         Raises
         ------
@@ -134,7 +137,8 @@ class Morphology:
         counts = check_importance(importance, len(features))
         mean = features.mean(axis=0)
         # Also divided by sqrt(d), so that the strength of the regularisation is independent of the length of embeddings.
-        scale = (scales_of(features) * np.sqrt(features.shape[1])).astype(np.float32)
+        scales = scales_of(features) if scales is None else scales
+        scale = (scales * np.sqrt(features.shape[1])).astype(np.float32)
         standard, known_targets = (features - mean) / scale, link.learnable(targets)
         rates = label_rates(targets, counts, offset=offset, link=link)
         prior = None if offset is None else prior_logits(offset, targets.shape, rates=rates, link=link)

@@ -13,6 +13,7 @@ from backend.heads.detection.box_scores import UNCALIBRATED, ScoreCalibration, w
 from backend.heads.detection.grid_search import MatchedSources
 from backend.heads.errors import NotEnoughLabels
 from backend.heads.extraction.source import Source
+from backend.lvm.standardisation import deviations_of
 
 __all__ = [
     "DECISIONS",
@@ -110,6 +111,15 @@ def _fit_classifier(
     features, shares = stack_features(sources), targets.astype(np.float32)
     caution = 1.0 if offset is None else KEEP_CAUTION
     try:
-        return Morphology.fit(features, shares, classes=classes, exclusive=True, offset=offset, caution=caution, seed=seed)
+        return Morphology.fit(
+            features,
+            shares,
+            classes=classes,
+            exclusive=True,
+            offset=offset,
+            caution=caution,
+            seed=seed,
+            scales=deviations_of(features),
+        )
     except NotEnoughLabels:
         return None

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from backend.heads.regression.ridge import Parameters
+from backend.lvm.standardisation import deviations_of
 
 __all__ = ["LinearFit"]
 
@@ -40,7 +41,8 @@ class LinearFit:
         medians = np.array(
             [np.median(column[np.isfinite(column)]) if np.isfinite(column).any() else 0.0 for column in matrix.T]
         )
-        return cls(columns, medians, Parameters.fit(np.where(np.isnan(matrix), medians, matrix), values))
+        filled_matrix = np.where(np.isnan(matrix), medians, matrix)
+        return cls(columns, medians, Parameters.fit(filled_matrix, values, scales=deviations_of(filled_matrix)))
 
     def predict(self, matrix: Floats) -> tuple[Floats, Floats]:
         """Return values and relative errors, shape (n,) each, for a matrix with NaN for missing values."""

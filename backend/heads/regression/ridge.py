@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
-from backend.heads.standardisation import scales_of
+from backend.lvm.standardisation import scales_of
 
 __all__ = ["MINIMUM_LABELS", "Parameters", "fit_ridge"]
 
@@ -55,7 +55,9 @@ class Parameters:
     encoder: str = storage.FIRST_ENCODER
 
     @classmethod
-    def fit(cls, embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> Self:
+    def fit(
+        cls, embeddings: NDArray[np.floating], values: NDArray[np.floating], *, scales: NDArray[np.float64] | None = None
+    ) -> Self:
         """Fit a regression to galaxies with a known value, as `fit_ridge`.
 
         Parameters
@@ -63,6 +65,8 @@ class Parameters:
         embeddings : ndarray, shape (n, d)
         values : ndarray, shape (n,)
             Values in any unit.
+        scales : ndarray, shape (d,), optional
+            As for `fit_ridge`.
 
         Raises
         ------
@@ -71,7 +75,7 @@ class Parameters:
         ValueError
             If shapes do not fit or a number is not finite.
         """
-        head = fit_ridge(embeddings, values)[0]
+        head = fit_ridge(embeddings, values, scales=scales)[0]
         return cls(head.mean, head.scale, head.weights, head.intercept, head.noise, head.root)
 
     def predict(self, embeddings: NDArray[np.floating]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -131,7 +135,9 @@ class Parameters:
         )
 
 
-def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) -> tuple[Parameters, NDArray[np.float64]]:
+def fit_ridge(
+    embeddings: NDArray[np.floating], values: NDArray[np.floating], *, scales: NDArray[np.float64] | None = None
+) -> tuple[Parameters, NDArray[np.float64]]:
     """Fit a ridge regression, and predict each galaxy by a fit to the others.
 
     The regularisation strength has the smallest leave-one-out error, which has a closed form (Allen 1974).
@@ -140,6 +146,8 @@ def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) ->
     ----------
     embeddings : ndarray, shape (n, d)
     values : ndarray, shape (n,)
+    scales : ndarray, shape (d,), optional
+        Numbers by which the embeddings are divided; by default those of `scales_of`.
 
     Returns
     -------
@@ -162,7 +170,7 @@ def fit_ridge(embeddings: NDArray[np.floating], values: NDArray[np.floating]) ->
     if len(values) < MINIMUM_LABELS:
         raise NotEnoughLabels(f"{len(values)} images have a value, and at least {MINIMUM_LABELS} are needed to train")
     n, d = embeddings.shape
-    mean, scale = embeddings.mean(axis=0), scales_of(embeddings) * np.sqrt(d)
+    mean, scale = embeddings.mean(axis=0), (scales_of(embeddings) if scales is None else scales) * np.sqrt(d)
     intercept = float(values.mean())
     centred_values = np.asarray(values - intercept, np.float64)
     # One thread: on a busy machine, two threads spend most of the time waiting for each other.
