@@ -31,15 +31,19 @@ class FirstGuess:
     isophotes : Isophotes
     needed : bool
         Whether the network starts from first guesses.
+    pixels : Tensor, shape (light, points, points)
+        The last map of the features: of the shipped encoder, square roots of the colours, and the light.
     """
 
     isophotes: Isophotes
     needed: bool
+    pixels: Tensor
 
     @classmethod
     def of(cls, network: SegmenterNetwork, features: WindowFeatures) -> FirstGuess:
         """Compute the isophotes from the features of a window, whose last map is the light."""
-        return cls(Isophotes.of(features[-1][0, -1].numpy()), network.uses_first_guess)
+        pixels = features[-1][0]
+        return cls(Isophotes.of(pixels[-1].numpy()), network.uses_first_guess, pixels)
 
     def from_clicks(self, points: NDArray[np.float64]) -> Tensor | None:
         """Return logits of the object under each click, shape (n, points, points); clicks have the shape (n, 2)."""

@@ -29,6 +29,8 @@ class IsophoteSettings:
         Two peaks are two objects if the saddle between them is below this fraction of the lower peak.
     companion_saddle : float
         The same fraction for a companion inside the outline of a galaxy: see `refine.companions`.
+    knot_snr, knot_rise_snr, knot_saddle : float
+        The same limits for each local peak, which may be a knot of a galaxy or a galaxy of a blend: see `fusion_inputs.py`.
     isophote, faintest_outline_snr : float
         The outline is the isophote at this fraction of the peak, at which annotators draw outlines, or at this brightness if it
         is higher: the fraction of a faint peak lies in the noise. The logit is 0 there.
@@ -64,6 +66,9 @@ class IsophoteSettings:
     rise_snr: float = 3.0
     saddle: float = EXTRACTION.saddle
     companion_saddle: float = 0.8
+    knot_snr: float = 2.0
+    knot_rise_snr: float = 0.7
+    knot_saddle: float = 0.97
     isophote: float = EXTRACTION.isophote
     faintest_outline_snr: float = 2.0
     slope: float = 2.0

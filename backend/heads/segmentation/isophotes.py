@@ -148,6 +148,17 @@ class Isophotes:
         """Return segments that shallow saddles separate, shape (n, n), numbered in descending order of the peaks."""
         return _segment(self.light, self.settings, saddle=self.settings.companion_saddle)
 
+    def knot_segments(self) -> NDArray[np.int32]:
+        """Return segments of all local peaks above the noise, shape (n, n), numbered in descending order of the peaks."""
+        settings = self.settings
+        return divide(
+            self.light,
+            self.light >= settings.lowest_snr,
+            floor=settings.knot_snr,
+            saddle=settings.knot_saddle,
+            rise=settings.knot_rise_snr,
+        )
+
     def place_of(self, spot: Spot) -> Place:
         """Return the row and column of the point under a spot, or of the nearest point of the grid."""
         last = len(self.light) - 1

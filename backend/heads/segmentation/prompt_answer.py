@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from backend.heads.segmentation.evidence import box_holds_object
+from backend.heads.segmentation.first_click import mask_from_click
 from backend.heads.segmentation.grid import Edges
 from backend.heads.segmentation.isophotes import Spot
 from backend.heads.segmentation.prompt import Prompt
-from backend.heads.segmentation.prompting import mask_from_click, masks_from_boxes, refine_mask
+from backend.heads.segmentation.prompting import masks_from_boxes, refine_mask
 from backend.heads.segmentation.rules import enforce_clicks, largest_part
 from backend.heads.segmentation.window_cache import WindowReader
 from backend.heads.segmentation.window_features import WindowedImage

@@ -12,11 +12,13 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from torch import nn
 
 from backend.heads import storage
 from backend.heads.errors import HeadError, NotEnoughLabels
 from backend.heads.extraction.source import Source
 from backend.heads.network_weights import arrays_of, restore, round_weights
+from backend.heads.segmentation.fusion_network import FusionNetwork
 from backend.heads.segmentation.network import SegmenterConfig, SegmenterNetwork
 from backend.heads.segmentation.outline_cache import cached_outlines
 from backend.heads.segmentation.project_examples import endless_examples
@@ -54,16 +56,20 @@ class PromptedMasks:
         Longer side of the outline of a detected object, pixels, from which the network draws its mask. A smaller object keeps
         the outline of source extraction, which overlaps more with the masks of validation images. 0 for a head that was
         fine-tuned on a project's masks, and for SAM.
+    fusion : FusionNetwork or None
+        Fuses the candidate masks of a first click. None for a head that was fine-tuned on a project's masks, whose candidates
+        it was not trained on, and for SAM.
     """
 
     network: SegmenterNetwork
     encoder: str
     decoded_from_px: float = 0.0
+    fusion: FusionNetwork | None = None
     _reader: WindowReader = field(init=False, repr=False)
     _fingerprint: str = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_reader", WindowReader(self.network))
+        object.__setattr__(self, "_reader", WindowReader(self.network, fusion=self.fusion))
         object.__setattr__(self, "_fingerprint", self.network.fingerprint())
 
     @classmethod
@@ -185,8 +191,10 @@ class PromptedMasks:
             "encoder": self.encoder,
             "decoded_from_px": self.decoded_from_px,
             "config": asdict(self.network.config),
+            "has_fusion": self.fusion is not None,
         }
-        storage.write(folder, head=NAME, fields=fields, arrays=arrays_of(self.network))
+        arrays = arrays_of(self.network) | ({} if self.fusion is None else arrays_of(_as_part(self.fusion)))
+        storage.write(folder, head=NAME, fields=fields, arrays=arrays)
 
     @classmethod
     def load(cls, folder: Path) -> Self:
@@ -196,7 +204,16 @@ class PromptedMasks:
             record.field("decoded_from_px", float) if "decoded_from_px" in record.fields else 0.0
         )  # not in old heads
         network = restore(SegmenterNetwork(record.build("config", _config)), record)
-        return cls(network, record.field("encoder", str), decoded_from_px)
+        has_fusion = "has_fusion" in record.fields and record.field("has_fusion", bool)  # not in old heads
+        fusion = FusionNetwork() if has_fusion else None
+        if fusion is not None:
+            restore(_as_part(fusion), record)
+        return cls(network, record.field("encoder", str), decoded_from_px, fusion)
+
+
+def _as_part(fusion: FusionNetwork) -> nn.ModuleDict:
+    """Return a network whose weights have the names of the arrays of a head."""
+    return nn.ModuleDict({"fusion": fusion})
 
 
 def _config(fields: dict[str, Any]) -> SegmenterConfig:

@@ -1,9 +1,7 @@
-"""Prompting: chooses the windows of a click, a box or a mask on an image, and decodes the mask of the object in them.
+"""Prompting: chooses the windows of a box or a mask on an image, and decodes the mask of the object in them.
 
-The first click or the box gives a mask, and all further clicks refine it with at most two passes of the decoder, for any number
-of clicks. The size of a clicked object is unknown: the decoder first outlines it in the whole image, and then in the smallest
-window that contains it. An object that is too small in the whole image is searched from the smallest window up. An outline that
-the border of a window cuts is not used. The rules in `rules.py` are then applied to the masks.
+The first click (`first_click.py`) or the box gives a mask, and all further clicks refine it with at most two passes of the
+decoder, for any number of clicks. The rules in `rules.py` are then applied to the masks.
 """
 
 from __future__ import annotations
@@ -18,7 +16,6 @@ from torch import Tensor
 
 from backend.heads.segmentation.decoding import DRAWN_LOGIT, WindowPrompts, decode
 from backend.heads.segmentation.division import Division
-from backend.heads.segmentation.evidence import CLEAR_SNR, click_is_on_light, light_under, peak_over_surroundings
 from backend.heads.segmentation.grid import Edges, on_grid
 from backend.heads.segmentation.grid_frame import GridFrame
 from backend.heads.segmentation.isophotes import Spot
@@ -32,14 +29,8 @@ from backend.lvm.tiles import Tile
 from sync.geometry.footprint import mask_bounds
 from sync.geometry.shapes import Mask
 
-__all__ = ["mask_from_click", "masks_from_boxes", "prefetch", "refine_mask"]
+__all__ = ["masks_from_boxes", "prefetch", "refine_mask"]
 
-LEAST_POINTS = 24
-"""Smallest number of grid points of an object in a window that resolves it."""
-LARGEST_SHARE = 0.6
-"""Largest ratio of the longer side of an object to the side of the window that outlines it."""
-COMPACT_CONTRAST = 3.0
-"""Smallest ratio of the peak of a compact source at the rim of a galaxy to the light around it, for a separate object."""
 AT_ONCE = 16
 """Number of objects that are decoded in one batch, which bounds the memory."""
 
@@ -50,22 +41,6 @@ def prefetch(image: WindowedImage, boxes: Sequence[Edges]) -> None:
     whole_window = nearest_window(image.sides[0], middle, image.size, shown_px=image.shown_px)
     for window in dict.fromkeys([whole_window, *(_window_of(image, box) for box in boxes)]):
         image.encode(window)
-
-
-@torch.no_grad()
-def mask_from_click(reader: WindowReader, image: WindowedImage, point: Spot) -> WindowMask | None:
-    """Return the mask of the object under a positive click, or None on empty sky."""
-    windows = [nearest_window(side, point, image.size, shown_px=image.shown_px) for side in image.sides]
-    whole_mask = _decode_click(reader, image, windows[0], point)
-    is_small = whole_mask.points < LEAST_POINTS
-    fitting = [window for window in windows[1:] if is_small or _fits(whole_mask, window)]
-    mask = _smallest_uncut(reader, image, fitting, point) or whole_mask
-    if mask.points and click_is_on_light(reader, image, mask.window, point):
-        smaller = [window for window in windows if window.width < mask.window.width]
-        return _compact_source(reader, image, mask, smaller, point) or mask
-    # The object may be too faint in the scaled window of a large image.
-    smaller_mask = None if is_small else _smallest_uncut(reader, image, windows[1:], point)
-    return smaller_mask if smaller_mask and light_under(reader, image, smaller_mask.window, point) >= CLEAR_SNR else None
 
 
 @torch.no_grad()
@@ -104,7 +79,7 @@ def refine_mask(
     reader : WindowReader
     image : WindowedImage
     start : WindowMask, or ndarray of bool, shape (height, width)
-        Result of `mask_from_click` or `masks_from_boxes`, or a drawn mask that is not empty.
+        Result of `first_click.mask_from_click` or `masks_from_boxes`, or a drawn mask that is not empty.
     clicks : Prompt
         All clicks on the object, including the one that `start` is from.
     box : Edges, optional
@@ -157,50 +132,6 @@ def _agree(mask: WindowMask, clicks: Prompt) -> bool:
     )
 
 
-def _compact_source(
-    reader: WindowReader, image: WindowedImage, mask: WindowMask, smaller: Sequence[Tile], point: Spot
-) -> WindowMask | None:
-    """Return a compact source under a click at the rim of a large object, which the window of that object does not resolve.
-
-    None if no smaller window has such a source, or if its contrast is low and the outline of the large object, from a click on
-    its peak, contains the click: a knot in a spiral arm is a part of the galaxy.
-    """
-    frame = GridFrame.of(mask.window, reader.network.config)
-    isophotes = reader.read(image, mask.window)[1].isophotes
-    spot = frame.spot(point)
-    if not isophotes.is_at_rim(spot):
-        return None
-    compact = _smallest_uncut(reader, image, smaller, point)
-    if compact is None or not (rise := peak_over_surroundings(reader, image, compact, point)):
-        return None
-    if rise >= COMPACT_CONTRAST:
-        return compact
-    whole_mask = _decode_click(reader, image, mask.window, frame.to_image(isophotes.peak_of(spot)))
-    return compact if whole_mask.agrees_with(point, False) else None
-
-
-def _smallest_uncut(reader: WindowReader, image: WindowedImage, windows: Sequence[Tile], point: Spot) -> WindowMask | None:
-    """Return the mask of the object under a click in the smallest of `windows`, largest first, whose border does not cut it."""
-    for window in reversed(windows):
-        mask = _decode_click(reader, image, window, point)
-        if mask.points and not mask.cut:
-            return mask
-    return None
-
-
-def _decode_click(reader: WindowReader, image: WindowedImage, window: Tile, point: Spot) -> WindowMask:
-    frame = GridFrame.of(window, reader.network.config)
-    points, positive = np.array([point]), np.ones(1, bool)
-    grid_points = frame.to_grid(points)
-    embedding, guess = reader.read(image, window)
-    prompts = WindowPrompts(frame.to_shown(grid_points), torch.ones(1, 1), guesses=guess.from_clicks(grid_points))
-    logits, quality = decode(reader.network, embedding, prompts).select_best()
-    window_mask = WindowMask(window, logits[0], float(quality), image.size, image.shown_px)
-    spots = _spots(grid_points)
-    own_guess = torch.from_numpy(guess.isophotes.guess_from_click(spots[0]))
-    return enforce_rules(window_mask, WindowClicks(points, grid_points, positive, spots), guess.isophotes, guess=own_guess)
-
-
 def _start_window(reader: WindowReader, image: WindowedImage, start: WindowMask | Mask, clicks: Prompt) -> tuple[Tile, Tensor]:
     """Return the smallest window with a mask and its positive clicks, and the logits of the mask on its grid."""
     positive = clicks.points[clicks.positive]
@@ -220,10 +151,3 @@ def _window_of(image: WindowedImage, box: Edges) -> Tile:
 
 def _spots(points: NDArray[np.float64]) -> list[Spot]:
     return [(x, y) for x, y in points.tolist()]
-
-
-def _fits(mask: WindowMask, window: Tile) -> bool:
-    """Return whether an object fits into a smaller window with a margin around it."""
-    left, top, right, bottom = mask_bounds((mask.logits > 0).numpy())
-    pixels_per_point = mask.shown_px / mask.window.scale / len(mask.logits)
-    return max(right - left, bottom - top) * pixels_per_point <= LARGEST_SHARE * max(window.width, window.height)

@@ -61,6 +61,8 @@ def companions(isophotes: Isophotes, negative: Sequence[Spot], positive: Sequenc
 
     Segments are separated at a shallower saddle than objects, so that a companion inside the outline of a galaxy is a segment.
     """
+    if not negative:
+        return np.zeros(isophotes.light.shape, bool)
     segments = isophotes.companion_segments()
     own_segments = {int(segments[isophotes.place_of(spot)]) for spot in positive} - {0}
     negative_segments = {int(segments[isophotes.place_of(spot)]) for spot in negative}

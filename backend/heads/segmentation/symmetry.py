@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-__all__ = ["SETTINGS", "BlendSettings", "BlendShares"]
+__all__ = ["SETTINGS", "BlendSettings", "BlendShares", "climb", "symmetric_share"]
 
 Map = NDArray[np.float32]
 Flags = NDArray[np.bool_]
@@ -84,7 +84,7 @@ class BlendShares:
         settings, rest = self.settings, float(self.rest[place])
         if rest < max(settings.clicked_share * float(self.light[place]), settings.clicked_snr):
             return None
-        peak = _climb(self.rest, place)
+        peak = climb(self.rest, place)
         return peak if rest >= settings.nearness * float(self.rest[peak]) else None
 
     def galaxy_points(self, place: Place) -> Flags:
@@ -114,6 +114,20 @@ class BlendShares:
         return flags
 
 
+def symmetric_share(light: Map, place: Place, *, faintest: float) -> Map:
+    """Return the share of the light at each point that is symmetric about a place, shape (n, n).
+
+    Parameters
+    ----------
+    light : ndarray, shape (n, n)
+    place : Place
+    faintest : float
+        Smallest light that a share is a share of.
+    """
+    share: Map = np.minimum(light, _half_turn(light, place)).clip(0) / light.clip(faintest)
+    return share
+
+
 def _half_turn(light: Map, place: Place) -> Map:
     """Return a map after half a turn around a place; a point whose opposite is outside the map keeps its light."""
     half_turn = light.copy()
@@ -128,7 +142,7 @@ def _opposites(centre: int, side: int) -> tuple[NDArray[np.intp], Flags]:
     return indices, (indices >= 0) & (indices < side)
 
 
-def _climb(light: Map, place: Place) -> Place:
+def climb(light: Map, place: Place) -> Place:
     """Return the local maximum to which steps to the brightest adjacent point lead from a place."""
     row, column = place
     while True:

@@ -11,6 +11,7 @@ from cachetools import LRUCache
 from torch import Tensor
 
 from backend.heads.segmentation.first_guess import FirstGuess
+from backend.heads.segmentation.fusion_network import FusionNetwork
 from backend.heads.segmentation.network import SegmenterNetwork
 from backend.heads.segmentation.window_features import WindowedImage
 from backend.lvm.tiles import Tile
@@ -26,10 +27,17 @@ Value = TypeVar("Value")
 
 
 class WindowReader:
-    """Encodes windows for one network, which must not change, and caches the results."""
+    """Encodes windows for one network, which must not change, and caches the results.
 
-    def __init__(self, network: SegmenterNetwork) -> None:
-        self.network = network
+    Parameters
+    ----------
+    network : SegmenterNetwork
+    fusion : FusionNetwork, optional
+        Fuses the candidate masks of a first click; without it, the one with the highest expected overlap is taken.
+    """
+
+    def __init__(self, network: SegmenterNetwork, *, fusion: FusionNetwork | None = None) -> None:
+        self.network, self.fusion = network, fusion
         self._windows: LRUCache[Hashable, tuple[Tensor, FirstGuess]] = LRUCache(WINDOWS)
         self._objects: LRUCache[Hashable, Any] = LRUCache(OBJECTS)
         self._lock = threading.Lock()

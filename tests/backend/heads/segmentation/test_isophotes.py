@@ -119,3 +119,10 @@ def test_a_negative_click_far_below_a_bright_core_keeps_the_core() -> None:
     area = inside(refine(bright, base, [(24, 24, True), (edge, 24, False)]))
     assert not area[24, int(edge)]
     assert area.sum() > 0.6 * inside(base).sum()
+
+
+def test_a_shallow_valley_divides_knots_and_no_objects() -> None:
+    isophotes = objects((20, 24, 4, 100), (29.5, 24, 3, 70))
+    knots = isophotes.knot_segments()
+    assert isophotes.segments[24, 20] == isophotes.segments[24, 29] > 0
+    assert 0 < knots[24, 20] < knots[24, 29]

@@ -232,6 +232,12 @@ def test_training_does_not_change_the_original_head(sky: Sky) -> None:
     assert all(torch.equal(value, weights[name]) for name, value in SHIPPED.network.state_dict().items())
 
 
+def test_a_head_that_is_fine_tuned_chooses_among_its_own_candidates(sky: Sky) -> None:
+    image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
+    assert SHIPPED.fusion is not None
+    assert SHIPPED.fit([windowed_image_of(image)] * 3, [[ellipse(image, 64, 64, 30, 30)]] * 3, schedule=STEPS).fusion is None
+
+
 def test_equal_masks_give_equal_heads(sky: Sky) -> None:
     image = sky((128, 128), [(64, 64, 9, 9, 0, 0.7)])
     first, second = (

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from backend.heads.segmentation.isophote_settings import SETTINGS
 from backend.heads.segmentation.isophotes import Isophotes
-from backend.heads.segmentation.symmetry import BlendShares
+from backend.heads.segmentation.symmetry import BlendShares, symmetric_share
 
 SIDE = 48
 GALAXY, NEIGHBOUR = (20, 24, 4, 40), (29, 24, 2.5, 26)
@@ -75,3 +75,9 @@ def test_any_light_is_divided_without_a_loss(light: NDArray[np.float32], row: in
     neighbour = shares.neighbour_at((row, column))
     assert neighbour is None or light[neighbour] > 0
     assert not shares.galaxy_points((row, column))[row, column]
+
+
+def test_the_symmetric_share_is_high_in_a_galaxy_and_low_in_its_neighbour() -> None:
+    share = symmetric_share(light_of((20.5, 24.5, 4, 40), (32.5, 24.5, 1.5, 30)), (24, 20), faintest=0.5)
+    assert share[24, 14:26].min() > 0.95
+    assert share[24, 32] < 0.2
