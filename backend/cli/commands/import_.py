@@ -36,10 +36,7 @@ if TYPE_CHECKING:
     from sync.importing.storage.stored import Storage
     from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["MAX_SIDE_PX", "import_", "lock_imports"]
-
-MAX_SIDE_PX = 4096
-"""`sync.importing.inputs.hips.MAX_SIDE_PX`, repeated so that `--help` does not import it."""
+__all__ = ["import_", "lock_imports"]
 
 
 def import_(
@@ -62,7 +59,7 @@ def import_(
         ),
     ] = None,
     fov_arcsec: Annotated[float, typer.Option(help="Side of a cut-out, arcsec.")] = 60.0,
-    pixels: Annotated[int, typer.Option(min=1, max=MAX_SIDE_PX, help="Side of a cut-out of --survey, pixels.")] = 256,
+    pixels: Annotated[int, typer.Option(help="Side of a cut-out of --survey, pixels.")] = 256,
     urls: Annotated[
         Path | None, typer.Option(help="Table of image URLs; their hosts must be in GALAXYLOOP_IMAGE_HOSTS.")
     ] = None,

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from sync.importing.inputs.item import Item
     from sync.label_studio.client import LabelStudioClient
 
-__all__ = ["InputOptions", "open_inputs"]
+__all__ = ["MAX_SIDE_PX", "InputOptions", "open_inputs"]
 
+MAX_SIDE_PX = 4096
+"""`sync.importing.inputs.hips.MAX_SIDE_PX`, repeated so that a wrong call does not import it."""
 MAX_FOV_ARCSEC = 180 * 3600.0
 
 
@@ -80,6 +82,8 @@ class InputOptions:
             )
         if self.catalogue_table is not None and self.table is None and self.paths:
             wrong_call("--catalogue-table selects a table of a file with several: name the file with --table")
+        if not 1 <= self.pixels <= MAX_SIDE_PX:
+            wrong_call(f"--pixels: a cut-out must have 1 to {MAX_SIDE_PX} pixels a side, not {self.pixels}")
         if not 0 < self.fov_arcsec <= MAX_FOV_ARCSEC:  # also true for NaN
             wrong_call(f"--fov-arcsec must be above 0 and at most {MAX_FOV_ARCSEC:,.0f} (180 degrees), not {self.fov_arcsec:g}")
 

@@ -11,7 +11,7 @@ import typer
 from typer.testing import Result
 
 from backend.cli.app import EXIT_CODES, app
-from backend.cli.commands import import_
+from backend.cli.commands import import_inputs
 from sync.importing.inputs import hips
 
 Run = Callable[..., Result]
@@ -185,7 +185,7 @@ def test_an_invalid_setting_is_a_wrong_call(
 
 
 def test_the_largest_cut_out_is_that_of_the_service() -> None:
-    assert import_.MAX_SIDE_PX == hips.MAX_SIDE_PX
+    assert import_inputs.MAX_SIDE_PX == hips.MAX_SIDE_PX
 
 
 def test_the_help_explains_the_exit_codes(run: Run) -> None:
