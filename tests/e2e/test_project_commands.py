@@ -77,7 +77,8 @@ def test_a_backend_that_label_studio_does_not_call_is_reported(
 def test_a_missing_project_is_rejected_in_one_sentence(run: Callable[..., Result], words: tuple[Any, ...]) -> None:
     result = run(*words)
     assert result.exit_code == 2
-    (sentence,) = result.stderr.splitlines()
+    *notices, sentence = result.stderr.splitlines()  # `status` also states that there is no registry
+    assert ["has no registry" in notice for notice in notices] == [True] * (words[0] == "status")
     assert sentence == "galaxyloop: Label Studio has no project 4711 that this key may see"
 
 
