@@ -5,7 +5,8 @@ Run: OMP_NUM_THREADS=1 .venv/bin/python -m benchmarks.shipped_weights.base_segme
 
 It is trained on windows of the `train` part only. The script prints the overlaps on the `val` part, with those of the untrained
 head, which is the first guess by isophotes. `benchmarks.prompts.run` reports the `test` part. An interrupted run continues from
-its last checkpoint in .cache, written every hundred steps.
+its last checkpoint in .cache, written every hundred steps. The saved head has no fusion of candidate masks, which fits
+one decoder only: `benchmarks.shipped_weights.segmenter_fusion` trains it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import argparse
 import copy
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def main(data: Path, *, onward: bool) -> None:
     torch.set_num_threads(1)
     encoder = LvmWindows(load_encoder(SHIPPED_CHECKPOINT), fingerprint=fingerprint(SHIPPED_CHECKPOINT))
     blank, windows = PromptedMasks.blank(encoder.config, encoder=encoder.fingerprint), Windows(data, encoder)
-    head = PromptedMasks.load(BASE_SEGMENTER) if onward else blank
+    head = replace(PromptedMasks.load(BASE_SEGMENTER), fusion=None) if onward else blank
     folder = CACHE / ("onward" if onward else "from-nothing")
     for number in range(FIRST_SURVEY_STAGE if onward else 0, len(STAGES)):
         before, head = head, train(head, windows, number, checkpoint=folder / f"training-{number}.pt")
@@ -83,7 +84,12 @@ def main(data: Path, *, onward: bool) -> None:
             head = average(before, head)
     replace(head, decoded_from_px=DECODED_FROM_PX).save(BASE_SEGMENTER)
     shutil.rmtree(folder)  # so that the next training does not continue this one
-    table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="base segmenter")
+    print_overlaps(data, encoder, {"first guess": blank, "learned": head}, title="base segmenter")
+
+
+def print_overlaps(data: Path, encoder: LvmWindows, heads: Mapping[str, PromptedMasks], *, title: str) -> None:
+    """Print the mean overlaps of heads on the val part."""
+    table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title=title)
     survey_scenes = survey_generator_of(data, part="val")
     for what, objects in (
         ("outlines", list(outlines(data))),
@@ -91,8 +97,8 @@ def main(data: Path, *, onward: bool) -> None:
         ("survey scenes", list(galaxies_of(survey_scenes))),
         ("blends of survey scenes", list(galaxies_of(survey_scenes, are_blended=True))),
     ):
-        for name, each_head in (("first guess", blank), ("learned", head)):
-            overlaps = np.mean([overlaps_of(each_head, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
+        for name, head in heads.items():
+            overlaps = np.mean([overlaps_of(head, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
             table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
     Console().print(table)
 

@@ -19,8 +19,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from rich.console import Console
-from rich.table import Table
 from scipy import ndimage
 from torch import Tensor, nn
 from torch.nn import functional
@@ -37,10 +35,8 @@ from backend.heads.segmentation.prompted_masks import PromptedMasks
 from backend.heads.segmentation.shipped import BASE_SEGMENTER
 from backend.heads.segmentation.simulated_clicks import first_click
 from backend.heads.segmentation.training import WindowExample
-from backend.heads.segmentation.window_features import CachedWindowEncoder
 from backend.lvm.checkpoint import SHIPPED_CHECKPOINT, fingerprint, load_encoder
-from backend.scenes.folders import generator_of, survey_generator_of
-from benchmarks.shipped_weights.base_segmenter import CLICKS, galaxies_of, outlines, overlaps_of
+from benchmarks.shipped_weights.base_segmenter import print_overlaps
 from benchmarks.shipped_weights.base_segmenter_examples import Mix, Windows
 from sync.files.atomic import atomic_write
 from sync.geometry.shapes import Mask
@@ -88,7 +84,7 @@ def main(data: Path, *, examples: Path) -> None:
             print(f"{file.name} {time.monotonic() - began:.0f} s", flush=True)
     fused_head = replace(head, fusion=round_weights(train(read_examples(files))))
     fused_head.save(BASE_SEGMENTER)
-    print_overlaps(data, encoder, {"best candidate": head, "fusion": fused_head})
+    print_overlaps(data, encoder, {"best candidate": head, "fusion": fused_head}, title="fusion")
 
 
 @torch.no_grad()
@@ -204,22 +200,6 @@ def _turn(maps: NDArray[np.float16], turns: int, is_mirrored: bool) -> Tensor:
     """Return maps, the last two axes of an array, in one of eight orientations."""
     turn = torch.from_numpy(maps).float().rot90(turns, (-2, -1))
     return turn.flip(-1) if is_mirrored else turn
-
-
-def print_overlaps(data: Path, encoder: LvmWindows, heads: dict[str, PromptedMasks]) -> None:
-    """Print the mean overlaps of heads on the val part."""
-    table = Table("val", "head", "objects", *(f"IoU after {number}" for number in range(1, CLICKS + 1)), title="fusion")
-    survey_scenes = survey_generator_of(data, part="val")
-    for what, objects in (
-        ("outlines", list(outlines(data))),
-        ("scenes", list(galaxies_of(generator_of(data, part="val")))),
-        ("survey scenes", list(galaxies_of(survey_scenes))),
-        ("blends of survey scenes", list(galaxies_of(survey_scenes, are_blended=True))),
-    ):
-        for name, head in heads.items():
-            overlaps = np.mean([overlaps_of(head, CachedWindowEncoder(encoder, None), *each) for each in objects], axis=0)
-            table.add_row(what, name, str(len(objects)), *(f"{value:.3f}" for value in overlaps))
-    Console().print(table)
 
 
 if __name__ == "__main__":
