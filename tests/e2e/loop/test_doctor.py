@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 from backend.cli.app import app
 from backend.doctor.round_trip import CONFIG, TITLE
 from backend.jobs.liveness import is_alive
+from backend.services import Services
 from sync.label_studio.client import LabelStudioClient
 from sync.label_studio.local_server import LabelStudioServer
 from sync.label_studio.login import login
@@ -69,6 +70,7 @@ def test_a_failed_check_is_named_and_leaves_no_data(loop: Loop, changes: dict[st
 
 
 def test_a_different_database_of_the_server_is_detected_by_the_event(loop: Loop, tmp_path: Path) -> None:
+    assert not Services(loop.settings.model_copy(update={"data_dir": tmp_path})).registry.projects()
     _, checks = run_doctor(loop, GALAXYLOOP_DATA_DIR=str(tmp_path))
     assert checks["network switch for calls"][0]
     assert "the server must run with the same database" in checks["delivery of an event"][1]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -69,6 +71,30 @@ def change_all(project: Project, annotations: list[int]) -> None:
     last = project.loop.client.get(f"/api/annotations/{annotations[-1]}/")
     as_at_first = last["result"][0]["value"]["choices"] == [CLASSES[project.kind(last["task"])]]
     project.edit(annotations, *(CLASSES[::-1] if as_at_first else CLASSES))
+
+
+def freeze_without_a_lock(loop: Loop) -> None:
+    """Stop the worker while it holds no lock of a database: with one, nobody else could write until it goes on."""
+    for _ in range(100):
+        loop.worker.freeze()
+        if not any(map(is_locked, loop.settings.data_dir.glob("*.db"))):
+            return
+        loop.worker.thaw()
+        time.sleep(NEVER_MISSED_S)
+    pytest.fail("the worker always holds a lock of a database")
+
+
+def is_locked(database: Path) -> bool:
+    """Return whether another process keeps this one from writing for a second."""
+    connection = sqlite3.connect(database, timeout=1, isolation_level=None)
+    try:
+        connection.execute("BEGIN EXCLUSIVE")
+        connection.execute("ROLLBACK")
+    except sqlite3.OperationalError:
+        return True
+    finally:
+        connection.close()
+    return False
 
 
 def test_the_worker_can_be_killed_at_any_time(
@@ -152,10 +178,12 @@ def test_a_frozen_worker_does_not_disturb_its_successor(
     loop.wait_until(
         lambda: any(home.glob(".unfinished-*")) or len(project.versions) == due, "training", project, every_s=NEVER_MISSED_S
     )
-    loop.worker.freeze()
-    another_worker.start()
-    project.wait_for_training(due)
-    loop.worker.thaw()
+    freeze_without_a_lock(loop)
+    try:
+        another_worker.start()
+        project.wait_for_training(due)
+    finally:
+        loop.worker.thaw()
     change_all(project, annotations)
     project.wait_for_training(due + 1)
     project.assert_nothing_lost()
