@@ -68,6 +68,11 @@ def test_the_installed_commands_work(run: Run, tmp_path: Path) -> None:
     status = run("status", "--json")
     assert status.returncode == 2
     assert "there is no data folder" in status.stderr
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "galaxyloop.db").touch()  # an empty database, which is migrated
+    status = run("status", "--json")
+    assert status.returncode == 0, status.stderr
+    assert json.loads(status.stdout)["projects"] == []
     demo = run("demo", "--label-studio", "no-such-program")  # tests/e2e/test_demo.py runs the demo of this wheel
     assert demo.returncode == 1
     assert "Label Studio is not installed at no-such-program" in demo.stderr

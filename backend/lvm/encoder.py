@@ -86,7 +86,7 @@ class Encoder(nn.Module):
         """Compute the embeddings, shape (n, dimension), of images from their pyramid."""
         return self.backbone.pool(pyramid[-1])
 
-    def view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+    def embed_view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         """Compute the embeddings of single views, shape (n, dimension), and their pyramid, in one pass."""
         levels = self.pyramid(images)
         return self.pool(levels), levels

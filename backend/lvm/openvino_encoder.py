@@ -68,10 +68,10 @@ class OpenVinoEncoder(Encoder):
         self._vector = _Compiled(network, (vector,), shape=crops)
         self._view = _Compiled(network, (vector, *levels), shape=crops)
 
-    def view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
-        """Compute embeddings and pyramid of single views; see `Encoder.view`."""
+    def embed_view(self, images: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
+        """Compute embeddings and pyramid of single views; see `Encoder.embed_view`."""
         if images.shape[-1] != self.config.image_px or images.shape[-2] != self.config.image_px:
-            return super().view(images)
+            return super().embed_view(images)
         vectors, *levels = map(torch.from_numpy, self._view(images))
         return vectors, tuple(levels)
 

@@ -87,7 +87,7 @@ def measure_details(encoder: Encoder, images: Tensor) -> tuple[Tensor, dict[str,
     """
     embeddings, annuli = [], []
     for view in quarter_turns(images):
-        embedding, levels = encoder.view(view.contiguous(memory_format=torch.channels_last))
+        embedding, levels = encoder.embed_view(view.contiguous(memory_format=torch.channels_last))
         embeddings.append(embedding)
         by_stride = dict(zip(encoder.config.strides, levels, strict=True))
         annuli.append(torch.cat([pool_annuli(by_stride[stride], count) for stride, count in ANNULI.items()], dim=1))
